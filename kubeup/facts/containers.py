@@ -1,0 +1,61 @@
+"""Containers and images as podman's and docker's `inspect` print them (both the same shape where it matters)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Container:
+    """A node's container: state is running, exited, …; `labels` are ours; memory in MiB."""
+
+    name: str
+    state: str
+    image: str
+    labels: tuple[tuple[str, str], ...]
+    address: str
+    cpus: float
+    memory: int
+
+    def label(self, key: str) -> str:
+        return dict(self.labels).get(key, "")
+
+
+def containers(inspect_json: str) -> tuple[Container, ...]:
+    """From `podman container inspect NAME …` or `docker container inspect NAME …`."""
+    return tuple(_container(row) for row in json.loads(inspect_json or "[]"))
+
+
+def _container(row: dict[str, object]) -> Container:
+    config, state, limits, network = (_map(row, key) for key in ("Config", "State", "HostConfig", "NetworkSettings"))
+    networks = [net for net in _map(network, "Networks").values() if isinstance(net, dict)]
+    configured = [str((net.get("IPAMConfig") or {}).get("IPv4Address", "") or net.get("IPAddress", "")) for net in networks]
+    labels = _map(config, "Labels")
+    return Container(
+        name=str(row.get("Name", "")).lstrip("/"),
+        state=str(state.get("Status", "")),
+        image=str(config.get("Image", "")),
+        labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        address=next((address for address in configured if address), ""),
+        cpus=_cpus(limits),
+        memory=_int(limits, "Memory") // 2**20,
+    )
+
+
+def _cpus(limits: dict[str, object]) -> float:
+    """podman tells a quota and a period, docker a number of billionths."""
+    if nano := _int(limits, "NanoCpus"):
+        return nano / 1e9
+    period = _int(limits, "CpuPeriod")
+    return _int(limits, "CpuQuota") / period if period else 0.0
+
+
+def _map(row: dict[str, object], key: str) -> dict[str, object]:
+    value = row.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _int(row: dict[str, object], key: str) -> int:
+    value = row.get(key)
+    return int(value) if isinstance(value, (int, float)) else 0

@@ -1,0 +1,84 @@
+"""Reads the facts of this machine (`kubeup.facts.host`), side by side where something has to be waited for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kubeup import shell
+from kubeup.facts import host
+
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+PROBE_SECONDS = 4.0
+TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "kubectl")
+
+
+def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
+    """Facts of this machine; `urls` are asked side by side whether they answer."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(answers_at, urls)
+        routes = pool.submit(_routes)
+        stale = pool.submit(_stale_mirror)
+        reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
+        return host.HostFacts(
+            system=platform.system(),
+            arch=host.ARCHITECTURES.get(platform.machine(), platform.machine()),
+            root=os.geteuid() == 0,
+            distribution=host.distribution(_text("/etc/os-release")),
+            cpus=len(os.sched_getaffinity(0)),
+            memory=host.memory_mib(_text("/proc/meminfo")),
+            free_disk=shutil.disk_usage("/").free // 2**30,
+            cgroup=host.cgroup_version(_text("/proc/self/mounts")),
+            systemd=Path("/run/systemd/system").is_dir(),
+            sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
+            open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+            processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
+            modules_folder=Path("/lib/modules").is_dir(),
+            tools=frozenset(tool for tool in TOOLS if shell.which(tool)),
+            routes=routes.result(),
+            own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
+            stale_mirror=stale.result(),
+            reachable=reachable,
+            proxies=tuple(name for name in PROXY_VARIABLES if os.environ.get(name)),
+        )
+
+
+def answers_at(url: str) -> bool:
+    """Whether a server answers HTTP at `url` (any status below 500), through a proxy where one is set."""
+    import urllib.error
+    import urllib.request
+
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if not os.environ.get("https_proxy") else None
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
+            return True
+    except urllib.error.HTTPError as error:
+        # a registry asks for a login with 401; a proxy that refuses says 403
+        return error.code in (200, 301, 302, 307, 308, 401, 404, 405)
+    except (OSError, ValueError):
+        return False
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _routes() -> tuple[host.Route, ...]:
+    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else ()
+
+
+def _stale_mirror() -> bool:
+    """Whether this machine's apt is told that its mirror is a frozen copy; what is fetched here is frozen too."""
+    if not shell.which("apt-config"):
+        return False
+    return 'Acquire::Check-Valid-Until "false"' in shell.read("apt-config", "dump", ok=None).stdout

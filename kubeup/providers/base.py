@@ -1,0 +1,114 @@
+"""The protocol of a provider, and the one table of them.
+
+A new provider is a module with a class of this shape and a line in PROVIDERS; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kubeup.errors import UsageError
+from kubeup.facts.host import HostFacts
+from kubeup.plan import Step
+
+if TYPE_CHECKING:
+    from kubeup.settings import Settings
+    from kubeup.ssh import Reach
+    from kubeup.state import State
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Whether a provider works on this machine: `why` not, and the `fix`. `after` installs count as usable."""
+
+    ok: bool
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """A machine as the provider sees it: state is running, stopped, missing or foreign."""
+
+    name: str
+    role: str
+    address: str
+    state: str
+    differs: tuple[str, ...] = ()  # from the settings, in words
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What a provider found: its nodes, and how Kubernetes' parts lie on them already."""
+
+    nodes: tuple[NodeState, ...] = ()
+    release_inside: bool = False  # the nodes come with the release's binaries
+    images_inside: bool = False  # … and with the system images
+    limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
+    containers: bool = False
+    cgroup_driver: str = "systemd"
+
+    @property
+    def running(self) -> bool:
+        return bool(self.nodes) and all(node.state == "running" for node in self.nodes)
+
+    @property
+    def any_there(self) -> bool:
+        return any(node.state in ("running", "stopped") for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What the rest of the plan hands a provider: images to lie on every node before it starts, as archives by image name."""
+
+    archives: tuple[tuple[str, Path], ...] = ()
+    steps: tuple[str, ...] = field(default=())  # ids of the steps that make those archives
+
+
+class Provider(Protocol):
+    """About eight calls. Reading and planning never change anything."""
+
+    name: str
+    creates_machines: bool
+
+    def probe(self) -> Usable: ...
+    def observe(self) -> Machines: ...
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]: ...
+    def nodes(self) -> tuple[Reach, ...]: ...
+    def stop(self) -> Sequence[Step]: ...
+    def start(self) -> Sequence[Step]: ...
+    def destroy(self, data: bool) -> Sequence[Step]: ...
+    def packages(self) -> tuple[str, ...]: ...
+
+
+# name -> module and class, imported when it is chosen
+PROVIDERS = {"local": ("kubeup.providers.local", "Local")}
+ORDER = ("local",)  # what `auto` tries, first to last
+
+
+def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provider:
+    """The provider of that name. Raises UsageError for one that is not in the table."""
+    if name not in PROVIDERS:
+        raise UsageError(f"the provider {name} is not there yet", f"there are: {', '.join(PROVIDERS)}", "set provider to one of them, or to auto")
+    module, cls = PROVIDERS[name]
+    made: Provider = getattr(import_module(module), cls)(settings, state, host)
+    return made
+
+
+def choose(settings: Settings, state: State, host: HostFacts) -> tuple[Provider, str]:
+    """The provider that the settings name, or under `auto` the first that works here, with the reason."""
+    if settings.provider != "auto":
+        return make(settings.provider, settings, state, host), "named in the settings"
+    refused = []
+    for name in ORDER:
+        provider = make(name, settings, state, host)
+        usable = provider.probe()
+        if usable.ok:
+            return provider, usable.why or "the first that works here"
+        refused.append(f"{name}: {usable.why} ({usable.fix})")
+    raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")

@@ -1,0 +1,203 @@
+"""The embedded default: nodes are containers that run systemd, sshd and containerd; kubeadm makes the cluster on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from kubeup import cache, keys, shell
+from kubeup.errors import KubeupError, Refused
+from kubeup.facts.containers import Container, containers
+from kubeup.facts.host import HostFacts
+from kubeup.plan import Step
+from kubeup.providers.base import Machines, Needed, NodeState, Usable
+from kubeup.providers.local import engine as engines
+from kubeup.providers.local import image, nodes
+from kubeup.release import source
+from kubeup.release.components import NODE_BINARIES
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+NETWORK, IMAGE, DISK = "local/network", "local/image", "local/disk"
+
+
+class Local:
+    """See `kubeup.providers.base.Provider`."""
+
+    name = "local"
+    creates_machines = True
+
+    def __init__(self, settings: Settings, state: State, host: HostFacts) -> None:
+        self.settings, self.state, self.host = settings, state, host
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        return engines.choose(self.settings.local.engine, self.host)
+
+    @cached_property
+    def release(self) -> source.Release:
+        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+
+    @property
+    def network(self) -> str:
+        return f"{self.settings.local.network}-{self.settings.slug}"
+
+    def probe(self) -> Usable:
+        try:
+            chosen = self.engine
+        except KubeupError as error:
+            return Usable(False, f"{error.what}: {error.why}", error.next)
+        if chosen.command[0] in self.host.tools or self.host.distribution.has_apt:
+            return Usable(True, f"nodes as containers of {chosen.why}")
+        return Usable(False, f"{chosen.name} is not installed", f"install {chosen.name} with this distribution's package manager")
+
+    def packages(self) -> tuple[str, ...]:
+        """Debian packages that this machine needs for it."""
+        podman = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "iproute2") if self.engine.name == "podman" else ()
+        return (*podman, "mmdebstrap", "openssh-client")
+
+    def observe(self) -> Machines:
+        found = {one.name: one for one in self._containers()}
+        wanted = self.settings.nodes_list()
+        surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
+        rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
+        rows += [NodeState(one.name, one.label(nodes.ROLE), one.address, "surplus", detail="not in the settings") for one in surplus]
+        return Machines(
+            tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
+            cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
+        )
+
+    def nodes(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.settings.nodes_list())
+
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+        """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
+        missing = [node for node in machines.nodes if node.state == "missing"]
+        self._refuse(machines)
+        steps = [self._start(node.name, "stopped") for node in machines.nodes if node.state == "stopped"]
+        steps += [self._resize(node) for node in machines.nodes if node.differs]
+        if missing:
+            steps += self._foundation(needed)
+            steps += [self._create(node.name, self._disk(needed)) for node in missing]
+        return steps
+
+    def stop(self) -> Sequence[Step]:
+        running = [one.name for one in self._containers() if one.state == "running"]
+        return [Step(f"node/{name}", f"stop {name}", "it runs", nodes.StopNode(self.engine, name), seconds=5) for name in running]
+
+    def start(self) -> Sequence[Step]:
+        return [self._start(one.name, one.state) for one in self._containers() if one.state != "running"]
+
+    def destroy(self, data: bool) -> Sequence[Step]:
+        found = self._containers()
+        steps = [self._remove(one.name, data) for one in found]
+        if data:
+            steps += self._orphaned_data({one.name for one in found})
+        if "podman" in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
+            steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
+                              tuple(step.id for step in steps)))
+        return steps
+
+    # what it is made of
+
+    def node_image(self) -> str:
+        return image.tag(image.rootfs(self.host.stale_mirror), self.release.identity())
+
+    def _containers(self) -> tuple[Container, ...]:
+        """This profile's node containers, ours or not: names are what a second checkout would collide with."""
+        if not shell.which(self.engine.command[0]):
+            return ()
+        wanted = {spec.name for spec in self.settings.nodes_list()}
+        listed = shell.read(*self.engine.argv("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={nodes.PROFILE}={self.settings.slug}"))
+        every = shell.read(*self.engine.argv("ps", "--all", "--format", "{{.Names}}")).stdout.split() if wanted - set(listed.stdout.split()) else []
+        names = sorted({*listed.stdout.split(), *(wanted & set(every))})
+        return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
+
+    def _seen(self, spec: NodeSpec, found: Container | None) -> NodeState:
+        if found is None:
+            return NodeState(spec.name, spec.role, spec.address, "missing")
+        if found.label(nodes.OURS) != self.state.ours:
+            return NodeState(spec.name, spec.role, found.address, "foreign", detail=found.label(nodes.OURS) or "not made by kubeup")
+        differs = []
+        if found.cpus != float(spec.cpus):
+            differs.append(f"{found.cpus:g} CPUs, wanted {spec.cpus}")
+        if found.memory != spec.memory_mb:
+            differs.append(f"{found.memory} MiB, wanted {spec.memory_mb}")
+        moved = f"has the address {found.address}, wanted is {spec.address}" if found.address != spec.address else ""
+        return NodeState(spec.name, spec.role, found.address, "running" if found.state == "running" else "stopped", tuple(differs), moved)
+
+    def _refuse(self, machines: Machines) -> None:
+        for node in machines.nodes:
+            if node.state == "foreign":
+                raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
+                              "give this profile another name (settings.env), or remove that container where it belongs")
+            if node.state == "surplus":
+                raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
+                              f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
+            if node.detail:
+                raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
+                              "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
+
+    def _spec(self, name: str) -> NodeSpec:
+        return next(spec for spec in self.settings.nodes_list() if spec.name == name)
+
+    def _reach(self, spec: NodeSpec) -> Reach:
+        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts)
+
+    def _container(self, spec: NodeSpec, disk: str) -> nodes.NodeContainer:
+        return nodes.NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
+                                   self.node_image(), disk, self.state.ours)
+
+    def _disk(self, needed: Needed) -> str:
+        return f"kubeup-disk-{cache.digest(self.node_image(), *(name for name, _ in needed.archives))}"
+
+    def _foundation(self, needed: Needed) -> list[Step]:
+        root = image.rootfs(self.host.stale_mirror)
+        binaries = tuple(self.release.binary(name) for name in NODE_BINARIES)
+        subnet = str(self.settings.node_network)
+        disk = self._disk(needed)
+        return [
+            Step(NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
+                 nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
+            *self._unless_cached("rootfs/node", root),
+            Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/node", "release/kubernetes", "release/download"), 10),
+            Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
+                 nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
+        ]
+
+    def _unless_cached(self, step: str, root: image.Rootfs) -> list[Step]:
+        from kubeup.images.rootfs import MakeRootfs
+
+        if root.path.exists():
+            return []
+        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)]
+
+    def _create(self, name: str, disk: str) -> Step:
+        spec = self._spec(name)
+        container = self._container(spec, disk)
+        return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
+                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (NETWORK, DISK, keys.STEP), 4)
+
+    def _start(self, name: str, was: str) -> Step:
+        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), seconds=3)
+
+    def _resize(self, node: NodeState) -> Step:
+        spec = self._spec(node.name)
+        return Step(f"resize/{node.name}", f"resize {node.name}", "; ".join(node.differs),
+                    nodes.Resize(self.engine, node.name, spec.cpus, spec.memory_mb), (f"node/{node.name}",))
+
+    def _remove(self, name: str, data: bool) -> Step:
+        volumes = (f"{name}-var", f"{name}-data") if data else (f"{name}-var",)
+        loses = f"all data on {name}, the database's included where it is there" if data else ""
+        return Step(f"node/{name}", f"remove {name}", "asked for" if data else "asked for; its data volume stays",
+                    nodes.RemoveNode(self.engine, name, volumes), seconds=3, loses=loses)
+
+    def _orphaned_data(self, done: set[str]) -> list[Step]:
+        """Data volumes whose nodes went before (a `down` that kept them)."""
+        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}"), ok=None)
+        names = [name.removesuffix("-data") for name in listed.stdout.split() if name.endswith("-data")]
+        return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
+                     loses=f"all data of {name}") for name in names if name not in done]

@@ -1,0 +1,258 @@
+"""What is done to node containers: their network, disks and the containers themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import shell, ssh
+from kubeup.errors import KubeupError, Refused
+from kubeup.plan import Log
+from kubeup.providers.local.engine import STOP_SIGNAL, Engine
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+PROFILE, OURS, ROLE = "kubeup.profile", "kubeup.project", "kubeup.role"
+DATA = "/var/lib/kubeup/data"  # where a node keeps what must outlive it
+IMPORT = (
+    "containerd >/tmp/containerd.log 2>&1 & pid=$!; "
+    "for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done; "
+    'for archive in /archives/*; do ctr -n k8s.io images import "$archive" >/dev/null || exit 1; done; '
+    "kill $pid; wait $pid; touch /var/lib/kubeup-disk"
+)
+
+
+@dataclass(frozen=True)
+class CreateNetwork:
+    engine: Engine
+    name: str
+    subnet: str
+
+    def already(self) -> str:
+        return "there" if shell.read(*self.engine.argv("network", "inspect", self.name), ok=None).ok else ""
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        # names are the cluster's business; a resolver of the engine's own would take port 53 on the bridge
+        more = ("--disable-dns",) if self.engine.name == "podman" else ()
+        return self.engine.argv("network", "create", "--subnet", self.subnet, *more, "--label", "kubeup=1", self.name)
+
+
+@dataclass(frozen=True)
+class MakeDisk:
+    """A volume whose containerd already holds images: every node's /var starts as a copy of it."""
+
+    engine: Engine
+    image: str
+    volume: str
+    archives: tuple[Path, ...]
+
+    def already(self) -> str:
+        return "made" if complete_disk(self.engine, self.volume) else ""
+
+    def run(self, log: Log) -> None:
+        argv = self.engine.argv
+        shell.write(*argv("volume", "rm", "--force", self.volume), log=log)
+        shell.write(*argv("volume", "create", "--label", "kubeup=disk", self.volume), log=log)
+        mounts = [word for n, path in enumerate(self.archives) for word in ("-v", f"{path}:/archives/{n}.tar:ro")]
+        shell.write(*argv("run", "--rm", "--privileged", *self.engine.node_options, "--network", "none", *mounts, "-v", f"{self.volume}:/var",
+                          self.image, "/bin/sh", "-c", IMPORT), log=log)
+        if not complete_disk(self.engine, self.volume):
+            raise KubeupError("the nodes' disk could not be filled", "containerd did not take the images", "run it again")
+
+
+def complete_disk(engine: Engine, volume: str) -> bool:
+    answer = shell.read(*engine.argv("volume", "inspect", volume), ok=None)
+    return answer.ok and (mountpoint(answer.stdout) / "lib" / "kubeup-disk").exists()
+
+
+def mountpoint(inspect_json: str) -> Path:
+    return Path(json.loads(inspect_json)[0]["Mountpoint"])
+
+
+@dataclass(frozen=True)
+class NodeContainer:
+    """A node as a container: everything that decides how it is made."""
+
+    name: str
+    role: str
+    profile: str
+    address: str
+    cpus: int
+    memory: int  # MiB
+    network: str
+    image: str
+    disk: str
+    ours: str
+
+    @property
+    def var(self) -> str:
+        return f"{self.name}-var"
+
+    @property
+    def data(self) -> str:
+        return f"{self.name}-data"
+
+    def argv(self, engine: Engine) -> tuple[str, ...]:
+        # a fixed hardware address for a fixed address: after a restart nobody's neighbour table is wrong
+        mac = "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+        labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role}
+        return engine.argv(
+            "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
+            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", "--stop-signal", STOP_SIGNAL,
+            "--env", "container=oci", *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+            *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")
+
+
+@dataclass(frozen=True)
+class CreateNode:
+    """Make a node: its disk from the prepared one, its container, the user with the project's key, its host key on record."""
+
+    engine: Engine
+    node: NodeContainer
+    reach: Reach
+    state: State
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.node.argv(self.engine), 600),)
+
+    def run(self, log: Log) -> None:
+        argv = self.engine.argv
+        existing = shell.read(*argv("container", "inspect", self.node.name), ok=None)
+        if existing.ok:
+            raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made", "look at it, then run this again")
+        for volume in (self.node.var, self.node.data):
+            if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
+                shell.write(*argv("volume", "create", "--label", f"{PROFILE}={self.node.profile}", volume), log=log)
+        copy_disk(self.engine, self.node.disk, self.node.var, log)
+        shell.write(*self.node.argv(self.engine), log=log)
+        log("starting")
+        admit(self.engine, self.node.name, self.reach, self.state)
+
+
+def copy_disk(engine: Engine, disk: str, volume: str, log: Log) -> None:
+    """Fill a volume from the prepared disk. Committed image layers are never written in place, so they are hard-linked."""
+    source = mountpoint(shell.read(*engine.argv("volume", "inspect", disk)).stdout)
+    target = mountpoint(shell.read(*engine.argv("volume", "inspect", volume)).stdout)
+    if (target / "lib" / "containerd").exists():
+        return
+    shared = ("lib/containerd/io.containerd.content.v1.content", "lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots")
+    log("copying the disk")
+    script = (
+        'set -e; cd "$1"; tar --exclude="./$3" --exclude="./$4" -cf - . | tar -C "$2" -xpf -; '
+        'for part in "$3" "$4"; do cp -al "$part" "$2/$part" 2>/dev/null || { rm -rf "$2/$part"; cp -a --reflink=auto "$part" "$2/$part"; }; done'
+    )
+    shell.write("sh", "-c", script, "copy", str(source), str(target), *shared, log=log)
+
+
+@dataclass(frozen=True)
+class StartNode:
+    engine: Engine
+    name: str
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.engine.argv("start", self.name)),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self.engine.argv("start", self.name), log=log)
+        wait_for_sshd(self.engine, self.name)
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Give a running or stopped node other limits; nothing on it is lost."""
+
+    engine: Engine
+    name: str
+    cpus: int
+    memory: int
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        return self.engine.argv("update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
+
+
+@dataclass(frozen=True)
+class StopNode:
+    engine: Engine
+    name: str
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.engine.argv("stop", "--time", "30", self.name)),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self.engine.argv("stop", "--time", "30", self.name), log=log)
+
+
+@dataclass(frozen=True)
+class RemoveNode:
+    """Remove a node's container and its /var; its data volume only where `data` says so."""
+
+    engine: Engine
+    node: str
+    volumes: tuple[str, ...]
+
+    def commands(self) -> tuple[str, ...]:
+        return tuple(shell.shown(argv) for argv in self._argvs())
+
+    def run(self, log: Log) -> None:
+        for argv in self._argvs():
+            shell.write(*argv, log=log)
+
+    def _argvs(self) -> tuple[tuple[str, ...], ...]:
+        return (self.engine.argv("rm", "--force", "--time", "10", self.node), self.engine.argv("volume", "rm", "--force", *self.volumes))
+
+
+@dataclass(frozen=True)
+class RemoveVolumes:
+    engine: Engine
+    names: tuple[str, ...]
+
+    def run(self, log: Log) -> None:
+        shell.write(*self.engine.argv("volume", "rm", *self.names), log=log)
+
+
+@dataclass(frozen=True)
+class RemoveNetwork:
+    engine: Engine
+    name: str
+
+    def run(self, log: Log) -> None:
+        shell.write(*self.engine.argv("network", "rm", self.name), log=log)
+
+
+def wait_for_sshd(engine: Engine, name: str) -> None:
+    """Until sshd has come up; systemd itself does the waiting (up to 60 s)."""
+    script = ("for _ in $(seq 200); do systemctl is-active --quiet ssh.service && exit 0; "
+              "systemctl is-failed --quiet ssh.service && break; sleep 0.1; done; systemctl status --no-pager ssh.service; exit 1")
+    answer = shell.read(*engine.argv("exec", name, "sh", "-c", script), ok=None, timeout=60)
+    if not answer.ok:
+        raise KubeupError(f"the node {name} did not come up", (answer.stderr or answer.stdout).strip()[-1500:],
+                          f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` make it anew, data is kept")
+
+
+def admit(engine: Engine, name: str, reach: Reach, state: State) -> None:
+    """Make the user with the project's key on a new node and put its host key on record, both through the engine."""
+    wait_for_sshd(engine, name)
+    script = (
+        'set -e; user=$1; key=$(cat); id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"; '
+        'echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/kubeup; chmod 0440 /etc/sudoers.d/kubeup; '
+        'for who in "$user" root; do home=$(getent passwd "$who" | cut -d: -f6); install -d -m 700 -o "$who" -g "$who" "$home/.ssh"; '
+        'printf "%s\\n" "$key" >"$home/.ssh/authorized_keys"; chmod 600 "$home/.ssh/authorized_keys"; '
+        'chown "$who:$who" "$home/.ssh/authorized_keys"; done'
+    )
+    key = state.public_key.read_text(encoding="utf-8").strip()
+    shell.write(*engine.argv("exec", "--interactive", name, "sh", "-c", script, "admit", reach.user), stdin=key)
+    host_key = shell.read(*engine.argv("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")).stdout
+    ssh.remember(state, [ssh.known_hosts_line(reach, host_key)])

@@ -1,0 +1,112 @@
+"""The Ansible inventory of a profile: pure data from settings and facts, usable by plain ansible-playbook as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubeup import cache
+from kubeup.facts.host import HostFacts
+from kubeup.providers.base import Machines
+from kubeup.release.components import IMAGES, NODE_BINARIES, PAUSE, REGISTRY
+from kubeup.release.source import Release
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
+STAMP = "/etc/kubeup/provisioned"
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything an inventory is made of."""
+
+    settings: Settings
+    state: State
+    host: HostFacts
+    machines: Machines
+    release: Release
+    reaches: Sequence[Reach]
+    images: Path
+
+
+def inventory(made_of: Ingredients) -> dict[str, Any]:
+    """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned node from an outdated one."""
+    whole = _inventory(made_of)
+    # where things lie on this machine doesn't change a node
+    what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images")
+            and not key.startswith("ansible_")}
+    hosts = {name: {key: value for key, value in row.items() if key.startswith("kubeup_")} for name, row in whole["nodes"]["hosts"].items()}
+    whole["nodes"]["vars"]["kubeup_provision_digest"] = cache.digest(
+        cache.tree_digest(ANSIBLE), made_of.release.identity(), repr(sorted(what.items())), repr(sorted(hosts.items())))
+    return whole
+
+
+def digest(made_of: Ingredients) -> str:
+    return str(inventory(made_of)["nodes"]["vars"]["kubeup_provision_digest"])
+
+
+def _inventory(made_of: Ingredients) -> dict[str, Any]:
+    settings, machines = made_of.settings, made_of.machines
+    specs = settings.nodes_list()
+    reach = {one.name: one for one in made_of.reaches}
+    ranges = pod_ranges(settings, specs)
+    hosts = {spec.name: {
+        "ansible_host": reach[spec.name].address, "ansible_port": reach[spec.name].port, "ansible_user": reach[spec.name].user,
+        "kubeup_address": spec.address, "kubeup_pod_range": ranges[spec.name],
+        "kubeup_reserved": reserved(spec, made_of.host) if machines.containers else "",
+    } for spec in specs}
+    control = next(spec for spec in specs if spec.role == "control")
+    variables = {
+        "ansible_ssh_private_key_file": str(reach[control.name].key),
+        "ansible_ssh_common_args": f"-oUserKnownHostsFile={made_of.state.known_hosts} -oStrictHostKeyChecking=yes -oIdentitiesOnly=yes",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "kubeup_cluster": settings.slug,
+        "kubeup_context": f"kubeup-{settings.slug}",
+        "kubeup_version": str(settings.software.kubernetes),
+        "kubeup_pod_cidr": str(settings.network.pod_cidr),
+        "kubeup_service_cidr": str(settings.network.service_cidr),
+        "kubeup_cgroup_driver": machines.cgroup_driver,
+        "kubeup_container_nodes": machines.containers,
+        "kubeup_limited_nodes": machines.limited,
+        "kubeup_node_has_release": machines.release_inside,
+        "kubeup_node_has_images": machines.images_inside,
+        "kubeup_pause_image": f"{REGISTRY}/pause:{PAUSE}",
+        "kubeup_binaries": [{"name": name, "path": str(made_of.release.binary(name))} for name in NODE_BINARIES],
+        "kubeup_system_images": str(made_of.images),
+        "kubeup_system_image_names": [one.name for one in IMAGES],
+        "kubeup_plain_registries": plain_registries(settings),
+        "kubeup_kubeconfig": str(made_of.state.kubeconfig),
+    }
+    groups = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}} for group, role in (("control", "control"), ("workers", "worker"))}
+    return {"nodes": {"hosts": hosts, "vars": variables}, **groups}
+
+
+def pod_ranges(settings: Settings, specs: Sequence[NodeSpec]) -> dict[str, str]:
+    """A /24 of the pod network for each node, by its place in the settings."""
+    network = settings.network.pod_cidr
+    subnets = network.subnets(new_prefix=max(24, network.prefixlen))
+    return {spec.name: str(subnet) for spec, subnet in zip(specs, subnets, strict=False)}
+
+
+def reserved(spec: NodeSpec, host: HostFacts) -> str:
+    """What a container node's kubelet must not count: it sees the whole machine. In kubelet's --system-reserved syntax."""
+    cpus, memory = host.cpus - spec.cpus, host.memory - spec.memory_mb
+    parts = [f"cpu={cpus}"] if cpus > 0 else []
+    return ",".join([*parts, f"memory={memory}Mi"] if memory > 0 else parts)
+
+
+def plain_registries(settings: Settings) -> list[str]:
+    """Registries on private addresses speak plain HTTP; a public one never does."""
+    import ipaddress
+
+    host = str(settings.images.registry).rsplit(":", 1)[0]
+    try:
+        private = ipaddress.ip_address(host).is_private
+    except ValueError:
+        private = host == "localhost"
+    return [str(settings.images.registry)] if private else []

@@ -1,0 +1,82 @@
+"""Runs the play that makes a cluster of machines."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kubeup import shell
+from kubeup.errors import CommandError
+from kubeup.plan import Log
+from kubeup.provision.inventory import ANSIBLE
+from kubeup.state import State, write_private
+
+TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]")
+RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
+
+
+@dataclass(frozen=True)
+class Provision:
+    """Run ansible/site.yml against the profile's inventory."""
+
+    state: State
+    inventory: str  # YAML
+    limit: str = ""
+    tags: str = ""
+    verbosity: int = 0
+    check: bool = False
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv(), 400),)
+
+    def run(self, log: Log) -> None:
+        write_private(self.state.inventory, self.inventory)
+        try:
+            shell.write(*self._argv(), log=lambda line: log(readable(line)) if readable(line) else None, cwd=str(ANSIBLE), env=environment())
+        except CommandError as error:
+            error.next = f"mend what is named above; the same with all details: ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
+            raise
+
+    def _argv(self) -> tuple[str, ...]:
+        more = [f"-{'v' * self.verbosity}"] if self.verbosity else []
+        more += ["--limit", self.limit] if self.limit else []
+        more += ["--tags", self.tags] if self.tags else []
+        more += ["--check", "--diff"] if self.check else []
+        return ("ansible-playbook", "-i", str(self.state.inventory), *more, str(ANSIBLE / "site.yml"))
+
+
+def text(inventory: dict[str, Any]) -> str:
+    return yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
+
+
+def readable(line: str) -> str:
+    """A line of Ansible's output worth showing: tasks, changes and failures."""
+    if match := TASK.match(line):
+        return match.group(1)
+    return line if line.startswith(("changed:", "fatal:", "failed:", "ERROR")) or RECAP.match(line) else ""
+
+
+def changed(output: str) -> dict[str, int]:
+    """How many tasks changed something, for each host in Ansible's recap."""
+    return {match.group(1): int(match.group(3)) for match in map(RECAP.match, output.splitlines()) if match}
+
+
+def environment() -> dict[str, str]:
+    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result, half the time)."""
+    values = {
+        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_PIPELINING": "True",
+        "PYTHONUNBUFFERED": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_RETRY_FILES_ENABLED": "False", "ANSIBLE_FORKS": "10",
+        "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False", "LC_ALL": "C.UTF-8",
+    }
+    plugins = mitogen_plugins()
+    return values | ({"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"} if plugins else {})
+
+
+def mitogen_plugins() -> str:
+    folder = Path(sys.prefix, "lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "ansible_mitogen", "plugins", "strategy")
+    return str(folder) if folder.is_dir() else ""

@@ -1,0 +1,67 @@
+"""The images that kubeadm and metrics-server ask for, as archives in the cache: pulled where their registry answers, else built."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import cache, shell
+from kubeup.images.rootfs import Rootfs
+from kubeup.plan import Log
+from kubeup.release.components import IMAGES, SystemImage
+from kubeup.release.source import Release
+
+PROXY_PACKAGES = ("iptables", "conntrack", "ipset", "kmod")
+SCRATCH = 'FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
+DEBIAN = 'FROM {base}\nCOPY {name} /usr/local/bin/\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
+
+
+def proxy_rootfs(stale: bool) -> Rootfs:
+    """kube-proxy programs iptables: the one system image that needs more than its binary."""
+    return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, stale=stale)
+
+
+def archive(release: Release, root: Rootfs) -> Path:
+    """One archive with all system images, named by what they are made from."""
+    made_from = cache.digest(release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *(one.name for one in IMAGES))
+    return cache.folder("images", f"system-{made_from}") / "images.tar"
+
+
+@dataclass(frozen=True)
+class MakeSystemImages:
+    """Build or pull every system image and save them as one archive. `engine` is the container engine's command."""
+
+    engine: tuple[str, ...]
+    build_options: tuple[str, ...]
+    release: Release
+    root: Rootfs
+
+    def already(self) -> str:
+        return "in the cache" if archive(self.release, self.root).exists() else ""
+
+    def run(self, log: Log) -> None:
+        with cache.made_whole(archive(self.release, self.root).parent) as work:
+            for one in IMAGES:
+                log(one.name)
+                self._pull(one, log) if self.release.source == "download" else self._build(one, log)
+            shell.write(*self.engine, "save", *self._multi(), "-o", str(work / "images.tar"), *(one.name for one in IMAGES), log=log)
+            work.chmod(0o755)
+
+    def _multi(self) -> tuple[str, ...]:
+        return ("-m",) if self.engine[0] == "podman" else ()
+
+    def _pull(self, one: SystemImage, log: Log) -> None:
+        shell.write(*self.engine, "pull", "--quiet", one.name, log=log)
+
+    def _build(self, one: SystemImage, log: Log) -> None:
+        base = f"localhost/kubeup/kube-proxy-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
+        if one.debian:
+            shell.write(*self.engine, "import", str(self.root.path), base, log=log)
+        binary = self.release.binary(one.binary)
+        folder = cache.folder("contexts")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as context:
+            Path(context, one.binary).hardlink_to(binary)
+            Path(context, "Containerfile").write_text((DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base))
+            shell.write(*self.engine, "build", *self.build_options, "--quiet", "--tag", one.name, "-f", f"{context}/Containerfile", context, log=log)

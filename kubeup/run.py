@@ -1,0 +1,168 @@
+"""The runner: carries out a plan, independent steps side by side, and writes down what it did.
+
+Each step is looked at again just before it acts. A failure lets running steps end, starts no further ones and is
+raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) and the
+lock live in the profile's state folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from kubeup import shell
+from kubeup.errors import KubeupError, Refused
+from kubeup.plan import Plan, Rechecked, Step
+
+SIDE_BY_SIDE = 8  # steps mostly wait for other processes
+
+
+class Progress(Protocol):
+    """Who is told how a run goes (see `kubeup.report`)."""
+
+    def started(self, step: Step) -> None: ...
+    def line(self, step: Step, text: str) -> None: ...
+    def ended(self, step: Step, outcome: str, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Done:
+    """One step's end: outcome is `changed`, `already: why`, or `failed`."""
+
+    id: str
+    outcome: str
+    seconds: float
+
+
+@dataclass
+class Result:
+    """What a run did."""
+
+    done: list[Done] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> list[str]:
+        return [one.id for one in self.done if one.outcome == "changed"]
+
+
+class Journal:
+    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold none."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self._path = folder / "journal.jsonl"
+        self._command = command
+
+    def add(self, event: str, step: str = "", **more: object) -> None:
+        row = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command, "event": event, "step": step, **more}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+@contextlib.contextmanager
+def lock(folder: Path, command: str) -> Iterator[Journal]:
+    """Hold the profile while a plan runs. Raises Refused when another command holds it, naming it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Refused("another kubeup command is at work on this profile", file.read().strip() or "it holds the lock",
+                          "wait for it to end, then run this again") from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"{command} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
+        file.flush()
+        yield Journal(folder, command)
+        file.seek(0)
+        file.truncate()
+
+
+def run(plan: Plan, progress: Progress, journal: Journal) -> Result:
+    """Carry out a plan. Raises the first failed step's error, with the step's title before its cause."""
+    result, began = Result(), time.monotonic()
+    journal.add("plan", steps=list(plan.ids))
+    try:
+        _run_steps(plan, progress, journal, result)
+    except KeyboardInterrupt:
+        shell.stop_all()
+        journal.add("interrupted")
+        raise
+    result.seconds = time.monotonic() - began
+    journal.add("end", seconds=round(result.seconds, 2))
+    return result
+
+
+def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result) -> None:
+    waiting, done = list(plan.steps), set[str]()
+    running: dict[Future[Done], Step] = {}
+    failure: KubeupError | None = None
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        try:
+            while running or (waiting and failure is None):
+                if failure is None:
+                    ids = set(plan.ids)
+                    ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
+                    running |= {pool.submit(_one, step, progress, journal): step for step in ready}
+                    waiting = [step for step in waiting if step not in ready]
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    step = running.pop(future)
+                    try:
+                        result.done.append(future.result())
+                        done.add(step.id)
+                    except KubeupError as error:
+                        failure = failure or _named(step, error)
+        except KeyboardInterrupt:
+            shell.stop_all()
+            raise
+    if failure is not None:
+        journal.add("end", failed=failure.what)
+        raise failure
+
+
+def _one(step: Step, progress: Progress, journal: Journal) -> Done:
+    began = time.monotonic()
+    why_not = step.action.already() if isinstance(step.action, Rechecked) else ""
+    if why_not:
+        progress.ended(step, f"already: {why_not}", 0.0)
+        journal.add("already", step.id, why=why_not)
+        return Done(step.id, f"already: {why_not}", 0.0)
+    progress.started(step)
+    journal.add("start", step.id)
+    outcome = "failed"
+    try:
+        step.action.run(partial(progress.line, step))
+        outcome = "changed"
+    except KubeupError:
+        raise
+    except Exception as error:  # a mistake in kubeup: shown with its place, after the others have ended
+        raise KubeupError(f"{type(error).__name__}: {error}", _place(), "report this: it is a mistake in kubeup") from error
+    finally:
+        seconds = time.monotonic() - began
+        progress.ended(step, outcome, seconds)
+        journal.add(outcome, step.id, seconds=round(seconds, 2))
+    return Done(step.id, outcome, seconds)
+
+
+def _named(step: Step, error: KubeupError) -> KubeupError:
+    if not error.what.startswith(step.title):
+        error.what = f"{step.title}: {error.what}"
+    return error
+
+
+def _place() -> str:
+    traceback = sys.exc_info()[2]
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else ""

@@ -1,0 +1,197 @@
+"""The one place that starts a local process.
+
+`read` looks and always runs; `write` changes something and streams what the tool prints, line by line.
+Commands are lists; secrets travel by standard input or environment, never in the list.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubeup.errors import CommandError
+
+Log = Callable[[str], None]
+KEPT_LINES = 15  # of a failed command's output, shown in the error
+
+_running: dict[int, Any] = {}
+_running_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a finished command left: exit status, standard output and standard error."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+def which(name: str) -> str | None:
+    """The path of a tool, also in the sbin folders that a user's PATH often lacks."""
+    return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def read(
+    *argv: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None,
+    timeout: float = 60, ok: Iterable[int] | None = (0,),
+) -> Output:
+    """Run a command that only looks. `ok` lists the accepted exit codes (None: any). Raises CommandError."""
+    out, err = io.BytesIO(), io.BytesIO()
+    code = _run(argv, out, err, stdin, env, cwd, timeout)
+    output = Output(code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace"))
+    if ok is not None and code not in ok:
+        raise failed(argv, code, output.stderr or output.stdout)
+    return output
+
+
+def write(
+    *argv: str, log: Log | None = None, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None,
+    cwd: str | None = None, timeout: float = 3600,
+) -> str:
+    """Run a command that changes something; every line it prints goes to `log`. Returns its standard output."""
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+    whole: list[str] = []
+
+    def line(text: str) -> None:
+        if text.strip():
+            last.append(text)
+            if log is not None:
+                log(text)
+
+    def out_line(text: str) -> None:
+        whole.append(text)
+        line(text)
+
+    out, err = Lines(out_line), Lines(line)
+    code = _run(argv, out, err, stdin, env, cwd, timeout)
+    out.flush_rest()
+    err.flush_rest()
+    if code != 0:
+        raise failed(argv, code, "\n".join(last))
+    return "\n".join(whole)
+
+
+class Lines(io.RawIOBase):
+    """A file that hands each whole line written to it to `take`."""
+
+    def __init__(self, take: Log) -> None:
+        self._take, self._rest = take, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
+        for line in lines:
+            self._hand_over(line)
+        return len(data)
+
+    def flush_rest(self) -> None:
+        if self._rest:
+            self._hand_over(self._rest)
+        self._rest = b""
+
+    def _hand_over(self, line: bytes) -> None:
+        # a progress bar redraws its line after a carriage return: only the last drawing counts
+        self._take(line.decode(errors="replace").rstrip("\r").rsplit("\r", 1)[-1])
+
+
+def become(*argv: str) -> None:
+    """Replace this process by an interactive command (ssh, kubectl exec). Does not return."""
+    path = which(argv[0])
+    if path is None:
+        raise missing(argv[0])
+    sys.stdout.flush()
+    os.execv(path, list(argv))
+
+
+def stop_all() -> None:
+    """Ask every process started here and still running to end (used on an interrupt)."""
+    with _running_lock:
+        processes = list(_running.values())
+    for process in processes:
+        try:
+            process.signal_group(15)
+        except (OSError, ProcessLookupError):
+            continue
+
+
+def stop_all() -> None:
+    """Ask every process started here and still running to end (used on an interrupt)."""
+    with _running_lock:
+        processes = list(_running.values())
+    for process in processes:
+        _signal(process)
+
+
+def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
+    """The error of a command that ended with `code`, with its last lines as the cause."""
+    words = list(argv)
+    lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
+    why = "\n".join([f"`{shown(words)}` ended with status {code}", *lines])
+    return CommandError(f"{os.path.basename(words[0])} failed", why, "mend what the lines above name, then run the same again",
+                        code=code, stderr=text)
+
+
+def missing(tool: str) -> CommandError:
+    return CommandError(f"{tool} is not installed", f"no `{tool}` on PATH", "run `inv doctor --fix`, or install it", code=127)
+
+
+def shown(argv: Iterable[str], limit: int = 160) -> str:
+    import shlex
+
+    text = shlex.join(argv)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _run(
+    argv: tuple[str, ...], out: io.IOBase, err: io.IOBase, stdin: str | bytes | None,
+    env: Mapping[str, str] | None, cwd: str | None, timeout: float,
+) -> int:
+    import sh
+
+    path = which(argv[0])
+    if path is None:
+        raise missing(argv[0])
+    # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
+    process = sh.Command(path)(
+        *argv[1:], _out=out, _err=err, _in=b"" if stdin is None else stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
+        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False, _out_bufsize=65536, _err_bufsize=65536,
+        _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
+    )
+    late = threading.Event()
+    timer = threading.Timer(timeout, lambda: (late.set(), _signal(process)))
+    timer.daemon = True
+    with _running_lock:
+        _running[id(process)] = process
+    timer.start()
+    try:
+        process.wait()
+    finally:
+        timer.cancel()
+        with _running_lock:
+            _running.pop(id(process), None)
+    if late.is_set():
+        raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
+                           "run the same again; see `inv doctor` when it repeats", code=124)
+    return int(process.exit_code)
+
+
+def _signal(process: Any) -> None:
+    """End a command and whatever it started itself."""
+    try:
+        process.signal_group(15)
+    except (OSError, ProcessLookupError):
+        return

@@ -1,0 +1,155 @@
+"""The one place that opens a connection to a node: keys only, host keys checked against the project's own known_hosts."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubeup.errors import KubeupError
+from kubeup.shell import Output
+
+if TYPE_CHECKING:
+    from kubeup.state import State
+
+CONNECT_SECONDS = 10
+_remembering = threading.Lock()  # nodes are made side by side, their file is one
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a node is reached: name, role (control or worker), address and port, user, key and the known hosts."""
+
+    name: str
+    role: str
+    address: str
+    user: str
+    key: Path
+    known_hosts: Path
+    port: int = 22
+
+    def argv(self, *command: str, user: str = "") -> list[str]:
+        """The same connection by OpenSSH's own client, for a person or another tool."""
+        options = [f"-oUserKnownHostsFile={self.known_hosts}", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes", f"-oIdentityFile={self.key}",
+                   "-oPasswordAuthentication=no", f"-p{self.port}"]
+        remote = [shlex.join(command)] if command else []
+        return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
+
+
+def run(reach: Reach, *command: str, stdin: str | None = None, root: bool = False, timeout: float = 120) -> Output:
+    """Run a command on one node and return what it left, whatever its exit status.
+
+    `command` is a list of words, quoted here; `root` puts sudo before it. Raises KubeupError where the node can't be
+    reached, naming the cause: no answer, an unknown or changed host key, a refused key.
+    """
+    words = ["sudo", "-n", *command] if root and reach.user != "root" else list(command)
+    with _connection(reach) as connection:
+        import io
+
+        result = connection.run(shlex.join(words), hide=True, warn=True, in_stream=io.StringIO(stdin) if stdin is not None else False,
+                                timeout=timeout)
+    return Output(result.exited, result.stdout, result.stderr)
+
+
+def put(reach: Reach, source: Path, target: str) -> None:
+    """Copy a file to a node (SFTP)."""
+    with _connection(reach) as connection:
+        connection.put(str(source), target)
+
+
+def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, root: bool = False) -> dict[str, Output]:
+    """Run a command on all nodes side by side. There is a result for every node: 255 where it can't be reached, as ssh(1) has it."""
+
+    def one(reach: Reach) -> Output:
+        try:
+            return run(reach, *command, stdin=stdin, root=root)
+        except KubeupError as error:
+            return Output(255, "", "\n".join(error.lines()))
+
+    nodes = list(reaches)
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        return dict(zip([node.name for node in nodes], pool.map(one, nodes), strict=True))
+
+
+class _connection:
+    """A fabric connection whose failures are told in the user's words."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
+    def __enter__(self) -> Any:
+        from fabric import Config, Connection
+        from paramiko import RejectPolicy
+
+        reach = self._reach
+        config = Config(overrides={"run": {"in_stream": False}}, lazy=True)
+        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=CONNECT_SECONDS,
+                                connect_kwargs={"key_filename": str(reach.key), "look_for_keys": False, "allow_agent": False})
+        # fabric accepts any host key by default
+        self._open.client.set_missing_host_key_policy(RejectPolicy())
+        if reach.known_hosts.exists():
+            self._open.client.load_host_keys(str(reach.known_hosts))
+        try:
+            self._open.open()
+        except Exception as error:
+            raise _explained(reach, error) from None
+        return self._open
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+
+def _explained(reach: Reach, error: Exception) -> KubeupError:
+    from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, PasswordRequiredException, SSHException
+
+    node = f"{reach.name} ({reach.address})"
+    if isinstance(error, BadHostKeyException):
+        return KubeupError(f"{node} shows another host key than the one on record", f"{reach.known_hosts} has a different one",
+                           "if you replaced that machine yourself, remove its line there; otherwise do not connect")
+    if isinstance(error, PasswordRequiredException):
+        return KubeupError(f"the key {reach.key} has a passphrase", "nodes are reached without anybody there to type it",
+                           "make one without (`inv ssh.keys`) and name it in ssh.private_key_path")
+    if isinstance(error, AuthenticationException):
+        return KubeupError(f"{node} refused the key {reach.key}", str(error), "check ssh.user and that the key's public half is on the node")
+    if isinstance(error, FileNotFoundError):
+        return KubeupError(f"the key {reach.key} is missing", str(error), "run `inv ssh.keys`")
+    if isinstance(error, SSHException) and "not found in known_hosts" in str(error):
+        return KubeupError(f"the host key of {node} is not known", f"{reach.known_hosts} has no line for it",
+                           "for a machine of your own: check its fingerprint, then add it with ssh-keyscan")
+    why = "no answer" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
+    return KubeupError(f"{node} can't be reached by SSH", why, "see whether the node runs: `inv status`, and `inv cluster.start` to start it")
+
+
+def config_text(reaches: Sequence[Reach]) -> str:
+    """An ssh_config(5) that plain ssh, editors and Ansible can use."""
+    blocks = []
+    for reach in reaches:
+        blocks.append("\n".join([
+            f"Host {reach.name} {reach.role if reach.role == 'control' else reach.name.split('-', 1)[-1]}",
+            f"  HostName {reach.address}", f"  Port {reach.port}", f"  User {reach.user}", f'  IdentityFile "{reach.key}"',
+            "  IdentitiesOnly yes", f'  UserKnownHostsFile "{reach.known_hosts}"', "  StrictHostKeyChecking yes", ""]))
+    return "\n".join(blocks)
+
+
+def known_hosts_line(reach: Reach, public_key: str) -> str:
+    """A known_hosts line from a node's own public host key, read over a way that is trusted already."""
+    kind, key = public_key.split()[:2]
+    host = reach.address if reach.port == 22 else f"[{reach.address}]:{reach.port}"
+    return f"{host} {kind} {key}"
+
+
+def remember(state: State, lines: Iterable[str]) -> None:
+    """Put lines into the profile's known_hosts in place of those for the same hosts; others stay."""
+    from kubeup.state import write_private
+
+    new = [line for line in lines if line]
+    replaced = {line.split()[0] for line in new}
+    with _remembering:
+        old = state.known_hosts.read_text(encoding="utf-8").splitlines() if state.known_hosts.exists() else []
+        kept = [line for line in old if line.split()[:1] and line.split()[0] not in replaced]
+        write_private(state.known_hosts, "\n".join([*kept, *new]) + "\n")

@@ -1,0 +1,3 @@
+module kubeup/pause
+
+go 1.19
