@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import shutil
 import sys
 import threading
@@ -81,6 +82,38 @@ def write(
     if code != 0:
         raise failed(argv, code, "\n".join(last))
     return "\n".join(whole)
+
+
+def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapping[str, str] | None = None) -> None:
+    """Hand each line a command prints to `each` until that returns True, then end the command.
+
+    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself, too.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def run() -> None:
+        try:
+            _run(argv, Lines(lines.put), io.BytesIO(), None, env, None, 86400, started)
+        finally:
+            lines.put(None)
+
+    process: list[Any] = []
+
+    def started(one: Any) -> None:
+        process.append(one)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    ended = False
+    while not ended:
+        try:
+            line = lines.get(timeout=tick)
+        except queue.Empty:
+            line = ""
+        ended = line is None or each(line)
+    for one in process:
+        _signal(one)
+    thread.join()
 
 
 class Lines(io.RawIOBase):
@@ -158,7 +191,7 @@ def shown(argv: Iterable[str], limit: int = 160) -> str:
 
 def _run(
     argv: tuple[str, ...], out: io.IOBase, err: io.IOBase, stdin: str | bytes | None,
-    env: Mapping[str, str] | None, cwd: str | None, timeout: float,
+    env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None,
 ) -> int:
     import sh
 
@@ -176,6 +209,8 @@ def _run(
     timer.daemon = True
     with _running_lock:
         _running[id(process)] = process
+    if started is not None:
+        started(process)
     timer.start()
     try:
         process.wait()

@@ -10,6 +10,8 @@ from kubeup.errors import KubeupError
 from kubeup.plan import Log
 
 # Documentation and translations are a third of a small system; copyright files stay, as licences ask for.
+BASICS = ("usr-is-merged",)  # with its hook: without it usrmerge pulls in 50 MB of perl
+MERGED = "/usr/share/mmdebstrap/hooks/merged-usr"
 LEFT_OUT = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright", "path-exclude=/usr/share/man/*",
             "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/info/*")
 
@@ -23,19 +25,23 @@ class Rootfs:
     packages: tuple[str, ...]
     seconds: float
     stale: bool = False
-    hooks: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # paths, beside documentation and translations
 
     @property
     def path(self) -> Path:
         """The tar in the cache; its name holds a digest of what it is made from."""
-        made_from = cache.digest(self.suite, *self.packages, *self.hooks, *LEFT_OUT)
+        made_from = cache.digest(self.suite, *self.packages, *self.left_out, *LEFT_OUT)
         return cache.folder("rootfs", f"{self.name}-{self.suite}-{made_from}") / "rootfs.tar"
 
     def command(self, target: Path) -> tuple[str, ...]:
-        options = [f"--dpkgopt={rule}" for rule in LEFT_OUT] + [f"--customize-hook={hook}" for hook in self.hooks]
+        rules = [*LEFT_OUT, *(f"path-exclude={path}" for path in self.left_out)]
+        options = [f"--dpkgopt={rule}" for rule in rules]
+        if self.suite != "sid":
+            options.append(f"--hook-dir={MERGED}")
         if self.stale:
             options.append('--aptopt=Acquire::Check-Valid-Until "false"')
-        return ("mmdebstrap", "--variant=minbase", *options, f"--include={','.join(self.packages)}", self.suite, str(target))
+        packages = self.packages if self.suite == "sid" else (*BASICS, *self.packages)
+        return ("mmdebstrap", "--variant=minbase", *options, f"--include={','.join(packages)}", self.suite, str(target))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from kubeup import cache, keys, shell
+from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.providers.local import engine as engines
+
 from kubeup.providers.local import image, nodes
 from kubeup.release import source
 from kubeup.release.components import NODE_BINARIES

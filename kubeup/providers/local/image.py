@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeup import cache, shell
 from kubeup.images.rootfs import Rootfs
 from kubeup.plan import Log
-from kubeup.providers.local.engine import Engine
+from kubeup.engine import Engine
 
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "sudo", "containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack",

@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeup import shell, ssh
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log
-from kubeup.providers.local.engine import STOP_SIGNAL, Engine
+from kubeup.engine import STOP_SIGNAL, Engine
 from kubeup.ssh import Reach
 from kubeup.state import State
 

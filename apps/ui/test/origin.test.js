@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { startApi } from './stand-in-api.js';
+import { startUi } from './start.js';
+
+/** @type {import('./stand-in-api.js').StandInApi} */
+let api;
+/** @type {Awaited<ReturnType<typeof startUi>>} */
+let ui;
+
+before(async () => {
+  api = await startApi();
+  ui = await startUi(api.url);
+});
+after(() => Promise.all([api.stop(), ui.stop()]));
+beforeEach(() => api.reset());
+
+describe('a change is', () => {
+  /** @param {Record<string, string>} headers */
+  async function add(headers) {
+    const body = new URLSearchParams({ name: 'Cup', price: '2.50', stock: '4' }).toString();
+    return new Promise((resolve, reject) => {
+      const req = request(`${ui.url}/products`, {
+        method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      }, (res) => resolve(res.resume().statusCode));
+      req.on('error', reject);
+      req.end(body);
+    });
+  }
+
+  test('refused when another web site sent it', async () => {
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site', origin: ui.url },
+      { origin: 'http://evil.example' },
+      { origin: `http://127.0.0.1:${ui.port + 1}` },
+      { origin: 'null' },
+      { origin: 'nonsense' },
+    ]) {
+      assert.equal(await add(/** @type {any} */ (headers)), 403, JSON.stringify(headers));
+    }
+    const { id } = api.add({ name: 'Kept' });
+    const { status, text } = await ui.post(`/products/${id}/delete`, {}, { origin: 'http://evil.example' });
+    assert.equal(status, 403);
+    assert.match(text, /sent from another web site/);
+    assert.deepEqual([...api.store.products.values()].map((product) => product.name), ['Kept']);
+  });
+
+  test('accepted from our own pages, also behind another name, and from programs', async () => {
+    for (const headers of [
+      { 'sec-fetch-site': 'same-origin', origin: ui.url },
+      { origin: ui.url },
+      { origin: 'https://shop.example', host: 'shop.example' },
+      { origin: 'http://shop.example', host: 'shop.example:80' },
+      {},
+    ]) {
+      assert.equal(await add(/** @type {any} */ (headers)), 303, JSON.stringify(headers));
+    }
+  });
+});

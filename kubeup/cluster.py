@@ -1,0 +1,161 @@
+"""The cluster itself: its machines and what the play makes of them. Facts, and the plan that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kubeup import keys, ssh
+from kubeup.errors import KubeupError
+from kubeup.facts.kubernetes import KubeNode, nodes
+from kubeup.images.build import rootfs_step
+from kubeup.images.load import LIST
+from kubeup.kube import Kubectl
+from kubeup.plan import Log, Step
+from kubeup.project import Project
+from kubeup.providers.base import Machines, Needed
+from kubeup.provision import inventory as inventories
+from kubeup.provision import play
+from kubeup.release import images as system_images
+from kubeup.release.build import GoCompile, go_tool
+from kubeup.release.download import DownloadBinary
+
+PROVISION, ANSWERS = "cluster/provision", "cluster/answers"
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What was found: machines, the stamp and images on each that runs, and the API server's nodes ('' stamp: none)."""
+
+    machines: Machines
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[KubeNode, ...] = ()
+    answers: bool = False
+
+
+def observe(project: Project) -> ClusterFacts:
+    """Look at machines, nodes and the API server."""
+    machines = project.provider.observe()
+    running = {node.name for node in machines.nodes if node.state == "running"}
+    reaches = [reach for reach in project.provider.nodes() if reach.name in running]
+    if not reaches:
+        return ClusterFacts(machines)
+    script = f"cat {inventories.STAMP} 2>/dev/null || echo; {' '.join(LIST)}"
+    outputs = ssh.run_all(reaches, "sh", "-c", script, root=True)
+    rows = {name: output.stdout.splitlines() for name, output in outputs.items() if output.ok}
+    answers = project.kubectl.answers()
+    return ClusterFacts(
+        machines, {name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
+        {name: output.stderr for name, output in outputs.items() if not output.ok},
+        nodes(project.kubectl.items("nodes")) if answers else (), answers)
+
+
+def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredients:
+    return inventories.Ingredients(project.settings, project.state, project.host, facts.machines, project.release, project.provider.nodes(),
+                                   project.system_archive)
+
+
+def release_steps(project: Project) -> list[Step]:
+    """What brings Kubernetes' own binaries: downloads, or builds one after another (each takes all processors)."""
+    release, steps, before = project.release, list[Step](), "host/packages"
+    for name in release.missing_downloads():
+        steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
+                          seconds=10))
+    if steps:
+        return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
+    for build in release.missing_builds():
+        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", f"{release.why}; not in the cache",
+                    GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds)
+        steps.append(step)
+        before = step.id
+    return steps
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Only a place where several steps meet."""
+
+    def run(self, log: Log) -> None:
+        log("all there")
+
+
+def _joined(name: str, needs: Sequence[str]) -> Step:
+    return Step(name, "have all of the release", "several downloads", Nothing(), tuple(needs), 0)
+
+
+def image_steps(project: Project) -> list[Step]:
+    """What makes the archive of system images."""
+    root = system_images.proxy_rootfs(project.host.stale_mirror)
+    if project.system_archive.exists():
+        return []
+    make = system_images.MakeSystemImages(project.engine.command, project.engine.build_options, project.release, root)
+    steps = [] if root.path.exists() else [rootfs_step(root)]
+    needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
+    how = "pull" if project.release.source == "download" else "build"
+    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20)]
+
+
+def packages(project: Project, builds: bool) -> tuple[str, ...]:
+    from kubeup.release.build import GO_PACKAGE
+
+    more = (GO_PACKAGE,) if builds and project.release.missing_builds() and not go_tool() else ()
+    return (*project.provider.packages(), *more)
+
+
+def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
+    """What makes machines and cluster as the settings want them."""
+    unreachable = {name: why for name, why in facts.unreachable.items()}
+    if unreachable:
+        name, why = next(iter(unreachable.items()))
+        raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
+    machines = list(project.provider.plan(facts.machines, needed))
+    made = [step.id for step in machines if step.id.startswith("node/")]
+    steps = [*keys.plan(project.state.private_key, project.state.public_key), *machines]
+    if reason := _why_provision(project, facts):
+        inventory = play.text(inventories.inventory(ingredients(project, facts)))
+        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
+                          (*made, "release/kubernetes", "image/system", keys.STEP), 45))
+    if reason or made or not facts.answers or any(not node.ready for node in facts.nodes):
+        names = tuple(spec.name for spec in project.settings.nodes_list())
+        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", WaitForNodes(project.kubectl, names),
+                          (*made, PROVISION), 10))
+    return steps
+
+
+def _why_provision(project: Project, facts: ClusterFacts) -> str:
+    """Why the play has to run, or ''. A stopped node is taken as provisioned: it is looked at once it runs."""
+    missing = [node.name for node in facts.machines.nodes if node.state == "missing"]
+    if missing:
+        return f"{', '.join(missing)} new"
+    wanted = inventories.digest(ingredients(project, facts))
+    outdated = [name for name, stamp in facts.stamps.items() if stamp != wanted]
+    if outdated:
+        return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
+    return ""
+
+
+@dataclass(frozen=True)
+class WaitForNodes:
+    """Until the API server answers and every node is Ready."""
+
+    kubectl: Kubectl
+    names: tuple[str, ...]
+    seconds: float = 180
+
+    def run(self, log: Log) -> None:
+        import time
+
+        end = time.monotonic() + self.seconds
+        while not self.kubectl.answers():
+            if time.monotonic() > end:
+                raise KubeupError("the API server does not answer", f"nothing at the address in {self.kubectl.kubeconfig}",
+                                  "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
+            log("the API server is not up yet")
+            time.sleep(0.5)
+        answer = self.kubectl.read("wait", "--for=condition=Ready", f"--timeout={self.seconds:.0f}s",
+                                   *(f"node/{name}" for name in self.names), ok=None, timeout=self.seconds + 10)
+        if not answer.ok:
+            why = [f"{node.name}: {node.why}" for node in nodes(self.kubectl.items("nodes")) if not node.ready]
+            raise KubeupError("not every node became ready", "\n".join(why) or answer.stderr.strip(), "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")

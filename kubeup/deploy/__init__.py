@@ -1,0 +1,1 @@
+"""Puts the application on a cluster: rendered by kustomize, compared by `kubectl diff`, applied server-side, watched until it stands."""

@@ -1,0 +1,87 @@
+"""Plans and carries out the application's rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubeup import shell
+from kubeup.deploy import watch
+from kubeup.deploy.overlay import PARTS, Overlay
+from kubeup.errors import KubeupError
+from kubeup.facts import manifests
+from kubeup.kube import MANAGER, Kubectl
+from kubeup.plan import Log, Step
+
+APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
+DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
+WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
+TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The application as it should be and the cluster it goes to."""
+
+    overlay: Overlay
+    kubectl: Kubectl
+
+    def render(self) -> str:
+        self.overlay.write()
+        return shell.read(str(self.kubectl.path), "kustomize", str(self.overlay.folder)).stdout
+
+    def diff(self, parts: Sequence[str] = PARTS) -> str:
+        """What applying would change, in diff's format; Secrets' values are masked by kubectl. '' where nothing."""
+        wanted = manifests.documents(self.render())
+        chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
+        answer = self.kubectl.read(*DIFF, stdin=manifests.text(chosen), ok=(0, 1))
+        if answer.code == 1 and "diff -u" not in answer.stdout:
+            raise shell.failed((str(self.kubectl.path), *DIFF), 1, answer.stderr)
+        return answer.stdout
+
+
+@dataclass(frozen=True)
+class ApplyPart:
+    """Apply one part and watch it until it stands, or until something that can't heal by itself shows."""
+
+    deployment: Deployment
+    part: str
+    wait: float = 300
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.deployment.kubectl.argv(*APPLY), 400),)
+
+    def run(self, log: Log) -> None:
+        kubectl = self.deployment.kubectl
+        documents = manifests.of_part(manifests.documents(self.deployment.render()), self.part)
+        release_volume(kubectl, self.part)
+        kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
+        watch.until_standing(kubectl, self.part, WORKLOADS[self.part], self.wait, log)
+
+
+def release_volume(kubectl: Kubectl, part: str) -> None:
+    """A volume whose claim was deleted keeps that claim's uid and would never be bound again: forget it, keep the data."""
+    if part != "db":
+        return
+    phase = kubectl.read("get", "persistentvolume", "data-mysql-0", "--ignore-not-found", "-o", "jsonpath={.status.phase}").stdout
+    if phase == "Released":
+        kubectl.write("patch", "persistentvolume", "data-mysql-0", "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]')
+
+
+def plan(deployment: Deployment, there: bool, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS) -> list[Step]:
+    """A step for each part that differs from what the cluster has. `there`: the cluster answers and can be compared."""
+    if not there:
+        return [_step(deployment, part, "not on the cluster yet", needs) for part in parts]
+    changes = set(manifests.changed(deployment.diff(parts)))
+    if not changes:
+        return []
+    wanted = manifests.documents(deployment.render())
+    by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
+    unknown = changes - {name for names in by_part.values() for name in names}
+    if unknown:
+        raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "", "report this: it is a mistake in kubeup")
+    return [_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names]
+
+
+def _step(deployment: Deployment, part: str, reason: str, needs: tuple[str, ...]) -> Step:
+    return Step(f"deploy/{part}", f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part), (*needs, f"load/{part}", f"push/{part}"), 12)

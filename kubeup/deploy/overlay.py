@@ -1,0 +1,100 @@
+"""The kustomize overlay of a profile: what the settings and `.env` add to manifests/base. Files holding passwords are 0600."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kubeup.errors import Refused
+from kubeup.images.catalog import AppImage
+from kubeup.secrets import fingerprint
+from kubeup.settings import Settings
+from kubeup.state import PROJECT, write_private
+
+BASE = PROJECT / "manifests" / "base"
+PLACEHOLDERS = {"db": "mysql", "api": "fast-api-products", "ui": "ui-node-products"}
+PARTS = ("db", "api", "ui")
+MANAGED = "app.kubernetes.io/managed-by"
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Everything that decides what is applied."""
+
+    settings: Settings
+    images: Sequence[AppImage]
+    values: Mapping[str, str]  # of .env
+    folder: Path
+
+    def secret(self) -> dict[str, str]:
+        """The Secret's keys. The one place where the database's name and user come from."""
+        database = self.settings.database
+        for name, wanted in (("MYSQL_DATABASE", database.name), ("MYSQL_USER", database.user)):
+            if self.values.get(name, wanted) != wanted:
+                raise Refused(f"{name} is {self.values[name]} in .env and {wanted} in the settings", "one of them must give way",
+                              f"remove {name} from .env, or set database.{name.removeprefix('MYSQL_').lower()}")
+        return {"ROOT_PASSWORD": self.values["MYSQL_ROOT_PASSWORD"], "MYSQL_DATABASE": database.name, "MYSQL_USER": database.user,
+                "MYSQL_PASSWORD": self.values["MYSQL_PASSWORD"]}
+
+    def files(self) -> dict[str, str]:
+        """The overlay's files by name."""
+        secret = self.secret()
+        files = {f"secret/{key}": value for key, value in secret.items()}
+        files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
+        files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(fingerprint(secret)), sort_keys=False)
+        return files
+
+    def write(self) -> None:
+        for name, text in self.files().items():
+            write_private(self.folder / name, text)
+
+    def kustomization(self, secrets: str) -> dict[str, Any]:
+        return {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [os.path.relpath(BASE, self.folder.resolve())],
+            "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
+            "images": [_image(image) for image in self.images],
+            "generatorOptions": {"disableNameSuffixHash": True},
+            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in self.secret()], "options": {"labels": {"app": "db"}}}],
+            "configMapGenerator": [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}],
+            "patches": self._patches(secrets),
+        }
+
+    def _patches(self, secrets: str) -> list[dict[str, Any]]:
+        database, ports = self.settings.database, self.settings.ports
+        replace = _replace
+        patches = [
+            ({"kind": "PersistentVolume", "name": "data-mysql-0"}, [
+                replace("/spec/capacity/storage", database.storage),
+                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [volume_node(self.settings)])]),
+            ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", database.storage)]),
+            ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
+            ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
+            # a changed password must reach a pod that read the old one from its environment
+            ({"kind": "Deployment", "name": "api"}, [{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": secrets}}]),
+        ]
+        return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
+
+
+def volume_node(settings: Settings) -> str:
+    """The node whose disk holds the database: the first worker, or the control plane where there is none."""
+    specs = settings.nodes_list()
+    return next((spec for spec in specs if spec.role == "worker"), specs[0]).name
+
+
+def _replace(path: str, value: object) -> dict[str, object]:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def _image(image: AppImage) -> dict[str, str]:
+    name, _, digest = image.reference.partition("@")
+    if digest:
+        return {"name": PLACEHOLDERS[image.part], "newName": name.rsplit(":", 1)[0], "digest": digest}
+    repository, _, tag = name.rpartition(":")
+    return {"name": PLACEHOLDERS[image.part], "newName": repository, "newTag": tag}

@@ -1,0 +1,133 @@
+"""Watches a rollout and ends as soon as it stands, or as soon as something shows that can't heal by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubeup import shell
+from kubeup.errors import KubeupError
+from kubeup.facts.kubernetes import KubePod, pods
+from kubeup.kube import Kubectl
+from kubeup.plan import Log
+
+IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+UNSCHEDULED_SECONDS = 15.0  # nodes become ready and volumes get bound within
+TICK = 2.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a pod from running, and what to do about it."""
+
+    what: str
+    why: str
+    next: str
+
+
+@dataclass
+class Watched:
+    """The pods of one application, as events tell of them."""
+
+    since: float
+    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, event: dict[str, Any]) -> None:
+        name = event["object"]["metadata"]["name"]
+        if event["type"] == "DELETED":
+            self.pods.pop(name, None)
+        else:
+            self.pods[name] = event["object"]
+
+    def trouble(self, now: float) -> Trouble | None:
+        for raw, pod in zip(self.pods.values(), pods(self.pods.values()), strict=True):
+            if not pod.deleting and (found := trouble(pod, raw, now - self.since)):
+                return found
+        return None
+
+
+def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
+    """The first thing wrong with a pod that waiting won't mend; `waited` in seconds. From the pod's own status alone."""
+    for reason, message in pod.waiting:
+        if reason in IMAGE:
+            return Trouble(f"{pod.name} can't get its image {', '.join(pod.images)}", f"{reason}: {message}",
+                           "bring it to the nodes: `inv images.load`, or `inv images.push` with images.via: registry")
+        if reason in CONFIG:
+            return Trouble(f"{pod.name} can't be started", f"{reason}: {message}", "`inv deploy.all` renews its Secret and settings")
+        if reason == "CrashLoopBackOff":
+            return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
+    if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
+        return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")
+    return None
+
+
+def unscheduled(raw: dict[str, Any]) -> str:
+    for row in raw.get("status", {}).get("conditions", []):
+        if row["type"] == "PodScheduled" and row["status"] == "False":
+            return str(row.get("message", row.get("reason", "")))
+    return ""
+
+
+def _last_end(raw: dict[str, Any]) -> str:
+    for row in raw.get("status", {}).get("containerStatuses", []):
+        ended = row.get("lastState", {}).get("terminated") or row.get("state", {}).get("terminated")
+        if ended:
+            return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}"
+    return "it ends again and again"
+
+
+def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, log: Log) -> None:
+    """Wait until the rollout of `workload` is complete. Raises KubeupError with cause and next step."""
+    watched, began = Watched(time.monotonic()), time.monotonic()
+    found: list[Trouble] = []
+    complete = False
+
+    def rollout_complete() -> bool:
+        answer = kubectl.read("rollout", "status", workload, "--watch=false", ok=None).stdout
+        return "successfully rolled out" in answer or ("roll" in answer and "complete" in answer)
+
+    def each(line: str) -> bool:
+        nonlocal complete
+        if line:
+            watched.take(json.loads(line))
+            log(told(watched))
+        if now_wrong := watched.trouble(time.monotonic()):
+            found.append(now_wrong)
+            return True
+        complete = standing(watched) and rollout_complete()
+        return complete or time.monotonic() - began > seconds
+
+    argv = kubectl.argv("get", "pods", "-l", f"app={app}", "--watch", "--output-watch-events", "-o", "jsonpath={$}{\"\\n\"}")
+    while not complete and not found and time.monotonic() - began < seconds:
+        shell.stream(*argv, each=each, tick=TICK)  # the API server ends a watch now and then
+    if found:
+        first = found[0]
+        raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
+    if not complete:
+        raise KubeupError(f"{workload} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made", f"`inv deploy.status`, `inv deploy.logs {app}`")
+
+
+def standing(watched: Watched) -> bool:
+    seen = pods(watched.pods.values())
+    return bool(seen) and all(pod.ready and not pod.deleting for pod in seen)
+
+
+def told(watched: Watched) -> str:
+    """The pods in one line, for progress."""
+    rows = []
+    for pod in pods(watched.pods.values()):
+        state = "ready" if pod.ready else next((reason for reason, _ in pod.waiting), pod.phase.lower())
+        rows.append(f"{pod.name} {'ending' if pod.deleting else state}")
+    return ", ".join(sorted(rows))
+
+
+def logs(kubectl: Kubectl, app: str) -> str:
+    """The last lines of an application that ended, or what it prints now."""
+    for more in (["--previous"], []):
+        answer = kubectl.read("logs", "-l", f"app={app}", "--tail=8", *more, ok=None, timeout=10)
+        if answer.ok and answer.stdout.strip():
+            return answer.stdout.strip()
+    return ""

@@ -1,0 +1,82 @@
+"""What a cluster says of itself, from `kubectl get -o json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+CONTROL_LABEL = "node-role.kubernetes.io/control-plane"
+
+
+@dataclass(frozen=True)
+class KubeNode:
+    name: str
+    ready: bool
+    why: str  # the Ready condition's message where it is not
+    version: str
+    address: str
+    control: bool
+    images: frozenset[str]
+    schedulable: bool = True
+
+
+@dataclass(frozen=True)
+class KubePod:
+    """A pod and what its containers wait for, in Kubernetes' own words."""
+
+    name: str
+    namespace: str
+    node: str
+    phase: str
+    ready: bool
+    app: str
+    address: str
+    restarts: int
+    waiting: tuple[tuple[str, str], ...] = ()  # (reason, message) of containers that do not run
+    images: tuple[str, ...] = ()
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class KubeClaim:
+    name: str
+    phase: str
+    volume: str
+    size: str
+
+
+def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:
+    return tuple(_node(item) for item in items)
+
+
+def pods(items: Iterable[dict[str, Any]]) -> tuple[KubePod, ...]:
+    return tuple(_pod(item) for item in items)
+
+
+def claims(items: Iterable[dict[str, Any]]) -> tuple[KubeClaim, ...]:
+    return tuple(KubeClaim(item["metadata"]["name"], item.get("status", {}).get("phase", ""), item["spec"].get("volumeName", ""),
+                           item.get("status", {}).get("capacity", {}).get("storage", "")) for item in items)
+
+
+def _node(item: dict[str, Any]) -> KubeNode:
+    status = item.get("status", {})
+    ready = next((row for row in status.get("conditions", []) if row["type"] == "Ready"), {})
+    addresses = [row["address"] for row in status.get("addresses", []) if row["type"] == "InternalIP"]
+    names = frozenset(name for image in status.get("images", []) for name in image.get("names") or [])
+    return KubeNode(
+        item["metadata"]["name"], ready.get("status") == "True", "" if ready.get("status") == "True" else ready.get("message", "no report"),
+        status.get("nodeInfo", {}).get("kubeletVersion", ""), addresses[0] if addresses else "",
+        CONTROL_LABEL in item["metadata"].get("labels", {}), names, not item["spec"].get("unschedulable", False))
+
+
+def _pod(item: dict[str, Any]) -> KubePod:
+    meta, spec, status = item["metadata"], item["spec"], item.get("status", {})
+    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    ready = any(row["type"] == "Ready" and row["status"] == "True" for row in status.get("conditions", []))
+    waiting = tuple((row["state"]["waiting"].get("reason", ""), row["state"]["waiting"].get("message", ""))
+                    for row in containers if "waiting" in row.get("state", {}))
+    return KubePod(
+        meta["name"], meta.get("namespace", ""), spec.get("nodeName", ""), status.get("phase", ""), ready, meta.get("labels", {}).get("app", ""),
+        status.get("podIP", ""), sum(row.get("restartCount", 0) for row in containers), waiting,
+        tuple(row["image"] for row in spec["containers"]), "deletionTimestamp" in meta)

@@ -1,0 +1,85 @@
+"""Builds and saves images with the machine's container engine. Nothing unchanged is built again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubeup import cache, shell
+from kubeup.facts.host import HostFacts
+from kubeup.images.catalog import AppImage
+from kubeup.images.rootfs import MakeRootfs, Rootfs
+from kubeup.plan import Log, Step
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """An engine's command, the options its builds need, and whether this machine has certificate authorities of its own."""
+
+    command: tuple[str, ...]
+    options: tuple[str, ...]
+    own_certificates: bool
+
+    def build_words(self) -> tuple[str, ...]:
+        if not self.own_certificates:
+            return self.options
+        # pip and npm in the build must trust what this machine trusts; nothing of it stays in the image
+        return (*self.options, "-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", "/usr/local/share/ca-certificates:/usr/local/share/ca-certificates:ro",
+                "--build-arg", f"PIP_CERT={CERTIFICATES}", "--build-arg", f"NODE_EXTRA_CA_CERTS={CERTIFICATES}")
+
+
+@dataclass(frozen=True)
+class BuildImage:
+    """Build (or pull) one image and keep its archive in the cache."""
+
+    builder: Builder
+    image: AppImage
+
+    def already(self) -> str:
+        return f"{self.image.reference} is in the cache" if self.image.archive.exists() else ""
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv(), 600),)
+
+    def run(self, log: Log) -> None:
+        engine = self.builder.command
+        for name, root in dict(self.image.rootfs).items():
+            if not shell.read(*engine, "image", "inspect", name, ok=None).ok:
+                shell.write(*engine, "import", str(root.path), name, log=log)
+        shell.write(*self._argv(), log=log)
+        with cache.made_whole(self.image.archive.parent) as work:
+            shell.write(*engine, "save", "-o", str(work / "image.tar"), self.image.reference, log=log)
+            work.chmod(0o755)
+
+    def _argv(self) -> tuple[str, ...]:
+        if self.image.context is None:
+            return (*self.builder.command, "pull", self.image.reference)
+        arguments = [word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")]
+        return (*self.builder.command, "build", *self.builder.build_words(), *arguments, "--tag", self.image.reference,
+                "-f", str(self.image.context / "Containerfile"), str(self.image.context))
+
+
+def builder(command: tuple[str, ...], options: tuple[str, ...], host: HostFacts) -> Builder:
+    return Builder(command, options, host.own_certificates)
+
+
+def step_id(image: AppImage) -> str:
+    return f"image/{image.part}"
+
+
+def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
+    """A step for each image that is not in the cache, and for what it is built on."""
+    missing = [image for image in images if not image.archive.exists()]
+    roots = {root.path: root for image in missing for _, root in image.rootfs if not root.path.exists()}
+    steps = [rootfs_step(root) for root in roots.values()]
+    for image in missing:
+        reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
+        needs = ("host/packages", *(f"rootfs/{root.name}" for _, root in image.rootfs))
+        title = f"build {image.reference}" if image.context else f"pull {image.reference}"
+        steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25))
+    return steps
+
+
+def rootfs_step(root: Rootfs) -> Step:
+    return Step(f"rootfs/{root.name}", f"make a Debian root file system for {root.name}", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)

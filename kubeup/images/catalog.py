@@ -1,0 +1,85 @@
+"""The application's images: what each is built from and what it is called. A name's tag is the digest of its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kubeup import cache
+from kubeup.errors import UsageError
+from kubeup.images.bases import HUB_IMAGES, Bases
+from kubeup.images.rootfs import Rootfs
+from kubeup.settings import Settings
+from kubeup.state import PROJECT
+
+NOT_CONTENT = ("tests", "test", "node_modules", "README.md", ".venv")
+TAG_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class AppImage:
+    """One image. `bases` names the Containerfile's build arguments and what they are given; '' context: pulled as it is."""
+
+    part: str  # db, api or ui
+    reference: str
+    context: Path | None
+    bases: tuple[tuple[str, str], ...]
+    rootfs: tuple[tuple[str, Rootfs], ...] = ()
+    what: str = ""
+    build_args: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def archive(self) -> Path:
+        """Where its archive lies in the cache once it is made."""
+        return cache.folder("images", self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")) / "image.tar"
+
+
+def catalog(settings: Settings, bases: Bases) -> tuple[AppImage, ...]:
+    """All images of the application, in the order in which they are needed."""
+    python = _base(bases, "python")
+    node, npm = _base(bases, "node"), _base(bases, "npm")
+    return (
+        _database(settings, bases),
+        _built(settings, "api", settings.images.api, PROJECT / "apps" / "api", {"BASE": python}),
+        _built(settings, "ui", settings.images.ui, PROJECT / "apps" / "ui", {"BUILDER": npm, "BASE": node}),
+    )
+
+
+Base = tuple[str, Rootfs | None]  # an image's name, and the root file system it is made from where it isn't pulled
+
+
+def _base(bases: Bases, kind: str) -> Base:
+    if bases.source == "hub":
+        return HUB_IMAGES["node" if kind == "npm" else kind], None
+    root = bases.rootfs(kind)
+    return base_name(root), root
+
+
+def base_name(root: Rootfs) -> str:
+    return f"localhost/kubeup/base-{root.name}:{root.path.parent.name.rsplit('-', 1)[-1]}"
+
+
+def _built(settings: Settings, part: str, name: str, context: Path, bases: dict[str, Base], what: str = "") -> AppImage:
+    content = cache.tree_digest(context, but=NOT_CONTENT)
+    tag = cache.digest(content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items())))[:TAG_LENGTH]
+    roots = tuple((image, root) for image, root in bases.values() if root is not None)
+    return AppImage(part, f"{_repository(settings, name)}:{tag}", context, tuple((key, image) for key, (image, _) in bases.items()), roots, what)
+
+
+def _repository(settings: Settings, name: str) -> str:
+    """In a registry under the account named in the settings, else under a name that no node would try to pull."""
+    return settings.images.repository(name) if settings.images.via == "registry" else f"localhost/{name}"
+
+
+def _database(settings: Settings, bases: Bases) -> AppImage:
+    engine, version = settings.database.engine, settings.database.version
+    if bases.source == "hub":
+        key = f"{engine} {version}"
+        image = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
+        return AppImage("db", image, None, (), what=f"{engine} {version} from Docker Hub")
+    if engine == "mysql" and version == "5.7":
+        raise UsageError("MySQL 5.7 is in no Debian release", f"base images come from Debian packages here ({bases.why})",
+                         "set database.version to '8.4' (Debian's own newer MySQL then runs), or images.bases to hub")
+    root = bases.rootfs(engine)
+    what = {"mysql": "MySQL 9.7 from Debian unstable", "mariadb": "MariaDB 10.11 from Debian stable"}[engine]
+    return _built(settings, "db", f"kubeup-{engine}", PROJECT / "apps" / "db", {"BASE": (base_name(root), root)}, f"{what}, as {bases.why}")

@@ -1,0 +1,113 @@
+"""Brings images to every node: imported from an archive over SSH, or pushed to a registry that the nodes pull from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import shell, ssh
+from kubeup.errors import KubeupError
+from kubeup.images.catalog import AppImage
+from kubeup.plan import Log, Step
+from kubeup.ssh import Reach
+
+LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
+REMOTE = "/var/tmp/kubeup-image.tar"
+
+
+def normal(reference: str) -> str:
+    """The name under which containerd keeps an image: a digest beside a tag wins over it."""
+    name, _, digest = reference.partition("@")
+    return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}@{digest}" if digest else reference
+
+
+def on_nodes(reaches: Sequence[Reach]) -> dict[str, frozenset[str]]:
+    """The images each node holds. Raises KubeupError naming a node that does not answer."""
+    outputs = ssh.run_all(reaches, *LIST, root=True)
+    for name, output in outputs.items():
+        if not output.ok:
+            raise KubeupError(f"the images of {name} can't be listed", output.stderr.strip(), "see whether the node runs: `inv status`")
+    return {name: frozenset(output.stdout.split()) for name, output in outputs.items()}
+
+
+@dataclass(frozen=True)
+class LoadImage:
+    """Import an archive on nodes side by side, and look that each has the image afterwards."""
+
+    image: AppImage
+    nodes: tuple[Reach, ...]
+
+    def run(self, log: Log) -> None:
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(lambda node: self._one(node, log), self.nodes))
+
+    def _one(self, node: Reach, log: Log) -> None:
+        target = f"{REMOTE}.{self.image.part}"
+        log(f"to {node.name}")
+        ssh.put(node, self.image.archive, target)
+        output = ssh.run(node, "ctr", "--namespace", "k8s.io", "images", "import", target, root=True, timeout=600)
+        ssh.run(node, "rm", "-f", target)
+        if not output.ok or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split():
+            raise KubeupError(f"{self.image.reference} did not arrive on {node.name}", (output.stderr or output.stdout).strip()[-500:],
+                              "look at the disk space of that node: `inv ssh.run 'df -h /var'`")
+
+
+def plan(images: Sequence[AppImage], reaches: Sequence[Reach], held: Mapping[str, frozenset[str]], needs: tuple[str, ...] = ()) -> list[Step]:
+    """A step for each image that is missing somewhere."""
+    steps = []
+    for image in images:
+        lacking = tuple(reach for reach in reaches if image.reference not in held.get(reach.name, frozenset()))
+        if lacking:
+            names = ", ".join(reach.name for reach in lacking)
+            steps.append(Step(f"load/{image.part}", f"load {image.reference}", f"missing on {names}", LoadImage(image, lacking),
+                              (f"image/{image.part}", *needs), 8))
+    return steps
+
+
+@dataclass(frozen=True)
+class PushImage:
+    """Push an image. The login is the engine's own (its credential store, or REGISTRY_AUTH_FILE)."""
+
+    engine: tuple[str, ...]
+    image: AppImage
+    plain: bool  # a registry on a private address, spoken to without TLS
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        if not shell.read(*self.engine, "image", "inspect", self.image.reference, ok=None).ok:
+            shell.write(*self.engine, "load", "-i", str(self.image.archive), log=log)
+        try:
+            shell.write(*self._argv(), log=log)
+        except KubeupError as error:
+            error.next = ("log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and KUBEUP_REGISTRY_PASSWORD; "
+                          "or use images.via: load, which needs no registry")
+            raise
+
+    def _argv(self) -> tuple[str, ...]:
+        plain = ("--tls-verify=false",) if self.plain and self.engine[0] == "podman" else ()
+        return (*self.engine, "push", *plain, self.image.reference)
+
+
+def archives(images: Sequence[AppImage]) -> tuple[tuple[str, Path], ...]:
+    return tuple((image.reference, image.archive) for image in images)
+
+
+def in_registry(reference: str, plain: bool) -> bool:
+    """Whether a registry holds a tag (OCI distribution: HEAD /v2/<name>/manifests/<tag>); False where it can't be asked."""
+    import urllib.error
+    import urllib.request
+
+    host, _, rest = reference.partition("/")
+    name, _, tag = rest.rpartition(":")
+    url = f"{'http' if plain else 'https'}://{host}/v2/{name}/manifests/{tag}"
+    accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    request = urllib.request.Request(url, method="HEAD", headers={"Accept": accept})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False

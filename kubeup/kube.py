@@ -1,0 +1,52 @@
+"""kubectl against the profile's own kubeconfig: the one way in which kubeup talks to a cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubeup import shell
+from kubeup.errors import KubeupError
+from kubeup.plan import Log
+from kubeup.shell import Output
+
+MANAGER = "kubeup"  # the one field manager of server-side apply
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """A kubectl of the cluster's version (±1 minor), and the access it uses. `context` '' means the file's current one."""
+
+    path: Path
+    kubeconfig: Path
+    context: str = ""
+    namespace: str = "default"
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        context = ("--context", self.context) if self.context else ()
+        return (str(self.path), "--kubeconfig", str(self.kubeconfig), *context, *words)
+
+    def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
+        """Look at something. See `kubeup.shell.read`."""
+        if not self.kubeconfig.exists():
+            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing", "run `inv up`, or `inv cluster.local` for the cluster alone")
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout)
+
+    def json(self, *words: str, timeout: float = 60) -> Any:
+        return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)
+
+    def items(self, *words: str) -> list[dict[str, Any]]:
+        """`get` of one or more kinds as a list of objects."""
+        rows: list[dict[str, Any]] = self.json("get", *words)["items"]
+        return rows
+
+    def write(self, *words: str, log: Log | None = None, stdin: str | None = None, timeout: float = 600) -> str:
+        return shell.write(*self.argv(*words), log=log, stdin=stdin, timeout=timeout)
+
+    def answers(self) -> bool:
+        """Whether the API server is there (a few seconds at most)."""
+        if not self.kubeconfig.exists() or not self.path.exists():
+            return False
+        return shell.read(*self.argv("get", "--raw", "/readyz", "--request-timeout=4s"), ok=None, timeout=10).ok

@@ -1,0 +1,52 @@
+"""Debian packages that this machine itself needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kubeup import shell
+from kubeup.errors import KubeupError
+from kubeup.facts.host import HostFacts
+from kubeup.plan import Log, Step
+
+STEP = "host/packages"
+
+
+def installed(dpkg: str) -> frozenset[str]:
+    """Names from `dpkg-query -W -f '${db:Status-Status} ${Package}\\n'`."""
+    rows = (line.split() for line in dpkg.splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 1 and row[0] == "installed")
+
+
+def missing(names: Iterable[str]) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(names))
+    if not shell.which("dpkg-query"):
+        return ()
+    found = installed(shell.read("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n", *wanted, ok=None).stdout)
+    return tuple(name for name in wanted if name not in found)
+
+
+def plan(names: tuple[str, ...], host: HostFacts) -> list[Step]:
+    """A step that installs `names`. Raises KubeupError where kubeup can't install them itself."""
+    if not names:
+        return []
+    if not host.root:
+        raise KubeupError(f"packages are missing: {', '.join(names)}", "installing them needs root", f"sudo apt-get install {' '.join(names)}")
+    return [Step(STEP, "install packages on this machine", ", ".join(names), Install(names), seconds=60)]
+
+
+@dataclass(frozen=True)
+class Install:
+    names: tuple[str, ...]
+
+    def commands(self) -> tuple[str, ...]:
+        return tuple(shell.shown(argv, 600) for argv in self._argvs())
+
+    def run(self, log: Log) -> None:
+        for argv in self._argvs():
+            shell.write(*argv, log=log, env={"DEBIAN_FRONTEND": "noninteractive"})
+
+    def _argvs(self) -> tuple[tuple[str, ...], ...]:
+        lock = ("-o", "DPkg::Lock::Timeout=300")
+        return (("apt-get", "-q", *lock, "update"), ("apt-get", "-q", *lock, "install", "-y", "--no-install-recommends", *self.names))

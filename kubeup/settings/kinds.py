@@ -1,0 +1,213 @@
+"""The kinds of value a setting can have: how text is read, what is allowed, and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What a message about this key says beside what was found."""
+
+    allowed: str = ""
+    why: str = ""
+    hint: str = ""
+    trap: int | None = None
+
+
+REFUSED = "refused"
+
+
+def refusal(says: Says) -> PydanticCustomError:
+    return PydanticCustomError(REFUSED, "not allowed", {"says": says})
+
+
+SUPPORTED_MINOR = 26
+_PATCHES = range(16)  # 1.26.15 is the last that was released
+_KUBERNETES = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-\d+)?")
+_SOFTWARE = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,2})(?:-\d+)?")
+_IPV4 = "an IPv4 address such as 192.168.60.10"
+_CIDR = "an IPv4 network such as 10.244.0.0/16"
+_ONLY = Says(
+    f"1.{SUPPORTED_MINOR}.x, such as 1.26.1",
+    f"the binaries, images and CNI settings used here are made and tested for 1.{SUPPORTED_MINOR} only",
+)
+
+
+def read_address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return IPv4Address(value)
+    except AddressValueError as failure:
+        raise refusal(Says(_IPV4, "" if ":" in value else _plain(failure))) from None
+
+
+def _plain(failure: AddressValueError) -> str:
+    text = str(failure)
+    return "leading zeros could mean octal" if "Leading zeros" in text else "an address has four numbers from 0 to 255"
+
+
+def read_network(value: object) -> object:
+    """Host bits are dropped here; the check named `host_bits` tells."""
+    if not isinstance(value, str):
+        return value
+    if "/" not in value:
+        raise refusal(Says(_CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"))
+    try:
+        return IPv4Network(value, strict=False)
+    except (AddressValueError, NetmaskValueError):
+        raise refusal(Says(_CIDR)) from None
+
+
+def read_kubernetes(value: object) -> object:
+    """`1.26.1-00` (a Debian package's version), `v1.26.1` and `1.26.1` are the same."""
+    match = _KUBERNETES.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise refusal(Says("a full version such as 1.26.1, v1.26.1 or 1.26.1-00"))
+    major, minor, patch = (int(part) for part in match.groups())
+    if (major, minor) != (1, SUPPORTED_MINOR) or patch not in _PATCHES:
+        raise refusal(_ONLY)
+    return f"{major}.{minor}.{patch}"
+
+
+def read_version(value: object) -> object:
+    match = _SOFTWARE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise refusal(Says("a version such as 1.6.20 or v1.6"))
+    return match[1]
+
+
+def read_replicas(value: object) -> object:
+    if isinstance(value, int) and value > 1:
+        why = (
+            "replicas of a plain StatefulSet are databases of their own: each write reaches one of them, "
+            "and the replication example of Kubernetes' documentation does not work"
+        )
+        raise refusal(Says("1", why, trap=24))
+    return value
+
+
+def read_place(value: object) -> object:
+    if value == "vm":
+        raise refusal(Says("cluster", "a database on a VM of its own is not supported yet"))
+    return value
+
+
+_RESERVED_USERS = {"root", "mysql"}
+_RESERVED_DATABASES = {"mysql", "sys", "information_schema", "performance_schema"}
+
+
+def read_database_user(value: object) -> object:
+    if value in _RESERVED_USERS:
+        why = f"{value} belongs to the server: the API gets a user of its own, with rights on its database only"
+        raise refusal(Says("any other name", why, trap=15))
+    return value
+
+
+def read_database_name(value: object) -> object:
+    if value in _RESERVED_DATABASES:
+        raise refusal(Says("any other name", "this database belongs to the server itself"))
+    return value
+
+
+_HOST = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_MEMORY = Says("MB, from 1024 to 1048576")
+_CIDR_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d+\.\d+\.\d+/\d+$"})
+
+Address = Annotated[IPv4Address, BeforeValidator(read_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
+Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Says(_CIDR)]
+KubernetesVersion = Annotated[str, BeforeValidator(read_kubernetes)]
+Version = Annotated[str, BeforeValidator(read_version)]
+NodePort = Annotated[
+    int,
+    Field(ge=30000, le=32767),
+    Says("30000 to 32767", "Kubernetes gives NodePorts from this range only"),
+]
+Port = Annotated[int, Field(ge=1, le=65535), Says("1 to 65535")]
+ControlCpus = Annotated[
+    int, Field(ge=2, le=256), Says("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs")
+]
+ControlMemory = Annotated[
+    int,
+    Field(ge=1700, le=1048576),
+    Says("MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"),
+]
+Cpus = Annotated[int, Field(ge=1, le=256), Says("1 to 256")]
+Memory = Annotated[int, Field(ge=1024, le=1048576), _MEMORY]
+Replicas = Annotated[int, BeforeValidator(read_replicas), Field(ge=1, le=1), Says("1")]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Says("text in one line")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,63}$"), Says("1 to 63 characters in one line")]
+Folder = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$"), Says("a path")]
+RemoteFolder = Annotated[
+    str,
+    Field(pattern=r"^/[^\x00-\x1f\x7f]{0,1023}$"),
+    Says("an absolute path on the node, such as /home/vagrant"),
+]
+UserName = Annotated[
+    str,
+    Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"),
+    Says("a Unix user: lower-case letters, digits, _ and -, up to 32"),
+]
+HostName = Annotated[
+    str,
+    Field(pattern=rf"^{_HOST}(\.{_HOST})*$", max_length=63),
+    Says("lower-case letters, digits, - and dots, as Kubernetes wants node names, up to 63"),
+]
+HostAddress = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?$"),
+    Says("an IPv4 address or a host name"),
+]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"), Says("a URL such as https://dl.k8s.io")]
+Registry = Annotated[
+    str,
+    Field(pattern=r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"),
+    Says("a registry's host, such as docker.io or localhost:5000"),
+]
+Repository = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*$"),
+    Says("an image's name: lower-case letters, digits, and . _ - between them"),
+]
+Prefix = Annotated[
+    str,
+    Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
+    Says("an account or path in the registry, such as my-team, or nothing"),
+]
+Reference = Annotated[str, Field(pattern=r"^[^\s-][^\s]*$"), Says("an image, such as localhost/base:1")]
+Storage = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti|k|M|G|T)$"),
+    Says("a size with its unit, such as 1Gi or 500Mi"),
+]
+DiskSize = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{0,6}(mb|MB|m|gb|GB|g)$"),
+    Says("a size with its unit, such as 10GB or 10000mb"),
+]
+DatabaseName = Annotated[
+    str,
+    BeforeValidator(read_database_name),
+    Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"),
+    Says("a lower-case letter, then lower-case letters, digits and _, up to 63"),
+]
+DatabaseUser = Annotated[
+    str,
+    BeforeValidator(read_database_user),
+    Field(pattern=r"^[a-z][a-z0-9_]{0,31}$"),
+    Says("a lower-case letter, then lower-case letters, digits and _, up to 32"),
+]
+ObjectName = Annotated[
+    str,
+    Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"),
+    Says("letters, digits and _ . - after the first, up to 63"),
+]
+Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Says("an option, such as --embed-certs")]
+Context = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,253}$"), Says("a context's name in the kubeconfig")]

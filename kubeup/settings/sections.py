@@ -1,0 +1,170 @@
+"""The sections of a profile. Every key has a default; the text of a key is what an editor shows for it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from kubeup.settings import kinds
+from kubeup.settings.kinds import Says
+
+DATABASE_VERSIONS = {"mysql": ("8.4", "8.0", "5.7"), "mariadb": ("10.11", "10.6", "11.4")}
+
+
+class Section(BaseModel):
+    # Built on first use: only the outermost model is ever asked to validate.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    also: ClassVar[dict[str, str]] = {}  # other spellings of a key
+
+
+class SharedFolder(Section):
+    """A folder of this machine seen from every node (Vagrant only)."""
+
+    host_path: kinds.Folder = Field(description="folder on this machine, from the project's folder")
+    vm_path: kinds.RemoteFolder = Field(description="where a node sees it; not the home folder itself")
+
+
+class Ssh(Section):
+    user: kinds.UserName = Field(default="vagrant", description="user on the nodes")
+    password: SecretStr = Field(
+        default=SecretStr(""), description="password of that user, only where a key is not possible"
+    )
+    private_key_path: kinds.Folder | None = Field(
+        default=None, description="own key; without one the project makes its own"
+    )
+    public_key_path: kinds.Folder | None = Field(default=None, description="its public half")
+
+
+class Control(Section):
+    cpu: kinds.ControlCpus = Field(default=2, description="CPUs of the control plane")
+    memory: kinds.ControlMemory = Field(default=4096, description="memory of the control plane in MB")
+
+
+class Workers(Section):
+    count: Annotated[int, Field(ge=0, le=20), Says("0 to 20")] = Field(default=2, description="number of workers")
+    cpu: kinds.Cpus = Field(default=2, description="CPUs of each worker")
+    memory: kinds.Memory = Field(default=4096, description="memory of each worker in MB")
+
+
+class Nodes(Section):
+    control: Control = Field(default_factory=Control)
+    workers: Workers = Field(default_factory=Workers)
+
+
+Dns = Annotated[
+    tuple[kinds.Address, ...],
+    Field(min_length=1, max_length=3),
+    Says("1 to 3 IPv4 addresses", "a resolver uses no more than three name servers"),
+]
+
+
+class Network(Section):
+    cni: Literal["bridge", "flannel", "calico"] = Field(default="bridge", description="pod network")
+    control_ip: kinds.Address = Field(
+        default=IPv4Address("192.168.60.10"), description="the control plane's address; the workers have the next ones"
+    )
+    node_cidr: kinds.Cidr | None = Field(default=None, description="network of the nodes; default: control_ip's /24")
+    dns_servers: Dns = Field(default=(IPv4Address("8.8.8.8"), IPv4Address("1.1.1.1")), description="name servers")
+    pod_cidr: kinds.Cidr = Field(default=IPv4Network("10.244.0.0/16"), description="network of the pods")
+    service_cidr: kinds.Cidr = Field(default=IPv4Network("10.96.0.0/16"), description="network of the services")
+
+
+class Software(Section):
+    also: ClassVar[dict[str, str]] = {"contained": "containerd"}
+
+    kubernetes: kinds.KubernetesVersion = Field(default="1.26.1", description="1.26.x")
+    containerd: kinds.Version = Field(default="1.6", description="1.6 or newer; installed on VMs and own machines")
+    calico: kinds.Version = Field(default="3.25.0", description="used with cni: calico")
+    flannel: kinds.Version = Field(default="0.23.0", description="used with cni: flannel")
+    box: kinds.Name = Field(default="bento/ubuntu-22.04", description="Vagrant box")
+    os: kinds.Name = Field(default="xUbuntu_22.04", description="the box's distribution")
+
+
+class Release(Section):
+    source: Literal["auto", "download", "build"] = Field(
+        default="auto", description="where Kubernetes' binaries come from"
+    )
+    base_url: kinds.Url = Field(default="https://dl.k8s.io", description="download site")
+
+
+class Images(Section):
+    via: Literal["load", "registry"] = Field(default="load", description="load into the nodes, or push to a registry")
+    registry: kinds.Registry = Field(default="docker.io", description="registry's host")
+    prefix: kinds.Prefix = Field(default="", description="account or path in the registry")
+    bases: Literal["auto", "hub", "debian"] = Field(default="auto", description="where base images come from")
+    api: kinds.Repository = Field(default="fast-api-products", description="name of the API's image")
+    ui: kinds.Repository = Field(default="ui-node-products", description="name of the UI's image")
+
+    def repository(self, name: str) -> str:
+        return "/".join(part for part in (self.registry, self.prefix, name) if part)
+
+
+def _default_version(data: dict[str, Any]) -> str:
+    return DATABASE_VERSIONS[data.get("engine", "mysql")][0]
+
+
+class Database(Section):
+    engine: Literal["mysql", "mariadb"] = "mysql"
+    version: Annotated[str, Says("a version in quotes, such as '8.4'")] = Field(
+        default_factory=_default_version, description="mysql: 8.4 (default), 8.0, 5.7; mariadb: 10.11 (default), …"
+    )
+    replicas: kinds.Replicas = Field(default=1, description="1: more would be databases of their own")
+    storage: kinds.Storage = Field(default="1Gi", description="size of its volume")
+    name: kinds.DatabaseName = Field(default="api", description="database")
+    user: kinds.DatabaseUser = Field(default="api", description="the API's own user")
+    on: Annotated[Literal["cluster"], BeforeValidator(kinds.read_place), Says("cluster")] = "cluster"
+
+
+class Ports(Section):
+    api: kinds.NodePort = Field(default=31000, description="NodePort of the API")
+    ui: kinds.NodePort = Field(default=30001, description="NodePort of the UI")
+
+
+class Local(Section):
+    engine: Literal["auto", "podman", "docker"] = Field(default="auto", description="what runs the node containers")
+    network: kinds.ObjectName = Field(default="kubeup", description="name of the container network")
+
+
+Driver = Literal[
+    "auto", "docker", "podman", "kvm2", "qemu2", "virtualbox", "vmware", "hyperkit", "hyperv", "vfkit", "none", "ssh"
+]
+
+
+class Minikube(Section):
+    profile: kinds.ObjectName = Field(default="test-1.26-2nodes", description="minikube's profile")
+    driver: Driver = Field(default="auto", description="auto: a VM driver where there is one, else containers")
+    nodes: Annotated[int, Field(ge=1, le=20), Says("1 to 20")] = Field(
+        default=2, description="nodes, with the control plane"
+    )
+    cpus: kinds.ControlCpus | None = Field(default=None, description="CPUs of each node; default: nodes.control.cpu")
+    memory: kinds.ControlMemory | None = Field(
+        default=None, description="MB of each node; default: nodes.control.memory"
+    )
+    disk_size: kinds.DiskSize = Field(default="10GB", description="disk of each node")
+    container_runtime: Literal["containerd", "docker", "cri-o"] = "containerd"
+    base_image: kinds.Reference | None = Field(default=None, description="image of the nodes instead of minikube's own")
+    force: bool = Field(default=False, description="pass --force, which takes a Kubernetes that minikube calls too old")
+    extra_args: tuple[kinds.Argument, ...] = Field(default=(), description="more arguments for minikube start")
+
+
+class Vagrant(Section):
+    provider: Literal["virtualbox", "libvirt", "docker"] = "virtualbox"
+    networks_conf: Literal["needed", "open"] = Field(
+        default="needed", description="what VirtualBox' networks.conf gets: the one range needed, or every address"
+    )
+
+
+class Host(Section):
+    """A machine of your own."""
+
+    name: kinds.HostName = Field(description="its node name")
+    address: kinds.HostAddress = Field(description="where SSH reaches it")
+    role: Literal["control", "worker"] = "worker"
+    user: kinds.UserName | None = Field(default=None, description="default: ssh.user")
+    port: kinds.Port = Field(default=22, description="SSH port")
+
+
+class Existing(Section):
+    context: kinds.Context | None = Field(default=None, description="context in your kubeconfig")

@@ -1,0 +1,47 @@
+"""Settings as a user may see them: every key, its value and where it came from, secrets hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, SecretStr
+
+from kubeup.settings.model import Settings
+from kubeup.settings.problem import DEFAULT, Origin
+from kubeup.settings.scalars import REDACTED
+from kubeup.settings.shape import secret_keys
+
+SECRET_KEYS = secret_keys()
+
+
+def values(settings: Settings) -> dict[str, str]:
+    """Each key with its value as text; a secret that is set is shown as stars."""
+    return dict(_flat(settings, ""))
+
+
+def origins(settings: Settings) -> dict[str, Origin]:
+    """Each key with where its value came from."""
+    return {key: _origin(settings, key) for key in values(settings)}
+
+
+def _origin(settings: Settings, key: str) -> Origin:
+    return settings._origins.get(key, DEFAULT)
+
+
+def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _flat(getattr(value, name), f"{key}.{name}".lstrip("."))
+    elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
+        for number, item in enumerate(value):
+            yield from _flat(item, f"{key}.{number}")
+    else:
+        yield key, _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return REDACTED if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else str(value)

@@ -1,0 +1,115 @@
+"""What all tasks share: how they are declared, how they find their project, and how errors end them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Exit, task
+
+if TYPE_CHECKING:
+    from kubeup.plan import Plan
+    from kubeup.project import Project
+    from kubeup.report import Report
+
+HELP = {
+    "profile": "profile in the settings (default: settings.env)",
+    "set": "a setting for this call, as key=value; may be given more than once",
+    "file": "another settings file",
+    "yes": "go ahead without asking",
+    "dry": "show what would be done, and do nothing",
+    "json": "print data for programs",
+    "commands": "show each step's command lines too",
+}
+
+
+def kubeup_task(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """A task of ours: the common options get their help, and errors their three lines and exit code."""
+
+    def declare(body: Callable[..., None]) -> Any:
+        import inspect
+
+        names = list(inspect.signature(body).parameters)
+        texts = {name: text for name, text in HELP.items() if name in names} | options.pop("help", {})
+        iterable = [*(["set"] if "set" in names else []), *options.pop("iterable", [])]
+        return task(_guarded(body), help=texts, iterable=iterable, **options)
+
+    return declare
+
+
+def _guarded(body: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(body)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from kubeup.errors import Exit as Code
+        from kubeup.errors import KubeupError
+
+        try:
+            body(*args, **kwargs)
+        except KubeupError as error:
+            import sys
+
+            print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
+            raise Exit(code=int(error.code)) from None
+        except KeyboardInterrupt:
+            raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
+        except BrokenPipeError:
+            raise Exit(code=1) from None
+
+    return run
+
+
+def _reporter() -> Report:
+    from kubeup import secrets
+    from kubeup.report import Report
+    from kubeup.state import PROJECT
+
+    try:
+        return Report(secrets=[value for name, value in secrets.read(PROJECT / ".env").items() if "PASSWORD" in name])
+    except Exception:  # a broken .env is told by whoever needs it
+        return Report()
+
+
+def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True) -> tuple[Project, Report]:
+    """The project as the options name it, and where to print."""
+    from kubeup.project import load
+
+    return load(Path(file) if file else None, profile, tuple(set), strict=strict), _reporter()
+
+
+def report() -> Report:
+    return _reporter()
+
+
+def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool = False, yes: bool = False, json: bool = False,
+              commands: bool = False) -> bool:
+    """Show a plan, ask where something would be lost or it takes long, run it. Returns whether anything was run."""
+    from kubeup.report import plan_data, progress
+    from kubeup.run import lock, run
+
+    if json and (dry or not plan):
+        out.data(plan_data(plan))
+        return False
+    out.plan(plan, commands)
+    if dry or not plan:
+        return False
+    _ask(plan, out, yes)
+    project.remember_choices()
+    with lock(project.state.folder, command) as journal, progress(out) as shown:
+        run(plan, shown, journal)
+    return True
+
+
+def _ask(plan: Plan, out: Report, yes: bool) -> None:
+    import sys
+
+    from kubeup.errors import Refused
+
+    if yes or (not plan.losses and plan.critical_seconds() < 60):
+        return
+    question = f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?"
+    if not sys.stdin.isatty():
+        raise Refused("nobody is there to be asked", question, "run it again with --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
+        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")

@@ -1,0 +1,77 @@
+"""The main job as one plan: from whatever is there to a verified application, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubeup import cluster, packages, secrets
+from kubeup.cluster import ClusterFacts
+from kubeup.deploy import apply
+from kubeup.deploy.overlay import PARTS
+from kubeup.images import build, load
+from kubeup.plan import Plan, Step, plan_of
+from kubeup.project import Project
+from kubeup.providers.base import Needed
+from kubeup.provision.inventory import plain_registries
+
+PLACEHOLDER = {name: "not-generated-yet" for name in secrets.PASSWORDS}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A plan with the facts it was made from. `blind`: something could not be looked at until a part of it has run."""
+
+    plan: Plan
+    facts: ClusterFacts
+    blind: bool
+
+
+def plan(project: Project, application: bool = True) -> Whole:
+    """Everything between what is there and what the settings want; without the `application` the cluster alone."""
+    facts = cluster.observe(project)
+    fresh = not facts.machines.any_there
+    images = project.images if application else ()
+    missing_node = any(node.state == "missing" for node in facts.machines.nodes)
+    through_disk = images if missing_node and project.settings.images.via == "load" else ()
+    image_steps = build.plan(images, project.builder)
+    needed = Needed((("system", project.system_archive), *load.archives(through_disk)), ("image/system", *(build.step_id(one) for one in images)))
+    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if missing_node or not project.kubectl.path.exists() else []
+    steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
+    if application:
+        steps += _application(project, facts, steps)
+    missing = packages.missing(cluster.packages(project, builds=bool(own_images))) if steps else ()
+    whole = plan_of(packages.plan(missing, project.host), steps)
+    stopped = any(node.state == "stopped" for node in facts.machines.nodes)
+    return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
+
+
+def _application(project: Project, facts: ClusterFacts, before: list[Step]) -> list[Step]:
+    """Passwords, images on the nodes and the rollout."""
+    generated = secrets.plan(project.state.secrets)
+    running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
+    steps = [*generated]
+    if project.settings.images.via == "registry":
+        steps += push_steps(project)
+    else:
+        steps += load.plan(project.images, running, facts.images, (cluster.PROVISION,))
+    comparable = facts.answers and not generated
+    if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
+        return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
+    needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
+    return [*steps, *apply.plan(project.deployment(secrets.read(project.state.secrets) if not generated else PLACEHOLDER), comparable, needs)]
+
+
+def push_steps(project: Project) -> list[Step]:
+    """A push for each image of ours that its registry does not hold."""
+    plain = bool(plain_registries(project.settings))
+    images = [image for image in project.images if image.context is not None]
+    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(project.engine.command, image, plain),
+                 (f"image/{image.part}", "host/packages"), 20) for image in images if not load.in_registry(image.reference, plain)]
+
+
+def down(project: Project, data: bool) -> Plan:
+    """Remove the machines; volumes with data only where `data` says so by name."""
+    return plan_of(project.provider.destroy(data))
+
+
+__all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

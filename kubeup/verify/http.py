@@ -1,0 +1,84 @@
+"""HTTP as these checks need it: no proxy, a time limit, and an answer instead of an exception."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SECONDS = 10.0
+NO_ANSWER = "no answer"
+REFUSED = "connection refused"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request came back with; `problem` says why there is none."""
+
+    url: str  # the last one, where it was redirected
+    status: int = 0
+    body: bytes = b""
+    content_type: str = ""
+    problem: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The answer in a few words, with what the server says of it."""
+        if self.problem:
+            return self.problem
+        said = self.json.get("detail") if isinstance(self.json, dict) else None
+        return f"HTTP {self.status}" + (f" ({said})" if said else "")
+
+    @property
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+def ask(url: str, data: bytes | None = None, content_type: str = "", method: str | None = None, seconds: float = SECONDS) -> Answer:
+    """GET, or POST where there is data; redirects are followed as a browser does."""
+    # a proxy has no way to the nodes
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": content_type} if content_type else {})
+    try:
+        with opener.open(request, timeout=seconds) as response:
+            return _answer(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _answer(error)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(url, problem=_problem(error, seconds))
+
+
+def multipart(fields: Mapping[str, str], name: str, filename: str, content_type: str, data: bytes) -> tuple[bytes, str]:
+    """A form with one file, as a browser sends it: body and Content-Type."""
+    mark = f"----kubeup{secrets.token_hex(12)}"
+    head = 'Content-Disposition: form-data; name="{}"'
+    parts = [f"--{mark}\r\n{head.format(key)}\r\n\r\n{value}\r\n".encode() for key, value in fields.items()]
+    file_head = f'--{mark}\r\n{head.format(name)}; filename="{filename}"\r\nContent-Type: {content_type}\r\n\r\n'
+    return b"".join([*parts, file_head.encode(), data, f"\r\n--{mark}--\r\n".encode()]), f"multipart/form-data; boundary={mark}"
+
+
+def _answer(response: Any) -> Answer:
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    return Answer(response.url, response.status, response.read(), headers.get("content-type", ""), headers=headers)
+
+
+def _problem(error: Exception, seconds: float) -> str:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, (TimeoutError, socket.timeout)):
+        return f"{NO_ANSWER} within {seconds:g} s"
+    if isinstance(reason, ConnectionRefusedError):
+        return REFUSED
+    if isinstance(reason, OSError):
+        return (reason.strerror or str(reason)).lower()
+    return str(reason) or type(reason).__name__

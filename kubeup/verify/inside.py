@@ -1,0 +1,90 @@
+"""What runs inside a probe pod: sent on standard input to its Python, so it needs the standard library alone and nothing of kubeup.
+
+The question is one JSON object in the first argument, the answer one on standard output:
+connect {label: [address, port]} -> {label: "" or why not}; resolve [names] -> {name: [addresses]}, through the pod's resolver;
+ask [names] -> {name: response code of the pod's name server}.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+SECONDS = 5.0
+CODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
+
+
+def connect(label: str, target: Sequence[Any]) -> str:
+    """Connect to a probe pod, which answers with its own label."""
+    try:
+        with socket.create_connection((target[0], target[1]), timeout=SECONDS) as connection:
+            said = connection.recv(200).decode(errors="replace").strip()
+    except TimeoutError:
+        return "no answer (timed out)"
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if said == label else f"another one answered: {said or 'nothing'}"
+
+
+def resolve(name: str) -> list[str]:
+    """The IPv4 addresses of a name, as a program in the pod gets them; a one-item list with the error's text in brackets."""
+    try:
+        rows = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return [f"({error.strerror})"]
+    return sorted({str(row[4][0]) for row in rows})
+
+
+def ask(name: str) -> str:
+    """The response code of the pod's first name server for the name's A record, with no search list applied."""
+    number = random.randrange(65536)
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
+    query = struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+            channel.settimeout(SECONDS)
+            channel.connect((name_server(), 53))
+            channel.send(query)
+            flags = struct.unpack(">2H", channel.recv(512)[:4])[1]
+    except OSError as error:
+        return str(error) or "no answer"
+    return CODES.get(flags & 15, str(flags & 15))
+
+
+def name_server() -> str:
+    """The first name server of /etc/resolv.conf."""
+    with open("/etc/resolv.conf", encoding="utf-8") as file:
+        rows = [line.split() for line in file]
+    return next(row[1] for row in rows if row[:1] == ["nameserver"])
+
+
+def answers(question: dict[str, Any]) -> dict[str, Any]:
+    """All answers, each found in a thread of its own: a resolver can't be told when to give up."""
+    result: dict[str, Any] = {
+        "connect": dict.fromkeys(question.get("connect", {}), "no answer (timed out)"),
+        "resolve": {name: ["(no answer in time)"] for name in question.get("resolve", [])},
+        "ask": dict.fromkeys(question.get("ask", []), "no answer in time"),
+    }
+    jobs: list[tuple[Any, ...]] = [(result["connect"], label, connect, (label, target)) for label, target in question.get("connect", {}).items()]
+    jobs += [(result["resolve"], name, resolve, (name,)) for name in question.get("resolve", [])]
+    jobs += [(result["ask"], name, ask, (name,)) for name in question.get("ask", [])]
+    threads = [threading.Thread(target=_put, args=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS * 2)
+    return result
+
+
+def _put(into: dict[str, Any], key: str, function: Any, words: tuple[Any, ...]) -> None:
+    into[key] = function(*words)
+
+
+if __name__ == "__main__":
+    print(json.dumps(answers(json.loads(sys.argv[1]))), flush=True)
