@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kubeup import keys, ssh
 from kubeup.errors import KubeupError
@@ -145,8 +147,6 @@ class WaitForNodes:
     seconds: float = 180
 
     def run(self, log: Log) -> None:
-        import time
-
         end = time.monotonic() + self.seconds
         while not self.kubectl.answers():
             if time.monotonic() > end:
@@ -154,8 +154,16 @@ class WaitForNodes:
                                   "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
             log("the API server is not up yet")
             time.sleep(0.5)
-        answer = self.kubectl.read("wait", "--for=condition=Ready", f"--timeout={self.seconds:.0f}s",
-                                   *(f"node/{name}" for name in self.names), ok=None, timeout=self.seconds + 10)
-        if not answer.ok:
-            why = [f"{node.name}: {node.why}" for node in nodes(self.kubectl.items("nodes")) if not node.ready]
-            raise KubeupError("not every node became ready", "\n".join(why) or answer.stderr.strip(), "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")
+        not_ready = {name: "not registered yet" for name in self.names}
+
+        def each(event: dict[str, Any] | None) -> bool:
+            for node in nodes([event["object"]] if event else []):
+                not_ready.pop(node.name, None) if node.ready else not_ready.update({node.name: node.why})
+            log(", ".join(sorted(not_ready)) or "all ready")
+            return not not_ready or time.monotonic() > end
+
+        while not_ready and time.monotonic() < end:
+            self.kubectl.watch("nodes", each=each)
+        if not_ready:
+            raise KubeupError("not every node became ready", "\n".join(f"{name}: {why}" for name, why in sorted(not_ready.items())),
+                              "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ class Kubectl:
 
     def write(self, *words: str, log: Log | None = None, stdin: str | None = None, timeout: float = 600) -> str:
         return shell.write(*self.argv(*words), log=log, stdin=stdin, timeout=timeout)
+
+    def watch(self, *words: str, each: Callable[[dict[str, Any] | None], bool], tick: float = 2.0) -> None:
+        """Hand each event ({type, object}) of a `get --watch` to `each`, and None every `tick` seconds, until it returns True.
+
+        Returns as well when the API server ends the watch, as it does now and then.
+        """
+        argv = self.argv("get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}')
+        shell.stream(*argv, each=lambda line: each(json.loads(line) if line else None), tick=tick)
 
     def answers(self) -> bool:
         """Whether the API server is there (a few seconds at most)."""

@@ -201,7 +201,8 @@ def _run(
     # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
     process = sh.Command(path)(
         *argv[1:], _out=out, _err=err, _in=b"" if stdin is None else stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
-        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False, _out_bufsize=65536, _err_bufsize=65536,
+        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
+        _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
         _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
     )
     late = threading.Event()
@@ -222,6 +223,11 @@ def _run(
         raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
                            "run the same again; see `inv doctor` when it repeats", code=124)
     return int(process.exit_code)
+
+
+def _bufsize(sink: io.IOBase) -> int:
+    """Lines are handed on as they come (1 is sh's word for that); what is kept whole is read in large pieces."""
+    return 1 if isinstance(sink, Lines) else 65536
 
 
 def _signal(process: Any) -> None:

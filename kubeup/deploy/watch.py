@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubeup import shell
 from kubeup.errors import KubeupError
 from kubeup.facts.kubernetes import KubePod, pods
 from kubeup.kube import Kubectl
@@ -89,10 +87,10 @@ def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, lo
         answer = kubectl.read("rollout", "status", workload, "--watch=false", ok=None).stdout
         return "successfully rolled out" in answer or ("roll" in answer and "complete" in answer)
 
-    def each(line: str) -> bool:
+    def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
-        if line:
-            watched.take(json.loads(line))
+        if event:
+            watched.take(event)
             log(told(watched))
         if now_wrong := watched.trouble(time.monotonic()):
             found.append(now_wrong)
@@ -100,9 +98,8 @@ def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, lo
         complete = standing(watched) and rollout_complete()
         return complete or time.monotonic() - began > seconds
 
-    argv = kubectl.argv("get", "pods", "-l", f"app={app}", "--watch", "--output-watch-events", "-o", "jsonpath={$}{\"\\n\"}")
     while not complete and not found and time.monotonic() - began < seconds:
-        shell.stream(*argv, each=each, tick=TICK)  # the API server ends a watch now and then
+        kubectl.watch("pods", "-l", f"app={app}", each=each, tick=TICK)  # the API server ends a watch now and then
     if found:
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)

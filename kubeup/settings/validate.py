@@ -32,9 +32,8 @@ def validate(profile: str, reading: Reading) -> tuple[Settings, list[Problem]]:
 def _is_echo(complaint: Problem, refused: list[Problem], reading: Reading) -> bool:
     """Said already: by the reader, or by an item (pydantic calls a list too short when its items are bad)."""
     key = complaint.key
-    return any(other.key == key or other.key.startswith(f"{key}.") for other in reading.problems) or any(
-        other.key.startswith(f"{key}.") for other in refused
-    )
+    said = {problem.key for problem in reading.problems}
+    return key in said or any(other.startswith(f"{key}.") for other in {*said, *(found.key for found in refused)})
 
 
 def _settings(profile: str, reading: Reading) -> Settings:

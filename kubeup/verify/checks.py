@@ -44,7 +44,7 @@ def _in_pods(context: Context, probes: Probes) -> tuple[Check, ...]:
     return (
         Check("pods start", "every node, the control plane too, starts a pod of the API's image", probes.start),
         Check("pods across nodes", "a pod on each node reaches the pods on all others", partial(network.look, probes), started),
-        Check("names in the cluster", "cluster DNS has the right address for each name, on every node", partial(names.look, context, probes), started),
+        Check("names in the cluster", "cluster DNS has each name's right address, on every node", partial(names.look, context, probes), started),
         Check("name in the wrong order", "cluster DNS refuses a name that can't exist", partial(names.wrong_order, probes), resolved),
         Check("names outside", "a pod resolves names outside exactly where its node does", partial(names.outside, context, probes), resolved),
     )

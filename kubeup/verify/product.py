@@ -135,7 +135,7 @@ def evaluate_read(wanted: Sample, number: int, listed: Answer, picture: Answer) 
 def evaluate_stored(wanted: Sample, row: Row | None) -> Verdict:
     """Judge the row that the database has."""
     if row is None:
-        return bad("the database has no such row", "the API answers from another database than this one", "compare the DB_HOST of `inv deploy.logs api`")
+        return bad("the database has no such row", "the API answers from another database than this one", "compare MYSQL_HOST in the Deployment api")
     if (row.name, row.price, row.stock, row.digest) == (wanted.name, wanted.price, wanted.stock, wanted.digest):
         return good(f"row {row.number} of `products`, SHA2 of its picture is {row.digest[:12]}…")
     return bad("the row is another than what was written", f"{row} instead of {wanted.name}, {wanted.price}, {wanted.stock}, {wanted.digest}",
