@@ -167,3 +167,22 @@ class WaitForNodes:
         if not_ready:
             raise KubeupError("not every node became ready", "\n".join(f"{name}: {why}" for name, why in sorted(not_ready.items())),
                               "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")
+
+
+def start(project: Project) -> list[Step]:
+    """Start what is stopped and wait until Kubernetes is back."""
+    steps = list(project.provider.start())
+    if not steps:
+        return []
+    names = tuple(spec.name for spec in project.settings.nodes_list())
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", WaitForNodes(project.kubectl, names), tuple(step.id for step in steps), 20)]
+
+
+def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:
+    """The play as a step of its own, as asked for by hand."""
+    facts = observe(project)
+    if not facts.machines.running:
+        raise KubeupError("not every machine runs", ", ".join(f"{node.name} {node.state}" for node in facts.machines.nodes), "`inv cluster.start`, or `inv up`")
+    inventory = play.text(inventories.inventory(ingredients(project, facts)))
+    return Step(PROVISION, "look what the play would change" if check else "run the play", "asked for",
+                play.Provision(project.state, inventory, limit, tags, verbosity, check), seconds=20)

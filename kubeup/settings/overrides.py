@@ -15,6 +15,9 @@ from kubeup.settings.tree import Entry, Mapping, Node, Scalar, compose, overlay
 
 PREFIX = "KUBEUP_"
 PROFILE_VARIABLE = "KUBEUP_ENV"
+# Theirs are secrets and test runs, which have no place among settings.
+OTHERS = ("KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD")
+TESTS = "KUBEUP_TEST_"
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _KEY = re.compile(r"[\w.-]*")
 
@@ -23,11 +26,16 @@ Override = Mapping | Problem
 
 def overrides(environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]) -> tuple[Mapping, list[Problem]]:
     """The variables, then --set over them."""
-    names = sorted(name for name in environ if name.startswith(PREFIX) and name not in {PROFILE_VARIABLE, *ignored})
+    others = {PROFILE_VARIABLE, *OTHERS, *ignored}
+    names = sorted(name for name in environ if _is_ours(name) and name not in others)
     found = [_variable(name, environ[name]) for name in names] + [_set(text) for text in sets]
     return _merged(part for part in found if isinstance(part, Mapping)), [
         part for part in found if isinstance(part, Problem)
     ]
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and not name.startswith(TESTS)
 
 
 def _merged(parts: Iterable[Mapping]) -> Mapping:

@@ -73,8 +73,11 @@ def _reporter() -> Report:
 
 def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True) -> tuple[Project, Report]:
     """The project as the options name it, and where to print."""
+    import os
+
     from kubeup.project import load
 
+    file = file or os.environ.get("KUBEUP_SETTINGS", "")
     return load(Path(file) if file else None, profile, tuple(set), strict=strict), _reporter()
 
 
@@ -113,3 +116,10 @@ def _ask(plan: Plan, out: Report, yes: bool) -> None:
         raise Refused("nobody is there to be asked", question, "run it again with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
         raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")
+
+
+def after_dashes() -> list[str]:
+    """The words after `--` on the command line, which invoke keeps from tasks."""
+    import sys
+
+    return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []

@@ -1,1 +1,81 @@
-"""x"""
+"""The cluster alone: machines and Kubernetes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubeup.tasks.base import carry_out, kubeup_task, open_project
+
+
+@kubeup_task()
+def local(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+    """Bring up the cluster as containers of this machine (without the application).
+
+    Example: inv cluster.local --yes
+    """
+    from kubeup.converge import bring_up
+
+    project, out = open_project(profile, [*set, "provider=local"])
+    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+
+
+@kubeup_task()
+def start(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Start the cluster's machines and wait until Kubernetes is back.
+
+    Example: inv cluster.start
+    """
+    from kubeup import cluster
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of(cluster.start(project)), out, "cluster.start", dry=dry, yes=True, commands=commands)
+
+
+@kubeup_task()
+def stop(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Stop the cluster's machines; everything on them stays.
+
+    Example: inv cluster.stop
+    """
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of(project.provider.stop()), out, "cluster.stop", dry=dry, yes=True, commands=commands)
+
+
+@kubeup_task(help={"data": "also delete the volumes with data, by name, after asking"})
+def destroy(c: Any, profile: str = "", set: list[str] = [], data: bool = False, yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Remove the cluster's machines; the database's data stays unless --data is given.
+
+    Example: inv cluster.destroy --yes
+    """
+    from kubeup import up
+
+    project, out = open_project(profile, set)
+    carry_out(project, up.down(project, data), out, "cluster.destroy", dry=dry, yes=yes, commands=commands)
+
+
+@kubeup_task(help={"check": "let Ansible tell what it would change", "limit": "only these nodes", "tags": "only these roles", "verbose": "Ansible's -v, 0 to 4"})
+def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = False, limit: str = "", tags: str = "", verbose: int = 0, dry: bool = False) -> None:  # noqa: B006
+    """Run the Ansible play on the nodes again, also where nothing seems to be missing.
+
+    Example: inv cluster.provision --limit dev-worker-1 --verbose 2
+    """
+    from kubeup import cluster
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of([cluster.provision_step(project, check, limit, tags, verbose)]), out, "cluster.provision", dry=dry, yes=True)
+
+
+@kubeup_task(help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"})
+def kubeconfig(c: Any, profile: str = "", set: list[str] = [], merge: bool = False) -> None:  # noqa: B006
+    """Print the path of the profile's kubeconfig, or merge it into your own.
+
+    Example: export KUBECONFIG=$(inv cluster.kubeconfig)
+    """
+    from kubeup import kubeconfig as files
+
+    project, out = open_project(profile, set)
+    out.say(files.merge(project) if merge else str(files.existing(project)))

@@ -100,12 +100,19 @@ class Probes:
             ready = kubectl.read("-n", kubectl.namespace, *wait, ok=None).ok
             item = kubectl.json("-n", kubectl.namespace, "get", "pod", probe.name)
             if ready or reasons.hopeless(item) or self._stop.is_set() or time.monotonic() > end:
-                return seen(probe, item)
+                return seen(probe, item, "" if ready else self._event(probe))
+
+    def _event(self, probe: Probe) -> str:
+        kubectl = self._context.kubectl
+        return reasons.last_event(kubectl.items("-n", kubectl.namespace, "events", "--field-selector", f"involvedObject.name={probe.name}"))
 
 
-def seen(probe: Probe, item: dict[str, Any]) -> Probe:
-    """The probe as its pod's object tells."""
-    return Probe(probe.node, probe.name, item.get("status", {}).get("podIP", ""), reasons.pod_trouble(item), reasons.image_missing(item))
+def seen(probe: Probe, item: dict[str, Any], event: str = "") -> Probe:
+    """The probe as its pod's object, and where it is not ready its last event, tell."""
+    trouble = reasons.pod_trouble(item)
+    # what is hopeless says why itself, what is still being made does not
+    why = f"{trouble}, last event: {event}" if trouble and event and not reasons.hopeless(item) else trouble
+    return Probe(probe.node, probe.name, item.get("status", {}).get("podIP", ""), why, reasons.image_missing(item))
 
 
 def evaluate(probes: Sequence[Probe], image: str) -> Verdict:

@@ -8,6 +8,8 @@ import pytest
 
 from kubeup.settings import SECRET_KEYS, Loaded, Problem, origins, values
 from kubeup.settings.overrides import variable
+from kubeup.settings.scalars import REDACTED, shown
+from kubeup.settings.shape import Shape
 
 Load = Callable[..., Loaded]
 
@@ -89,6 +91,11 @@ def test_variables_of_others(load_profile: Load) -> None:
     assert load_profile("{}", environ=environ, ignored_variables={"KUBEUP_CACHE"}).problems == ()
 
 
+@pytest.mark.parametrize("name", ["KUBEUP_REGISTRY_PASSWORD", "KUBEUP_REGISTRY_USER", "KUBEUP_TEST_MYSQLD"])
+def test_variables_of_the_project_that_are_no_settings(load_profile: Load, name: str) -> None:
+    assert load_profile("{}", environ={name: "x"}).problems == ()
+
+
 def test_secrets_are_named_and_never_shown(load_profile: Load) -> None:
     assert frozenset({"ssh.password"}) == SECRET_KEYS
     settings = load_profile("ssh: {password: hunter2}").require()
@@ -101,6 +108,17 @@ def test_secrets_are_named_and_never_shown(load_profile: Load) -> None:
 @pytest.mark.parametrize("option", ["ssh.password:hunter2", "ssh.pasword=hunter2", "ssh.password.x=hunter2"])
 def test_a_mistyped_secret_is_not_repeated(one_problem: Callable[..., Problem], option: str) -> None:
     assert "hunter2" not in str(one_problem("{}", (option,)))
+
+
+@pytest.mark.parametrize("text", ['"quoted"', "null", "[a", "", "yes"])
+def test_a_password_from_outside_is_taken_to_the_letter(load_profile: Load, text: str) -> None:
+    settings = load_profile("{}", environ={"KUBEUP_SSH__PASSWORD": text}).require()
+    assert settings.ssh.password.get_secret_value() == text
+
+
+def test_a_message_can_not_show_a_secret() -> None:
+    assert shown("hunter2", Shape("text", secret=True)) == REDACTED
+    assert shown("hunter2", Shape("text")) == "hunter2"
 
 
 def test_an_unset_secret_shows_as_nothing(load_profile: Load) -> None:

@@ -1,0 +1,56 @@
+"""The application's images as tasks of their own: built, pushed, brought to nodes, listed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from kubeup import cluster, packages, shell, up
+from kubeup.errors import UsageError
+from kubeup.images import build as builds
+from kubeup.images import load as loads
+from kubeup.plan import Plan, plan_of
+from kubeup.project import Project
+from kubeup.provision.inventory import plain_registries
+
+USER, PASSWORD = "KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD"  # noqa: S105 - names of variables
+
+
+@dataclass(frozen=True)
+class Listed:
+    part: str
+    image: str
+    what: str
+    built: bool
+    nodes: tuple[str, ...]
+
+
+def build(project: Project) -> Plan:
+    steps = builds.plan(project.images, project.builder)
+    return plan_of(packages.plan(packages.missing(project.provider.packages()) if steps else (), project.host), steps)
+
+
+def push(project: Project) -> Plan:
+    return plan_of(build(project), up.push_steps(project))
+
+
+def load(project: Project) -> Plan:
+    facts = cluster.observe(project)
+    running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
+    return plan_of(build(project), loads.plan(project.images, running, facts.images))
+
+
+def listed(project: Project) -> list[Listed]:
+    images = cluster.observe(project).images
+    return [Listed(one.part, one.reference, one.what, one.archive.exists(), tuple(name for name, held in images.items() if one.reference in held))
+            for one in project.images]
+
+
+def login(project: Project) -> None:
+    """Log in with the engine's own credential store; the password goes by standard input."""
+    user, password = os.environ.get(USER), os.environ.get(PASSWORD)
+    if not user or not password:
+        raise UsageError(f"{USER} and {PASSWORD} are not both set", "--login takes them from the environment", "set them, or log in yourself with podman or docker")
+    registry = str(project.settings.images.registry)
+    plain = ("--tls-verify=false",) if plain_registries(project.settings) and project.engine.name == "podman" else ()
+    shell.write(*project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry), stdin=password)

@@ -1,0 +1,121 @@
+"""Checks of this machine, the keys and the cluster; each says ok, or what is wrong and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from kubeup import cluster, keys, packages, secrets
+from kubeup.errors import KubeupError
+from kubeup.plan import Step, plan_of
+from kubeup.project import Project, problems
+from kubeup.report import Report
+from kubeup.tasks.base import carry_out
+
+DISK_GIB = 12  # what a build from an empty cache takes
+EARLIER = 600  # MiB that this machine itself needs beside the nodes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check's outcome. `steps` mend it and are safe: nothing of the user's is changed by them."""
+
+    name: str
+    ok: bool
+    what: str
+    fix: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+def examine(project: Project, out: Report, fix: bool, json: bool) -> None:
+    """Run every check side by side; with `fix` apply the safe fixes and look again. Raises KubeupError for what is left."""
+    found = findings(project)
+    steps = [step for finding in found for step in finding.steps]
+    if fix and steps:
+        carry_out(project, plan_of(steps), out, "doctor", yes=True)
+        found = findings(project)
+    if json:
+        out.data([{"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": bool(one.steps)} for one in found])
+    for one in () if json else found:
+        out.say(f" {'✔' if one.ok else '✘'} {one.name.ljust(12)} {one.what}" + ("" if one.ok else f"\n     fix: {one.fix}"))
+    wrong = [one for one in found if not one.ok]
+    if wrong:
+        raise KubeupError(f"{len(wrong)} of {len(found)} checks found something wrong", ", ".join(one.name for one in wrong),
+                          "`inv doctor --fix` applies what is safe" if any(one.steps for one in wrong) else wrong[0].fix)
+
+
+def findings(project: Project) -> list[Finding]:
+    checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
+        ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("keys", _keys),
+        ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes))
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
+
+
+def _safe(name: str, check: Callable[[Project], Finding], project: Project) -> Finding:
+    try:
+        return check(project)
+    except KubeupError as error:
+        return Finding(name, False, f"{error.what}: {error.why}", error.next)
+
+
+def _settings(project: Project) -> Finding:
+    wrong = [str(one) for one in problems(project) if one.severity == "error"]
+    return Finding("settings", not wrong, "; ".join(wrong) or "fit this machine", "mend what is named")
+
+
+def _provider(project: Project) -> Finding:
+    usable = project.provider.probe()
+    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix)
+
+
+def _packages(project: Project) -> Finding:
+    missing = packages.missing(project.provider.packages())
+    steps = tuple(packages.plan(missing, project.host)) if missing else ()
+    return Finding("packages", not missing, f"missing: {', '.join(missing)}" if missing else "all there", f"apt-get install {' '.join(missing)}", steps)
+
+
+def _memory(project: Project) -> Finding:
+    wanted = sum(spec.memory_mb for spec in project.settings.nodes_list()) + EARLIER
+    ok = not project.provider.creates_machines or wanted <= project.host.memory
+    return Finding("memory", ok, f"{project.host.memory} MiB here, the nodes may take {wanted - EARLIER}",
+                   "lower nodes.control.memory, nodes.workers.memory or nodes.workers.count")
+
+
+def _disk(project: Project) -> Finding:
+    return Finding("disk", project.host.free_disk >= DISK_GIB, f"{project.host.free_disk} GiB free, an empty cache takes {DISK_GIB}", "make room")
+
+
+def _keys(project: Project) -> Finding:
+    steps = tuple(keys.plan(project.state.private_key, project.state.public_key))
+    return Finding("keys", not steps, steps[0].reason if steps else str(project.state.private_key), "`inv ssh.keys`", steps)
+
+
+def _passwords(project: Project) -> Finding:
+    path = project.state.secrets
+    missing = secrets.missing(path)
+    steps = tuple(secrets.plan(path))
+    if path.exists() and path.stat().st_mode & 0o077:
+        return Finding("passwords", False, f"{path} can be read by others", f"chmod 600 {path}")
+    return Finding("passwords", not missing, f"{', '.join(missing)} missing" if missing else f"{path.name} has them", "`inv up` generates them", steps)
+
+
+def _machines(project: Project) -> Finding:
+    machines = project.provider.observe()
+    rows = [f"{node.name} {node.state}" for node in machines.nodes if node.state != "running"]
+    rows += [f"{node.name}: {text}" for node in machines.nodes for text in (*node.differs, *([node.detail] if node.detail else []))]
+    return Finding("machines", not rows, "; ".join(rows) or f"{len(machines.nodes)} running as the settings want them", "`inv up`")
+
+
+def _nodes(project: Project) -> Finding:
+    facts = cluster.observe(project)
+    rows = list(_wrong_nodes(facts))
+    return Finding("nodes", not rows, "; ".join(rows) or "all ready", "`inv up`; where a node stays so: `inv ssh.run 'journalctl -u kubelet -n 30'`")
+
+
+def _wrong_nodes(facts: cluster.ClusterFacts) -> Iterator[str]:
+    yield from (f"{name} can't be reached: {why.splitlines()[0]}" for name, why in facts.unreachable.items())
+    if not facts.answers:
+        yield "the API server does not answer"
+    yield from (f"{node.name} not ready: {node.why}" for node in facts.nodes if not node.ready)

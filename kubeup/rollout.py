@@ -1,0 +1,86 @@
+"""The application's rollout as tasks of its own, on a cluster that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubeup import cluster, secrets, shell
+from kubeup.deploy import apply
+from kubeup.deploy.overlay import MANAGED, PARTS
+from kubeup.errors import KubeupError, UsageError
+from kubeup.facts.kubernetes import KubePod
+from kubeup.facts.kubernetes import pods as parse_pods
+from kubeup.images import build as builds
+from kubeup.images import load as loads
+from kubeup.kube import Kubectl
+from kubeup.plan import Log, Plan, Step, plan_of
+from kubeup.project import Project
+from kubeup.up import push_steps
+
+DELETED = "statefulset,deployment,service,configmap,secret"  # neither claim nor volume: those hold the data
+
+
+def part(name: str) -> str:
+    if name not in PARTS:
+        raise UsageError(f"there is no part {name}", f"the application's parts are {', '.join(PARTS)}", "name one of them")
+    return name
+
+
+def deployment(project: Project) -> apply.Deployment:
+    if secrets.missing(project.state.secrets):
+        raise KubeupError("there are no passwords yet", f"{project.state.secrets} lacks {', '.join(secrets.missing(project.state.secrets))}",
+                          "run `inv deploy.all` or `inv up`: they generate them")
+    return project.deployment()
+
+
+def plan(project: Project, parts: Sequence[str]) -> Plan:
+    """Images, passwords and rollout of some parts. Raises KubeupError where there is no cluster."""
+    facts = cluster.observe(project)
+    if not facts.answers:
+        raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere", "start it: `inv cluster.start`, or make it: `inv up`")
+    images = tuple(image for image in project.images if image.part in parts)
+    generated = secrets.plan(project.state.secrets)
+    steps: list[Step] = [*builds.plan(images, project.builder), *generated]
+    if project.settings.images.via == "registry":
+        steps += [step for step in push_steps(project) if step.id.removeprefix("push/") in parts]
+    else:
+        steps += loads.plan(images, project.provider.nodes(), facts.images)
+    if generated:
+        from kubeup.up import PLACEHOLDER
+
+        return plan_of(steps, apply.plan(project.deployment(PLACEHOLDER), False, (secrets.STEP,), parts))
+    return plan_of(steps, apply.plan(project.deployment(), True, (), parts))
+
+
+def pods(project: Project) -> tuple[KubePod, ...]:
+    return parse_pods(project.kubectl.items("pods", "-l", f"{MANAGED}=kubeup"))
+
+
+def row(pod: KubePod) -> tuple[str, str, str, int, str]:
+    state = "ready" if pod.ready else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
+    return pod.name, pod.node or "-", "ending" if pod.deleting else state, pod.restarts, ", ".join(pod.images)
+
+
+def delete(project: Project) -> Plan:
+    """Only what carries this project's label; claims and volumes stay."""
+    found = project.kubectl.read("get", DELETED, "-l", f"{MANAGED}=kubeup", "-o", "name").stdout.split()
+    if not found:
+        return plan_of()
+    reason = f"{len(found)} objects of ours: {', '.join(found)}"
+    return plan_of([Step("deploy/delete", "take the application off the cluster", reason, DeleteApplication(project.kubectl), seconds=10)])
+
+
+@dataclass(frozen=True)
+class DeleteApplication:
+    kubectl: Kubectl
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.kubectl.argv(*self._words())),)
+
+    def run(self, log: Log) -> None:
+        self.kubectl.write(*self._words(), log=log)
+
+    @staticmethod
+    def _words() -> tuple[str, ...]:
+        return ("delete", DELETED, "-l", f"{MANAGED}=kubeup", "--wait=true")
