@@ -13,7 +13,7 @@ from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
 from kubeup.provision.inventory import plain_registries
 
-USER, PASSWORD = "KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD"  # noqa: S105 - names of variables
+USER, PASSWORD = "KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD"
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ def push(project: Project) -> Plan:
 
 
 def load(project: Project) -> Plan:
-    facts = cluster.observe(project)
+    facts = cluster.observe(project, [image.reference for image in project.images])
     running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
     return plan_of(build(project), loads.plan(project.images, running, facts.images))
 
 
 def listed(project: Project) -> list[Listed]:
-    images = cluster.observe(project).images
+    images = cluster.observe(project, [image.reference for image in project.images]).images
     return [Listed(one.part, one.reference, one.what, one.archive.exists(), tuple(name for name, held in images.items() if one.reference in held))
             for one in project.images]
 
@@ -50,7 +50,8 @@ def login(project: Project) -> None:
     """Log in with the engine's own credential store; the password goes by standard input."""
     user, password = os.environ.get(USER), os.environ.get(PASSWORD)
     if not user or not password:
-        raise UsageError(f"{USER} and {PASSWORD} are not both set", "--login takes them from the environment", "set them, or log in yourself with podman or docker")
+        raise UsageError(f"{USER} and {PASSWORD} are not both set", "--login takes them from the environment",
+                       "set them, or log in yourself with podman or docker")
     registry = str(project.settings.images.registry)
     plain = ("--tls-verify=false",) if plain_registries(project.settings) and project.engine.name == "podman" else ()
     shell.write(*project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry), stdin=password)

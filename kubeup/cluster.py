@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,7 @@ from kubeup.provision import play
 from kubeup.release import images as system_images
 from kubeup.release.build import GoCompile, go_tool
 from kubeup.release.download import DownloadBinary
+from kubeup.ssh import Reach
 
 PROVISION, ANSWERS = "cluster/provision", "cluster/answers"
 
@@ -37,21 +40,42 @@ class ClusterFacts:
     answers: bool = False
 
 
-def observe(project: Project) -> ClusterFacts:
-    """Look at machines, nodes and the API server."""
-    machines = project.provider.observe()
+def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
+    """Look at machines and the API server side by side; ask a node itself only where the API server's word does not do.
+
+    A kubelet reports its images, and each node carries the stamp of its provisioning: where all `wanted` images are
+    there, that is enough. It reports late, so a node that seems to lack something is asked over SSH.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        looked = pool.submit(project.provider.observe)
+        asked = pool.submit(_ask, project.kubectl)
+        machines, found = looked.result(), asked.result()
     running = {node.name for node in machines.nodes if node.state == "running"}
-    reaches = [reach for reach in project.provider.nodes() if reach.name in running]
+    told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)}
+    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)]
+    stamps, images, unreachable = _visit(reaches)
+    return ClusterFacts(
+        machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
+        unreachable, found or (), found is not None)
+
+
+def _ask(kubectl: Kubectl) -> tuple[KubeNode, ...] | None:
+    """The API server's nodes; None where it does not answer."""
+    if not kubectl.kubeconfig.exists() or not kubectl.path.exists():
+        return None
+    answer = kubectl.read("get", "nodes", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+    return nodes(json.loads(answer.stdout)["items"]) if answer.ok else None
+
+
+def _visit(reaches: Sequence[Reach]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
+    """Stamp and images of nodes, from the nodes themselves, and why one could not be asked."""
     if not reaches:
-        return ClusterFacts(machines)
+        return {}, {}, {}
     script = f"cat {inventories.STAMP} 2>/dev/null || echo; {' '.join(LIST)}"
     outputs = ssh.run_all(reaches, "sh", "-c", script, root=True)
     rows = {name: output.stdout.splitlines() for name, output in outputs.items() if output.ok}
-    answers = project.kubectl.answers()
-    return ClusterFacts(
-        machines, {name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
-        {name: output.stderr for name, output in outputs.items() if not output.ok},
-        nodes(project.kubectl.items("nodes")) if answers else (), answers)
+    return ({name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
+            {name: output.stderr for name, output in outputs.items() if not output.ok})
 
 
 def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredients:
@@ -108,9 +132,8 @@ def packages(project: Project, builds: bool) -> tuple[str, ...]:
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
     """What makes machines and cluster as the settings want them."""
-    unreachable = {name: why for name, why in facts.unreachable.items()}
-    if unreachable:
-        name, why = next(iter(unreachable.items()))
+    if facts.unreachable:
+        name, why = next(iter(facts.unreachable.items()))
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
     made = [step.id for step in machines if step.id.startswith("node/")]
@@ -154,7 +177,7 @@ class WaitForNodes:
                                   "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
             log("the API server is not up yet")
             time.sleep(0.5)
-        not_ready = {name: "not registered yet" for name in self.names}
+        not_ready = dict.fromkeys(self.names, "not registered yet")
 
         def each(event: dict[str, Any] | None) -> bool:
             for node in nodes([event["object"]] if event else []):
@@ -175,14 +198,16 @@ def start(project: Project) -> list[Step]:
     if not steps:
         return []
     names = tuple(spec.name for spec in project.settings.nodes_list())
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", WaitForNodes(project.kubectl, names), tuple(step.id for step in steps), 20)]
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", WaitForNodes(project.kubectl, names),
+                         tuple(step.id for step in steps), 20)]
 
 
 def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:
     """The play as a step of its own, as asked for by hand."""
     facts = observe(project)
     if not facts.machines.running:
-        raise KubeupError("not every machine runs", ", ".join(f"{node.name} {node.state}" for node in facts.machines.nodes), "`inv cluster.start`, or `inv up`")
+        raise KubeupError("not every machine runs", ", ".join(f"{node.name} {node.state}" for node in facts.machines.nodes),
+                          "`inv cluster.start`, or `inv up`")
     inventory = play.text(inventories.inventory(ingredients(project, facts)))
     return Step(PROVISION, "look what the play would change" if check else "run the play", "asked for",
                 play.Provision(project.state, inventory, limit, tags, verbosity, check), seconds=20)

@@ -32,7 +32,8 @@ def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report
     loaded = package.load(file or SETTINGS, profile or None, tuple(sets), os.environ, ("KUBEUP_SETTINGS",))
     found = list(loaded.problems)
     if loaded.settings is not None:
-        found += [one for one in _on_this_machine(loaded.settings) if one not in found]
+        # what was said for any provider gives way to what holds for this machine's
+        found = list({(one.file, one.line, one.key, one.found): one for one in (*found, *_on_this_machine(loaded.settings))}.values())
     if json:
         out.data([{"severity": one.severity, "file": one.file, "line": one.line, "key": one.key, "text": str(one)} for one in found])
     else:
@@ -40,7 +41,8 @@ def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report
             out.say(str(one))
     errors = [one for one in found if one.severity == "error"]
     if errors:
-        raise SettingsError(f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file or SETTINGS}", "each is named above", "mend them, then check again")
+        raise SettingsError(f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file or SETTINGS}", "each is named above",
+                            "mend them, then check again")
     if not json:
         out.say(f"{file or SETTINGS}: {len(found)} warnings, no errors" if found else f"{file or SETTINGS}: nothing wrong")
 

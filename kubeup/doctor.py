@@ -73,7 +73,8 @@ def _provider(project: Project) -> Finding:
 def _packages(project: Project) -> Finding:
     missing = packages.missing(project.provider.packages())
     steps = tuple(packages.plan(missing, project.host)) if missing else ()
-    return Finding("packages", not missing, f"missing: {', '.join(missing)}" if missing else "all there", f"apt-get install {' '.join(missing)}", steps)
+    found = f"missing: {', '.join(missing)}" if missing else "all there"
+    return Finding("packages", not missing, found, f"apt-get install {' '.join(missing)}", steps)
 
 
 def _memory(project: Project) -> Finding:
@@ -98,7 +99,8 @@ def _passwords(project: Project) -> Finding:
     steps = tuple(secrets.plan(path))
     if path.exists() and path.stat().st_mode & 0o077:
         return Finding("passwords", False, f"{path} can be read by others", f"chmod 600 {path}")
-    return Finding("passwords", not missing, f"{', '.join(missing)} missing" if missing else f"{path.name} has them", "`inv up` generates them", steps)
+    found = f"{', '.join(missing)} missing" if missing else f"{path.name} has them"
+    return Finding("passwords", not missing, found, "`inv up` generates them", steps)
 
 
 def _machines(project: Project) -> Finding:

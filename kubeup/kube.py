@@ -32,7 +32,8 @@ class Kubectl:
     def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
         """Look at something. See `kubeup.shell.read`."""
         if not self.kubeconfig.exists():
-            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing", "run `inv up`, or `inv cluster.local` for the cluster alone")
+            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing",
+                              "run `inv up`, or `inv cluster.local` for the cluster alone")
         return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout)
 
     def json(self, *words: str, timeout: float = 60) -> Any:

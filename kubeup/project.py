@@ -90,7 +90,8 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
 
     from kubeup.settings import load as load_settings
 
-    loaded = load_settings(path or states.PROJECT / "config" / "settings.yaml", profile or None, tuple(sets), environ or os.environ, ("KUBEUP_SETTINGS",))
+    file = path or states.PROJECT / "config" / "settings.yaml"
+    loaded = load_settings(file, profile or None, tuple(sets), environ or os.environ, ("KUBEUP_SETTINGS",))
     settings = loaded.require()
     state = states.of(settings)
     known = _choices(state.folder / CHOICES)

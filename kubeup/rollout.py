@@ -36,10 +36,11 @@ def deployment(project: Project) -> apply.Deployment:
 
 def plan(project: Project, parts: Sequence[str]) -> Plan:
     """Images, passwords and rollout of some parts. Raises KubeupError where there is no cluster."""
-    facts = cluster.observe(project)
-    if not facts.answers:
-        raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere", "start it: `inv cluster.start`, or make it: `inv up`")
     images = tuple(image for image in project.images if image.part in parts)
+    facts = cluster.observe(project, [image.reference for image in images])
+    if not facts.answers:
+        raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
+                          "start it: `inv cluster.start`, or make it: `inv up`")
     generated = secrets.plan(project.state.secrets)
     steps: list[Step] = [*builds.plan(images, project.builder), *generated]
     if project.settings.images.via == "registry":
@@ -49,8 +50,9 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if generated:
         from kubeup.up import PLACEHOLDER
 
-        return plan_of(steps, apply.plan(project.deployment(PLACEHOLDER), False, (secrets.STEP,), parts))
-    return plan_of(steps, apply.plan(project.deployment(), True, (), parts))
+        return plan_of(steps, apply.plan(project.deployment(PLACEHOLDER), None, (secrets.STEP,), parts))
+    deployment = project.deployment()
+    return plan_of(steps, apply.plan(deployment, deployment.diff(parts), (), parts))
 
 
 def pods(project: Project) -> tuple[KubePod, ...]:

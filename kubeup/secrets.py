@@ -27,7 +27,8 @@ def read(path: Path) -> dict[str, str]:
     with path.open(encoding="utf-8") as file:
         wrong = [binding.original.line for binding in parse_stream(file) if binding.error]
     if wrong:
-        raise UsageError(f"{path}:{wrong[0]} is not `NAME=value`", "the whole file is left as it is", "mend that line; values with spaces go in quotes")
+        raise UsageError(f"{path}:{wrong[0]} is not `NAME=value`", "the whole file is left as it is",
+                         "mend that line; values with spaces go in quotes")
     return {key: value for key, value in dotenv_values(path).items() if value is not None}
 
 

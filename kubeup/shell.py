@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kubeup.errors import CommandError
@@ -147,18 +148,7 @@ def become(*argv: str) -> None:
     if path is None:
         raise missing(argv[0])
     sys.stdout.flush()
-    os.execv(path, list(argv))
-
-
-def stop_all() -> None:
-    """Ask every process started here and still running to end (used on an interrupt)."""
-    with _running_lock:
-        processes = list(_running.values())
-    for process in processes:
-        try:
-            process.signal_group(15)
-        except (OSError, ProcessLookupError):
-            continue
+    os.execv(path, list(argv))  # noqa: S606 - no shell is wanted here
 
 
 def stop_all() -> None:
@@ -174,7 +164,7 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
     why = "\n".join([f"`{shown(words)}` ended with status {code}", *lines])
-    return CommandError(f"{os.path.basename(words[0])} failed", why, "mend what the lines above name, then run the same again",
+    return CommandError(f"{Path(words[0]).name} failed", why, "mend what the lines above name, then run the same again",
                         code=code, stderr=text)
 
 
@@ -190,7 +180,7 @@ def shown(argv: Iterable[str], limit: int = 160) -> str:
 
 
 def _run(
-    argv: tuple[str, ...], out: io.IOBase, err: io.IOBase, stdin: str | bytes | None,
+    argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | None,  # files, but io's classes are no typing.IO
     env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None,
 ) -> int:
     import sh
@@ -206,7 +196,12 @@ def _run(
         _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
     )
     late = threading.Event()
-    timer = threading.Timer(timeout, lambda: (late.set(), _signal(process)))
+
+    def too_late() -> None:
+        late.set()
+        _signal(process)
+
+    timer = threading.Timer(timeout, too_late)
     timer.daemon = True
     with _running_lock:
         _running[id(process)] = process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -67,8 +66,7 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(part, mode)
-        os.replace(part, path)
+        Path(part).chmod(mode)
+        Path(part).replace(path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+        Path(part).unlink(missing_ok=True)

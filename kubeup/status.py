@@ -36,7 +36,8 @@ def collect(project: Project) -> Status:
     ports = project.settings.ports
     address = project.provider.nodes()[-1].address
     return Status(
-        project.settings.profile, project.provider.name, f"Kubernetes {project.settings.software.kubernetes}, {project.release.source}: {project.release.why}",
+        project.settings.profile, project.provider.name,
+        f"Kubernetes {project.settings.software.kubernetes}, {project.release.source}: {project.release.why}",
         project.images[0].what, machines.result().nodes, answers.result(), nodes(by_kind["Node"]), pods(by_kind["Pod"]),
         claims(by_kind["PersistentVolumeClaim"]), (("ui", f"http://{address}:{ports.ui}/"), ("api", f"http://{address}:{ports.api}/docs")))
 
@@ -48,7 +49,8 @@ def show(status: Status, out: Report) -> None:
     for machine in status.machines:
         node = kube.get(machine.name)
         ready = "-" if node is None else "Ready" if node.ready else f"not ready: {node.why}"
-        rows.append((machine.name, machine.role, machine.address, machine.state, ready, node.version if node else "-", "; ".join(machine.differs) or machine.detail))
+        rows.append((machine.name, machine.role, machine.address, machine.state, ready, node.version if node else "-",
+                     "; ".join(machine.differs) or machine.detail))
     out.table(("node", "role", "address", "machine", "kubernetes", "version", "differs"), rows)
     if not status.answers:
         out.say("\nKubernetes does not answer. `inv cluster.start` starts what is stopped, `inv up` makes what is missing.")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubeup import cluster, packages, secrets
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import PARTS
+from kubeup.errors import CommandError
 from kubeup.images import build, load
 from kubeup.plan import Plan, Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Needed
 from kubeup.provision.inventory import plain_registries
 
-PLACEHOLDER = {name: "not-generated-yet" for name in secrets.PASSWORDS}
+PLACEHOLDER = dict.fromkeys(secrets.PASSWORDS, "not-generated-yet")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,11 @@ class Whole:
 
 def plan(project: Project, application: bool = True) -> Whole:
     """Everything between what is there and what the settings want; without the `application` the cluster alone."""
-    facts = cluster.observe(project)
+    with ThreadPoolExecutor(2) as pool:
+        # compared while machines are looked at: most of a second run's time is this one command
+        comparing = pool.submit(_compare, project) if application else None
+        facts = cluster.observe(project, [image.reference for image in project.images] if application else ())
+        diff = comparing.result() if comparing else None
     fresh = not facts.machines.any_there
     images = project.images if application else ()
     missing_node = any(node.state == "missing" for node in facts.machines.nodes)
@@ -38,14 +44,24 @@ def plan(project: Project, application: bool = True) -> Whole:
     own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if missing_node or not project.kubectl.path.exists() else []
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
-        steps += _application(project, facts, steps)
+        steps += _application(project, facts, steps, diff)
     missing = packages.missing(cluster.packages(project, builds=bool(own_images))) if steps else ()
     whole = plan_of(packages.plan(missing, project.host), steps)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
 
 
-def _application(project: Project, facts: ClusterFacts, before: list[Step]) -> list[Step]:
+def _compare(project: Project) -> str | None:
+    """What deploying would change, where there is a cluster with passwords to compare with."""
+    if not project.state.kubeconfig.exists() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
+        return None
+    try:
+        return project.deployment().diff()
+    except CommandError:  # asleep or gone: the facts say so
+        return None
+
+
+def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None) -> list[Step]:
     """Passwords, images on the nodes and the rollout."""
     generated = secrets.plan(project.state.secrets)
     running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
@@ -54,11 +70,10 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step]) -> l
         steps += push_steps(project)
     else:
         steps += load.plan(project.images, running, facts.images, (cluster.PROVISION,))
-    comparable = facts.answers and not generated
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
-    return [*steps, *apply.plan(project.deployment(secrets.read(project.state.secrets) if not generated else PLACEHOLDER), comparable, needs)]
+    return [*steps, *apply.plan(project.deployment(PLACEHOLDER if generated else None), diff if facts.answers else None, needs)]
 
 
 def push_steps(project: Project) -> list[Step]:

@@ -14,7 +14,7 @@ from kubeup.kube import MANAGER, Kubectl
 from kubeup.plan import Log, Step
 
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
-DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
+DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
 
@@ -32,11 +32,15 @@ class Deployment:
 
     def diff(self, parts: Sequence[str] = PARTS) -> str:
         """What applying would change, in diff's format; Secrets' values are masked by kubectl. '' where nothing."""
-        wanted = manifests.documents(self.render())
-        chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
-        answer = self.kubectl.read(*DIFF, stdin=manifests.text(chosen), ok=(0, 1))
-        if answer.code == 1 and "diff -u" not in answer.stdout:
-            raise shell.failed((str(self.kubectl.path), *DIFF), 1, answer.stderr)
+        if tuple(parts) == PARTS:
+            self.overlay.write()
+            answer = self.kubectl.read(*DIFF, "-k", str(self.overlay.folder), ok=None)
+        else:
+            wanted = manifests.documents(self.render())
+            chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
+            answer = self.kubectl.read(*DIFF, "-f", "-", stdin=manifests.text(chosen), ok=None)
+        if answer.code > 1 or (answer.code == 1 and "diff -u" not in answer.stdout):
+            raise shell.failed((str(self.kubectl.path), *DIFF), answer.code, answer.stderr)
         return answer.stdout
 
 
@@ -68,18 +72,19 @@ def release_volume(kubectl: Kubectl, part: str) -> None:
         kubectl.write("patch", "persistentvolume", "data-mysql-0", "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]')
 
 
-def plan(deployment: Deployment, there: bool, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS) -> list[Step]:
-    """A step for each part that differs from what the cluster has. `there`: the cluster answers and can be compared."""
-    if not there:
+def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS) -> list[Step]:
+    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with."""
+    if diff is None:
         return [_step(deployment, part, "not on the cluster yet", needs) for part in parts]
-    changes = set(manifests.changed(deployment.diff(parts)))
+    changes = set(manifests.changed(diff))
     if not changes:
         return []
     wanted = manifests.documents(deployment.render())
     by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
     unknown = changes - {name for names in by_part.values() for name in names}
     if unknown:
-        raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "", "report this: it is a mistake in kubeup")
+        raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
+                          "report this: it is a mistake in kubeup")
     return [_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names]
 
 

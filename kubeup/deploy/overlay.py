@@ -61,7 +61,8 @@ class Overlay:
             "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
             "images": [_image(image) for image in self.images],
             "generatorOptions": {"disableNameSuffixHash": True},
-            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in self.secret()], "options": {"labels": {"app": "db"}}}],
+            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in self.secret()],
+                                 "options": {"labels": {"app": "db"}}}],
             "configMapGenerator": [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}],
             "patches": self._patches(secrets),
         }
@@ -77,7 +78,8 @@ class Overlay:
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
             ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
             # a changed password must reach a pod that read the old one from its environment
-            ({"kind": "Deployment", "name": "api"}, [{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": secrets}}]),
+            ({"kind": "Deployment", "name": "api"}, [
+                {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": secrets}}]),
         ]
         return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
 

@@ -104,7 +104,8 @@ def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, lo
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
     if not complete:
-        raise KubeupError(f"{workload} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made", f"`inv deploy.status`, `inv deploy.logs {app}`")
+        raise KubeupError(f"{workload} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
+                          f"`inv deploy.status`, `inv deploy.logs {app}`")
 
 
 def standing(watched: Watched) -> bool:

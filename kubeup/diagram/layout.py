@@ -9,7 +9,7 @@ from typing import TypeVar
 from kubeup.diagram.model import APPS, Node, Picture, Pod, Volume
 from kubeup.diagram.shapes import lines
 
-MARGIN, NODE_WIDTH, GAP, COLUMNS = 44, 300, 34, 3
+MARGIN, NODE_WIDTH, GAP, COLUMNS = 44, 286, 26, 4
 GUTTER = 30  # inside a node, left of its pods: the Services' arrows; right of them: the volumes'
 POD_WIDTH = NODE_WIDTH - 2 * GUTTER
 SERVICE_WIDTH, SERVICE_HEIGHT, SERVICE_TOP, SERVICE_GAP = 210, 62, 60, 150
@@ -117,7 +117,7 @@ def _services(picture: Picture, layout: Layout) -> float:
 
 
 def _card(node: Node, volumes: Sequence[Volume], row: int, x: float, top: float) -> Card:
-    head = tuple(lines(node.why, NODE_WIDTH - 28)) if node.why else ()
+    head = tuple(lines(node.why, POD_WIDTH + 16)) if node.why else ()
     y = top + 52 + 15 * len(head)
     pods, y = _column([(pod, 44 + 14 * len(lines(pod.why, POD_WIDTH - 20))) for pod in node.pods if pod.part], x + GUTTER, y, 10)
     kept, y = _column([(volume, 66) for volume in volumes], x + GUTTER, y + (4 if volumes else 0), 10)

@@ -78,7 +78,7 @@ def _nodes(items: Sequence[Item], machines: Sequence[NodeState], pods: Sequence[
 def _node(fact: kubernetes.KubeNode | None, machine: NodeState | None, pods: Sequence[Pod]) -> Node:
     state, ordered = machine.state if machine else "", tuple(sorted(pods, key=lambda pod: (_rank(pod.part), pod.name)))
     if fact is None:
-        assert machine is not None
+        assert machine is not None  # noqa: S101 - names come from the one or the other
         why = "not in the cluster" if state == "running" else f"the machine is {state}"
         return Node(machine.name, machine.role == "control", machine.address, "", state, why, ordered)
     why = "" if fact.ready else fact.why or "NotReady"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 # one look for a light and a dark page; colours are told apart by shape and sign too
 STYLE = """
@@ -50,12 +51,10 @@ def cut(text: str, width: float, letter: float) -> str:
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
-def lines(text: str, width: float, letter: float = 5.7, most: int = 3) -> list[str]:
+def lines(text: str, width: float, letter: float = 6.2, most: int = 3) -> list[str]:
     """The text folded to the width, at most so many lines."""
-    import textwrap
-
-    rows = textwrap.wrap(text, max(8, int(width / letter)))
-    return rows if len(rows) <= most else [*rows[: most - 1], cut(rows[most - 1] + " …………", width, letter)]
+    rows = wrap(text, max(8, int(width / letter)))
+    return rows if len(rows) <= most else [*rows[: most - 1], f"{rows[most - 1][: int(width / letter) - 2].rstrip()} …"]
 
 
 def way(points: Sequence[Point], kind: str, ok: bool = True) -> str:

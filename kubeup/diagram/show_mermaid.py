@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kubeup.diagram.model import APPS, BROWSER, Node, Part, Picture, Pod, Service, Volume
+from kubeup.diagram.model import APPS, BROWSER, Node, Part, Picture, Pod, Volume
 
 STYLES = (
     "classDef bad stroke:#c62828,stroke-width:2px,stroke-dasharray:4 3",
@@ -41,7 +41,7 @@ def _services(picture: Picture) -> Iterator[str]:
 
 def _node(node: Node, volumes: Sequence[Volume]) -> Iterator[str]:
     role = "control plane" if node.control else "worker"
-    yield f"subgraph {_id('node', node.name)}[{_text(_marked(node.ok, f'{node.name} · {role} · {node.address}'), node.why)}]"
+    yield f"subgraph {_id('node', node.name)}[{_text(_marked(node.ok, f'{node.name} · {role} · {node.address}'), _short(node.why))}]"
     for pod in node.pods:
         if pod.part:
             yield f"  {_pod(pod)}"
@@ -97,13 +97,9 @@ def _claims(picture: Picture) -> Iterator[str]:
 def _marks(picture: Picture) -> Iterator[str]:
     bad = [_id("pod", pod.name) for pod in picture.pods if not pod.ok and (pod.part or pod in picture.homeless)]
     bad += [_id("node", node.name) for node in picture.nodes if not node.ok]
-    bad += [_id("svc", service.part) for service in picture.services if service.part and not _fine(service)]
+    bad += [_id("svc", service.part) for service in picture.services if service.part and not service.ok]
     if bad:
         yield f"class {','.join(bad)} bad"
-
-
-def _fine(service: Service) -> bool:
-    return service.ok
 
 
 def _marked(ok: bool, text: str) -> str:

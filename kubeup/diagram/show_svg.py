@@ -25,12 +25,13 @@ def svg(picture: Picture, part: Part = "all") -> str:
 def _card(card: Card) -> Iterator[str]:
     node, spot = card.node, card.spot
     yield box(spot.x, spot.y, spot.width, spot.height, "node" if node.ok else "node bad", node.why)
-    yield words(spot.x + 14, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", spot.width - 28)
+    x, width = spot.x + GUTTER, spot.width - GUTTER - 8
+    yield words(x, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", width)
     if node.name != NOWHERE:
         role = "control plane" if node.control else "worker"
-        about = (role, node.address, f"machine {node.machine}" if node.machine else "", "Ready" if node.ok else "")
-        yield words(spot.x + 14, spot.y + 39, " · ".join(word for word in about if word), "small", spot.width - 20)
-    yield from (words(spot.x + 14, spot.y + 55 + 14 * number, line, "small bad") for number, line in enumerate(card.head))
+        about = (role, node.address, "Ready" if node.ok else f"machine {node.machine}" if node.machine else "")
+        yield words(x, spot.y + 39, " · ".join(word for word in about if word), "small", width)
+    yield from (words(x, spot.y + 54 + 14 * number, line, "small bad") for number, line in enumerate(card.head))
     for pod, place in card.pods:
         yield from _pod(pod, place)
     for volume, place in card.volumes:

@@ -54,8 +54,8 @@ def _ways(picture: Picture, part: Part) -> Iterator[str]:
 
 def _arrow(source: str, label: str, ok: bool, part: Part) -> Iterator[str]:
     if source == BROWSER or (part != "all" and source != part):
-        yield f"{source}"
-    yield f"  {'│' if ok else '✗'} {label}" + (f"  (from {source})" if source != BROWSER else "")
+        yield source
+    yield f"  {'│' if ok else '✗'} {label}" + (f"  from {source}" if source != BROWSER and part == "all" else "")
     yield "  ▼"
 
 

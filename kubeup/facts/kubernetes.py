@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CONTROL_LABEL = "node-role.kubernetes.io/control-plane"
+STAMP = "kubeup/provisioned"  # annotation of a node: what it was provisioned with
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class KubeNode:
     address: str
     control: bool
     images: frozenset[str]
-    schedulable: bool = True
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def claims(items: Iterable[dict[str, Any]]) -> tuple[KubeClaim, ...]:
 
 def _node(item: dict[str, Any]) -> KubeNode:
     status = item.get("status", {})
-    ready = next((row for row in status.get("conditions", []) if row["type"] == "Ready"), {})
+    ready: dict[str, Any] = next((row for row in status.get("conditions", []) if row["type"] == "Ready"), {})
     addresses = [row["address"] for row in status.get("addresses", []) if row["type"] == "InternalIP"]
     names = frozenset(name for image in status.get("images", []) for name in image.get("names") or [])
     return KubeNode(
         item["metadata"]["name"], ready.get("status") == "True", "" if ready.get("status") == "True" else ready.get("message", "no report"),
         status.get("nodeInfo", {}).get("kubeletVersion", ""), addresses[0] if addresses else "",
-        CONTROL_LABEL in item["metadata"].get("labels", {}), names, not item["spec"].get("unschedulable", False))
+        CONTROL_LABEL in item["metadata"].get("labels", {}), names, item["metadata"].get("annotations", {}).get(STAMP, ""))
 
 
 def _pod(item: dict[str, Any]) -> KubePod:

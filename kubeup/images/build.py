@@ -82,4 +82,5 @@ def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
 
 
 def rootfs_step(root: Rootfs) -> Step:
-    return Step(f"rootfs/{root.name}", f"make a Debian root file system for {root.name}", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)
+    return Step(f"rootfs/{root.name}", f"make a Debian root file system for {root.name}", "not in the cache", MakeRootfs(root),
+                ("host/packages",), root.seconds)

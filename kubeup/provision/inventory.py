@@ -82,7 +82,8 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_plain_registries": plain_registries(settings),
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
     }
-    groups = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}} for group, role in (("control", "control"), ("workers", "worker"))}
+    groups: dict[str, Any] = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}}
+                              for group, role in (("control", "control"), ("workers", "worker"))}
     return {"nodes": {"hosts": hosts, "vars": variables}, **groups}
 
 

@@ -39,7 +39,8 @@ class Provision:
         try:
             shell.write(*self._argv(), log=lambda line: log(readable(line)) if readable(line) else None, cwd=str(ANSIBLE), env=environment())
         except CommandError as error:
-            error.next = f"mend what is named above; the same with all details: ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
+            again = f"ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
+            error.next = f"mend what is named above; the same with all details: {again}"
             raise
 
     def _argv(self) -> tuple[str, ...]:
@@ -78,5 +79,6 @@ def environment() -> dict[str, str]:
 
 
 def mitogen_plugins() -> str:
-    folder = Path(sys.prefix, "lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages", "ansible_mitogen", "plugins", "strategy")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = Path(sys.prefix, "lib", version, "site-packages", "ansible_mitogen", "plugins", "strategy")
     return str(folder) if folder.is_dir() else ""

@@ -42,7 +42,7 @@ class GoCompile:
         return f"built ({self.target.name})" if self.target.is_dir() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(shell.shown(self._command("go", package, f"{self.target}/{name}"), 400) for name, package in self.build.outputs)
+        return tuple(shell.shown(self.command("go", package, f"{self.target}/{name}"), 400) for name, package in self.build.outputs)
 
     def run(self, log: Log) -> None:
         go = go_tool()
@@ -63,13 +63,14 @@ class GoCompile:
             # one call for all packages: they share what they are made of, and links run side by side
             if all(package.rsplit("/", 1)[-1] == name for name, package in self.build.outputs):
                 packages = [package for _, package in self.build.outputs]
-                self._go(self._command(go, *packages, f"{work}/"), count)
+                self._go(self.command(go, *packages, f"{work}/"), count)
             else:
                 for name, package in self.build.outputs:
-                    self._go(self._command(go, package, f"{work}/{name}"), count)
+                    self._go(self.command(go, package, f"{work}/{name}"), count)
             log(f"{', '.join(self.build.binaries)} built")
 
-    def _command(self, go: str, *packages_and_target: str) -> list[str]:
+    def command(self, go: str, *packages_and_target: str) -> list[str]:
+        """The compiler's command line for packages, the last word being where the binaries go."""
         *packages, target = packages_and_target
         tags = ["-tags", self.build.tags] if self.build.tags else []
         return [go, "build", "-v", "-trimpath", "-mod=readonly", *tags, "-ldflags", self.build.ldflags, "-o", target, *packages]

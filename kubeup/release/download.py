@@ -47,8 +47,8 @@ class DownloadBinary:
             if found != wanted:
                 raise KubeupError(f"{self.url} is not what it should be", f"its sha256 is {found}, published is {wanted}",
                                   "try again; when it repeats, something between you and the server changes files")
-            os.chmod(part, 0o755)
-            os.replace(part, self.folder / self.name)
+            Path(part).chmod(0o755)
+            Path(part).replace(self.folder / self.name)
         finally:
             Path(part).unlink(missing_ok=True)
 

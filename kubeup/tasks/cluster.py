@@ -56,8 +56,10 @@ def destroy(c: Any, profile: str = "", set: list[str] = [], data: bool = False, 
     carry_out(project, up.down(project, data), out, "cluster.destroy", dry=dry, yes=yes, commands=commands)
 
 
-@kubeup_task(help={"check": "let Ansible tell what it would change", "limit": "only these nodes", "tags": "only these roles", "verbose": "Ansible's -v, 0 to 4"})
-def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = False, limit: str = "", tags: str = "", verbose: int = 0, dry: bool = False) -> None:  # noqa: B006
+@kubeup_task(help={"check": "let Ansible tell what it would change", "limit": "only these nodes",
+                   "tags": "only these roles", "verbose": "Ansible's -v, 0 to 4"})
+def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = False, limit: str = "", tags: str = "",  # noqa: B006
+              verbose: int = 0, dry: bool = False) -> None:
     """Run the Ansible play on the nodes again, also where nothing seems to be missing.
 
     Example: inv cluster.provision --limit dev-worker-1 --verbose 2

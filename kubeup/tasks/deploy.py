@@ -112,4 +112,5 @@ def _deploy(profile: str, set: list[str], parts: tuple[str, ...], dry: bool, com
     from kubeup import rollout
 
     project, out = open_project(profile, set)
-    carry_out(project, rollout.plan(project, parts), out, f"deploy.{parts[0] if len(parts) == 1 else 'all'}", dry=dry, yes=True, json=json, commands=commands)
+    name = f"deploy.{parts[0] if len(parts) == 1 else 'all'}"
+    carry_out(project, rollout.plan(project, parts), out, name, dry=dry, yes=True, json=json, commands=commands)

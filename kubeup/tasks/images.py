@@ -58,4 +58,5 @@ def list_(c: Any, profile: str = "", set: list[str] = [], json: bool = False) ->
     if json:
         out.data(rows)
     else:
-        out.table(("part", "image", "built", "on nodes"), [(row.part, row.image, "yes" if row.built else "no", ", ".join(row.nodes) or "-") for row in rows])
+        out.table(("part", "image", "built", "on nodes"),
+                  [(row.part, row.image, "yes" if row.built else "no", ", ".join(row.nodes) or "-") for row in rows])

@@ -32,12 +32,16 @@ def control(c: Any, command: str = "", root: bool = False, profile: str = "", se
 
 
 @kubeup_task(positional=["number"], help={"number": "which worker, from 1", "root": "as root", "command": "a command to run there instead of a shell"})
-def worker(c: Any, number: int, command: str = "", root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+def worker(c: Any, number: str, command: str = "", root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
     """Open a shell on a worker, or run one command there.
 
     Example: inv ssh.worker 2
     """
-    _enter(profile, set, "worker", number - 1, root, command)
+    if not number.isdigit():
+        from kubeup.errors import UsageError
+
+        raise UsageError(f"{number} is not a worker's number", "workers are counted from 1", "for example: inv ssh.worker 2")
+    _enter(profile, set, "worker", int(number) - 1, root, command)
 
 
 @kubeup_task(positional=["command"], help={"command": "what to run", "role": "only nodes of this role: control or worker", "root": "with sudo"})

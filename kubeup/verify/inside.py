@@ -43,7 +43,7 @@ def resolve(name: str) -> list[str]:
 
 def ask(name: str) -> str:
     """The response code of the pod's first name server for the name's A record, with no search list applied."""
-    number = random.randrange(65536)
+    number = random.randrange(65536)  # noqa: S311 - tells answers apart, guards nothing
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
     query = struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
     try:
@@ -59,7 +59,7 @@ def ask(name: str) -> str:
 
 def name_server() -> str:
     """The first name server of /etc/resolv.conf."""
-    with open("/etc/resolv.conf", encoding="utf-8") as file:
+    with open("/etc/resolv.conf", encoding="utf-8") as file:  # noqa: PTH123 - this file imports as little as it can
         rows = [line.split() for line in file]
     return next(row[1] for row in rows if row[:1] == ["nameserver"])
 

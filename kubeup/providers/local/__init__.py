@@ -12,7 +12,6 @@ from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
-
 from kubeup.providers.local import image, nodes
 from kubeup.release import source
 from kubeup.release.components import NODE_BINARIES
@@ -111,10 +110,14 @@ class Local:
         if not shell.which(self.engine.command[0]):
             return ()
         wanted = {spec.name for spec in self.settings.nodes_list()}
-        listed = shell.read(*self.engine.argv("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={nodes.PROFILE}={self.settings.slug}"))
-        every = shell.read(*self.engine.argv("ps", "--all", "--format", "{{.Names}}")).stdout.split() if wanted - set(listed.stdout.split()) else []
-        names = sorted({*listed.stdout.split(), *(wanted & set(every))})
+        rows = [line.split() for line in shell.read(*self.engine.argv("ps", "--all", "--format", self._names())).stdout.splitlines()]
+        names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
+
+    def _names(self) -> str:
+        """Name and profile of each container, in the engine's template language."""
+        label = f'{{{{index .Labels "{nodes.PROFILE}"}}}}' if self.engine.name == "podman" else f'{{{{.Label "{nodes.PROFILE}"}}}}'
+        return f"{{{{.Names}}}} {label}"
 
     def _seen(self, spec: NodeSpec, found: Container | None) -> NodeState:
         if found is None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, shell
+from kubeup.engine import Engine
 from kubeup.images.rootfs import Rootfs
 from kubeup.plan import Log
-from kubeup.engine import Engine
 
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "sudo", "containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack",

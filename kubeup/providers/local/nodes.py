@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import shell, ssh
+from kubeup.engine import STOP_SIGNAL, Engine
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log
-from kubeup.engine import STOP_SIGNAL, Engine
 from kubeup.ssh import Reach
 from kubeup.state import State
 
@@ -126,7 +126,8 @@ class CreateNode:
         argv = self.engine.argv
         existing = shell.read(*argv("container", "inspect", self.node.name), ok=None)
         if existing.ok:
-            raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made", "look at it, then run this again")
+            raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made",
+                      "look at it, then run this again")
         for volume in (self.node.var, self.node.data):
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
                 shell.write(*argv("volume", "create", "--label", f"{PROFILE}={self.node.profile}", volume), log=log)
