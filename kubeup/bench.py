@@ -50,7 +50,7 @@ def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure
         raise UsageError(f"there is no figure {', '.join(unknown)}", f"there are: {', '.join(table)}", "name some of them with commas between")
     figures = []
     for name in names:
-        out.say(f"measuring {name}")
+        print(f"measuring {name}", file=sys.stderr)
         figures.append(table[name][0](project))
     return figures
 

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from kubeup import secrets, up
-from kubeup.errors import KubeupError, NotConverged
+from kubeup.errors import KubeupError, NotConverged, Refused
+from kubeup.plan import Plan
 from kubeup.project import Project
-from kubeup.report import Report
-from kubeup.tasks.base import carry_out
+from kubeup.report import Report, plan_data, progress
+from kubeup.run import lock, run
 
 if TYPE_CHECKING:
     from kubeup.verify import Context, Line
 
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
+
+
+ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
+
+
+def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool = False, yes: bool = False, json: bool = False,
+              commands: bool = False) -> bool:
+    """Show a plan, ask where something would be lost or it takes long, run it. Returns whether anything was run."""
+    if json and (dry or not plan):
+        out.data(plan_data(plan))
+        return False
+    out.plan(plan, commands)
+    if dry or not plan:
+        return False
+    _ask(plan, yes)
+    project.remember_choices()
+    with lock(project.state.folder, command) as journal, progress(out) as shown:
+        run(plan, shown, journal)
+    return True
+
+
+def _ask(plan: Plan, yes: bool) -> None:
+    if yes or (not plan.losses and plan.critical_seconds() < ASKED_FROM):
+        return
+    question = f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?"
+    if not sys.stdin.isatty():
+        raise Refused("nobody is there to be asked", question, "run it again with --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
+        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")
 
 
 def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,

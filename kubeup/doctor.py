@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubeup import cluster, keys, packages, secrets
+from kubeup.converge import carry_out
 from kubeup.errors import KubeupError
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
 from kubeup.report import Report
-from kubeup.tasks.base import carry_out
 
 DISK_GIB = 12  # what a build from an empty cache takes
 EARLIER = 600  # MiB that this machine itself needs beside the nodes

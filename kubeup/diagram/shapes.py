@@ -14,7 +14,8 @@ svg{--paper:#fff;--ink:#1f2933;--soft:#64748b;--box:#f5f7fa;--line:#c3ccd6;--pod
 text{font:13px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:var(--ink)}
 .title{font-size:17px;font-weight:600}.name{font-weight:600}.small{font-size:11px;fill:var(--soft)}.bad.small,.bad.name,text.bad{fill:var(--bad)}
 .paper{fill:var(--paper)}.node{fill:var(--box);stroke:var(--line)}.pod{fill:var(--pod);stroke:var(--line)}.outer{fill:var(--pod);stroke:var(--soft)}
-.ui{stroke:var(--ui)}.api{stroke:var(--api)}.db{stroke:var(--db)}.box{stroke-width:1.6}rect.bad,path.bad{stroke:var(--bad);stroke-dasharray:5 4}rect.bad{fill:var(--warn)}
+.ui{stroke:var(--ui)}.api{stroke:var(--api)}.db{stroke:var(--db)}.box{stroke-width:1.6}rect.bad,path.bad{stroke:var(--bad);stroke-dasharray:5 4}
+rect.bad{fill:var(--warn)}
 .way{fill:none;stroke-width:1.8}.plain{stroke:var(--soft)}.head-ui{fill:var(--ui)}.head-api{fill:var(--api)}.head-db{fill:var(--db)}
 .head-plain{fill:var(--soft)}.head-bad{fill:var(--bad)}.disk{fill:var(--pod)}
 """

@@ -50,7 +50,8 @@ def _node(node: Node, volumes: Sequence[Volume]) -> Iterator[str]:
         yield f"  {_id('system', node.name)}[{_text('kube-system', *(_marked(pod.ok, pod.name) for pod in system))}]"
     for volume in volumes:
         if volume.node == node.name:
-            yield f"  {_id('volume', volume.name)}[({_text(_marked(volume.ok, volume.name), volume.path, f'{volume.size} {volume.policy}')})]:::volume"
+            label = _text(_marked(volume.ok, volume.name), volume.path, f"{volume.size} {volume.policy}")
+            yield f"  {_id('volume', volume.name)}[({label})]:::volume"
     yield "end"
 
 
@@ -81,13 +82,15 @@ def _behind(picture: Picture) -> Iterator[str]:
         if service.part:
             yield from (f"{_id('svc', service.part)} --> {_id('pod', name)}" for name in service.pods)
             yield from (f"{_id('svc', service.part)} -.-> {_id('pod', name)}" for name in service.waiting)
-            yield from (f"{_id('svc', service.part)} --> {_id('outside', address)}[{_text(address, 'outside the cluster')}]" for address in service.outside)
+            yield from (f"{_id('svc', service.part)} --> {_id('outside', address)}[{_text(address, 'outside the cluster')}]"
+                        for address in service.outside)
 
 
 def _claims(picture: Picture) -> Iterator[str]:
     names = {node.name for node in picture.nodes}
     for volume in picture.volumes:
-        target = _id("volume", volume.name) if volume.node in names else f"{_id('claim', volume.claim)}[({_text(volume.claim or volume.name, volume.why)})]"
+        claim = f"{_id('claim', volume.claim)}[({_text(volume.claim or volume.name, volume.why)})]"
+        target = _id("volume", volume.name) if volume.node in names else claim
         users = [pod for pod in picture.pods if volume.claim and volume.claim in pod.claims]
         yield from (f"{_id('pod', pod.name)} -->|{_text(f'claim {volume.claim}')}| {target}" for pod in users)
         if not users and volume.node not in names:

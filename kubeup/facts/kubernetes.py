@@ -20,6 +20,7 @@ class KubeNode:
     control: bool
     images: frozenset[str]
     stamp: str = ""
+    schedulable: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def _node(item: dict[str, Any]) -> KubeNode:
     return KubeNode(
         item["metadata"]["name"], ready.get("status") == "True", "" if ready.get("status") == "True" else ready.get("message", "no report"),
         status.get("nodeInfo", {}).get("kubeletVersion", ""), addresses[0] if addresses else "",
-        CONTROL_LABEL in item["metadata"].get("labels", {}), names, item["metadata"].get("annotations", {}).get(STAMP, ""))
+        CONTROL_LABEL in item["metadata"].get("labels", {}), names, item["metadata"].get("annotations", {}).get(STAMP, ""),
+        not item["spec"].get("unschedulable", False))
 
 
 def _pod(item: dict[str, Any]) -> KubePod:

@@ -8,6 +8,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
 from kubeup.errors import KubeupError
@@ -53,9 +54,9 @@ class DownloadBinary:
             Path(part).unlink(missing_ok=True)
 
 
-def _open(url: str) -> urllib.request.addinfourl:
+def _open(url: str) -> HTTPResponse:
     try:
-        answer: urllib.request.addinfourl = urllib.request.urlopen(url, timeout=TIMEOUT)
+        answer: HTTPResponse = urllib.request.urlopen(url, timeout=TIMEOUT)
     except (urllib.error.URLError, OSError) as error:
         raise KubeupError(f"{url} can't be fetched", str(error), "look at the network, or set release.source to build") from None
     return answer

@@ -85,37 +85,11 @@ def report() -> Report:
     return _reporter()
 
 
-def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool = False, yes: bool = False, json: bool = False,
-              commands: bool = False) -> bool:
-    """Show a plan, ask where something would be lost or it takes long, run it. Returns whether anything was run."""
-    from kubeup.report import plan_data, progress
-    from kubeup.run import lock, run
+def carry_out(project: Project, plan: Plan, out: Report, command: str, **how: bool) -> bool:
+    """See `kubeup.converge.carry_out`, which is imported when a task runs."""
+    from kubeup import converge
 
-    if json and (dry or not plan):
-        out.data(plan_data(plan))
-        return False
-    out.plan(plan, commands)
-    if dry or not plan:
-        return False
-    _ask(plan, out, yes)
-    project.remember_choices()
-    with lock(project.state.folder, command) as journal, progress(out) as shown:
-        run(plan, shown, journal)
-    return True
-
-
-def _ask(plan: Plan, out: Report, yes: bool) -> None:
-    import sys
-
-    from kubeup.errors import Refused
-
-    if yes or (not plan.losses and plan.critical_seconds() < 60):
-        return
-    question = f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?"
-    if not sys.stdin.isatty():
-        raise Refused("nobody is there to be asked", question, "run it again with --yes")
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
-        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")
+    return converge.carry_out(project, plan, out, command, **how)
 
 
 def after_dashes() -> list[str]:

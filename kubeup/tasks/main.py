@@ -93,14 +93,16 @@ def diagram(c: Any, profile: str = "", set: list[str] = [], svg: bool = False, m
 
 
 @kubeup_task(help={"only": "names of figures, separated by commas", "long": "also the figures that take many minutes"})
-def bench(c: Any, only: str = "", long: bool = False, json: bool = False) -> None:
+def bench(c: Any, only: str = "", long: bool = False, profile: str = "", set: list[str] = [], json: bool = False) -> None:  # noqa: B006
     """Measure what kubeup costs, each figure as a ratio within one run.
 
     Example: inv bench --only list,second-up
     """
-    from kubeup.tasks.development import run_bench
+    from kubeup import bench as benches
 
-    run_bench(only, long, json)
+    project, out = open_project(profile, set)
+    figures = benches.measure(project, out, only, long)
+    out.data(figures) if json else benches.show(figures, out)
 
 
 @kubeup_task(help={"long": "also the tests that take many minutes", "only": "unit, lint, apps or real"})

@@ -31,7 +31,8 @@ def control(c: Any, command: str = "", root: bool = False, profile: str = "", se
     _enter(profile, set, "control", 0, root, command)
 
 
-@kubeup_task(positional=["number"], help={"number": "which worker, from 1", "root": "as root", "command": "a command to run there instead of a shell"})
+@kubeup_task(positional=["number"], help={"number": "which worker, from 1", "root": "as root",
+                                          "command": "a command to run there instead of a shell"})
 def worker(c: Any, number: str, command: str = "", root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
     """Open a shell on a worker, or run one command there.
 

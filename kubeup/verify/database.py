@@ -33,8 +33,8 @@ def select(context: Context, number: int) -> Row | None:
 def query(number: int) -> str:
     """SQL for one product, a number and never a text going into it."""
     return (
-        "SELECT products.id, products.name, products.price, products.stock, SHA2(pictures.data, 256) "
-        f"FROM products LEFT JOIN pictures ON pictures.product_id = products.id WHERE products.id = {int(number)};\n"  # noqa: S608 - a number
+        "SELECT products.id, products.name, products.price, products.stock, SHA2(pictures.data, 256) "  # noqa: S608 - a number
+        f"FROM products LEFT JOIN pictures ON pictures.product_id = products.id WHERE products.id = {int(number)};\n"
     )
 
 

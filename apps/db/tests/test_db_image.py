@@ -281,7 +281,7 @@ def test_cut_off_while_moving_into_place(box):
     ready.mkdir()
     os.chown(ready, 999, 999)
     moved = [entry for entry in sorted(data.iterdir()) if entry != ready]
-    for entry in moved[::2] + [data / "mysql"]:
+    for entry in [*moved[::2], data / "mysql"]:
         if entry.exists():
             entry.rename(ready / entry.name)
     box.start({})

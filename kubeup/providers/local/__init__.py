@@ -10,9 +10,11 @@ from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
+from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
 from kubeup.providers.local import image, nodes
+from kubeup.providers.local.nodes import NodeContainer
 from kubeup.release import source
 from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
@@ -150,8 +152,8 @@ class Local:
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts)
 
-    def _container(self, spec: NodeSpec, disk: str) -> nodes.NodeContainer:
-        return nodes.NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
+    def _container(self, spec: NodeSpec, disk: str) -> NodeContainer:
+        return NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
                                    self.node_image(), disk, self.state.ours)
 
     def _disk(self, needed: Needed) -> str:
@@ -172,9 +174,7 @@ class Local:
                  nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
         ]
 
-    def _unless_cached(self, step: str, root: image.Rootfs) -> list[Step]:
-        from kubeup.images.rootfs import MakeRootfs
-
+    def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
         if root.path.exists():
             return []
         return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)]
