@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kubeup import ssh, state
 from kubeup.errors import UsageError
-from kubeup.images.load import LoadImage
+from kubeup.images.load import REMOTE, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
 from kubeup.release.build import GoCompile, go_tool
@@ -100,14 +100,12 @@ def warm_up(project: Project) -> Figure:
 def by_hand(project: Project) -> float:
     """The same job as a person would type it: each command when the one before has ended, no prepared disk, plain Ansible."""
     from kubeup import up
-    from kubeup.providers.local import Local, nodes
 
-    assert isinstance(project.provider, Local)
     began = time.monotonic()
     plan = up.plan(project).plan
     for step in plan:
         action = step.action
-        if isinstance(action, nodes.MakeDisk) or step.id.startswith(("load/", "deploy/")):
+        if step.id == "local/disk" or step.id.startswith(("load/", "deploy/")):
             continue
         if step.id == "cluster/provision":
             _images_by_hand(project)
@@ -126,8 +124,8 @@ def by_hand(project: Project) -> float:
 
 def _images_by_hand(project: Project) -> None:
     for node in project.provider.nodes():
-        ssh.put(node, project.system_archive, "/var/tmp/system.tar")
-        ssh.run(node, "ctr", "--namespace", "k8s.io", "images", "import", "/var/tmp/system.tar", root=True, timeout=HOUR)
+        ssh.put(node, project.system_archive, REMOTE)
+        ssh.run(node, "ctr", "--namespace", "k8s.io", "images", "import", REMOTE, root=True, timeout=HOUR)
         for image in project.images:
             LoadImage(image, (node,)).run(lambda line: None)
 

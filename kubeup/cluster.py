@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubeup import keys, ssh
-from kubeup.errors import KubeupError
-from kubeup.facts.kubernetes import KubeNode, nodes
+from kubeup.deploy.overlay import volume_node
+from kubeup.errors import KubeupError, Refused
+from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, workloads
 from kubeup.images.build import rootfs_step
 from kubeup.images.load import LIST
 from kubeup.kube import Kubectl
@@ -38,6 +39,7 @@ class ClusterFacts:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[KubeNode, ...] = ()
     answers: bool = False
+    workloads: tuple[KubeWorkload, ...] = ()
 
 
 def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
@@ -49,22 +51,25 @@ def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
     with ThreadPoolExecutor(2) as pool:
         looked = pool.submit(project.provider.observe)
         asked = pool.submit(_ask, project.kubectl)
-        machines, found = looked.result(), asked.result()
+        machines, items = looked.result(), asked.result()
+    found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
     running = {node.name for node in machines.nodes if node.state == "running"}
     told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)}
     reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)]
     stamps, images, unreachable = _visit(reaches)
     return ClusterFacts(
         machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
-        unreachable, found or (), found is not None)
+        unreachable, found or (), found is not None,
+        workloads(items or ()))
 
 
-def _ask(kubectl: Kubectl) -> tuple[KubeNode, ...] | None:
-    """The API server's nodes; None where it does not answer."""
+def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
+    """The API server's nodes and the application's workloads; None where it does not answer."""
     if not kubectl.kubeconfig.exists() or not kubectl.path.exists():
         return None
-    answer = kubectl.read("get", "nodes", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
-    return nodes(json.loads(answer.stdout)["items"]) if answer.ok else None
+    answer = kubectl.read("get", "nodes,deployments.apps,statefulsets.apps", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+    items: list[dict[str, Any]] | None = json.loads(answer.stdout)["items"] if answer.ok else None
+    return items
 
 
 def _visit(reaches: Sequence[Reach]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
@@ -200,6 +205,31 @@ def start(project: Project) -> list[Step]:
     names = tuple(spec.name for spec in project.settings.nodes_list())
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", WaitForNodes(project.kubectl, names),
                          tuple(step.id for step in steps), 20)]
+
+
+def remove(project: Project, name: str) -> list[Step]:
+    """Take a worker out of the cluster, and its machine away. Raises Refused for the control plane and for the database's node."""
+    found = {node.name: node for node in project.provider.observe().nodes}
+    if name not in found or found[name].state in ("missing", "foreign"):
+        raise Refused(f"there is no node {name} of this profile", f"there are: {', '.join(found)}", "name one of them")
+    if found[name].role == "control":
+        raise Refused(f"{name} is the control plane", "the cluster would be gone with it", "`inv cluster.destroy` removes the whole cluster, data is kept")
+    if name == volume_node(project.settings):
+        raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
+    leave = Step("cluster/leave", f"move pods away from {name} and forget it", "asked for", LeaveCluster(project.kubectl, name), seconds=20)
+    return [leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+@dataclass(frozen=True)
+class LeaveCluster:
+    kubectl: Kubectl
+    name: str
+
+    def run(self, log: Log) -> None:
+        if self.name not in {node.name for node in nodes(self.kubectl.items("nodes"))}:
+            return
+        self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s", log=log)
+        self.kubectl.write("delete", "node", self.name, log=log)
 
 
 def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:

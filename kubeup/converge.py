@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kubeup import secrets, up
+from kubeup.deploy import apply
+from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
 from kubeup.project import Project
@@ -70,9 +73,16 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
                                "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
         if application:
+            settle(project)
             prove(project, out)
     if application and not json:
         show_urls(project, out)
+
+
+def settle(project: Project) -> None:
+    """Wait until all parts stand: what a run did to nodes may have moved pods that it did not deploy itself."""
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        list(pool.map(lambda part: apply.WaitForPart(project.deployment(), part).run(lambda line: None), PARTS))
 
 
 def show_urls(project: Project, out: Report) -> None:

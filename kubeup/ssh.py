@@ -143,6 +143,23 @@ def known_hosts_line(reach: Reach, public_key: str) -> str:
     return f"{host} {kind} {key}"
 
 
+def forget(state: State, reach: Reach) -> None:
+    """Take a host's line out of the profile's known_hosts: the machine behind that address is about to be made anew."""
+    from kubeup.state import write_private
+
+    host = known_hosts_line(reach, "- -").split()[0]
+    with _remembering:
+        if state.known_hosts.exists():
+            lines = state.known_hosts.read_text(encoding="utf-8").splitlines()
+            write_private(state.known_hosts, "".join(f"{line}\n" for line in lines if line.split()[:1] != [host]))
+
+
+def known(state: State, reach: Reach) -> bool:
+    """Whether the host's key is on record."""
+    host = known_hosts_line(reach, "- -").split()[0]
+    return state.known_hosts.exists() and any(line.split()[:1] == [host] for line in state.known_hosts.read_text(encoding="utf-8").splitlines())
+
+
 def remember(state: State, lines: Iterable[str]) -> None:
     """Put lines into the profile's known_hosts in place of those for the same hosts; others stay."""
     from kubeup.state import write_private

@@ -73,7 +73,10 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
-    return [*steps, *apply.plan(project.deployment(PLACEHOLDER if generated else None), diff if facts.answers else None, needs)]
+    deployment = project.deployment(PLACEHOLDER if generated else None)
+    applied = apply.plan(deployment, diff if facts.answers else None, needs)
+    falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
+    return [*steps, *applied, *apply.wait(deployment, falling, needs)]
 
 
 def push_steps(project: Project) -> list[Step]:

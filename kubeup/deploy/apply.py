@@ -88,5 +88,23 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), 
     return [_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names]
 
 
+@dataclass(frozen=True)
+class WaitForPart:
+    """Watch a part that was applied before and does not stand (any more)."""
+
+    deployment: Deployment
+    part: str
+    wait: float = 300
+
+    def run(self, log: Log) -> None:
+        watch.until_standing(self.deployment.kubectl, self.part, WORKLOADS[self.part], self.wait, log)
+
+
+def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:
+    """A step for each part that is as it should be on paper, but whose pods are not ready."""
+    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", "its pods are not ready", WaitForPart(deployment, part), needs, 10)
+            for part in parts if part in TITLES]
+
+
 def _step(deployment: Deployment, part: str, reason: str, needs: tuple[str, ...]) -> Step:
     return Step(f"deploy/{part}", f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part), (*needs, f"load/{part}", f"push/{part}"), 12)

@@ -70,9 +70,11 @@ def _pod(item: Item) -> Pod:
 
 def _nodes(items: Sequence[Item], machines: Sequence[NodeState], pods: Sequence[Pod]) -> tuple[Node, ...]:
     facts = {fact.name: fact for fact in kubernetes.nodes(items)}
+    cordoned = {item["metadata"]["name"] for item in items if item["spec"].get("unschedulable")}
     states = {machine.name: machine for machine in machines}
     names = [*states, *(name for name in facts if name not in states)]
-    return tuple(_node(facts.get(name), states.get(name), [pod for pod in pods if pod.node == name]) for name in names)
+    drawn = (_node(facts.get(name), states.get(name), [pod for pod in pods if pod.node == name]) for name in names)
+    return tuple(replace(node, why=node.why or "cordoned") if node.name in cordoned else node for node in drawn)
 
 
 def _node(fact: kubernetes.KubeNode | None, machine: NodeState | None, pods: Sequence[Pod]) -> Node:
@@ -84,7 +86,7 @@ def _node(fact: kubernetes.KubeNode | None, machine: NodeState | None, pods: Seq
     why = "" if fact.ready else fact.why or "NotReady"
     if state not in ("", "running"):
         why = f"the machine is {state}"
-    return Node(fact.name, fact.control, fact.address, fact.version, state, why or ("" if fact.schedulable else "cordoned"), ordered)
+    return Node(fact.name, fact.control, fact.address, fact.version, state, why, ordered)
 
 
 def _workload(item: Item) -> Workload:

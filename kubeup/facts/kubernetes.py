@@ -48,6 +48,32 @@ class KubeClaim:
     size: str
 
 
+@dataclass(frozen=True)
+class KubeWorkload:
+    """A Deployment or StatefulSet: how many pods it wants, and how many of them are new and ready."""
+
+    name: str
+    app: str
+    wanted: int
+    ready: int
+
+    @property
+    def standing(self) -> bool:
+        return self.ready >= self.wanted > 0
+
+
+def workloads(items: Iterable[dict[str, Any]]) -> tuple[KubeWorkload, ...]:
+    """Those of `items` that are Deployments or StatefulSets."""
+    return tuple(_workload(item) for item in items if item["kind"] in ("Deployment", "StatefulSet"))
+
+
+def _workload(item: dict[str, Any]) -> KubeWorkload:
+    status = item.get("status", {})
+    current = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
+    ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) if current else 0
+    return KubeWorkload(item["metadata"]["name"], item["metadata"].get("labels", {}).get("app", ""), item["spec"].get("replicas", 1), ready)
+
+
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:
     return tuple(_node(item) for item in items)
 

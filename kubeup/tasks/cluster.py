@@ -56,6 +56,19 @@ def destroy(c: Any, profile: str = "", set: list[str] = [], data: bool = False, 
     carry_out(project, up.down(project, data), out, "cluster.destroy", dry=dry, yes=yes, commands=commands)
 
 
+@kubeup_task(positional=["name"], help={"name": "the node's name, as `inv status` shows it"})
+def remove(c: Any, name: str, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Take one worker out of the cluster and remove its machine; its data volume stays.
+
+    Example: inv cluster.remove dev-worker-2 --set nodes.workers.count=1
+    """
+    from kubeup import cluster
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of(cluster.remove(project, name)), out, "cluster.remove", dry=dry, yes=yes, commands=commands)
+
+
 @kubeup_task(help={"check": "let Ansible tell what it would change", "limit": "only these nodes",
                    "tags": "only these roles", "verbose": "Ansible's -v, 0 to 4"})
 def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = False, limit: str = "", tags: str = "",  # noqa: B006

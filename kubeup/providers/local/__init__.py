@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from kubeup import cache, keys, shell
+from kubeup import cache, keys, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, containers
@@ -22,6 +22,7 @@ from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
 
+UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK = "local/network", "local/image", "local/disk"
 
 
@@ -78,7 +79,9 @@ class Local:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
         missing = [node for node in machines.nodes if node.state == "missing"]
         self._refuse(machines)
-        steps = [self._start(node.name, "stopped") for node in machines.nodes if node.state == "stopped"]
+        unfinished = {node.name for node in machines.nodes if node.detail == UNFINISHED}
+        steps = [self._admit(name) for name in sorted(unfinished)]
+        steps += [self._start(node.name, "stopped") for node in machines.nodes if node.state == "stopped" and node.name not in unfinished]
         steps += [self._resize(node) for node in machines.nodes if node.differs]
         if missing:
             steps += self._foundation(needed)
@@ -132,9 +135,14 @@ class Local:
         if found.memory != spec.memory_mb:
             differs.append(f"{found.memory} MiB, wanted {spec.memory_mb}")
         moved = f"has the address {found.address}, wanted is {spec.address}" if found.address != spec.address else ""
-        return NodeState(spec.name, spec.role, found.address, "running" if found.state == "running" else "stopped", tuple(differs), moved)
+        detail = moved or ("" if ssh.known(self.state, self._reach(spec)) else UNFINISHED)
+        return NodeState(spec.name, spec.role, found.address, "running" if found.state == "running" else "stopped", tuple(differs), detail)
 
     def _refuse(self, machines: Machines) -> None:
+        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
+        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
+            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not", "what the cluster knew went with it; workers can't join another",
+                          "`inv down` (the database's data is kept), then `inv up`")
         for node in machines.nodes:
             if node.state == "foreign":
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
@@ -142,7 +150,7 @@ class Local:
             if node.state == "surplus":
                 raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
                               f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
-            if node.detail:
+            if node.detail and node.detail != UNFINISHED:
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
 
@@ -188,10 +196,17 @@ class Local:
     def _start(self, name: str, was: str) -> Step:
         return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), seconds=3)
 
+    def _admit(self, name: str) -> Step:
+        return Step(f"node/{name}", f"finish {name}", UNFINISHED, nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state), (keys.STEP,), 3)
+
     def _resize(self, node: NodeState) -> Step:
         spec = self._spec(node.name)
         return Step(f"resize/{node.name}", f"resize {node.name}", "; ".join(node.differs),
                     nodes.Resize(self.engine, node.name, spec.cpus, spec.memory_mb), (f"node/{node.name}",))
+
+    def remove(self, name: str) -> Step:
+        """Take one node away by name; its data volume stays."""
+        return self._remove(name, data=False)
 
     def _remove(self, name: str, data: bool) -> Step:
         volumes = (f"{name}-var", f"{name}-data") if data else (f"{name}-var",)

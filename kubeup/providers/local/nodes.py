@@ -128,6 +128,9 @@ class CreateNode:
         if existing.ok:
             raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made",
                       "look at it, then run this again")
+        ssh.forget(self.state, self.reach)
+        # a disk without its container is half a node, or one whose making was interrupted: it is made anew
+        shell.write(*argv("volume", "rm", "--force", self.node.var), log=log)
         for volume in (self.node.var, self.node.data):
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
                 shell.write(*argv("volume", "create", "--label", f"{PROFILE}={self.node.profile}", volume), log=log)
@@ -141,8 +144,6 @@ def copy_disk(engine: Engine, disk: str, volume: str, log: Log) -> None:
     """Fill a volume from the prepared disk. Committed image layers are never written in place, so they are hard-linked."""
     source = mountpoint(shell.read(*engine.argv("volume", "inspect", disk)).stdout)
     target = mountpoint(shell.read(*engine.argv("volume", "inspect", volume)).stdout)
-    if (target / "lib" / "containerd").exists():
-        return
     shared = ("lib/containerd/io.containerd.content.v1.content", "lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots")
     log("copying the disk")
     script = (
@@ -150,6 +151,21 @@ def copy_disk(engine: Engine, disk: str, volume: str, log: Log) -> None:
         'for part in "$3" "$4"; do cp -al "$part" "$2/$part" 2>/dev/null || { rm -rf "$2/$part"; cp -a --reflink=auto "$part" "$2/$part"; }; done'
     )
     shell.write("sh", "-c", script, "copy", str(source), str(target), *shared, log=log)
+
+
+@dataclass(frozen=True)
+class AdmitNode:
+    """Finish a node whose making was interrupted after its container had started."""
+
+    engine: Engine
+    name: str
+    reach: Reach
+    state: State
+
+    def run(self, log: Log) -> None:
+        if not shell.read(*self.engine.argv("exec", self.name, "true"), ok=None).ok:
+            shell.write(*self.engine.argv("start", self.name), log=log)
+        admit(self.engine, self.name, self.reach, self.state)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ mib=$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
 [ -n "$SWAP_ALLOWED" ] || [ "$(wc -l </proc/swaps)" -le 1 ] || say "swap is on: kubelet does not start with it"
 [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || say "net.ipv4.ip_forward is 0"
 ctr version >/dev/null 2>&1 || say "containerd does not answer"
+# what an interrupted run left listening is this cluster's own
+[ ! -e /var/lib/kubelet/config.yaml ] || PORTS=
 for port in $PORTS; do
   [ -z "$(ss -Hltn "sport = :$port")" ] || say "port $port is taken: $(ss -Hltnp "sport = :$port")"
 done
