@@ -213,7 +213,8 @@ def remove(project: Project, name: str) -> list[Step]:
     if name not in found or found[name].state in ("missing", "foreign"):
         raise Refused(f"there is no node {name} of this profile", f"there are: {', '.join(found)}", "name one of them")
     if found[name].role == "control":
-        raise Refused(f"{name} is the control plane", "the cluster would be gone with it", "`inv cluster.destroy` removes the whole cluster, data is kept")
+        raise Refused(f"{name} is the control plane", "the cluster would be gone with it",
+                      "`inv cluster.destroy` removes the whole cluster, data is kept")
     if name == volume_node(project.settings):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
     leave = Step("cluster/leave", f"move pods away from {name} and forget it", "asked for", LeaveCluster(project.kubectl, name), seconds=20)

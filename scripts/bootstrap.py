@@ -57,8 +57,10 @@ def make(lock: Path, stamp: Path) -> None:
 
 def works(python: Path) -> bool:
     """False for an environment whose interpreter has gone, or has another version than this one."""
-    asked = subprocess.run([str(python), "-c", "import sys; print(sys.version)"], capture_output=True, text=True, check=False) if python.exists() else None
-    return asked is not None and asked.stdout.strip() == sys.version.strip()
+    if not python.exists():
+        return False
+    asked = subprocess.run([str(python), "-c", "import sys; print(sys.version)"], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() == sys.version.strip()
 
 
 def main() -> None:

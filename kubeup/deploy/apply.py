@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from kubeup import shell
 from kubeup.deploy import watch
 from kubeup.deploy.overlay import PARTS, Overlay
-from kubeup.errors import KubeupError
+from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
 from kubeup.kube import MANAGER, Kubectl
 from kubeup.plan import Log, Step
 
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
+SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
 
@@ -79,6 +80,8 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), 
     changes = set(manifests.changed(diff))
     if not changes:
         return []
+    if SECRET in changes:
+        _refuse_new_passwords(deployment)
     wanted = manifests.documents(deployment.render())
     by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
     unknown = changes - {name for names in by_part.values() for name in names}
@@ -86,6 +89,20 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), 
         raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
                           "report this: it is a mistake in kubeup")
     return [_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names]
+
+
+def _refuse_new_passwords(deployment: Deployment) -> None:
+    """A database reads its passwords on an empty data folder only: a changed one would lock the API out.
+
+    The image's contract, see https://hub.docker.com/_/mysql, "Environment Variables".
+    """
+    kubectl = deployment.kubectl
+    old = kubectl.read("get", "secret", "mysecret", "--ignore-not-found", "-o", "name").stdout.strip()
+    bound = kubectl.read("get", "persistentvolumeclaim", "data-mysql-0", "--ignore-not-found", "-o", "name").stdout.strip()
+    if old and bound:
+        raise Refused("the passwords in .env are not the ones that the database was made with",
+                      "it reads them on an empty data folder only, so the API would be locked out",
+                      "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")
 
 
 @dataclass(frozen=True)

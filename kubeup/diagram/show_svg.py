@@ -29,7 +29,7 @@ def _card(card: Card) -> Iterator[str]:
     yield words(x, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", width)
     if node.name != NOWHERE:
         role = "control plane" if node.control else "worker"
-        about = (role, node.address, "Ready" if node.ok else f"machine {node.machine}" if node.machine else "")
+        about = (role, node.address, "Ready" if node.ok else node.machine)
         yield words(x, spot.y + 39, " · ".join(word for word in about if word), "small", width)
     yield from (words(x, spot.y + 54 + 14 * number, line, "small bad") for number, line in enumerate(card.head))
     for pod, place in card.pods:

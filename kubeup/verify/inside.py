@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-SECONDS = 5.0
+SECONDS, PORT = 5.0, 53
 CODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 
 
@@ -49,7 +49,7 @@ def ask(name: str) -> str:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             channel.settimeout(SECONDS)
-            channel.connect((name_server(), 53))
+            channel.connect((name_server(), PORT))
             channel.send(query)
             flags = struct.unpack(">2H", channel.recv(512)[:4])[1]
     except OSError as error:

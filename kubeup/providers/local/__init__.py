@@ -141,7 +141,8 @@ class Local:
     def _refuse(self, machines: Machines) -> None:
         gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
         if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
-            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not", "what the cluster knew went with it; workers can't join another",
+            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
+                          "what the cluster knew went with it; workers can't join another",
                           "`inv down` (the database's data is kept), then `inv up`")
         for node in machines.nodes:
             if node.state == "foreign":
@@ -197,7 +198,8 @@ class Local:
         return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), seconds=3)
 
     def _admit(self, name: str) -> Step:
-        return Step(f"node/{name}", f"finish {name}", UNFINISHED, nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state), (keys.STEP,), 3)
+        admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)
+        return Step(f"node/{name}", f"finish {name}", UNFINISHED, admit, (keys.STEP,), 3)
 
     def _resize(self, node: NodeState) -> Step:
         spec = self._spec(node.name)
