@@ -117,7 +117,7 @@ def prove(project: Project, out: Report, json: bool = False) -> None:
 
 
 def _print(line: Line, out: Report) -> None:
-    out.say(f" {'✔' if line.ok else '✘'} {line.name.ljust(14)} {line.seconds:6.2f} s  {line.detail or line.proves}")
+    out.say(f" {'✔' if line.ok else '✘'} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
     if not line.ok:
         out.say(f"     cause: {line.cause}\n     next:  {line.next}")
 

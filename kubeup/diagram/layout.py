@@ -99,7 +99,8 @@ def _contents(picture: Picture) -> Iterator[tuple[Node, list[Volume]]]:
         yield node, [volume for volume in picture.volumes if volume.node == node.name]
     lost = [volume for volume in picture.volumes if volume.node not in names]
     if picture.homeless or lost:
-        yield Node(NOWHERE, False, "", "", "", "waiting for a place" if picture.homeless else "", picture.homeless), lost
+        waiting = picture.homeless or any(not volume.ok for volume in lost)
+        yield Node(NOWHERE, False, "", "", "", "waiting for a place" if waiting else "", picture.homeless), lost
 
 
 def _services(picture: Picture, layout: Layout) -> float:

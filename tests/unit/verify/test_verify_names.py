@@ -1,0 +1,101 @@
+"""DNS: judged from what pods answered, with the Services recorded from a cluster."""
+
+from ipaddress import IPv4Network
+
+import pytest
+
+from kubeup.verify import names
+
+CIDR = IPv4Network("10.96.0.0/16")
+
+
+@pytest.fixture
+def wanted(recorded):
+    return names.expected(recorded("services.json"), in_cluster=True)
+
+
+def answer(wanted, outside=(), **other):
+    found = {name: sorted(addresses) for name, addresses in wanted.items()} | {name: ["(Name or service not known)"] for name in names.OUTSIDE}
+    return {"resolve": found | {name: ["203.0.113.80"] for name in outside} | other, "ask": {names.WRONG_ORDER: "NXDOMAIN"}}
+
+
+def test_what_has_to_resolve_comes_from_the_api_server(wanted):
+    assert list(wanted) == ["mysql-headless.default.svc.cluster.local", "mysql-0.mysql-headless.default.svc.cluster.local",
+                            "api.default.svc.cluster.local", "api", "kubernetes.default"]
+    assert wanted["kubernetes.default"] == {"10.96.0.1"}
+    assert wanted["mysql-headless.default.svc.cluster.local"] == wanted["mysql-0.mysql-headless.default.svc.cluster.local"] == {"10.244.1.2"}
+    assert wanted["api"] == wanted["api.default.svc.cluster.local"] != {""}
+
+
+def test_a_database_elsewhere_has_no_pods_name(recorded):
+    assert not any(name.startswith("mysql-0.") for name in names.expected(recorded("services.json"), in_cluster=False))
+
+
+def test_all_resolve(wanted):
+    verdict = names.evaluate(wanted, {"control": answer(wanted), "worker-1": answer(wanted)}, CIDR)
+    assert verdict.ok
+    assert "5 names on 2 nodes" in verdict.detail
+
+
+def test_a_wrong_address_is_shown_beside_the_right_one(wanted):
+    verdict = names.evaluate(wanted, {"control": answer(wanted, api=["10.96.9.9"])}, CIDR)
+    assert f"control: api gives 10.96.9.9, not {next(iter(wanted['api']))}" in verdict.cause
+    assert "30 s" in verdict.next
+
+
+def test_no_answer_points_at_coredns(wanted):
+    verdict = names.evaluate(wanted, {"control": answer(wanted, api=["(no answer in time)"])}, CIDR)
+    assert "coredns" in verdict.next
+
+
+def test_a_pod_that_could_not_be_asked(wanted):
+    assert "control: could not be asked: exec failed" in names.evaluate(wanted, {"control": {"error": "exec failed"}}, CIDR).cause
+
+
+def test_nothing_deployed(recorded):
+    bare = [item for item in recorded("services.json") if item["metadata"]["name"] == "kubernetes"]
+    wanted = names.expected(bare, in_cluster=True)
+    verdict = names.evaluate(wanted, {"control": answer(wanted)}, CIDR)
+    assert "api: there is no Service api" in verdict.cause
+    assert "mysql-headless has no ready pod behind it" in verdict.cause
+
+
+def test_a_service_outside_the_range(wanted):
+    assert "outside 10.97.0.0/16" in names.evaluate(wanted, {"control": answer(wanted)}, IPv4Network("10.97.0.0/16")).cause
+
+
+def test_the_wrong_order_can_never_resolve(wanted):
+    verdict = names.evaluate_wrong_order({"control": answer(wanted)})
+    assert verdict.ok
+    assert "can never resolve" in verdict.detail
+
+
+def test_an_answer_for_the_wrong_order_is_wrong(wanted):
+    seen = {"control": answer(wanted) | {"ask": {names.WRONG_ORDER: "SERVFAIL"}}}
+    assert "control: SERVFAIL" in names.evaluate_wrong_order(seen).cause
+
+
+def test_outside_names_resolve_as_on_the_node(wanted):
+    verdict = names.evaluate_outside({"control": answer(wanted, ["deb.debian.org"])}, {"control": frozenset({"deb.debian.org"})})
+    assert verdict.ok
+    assert "deb.debian.org resolve in pods as on their nodes" in verdict.detail
+
+
+def test_no_outside_names_on_either_side_is_fine_and_said(wanted):
+    verdict = names.evaluate_outside({"control": answer(wanted)}, {"control": frozenset()})
+    assert verdict.ok
+    assert "the nodes themselves have none" in verdict.detail
+
+
+@pytest.mark.parametrize(("pod", "node", "cause"), [
+    ([], {"kubernetes.io"}, "control: kubernetes.io resolves on the node, not in a pod on it"),
+    (["kubernetes.io"], set(), "control: kubernetes.io resolves in a pod, not on the node itself"),
+])
+def test_a_difference_is_a_failure(wanted, pod, node, cause):
+    verdict = names.evaluate_outside({"control": answer(wanted, pod)}, {"control": frozenset(node)})
+    assert not verdict.ok
+    assert verdict.cause == cause
+
+
+def test_a_node_that_is_not_reached_can_not_be_compared(wanted):
+    assert "can't be compared: no answer" in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause

@@ -1,0 +1,51 @@
+"""The order, the independence and the interruption of checks."""
+
+import threading
+import time
+
+import pytest
+
+from kubeup.errors import KubeupError
+from kubeup.verify.lines import Check, good
+from kubeup.verify.runner import run_checks
+
+
+def fail(error):
+    raise error
+
+
+def test_the_list_is_in_order_and_each_line_is_told_when_it_is_done():
+    told, gate = [], threading.Event()
+    checks = [Check("slow", "", lambda: good(str(gate.wait(5)))), Check("fast", "", lambda: (gate.set(), good("now"))[1])]
+    lines = run_checks(checks, told.append)
+    assert [line.name for line in lines] == ["slow", "fast"]
+    assert sorted(line.name for line in told) == ["fast", "slow"]
+    assert lines[0].detail == "True"
+
+
+def test_a_check_waits_for_those_it_comes_after():
+    done = []
+    checks = [Check("second", "", lambda: good(str(done)), ("first",)), Check("first", "", lambda: (time.sleep(0.05), done.append(1), good(""))[2])]
+    assert run_checks(checks)[0].detail == "[1]"
+
+
+def test_an_error_is_a_line_and_ends_nothing():
+    lines = run_checks([Check("a", "x", lambda: fail(KubeupError("what", "why", "next"))), Check("b", "", lambda: good("fine"), ("a",))])
+    assert (lines[0].ok, lines[0].detail, lines[0].cause, lines[0].next) == (False, "what", "why", "next")
+    assert lines[1].ok
+
+
+def test_a_mistake_is_told_with_its_place():
+    line = run_checks([Check("a", "", lambda: fail(KeyError("x")))])[0]
+    assert "test_verify_runner.py:" in line.cause
+    assert "mistake in kubeup" in line.next
+
+
+def test_an_interrupt_ends_the_waiting_and_is_passed_on():
+    stop = threading.Event()
+    checks = [Check("a", "", lambda: fail(KeyboardInterrupt())), Check("b", "", lambda: good(str(stop.wait(30))))]
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_checks(checks, stop=stop)
+    assert stop.is_set()
+    assert time.monotonic() - began < 5
