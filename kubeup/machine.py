@@ -16,6 +16,7 @@ from kubeup.facts import host
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "kubectl")
 
@@ -41,7 +42,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
             processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
             modules_folder=Path("/lib/modules").is_dir(),
-            tools=frozenset(tool for tool in TOOLS if shell.which(tool)),
+            tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | ({"docker-engine"} if DOCKER_SOCKET.exists() else set()),
             routes=routes.result(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),

@@ -61,4 +61,5 @@ class AddPasswords:
 
 def fingerprint(values: Mapping[str, str]) -> str:
     """Changes when a value does, and tells nothing of it."""
-    return cache.digest(*(f"{key}={value}" for key, value in sorted(values.items())))
+    digest = cache.digest(*(f"{key}={value}" for key, value in sorted(values.items())))
+    return f"sha-{digest}"  # never a number to a YAML parser

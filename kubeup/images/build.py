@@ -48,13 +48,15 @@ class BuildImage:
             if not shell.read(*engine, "image", "inspect", name, ok=None).ok:
                 shell.write(*engine, "import", str(root.path), name, log=log)
         shell.write(*self._argv(), log=log)
+        if self.image.context is None:
+            shell.write(*engine, "tag", self.image.source, self.image.reference, log=log)
         with cache.made_whole(self.image.archive.parent) as work:
             shell.write(*engine, "save", "-o", str(work / "image.tar"), self.image.reference, log=log)
             work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:
-            return (*self.builder.command, "pull", self.image.reference)
+            return (*self.builder.command, "pull", self.image.source)
         arguments = [word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")]
         return (*self.builder.command, "build", *self.builder.build_words(), *arguments, "--tag", self.image.reference,
                 "-f", str(self.image.context / "Containerfile"), str(self.image.context))
@@ -70,13 +72,14 @@ def step_id(image: AppImage) -> str:
 
 def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
     """A step for each image that is not in the cache, and for what it is built on."""
-    missing = [image for image in images if not image.archive.exists()]
+    # what nodes pull from Docker Hub themselves needs no archive
+    missing = [image for image in images if not image.archive.exists() and image.reference != image.source]
     roots = {root.path: root for image in missing for _, root in image.rootfs if not root.path.exists()}
     steps = [rootfs_step(root) for root in roots.values()]
     for image in missing:
         reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
         needs = ("host/packages", *(f"rootfs/{root.name}" for _, root in image.rootfs))
-        title = f"build {image.reference}" if image.context else f"pull {image.reference}"
+        title = f"build {image.reference}" if image.context else f"pull {image.source}"
         steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25))
     return steps
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache
@@ -26,7 +26,7 @@ class AppImage:
     bases: tuple[tuple[str, str], ...]
     rootfs: tuple[tuple[str, Rootfs], ...] = ()
     what: str = ""
-    build_args: tuple[tuple[str, str], ...] = field(default=())
+    source: str = ""  # what is pulled where nothing is built
 
     @property
     def archive(self) -> Path:
@@ -61,7 +61,8 @@ def base_name(root: Rootfs) -> str:
 
 def _built(settings: Settings, part: str, name: str, context: Path, bases: dict[str, Base], what: str = "") -> AppImage:
     content = cache.tree_digest(context, but=NOT_CONTENT)
-    tag = cache.digest(content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items())))[:TAG_LENGTH]
+    digest = cache.digest(content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items())))[:TAG_LENGTH]
+    tag = f"sha-{digest}"  # digits alone, or with an e among them, would be a number to a YAML parser
     roots = tuple((image, root) for image, root in bases.values() if root is not None)
     return AppImage(part, f"{_repository(settings, name)}:{tag}", context, tuple((key, image) for key, (image, _) in bases.items()), roots, what)
 
@@ -75,8 +76,11 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
     engine, version = settings.database.engine, settings.database.version
     if bases.source == "hub":
         key = f"{engine} {version}"
-        image = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
-        return AppImage("db", image, None, (), what=f"{engine} {version} from Docker Hub")
+        source = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
+        # an archive keeps no name with a digest, so what is loaded gets one of ours
+        own = f"localhost/kubeup-{engine}:{version}-sha-{cache.digest(source)[:TAG_LENGTH]}"
+        reference = source if settings.images.via == "registry" else own
+        return AppImage("db", reference, None, (), what=f"{engine} {version} from Docker Hub", source=source)
     if engine == "mysql" and version == "5.7":
         raise UsageError("MySQL 5.7 is in no Debian release", f"base images come from Debian packages here ({bases.why})",
                          "set database.version to '8.4' (Debian's own newer MySQL then runs), or images.bases to hub")

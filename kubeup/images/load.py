@@ -17,21 +17,6 @@ LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 REMOTE = "/var/tmp/kubeup-image.tar"  # noqa: S108 - on a node, written by root over a connection of ours
 
 
-def normal(reference: str) -> str:
-    """The name under which containerd keeps an image: a digest beside a tag wins over it."""
-    name, _, digest = reference.partition("@")
-    return f"{name.rsplit(':', 1)[0] if ':' in name.rsplit('/', 1)[-1] else name}@{digest}" if digest else reference
-
-
-def on_nodes(reaches: Sequence[Reach]) -> dict[str, frozenset[str]]:
-    """The images each node holds. Raises KubeupError naming a node that does not answer."""
-    outputs = ssh.run_all(reaches, *LIST, root=True)
-    for name, output in outputs.items():
-        if not output.ok:
-            raise KubeupError(f"the images of {name} can't be listed", output.stderr.strip(), "see whether the node runs: `inv status`")
-    return {name: frozenset(output.stdout.split()) for name, output in outputs.items()}
-
-
 @dataclass(frozen=True)
 class LoadImage:
     """Import an archive on nodes side by side, and look that each has the image afterwards."""

@@ -39,7 +39,9 @@ class DownloadBinary:
         return (f"curl -fLo {self.folder / self.name} {self.url}",)
 
     def run(self, log: Log) -> None:
-        wanted = _get(f"{self.url}.sha256").decode().split()[0]
+        wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])
+        if len(wanted) != 64:
+            raise KubeupError(f"{self.url}.sha256 holds no sha256", f"found {wanted[:80]!r}", "try again later, or set release.source to build")
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix=f".{self.name}.", dir=self.folder)
         try:

@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import pymysql
+import pymysql  # type: ignore[import-untyped,unused-ignore]  # its stubs are in no lock
 
 USER = "shop"
 PASSWORD = "p@ss:w/rd%"
@@ -101,7 +101,8 @@ class DatabaseServer:
     def admin(self, statement: str, database: str | None = None) -> tuple[tuple[object, ...], ...]:
         with closing(self.connect(database)) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
-            return cursor.fetchall()
+            rows: tuple[tuple[object, ...], ...] = cursor.fetchall()
+            return rows
 
     def _mariadb_install(self) -> list[str]:
         beside = Path(self.binary).resolve().parent

@@ -89,14 +89,14 @@ class Local:
         return steps
 
     def stop(self) -> Sequence[Step]:
-        running = [one.name for one in self._containers() if one.state == "running"]
+        running = [one.name for one in self._ours() if one.state == "running"]
         return [Step(f"node/{name}", f"stop {name}", "it runs", nodes.StopNode(self.engine, name), seconds=5) for name in running]
 
     def start(self) -> Sequence[Step]:
-        return [self._start(one.name, one.state) for one in self._containers() if one.state != "running"]
+        return [self._start(one.name, one.state) for one in self._ours() if one.state != "running"]
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        found = self._containers()
+        found = self._ours()
         steps = [self._remove(one.name, data) for one in found]
         if data:
             steps += self._orphaned_data({one.name for one in found})
@@ -119,6 +119,10 @@ class Local:
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
 
+    def _ours(self) -> list[Container]:
+        """Only what this checkout made: another one may have a profile of the same name."""
+        return [one for one in self._containers() if one.label(nodes.OURS) == self.state.ours]
+
     def _names(self) -> str:
         """Name and profile of each container, in the engine's template language."""
         label = f'{{{{index .Labels "{nodes.PROFILE}"}}}}' if self.engine.name == "podman" else f'{{{{.Label "{nodes.PROFILE}"}}}}'
@@ -134,9 +138,10 @@ class Local:
             differs.append(f"{found.cpus:g} CPUs, wanted {spec.cpus}")
         if found.memory != spec.memory_mb:
             differs.append(f"{found.memory} MiB, wanted {spec.memory_mb}")
-        moved = f"has the address {found.address}, wanted is {spec.address}" if found.address != spec.address else ""
+        address = found.label(nodes.ADDRESS) or found.address  # a stopped container has none of its own
+        moved = f"has the address {address}, wanted is {spec.address}" if address != spec.address else ""
         detail = moved or ("" if ssh.known(self.state, self._reach(spec)) else UNFINISHED)
-        return NodeState(spec.name, spec.role, found.address, "running" if found.state == "running" else "stopped", tuple(differs), detail)
+        return NodeState(spec.name, spec.role, address, "running" if found.state == "running" else "stopped", tuple(differs), detail)
 
     def _refuse(self, machines: Machines) -> None:
         gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]

@@ -13,7 +13,7 @@ from kubeup.plan import Log
 from kubeup.ssh import Reach
 from kubeup.state import State
 
-PROFILE, OURS, ROLE = "kubeup.profile", "kubeup.project", "kubeup.role"
+PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 DATA = "/var/lib/kubeup/data"  # where a node keeps what must outlive it
 IMPORT = (
     "containerd >/tmp/containerd.log 2>&1 & pid=$!; "
@@ -102,7 +102,7 @@ class NodeContainer:
     def argv(self, engine: Engine) -> tuple[str, ...]:
         # a fixed hardware address for a fixed address: after a restart nobody's neighbour table is wrong
         mac = "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
-        labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role}
+        labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
             "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
             "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", "--stop-signal", STOP_SIGNAL,
@@ -224,11 +224,14 @@ class RemoveNode:
         return tuple(shell.shown(argv) for argv in self._argvs())
 
     def run(self, log: Log) -> None:
-        for argv in self._argvs():
+        stop, *rest = self._argvs()
+        shell.read(*stop, ok=None)  # one that has stopped already is as good
+        for argv in rest:
             shell.write(*argv, log=log)
 
     def _argvs(self) -> tuple[tuple[str, ...], ...]:
-        return (self.engine.argv("rm", "--force", "--time", "10", self.node), self.engine.argv("volume", "rm", "--force", *self.volumes))
+        argv = self.engine.argv
+        return (argv("stop", "--time", "10", self.node), argv("rm", "--force", self.node), argv("volume", "rm", "--force", *self.volumes))
 
 
 @dataclass(frozen=True)
