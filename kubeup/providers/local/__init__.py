@@ -181,9 +181,9 @@ class Local:
         return [
             Step(NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
-            *self._unless_cached("rootfs/node", root),
+            *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/node", "release/kubernetes", "release/download"), 10),
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/machine", "release/kubernetes", "release/download"), 10),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
                  nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
         ]

@@ -19,7 +19,7 @@ CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
 
 def rootfs(stale: bool) -> Rootfs:
-    return Rootfs("node", "bookworm", PACKAGES, seconds=64, stale=stale)
+    return Rootfs("machine", "bookworm", PACKAGES, seconds=64, stale=stale)
 
 
 def tag(root: Rootfs, release: str) -> str:
