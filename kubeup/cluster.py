@@ -122,7 +122,7 @@ def image_steps(project: Project) -> list[Step]:
     if project.system_archive.exists():
         return []
     make = system_images.MakeSystemImages(project.engine.command, project.engine.build_options, project.release, root)
-    steps = [] if root.path.exists() else [rootfs_step(root)]
+    steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
     return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20)]

@@ -47,10 +47,10 @@ def plan(private: Path, public: Path) -> list[Step]:
         if public.exists():
             raise Refused(f"{public} exists without its private half {private}", "making a new pair would overwrite it",
                           "move it away, or name another key in ssh.private_key_path")
-        return [Step(STEP, "make the SSH key", f"{private} is missing", MakeKey(private, public), seconds=2)]
+        return [Step(STEP, "make the SSH key", f"{private} is missing", MakeKey(private, public), ("host/packages",), 2)]
     check(private)
     if not public.exists():
-        return [Step(STEP, "write the SSH key's public half", f"{public} is missing", MakeKey(private, public), seconds=1)]
+        return [Step(STEP, "write the SSH key's public half", f"{public} is missing", MakeKey(private, public), ("host/packages",), 1)]
     return []
 
 

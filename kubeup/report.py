@@ -37,7 +37,15 @@ class Report:
             print(self.redacted(text), file=self.out, flush=True)
 
     def data(self, value: Any) -> None:
-        self.say(json.dumps(plain(value), indent=2, ensure_ascii=False))
+        # before they become JSON: a quote in a secret would be written with a backslash there
+        self.say(json.dumps(self._hidden(plain(value)), indent=2, ensure_ascii=False))
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._hidden(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(one) for one in value]
+        return self.redacted(value) if isinstance(value, str) else value
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         cells = [[str(cell) for cell in row] for row in [head, *rows]]
@@ -60,9 +68,10 @@ class Report:
 
 
 def duration(seconds: float) -> str:
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes > 1 else f"{round(seconds)} s"
 
 
 def plain(value: Any) -> Any:

@@ -114,8 +114,9 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
                 if failure is None:
                     ids = set(plan.ids)
                     ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
-                    running |= {pool.submit(_one, step, progress, journal): step for step in ready}
-                    waiting = [step for step in waiting if step not in ready]
+                    begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
+                    running |= {pool.submit(_one, step, progress, journal): step for step in begun}
+                    waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     step = running.pop(future)
                     try:
@@ -133,17 +134,15 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
 
 def _one(step: Step, progress: Progress, journal: Journal) -> Done:
     began = time.monotonic()
-    why_not = step.action.already() if isinstance(step.action, Rechecked) else ""
-    if why_not:
-        progress.ended(step, f"already: {why_not}", 0.0)
-        journal.add("already", step.id, why=why_not)
-        return Done(step.id, f"already: {why_not}", 0.0)
-    progress.started(step)
-    journal.add("start", step.id)
     outcome = "failed"
     try:
-        step.action.run(partial(progress.line, step))
-        outcome = "changed"
+        if why_not := step.action.already() if isinstance(step.action, Rechecked) else "":
+            outcome = f"already: {why_not}"
+        else:
+            progress.started(step)
+            journal.add("start", step.id)
+            step.action.run(partial(progress.line, step))
+            outcome = "changed"
     except KubeupError:
         raise
     except Exception as error:  # a mistake in kubeup: shown with its place, after the others have ended
@@ -151,7 +150,8 @@ def _one(step: Step, progress: Progress, journal: Journal) -> Done:
     finally:
         seconds = time.monotonic() - began
         progress.ended(step, outcome, seconds)
-        journal.add(outcome, step.id, seconds=round(seconds, 2))
+        event, _, why = outcome.partition(": ")
+        journal.add(event, step.id, seconds=round(seconds, 2), **({"why": why} if why else {}))
     return Done(step.id, outcome, seconds)
 
 

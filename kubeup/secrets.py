@@ -52,7 +52,7 @@ class AddPasswords:
     names: tuple[str, ...]
 
     def run(self, log: Log) -> None:
-        old = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        old = self.path.read_bytes().decode() if self.path.exists() else ""  # not as text: line ends stay as they are
         lines = [f"{name}={secrets.token_urlsafe(LENGTH)}" for name in self.names]
         start = old if not old or old.endswith("\n") else f"{old}\n"
         write_private(self.path, start + "\n".join(lines) + "\n")

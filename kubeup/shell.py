@@ -21,6 +21,7 @@ from typing import Any
 from kubeup.errors import CommandError
 
 Log = Callable[[str], None]
+STREAM_SECONDS = 86400.0
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
 _running: dict[int, Any] = {}
@@ -88,23 +89,44 @@ def write(
 def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapping[str, str] | None = None) -> None:
     """Hand each line a command prints to `each` until that returns True, then end the command.
 
-    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself, too.
+    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself, too. Raises CommandError
+    for a command that can't be started.
     """
     lines: queue.Queue[str | None] = queue.Queue()
-
-    def run() -> None:
-        try:
-            _run(argv, Lines(lines.put), io.BytesIO(), None, env, None, 86400, started)
-        finally:
-            lines.put(None)
-
     process: list[Any] = []
+    failure: list[Exception] = []
+    begun = threading.Event()
 
     def started(one: Any) -> None:
         process.append(one)
+        begun.set()
+
+    def run() -> None:
+        sink = Lines(lines.put)
+        try:
+            _run(argv, sink, io.BytesIO(), None, env, None, STREAM_SECONDS, started)
+            sink.flush_rest()
+        except Exception as error:  # told by the caller's thread
+            failure.append(error)
+        finally:
+            lines.put(None)
+            begun.set()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    try:
+        _hand_over(lines, each, tick)
+    finally:
+        begun.wait()  # a first line may come before the process is on record
+        for one in process:
+            _signal(one)
+        thread.join()
+    if failure:
+        raise failure[0]
+
+
+def _hand_over(lines: queue.Queue[str | None], each: Callable[[str], bool], tick: float) -> None:
+    """Until `each` has enough or the lines end (None)."""
     ended = False
     while not ended:
         try:
@@ -112,9 +134,6 @@ def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapp
         except queue.Empty:
             line = ""
         ended = line is None or each(line)
-    for one in process:
-        _signal(one)
-    thread.join()
 
 
 class Lines(io.RawIOBase):

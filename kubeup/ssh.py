@@ -33,9 +33,14 @@ class Reach:
     known_hosts: Path
     port: int = 22
 
+    @property
+    def short(self) -> str:
+        """The name without the profile's: control, worker-1, …"""
+        return self.name[self.name.rfind(self.role) :] if self.role in self.name else self.name
+
     def argv(self, *command: str, user: str = "") -> list[str]:
         """The same connection by OpenSSH's own client, for a person or another tool."""
-        options = [f"-oUserKnownHostsFile={self.known_hosts}", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes", f"-oIdentityFile={self.key}",
+        options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes", f'-oIdentityFile="{self.key}"',
                    "-oPasswordAuthentication=no", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
@@ -130,7 +135,7 @@ def config_text(reaches: Sequence[Reach]) -> str:
     blocks = []
     for reach in reaches:
         blocks.append("\n".join([
-            f"Host {reach.name} {reach.role if reach.role == 'control' else reach.name.split('-', 1)[-1]}",
+            f"Host {reach.name} {reach.short}",
             f"  HostName {reach.address}", f"  Port {reach.port}", f"  User {reach.user}", f'  IdentityFile "{reach.key}"',
             "  IdentitiesOnly yes", f'  UserKnownHostsFile "{reach.known_hosts}"', "  StrictHostKeyChecking yes", ""]))
     return "\n".join(blocks)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubeup import cluster, packages, secrets
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import PARTS
-from kubeup.errors import CommandError
+from kubeup.errors import CommandError, Refused
 from kubeup.images import build, load
 from kubeup.plan import Plan, Step, plan_of
 from kubeup.project import Project
@@ -34,7 +34,7 @@ def plan(project: Project, application: bool = True) -> Whole:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
         facts = cluster.observe(project, [image.reference for image in project.images] if application else ())
-        diff = comparing.result() if comparing else None
+    diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
     missing_node = any(node.state == "missing" for node in facts.machines.nodes)
@@ -51,19 +51,29 @@ def plan(project: Project, application: bool = True) -> Whole:
     return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
 
 
+def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
+    """A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say so."""
+    try:
+        return comparing.result() if comparing else None
+    except CommandError:
+        if facts.answers:
+            raise
+        return None
+
+
 def _compare(project: Project) -> str | None:
     """What deploying would change, where there is a cluster with passwords to compare with."""
     if not project.state.kubeconfig.exists() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
         return None
-    try:
-        return project.deployment().diff()
-    except CommandError:  # asleep or gone: the facts say so
-        return None
+    return project.deployment().diff()
 
 
 def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None) -> list[Step]:
     """Passwords, images on the nodes and the rollout."""
     generated = secrets.plan(project.state.secrets)
+    if generated and any(one.app == "db" for one in facts.workloads):
+        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
+                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
     running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
     steps = [*generated]
     if project.settings.images.via == "registry":

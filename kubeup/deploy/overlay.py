@@ -34,10 +34,10 @@ class Overlay:
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
         database = self.settings.database
-        for name, wanted in (("MYSQL_DATABASE", database.name), ("MYSQL_USER", database.user)):
+        for name, key, wanted in (("MYSQL_DATABASE", "name", database.name), ("MYSQL_USER", "user", database.user)):
             if self.values.get(name, wanted) != wanted:
                 raise Refused(f"{name} is {self.values[name]} in .env and {wanted} in the settings", "one of them must give way",
-                              f"remove {name} from .env, or set database.{name.removeprefix('MYSQL_').lower()}")
+                              f"remove {name} from .env, or set database.{key}")
         return {"ROOT_PASSWORD": self.values["MYSQL_ROOT_PASSWORD"], "MYSQL_DATABASE": database.name, "MYSQL_USER": database.user,
                 "MYSQL_PASSWORD": self.values["MYSQL_PASSWORD"]}
 

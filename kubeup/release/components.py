@@ -50,7 +50,7 @@ KUBERNETES_BUILD = GoBuild(
     "kubernetes",
     tuple((name, f"k8s.io/kubernetes/cmd/{name}") for name in (
         "kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")),
-    packages=1480, seconds=290, ldflags=_version_flags(), tags="providerless",
+    packages=1800, seconds=290, ldflags=_version_flags(), tags="providerless",
 )
 BUILDS = (
     KUBERNETES_BUILD,

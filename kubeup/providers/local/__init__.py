@@ -183,7 +183,7 @@ class Local:
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/machine", "release/kubernetes", "release/download"), 10),
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/machine", "release/kubernetes"), 10),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
                  nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
         ]

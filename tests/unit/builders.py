@@ -1,0 +1,123 @@
+"""Settings, facts and machines made by hand, for plans that are compared as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+from kubeup.errors import KubeupError
+from kubeup.facts.host import Distribution, HostFacts
+from kubeup.images.bases import HUB
+from kubeup.plan import Log, Step
+from kubeup.providers.base import Machines, NodeState
+from kubeup.release.source import ANSWERS
+from kubeup.settings import Settings, load
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+DATA = Path(__file__).with_name("data")
+OURS = "/home/ana/kubeup"
+
+DEBIAN = Distribution("debian", "bookworm", "12")
+# a laptop or a server as most people have it
+DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, tools=frozenset({"podman", "ssh-keygen"}), reachable=frozenset({*ANSWERS, HUB}))
+# a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
+SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, cgroup=1, systemd=False, sys_resource=False, open_files=20000, processes=96365,
+                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), reachable=frozenset())
+
+
+def recorded(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
+
+
+def settings(folder: Path, keys: str = "", profile: str = "dev") -> Settings:
+    """A profile's settings, read from a real file."""
+    body = indent(dedent(keys).strip() or "environment: test", " " * 6)
+    path = folder / "settings.yaml"
+    path.write_text(f"settings:\n  env: {profile}\n  users:\n    {profile}:\n{body}\n", encoding="utf-8")
+    return load(path, environ={}).require()
+
+
+def state(folder: Path) -> State:
+    return State(folder / "state", folder / "state" / "id_rsa", folder / "state" / "id_rsa.pub", OURS)
+
+
+def machines(*nodes: NodeState, **more: Any) -> Machines:
+    return Machines(nodes, **{"release_inside": True, "images_inside": True, "containers": True, **more})
+
+
+def node(name: str, state_: str = "running", **more: Any) -> NodeState:
+    """A node of the profile dev, at its place in the default network."""
+    number = 0 if name.endswith("control") else int(name.rsplit("-", 1)[-1])
+    return NodeState(name, "worker" if number else "control", f"192.168.60.{10 + number}", state_, **more)
+
+
+def three(state_: str = "running", **more: Any) -> Machines:
+    return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
+
+
+def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> Reach:
+    values = {"role": "worker", "address": "192.168.60.11", "user": "vagrant", "key": folder / "id_rsa", "known_hosts": folder / "known_hosts"}
+    return Reach(name, **{**values, **more})
+
+
+@dataclass(frozen=True)
+class Do:
+    """An action for runner and report: writes its name down, waits or fails as told."""
+
+    does: Any = None
+    lines: tuple[str, ...] = ()
+
+    def run(self, log: Log) -> None:
+        for line in self.lines:
+            log(line)
+        if self.does is not None:
+            self.does()
+
+    def commands(self) -> tuple[str, ...]:
+        return self.lines
+
+
+@dataclass(frozen=True)
+class DoneAlready(Do):
+    def already(self) -> str:
+        return "v1.26.1 is there"
+
+
+@dataclass
+class Told:
+    """A progress that remembers what it was told."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def started(self, step: Step) -> None:
+        self.rows.append((step.id, "started"))
+
+    def line(self, step: Step, text: str) -> None:
+        self.rows.append((step.id, text))
+
+    def ended(self, step: Step, outcome: str, seconds: float) -> None:
+        self.rows.append((step.id, outcome))
+
+
+def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:
+    return Step(id, **{"title": f"do {id}", "reason": "asked for", "action": action or Do(), "needs": needs, **more})
+
+
+def by_id(steps: Any) -> dict[str, Step]:
+    return {one.id: one for one in steps}
+
+
+def commands(steps: Any) -> list[str]:
+    return [line for one in steps for line in one.action.commands()]
+
+
+def error_of(call: Any, *args: Any) -> KubeupError:
+    """The error that a call ends with."""
+    try:
+        call(*args)
+    except KubeupError as error:
+        return error
+    raise AssertionError(f"{call} raised no KubeupError")

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("kubeup", deadline=None, max_examples=60)
+settings.load_profile("kubeup")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeup")
+
+
+@pytest.fixture(autouse=True)
+def cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache folder, so that a plan does not depend on what this machine has made already."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "kubeup"
+
+
+@pytest.fixture
+def real_kubectl() -> Path:
+    """The kubectl that kubeup has made on this machine (`kustomize` needs no cluster)."""
+    found = sorted(_CACHE.glob("release/v1.26.1/*/kubectl"))
+    if not found:
+        pytest.skip("no kubectl in the cache yet: `inv up` makes it")
+    return found[0]

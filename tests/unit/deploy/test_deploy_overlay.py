@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import error_of, settings
+
+from kubeup.deploy.overlay import BASE, Overlay
+from kubeup.errors import Refused
+from kubeup.images.catalog import AppImage
+
+IMAGES = (
+    AppImage("db", "docker.io/library/mysql:8.4@sha256:b3b9", None, ()),
+    AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ()),
+    AppImage("ui", "registry.lan:5000/ana/ui:0feb2ce080f1", Path("/src/ui"), ()),
+)
+PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": "api-secret"}
+
+
+def overlay(folder: Path, keys: str = "", values: Mapping[str, str] = PASSWORDS, images: tuple[AppImage, ...] = IMAGES) -> Overlay:
+    return Overlay(settings(folder, keys), images, values, folder / "deploy")
+
+
+def kustomization(one: Overlay) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(one.files()["kustomization.yaml"])
+    return found
+
+
+def patches(one: Overlay) -> dict[str, list[dict[str, Any]]]:
+    rows = kustomization(one)["patches"]
+    return {f"{row['target']['kind']} {row['target']['name']}": yaml.safe_load(row["patch"]) for row in rows}
+
+
+def test_images_by_digest_and_by_tag(tmp_path: Path) -> None:
+    assert kustomization(overlay(tmp_path))["images"] == [
+        {"name": "mysql", "newName": "docker.io/library/mysql", "digest": "sha256:b3b9"},
+        {"name": "fast-api-products", "newName": "localhost/fast-api-products", "newTag": "84cd8e436066"},
+        {"name": "ui-node-products", "newName": "registry.lan:5000/ana/ui", "newTag": "0feb2ce080f1"},
+    ]
+
+
+def test_ports_storage_and_the_node_of_the_volume(tmp_path: Path) -> None:
+    found = patches(overlay(tmp_path, "ports: {api: 31007, ui: 30007}\ndatabase: {storage: 3Gi}"))
+    assert found["Service api"] == [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31007}]
+    assert found["Service ui"][0]["value"] == 30007
+    storage, place = found["PersistentVolume data-mysql-0"]
+    assert (storage["path"], storage["value"]) == ("/spec/capacity/storage", "3Gi")
+    assert place["value"] == ["dev-worker-1"]
+    assert found["StatefulSet mysql"][0]["value"] == "3Gi"
+
+
+def test_without_workers_the_volume_lies_on_the_control_plane(tmp_path: Path) -> None:
+    found = patches(overlay(tmp_path, "nodes: {workers: {count: 0}}"))
+    assert found["PersistentVolume data-mysql-0"][1]["value"] == ["dev-control"]
+
+
+def annotation(one: Overlay) -> str:
+    return str(patches(one)["Deployment api"][0]["value"]["kubeup/secrets"])
+
+
+def test_a_changed_password_changes_the_pods_and_nothing_tells_it(tmp_path: Path) -> None:
+    before = overlay(tmp_path)
+    after = overlay(tmp_path, values={**PASSWORDS, "MYSQL_PASSWORD": "another-secret"})
+    assert annotation(before) != annotation(after)
+    assert annotation(before) == annotation(overlay(tmp_path))
+    text = after.files()["kustomization.yaml"]
+    assert "secret" in text and not any(value in text for value in ("another-secret", "root-secret"))
+
+
+def test_the_secret_and_the_database(tmp_path: Path) -> None:
+    files = overlay(tmp_path, "database: {name: shop, user: seller}").files()
+    assert {name: text for name, text in files.items() if name.startswith("secret/")} == {
+        "secret/ROOT_PASSWORD": "root-secret", "secret/MYSQL_DATABASE": "shop", "secret/MYSQL_USER": "seller", "secret/MYSQL_PASSWORD": "api-secret"}
+    assert files["init.sql"] == "CREATE DATABASE IF NOT EXISTS `shop`;\n"
+
+
+@pytest.mark.parametrize(("name", "key"), [
+    ("MYSQL_DATABASE", "database.name"), ("MYSQL_USER", "database.user"),
+])
+def test_another_name_in_env_is_refused_naming_both(tmp_path: Path, name: str, key: str) -> None:
+    error = error_of(overlay(tmp_path, "database: {name: shop, user: shop}", {**PASSWORDS, name: "products"}).files)
+    assert isinstance(error, Refused)
+    assert error.what == f"{name} is products in .env and shop in the settings"
+    assert error.next == f"remove {name} from .env, or set {key}"
+
+
+def test_the_same_name_in_env_is_no_contradiction(tmp_path: Path) -> None:
+    overlay(tmp_path, "database: {name: shop}", {**PASSWORDS, "MYSQL_DATABASE": "shop"}).files()
+
+
+def test_files_are_private_and_the_base_is_found_from_there(tmp_path: Path) -> None:
+    one = overlay(tmp_path)
+    one.write()
+    assert (tmp_path / "deploy" / "secret" / "MYSQL_PASSWORD").stat().st_mode & 0o777 == 0o600
+    resource, = kustomization(one)["resources"]
+    assert (tmp_path / "deploy" / resource).resolve() == BASE.resolve()
+
+
+def rendered(one: Overlay, kubectl: Path) -> dict[str, dict[str, Any]]:
+    from kubeup import shell
+    from kubeup.facts import manifests
+
+    one.write()
+    text = shell.read(str(kubectl), "kustomize", str(one.folder)).stdout
+    return {manifests.key(document): document for document in manifests.documents(text)}
+
+
+@pytest.mark.real
+def test_kustomize_takes_it(tmp_path: Path, real_kubectl: Path) -> None:
+    import base64
+
+    found = rendered(overlay(tmp_path, "ports: {api: 31007}"), real_kubectl)
+    assert found["Service api"]["spec"]["ports"][0]["nodePort"] == 31007
+    assert base64.b64decode(found["Secret mysecret"]["data"]["MYSQL_PASSWORD"]) == b"api-secret"
+    assert found["Deployment ui"]["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.lan:5000/ana/ui:0feb2ce080f1"
+    assert found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["image"] == "docker.io/library/mysql@sha256:b3b9"
+    assert {one["metadata"]["labels"]["app.kubernetes.io/managed-by"] for one in found.values()} == {"kubeup"}
+
+
+@pytest.mark.real
+def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from builders import SANDBOX
+
+    from kubeup.images import bases, catalog
+
+    chosen = settings(tmp_path)
+    monkeypatch.setattr("kubeup.cache.digest", lambda *_: "0987654321098765")  # PyYAML writes it without quotes, kustomize reads a number
+    images = catalog.catalog(chosen, bases.choose(chosen, SANDBOX))
+    found = rendered(overlay(tmp_path, images=images), real_kubectl)
+    template = found["Deployment api"]["spec"]["template"]
+    assert template["spec"]["containers"][0]["image"] == images[1].reference
+    assert isinstance(template["metadata"]["annotations"]["kubeup/secrets"], str)

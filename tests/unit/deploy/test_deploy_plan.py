@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import by_id, error_of, recorded, settings
+
+from kubeup.deploy import apply
+from kubeup.deploy.apply import Deployment
+from kubeup.deploy.overlay import Overlay
+from kubeup.errors import Refused
+from kubeup.kube import Kubectl
+from kubeup.shell import Output
+
+RENDERED = """\
+{kind: Service, apiVersion: v1, metadata: {name: api, labels: {app: api}}}
+---
+{kind: Deployment, apiVersion: apps/v1, metadata: {name: api, labels: {app: api}}}
+---
+{kind: Secret, apiVersion: v1, metadata: {name: mysecret, labels: {app: db}}}
+---
+{kind: ConfigMap, apiVersion: v1, metadata: {name: mysql-initdb-config, labels: {app: db}}}
+---
+{kind: PersistentVolume, apiVersion: v1, metadata: {name: data-mysql-0, labels: {app: db}}}
+---
+{kind: Deployment, apiVersion: apps/v1, metadata: {name: ui, labels: {app: ui}}}
+"""
+OTHERS = "{kind: ClusterRole, metadata: {name: 'kubeup:reader.v1'}}\n---\n{kind: ConfigMap, metadata: {name: pages.example.org}}\n"
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """One whose kubectl answers with what was recorded."""
+    config = tmp_path / "kubeconfig"
+    config.touch()
+    found = Deployment(Overlay(settings(tmp_path), (), {}, tmp_path / "deploy"), Kubectl(Path("/cache/kubectl"), config))
+    monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
+    return found
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, code: int, stdout: str = "", stderr: str = "") -> list[Any]:
+    asked: list[Any] = []
+
+    def read(*argv: str, **more: Any) -> Output:
+        asked.append((argv, more))
+        return Output(code, stdout, stderr)
+
+    monkeypatch.setattr("kubeup.shell.read", read)
+    return asked
+
+
+def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> None:
+    steps = by_id(apply.plan(deployment, None, needs=("cluster/answers",)))
+    assert list(steps) == ["deploy/db", "deploy/api", "deploy/ui"]
+    assert {one.reason for one in steps.values()} == {"not on the cluster yet"}
+    assert steps["deploy/api"].needs == ("cluster/answers", "load/api", "push/api")
+    assert steps["deploy/db"].title == "deploy the database"
+
+
+def test_only_what_differs_is_deployed_and_named(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, 0)  # neither Secret nor claim is on the cluster
+    steps = by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))
+    assert list(steps) == ["deploy/db", "deploy/api"]
+    assert steps["deploy/api"].reason == "Service api, Deployment api new or changed"
+    assert steps["deploy/db"].reason == (
+        "Secret mysecret, ConfigMap mysql-initdb-config, PersistentVolume data-mysql-0, ClusterRole kubeup:reader.v1, "
+        "ConfigMap pages.example.org new or changed")
+
+
+def test_no_difference_means_no_steps(deployment: Deployment) -> None:
+    assert apply.plan(deployment, "") == []
+
+
+def test_other_passwords_than_the_databases_are_refused(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, 0, "secret/mysecret\n")
+    error = error_of(apply.plan, deployment, recorded("deploy/kubectl_diff.txt"))
+    assert isinstance(error, Refused)
+    assert "put the earlier values back into .env" in error.next
+
+
+def test_an_object_of_nobody_is_a_mistake(deployment: Deployment) -> None:
+    diff = "diff -u -N /tmp/LIVE-1/v1.Service.default.stranger /tmp/MERGED-2/v1.Service.default.stranger\n"
+    assert "Service stranger" in error_of(apply.plan, deployment, diff).what
+
+
+def test_the_diff_of_one_part_is_asked_with_that_part_alone(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answer(monkeypatch, 1, recorded("deploy/kubectl_diff.txt"))
+    assert deployment.diff(["db"]) == recorded("deploy/kubectl_diff.txt")
+    argv, more = asked[0]
+    assert argv[3:] == ("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-f", "-")
+    assert "mysecret" in more["stdin"] and "fast-api" not in more["stdin"]
+    assert not any("mysecret" in word for word in argv)
+
+
+@pytest.mark.parametrize(("code", "stderr"), [
+    (1, "Unable to connect to the server: dial tcp 192.168.60.10:6443: connect: no route to host"),
+    (2, 'The StatefulSet "mysql" is invalid: spec: Forbidden: updates to statefulset spec'),
+])
+def test_a_failed_diff_is_no_difference_found(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, code: int, stderr: str) -> None:
+    answer(monkeypatch, code, stderr=stderr)
+    assert stderr in error_of(deployment.diff, ["db"]).why
+
+
+def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:
+    step = by_id(apply.plan(deployment, None))["deploy/ui"]
+    assert step.action.commands() == (  # type: ignore[attr-defined]
+        f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} apply --server-side --force-conflicts --field-manager=kubeup -f -",)
+
+
+def test_a_context_is_named_where_there_is_one() -> None:
+    assert Kubectl(Path("k"), Path("c"), "kind-ana").argv("get", "nodes") == ("k", "--kubeconfig", "c", "--context", "kind-ana", "get", "nodes")
+
+
+def test_without_a_kubeconfig_there_is_no_cluster(tmp_path: Path) -> None:
+    error = error_of(Kubectl(Path("k"), tmp_path / "kubeconfig").read, "get", "nodes")
+    assert error.what == "there is no cluster of this profile yet"
+    assert "`inv up`" in error.next

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from builders import recorded
+
+from kubeup.facts.containers import containers
+
+
+def test_podman_nodes() -> None:
+    control, worker = containers(recorded("local/podman_inspect_nodes.json"))
+    assert (control.name, worker.name) == ("dev-control", "dev-worker-1")
+    assert (control.address, worker.address) == ("192.168.60.10", "192.168.60.11")
+    assert worker.state == "running"
+    assert worker.cpus == 2.0
+    assert worker.memory == 4096
+    assert worker.image.startswith("localhost/kubeup/node:")
+    assert worker.label("kubeup.role") == "worker"
+    assert control.label("kubeup.role") == "control"
+    assert worker.label("kubeup.project") == "/home/ana/kubeup"
+    assert worker.label("somebody.else") == ""
+
+
+def test_docker_writes_a_slash_before_the_name_and_keeps_the_wanted_address_elsewhere() -> None:
+    running, stopped = containers(recorded("local/docker_inspect.json"))
+    assert running.name == "dev-worker-1"
+    assert running.address == "192.168.60.11"
+    assert running.cpus == 1.5
+    assert running.memory == 2048
+    assert running.state == "running"
+    assert (stopped.name, stopped.state, stopped.address) == ("dev-worker-2", "exited", "192.168.60.11")
+
+
+def test_a_stopped_podman_node() -> None:
+    stopped, = containers(recorded("local/podman_inspect_stopped.json"))
+    assert stopped.state == "exited"
+    assert stopped.cpus == 2.0
+    assert stopped.memory == 4096
+    assert stopped.label("kubeup.profile") == "dev"
+
+
+def test_limits_by_quota_and_period() -> None:
+    found, = containers('[{"Name": "a", "Config": {"Labels": null}, "HostConfig": {"CpuQuota": 50000, "CpuPeriod": 100000}}]')
+    assert found.cpus == 0.5
+    assert found.labels == ()
+
+
+def test_no_limits_and_no_network() -> None:
+    found, = containers('[{"Name": "a", "State": {"Status": "created"}, "NetworkSettings": {"Networks": null}}]')
+    assert (found.cpus, found.memory, found.address, found.state) == (0.0, 0, "", "created")
+
+
+def test_nothing() -> None:
+    assert containers("") == containers("[]") == ()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, SANDBOX, by_id, commands, error_of, settings
+
+from kubeup import engine
+from kubeup.errors import UsageError
+from kubeup.facts.host import HostFacts
+from kubeup.images import bases, build, catalog
+from kubeup.images.catalog import AppImage
+from kubeup.images.rootfs import MakeRootfs, Rootfs
+from kubeup.state import write_private
+
+
+def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImage]:
+    chosen = settings(tmp_path, keys)
+    return {one.part: one for one in catalog.catalog(chosen, bases.choose(chosen, host))}
+
+
+def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
+    chosen = engine.choose("auto", host)
+    return by_id(build.plan(tuple(found.values()), build.builder(chosen.command, chosen.build_options, host)))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("host", "keys", "expected"), [
+    (DESKTOP, "", ("hub", "Docker Hub answers")),
+    (SANDBOX, "", ("debian", "Docker Hub does not answer")),
+    (DESKTOP, "images: {bases: debian}", ("debian", "named by images.bases")),
+    (SANDBOX, "images: {bases: hub}", ("hub", "named by images.bases")),
+])
+def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expected: tuple[str, str]) -> None:
+    found = bases.choose(settings(tmp_path, keys), host)
+    assert (found.source, found.why) == expected
+
+
+def test_with_docker_hub(tmp_path: Path) -> None:
+    found = images(tmp_path, DESKTOP)
+    assert list(found) == ["db", "api", "ui"]
+    assert found["db"].source == bases.HUB_IMAGES["mysql 8.4"]
+    assert found["db"].reference.startswith("localhost/kubeup-mysql:8.4-sha-"), "an archive keeps no name with a digest"
+    assert found["db"].context is None
+    assert dict(found["api"].bases) == {"BASE": bases.HUB_IMAGES["python"]}
+    assert dict(found["ui"].bases) == {"BUILDER": bases.HUB_IMAGES["node"], "BASE": bases.HUB_IMAGES["node"]}
+    assert list(plan(found, DESKTOP)) == ["image/db", "image/api", "image/ui"]
+
+
+def test_every_base_on_docker_hub_is_named_by_digest() -> None:
+    assert all("@sha256:" in image and len(image.rpartition(":")[2]) == 64 for image in bases.HUB_IMAGES.values())
+
+
+def test_with_package_registries_only(tmp_path: Path) -> None:
+    found = images(tmp_path, SANDBOX)
+    assert found["db"].reference.startswith("localhost/kubeup-mysql:")
+    assert found["db"].what == "MySQL 9.7 from Debian unstable, as Docker Hub does not answer"
+    assert {root.name for one in found.values() for _, root in one.rootfs} == {"mysql", "python", "npm", "node"}
+    steps = plan(found, SANDBOX)
+    assert set(steps) == {"rootfs/mysql", "rootfs/python", "rootfs/npm", "rootfs/node", "image/db", "image/api", "image/ui"}
+    assert set(steps["image/ui"].needs) == {"host/packages", "rootfs/npm", "rootfs/node"}  # type: ignore[attr-defined]
+    assert steps["rootfs/python"].needs == ("host/packages",)  # type: ignore[attr-defined]
+
+
+def test_mariadb_and_old_mysql(tmp_path: Path) -> None:
+    assert images(tmp_path, SANDBOX, "database: {engine: mariadb}")["db"].what.startswith("MariaDB 10.11 from Debian stable")
+    assert images(tmp_path, DESKTOP, "database: {engine: mariadb}")["db"].source == "docker.io/library/mariadb:10.11"
+    assert images(tmp_path, DESKTOP, "database: {version: '5.7'}")["db"].source == bases.HUB_IMAGES["mysql 5.7"]
+    error = error_of(images, tmp_path, SANDBOX, "database: {version: '5.7'}")
+    assert isinstance(error, UsageError)
+    assert "Docker Hub does not answer" in error.why
+    assert "images.bases to hub" in error.next
+
+
+def test_a_tag_is_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "PROJECT", tmp_path)
+    for part in ("api", "ui", "db"):
+        write_private(tmp_path / "apps" / part / "Containerfile", f"FROM scratch\n# {part}\n")
+    before = images(tmp_path, SANDBOX)
+    assert images(tmp_path, SANDBOX) == before
+    write_private(tmp_path / "apps" / "api" / "tests" / "test_api.py", "assert True")
+    assert images(tmp_path, SANDBOX) == before, "tests are no content"
+    write_private(tmp_path / "apps" / "api" / "main.py", "print()")
+    after = images(tmp_path, SANDBOX)
+    assert after["api"].reference != before["api"].reference
+    assert (after["ui"], after["db"]) == (before["ui"], before["db"])
+    assert after["api"].archive != before["api"].archive
+
+
+def test_another_base_is_another_tag(tmp_path: Path) -> None:
+    assert images(tmp_path, DESKTOP)["api"].reference != images(tmp_path, SANDBOX)["api"].reference
+
+
+def test_names_for_loading_and_for_a_registry(tmp_path: Path) -> None:
+    assert images(tmp_path, SANDBOX)["api"].reference.startswith("localhost/fast-api-products:")
+    found = images(tmp_path, SANDBOX, "images: {via: registry, registry: 'registry.example.org:5000', prefix: ana}")
+    assert found["ui"].reference.startswith("registry.example.org:5000/ana/ui-node-products:")
+
+
+def test_build_command(tmp_path: Path) -> None:
+    found = images(tmp_path, SANDBOX)
+    base = found["api"].rootfs[0][0]
+    assert commands([plan(found, SANDBOX)["image/api"]]) == [
+        f"podman --runtime runc --cgroup-manager cgroupfs build --isolation chroot --build-arg BASE={base} "
+        f"--tag {found['api'].reference} -f {found['api'].context}/Containerfile {found['api'].context}"]
+
+
+def test_own_certificates_are_lent_to_a_build(tmp_path: Path) -> None:
+    found = images(tmp_path, DESKTOP)
+    line, = commands([plan(found, replace(DESKTOP, own_certificates=True))["image/api"]])
+    assert "-v /etc/ssl/certs:/etc/ssl/certs:ro" in line
+    assert "PIP_CERT=/etc/ssl/certs/ca-certificates.crt" in line
+    assert "PIP_CERT" not in commands([plan(found, DESKTOP)["image/api"]])[0]
+
+
+def test_a_pulled_image(tmp_path: Path) -> None:
+    found = images(tmp_path, DESKTOP)
+    step = plan(found, DESKTOP)["image/db"]
+    assert (step.title, step.reason) == (f"pull {bases.HUB_IMAGES['mysql 8.4']}", "not in the cache")  # type: ignore[attr-defined]
+    assert commands([step]) == [f"podman pull {bases.HUB_IMAGES['mysql 8.4']}"]
+
+
+def test_what_nodes_pull_themselves_needs_no_archive(tmp_path: Path) -> None:
+    found = images(tmp_path, DESKTOP, "images: {via: registry, registry: registry.example.org, prefix: ana}")
+    assert found["db"].reference == found["db"].source == bases.HUB_IMAGES["mysql 8.4"]
+    assert list(plan(found, DESKTOP)) == ["image/api", "image/ui"]
+
+
+@pytest.mark.parametrize("host", [DESKTOP, SANDBOX])
+def test_no_tag_is_a_number_to_a_yaml_parser(tmp_path: Path, host: HostFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.cache.digest", lambda *_: "0987654321098765")
+    for one in images(tmp_path, host).values():
+        assert not one.reference.rpartition(":")[2].replace(".", "").isdigit()
+
+
+def test_what_is_in_the_cache_is_not_made(tmp_path: Path) -> None:
+    found = images(tmp_path, SANDBOX)
+    write_private(found["api"].archive, "tar")
+    assert "image/api" not in plan(found, SANDBOX)
+    assert "rootfs/python" not in plan(found, SANDBOX), "nothing is left that is built on it"
+    tag = found["ui"].reference.rsplit(":", 1)[-1]
+    assert plan(found, SANDBOX)["image/ui"].reason == f"nothing of this content was built yet ({tag})"  # type: ignore[attr-defined]
+
+
+def test_a_root_file_systems_command() -> None:
+    root = Rootfs("python", "bookworm", ("python3",), 31)
+    line, = MakeRootfs(root).commands()
+    assert line.startswith("mmdebstrap --variant=minbase '--dpkgopt=path-exclude=/usr/share/doc/*'")
+    assert "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr" in line
+    assert line.endswith(f"--include=usr-is-merged,python3 bookworm {root.path}")
+    assert "Check-Valid-Until" not in line
+
+
+def test_a_frozen_mirror_is_allowed_and_makes_the_same_thing() -> None:
+    fresh, stale = Rootfs("mysql", "sid", ("mysql-server-core",), 23), Rootfs("mysql", "sid", ("mysql-server-core",), 23, stale=True)
+    assert fresh.path == stale.path
+    line, = MakeRootfs(stale).commands()
+    assert "--aptopt=Acquire::Check-Valid-Until \"false\"" in line
+    assert "usr-is-merged" not in line and "merged-usr" not in line, "unstable is merged already"
+
+
+def test_what_is_left_out_counts() -> None:
+    whole = Rootfs("node", "bookworm", ("nodejs",), 27)
+    assert Rootfs("node", "bookworm", ("nodejs",), 27, left_out=("/usr/share/perl/*",)).path != whole.path
+    assert Rootfs("node", "bookworm", ("nodejs", "npm"), 27).path != whole.path

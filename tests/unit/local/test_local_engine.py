@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import DESKTOP, SANDBOX, error_of
+
+from kubeup import engine
+from kubeup.errors import Refused
+
+MODULES = ("-v", "/lib/modules:/lib/modules:ro")
+TMPFS = ("--tmpfs", "/run", "--tmpfs", "/tmp")
+
+
+def test_podman_on_a_usual_machine() -> None:
+    found = engine.choose("auto", DESKTOP)
+    assert found.command == ("podman",)
+    assert found.node_options == ("--systemd=false", "--cgroupns=private", "--ulimit", "nofile=65536:65536", *TMPFS, *MODULES)
+    assert found.build_options == ()
+    assert found.why == "podman"
+
+
+def test_hybrid_cgroups_without_systemd_and_without_the_right_to_raise_limits() -> None:
+    found = engine.choose("auto", SANDBOX)
+    assert found.command == ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")
+    assert found.node_options == ("--systemd=false", "--cgroupns=private", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=16384:16384", *TMPFS)
+    assert found.build_options == ("--isolation", "chroot")
+    assert found.why == "podman, runc, as cgroups are v1, cgroupfs, as PID 1 is not systemd"
+
+
+def test_each_reason_stands_for_itself() -> None:
+    assert engine.choose("podman", replace(DESKTOP, cgroup=1)).command == ("podman", "--runtime", "runc")
+    without_systemd = engine.choose("podman", replace(DESKTOP, systemd=False))
+    assert without_systemd.command == ("podman", "--cgroup-manager", "cgroupfs")
+    assert without_systemd.build_options == ("--isolation", "chroot")
+
+
+def test_a_limit_is_never_raised_over_the_machines_own() -> None:
+    small = engine.choose("podman", replace(SANDBOX, open_files=4096, processes=900)).node_options
+    assert "nofile=4096:4096" in small and "nproc=900:900" in small
+    endless = engine.choose("podman", replace(SANDBOX, open_files=1 << 20, processes=-1)).node_options  # -1: RLIM_INFINITY
+    assert "nofile=65536:65536" in endless
+    assert not any(word.startswith("nproc=") for word in endless)
+
+
+def test_docker() -> None:
+    found = engine.choose("docker", DESKTOP)
+    assert found.command == ("docker",)
+    assert found.node_options == ("--cgroupns=private", "--ulimit", "nofile=65536:65536", *TMPFS, *MODULES)
+    assert found.argv("ps", "--all") == ("docker", "ps", "--all")
+
+
+def test_docker_can_not_do_without_sys_resource() -> None:
+    error = error_of(engine.choose, "docker", replace(DESKTOP, sys_resource=False))
+    assert isinstance(error, Refused)
+    assert "CAP_SYS_RESOURCE" in error.why
+    assert "local.engine=podman" in error.next
+
+
+@pytest.mark.parametrize(("host", "what"), [
+    (replace(DESKTOP, system="Darwin"), "the provider local does not work for Darwin"),
+    (replace(DESKTOP, system="Windows", root=False), "the provider local does not work for Windows"),
+    (replace(DESKTOP, root=False), "the provider local does not work for a user who is not root"),
+])
+def test_where_nodes_can_not_run_the_others_are_named(host: object, what: str) -> None:
+    error = error_of(engine.choose, "auto", host)
+    assert isinstance(error, Refused)
+    assert error.what == what
+    for other in ("minikube", "vagrant", "hosts", "existing"):
+        assert other in error.next
+
+
+def test_auto_takes_podman_where_both_are_there() -> None:
+    assert engine.choose("auto", replace(DESKTOP, tools=frozenset({"podman", "docker"}))).name == "podman"
+
+
+def test_auto_takes_docker_where_it_alone_runs() -> None:
+    assert engine.choose("auto", replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))).name == "docker"
+    assert engine.choose("auto", replace(DESKTOP, tools=frozenset({"docker"}))).name == "podman", "a client without its server"

@@ -1,0 +1,171 @@
+"""What is seen of node containers, and what a plan makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, node, recorded, settings, state, three
+
+from kubeup import keys
+from kubeup.errors import Refused
+from kubeup.facts.containers import Container, containers
+from kubeup.facts.host import HostFacts
+from kubeup.providers.base import Machines, Needed
+from kubeup.providers.local import Local
+from kubeup.state import write_private
+
+NEEDED = Needed((("system", Path("/cache/system.tar")),), ("image/system",))
+KNOWN = "".join(f"192.168.60.{n} ssh-ed25519 AAAAC3\n" for n in (10, 11, 12))
+
+
+def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...] = (), keys_: str = "") -> Local:
+    made = Local(settings(tmp_path, keys_), state(tmp_path), host)
+    write_private(made.state.known_hosts, KNOWN)
+    made._containers = lambda: found  # type: ignore[method-assign]
+    return made
+
+
+def podman_nodes() -> tuple[Container, ...]:
+    return containers(recorded("local/podman_inspect_nodes.json"))
+
+
+def test_what_is_there_as_wanted_and_what_is_missing(tmp_path: Path) -> None:
+    seen = local(tmp_path, SANDBOX, podman_nodes()).observe()
+    assert [(one.name, one.state, one.differs, one.detail) for one in seen.nodes] == [
+        ("dev-control", "running", (), ""), ("dev-worker-1", "running", (), ""), ("dev-worker-2", "missing", (), "")]
+    assert seen.limited and seen.containers and seen.release_inside and seen.images_inside
+    assert seen.cgroup_driver == "cgroupfs"
+    assert seen.any_there and not seen.running
+
+
+def test_a_machine_with_cgroup_v2_has_systemds_driver_and_no_limits(tmp_path: Path) -> None:
+    seen = local(tmp_path, DESKTOP).observe()
+    assert (seen.cgroup_driver, seen.limited, seen.any_there) == ("systemd", False, False)
+
+
+def test_other_sizes_are_told_in_words_and_lead_to_a_resize(tmp_path: Path) -> None:
+    provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1, cpu: 1, memory: 2048}}")
+    seen = provider.observe()
+    assert seen.nodes[1].differs == ("2 CPUs, wanted 1", "4096 MiB, wanted 2048")
+    resize, = provider.plan(seen, NEEDED)
+    assert (resize.id, resize.reason, resize.needs) == ("resize/dev-worker-1", "2 CPUs, wanted 1; 4096 MiB, wanted 2048", ("node/dev-worker-1",))
+    assert commands([resize]) == ["podman update --cpus 1 --memory 2048m dev-worker-1"]
+
+
+def test_a_moved_node_is_refused(tmp_path: Path) -> None:
+    provider = local(tmp_path, DESKTOP, podman_nodes(), "network: {control_ip: 192.168.61.10}")
+    error = error_of(provider.plan, provider.observe(), NEEDED)
+    assert isinstance(error, Refused)
+    assert error.what == "the node dev-control has the address 192.168.60.10, wanted is 192.168.61.10"
+    assert "network.control_ip" in error.next
+
+
+def test_a_node_that_its_maker_never_finished_is_admitted(tmp_path: Path) -> None:
+    provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
+    write_private(provider.state.known_hosts, KNOWN.splitlines()[0] + "\n")
+    step, = provider.plan(provider.observe(), NEEDED)
+    assert (step.id, step.title) == ("node/dev-worker-1", "finish dev-worker-1")
+    assert step.reason == "was never finished: its making was interrupted"
+
+
+def test_somebody_elses_container_is_refused(tmp_path: Path) -> None:
+    provider = local(tmp_path, DESKTOP, podman_nodes())
+    provider.state = replace(provider.state, ours="/home/ana/another-checkout")
+    error = error_of(provider.plan, provider.observe(), NEEDED)
+    assert isinstance(error, Refused)
+    assert (error.what, error.why) == ("a container named dev-control belongs to somebody else", f"it is of {OURS}")
+
+
+def test_a_container_without_our_labels_is_refused(tmp_path: Path) -> None:
+    bare = replace(podman_nodes()[0], labels=())
+    provider = local(tmp_path, DESKTOP, (bare,))
+    assert error_of(provider.plan, provider.observe(), NEEDED).why == "it is of not made by kubeup"
+
+
+def test_a_surplus_node_is_refused_and_named(tmp_path: Path) -> None:
+    provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 0}}")
+    seen = provider.observe()
+    assert seen.nodes[-1].state == "surplus"
+    error = error_of(provider.plan, seen, NEEDED)
+    assert isinstance(error, Refused)
+    assert error.what == "the node dev-worker-1 is not in the settings"
+    assert "inv cluster.remove dev-worker-1" in error.next
+
+
+def test_stopped_nodes_are_started(tmp_path: Path) -> None:
+    steps = local(tmp_path, SANDBOX).plan(three("stopped"), NEEDED)
+    assert [one.id for one in steps] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
+    assert {one.reason for one in steps} == {"it is stopped"}
+    assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
+
+
+def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
+    stopped = containers(recorded("local/podman_inspect_stopped.json"))
+    provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1}}")
+    seen = provider.observe()
+    assert (seen.nodes[1].state, seen.nodes[1].detail) == ("stopped", "")
+    assert [one.id for one in provider.plan(seen, NEEDED)] == ["node/dev-worker-1"]
+
+
+def test_running_nodes_need_nothing(tmp_path: Path) -> None:
+    assert list(local(tmp_path).plan(three(), NEEDED)) == []
+
+
+def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None:
+    seen = machines(node("dev-control", "missing"), node("dev-worker-1"), node("dev-worker-2"))
+    assert "the control plane dev-control is gone" in error_of(local(tmp_path).plan, seen, NEEDED).what
+
+
+def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
+    steps = by_id(local(tmp_path).plan(three("missing"), NEEDED))
+    made = [f"node/{name}" for name in ("dev-control", "dev-worker-1", "dev-worker-2")]
+    assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made]
+    assert steps["local/image"].needs == ("rootfs/machine", "release/kubernetes")
+    assert steps["local/disk"].needs == ("local/image", "image/system")
+    assert steps["local/disk"].reason == "1 archives, once instead of on every node"
+    assert steps["node/dev-worker-2"].needs == ("local/network", "local/disk", keys.STEP)
+    assert steps["node/dev-worker-2"].reason == "192.168.60.12, 2 CPUs, 4096 MiB: missing"
+    assert steps["local/network"].title == "make the network kubeup-dev (192.168.60.0/24)"
+
+
+def test_one_missing_node_leaves_the_others_alone(tmp_path: Path) -> None:
+    seen = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
+    assert [one.id for one in local(tmp_path).plan(seen, NEEDED) if one.id.startswith("node/")] == ["node/dev-worker-2"]
+
+
+def test_a_root_file_system_in_the_cache_is_not_made_again(tmp_path: Path, cache_home: Path) -> None:
+    provider = local(tmp_path)
+    seen = three("missing")
+    target = by_id(provider.plan(seen, NEEDED))["rootfs/machine"].action.rootfs.path  # type: ignore[attr-defined]
+    assert target.is_relative_to(cache_home / "rootfs")
+    write_private(target, "tar")
+    assert "rootfs/machine" not in by_id(provider.plan(seen, NEEDED))
+
+
+def removal(steps: object) -> list[tuple[str, str]]:
+    return [(one.id, one.loses) for one in steps]  # type: ignore[attr-defined]
+
+
+def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
+    provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), podman_nodes())
+    provider._orphaned_data = lambda done: []  # type: ignore[method-assign]
+    kept = provider.destroy(data=False)
+    assert removal(kept) == [("node/dev-control", ""), ("node/dev-worker-1", "")]
+    assert commands(kept)[:3] == ["podman stop --time 10 dev-control", "podman rm --force dev-control", "podman volume rm --force dev-control-var"]
+    lost = provider.destroy(data=True)
+    assert removal(lost)[1] == ("node/dev-worker-1", "all data on dev-worker-1, the database's included where it is there")
+    assert commands(lost)[2] == "podman volume rm --force dev-control-var dev-control-data"
+
+
+@pytest.mark.parametrize("what", ["destroy", "stop"])
+def test_containers_of_another_checkout_are_never_touched(tmp_path: Path, what: str) -> None:
+    provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), podman_nodes())
+    provider.state = replace(provider.state, ours="/home/ana/another-checkout")
+    steps = provider.destroy(data=False) if what == "destroy" else provider.stop()
+    assert [one.id for one in steps] == []
+
+
+def test_nothing_at_all_is_no_cluster() -> None:
+    assert not Machines().running

@@ -1,0 +1,146 @@
+"""The cluster's plan from facts made by hand: machines, what provisioning left, and the API server's word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings, state, three
+
+from kubeup import cluster, keys
+from kubeup.cluster import ClusterFacts
+from kubeup.facts.host import HostFacts
+from kubeup.facts.kubernetes import KubeNode
+from kubeup.plan import Step, plan_of
+from kubeup.project import Project
+from kubeup.providers.base import Machines, Needed
+from kubeup.provision import inventory as inventories
+from kubeup.state import write_private
+
+NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
+
+
+@pytest.fixture(autouse=True)
+def good_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "check", lambda _: None)
+
+
+def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project:
+    made = Project(settings(folder, keys_), state(folder), host)
+    write_private(made.state.private_key, "key")
+    write_private(made.state.public_key, "key")
+    return made
+
+
+def kube(name: str, ready: bool = True) -> KubeNode:
+    return KubeNode(name, ready, "" if ready else "cni plugin not initialized", "v1.26.1", "", name.endswith("control"), frozenset())
+
+
+def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
+    """A cluster that is as it should be, but for what is given."""
+    stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
+    running = [row.name for row in found.nodes if row.state == "running"]
+    return ClusterFacts(**{"machines": found, "stamps": dict.fromkeys(running, stamp), "nodes": tuple(map(kube, NAMES)), "answers": True, **more})
+
+
+def plan(one: Project, seen: ClusterFacts) -> dict[str, Step]:
+    return by_id(plan_of(cluster.plan(one, seen, Needed((("system", Path("/s.tar")),), ("image/system",)))))
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    assert plan(one, facts(one, three())) == {}
+
+
+def test_from_nothing(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three("missing"), nodes=(), answers=False))
+    assert steps["cluster/provision"].reason == "dev-control, dev-worker-1, dev-worker-2 new"
+    assert set(steps["cluster/provision"].needs) >= {"node/dev-control", "node/dev-worker-2", "release/kubernetes", "image/system", keys.STEP}
+    assert set(steps["cluster/answers"].needs) >= {"node/dev-control", "cluster/provision"}
+    assert list(steps)[-2:] == ["cluster/provision", "cluster/answers"]
+    assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
+
+
+def test_a_key_that_is_missing_is_made_first(tmp_path: Path) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), SANDBOX)
+    steps = list(plan(one, facts(one, three("missing"), nodes=(), answers=False)))
+    assert steps.index("ssh/key") < steps.index("node/dev-control")
+
+
+def test_one_new_worker(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    found = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
+    steps = plan(one, facts(one, found, nodes=tuple(map(kube, NAMES[:2]))))
+    assert steps["cluster/provision"].reason == "dev-worker-2 new"
+    assert "node/dev-control" not in steps
+
+
+@pytest.mark.parametrize("stamp", ["0000000000000000", ""])
+def test_a_node_provisioned_otherwise_is_named(tmp_path: Path, stamp: str) -> None:
+    one = project(tmp_path)
+    good = facts(one, three())
+    steps = plan(one, replace(good, stamps={**good.stamps, "dev-worker-1": stamp}))
+    assert list(steps) == ["cluster/provision", "cluster/answers"]
+    assert steps["cluster/provision"].reason == "dev-worker-1 not provisioned as the settings and roles are now"
+
+
+def test_other_networks_provision_anew(tmp_path: Path) -> None:
+    before = project(tmp_path)
+    seen = facts(before, three())
+    after = project(tmp_path, keys_="network: {pod_cidr: 10.200.0.0/16}")
+    assert "cluster/provision" in plan(after, seen)
+
+
+def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
+    assert list(steps) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+
+
+def test_a_node_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    assert list(plan(one, facts(one, three(), nodes=(kube("dev-control"), kube("dev-worker-1", ready=False))))) == ["cluster/answers"]
+
+
+def test_a_node_out_of_reach_is_told_with_its_cause(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    seen = facts(one, three(), unreachable={"dev-worker-1": "error: the host key of dev-worker-1 is not known"})
+    error = error_of(plan, one, seen)
+    assert error.what == "dev-worker-1 runs but can't be reached by SSH"
+    assert "host key" in error.why
+
+
+def test_release_by_download(tmp_path: Path) -> None:
+    steps = by_id(plan_of(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64")))))
+    assert list(steps) == ["release/kubeadm", "release/kubelet", "release/kubectl", "release/kubernetes"]
+    assert steps["release/kubelet"].action.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"  # type: ignore[attr-defined]
+    assert steps["release/kubelet"].reason == "https://dl.k8s.io and registry.k8s.io answer"
+    assert steps["release/kubernetes"].needs == ("release/kubeadm", "release/kubelet", "release/kubectl")
+
+
+def test_release_by_compiling_goes_one_after_another(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    steps = cluster.release_steps(one)
+    assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
+    assert [step.needs[0] for step in steps] == ["host/packages", *[step.id for step in steps[:-1]]]
+    assert steps[1].title == "compile etcd"
+    assert steps[1].reason == "https://dl.k8s.io/ does not answer; not in the cache"
+    assert plan_of(steps).critical_seconds() == sum(step.seconds for step in steps)
+
+
+def test_system_images(tmp_path: Path) -> None:
+    built, pulled = (by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP))
+    assert list(built) == ["rootfs/kube-proxy", "image/system"]
+    assert built["image/system"].title == "build Kubernetes' own images"
+    assert {"rootfs/kube-proxy", "release/kubernetes", "release/etcd", "release/pause"} <= set(built["image/system"].needs)
+    assert pulled["image/system"].title == "pull Kubernetes' own images"
+    one = project(tmp_path)
+    write_private(one.system_archive, "tar")
+    assert cluster.image_steps(one) == []
+
+
+def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:
+    assert list(by_id(cluster.image_steps(project(tmp_path, DESKTOP)))) == ["image/system"]

@@ -1,0 +1,204 @@
+"""The whole job as one plan, from facts made by hand; nothing looks at a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, three
+
+from kubeup import cluster, keys, packages, secrets, up
+from kubeup.cluster import ClusterFacts
+from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.facts.host import HostFacts
+from kubeup.facts.kubernetes import KubeNode, KubeWorkload
+from kubeup.images import load
+from kubeup.project import Project
+from kubeup.providers import base
+from kubeup.providers.base import Machines
+from kubeup.provision import inventory as inventories
+from kubeup.state import State, write_private
+
+NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
+
+
+@pytest.fixture(autouse=True)
+def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
+    monkeypatch.setattr(keys, "check", lambda _: None)
+    monkeypatch.setattr(packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap"))
+    monkeypatch.setattr(cluster, "go_tool", lambda: "")
+    monkeypatch.setattr("kubeup.deploy.apply.Deployment.diff", lambda *_: "")
+    monkeypatch.setattr("kubeup.deploy.apply.Deployment.render", lambda _: "")
+
+
+def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project:
+    made = Project(settings(folder, keys_), state(folder), host)
+    write_private(made.state.private_key, "key")
+    write_private(made.state.public_key, "key")
+    return made
+
+
+def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, application: bool = True) -> up.Whole:
+    monkeypatch.setattr(cluster, "observe", lambda *_: seen)
+    return up.plan(one, application)
+
+
+def standing(one: Project, found: Machines) -> ClusterFacts:
+    """A cluster that has everything, and a machine that has made everything."""
+    for path in (one.kubectl.path, one.state.kubeconfig, one.system_archive, *(image.archive for image in one.images)):
+        write_private(path, "made")
+    held = frozenset(image.reference for image in one.images)
+    stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
+    nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
+    return ClusterFacts(found, dict.fromkeys(NAMES, stamp), dict.fromkeys(NAMES, held), {}, nodes, True)
+
+
+def passwords(folder: Path) -> None:
+    write_private(folder / ".env", "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
+
+
+def test_a_machine_with_package_registries_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch)
+    steps = by_id(found.plan)
+    assert next(iter(steps)) == "host/packages"
+    assert steps["host/packages"].reason == "mmdebstrap"
+    kinds = {"release/kubernetes", "image/system", "rootfs/machine", "rootfs/mysql", "image/db", "local/disk", "node/dev-control",
+             "cluster/provision", "cluster/answers", "secrets/env", "deploy/db", "deploy/api", "deploy/ui"}
+    assert kinds <= set(steps)
+    assert not any(name.startswith(("load/", "push/")) for name in steps), "images lie on the nodes' disk"
+    assert not found.blind
+    assert found.plan.losses == ()
+
+
+def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = by_id(whole(project(tmp_path, DESKTOP), ClusterFacts(three("missing")), monkeypatch).plan)
+    assert {"release/kubeadm", "release/kubelet", "release/kubectl"} <= set(steps)
+    assert "release/etcd" not in steps
+    assert not any(name in steps for name in ("rootfs/python", "rootfs/mysql", "rootfs/npm"))
+
+
+def test_the_cluster_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch, application=False)
+    assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in found.plan.ids)
+
+
+def test_a_second_run_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    passwords(tmp_path)
+    assert whole(one, standing(one, three()), monkeypatch).plan.ids == ()
+
+
+def test_a_changed_api_is_built_loaded_and_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    passwords(tmp_path)
+    seen = standing(one, three())
+    api = next(image for image in one.images if image.part == "api")
+    api.archive.unlink()
+    seen = replace(seen, images={name: held - {api.reference} for name, held in seen.images.items()})
+    steps = by_id(whole(one, seen, monkeypatch).plan)
+    assert {"image/api", "load/api"} <= set(steps)
+    assert steps["load/api"].needs[0] == "image/api"
+    assert not any(name.startswith("node/") or name == "cluster/provision" for name in steps)
+
+
+def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    passwords(tmp_path)
+    seen = replace(standing(one, three("stopped")), stamps={}, images={}, nodes=(), answers=False)
+    found = whole(one, seen, monkeypatch)
+    assert found.blind
+    assert found.plan.ids == ("host/packages", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers")
+
+
+def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def holds(reference: str, plain: bool) -> bool:
+        asked.append((reference, plain))
+        return "ui-node" in reference
+
+    monkeypatch.setattr(load, "in_registry", holds)
+    one = project(tmp_path, keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}")
+    passwords(tmp_path)
+    steps = by_id(whole(one, replace(standing(one, three()), images=dict.fromkeys(NAMES, frozenset())), monkeypatch).plan)
+    assert [name for name in steps if name.startswith(("push/", "load/"))] == ["push/db", "push/api"]
+    assert all(plain for _, plain in asked)
+    line, = steps["push/api"].action.commands()  # type: ignore[attr-defined]
+    assert line.startswith("podman --runtime runc --cgroup-manager cgroupfs push --tls-verify=false 192.168.1.5:5000/ana/fast-api-products:")
+
+
+def test_lost_passwords_never_lock_a_database_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    seen = replace(standing(one, three()), workloads=(KubeWorkload("mysql", "db", 1, 1),))
+    assert secrets.missing(one.state.secrets)
+    try:
+        steps = by_id(whole(one, seen, monkeypatch).plan)
+    except Refused:
+        return
+    assert "deploy/db" not in steps and "secrets/env" not in steps
+
+
+def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kubeup.deploy.apply import Deployment
+    from kubeup.shell import failed
+
+    def refuse(*_: object) -> str:
+        raise failed(("kubectl", "diff"), 1, 'The StatefulSet "mysql" is invalid: spec: Forbidden: updates to statefulset spec')
+
+    one = project(tmp_path)
+    passwords(tmp_path)
+    seen = standing(one, three())
+    monkeypatch.setattr(Deployment, "diff", refuse)
+    with pytest.raises(KubeupError):
+        whole(one, seen, monkeypatch)
+
+
+def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
+    error = error_of(packages.plan, ("podman", "mmdebstrap"), replace(DESKTOP, root=False))
+    assert error.next == "sudo apt-get install podman mmdebstrap"
+
+
+def test_packages_of_this_machine() -> None:
+    assert packages.installed(recorded("plans/dpkg_query")) == {"apt-transport-https", "mmdebstrap", "podman", "runc", "tmux", "vim"}
+    step, = packages.plan(("podman",), DESKTOP)
+    assert step.action.commands() == (  # type: ignore[attr-defined]
+        "apt-get -q -o DPkg::Lock::Timeout=300 update",
+        "apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
+    assert packages.plan((), DESKTOP) == []
+
+
+def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
+    error = error_of(base.make, "nowhere", settings(tmp_path), state(tmp_path), DESKTOP)
+    assert isinstance(error, UsageError)
+    assert error.what == "the provider nowhere is not there yet"
+    assert "local" in error.why
+
+
+def _chosen(one: Project) -> KubeupError | None:
+    try:
+        one.chosen  # noqa: B018
+    except KubeupError as error:
+        return error
+    return None
+
+
+def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
+    error = _chosen(project(tmp_path, replace(DESKTOP, root=False)))
+    assert error is not None
+    assert error.what == "no provider works on this machine"
+    assert error.why.startswith("local: the provider local does not work for a user who is not root")
+    for other in ("minikube", "vagrant", "hosts", "existing"):
+        assert other in error.why
+
+
+def test_choices_stay(tmp_path: Path) -> None:
+    from kubeup.project import CHOICES, _choices
+
+    one = project(tmp_path, DESKTOP)
+    assert _choices(one.state.folder / CHOICES) is None
+    one.remember_choices()
+    assert frozenset(_choices(one.state.folder / CHOICES) or ()) == DESKTOP.reachable
+    write_private(one.state.folder / CHOICES, "{broken")
+    assert _choices(one.state.folder / CHOICES) is None

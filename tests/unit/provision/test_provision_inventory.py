@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import DESKTOP, SANDBOX, settings, state, three
+
+from kubeup.facts.host import HostFacts
+from kubeup.provision import inventory as inventories
+from kubeup.provision import play
+from kubeup.provision.inventory import Ingredients
+from kubeup.release import source
+from kubeup.settings.model import NodeSpec
+from kubeup.ssh import Reach
+
+
+@pytest.fixture
+def made_of(tmp_path: Path) -> Callable[..., Ingredients]:
+    def make(keys: str = "", host: HostFacts = SANDBOX, **machines: Any) -> Ingredients:
+        chosen, where = settings(tmp_path, keys), state(tmp_path)
+        reaches = [Reach(one.name, one.role, one.address, chosen.ssh.user, where.private_key, where.known_hosts) for one in chosen.nodes_list()]
+        return Ingredients(chosen, where, host, three(**machines), source.choose("auto", host), reaches, Path("/cache/images.tar"))
+
+    return make
+
+
+def variables(ingredients: Ingredients) -> dict[str, Any]:
+    found: dict[str, Any] = inventories.inventory(ingredients)["nodes"]["vars"]
+    return found
+
+
+def test_hosts_and_groups(made_of: Callable[..., Ingredients], tmp_path: Path) -> None:
+    whole = inventories.inventory(made_of())
+    assert whole["nodes"]["hosts"]["dev-worker-1"] == {
+        "ansible_host": "192.168.60.11", "ansible_port": 22, "ansible_user": "vagrant", "kubeup_address": "192.168.60.11",
+        "kubeup_pod_range": "10.244.1.0/24", "kubeup_reserved": "memory=20009Mi"}
+    assert whole["control"] == {"hosts": {"dev-control": {}}}
+    assert whole["workers"] == {"hosts": {"dev-worker-1": {}, "dev-worker-2": {}}}
+    assert whole["nodes"]["vars"]["ansible_ssh_private_key_file"] == str(tmp_path / "state" / "id_rsa")
+    assert "StrictHostKeyChecking=yes" in whole["nodes"]["vars"]["ansible_ssh_common_args"]
+
+
+def test_variables_for_nodes_in_containers(made_of: Callable[..., Ingredients]) -> None:
+    found = variables(made_of(limited=True, cgroup_driver="cgroupfs"))
+    assert found["kubeup_cgroup_driver"] == "cgroupfs"
+    assert found["kubeup_limited_nodes"] is found["kubeup_container_nodes"] is found["kubeup_node_has_release"] is True
+    assert (found["kubeup_version"], found["kubeup_context"]) == ("1.26.1", "kubeup-dev")
+    assert found["kubeup_pause_image"] == "registry.k8s.io/pause:3.9"
+    assert [one["name"] for one in found["kubeup_binaries"]] == ["kubeadm", "kubelet", "kubectl"]
+    assert found["kubeup_plain_registries"] == []
+
+
+def test_machines_that_are_no_containers_reserve_nothing(made_of: Callable[..., Ingredients]) -> None:
+    whole = inventories.inventory(made_of(containers=False))
+    assert {row["kubeup_reserved"] for row in whole["nodes"]["hosts"].values()} == {""}
+
+
+def test_what_a_node_must_not_count() -> None:
+    spec = NodeSpec("dev-worker-1", "worker", "192.168.60.11", 2, 4096)
+    assert inventories.reserved(spec, DESKTOP) == "cpu=6,memory=12288Mi"
+    assert inventories.reserved(spec, SANDBOX) == "memory=20009Mi"
+    assert inventories.reserved(spec, replace(DESKTOP, cpus=4, memory=4096)) == "cpu=2"
+    assert inventories.reserved(spec, replace(DESKTOP, cpus=1, memory=2048)) == ""
+
+
+@pytest.mark.parametrize(("network", "expected"), [
+    ("10.244.0.0/16", ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]),
+    ("10.9.4.0/22", ["10.9.4.0/24", "10.9.5.0/24", "10.9.6.0/24"]),
+])
+def test_each_node_has_a_range_of_its_own(tmp_path: Path, network: str, expected: list[str]) -> None:
+    chosen = settings(tmp_path, f"network: {{pod_cidr: {network}}}")
+    assert list(inventories.pod_ranges(chosen, chosen.nodes_list()).values()) == expected
+
+
+@pytest.mark.parametrize(("registry", "plain"), [
+    ("192.168.1.5:5000", True), ("10.0.0.7", True), ("127.0.0.1:5000", True), ("localhost:5000", True),
+    ("docker.io", False), ("registry.example.org:5000", False), ("8.8.8.8:5000", False),
+])
+def test_only_registries_on_private_addresses_are_plain(tmp_path: Path, registry: str, plain: bool) -> None:
+    chosen = settings(tmp_path, f"images: {{via: registry, prefix: ana, registry: '{registry}'}}")
+    assert inventories.plain_registries(chosen) == ([registry] if plain else [])
+
+
+@pytest.mark.parametrize("keys", [
+    "network: {pod_cidr: 10.200.0.0/16}",
+    "network: {service_cidr: 10.97.0.0/16}",
+    "nodes: {workers: {memory: 2048}}",
+    "images: {registry: '192.168.1.5:5000', prefix: ana}",
+])
+def test_a_setting_that_a_node_carries_changes_the_digest(made_of: Callable[..., Ingredients], keys: str) -> None:
+    assert inventories.digest(made_of(keys)) != inventories.digest(made_of())
+
+
+@pytest.mark.parametrize("keys", ["ports: {api: 31007}", "database: {storage: 3Gi}", "environment: 'another label'", "ssh: {user: ana}"])
+def test_a_setting_that_no_node_carries_does_not(made_of: Callable[..., Ingredients], keys: str) -> None:
+    assert inventories.digest(made_of(keys)) == inventories.digest(made_of())
+
+
+def test_where_things_lie_does_not_change_a_node(made_of: Callable[..., Ingredients], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = made_of()
+    first = inventories.digest(before)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    moved = replace(before, state=replace(before.state, folder=tmp_path / "other"), images=Path("/elsewhere/images.tar"))
+    assert inventories.digest(moved) == first
+
+
+def test_another_release_or_another_role_is_another_digest(
+    made_of: Callable[..., Ingredients], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = made_of()
+    first = inventories.digest(before)
+    assert inventories.digest(replace(before, release=source.choose("download", SANDBOX))) != first
+    (tmp_path / "ansible").mkdir()
+    (tmp_path / "ansible" / "site.yml").write_text("[]")
+    monkeypatch.setattr(inventories, "ANSIBLE", tmp_path / "ansible")
+    assert inventories.digest(before) != first
+
+
+def test_plain_ansible_reads_the_same_from_the_file(made_of: Callable[..., Ingredients]) -> None:
+    whole = inventories.inventory(made_of())
+    assert yaml.safe_load(play.text(whole)) == whole

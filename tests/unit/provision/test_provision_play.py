@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import error_of, recorded, state
+
+from kubeup.errors import CommandError
+from kubeup.provision import play
+from kubeup.provision.inventory import ANSIBLE
+from kubeup.provision.play import Provision
+
+OUTPUT = recorded("provision/ansible_playbook.txt")
+
+
+def test_lines_worth_showing() -> None:
+    shown = [play.readable(line) for line in OUTPUT.splitlines() if play.readable(line)]
+    assert [line.split(" =>")[0] for line in shown] == [
+        "Write the containerd configuration", "fatal: [dev-worker-1]: UNREACHABLE!", "changed: [dev-control]", "changed: [dev-worker-2]",
+        "Look at the version", "Join the cluster", "fatal: [dev-worker-2]: FAILED!", "Restart containerd", "changed: [dev-control]",
+        *[line for line in OUTPUT.splitlines() if ": ok=" in line]]
+    assert "Connection refused" in shown[1]
+
+
+@pytest.mark.parametrize("line", ["ok: [dev-control]", "skipping: [dev-control]", "PLAY [all] ****", "", "Origin: /home/ana/site.yml:4:7"])
+def test_lines_that_are_not(line: str) -> None:
+    assert play.readable(line) == ""
+
+
+def test_changes_of_each_host() -> None:
+    assert play.changed(OUTPUT) == {"dev-control": 2, "dev-worker-1": 0, "dev-worker-2": 1}
+    assert play.changed("") == {}
+
+
+def test_command_lines(tmp_path: Path) -> None:
+    inventory = tmp_path / "state" / "inventory.yml"
+    assert Provision(state(tmp_path), "").commands() == (f"ansible-playbook -i {inventory} {ANSIBLE}/site.yml",)
+    all_of_it = Provision(state(tmp_path), "", limit="dev-worker-1", tags="containerd", verbosity=2, check=True)
+    assert all_of_it.commands() == (
+        f"ansible-playbook -i {inventory} -vv --limit dev-worker-1 --tags containerd --check --diff {ANSIBLE}/site.yml",)
+
+
+def test_a_failed_play_names_the_way_to_all_details(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def write(*argv: str, log: object, cwd: str, env: dict[str, str]) -> str:
+        for line in OUTPUT.splitlines():
+            log(line)  # type: ignore[operator]
+        assert cwd == str(ANSIBLE)
+        assert env["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+        raise CommandError("ansible-playbook failed", OUTPUT[-200:], "", code=4)
+
+    monkeypatch.setattr("kubeup.shell.write", write)
+    error = error_of(Provision(state(tmp_path), "nodes: {}\n").run, said.append)
+    assert f"ansible-playbook -vvv -i {tmp_path}/state/inventory.yml {ANSIBLE}/site.yml" in error.next
+    assert "Join the cluster" in said and "ok: [dev-control]" not in said
+    written = tmp_path / "state" / "inventory.yml"
+    assert written.read_text() == "nodes: {}\n"
+    assert written.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_users_own_ansible_settings_do_not_count() -> None:
+    found = play.environment()
+    assert found["ANSIBLE_CONFIG"] == str(ANSIBLE / "ansible.cfg")
+    assert Path(found["ANSIBLE_CONFIG"]).exists()
+    assert Path(found["ANSIBLE_STRATEGY_PLUGINS"]).is_dir(), "mitogen is one of the project's dependencies"

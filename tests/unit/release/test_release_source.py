@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, SANDBOX, error_of, recorded
+
+from kubeup.release import build, source
+from kubeup.release.build import GoCompile
+from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
+from kubeup.release.download import DownloadBinary
+
+ARM = replace(DESKTOP, arch="arm64")
+
+
+def test_an_open_internet_downloads() -> None:
+    release = source.choose("auto", DESKTOP)
+    assert (release.source, release.arch) == ("download", "amd64")
+    assert release.why == "https://dl.k8s.io and registry.k8s.io answer"
+    assert release.missing_downloads() == ("kubeadm", "kubelet", "kubectl")
+    assert release.missing_builds() == ()
+
+
+@pytest.mark.parametrize("silent", source.ANSWERS)
+def test_one_silent_site_means_that_all_is_built(silent: str) -> None:
+    release = source.choose("auto", replace(DESKTOP, reachable=DESKTOP.reachable - {silent}))
+    assert release.source == "build"
+    assert release.why == f"{silent} does not answer"
+
+
+def test_package_registries_only() -> None:
+    release = source.choose("auto", SANDBOX)
+    assert (release.source, release.why) == ("build", "https://dl.k8s.io/ does not answer")
+    assert [one.name for one in release.missing_builds()] == ["kubernetes", "etcd", "coredns", "metrics-server", "pause"]
+    assert release.missing_downloads() == ()
+
+
+@pytest.mark.parametrize("wanted", ["download", "build"])
+def test_the_settings_have_the_last_word(wanted: str) -> None:
+    for host in (DESKTOP, SANDBOX):
+        assert (source.choose(wanted, host).source, source.choose(wanted, host).why) == (wanted, "asked for by release.source")
+
+
+def test_an_unknown_processor() -> None:
+    error = error_of(source.choose, "auto", replace(DESKTOP, arch="riscv64"))
+    assert "riscv64" in error.what
+    assert "`existing`" in error.next
+
+
+def test_download_addresses_of_both_processors(tmp_path: Path) -> None:
+    one = DownloadBinary("kubelet", "https://dl.k8s.io/", "arm64", tmp_path)
+    assert one.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"
+    assert one.commands() == (f"curl -fLo {tmp_path}/kubelet https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet",)
+    assert one.already() == ""
+    (tmp_path / "kubelet").touch()
+    assert one.already() == "downloaded"
+
+
+def test_processors_mirrors_and_ways_do_not_share_a_folder(cache_home: Path) -> None:
+    releases = [source.choose("download", DESKTOP), source.choose("download", ARM), source.choose("download", DESKTOP, "https://mirror.example.org"),
+                source.choose("build", DESKTOP), source.choose("build", ARM)]
+    assert len({release.binary("kubelet") for release in releases}) == 5
+    assert len({release.identity() for release in releases}) == 5
+    assert all(release.binary("kubelet").is_relative_to(cache_home / "release" / "v1.26.1") for release in releases)
+
+
+def test_a_folder_in_the_cache_is_not_built_again() -> None:
+    release = source.choose("build", SANDBOX)
+    release.folder(KUBERNETES_BUILD).mkdir(parents=True)
+    assert "kubernetes" not in [one.name for one in release.missing_builds()]
+    assert GoCompile(KUBERNETES_BUILD, release.folder(KUBERNETES_BUILD)).already().startswith("built (kubernetes-")
+
+
+def test_other_flags_are_another_build() -> None:
+    release = source.choose("build", SANDBOX)
+    assert release.folder(replace(KUBERNETES_BUILD, tags="")) != release.folder(KUBERNETES_BUILD)
+    assert release.folder(replace(KUBERNETES_BUILD, ldflags="")) != release.folder(KUBERNETES_BUILD)
+    assert release.folder(replace(KUBERNETES_BUILD, seconds=1)) == release.folder(KUBERNETES_BUILD)
+
+
+def test_every_system_image_has_a_build_for_its_binary() -> None:
+    built = {name for one in BUILDS for name in one.binaries}
+    assert {image.binary for image in IMAGES} <= built
+
+
+def test_the_compile_command_is_the_whole_truth() -> None:
+    pause = next(one for one in BUILDS if one.name == "pause")
+    assert GoCompile(pause, Path("/cache/pause")).commands() == ("go build -v -trimpath -mod=readonly -ldflags '-s -w' -o /cache/pause/pause .",)
+
+
+def test_the_compile_command_of_kubernetes_can_be_pasted() -> None:
+    lines = GoCompile(KUBERNETES_BUILD, Path("/cache/k")).commands()
+    start = "go build -v -trimpath -mod=readonly -tags providerless -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v1.26.1"
+    assert lines[1].startswith(start)
+    assert lines[1].endswith("-o /cache/k/kubelet k8s.io/kubernetes/cmd/kubelet")
+
+
+@pytest.mark.parametrize(("text", "minor"), [
+    (recorded("release/go_version"), 19),
+    ("go version go1.22.5 linux/arm64", 22),
+    ("go version devel go1.21-1b4f1dc95d Mon Aug 7 18:04:34 2023 +0000 linux/amd64", 21),
+    ("gccgo (Debian 12.2.0-14) 12.2.0", 0),
+    ("", 0),
+])
+def test_go_versions(text: str, minor: int) -> None:
+    assert build.go_minor(text) == minor
+
+
+def test_without_a_fitting_go_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(build, "go_tool", lambda: "")
+    error = error_of(GoCompile(KUBERNETES_BUILD, tmp_path / "k").run, print)
+    assert "apt-get install golang-1.19-go" in error.next
+    assert not (tmp_path / "k").exists()

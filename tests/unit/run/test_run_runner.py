@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import Do, DoneAlready, Told, error_of, step
+
+from kubeup.errors import KubeupError, Refused
+from kubeup.plan import Step, plan_of
+from kubeup.run import SIDE_BY_SIDE, Journal, Result, lock, run
+
+
+def carry_out(folder: Path, *steps: Step) -> tuple[Result, Told]:
+    told = Told()
+    return run(plan_of(steps), told, Journal(folder, "up")), told
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def test_needs_are_done_first(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def note(name: str, *needs: str) -> Step:
+        return step(name, *needs, action=Do(lambda: order.append(name)))
+
+    result, _ = carry_out(tmp_path, note("last", "left", "right"), note("left", "first"), note("right", "first"), note("first"))
+    assert order[0] == "first" and order[3] == "last"
+    assert sorted(result.changed) == ["first", "last", "left", "right"]
+
+
+def test_steps_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> None:
+    meet = threading.Barrier(3)
+    carry_out(tmp_path, *(step(name, action=Do(lambda: meet.wait(5))) for name in "abc"))
+    assert not meet.broken
+
+
+def test_progress_and_journal(tmp_path: Path) -> None:
+    _, told = carry_out(tmp_path, step("node/a", action=Do(lines=("copying", "starting"))))
+    assert told.rows == [("node/a", "started"), ("node/a", "copying"), ("node/a", "starting"), ("node/a", "changed")]
+    found = rows(tmp_path)
+    assert [(row["event"], row["step"]) for row in found] == [("plan", ""), ("start", "node/a"), ("changed", "node/a"), ("end", "")]
+    assert found[0]["steps"] == ["node/a"]
+    assert {row["command"] for row in found} == {"up"}
+    assert found[2]["seconds"] >= 0 and found[2]["time"][:2] == "20"
+    assert "copying" not in (tmp_path / "journal.jsonl").read_text(), "what tools print may hold a secret"
+
+
+def test_what_is_done_already_does_not_run_and_its_followers_do(tmp_path: Path) -> None:
+    ran: list[str] = []
+    result, told = carry_out(tmp_path, step("a", action=DoneAlready(lambda: ran.append("a"))), step("b", "a", action=Do(lambda: ran.append("b"))))
+    assert ran == ["b"]
+    assert result.changed == ["b"]
+    assert ("a", "already: v1.26.1 is there") in told.rows
+    assert {"event": "already", "step": "a", "why": "v1.26.1 is there"}.items() <= rows(tmp_path)[1].items()
+
+
+def test_a_failure_starts_nothing_further_and_lets_others_end(tmp_path: Path) -> None:
+    told, journal, ran = Told(), Journal(tmp_path, "up"), list[str]()
+
+    def slow() -> None:
+        while ("broken", "failed") not in told.rows:
+            time.sleep(0.005)
+        time.sleep(0.05)
+        ran.append("slow")
+
+    def broken() -> None:
+        raise KubeupError("no space left on device", "df says so", "make room")
+
+    plan = plan_of([step("slow", action=Do(slow)), step("broken", action=Do(broken)), step("after", "slow", action=Do(lambda: ran.append("after"))),
+                    step("never", "broken", action=Do(lambda: ran.append("never")))])
+    error = error_of(run, plan, told, journal)
+    assert ran == ["slow"]
+    assert error.what == "do broken: no space left on device"
+    assert (error.why, error.next) == ("df says so", "make room")
+    assert ("broken", "failed") in told.rows and ("slow", "changed") in told.rows
+    assert rows(tmp_path)[-1]["failed"] == "do broken: no space left on device"
+
+
+def test_a_failure_stops_steps_that_wait_for_a_free_place(tmp_path: Path) -> None:
+    told, ran = Told(), list[str]()
+
+    def broken() -> None:
+        raise KubeupError("no")
+
+    def slow() -> None:
+        while ("0", "failed") not in told.rows:
+            time.sleep(0.005)
+        time.sleep(0.1)
+
+    steps = [step("0", action=Do(broken)), *(step(str(n), action=Do(slow)) for n in range(1, SIDE_BY_SIDE)),
+             *(step(f"queued-{n}", action=Do(lambda: ran.append("queued"))) for n in range(5))]
+    error_of(run, plan_of(steps), told, Journal(tmp_path, "up"))
+    assert ran == []
+
+
+def test_a_mistake_in_kubeup_is_told_with_its_place(tmp_path: Path) -> None:
+    error = error_of(carry_out, tmp_path, step("a", action=Do(lambda: 1 / 0)))
+    assert error.what == "do a: ZeroDivisionError: division by zero"
+    assert error.why.startswith(f"{__file__}:")
+    assert "mistake in kubeup" in error.next
+
+
+class Broken(Do):
+    def already(self) -> str:
+        empty: dict[str, str] = {}
+        return empty["missing"]
+
+
+def test_a_mistake_while_looking_again_is_told_too(tmp_path: Path) -> None:
+    assert "KeyError" in error_of(carry_out, tmp_path, step("a", action=Broken())).what
+
+
+def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
+    meet = threading.Barrier(2)
+
+    def first() -> None:
+        meet.wait(5)
+        raise KubeupError("first")
+
+    def second() -> None:
+        meet.wait(5)
+        time.sleep(0.1)
+        raise KubeupError("second")
+
+    assert error_of(carry_out, tmp_path, step("b", action=Do(second)), step("a", action=Do(first))).what == "do a: first"
+
+
+def test_an_interrupt_is_written_down_and_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+    monkeypatch.setattr("kubeup.shell.stop_all", lambda: stopped.append(True))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(tmp_path, step("a", action=Do(interrupt)))
+    assert stopped
+    assert rows(tmp_path)[-1]["event"] == "interrupted"
+
+
+def test_one_command_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "dev"
+    with lock(folder, "up") as journal:
+        journal.add("plan")
+        error = error_of(lock(folder, "down").__enter__)
+        assert isinstance(error, Refused)
+        assert error.why.startswith("up (process ")
+    with lock(folder, "down"):
+        assert "down (process" in (folder / "lock").read_text()
+    assert (folder / "lock").read_text() == ""
+    assert rows(folder)[0]["command"] == "up"
+
+
+def test_a_failed_command_lets_go_of_the_profile(tmp_path: Path) -> None:
+    with pytest.raises(KubeupError), lock(tmp_path, "up"):
+        raise KubeupError("no")
+    with lock(tmp_path, "up again"):
+        pass
+
+
+def test_an_empty_plan_does_nothing(tmp_path: Path) -> None:
+    result, told = carry_out(tmp_path)
+    assert (result.done, told.rows) == ([], [])

@@ -1,0 +1,213 @@
+"""Against real small commands."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from builders import error_of
+
+from kubeup import shell
+from kubeup.errors import CommandError
+
+real = pytest.mark.real
+
+
+@real
+def test_reading() -> None:
+    assert shell.read("sh", "-c", "echo out; echo err >&2") == shell.Output(0, "out\n", "err\n")
+    assert not shell.read("sh", "-c", "exit 3", ok=(0, 3)).ok
+    assert shell.read("sh", "-c", "exit 7", ok=None).code == 7
+
+
+@real
+def test_a_failure_shows_the_command_and_its_last_lines() -> None:
+    error = error_of(shell.read, "sh", "-c", "for n in $(seq 40); do echo line $n >&2; done; exit 5")
+    assert isinstance(error, CommandError)
+    assert error.what == "sh failed" and error.status == 5
+    lines = error.why.splitlines()
+    assert lines[0].endswith("ended with status 5")
+    assert lines[1:] == [f"line {n}" for n in range(26, 41)]
+    assert "line 1\n" in error.stderr
+
+
+@real
+def test_standard_output_is_the_cause_where_nothing_else_was_said() -> None:
+    assert error_of(shell.read, "sh", "-c", "echo told here; exit 1").why.endswith("told here")
+
+
+def test_a_missing_tool() -> None:
+    error = shell.missing("mmdebstrap")
+    assert (error.what, error.why, error.status) == ("mmdebstrap is not installed", "no `mmdebstrap` on PATH", 127)
+
+
+@real
+def test_a_missing_tool_is_told_by_name() -> None:
+    for call in (shell.read, shell.write):
+        assert error_of(call, "no-such-tool-of-kubeup", "--version").what == "no-such-tool-of-kubeup is not installed"
+
+
+@real
+@pytest.mark.parametrize("text", ["", "one line\n", "no newline", "ä\n" * 50_000], ids=["empty", "line", "no newline", "100 kB"])
+def test_input_arrives_whole(text: str) -> None:
+    assert shell.read("cat", stdin=text).stdout == text
+    assert shell.read("cat", stdin=text.encode()).stdout == text
+
+
+@real
+def test_without_input_nothing_is_read_from_the_terminal() -> None:
+    assert shell.read("cat").stdout == ""
+
+
+@real
+def test_a_secret_by_input_or_environment_is_in_no_command_line() -> None:
+    script = "cat >/dev/null; tr '\\0' ' ' </proc/self/cmdline; exit 4"
+    error = error_of(lambda: shell.read("sh", "-c", script, stdin="hunter2-secret", env={"PASSWORD": "hunter2-secret"}))
+    assert "hunter2-secret" not in "\n".join(error.lines())
+    assert shell.read("sh", "-c", "printf %s \"$PASSWORD\"", env={"PASSWORD": "hunter2-secret"}).stdout == "hunter2-secret"
+
+
+@real
+def test_environment_and_folder(tmp_path: Path) -> None:
+    assert shell.read("sh", "-c", "pwd; echo $HOME", cwd=str(tmp_path)).stdout == f"{tmp_path}\n{os.environ['HOME']}\n"
+
+
+@real
+def test_writing_hands_lines_on_as_they_come() -> None:
+    came: list[tuple[str, float]] = []
+    began = time.monotonic()
+    out = shell.write("sh", "-c", "echo one; echo two >&2; sleep 0.3; printf 'last'", log=lambda line: came.append((line, time.monotonic() - began)))
+    assert sorted(line for line, _ in came) == ["last", "one", "two"]
+    assert dict(came)["one"] < 0.25 <= dict(came)["last"]
+    assert out == "one\nlast"
+
+
+@real
+def test_a_progress_bar_is_its_last_drawing() -> None:
+    came: list[str] = []
+    shell.write("printf", "10%%\\r50%%\\r100%%\\nend\\r\\n\\n", log=came.append)
+    assert came == ["100%", "end"]
+
+
+@real
+def test_a_failed_write_keeps_its_last_lines() -> None:
+    error = error_of(shell.write, "sh", "-c", "for n in $(seq 30); do echo $n; done; exit 2")
+    assert error.why.splitlines()[1:] == [str(n) for n in range(16, 31)]
+
+
+@real
+@pytest.mark.parametrize("call", [shell.read, shell.write])
+def test_too_long_ends_the_command_and_its_children(call: object) -> None:
+    began = time.monotonic()
+    error = error_of(lambda: call("sh", "-c", "sleep 30 & wait", timeout=0.2))  # type: ignore[operator]
+    assert time.monotonic() - began < 5
+    assert error.what == "sh took longer than 0.2 s"
+
+
+@real
+def test_an_interrupt_ends_what_runs() -> None:
+    ended: list[int] = []
+    thread = threading.Thread(target=lambda: ended.append(shell.read("sleep", "30", ok=None).code))
+    thread.start()
+    while not shell._running:
+        time.sleep(0.01)
+    shell.stop_all()
+    thread.join(5)
+    assert ended and ended[0] != 0
+    assert shell._running == {}
+
+
+def more(seen: list[str]) -> Callable[[str], bool]:
+    """Notes every line and never has enough."""
+
+    def each(line: str) -> bool:
+        seen.append(line)
+        return False
+
+    return each
+
+
+@real
+def test_a_stream_ends_when_enough_was_seen() -> None:
+    seen: list[str] = []
+
+    def each(line: str) -> bool:
+        seen.append(line)
+        return line == "3"
+
+    began = time.monotonic()
+    shell.stream("sh", "-c", "echo 1; echo 2; sleep 0.3; echo 3; sleep 30", each=each)
+    assert seen == ["1", "2", "3"]
+    assert time.monotonic() - began < 5
+    assert shell._running == {}
+
+
+def test_a_stream_ends_its_command_though_a_line_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+
+    class Process:
+        def signal_group(self, _: int) -> None:
+            told.set()
+
+    def run(argv: object, out: shell.Lines, *_: object) -> int:
+        out.write(b"ready\n")
+        time.sleep(0.1)  # until sh.Command(...)() has returned
+        _[-1](Process())  # type: ignore[operator]
+        return 0 if told.wait(1) else 1
+
+    monkeypatch.setattr(shell, "_run", run)
+    shell.stream("kubectl", "get", "--watch", each=lambda line: line == "ready")
+    assert told.is_set()
+
+
+@real
+def test_a_stream_ticks_while_nothing_comes_and_ends_with_its_command() -> None:
+    seen: list[str] = []
+    shell.stream("sh", "-c", "echo 1; sleep 0.4", each=more(seen), tick=0.1)
+    assert seen[0] == "1" and set(seen[1:]) == {""} and len(seen) >= 3
+
+
+@real
+def test_a_mistake_while_watching_ends_the_command() -> None:
+    def each(line: str) -> bool:
+        if line == "2":
+            raise ValueError("not JSON")
+        return False
+
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="not JSON"):
+        shell.stream("sh", "-c", "echo 1; sleep 0.2; echo 2; sleep 2", each=each)
+    while shell._running and time.monotonic() - began < 1.5:
+        time.sleep(0.02)
+    assert not shell._running
+
+
+@real
+def test_the_last_line_of_a_stream_may_lack_its_newline() -> None:
+    seen: list[str] = []
+    shell.stream("printf", "1\\n2", each=more(seen))
+    assert seen == ["1", "2"]
+
+
+@real
+def test_a_stream_of_a_missing_tool_is_an_error() -> None:
+    assert "not installed" in error_of(lambda: shell.stream("no-such-tool-of-kubeup", each=bool)).what
+
+
+def test_what_is_shown_can_be_pasted() -> None:
+    assert shell.shown(["ssh", "dev", "echo 'it is'; ls"]) == "ssh dev 'echo '\"'\"'it is'\"'\"'; ls'"
+    assert shell.shown(["a" * 300], 20) == "a" * 19 + "…"
+
+
+def test_sbin_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shell.which("ldconfig") in ("/usr/sbin/ldconfig", "/sbin/ldconfig")
+
+
+def test_an_unmarked_test_starts_nothing() -> None:
+    with pytest.raises(AssertionError, match=r"mark it with pytest\.mark\.real"):
+        shell.read("true")
