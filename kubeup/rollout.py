@@ -16,7 +16,7 @@ from kubeup.images import load as loads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import Project
-from kubeup.up import push_steps
+from kubeup.up import data_step, push_steps
 
 DELETED = "statefulset,deployment,service,configmap,secret"  # neither claim nor volume: those hold the data
 
@@ -50,9 +50,12 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if generated:
         from kubeup.up import PLACEHOLDER
 
-        return plan_of(steps, apply.plan(project.deployment(PLACEHOLDER), None, (secrets.STEP,), parts))
-    deployment = project.deployment()
-    return plan_of(steps, apply.plan(deployment, deployment.diff(parts), (), parts))
+        applied = apply.plan(project.deployment(PLACEHOLDER), None, (secrets.STEP,), parts)
+    else:
+        deployment = project.deployment()
+        applied = apply.plan(deployment, deployment.diff(parts), (), parts)
+    look = [data_step(project, (secrets.STEP,))] if any(step.id == "deploy/db" for step in applied) else []
+    return plan_of(steps, look, applied)
 
 
 def pods(project: Project) -> tuple[KubePod, ...]:

@@ -40,7 +40,8 @@ class Reach:
 
     def argv(self, *command: str, user: str = "") -> list[str]:
         """The same connection by OpenSSH's own client, for a person or another tool."""
-        options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes", f'-oIdentityFile="{self.key}"',
+        options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
+                   f'-oIdentityFile="{self.key}"',
                    "-oPasswordAuthentication=no", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from kubeup import cluster, packages, secrets
 from kubeup.cluster import ClusterFacts
-from kubeup.deploy import apply
-from kubeup.deploy.overlay import PARTS
+from kubeup.deploy import apply, data
+from kubeup.deploy.overlay import PARTS, volume_node
 from kubeup.errors import CommandError, Refused
 from kubeup.images import build, load
 from kubeup.plan import Plan, Step, plan_of
@@ -51,6 +51,13 @@ def plan(project: Project, application: bool = True) -> Whole:
     return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
 
 
+def data_step(project: Project, needs: tuple[str, ...]) -> Step:
+    """The look at the data folder that comes before the database."""
+    node = next(reach for reach in project.provider.nodes() if reach.name == volume_node(project.settings))
+    return Step(data.STEP, f"look whose data {node.name} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(node, project.state.secrets), needs, 0.5)
+
+
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
     """A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say so."""
     try:
@@ -85,6 +92,8 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
     deployment = project.deployment(PLACEHOLDER if generated else None)
     applied = apply.plan(deployment, diff if facts.answers else None, needs)
+    if any(step.id == "deploy/db" for step in applied):
+        steps.append(data_step(project, needs))
     falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
     return [*steps, *applied, *apply.wait(deployment, falling, needs)]
 

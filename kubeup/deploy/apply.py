@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kubeup import shell
 from kubeup.deploy import watch
+from kubeup.deploy.data import STEP as DATA
 from kubeup.deploy.overlay import PARTS, Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
@@ -124,4 +125,5 @@ def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -
 
 
 def _step(deployment: Deployment, part: str, reason: str, needs: tuple[str, ...]) -> Step:
-    return Step(f"deploy/{part}", f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part), (*needs, f"load/{part}", f"push/{part}"), 12)
+    return Step(f"deploy/{part}", f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part),
+                (*needs, f"load/{part}", f"push/{part}", *((DATA,) if part == "db" else ())), 12)

@@ -168,7 +168,8 @@ def test_a_stream_ends_its_command_though_a_line_comes_at_once(monkeypatch: pyte
 def test_a_stream_ticks_while_nothing_comes_and_ends_with_its_command() -> None:
     seen: list[str] = []
     shell.stream("sh", "-c", "echo 1; sleep 0.4", each=more(seen), tick=0.1)
-    assert seen[0] == "1" and set(seen[1:]) == {""} and len(seen) >= 3
+    after = seen[seen.index("1") + 1 :]  # a slow start may tick before it
+    assert set(after) == {""} and len(after) >= 2
 
 
 @real
