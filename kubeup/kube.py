@@ -34,7 +34,8 @@ class Kubectl:
         if not self.kubeconfig.exists():
             raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing",
                               "run `inv up`, or `inv cluster.local` for the cluster alone")
-        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout)
+        # a diff tool of the user's own would print what nobody here can read
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env={"KUBECTL_EXTERNAL_DIFF": ""})
 
     def json(self, *words: str, timeout: float = 60) -> Any:
         return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)

@@ -57,7 +57,7 @@ def answers_at(url: str) -> bool:
     import urllib.request
 
     try:
-        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if not os.environ.get("https_proxy") else None
+        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if not any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY")) else None
         with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
             return True
     except urllib.error.HTTPError as error:

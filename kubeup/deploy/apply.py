@@ -59,7 +59,10 @@ class ApplyPart:
 
     def run(self, log: Log) -> None:
         kubectl = self.deployment.kubectl
-        documents = manifests.of_part(manifests.documents(self.deployment.render()), self.part)
+        rendered = manifests.documents(self.deployment.render())
+        # the API reads the database's Secret: whichever of the two comes first brings it
+        secret = [one for one in rendered if self.part == "api" and manifests.key(one) == SECRET]
+        documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
         watch.until_standing(kubectl, self.part, WORKLOADS[self.part], self.wait, log)

@@ -13,7 +13,7 @@ from kubeup.plan import Log
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-UNSCHEDULED_SECONDS = 15.0  # nodes become ready and volumes get bound within
+UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 2.0
 
 
@@ -53,7 +53,7 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
         if reason in IMAGE:
             return Trouble(f"{pod.name} can't get its image {', '.join(pod.images)}", f"{reason}: {message}",
                            "bring it to the nodes: `inv images.load`, or `inv images.push` with images.via: registry")
-        if reason in CONFIG:
+        if reason in CONFIG and waited > UNSCHEDULED_SECONDS:  # a Secret may be a moment behind its pod
             return Trouble(f"{pod.name} can't be started", f"{reason}: {message}", "`inv deploy.all` renews its Secret and settings")
         if reason == "CrashLoopBackOff":
             return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")

@@ -10,7 +10,6 @@ import yaml
 
 # diff -u -N /tmp/LIVE-123/apps.v1.Deployment.default.api /tmp/MERGED-456/apps.v1.Deployment.default.api
 COMPARED = re.compile(r"^diff -u -N \S*/(\S+) \S+$")
-ADDED = re.compile(r"^--- \S+\s+1970-01-01|^@@ -0,0 ")
 
 
 def documents(rendered: str) -> list[dict[str, Any]]:

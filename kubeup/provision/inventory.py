@@ -63,7 +63,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
     control = next(spec for spec in specs if spec.role == "control")
     variables = {
         "ansible_ssh_private_key_file": str(reach[control.name].key),
-        "ansible_ssh_common_args": f"-oUserKnownHostsFile='{made_of.state.known_hosts}' -oStrictHostKeyChecking=yes -oIdentitiesOnly=yes",
+        "ansible_ssh_common_args": f"-oUserKnownHostsFile='\"{made_of.state.known_hosts}\"' -oStrictHostKeyChecking=yes -oIdentitiesOnly=yes",
         "ansible_python_interpreter": "/usr/bin/python3",
         "kubeup_cluster": settings.slug,
         "kubeup_context": f"kubeup-{settings.slug}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import tempfile
 import urllib.error
@@ -80,7 +81,7 @@ def _copy(url: str, file: object, log: Log) -> str:
                 size += len(chunk)
                 file.write(chunk)  # type: ignore[attr-defined]
                 log(f"{size >> 20} of {total >> 20} MiB")
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise KubeupError(f"{url} broke off after {size >> 20} MiB", str(error), "run the same again") from None
     if total and size != total:
         raise KubeupError(f"{url} broke off", f"{size} of {total} bytes came", "run the same again")

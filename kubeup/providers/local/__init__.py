@@ -100,7 +100,7 @@ class Local:
         steps = [self._remove(one.name, data) for one in found]
         if data:
             steps += self._orphaned_data({one.name for one in found})
-        if "podman" in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
+        if self.engine.command[0] in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
             steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
                               tuple(step.id for step in steps)))
         return steps
@@ -171,7 +171,8 @@ class Local:
                                    self.node_image(), disk, self.state.ours)
 
     def _disk(self, needed: Needed) -> str:
-        return f"kubeup-disk-{cache.digest(self.node_image(), *(name for name, _ in needed.archives))}"
+        held = [f"{name} {path.parent.name}" for name, path in needed.archives]
+        return f"kubeup-disk-{cache.digest(self.node_image(), *held)}"
 
     def _foundation(self, needed: Needed) -> list[Step]:
         root = image.rootfs(self.host.stale_mirror)
@@ -183,7 +184,7 @@ class Local:
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("rootfs/machine", "release/kubernetes"), 10),
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
                  nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
         ]
@@ -223,7 +224,8 @@ class Local:
 
     def _orphaned_data(self, done: set[str]) -> list[Step]:
         """Data volumes whose nodes went before (a `down` that kept them)."""
-        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}"), ok=None)
+        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}",
+                                              "--filter", f"label={nodes.OURS}={self.state.ours}"), ok=None)
         names = [name.removesuffix("-data") for name in listed.stdout.split() if name.endswith("-data")]
         return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]

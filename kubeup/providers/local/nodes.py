@@ -133,7 +133,8 @@ class CreateNode:
         shell.write(*argv("volume", "rm", "--force", self.node.var), log=log)
         for volume in (self.node.var, self.node.data):
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
-                shell.write(*argv("volume", "create", "--label", f"{PROFILE}={self.node.profile}", volume), log=log)
+                labels = ("--label", f"{PROFILE}={self.node.profile}", "--label", f"{OURS}={self.node.ours}")
+                shell.write(*argv("volume", "create", *labels, volume), log=log)
         copy_disk(self.engine, self.node.disk, self.node.var, log)
         shell.write(*self.node.argv(self.engine), log=log)
         log("starting")

@@ -65,7 +65,9 @@ def test_a_real_pull_error() -> None:
 
 
 def test_a_secret_that_is_missing(pod: Pod) -> None:
-    found = told(not_ready(pod, {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "mysecret" not found'}}))
+    waiting = not_ready(pod, {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "mysecret" not found'}})
+    assert seen(waiting).trouble(101.0) is None  # it may be a moment behind
+    found = told(waiting, at=116.0)
     assert found.what.endswith("can't be started")
     assert found.why == 'CreateContainerConfigError: secret "mysecret" not found'
 

@@ -122,7 +122,7 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     steps = by_id(local(tmp_path).plan(three("missing"), NEEDED))
     made = [f"node/{name}" for name in ("dev-control", "dev-worker-1", "dev-worker-2")]
     assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made]
-    assert steps["local/image"].needs == ("rootfs/machine", "release/kubernetes")
+    assert steps["local/image"].needs == ("host/packages", "rootfs/machine", "release/kubernetes")
     assert steps["local/disk"].needs == ("local/image", "image/system")
     assert steps["local/disk"].reason == "1 archives, once instead of on every node"
     assert steps["node/dev-worker-2"].needs == ("local/network", "local/disk", keys.STEP)
