@@ -90,12 +90,17 @@ class _connection:
 
     def __enter__(self) -> Any:
         from fabric import Config, Connection
-        from paramiko import RejectPolicy
+        from paramiko import PKey, RejectPolicy
 
         reach = self._reach
         config = Config(overrides={"run": {"in_stream": False}}, lazy=True)
+        try:
+            # loaded here: given a file's name, paramiko tries every kind of key and tells of the last one's failure
+            key = PKey.from_path(reach.key)
+        except Exception as error:
+            raise _explained(reach, error) from None
         self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=CONNECT_SECONDS,
-                                connect_kwargs={"key_filename": str(reach.key), "look_for_keys": False, "allow_agent": False})
+                                connect_kwargs={"pkey": key, "look_for_keys": False, "allow_agent": False})
         # fabric accepts any host key by default
         self._open.client.set_missing_host_key_policy(RejectPolicy())
         if reach.known_hosts.exists():
@@ -117,7 +122,7 @@ def _explained(reach: Reach, error: Exception) -> KubeupError:
     if isinstance(error, BadHostKeyException):
         return KubeupError(f"{node} shows another host key than the one on record", f"{reach.known_hosts} has a different one",
                            "if you replaced that machine yourself, remove its line there; otherwise do not connect")
-    if isinstance(error, PasswordRequiredException):
+    if isinstance(error, PasswordRequiredException) or (isinstance(error, TypeError) and "assword" in str(error)):
         return KubeupError(f"the key {reach.key} has a passphrase", "nodes are reached without anybody there to type it",
                            "make one without (`inv ssh.keys`) and name it in ssh.private_key_path")
     if isinstance(error, AuthenticationException):

@@ -48,4 +48,4 @@ def _pattern(probes: Sequence[Probe], failed: Mapping[tuple[str, str], str]) -> 
 def _next(problems: Sequence[str]) -> str:
     if any("no probe pod" in line for line in problems) and not any("→" in line for line in problems):
         return "mend `pods start` first, then `inv verify`"
-    return "run `inv up`: it sets the pod network's routes on every node anew"
+    return "run `inv ssh.run 'systemctl restart pod-network' --root`: it sets the routes on every node anew"

@@ -1,0 +1,176 @@
+"""One cluster for all tests here: brought up once from nothing, at the end taken down again.
+
+KUBEUP_TEST_STATE=<folder> keeps it (and its state, in that folder) from one run of pytest to the next.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeup import packages, secrets
+from kubeup.state import PROJECT
+from tests.real.harness import PROFILE, Cluster, Ran
+
+# what comes later builds on what went well before, and what destroys most comes last
+ORDER = ("up", "browser", "nodes_by_ssh", "broken", "bad_settings", "drift", "interrupted", "registry", "data", "mariadb", "farewell")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem.removeprefix("test_real_")
+        return ORDER.index(name) if item.path.parent == Path(__file__).parent and name in ORDER else len(ORDER)
+
+    items.sort(key=place)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What was seen before anything was there, and how the cluster came up."""
+
+    before: dict[str, Any]
+    after_looking: dict[str, Any]
+    dry: Ran
+    data: list[dict[str, Any]]
+    up: Ran
+    seen_passwords: list[str]
+
+
+def everything(cluster: Cluster) -> dict[str, Any]:
+    """All that a task may have made."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeup")
+    return {
+        "containers": cluster.containers(), "volumes": cluster.volumes(), "networks": cluster.networks(),
+        "state": sorted(str(path) for path in cluster.folder.rglob("*")) if cluster.folder.exists() else None,
+        "cache": sorted(str(path) for path in folder.glob("*/*")), "env": env_file(),
+    }  # fmt: skip
+
+
+def env_file() -> str:
+    path = PROJECT / ".env"
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture(scope="session")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The profile before its cluster is there. What an earlier, killed run left is removed first."""
+    if os.geteuid() != 0:
+        pytest.skip("nodes are privileged containers: this needs root")
+    kept = os.environ.get("KUBEUP_TEST_STATE", "")
+    cluster = Cluster(Path(kept) if kept else tmp_path_factory.mktemp("kubeup") / "state")
+    if not shutil.which("podman"):
+        install("podman", "runc", "netavark", "aardvark-dns")
+    if not kept:
+        cluster.remove_everything()
+    yield cluster
+    if not kept:
+        cluster.remove_everything()
+
+
+@pytest.fixture(scope="session")
+def brought(nothing: Cluster) -> Brought:
+    """Look twice, then bring up, while somebody watches the process list for passwords."""
+    cluster = nothing
+    before = everything(cluster)
+    dry, data = cluster.inv("up", "--dry"), cluster.inv("up", "--dry", "--json").json
+    after = everything(cluster)
+    with Watcher() as watcher:
+        up = cluster.inv("up", "--yes", timeout=3600, code=None)
+    return Brought(before, after, dry, data, up, watcher.seen)
+
+
+@pytest.fixture
+def fresh(brought: Brought) -> Brought:
+    """How the cluster came up, where this run has brought it up from nothing."""
+    if brought.before["containers"]:
+        pytest.skip("the cluster is kept from an earlier run (KUBEUP_TEST_STATE)")
+    return brought
+
+
+@pytest.fixture(scope="session")
+def standing(nothing: Cluster, brought: Brought) -> Cluster:
+    return nothing
+
+
+@pytest.fixture
+def cluster(standing: Cluster) -> Cluster:
+    """The cluster as its settings want it: what an earlier test that failed left is mended first."""
+    if not standing.containers() or standing.plan():
+        standing.up()
+    return standing
+
+
+@pytest.fixture(scope="session")
+def passwords() -> list[str]:
+    found = secrets.read(PROJECT / ".env")
+    return [found[name] for name in secrets.PASSWORDS if name in found]
+
+
+@pytest.fixture
+def artifacts(request: pytest.FixtureRequest) -> Path:
+    """A folder for what helps to understand a failure; it outlives the run."""
+    folder = Path(os.environ.get("KUBEUP_TEST_ARTIFACTS", "/tmp/kubeup-artifacts"), request.node.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = shutil.which("chromium")
+    if path is None:
+        install("chromium", "fonts-dejavu-core")
+        path = shutil.which("chromium")
+    assert path, "Debian's chromium could not be installed"
+    return path
+
+
+@pytest.fixture(scope="session")
+def registry_tool() -> str:
+    missing = [package for package, tool in (("docker-registry", "docker-registry"), ("apache2-utils", "htpasswd")) if not shutil.which(tool)]
+    if missing:
+        install(*missing)
+    path = shutil.which("docker-registry")
+    assert path, "Debian's docker-registry could not be installed"
+    return path
+
+
+def install(*names: str) -> None:
+    packages.Install(names).run(lambda line: None)
+
+
+class Watcher:
+    """Reads every process' arguments, over and over, for the length of a `with`; keeps those that hold a password."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.05):
+            wanted = [value for name, value in secrets.read(PROJECT / ".env").items() if "PASSWORD" in name]
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = path.read_bytes().decode(errors="replace")
+                except OSError:
+                    continue
+                if any(value in words for value in wanted):
+                    self.seen.append(words.replace("\0", " "))
+
+
+__all__ = ["PROFILE", "Brought"]

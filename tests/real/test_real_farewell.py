@@ -1,0 +1,60 @@
+"""At the end: what all the tests before printed and left holds no password, and nothing of the profile stays."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.real.conftest import Brought
+from tests.real.harness import Cluster
+
+pytestmark = [pytest.mark.real, pytest.mark.long]
+
+
+def test_no_password_was_ever_printed(cluster: Cluster, passwords: list[str]) -> None:
+    assert len(passwords) == 2 and all(len(value) >= 20 for value in passwords)
+    cluster.inv("config.show")
+    cluster.inv("deploy.logs", "db")
+    cluster.inv("deploy.logs", "api")
+    cluster.inv("plan", "--commands", "--set", "database.storage=2Gi", code=None)
+    for ran in cluster.printed:
+        for value in passwords:
+            assert value not in ran.both, ran.words
+
+
+def test_passwords_lie_only_where_they_are_meant_to(cluster: Cluster, passwords: list[str]) -> None:
+    meant = cluster.state / "deploy" / "secret"
+    holding = [path for path in cluster.folder.rglob("*") if path.is_file() and any(value.encode() in path.read_bytes() for value in passwords)]
+    assert holding and {path.parent for path in holding} == {meant}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in holding)
+    env = cluster.project.state.secrets
+    assert env.stat().st_mode & 0o777 == 0o600
+    journal = (cluster.state / "journal.jsonl").read_text()
+    assert not any(value in journal for value in passwords)
+
+
+def test_no_process_had_a_password_among_its_arguments(brought: Brought) -> None:
+    assert brought.seen_passwords == []
+
+
+def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, passwords: list[str]) -> None:
+    kinds = "deployments,statefulsets,pods,configmaps,services,events,replicasets,controllerrevisions"
+    text = cluster.kubectl("get", kinds, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
+    for value in passwords:
+        assert value not in text and hashlib.sha256(value.encode()).hexdigest()[:12] not in text
+    for name in ("e2e-control", "e2e-worker-1", "e2e-worker-2"):
+        found = cluster.on(name, "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '", check=False)
+        assert not any(value in found for value in passwords), name
+
+
+def test_down_with_data_leaves_nothing(cluster: Cluster) -> None:
+    own = Path.home() / ".kube" / "config"
+    before = own.read_bytes() if own.exists() else b""
+    others = set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split()) - set(cluster.containers().values())
+    cluster.inv("down", "--data", "--yes")
+    assert cluster.containers() == {} and cluster.volumes() == set() and cluster.networks() == set()
+    assert others <= set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split())  # other profiles' nodes still run
+    assert (own.read_bytes() if own.exists() else b"") == before
+    assert "Nothing to do." in cluster.inv("down", "--data", "--yes").out

@@ -1,0 +1,96 @@
+"""Commands that come together, are interrupted or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.real.harness import NODES, WORKER_2, Cluster, processes_of, until
+
+pytestmark = [pytest.mark.real, pytest.mark.long]
+
+
+def started(cluster: Cluster, step: str, row: int) -> bool:
+    return any(entry["event"] == "start" and entry["step"] == step for entry in cluster.journal[row:])
+
+
+def alive(numbers: list[int]) -> list[str]:
+    """Those of some processes that still run, zombies aside."""
+    found = []
+    for number in numbers:
+        try:
+            if Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                found.append(Path(f"/proc/{number}/cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_second_command_is_refused_and_names_the_first(cluster: Cluster) -> None:
+    words, row = ("cluster.provision",), len(cluster.journal)
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
+    cluster.podman("update", "--memory", "2100m", WORKER_2)  # so that `up` has something to do
+    ran = cluster.inv("up", "--yes", code=3)
+    assert "another kubeup command is at work on this profile" in ran.err and "cluster.provision" in ran.err
+    assert ran.seconds < 10
+    assert "e2e-control" in cluster.inv("status").out  # who only looks is not kept out
+    cluster.end(process, words, began)
+    cluster.up()
+    assert cluster.limits(WORKER_2) == (2.0, 2048)
+
+
+def test_control_c_ends_everything_it_started(cluster: Cluster) -> None:
+    words, row = ("cluster.provision",), len(cluster.journal)
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
+    time.sleep(2)  # the play has forked
+    children = processes_of(process.pid)
+    assert any("ansible" in text for text in alive(children)), alive(children)
+    os.killpg(process.pid, signal.SIGINT)
+    ran = cluster.end(process, words, began, code=130, timeout=30)
+    assert "interrupted" in ran.both and "run the same again" in ran.both and "Traceback" not in ran.both, str(ran)
+    until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
+    assert cluster.journal[-1]["event"] == "interrupted"
+    cluster.inv("cluster.provision")  # the lock is free
+    assert cluster.plan() == []
+
+
+@pytest.mark.long
+def test_control_c_while_a_node_is_made(cluster: Cluster) -> None:
+    row = len(cluster.journal)
+    cluster.podman("rm", "--force", "--time", "0", WORKER_2)
+    words = ("up", "--yes")
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, f"node/{WORKER_2}", row), "the node being made", 60, 0.02)
+    time.sleep(0.7)
+    os.killpg(process.pid, signal.SIGINT)
+    ran = cluster.end(process, words, began, code=130, timeout=60)
+    assert "Traceback" not in ran.both
+    cluster.up()
+    assert cluster.ready_nodes() == set(NODES) and cluster.plan() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("step", "seconds"), [("node/e2e-worker-1", 1.5), ("cluster/provision", 6), ("cluster/provision", 14), ("deploy/db", 2)])
+def test_killed_in_the_middle_up_goes_on_from_there(cluster: Cluster, step: str, seconds: float) -> None:
+    cluster.inv("down", "--data", "--yes")
+    row, words = len(cluster.journal), ("up", "--yes")
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, step, row), f"{step} under way", 120, 0.05)
+    time.sleep(seconds)
+    children = processes_of(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    for number in children:
+        try:
+            os.kill(number, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    cluster.end(process, words, began, code=-9)
+    cluster.up()
+    assert cluster.ready_nodes() == set(NODES) and cluster.plan() == []
+    cluster.verify_until_ok()
