@@ -81,7 +81,7 @@ def listing(project: Project) -> Figure:
 
 
 def second_up(project: Project) -> Figure:
-    project.deployment().overlay.write()
+    project.deployment.overlay.write()
     diff = project.kubectl.argv("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
     ours, other = in_turn(lambda: timed(INV, "up", "--yes", "--profile", project.settings.profile), lambda: timed(*diff), 5)
     return Figure("second-up", ours, other, 1.5, "a second `./inv up` against `kubectl diff` of the same manifests")
@@ -115,7 +115,7 @@ def by_hand(project: Project) -> float:
             write("ansible-playbook", "-i", str(project.state.inventory), str(state.PROJECT / "ansible" / "site.yml"), env=plain)
             continue
         action.run(lambda line: None)
-    project.deployment().overlay.write()
+    project.deployment.overlay.write()
     project.kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         project.kubectl.write("rollout", "status", workload)

@@ -82,7 +82,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
 def settle(project: Project) -> None:
     """Wait until all parts stand: what a run did to nodes may have moved pods that it did not deploy itself."""
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        list(pool.map(lambda part: apply.WaitForPart(project.deployment(), part).run(lambda line: None), PARTS))
+        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(lambda line: None), PARTS))
 
 
 def show_urls(project: Project, out: Report) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeup import engine as engines
-from kubeup import machine, secrets
+from kubeup import machine
 from kubeup import state as states
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.overlay import Overlay
@@ -74,9 +74,10 @@ class Project:
     def kubectl(self) -> Kubectl:
         return Kubectl(self.release.binary("kubectl"), self.state.kubeconfig)
 
-    def deployment(self, values: Mapping[str, str] | None = None) -> Deployment:
-        """The application with the passwords of `.env` (or `values`)."""
-        return Deployment(Overlay(self.settings, self.images, values or secrets.read(self.state.secrets), self.state.overlay), self.kubectl)
+    @property
+    def deployment(self) -> Deployment:
+        """The application with the passwords of `.env`."""
+        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay), self.kubectl)
 
     def remember_choices(self) -> None:
         """Keep what probes decided: a network that comes or goes later must not turn a cluster into another one."""

@@ -16,7 +16,7 @@ from kubeup.images import load as loads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import Project
-from kubeup.up import data_step, push_steps
+from kubeup.up import data_step, password_steps, push_steps
 
 DELETED = "statefulset,deployment,service,configmap,secret"  # neither claim nor volume: those hold the data
 
@@ -27,13 +27,6 @@ def part(name: str) -> str:
     return name
 
 
-def deployment(project: Project) -> apply.Deployment:
-    if secrets.missing(project.state.secrets):
-        raise KubeupError("there are no passwords yet", f"{project.state.secrets} lacks {', '.join(secrets.missing(project.state.secrets))}",
-                          "run `inv deploy.all` or `inv up`: they generate them")
-    return project.deployment()
-
-
 def plan(project: Project, parts: Sequence[str]) -> Plan:
     """Images, passwords and rollout of some parts. Raises KubeupError where there is no cluster."""
     images = tuple(image for image in project.images if image.part in parts)
@@ -41,19 +34,14 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
                           "start it: `inv cluster.start`, or make it: `inv up`")
-    generated = secrets.plan(project.state.secrets)
+    generated = password_steps(project, facts)
     steps: list[Step] = [*builds.plan(images, project.builder), *generated]
     if project.settings.images.via == "registry":
         steps += [step for step in push_steps(project) if step.id.removeprefix("push/") in parts]
     else:
         steps += loads.plan(images, project.provider.nodes(), facts.images)
-    if generated:
-        from kubeup.up import PLACEHOLDER
-
-        applied = apply.plan(project.deployment(PLACEHOLDER), None, (secrets.STEP,), parts)
-    else:
-        deployment = project.deployment()
-        applied = apply.plan(deployment, deployment.diff(parts), (), parts)
+    diff = None if generated else project.deployment.diff(parts)
+    applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts)
     look = [data_step(project, (secrets.STEP,))] if any(step.id == "deploy/db" for step in applied) else []
     return plan_of(steps, look, applied)
 

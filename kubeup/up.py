@@ -16,8 +16,6 @@ from kubeup.project import Project
 from kubeup.providers.base import Needed
 from kubeup.provision.inventory import plain_registries
 
-PLACEHOLDER = dict.fromkeys(secrets.PASSWORDS, "not-generated-yet")
-
 
 @dataclass(frozen=True)
 class Whole:
@@ -72,15 +70,12 @@ def _compare(project: Project) -> str | None:
     """What deploying would change, where there is a cluster with passwords to compare with."""
     if not project.state.kubeconfig.exists() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
         return None
-    return project.deployment().diff()
+    return project.deployment.diff()
 
 
 def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None) -> list[Step]:
     """Passwords, images on the nodes and the rollout."""
-    generated = secrets.plan(project.state.secrets)
-    if generated and any(one.app == "db" for one in facts.workloads):
-        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
-                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
+    generated = password_steps(project, facts)
     running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
     steps = [*generated]
     if project.settings.images.via == "registry":
@@ -90,12 +85,20 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
-    deployment = project.deployment(PLACEHOLDER if generated else None)
-    applied = apply.plan(deployment, diff if facts.answers else None, needs)
+    applied = apply.plan(project.deployment, diff if facts.answers else None, needs)
     if any(step.id == "deploy/db" for step in applied):
         steps.append(data_step(project, needs))
     falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
-    return [*steps, *applied, *apply.wait(deployment, falling, needs)]
+    return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
+
+
+def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
+    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there."""
+    generated = secrets.plan(project.state.secrets)
+    if generated and any(one.app == "db" for one in facts.workloads):
+        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
+                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
+    return generated
 
 
 def push_steps(project: Project) -> list[Step]:

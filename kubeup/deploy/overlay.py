@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from kubeup import secrets
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
-from kubeup.secrets import fingerprint
 from kubeup.settings import Settings
 from kubeup.state import PROJECT, write_private
 
@@ -28,32 +28,35 @@ class Overlay:
 
     settings: Settings
     images: Sequence[AppImage]
-    values: Mapping[str, str]  # of .env
+    env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
     folder: Path
 
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
-        database = self.settings.database
+        database, values = self.settings.database, secrets.read(self.env)
+        if missing := secrets.missing(self.env):
+            raise Refused(f"{' and '.join(missing)} not in {self.env.name}", "a database is never made with a password that nobody chose",
+                          "`inv up` and `inv deploy.all` generate what is missing")
         for name, key, wanted in (("MYSQL_DATABASE", "name", database.name), ("MYSQL_USER", "user", database.user)):
-            if self.values.get(name, wanted) != wanted:
-                raise Refused(f"{name} is {self.values[name]} in .env and {wanted} in the settings", "one of them must give way",
+            if values.get(name, wanted) != wanted:
+                raise Refused(f"{name} is {values[name]} in .env and {wanted} in the settings", "one of them must give way",
                               f"remove {name} from .env, or set database.{key}")
-        return {"ROOT_PASSWORD": self.values["MYSQL_ROOT_PASSWORD"], "MYSQL_DATABASE": database.name, "MYSQL_USER": database.user,
-                "MYSQL_PASSWORD": self.values["MYSQL_PASSWORD"]}
+        return {"ROOT_PASSWORD": values["MYSQL_ROOT_PASSWORD"], "MYSQL_DATABASE": database.name, "MYSQL_USER": database.user,
+                "MYSQL_PASSWORD": values["MYSQL_PASSWORD"]}
 
     def files(self) -> dict[str, str]:
         """The overlay's files by name."""
         secret = self.secret()
         files = {f"secret/{key}": value for key, value in secret.items()}
         files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
-        files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(fingerprint(secret)), sort_keys=False)
+        files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secrets.fingerprint(secret)), sort_keys=False)
         return files
 
     def write(self) -> None:
         for name, text in self.files().items():
             write_private(self.folder / name, text)
 
-    def kustomization(self, secrets: str) -> dict[str, Any]:
+    def kustomization(self, fingerprint: str) -> dict[str, Any]:
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
@@ -64,10 +67,10 @@ class Overlay:
             "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in self.secret()],
                                  "options": {"labels": {"app": "db"}}}],
             "configMapGenerator": [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}],
-            "patches": self._patches(secrets),
+            "patches": self._patches(fingerprint),
         }
 
-    def _patches(self, secrets: str) -> list[dict[str, Any]]:
+    def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
         database, ports = self.settings.database, self.settings.ports
         replace = _replace
         patches = [
@@ -79,7 +82,7 @@ class Overlay:
             ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
             # a changed password must reach a pod that read the old one from its environment
             ({"kind": "Deployment", "name": "api"}, [
-                {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": secrets}}]),
+                {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": fingerprint}}]),
         ]
         return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
 

@@ -49,10 +49,9 @@ def diff(c: Any, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
 
     Example: inv deploy.diff
     """
-    from kubeup import rollout
 
     project, out = open_project(profile, set)
-    out.say(rollout.deployment(project).diff() or "Nothing to do.")
+    out.say(project.deployment.diff() or "Nothing to do.")
 
 
 @kubeup_task()

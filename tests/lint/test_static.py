@@ -62,7 +62,9 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """What is applied to the cluster, as files: the settings' overlay as kubectl renders it, and what the play brings."""
     project, folder = load(strict=False), tmp_path_factory.mktemp("manifests")
     assert project.kubectl.path.exists(), "no kubectl of the project's release yet: `inv test --only lint` makes one"
-    overlay = Overlay(project.settings, project.images, dict.fromkeys(PASSWORDS, "made-up"), folder / "overlay")
+    env = folder / ".env"
+    env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
+    overlay = Overlay(project.settings, project.images, env, folder / "overlay")
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     return [rendered, *GIVEN]

@@ -75,7 +75,7 @@ def test_images_are_pushed_once_under_the_digest_of_their_content(cluster: Clust
     assert set(found) == {"tests/kubeup-mysql", "tests/fast-api-products", "tests/ui-node-products"}
     loaded = {row["image"].rsplit("/", 1)[1] for row in cluster.inv("images.list", "--json").json}
     assert {f"{name.split('/')[1]}:{tag}" for name, tags in found.items() for tag in tags} == loaded  # the same content has the same tag
-    assert all(re.fullmatch(r"[0-9a-f]{12}", tag) for tags in found.values() for tag in tags)
+    assert all(re.fullmatch(r"(sha-)?[0-9a-f]{12}", tag) for tags in found.values() for tag in tags)
 
     again = cluster.inv("images.push", *options(registry))
     assert "Nothing to do." in again.out and again.seconds < 15
@@ -145,7 +145,7 @@ def watched(cluster: Cluster, env: dict[str, str], *words: str) -> tuple[object,
 def test_nodes_pull_from_the_registry(cluster: Cluster, registry: str) -> None:
     through = ("--set", "images.via=registry", *options(registry))
     number = cluster.add_product("kept over another way of images")
-    with mended(lambda: cluster.up()):
+    with mended(cluster.up):
         steps = {step["id"]: step["reason"] for step in cluster.plan(*through)}
         assert {"deploy/db", "deploy/api", "deploy/ui"} <= set(steps) and not [step for step in steps if step.startswith("node/")]
         cluster.up(*through)

@@ -73,6 +73,13 @@ def test_three_nodes_at_the_version_and_addresses_of_the_settings(cluster: Clust
 
 
 @pytest.mark.parametrize("name", NODES)
+def test_a_service_address_that_nobody_has_leads_nowhere(cluster: Cluster, name: str) -> None:
+    """It must not leave the node: who answers there, outside, would be taken for the Service until the connection ends."""
+    script = "import socket; socket.create_connection(('10.98.200.200', 443), 3)"
+    assert "refused" in cluster.on(name, f'python3 -c "{script}" 2>&1 | tail -1; true')
+
+
+@pytest.mark.parametrize("name", NODES)
 def test_the_kernel_enforces_a_nodes_size(cluster: Cluster, name: str) -> None:
     assert cluster.limits(name) == (2.0, 2048)
     node = next(row for row in cluster.objects("nodes") if row["metadata"]["name"] == name)

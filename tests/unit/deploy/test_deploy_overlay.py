@@ -8,6 +8,7 @@ import pytest
 import yaml
 from builders import error_of, settings
 
+from kubeup import secrets
 from kubeup.deploy.overlay import BASE, Overlay
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
@@ -21,7 +22,9 @@ PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": "api-secret
 
 
 def overlay(folder: Path, keys: str = "", values: Mapping[str, str] = PASSWORDS, images: tuple[AppImage, ...] = IMAGES) -> Overlay:
-    return Overlay(settings(folder, keys), images, values, folder / "deploy")
+    env = folder / ".env"
+    env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return Overlay(settings(folder, keys), images, env, folder / "deploy")
 
 
 def kustomization(one: Overlay) -> dict[str, Any]:
@@ -62,12 +65,23 @@ def annotation(one: Overlay) -> str:
 
 
 def test_a_changed_password_changes_the_pods_and_nothing_tells_it(tmp_path: Path) -> None:
-    before = overlay(tmp_path)
+    before = annotation(overlay(tmp_path))
+    assert before == annotation(overlay(tmp_path))
     after = overlay(tmp_path, values={**PASSWORDS, "MYSQL_PASSWORD": "another-secret"})
-    assert annotation(before) != annotation(after)
-    assert annotation(before) == annotation(overlay(tmp_path))
+    assert before != annotation(after)
     text = after.files()["kustomization.yaml"]
     assert "secret" in text and not any(value in text for value in ("another-secret", "root-secret"))
+
+
+def test_passwords_are_those_that_are_there_when_it_is_rendered(tmp_path: Path) -> None:
+    """A plan is made before passwords are generated: nothing may stand in for them."""
+    one = overlay(tmp_path, values={})
+    error = error_of(one.files)
+    assert isinstance(error, Refused) and error.what == "MYSQL_ROOT_PASSWORD and MYSQL_PASSWORD not in .env"
+    for step in secrets.plan(one.env):
+        step.action.run(lambda line: None)
+    files = one.files()
+    assert {files["secret/ROOT_PASSWORD"], files["secret/MYSQL_PASSWORD"]} == set(secrets.read(one.env).values())
 
 
 def test_the_secret_and_the_database(tmp_path: Path) -> None:

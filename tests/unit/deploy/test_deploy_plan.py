@@ -34,7 +34,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """One whose kubectl answers with what was recorded."""
     config = tmp_path / "kubeconfig"
     config.touch()
-    found = Deployment(Overlay(settings(tmp_path), (), {}, tmp_path / "deploy"), Kubectl(Path("/cache/kubectl"), config))
+    found = Deployment(Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy"), Kubectl(Path("/cache/kubectl"), config))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found
 
