@@ -10,6 +10,7 @@ import io
 import os
 import queue
 import shutil
+import signal
 import sys
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from kubeup.errors import CommandError
 
 Log = Callable[[str], None]
 STREAM_SECONDS = 86400.0
+KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
 _running: dict[int, Any] = {}
@@ -214,11 +216,13 @@ def _run(
         _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
         _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
     )
-    late = threading.Event()
+    late, ended = threading.Event(), threading.Event()
 
     def too_late() -> None:
         late.set()
         _signal(process)
+        if not ended.wait(KILL_SECONDS):
+            _signal(process, signal.SIGKILL)
 
     timer = threading.Timer(timeout, too_late)
     timer.daemon = True
@@ -230,6 +234,7 @@ def _run(
     try:
         process.wait()
     finally:
+        ended.set()
         timer.cancel()
         with _running_lock:
             _running.pop(id(process), None)
@@ -244,9 +249,9 @@ def _bufsize(sink: io.IOBase) -> int:
     return 1 if isinstance(sink, Lines) else 65536
 
 
-def _signal(process: Any) -> None:
+def _signal(process: Any, number: signal.Signals = signal.SIGTERM) -> None:
     """End a command and whatever it started itself."""
     try:
-        process.signal_group(15)
+        process.signal_group(number)
     except (OSError, ProcessLookupError):
         return

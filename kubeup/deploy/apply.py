@@ -17,6 +17,8 @@ from kubeup.plan import Log, Step
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
+# the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
+IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
 
@@ -41,6 +43,10 @@ class Deployment:
             wanted = manifests.documents(self.render())
             chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
             answer = self.kubectl.read(*DIFF, "-f", "-", stdin=manifests.text(chosen), ok=None)
+        if IMMUTABLE in answer.stderr:
+            raise Refused("the claim of a database that is there can't be given another size",
+                          "Kubernetes keeps a StatefulSet's volumeClaimTemplates as they are",
+                          "put database.storage back; the volume is a folder of its node and takes what fits on that disk")
         if answer.code > 1 or (answer.code == 1 and "diff -u" not in answer.stdout):
             raise shell.failed((str(self.kubectl.path), *DIFF), answer.code, answer.stderr)
         return answer.stdout

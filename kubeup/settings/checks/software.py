@@ -9,15 +9,27 @@ from posixpath import normpath
 from kubeup.settings.checks.place import at
 from kubeup.settings.model import Provider, Settings
 from kubeup.settings.problem import Problem, problem
+from kubeup.settings.sections import Network, Software
 
 _OLDEST = (1, 6)
-CONTAINERD, HOME = "software.containerd", "node_home_dir"
+CONTAINERD, HOME, KUBERNETES = "software.containerd", "node_home_dir", "software.kubernetes"
+CNI = "network.cni"
 _OWN_CONTAINERD: dict[Provider, str] = {
     "auto": "refused if this ends up on vagrant or hosts, not used elsewhere; set 1.6 or newer",
     "local": "not used: the node image brings its own containerd",
     "minikube": "not used: minikube brings its own container runtime",
     "existing": "not used: the cluster has its own",
 }
+
+
+def node_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """Nodes in containers hold the one release and pod network that this project pins: another word would be ignored."""
+    found = {KUBERNETES: settings.software.kubernetes, CNI: settings.network.cni}
+    held = {KUBERNETES: Software.model_fields["kubernetes"].default, CNI: Network.model_fields["cni"].default}
+    for key, value in found.items():
+        if provider == "local" and value != held[key]:
+            yield problem("error", at(settings, key), key, value, allowed=held[key],
+                          why="it is what the image of `local` nodes holds", hint=f"set {held[key]}, or leave it out")
 
 
 def containerd(settings: Settings, provider: Provider) -> Iterator[Problem]:

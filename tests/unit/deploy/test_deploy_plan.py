@@ -95,11 +95,18 @@ def test_the_diff_of_one_part_is_asked_with_that_part_alone(deployment: Deployme
 
 @pytest.mark.parametrize(("code", "stderr"), [
     (1, "Unable to connect to the server: dial tcp 192.168.60.10:6443: connect: no route to host"),
-    (2, 'The StatefulSet "mysql" is invalid: spec: Forbidden: updates to statefulset spec'),
+    (1, 'The StatefulSet "mysql" is invalid: spec.serviceName: Required value'),
 ])
 def test_a_failed_diff_is_no_difference_found(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, code: int, stderr: str) -> None:
     answer(monkeypatch, code, stderr=stderr)
     assert stderr in error_of(deployment.diff, ["db"]).why
+
+
+def test_another_size_for_a_claim_that_is_there_is_refused_in_words(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of a v1.26.1 API server to a diff with database.storage changed."""
+    answer(monkeypatch, 1, stderr=recorded("deploy/storage_changed.txt"))
+    error = error_of(deployment.diff, ["db"])
+    assert isinstance(error, Refused) and "put database.storage back" in error.next
 
 
 def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:

@@ -109,6 +109,14 @@ def test_too_long_ends_the_command_and_its_children(call: object) -> None:
 
 
 @real
+def test_too_long_ends_a_command_that_will_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "KILL_SECONDS", 0.3)
+    began = time.monotonic()
+    error = error_of(lambda: shell.read("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", timeout=0.2))
+    assert time.monotonic() - began < 5 and error.what == "sh took longer than 0.2 s"
+
+
+@real
 def test_an_interrupt_ends_what_runs() -> None:
     ended: list[int] = []
     thread = threading.Thread(target=lambda: ended.append(shell.read("sleep", "30", ok=None).code))

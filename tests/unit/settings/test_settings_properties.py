@@ -85,6 +85,12 @@ def test_any_values_under_known_keys(path: Path, values: dict[str, Any]) -> None
 
 NODE_PORTS = st.integers(30000, 32767)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
+def held_by_nodes(values: dict[str, Any]) -> bool:
+    """Nodes in containers are of one release and have one pod network."""
+    software, network = values.get("software", {}), values.get("network", {})
+    return values.get("provider") != "local" or (software.get("kubernetes", "1.26.1"), network.get("cni", "bridge")) == ("1.26.1", "bridge")
+
+
 VALID = st.fixed_dictionaries(
     {},
     optional={
@@ -131,7 +137,7 @@ def is_part(given_part: Any, whole: Any) -> bool:
 
 
 @quick
-@given(values=VALID)
+@given(values=VALID.filter(held_by_nodes))
 def test_valid_settings_come_back_as_they_were_written(path: Path, values: dict[str, Any]) -> None:
     first = check(path, json.dumps({"settings": {"users": {"dev": values}}}, ensure_ascii=False).encode())
     assert [str(p) for p in first.problems] == []

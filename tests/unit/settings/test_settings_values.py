@@ -106,6 +106,13 @@ def test_spellings_of_a_kubernetes_version(load_profile: Load, text: str) -> Non
     assert load_profile(f"software: {{kubernetes: {text}}}").require().software.kubernetes == "1.26.1"
 
 
+@pytest.mark.parametrize(("keys", "allowed"), [("software: {kubernetes: 1.26.5}", "1.26.1"), ("network: {cni: calico}", "bridge")])
+def test_what_nodes_in_containers_do_not_hold_is_refused(one_problem: One, load_profile: Load, keys: str, allowed: str) -> None:
+    problem = one_problem(f"provider: local\n{keys}")
+    assert (problem.severity, problem.allowed) == ("error", allowed)
+    assert not load_profile(f"provider: vagrant\n{keys}").problems
+
+
 @pytest.mark.parametrize("key", ["contained", "containerd"])
 @pytest.mark.parametrize("text", ["v1.7.2", "1.7.2"])
 def test_both_spellings_of_containerd(load_profile: Load, key: str, text: str) -> None:
