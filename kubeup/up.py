@@ -103,10 +103,12 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
 
 def push_steps(project: Project) -> list[Step]:
     """A push for each image of ours that its registry does not hold."""
-    plain = bool(plain_registries(project.settings))
-    images = [image for image in project.images if image.context is not None]
-    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(project.engine.command, image, plain),
-                 (f"image/{image.part}", "host/packages"), 20) for image in images if not load.in_registry(image.reference, plain)]
+    plain, command = bool(plain_registries(project.settings)), project.engine.command
+    ours = [image for image in project.images if image.context is not None]
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        held = list(pool.map(lambda image: load.in_registry(command, image.reference, plain), ours))
+    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(command, image, plain),
+                 (f"image/{image.part}", "host/packages"), 20) for image, there in zip(ours, held, strict=True) if not there]
 
 
 def down(project: Project, data: bool) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from kubeup.plan import Log, Step
 from kubeup.ssh import Reach
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
+TAGS = 100_000  # podman lists 25 of a repository unless told
 REMOTE = "/var/tmp/kubeup-image.tar"  # noqa: S108 - on a node, written by root over a connection of ours
 
 
@@ -81,18 +83,16 @@ def archives(images: Sequence[AppImage]) -> tuple[tuple[str, Path], ...]:
     return tuple((image.reference, image.archive) for image in images)
 
 
-def in_registry(reference: str, plain: bool) -> bool:
-    """Whether a registry holds a tag (OCI distribution: HEAD /v2/<name>/manifests/<tag>); False where it can't be asked."""
-    import urllib.error
-    import urllib.request
+def in_registry(engine: Sequence[str], reference: str, plain: bool) -> bool:
+    """Whether a registry holds a tag; False where it can't be asked.
 
-    host, _, rest = reference.partition("/")
-    name, _, tag = rest.rpartition(":")
-    url = f"{'http' if plain else 'https'}://{host}/v2/{name}/manifests/{tag}"
-    accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-    request = urllib.request.Request(url, method="HEAD", headers={"Accept": accept})
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
+    The engine asks, with the login and the token dance that it pushes with.
+    """
+    repository, _, tag = reference.rpartition(":")
+    if shell.which(engine[0]) is None:
         return False
+    if engine[0] == "docker":
+        return shell.read(*engine, "manifest", "inspect", *(("--insecure",) if plain else ()), reference, ok=None).ok
+    verify = ("--tls-verify=false",) if plain else ()
+    answer = shell.read(*engine, "search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository, ok=None)
+    return answer.ok and any(tag in row["Tags"] for row in json.loads(answer.stdout))

@@ -8,6 +8,7 @@ from builders import reach
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import PushImage
+from kubeup.shell import Output
 
 API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ())
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
@@ -41,28 +42,21 @@ def test_push(engine: tuple[str, ...], plain: bool, line: str) -> None:
     assert PushImage(engine, AppImage("api", "registry.example.org/ana/api:1", Path("/src"), ()), plain).commands() == (line,)
 
 
-@pytest.mark.real
-def test_a_registry_is_asked_for_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-    from threading import Thread
+LISTED = '[{"Name":"127.0.0.1:5077/ana/pause","Tags":["sha-12","sha-13"]}]'  # podman 4.3
+PODMAN = ("podman", "--runtime", "runc")
 
-    asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            asked.append(self.path)
-            self.send_response(200 if self.path == "/v2/ana/api/manifests/1" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    host = f"127.0.0.1:{server.server_port}"
-    assert load.in_registry(f"{host}/ana/api:1", plain=True)
-    assert not load.in_registry(f"{host}/ana/api:2", plain=True)
-    server.shutdown()
-    server.server_close()
-    assert not load.in_registry(f"{host}/ana/api:1", plain=True), "nobody answers any more"
-    assert asked == ["/v2/ana/api/manifests/1", "/v2/ana/api/manifests/2"]
+@pytest.mark.parametrize(("engine", "tag", "answer", "there", "asked"), [
+    (PODMAN, "sha-12", Output(0, LISTED, ""), True, "search --list-tags --format json --limit 100000 --tls-verify=false 127.0.0.1:5077/ana/pause"),
+    (PODMAN, "sha-1", Output(0, LISTED, ""), False, ""),
+    (PODMAN, "sha-12", Output(125, "", "invalid status code from registry 404 (Not Found)"), False, ""),
+    (("docker",), "sha-12", Output(0, "{}", ""), True, "manifest inspect --insecure 127.0.0.1:5077/ana/pause:sha-12"),
+    (("docker",), "sha-12", Output(1, "", "no such manifest: 127.0.0.1:5077/ana/pause:sha-12"), False, ""),
+])
+def test_a_registry_is_asked_by_the_engine(monkeypatch: pytest.MonkeyPatch, engine: tuple[str, ...], tag: str, answer: Output, there: bool,
+                                           asked: str) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("kubeup.shell.which", lambda name: name)
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine):])) or answer)
+    assert load.in_registry(engine, f"127.0.0.1:5077/ana/pause:{tag}", plain=True) is there
+    assert seen[0].endswith(asked)

@@ -115,7 +115,7 @@ def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pyte
 def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
 
-    def holds(reference: str, plain: bool) -> bool:
+    def holds(engine: object, reference: str, plain: bool) -> bool:
         asked.append((reference, plain))
         return "ui-node" in reference
 
