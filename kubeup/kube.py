@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,16 @@ class Kubectl:
         Returns as well when the API server ends the watch, as it does now and then.
         """
         argv = self.argv("get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}')
-        shell.stream(*argv, each=lambda line: each(json.loads(line) if line else None), tick=tick)
+        began, enough = time.monotonic(), False
+
+        def hand_over(line: str) -> bool:
+            nonlocal enough
+            enough = each(json.loads(line) if line else None)
+            return enough
+
+        shell.stream(*argv, each=hand_over, tick=tick)
+        if not enough:  # a watch that ends at once, as without a server, is not begun again in a rush
+            time.sleep(max(0.0, tick - (time.monotonic() - began)))
 
     def answers(self) -> bool:
         """Whether the API server is there (a few seconds at most)."""
