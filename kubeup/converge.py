@@ -67,13 +67,14 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     if dry:
         return
     if whole.plan:
+        if application:
+            settle(project)
         left = up.plan(project, application).plan
         if left:
             out.plan(left)
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
                                "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
         if application:
-            settle(project)
             prove(project, out)
     if application and not json:
         show_urls(project, out)
