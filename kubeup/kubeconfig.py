@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
+from datetime import datetime
 from pathlib import Path
 
 from kubeup import shell
@@ -27,7 +27,7 @@ def merge(project: Project) -> str:
     current, backup = "", ""
     if target.exists():
         current = shell.read(kubectl, "config", "current-context", "--kubeconfig", str(target), ok=None).stdout.strip()
-        backup = f"{target}.kubeup-{time.strftime('%Y%m%d-%H%M%S')}"
+        backup = f"{target}.kubeup-{datetime.now():%Y%m%d-%H%M%S-%f}"  # never one that is there
         shutil.copy2(target, backup)
     # the first file wins for names that both have: ours, so that a cluster made anew replaces its old entry
     merged = shell.read(kubectl, "config", "view", "--flatten", env={"KUBECONFIG": f"{ours}{os.pathsep}{target}"}).stdout
