@@ -27,6 +27,7 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 
 PROVISION, ANSWERS = "cluster/provision", "cluster/answers"
+METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class ClusterFacts:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[KubeNode, ...] = ()
     answers: bool = False
-    workloads: tuple[KubeWorkload, ...] = ()
+    workloads: tuple[KubeWorkload, ...] = ()  # the application's
+    system: frozenset[str] = frozenset()  # names of what runs beside it, in kube-system
 
 
 def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
@@ -57,17 +59,19 @@ def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
     told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)}
     reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)]
     stamps, images, unreachable = _visit(reaches)
+    known = workloads(items or ())
     return ClusterFacts(
         machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
-        unreachable, found or (), found is not None,
-        workloads(items or ()))
+        unreachable, found or (), found is not None, tuple(one for one in known if one.namespace == "default"),
+        frozenset(one.name for one in known if one.namespace == "kube-system"))
 
 
 def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
-    """The API server's nodes and the application's workloads; None where it does not answer."""
+    """The API server's nodes and workloads; None where it does not answer."""
     if not kubectl.kubeconfig.exists() or not kubectl.path.exists():
         return None
-    answer = kubectl.read("get", "nodes,deployments.apps,statefulsets.apps", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+    kinds = "nodes,deployments.apps,statefulsets.apps"
+    answer = kubectl.read("get", kinds, "--all-namespaces", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
     items: list[dict[str, Any]] | None = json.loads(answer.stdout)["items"] if answer.ok else None
     return items
 
@@ -163,7 +167,7 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     outdated = [name for name, stamp in facts.stamps.items() if stamp != wanted]
     if outdated:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
-    return ""
+    return f"{METRICS} is not in the cluster" if facts.answers and METRICS not in facts.system else ""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def data_step(project: Project, needs: tuple[str, ...]) -> Step:
     """The look at the data folder that comes before the database."""
     node = next(reach for reach in project.provider.nodes() if reach.name == volume_node(project.settings))
     return Step(data.STEP, f"look whose data {node.name} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(node, project.state.secrets), needs, 0.5)
+                data.CheckData(node, project.deployment.overlay), needs, 0.5)
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from kubeup.plan import Log, Step
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
+PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
@@ -106,10 +109,13 @@ def _refuse_new_passwords(deployment: Deployment) -> None:
 
     The image's contract, see https://hub.docker.com/_/mysql, "Environment Variables".
     """
-    kubectl = deployment.kubectl
-    old = kubectl.read("get", "secret", "mysecret", "--ignore-not-found", "-o", "name").stdout.strip()
-    bound = kubectl.read("get", "persistentvolumeclaim", "data-mysql-0", "--ignore-not-found", "-o", "name").stdout.strip()
-    if old and bound:
+    kubectl, wanted = deployment.kubectl, deployment.overlay.secret()
+    text = kubectl.read("get", "secret/mysecret", "persistentvolumeclaim/data-mysql-0", "--ignore-not-found", "-o", "json").stdout
+    found = {item["kind"]: item.get("data", {}) for item in json.loads(text or "{}").get("items", [])}
+    old = found.get("Secret", {})
+    # other keys are put back, or refused by the look at the data folder, which knows what the database was made with
+    changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")).decode() != wanted[key]]
+    if changed and {"Secret", "PersistentVolumeClaim"} <= found.keys():
         raise Refused("the passwords in .env are not the ones that the database was made with",
                       "it reads them on an empty data folder only, so the API would be locked out",
                       "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")

@@ -1,11 +1,11 @@
-"""Data that is there already keeps the passwords it was made with: a mark beside it tells whether they are still the same."""
+"""Data that is there already keeps the passwords and names it was made with: a mark beside it tells whether they are the same."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from kubeup import secrets, ssh
+from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log
 from kubeup.ssh import Reach
@@ -21,18 +21,18 @@ SCRIPT = (
 
 @dataclass(frozen=True)
 class CheckData:
-    """Refuse to start the database on data that has other passwords than `env` holds; the mark tells nothing of them."""
+    """Refuse to start the database on data that was made with another Secret; the mark tells nothing of what is in it."""
 
     node: Reach
-    env: Path
+    overlay: Overlay
 
     def run(self, log: Log) -> None:
-        values = secrets.read(self.env)  # when it runs: they may have been generated a moment ago
-        mark = secrets.fingerprint({name: values[name] for name in secrets.PASSWORDS})
+        mark = secrets.fingerprint(self.overlay.secret())  # when it runs: passwords may have been generated a moment ago
         output = ssh.run(self.node, "sh", "-c", SCRIPT, "check", FOLDER, mark, root=True)
         if not output.ok:
             raise KubeupError(f"the data on {self.node.name} can't be looked at", output.stderr.strip(), "`inv doctor`")
         if output.stdout.strip() != mark:
-            raise Refused(f"the data on {self.node.name} was made with other passwords than those in .env",
-                          f"a database reads its passwords on an empty data folder only ({FOLDER}/mysql is not empty)",
-                          "put back the .env that belongs to it; or, to lose that data: `inv down --data`, then `inv up`")
+            raise Refused(f"the data on {self.node.name} was made with other passwords, or another database or user name",
+                          f"a database reads them on an empty data folder only ({FOLDER}/mysql is not empty)",
+                          "put back the .env that belongs to it, and database.name and database.user; "
+                          "or, to lose that data: `inv down --data`, then `inv up`")

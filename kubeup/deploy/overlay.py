@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,14 @@ class Overlay:
         secret = self.secret()
         files = {f"secret/{key}": value for key, value in secret.items()}
         files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
-        files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secrets.fingerprint(secret)), sort_keys=False)
+        files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secret), sort_keys=False)
         return files
 
     def write(self) -> None:
         for name, text in self.files().items():
             write_private(self.folder / name, text)
 
-    def kustomization(self, fingerprint: str) -> dict[str, Any]:
+    def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
@@ -64,10 +64,10 @@ class Overlay:
             "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
             "images": [_image(image) for image in self.images],
             "generatorOptions": {"disableNameSuffixHash": True},
-            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in self.secret()],
+            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in secret],
                                  "options": {"labels": {"app": "db"}}}],
             "configMapGenerator": [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}],
-            "patches": self._patches(fingerprint),
+            "patches": self._patches(secrets.fingerprint(secret)),
         }
 
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:

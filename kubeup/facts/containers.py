@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Container:
-    """A node's container: state is running, exited, …; `labels` are ours; memory in MiB."""
+    """A node's container: state is running, exited, …; `labels` are ours; memory in MiB.
+
+    `cgroup` is the path of its control group where the engine tells it (podman, of one that runs), else "".
+    """
 
     name: str
     state: str
@@ -17,6 +20,7 @@ class Container:
     address: str
     cpus: float
     memory: int
+    cgroup: str = ""
 
     def label(self, key: str) -> str:
         return dict(self.labels).get(key, "")
@@ -40,7 +44,14 @@ def _container(row: dict[str, object]) -> Container:
         address=next((address for address in configured if address), ""),
         cpus=_cpus(limits),
         memory=_int(limits, "Memory") // 2**20,
+        cgroup=_cgroup(str(state.get("CgroupPath", "")), str(row.get("Id", ""))) if state.get("Status") == "running" else "",
     )
+
+
+def _cgroup(path: str, identity: str) -> str:
+    """The container's own group: an init system inside may have been moved into one below it."""
+    before, found, after = path.partition(identity) if identity else (path, "", "")
+    return before + found + after.split("/")[0] if found else path
 
 
 def _cpus(limits: dict[str, object]) -> float:

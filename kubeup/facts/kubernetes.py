@@ -56,6 +56,7 @@ class KubeWorkload:
     app: str
     wanted: int
     ready: int
+    namespace: str = "default"
 
     @property
     def standing(self) -> bool:
@@ -71,7 +72,8 @@ def _workload(item: dict[str, Any]) -> KubeWorkload:
     status = item.get("status", {})
     current = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
     ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) if current else 0
-    return KubeWorkload(item["metadata"]["name"], item["metadata"].get("labels", {}).get("app", ""), item["spec"].get("replicas", 1), ready)
+    meta = item["metadata"]
+    return KubeWorkload(meta["name"], meta.get("labels", {}).get("app", ""), item["spec"].get("replicas", 1), ready, meta.get("namespace", "default"))
 
 
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:

@@ -40,7 +40,8 @@ def test_only_what_differs_is_deployed(cluster: Cluster) -> None:
     before = cluster.workloads()
     with mended(cluster.up):
         steps = cluster.plan(*other)
-        assert ids(steps) == {"image/api", "load/api", "deploy/api"}, steps
+        # an earlier run may have left the image in the cache
+        assert {"load/api", "deploy/api"} <= ids(steps) <= {"image/api", "load/api", "deploy/api"}, steps
         diff = cluster.inv("deploy.diff", *other).out
         changed = [line for line in diff.splitlines() if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
         assert {line.strip("+- ").split(":")[0] for line in changed} <= {"image", "generation"}, diff
@@ -113,7 +114,8 @@ def test_a_lost_control_plane_is_told_and_only_data_comes_back(cluster: Cluster)
 
 def all_states(cluster: Cluster) -> str:
     """Every container with a name like our nodes', whoever made it."""
-    return cluster.podman("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}} {{.State}}", "--filter", "name=e2e-")
+    rows = cluster.podman("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}} {{.State}}", "--filter", "name=e2e-")
+    return "\n".join(" ".join(row.split()[:3]) for row in rows.splitlines())  # without podman's "3 seconds ago"
 
 
 def test_somebody_elses_container_is_refused_by_name_and_left_alone(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from kubeup import cache, keys, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts.cgroups import Limits, limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
@@ -93,7 +94,10 @@ class Local:
         return [Step(f"node/{name}", f"stop {name}", "it runs", nodes.StopNode(self.engine, name), seconds=5) for name in running]
 
     def start(self) -> Sequence[Step]:
-        return [self._start(one.name, one.state) for one in self._ours() if one.state != "running"]
+        """Start what is stopped; podman forgets a resize when a node stops, so it is done again."""
+        stopped = {one.name: one for one in self._ours() if one.state != "running"}
+        seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.nodes_list() if spec.name in stopped]
+        return [*(self._start(one.name, one.state) for one in stopped.values()), *(self._resize(node) for node in seen if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         found = self._ours()
@@ -133,15 +137,20 @@ class Local:
             return NodeState(spec.name, spec.role, spec.address, "missing")
         if found.label(nodes.OURS) != self.state.ours:
             return NodeState(spec.name, spec.role, found.address, "foreign", detail=found.label(nodes.OURS) or "not made by kubeup")
+        limits = self._limits(found)
         differs = []
-        if found.cpus != float(spec.cpus):
-            differs.append(f"{found.cpus:g} CPUs, wanted {spec.cpus}")
-        if found.memory != spec.memory_mb:
-            differs.append(f"{found.memory} MiB, wanted {spec.memory_mb}")
+        if limits.cpus != float(spec.cpus):
+            differs.append(f"{limits.cpus:g} CPUs, wanted {spec.cpus}")
+        if limits.memory != spec.memory_mb:
+            differs.append(f"{limits.memory} MiB, wanted {spec.memory_mb}")
         address = found.label(nodes.ADDRESS) or found.address  # a stopped container has none of its own
         moved = f"has the address {address}, wanted is {spec.address}" if address != spec.address else ""
         detail = moved or ("" if ssh.known(self.state, self._reach(spec)) else UNFINISHED)
         return NodeState(spec.name, spec.role, address, "running" if found.state == "running" else "stopped", tuple(differs), detail)
+
+    def _limits(self, found: Container) -> Limits:
+        """What the kernel enforces where it runs, else what it will start with."""
+        return limits(found.cgroup, self.host.cgroup) or Limits(found.cpus, found.memory)
 
     def _refuse(self, machines: Machines) -> None:
         gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """One whose kubectl answers with what was recorded."""
     config = tmp_path / "kubeconfig"
     config.touch()
+    (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
     found = Deployment(Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy"), Kubectl(Path("/cache/kubectl"), config))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found
@@ -72,11 +75,26 @@ def test_no_difference_means_no_steps(deployment: Deployment) -> None:
     assert apply.plan(deployment, "") == []
 
 
+def cluster_holds(password: str, database: str, *, claim: bool = True) -> str:
+    """What `kubectl get secret/mysecret persistentvolumeclaim/data-mysql-0 -o json` tells."""
+    values = {"ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": password, "MYSQL_DATABASE": database, "MYSQL_USER": "api"}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    claims = [{"kind": "PersistentVolumeClaim", "metadata": {"name": "data-mysql-0"}}] if claim else []
+    return json.dumps({"kind": "List", "items": [{"kind": "Secret", "metadata": {"name": "mysecret"}, "data": data}, *claims]})
+
+
 def test_other_passwords_than_the_databases_are_refused(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(monkeypatch, 0, "secret/mysecret\n")
+    answer(monkeypatch, 0, cluster_holds("earlier", "products"))
     error = error_of(apply.plan, deployment, recorded("deploy/kubectl_diff.txt"))
     assert isinstance(error, Refused)
     assert "put the earlier values back into .env" in error.next
+    assert "earlier\n" not in str(error) and "api-secret" not in str(error)
+
+
+@pytest.mark.parametrize("holds", [cluster_holds("api-secret", "changed-by-hand"), cluster_holds("earlier", "products", claim=False)])
+def test_another_key_or_no_data_yet_is_put_back(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, holds: str) -> None:
+    answer(monkeypatch, 0, holds)
+    assert "Secret mysecret" in by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))["deploy/db"].reason
 
 
 def test_an_object_of_nobody_is_a_mistake(deployment: Deployment) -> None:

@@ -10,6 +10,7 @@ from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines
 
 from kubeup import keys
 from kubeup.errors import Refused
+from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines, Needed
@@ -17,6 +18,7 @@ from kubeup.providers.local import Local
 from kubeup.state import write_private
 
 NEEDED = Needed((("system", Path("/cache/system.tar")),), ("image/system",))
+PODMAN_ID = "a29e06189672c5eedba6567aafeac0f480be880b2989279c3db0123d123e643d"
 KNOWN = "".join(f"192.168.60.{n} ssh-ed25519 AAAAC3\n" for n in (10, 11, 12))
 
 
@@ -99,6 +101,27 @@ def test_stopped_nodes_are_started(tmp_path: Path) -> None:
     assert [one.id for one in steps] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
     assert {one.reason for one in steps} == {"it is stopped"}
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
+
+
+def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """podman 4 tells the size that a container was made with, whatever `podman update` did to it since."""
+    provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
+    asked: list[tuple[str, int]] = []
+
+    def enforced(group: str, version: int) -> Limits:
+        asked.append((group, version))
+        return Limits(2.0, 3072)
+
+    monkeypatch.setattr("kubeup.providers.local.limits", enforced)
+    assert [one.differs for one in provider.observe().nodes] == [("3072 MiB, wanted 4096",)] * 2
+    assert asked[0] == (f"/libpod_parent/libpod-{PODMAN_ID}", DESKTOP.cgroup)
+
+
+def test_a_stopped_node_gets_its_size_again_when_it_is_started(tmp_path: Path) -> None:
+    stopped = containers(recorded("local/podman_inspect_stopped.json"))
+    provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1, memory: 2304}}")
+    provider.state = replace(provider.state, ours=stopped[0].label("kubeup.project"))
+    assert [(one.id, one.needs) for one in provider.start()] == [("node/dev-worker-1", ()), ("resize/dev-worker-1", ("node/dev-worker-1",))]
 
 
 def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
     """A cluster that is as it should be, but for what is given."""
     stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
     running = [row.name for row in found.nodes if row.state == "running"]
-    return ClusterFacts(**{"machines": found, "stamps": dict.fromkeys(running, stamp), "nodes": tuple(map(kube, NAMES)), "answers": True, **more})
+    return ClusterFacts(**{"machines": found, "stamps": dict.fromkeys(running, stamp), "nodes": tuple(map(kube, NAMES)), "answers": True,
+                           "system": frozenset({"coredns", "metrics-server"}), **more})
 
 
 def plan(one: Project, seen: ClusterFacts) -> dict[str, Step]:
@@ -52,6 +53,12 @@ def plan(one: Project, seen: ClusterFacts) -> dict[str, Step]:
 def test_nothing_to_do(tmp_path: Path) -> None:
     one = project(tmp_path)
     assert plan(one, facts(one, three())) == {}
+
+
+def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three(), system=frozenset({"coredns"})))
+    assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
 
 
 def test_from_nothing(tmp_path: Path) -> None:

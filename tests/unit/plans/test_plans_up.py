@@ -52,7 +52,7 @@ def standing(one: Project, found: Machines) -> ClusterFacts:
     held = frozenset(image.reference for image in one.images)
     stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
     nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
-    return ClusterFacts(found, dict.fromkeys(NAMES, stamp), dict.fromkeys(NAMES, held), {}, nodes, True)
+    return ClusterFacts(found, dict.fromkeys(NAMES, stamp), dict.fromkeys(NAMES, held), {}, nodes, True, system=frozenset({"metrics-server"}))
 
 
 def passwords(folder: Path) -> None:
