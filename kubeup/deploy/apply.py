@@ -114,7 +114,7 @@ def _refuse_new_passwords(deployment: Deployment) -> None:
     found = {item["kind"]: item.get("data", {}) for item in json.loads(text or "{}").get("items", [])}
     old = found.get("Secret", {})
     # other keys are put back, or refused by the look at the data folder, which knows what the database was made with
-    changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")).decode() != wanted[key]]
+    changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")) != wanted[key].encode()]
     if changed and {"Secret", "PersistentVolumeClaim"} <= found.keys():
         raise Refused("the passwords in .env are not the ones that the database was made with",
                       "it reads them on an empty data folder only, so the API would be locked out",

@@ -68,7 +68,7 @@ def stages(long: bool) -> tuple[Stage, ...]:
     real = (*PYTEST, "tests/real") if long else (*PYTEST, "tests/real", "-m", "not long")
     containers = (("podman", "podman"), ("buildah", "buildah"), ("mmdebstrap", "mmdebstrap"))
     return (
-        Stage("unit", ((*PYTEST, "tests/unit"),)),
+        Stage("unit", ((*PYTEST, "tests/unit"),), release=True),
         Stage("lint", ((*PYTEST, "tests/lint"),), release=True),
         Stage("api", api, API, (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")), make_api_environment),
         Stage("ui", ui, UI, (("node", "nodejs"), ("npm", "npm")), install_ui_packages),

@@ -23,5 +23,5 @@ def real_kubectl() -> Path:
     """The kubectl that kubeup has made on this machine (`kustomize` needs no cluster)."""
     found = sorted(_CACHE.glob("release/v1.26.1/*/kubectl"))
     if not found:
-        pytest.skip("no kubectl in the cache yet: `inv up` makes it")
+        pytest.fail("no kubectl in the cache yet: `inv test` and `inv up` make it")
     return found[0]
