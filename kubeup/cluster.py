@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from kubeup import keys, ssh
 from kubeup.deploy.overlay import volume_node
-from kubeup.errors import KubeupError, Refused
-from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, workloads
+from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.images.build import rootfs_step
 from kubeup.images.load import LIST
 from kubeup.kube import Kubectl
@@ -56,7 +57,9 @@ def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
         machines, items = looked.result(), asked.result()
     found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
     running = {node.name for node in machines.nodes if node.state == "running"}
-    told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)}
+    boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
+    told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)
+            and told_since(node.reported, node.name, boots)}
     reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)]
     stamps, images, unreachable = _visit(reaches)
     known = workloads(items or ())
@@ -71,7 +74,10 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     if not kubectl.kubeconfig.exists() or not kubectl.path.exists():
         return None
     kinds = "nodes,deployments.apps,statefulsets.apps"
-    answer = kubectl.read("get", kinds, "--all-namespaces", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+    try:
+        answer = kubectl.read("get", kinds, "--all-namespaces", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+    except CommandError:  # nothing at all is at its address, not even a refusal
+        return None
     items: list[dict[str, Any]] | None = json.loads(answer.stdout)["items"] if answer.ok else None
     return items
 
@@ -152,9 +158,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
                           (*made, "release/kubernetes", "image/system", keys.STEP), 45))
     if reason or made or not facts.answers or any(not node.ready for node in facts.nodes):
-        names = tuple(spec.name for spec in project.settings.nodes_list())
-        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", WaitForNodes(project.kubectl, names),
-                          (*made, PROVISION), 10))
+        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     return steps
 
 
@@ -172,10 +176,11 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
 
 @dataclass(frozen=True)
 class WaitForNodes:
-    """Until the API server answers and every node is Ready."""
+    """Until the API server answers and every node is Ready, by a report of the kubelet that runs now."""
 
     kubectl: Kubectl
     names: tuple[str, ...]
+    boots: Callable[[], Mapping[str, datetime]]
     seconds: float = 180
 
     def run(self, log: Log) -> None:
@@ -186,11 +191,12 @@ class WaitForNodes:
                                   "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
             log("the API server is not up yet")
             time.sleep(0.5)
-        not_ready = dict.fromkeys(self.names, "not registered yet")
+        not_ready, boots = dict.fromkeys(self.names, "not registered yet"), self.boots()
 
         def each(event: dict[str, Any] | None) -> bool:
             for node in nodes([event["object"]] if event else []):
-                not_ready.pop(node.name, None) if node.ready else not_ready.update({node.name: node.why})
+                ready = node.ready and told_since(node.reported, node.name, boots)
+                not_ready.pop(node.name, None) if ready else not_ready.update({node.name: node.why or "not heard of since it started"})
             log(", ".join(sorted(not_ready)) or "all ready")
             return not not_ready or time.monotonic() > end
 
@@ -201,13 +207,16 @@ class WaitForNodes:
                               "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")
 
 
+def wait_for_nodes(project: Project) -> WaitForNodes:
+    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.settings.nodes_list()), lambda: project.provider.observe().boots)
+
+
 def start(project: Project) -> list[Step]:
     """Start what is stopped and wait until Kubernetes is back."""
     steps = list(project.provider.start())
     if not steps:
         return []
-    names = tuple(spec.name for spec in project.settings.nodes_list())
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", WaitForNodes(project.kubectl, names),
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project),
                          tuple(step.id for step in steps), 20)]
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from kubeup.verify import Context, Line
 
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
-
-
 ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
 
 
@@ -58,15 +56,16 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
         out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.release.source}: {project.release.why}")
         if application:
             out.say(f"database: {project.images[0].what}")
+    changed = False
     for _ in range(ROUNDS):
         whole = up.plan(project, application)
-        if not carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands):
-            break
-        if not whole.blind:
+        ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
+        changed = changed or ran
+        if not ran or not whole.blind:
             break
     if dry:
         return
-    if whole.plan:
+    if changed:
         if application:
             settle(project)
         left = up.plan(project, application).plan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup import shell
-from kubeup.errors import KubeupError
+from kubeup.errors import CommandError, KubeupError
 from kubeup.plan import Log
 from kubeup.shell import Output
 
@@ -70,4 +70,7 @@ class Kubectl:
         """Whether the API server is there (a few seconds at most)."""
         if not self.kubeconfig.exists() or not self.path.exists():
             return False
-        return shell.read(*self.argv("get", "--raw", "/readyz", "--request-timeout=4s"), ok=None, timeout=10).ok
+        try:
+            return shell.read(*self.argv("get", "--raw", "/readyz", "--request-timeout=4s"), ok=None, timeout=10).ok
+        except CommandError:  # it took too long
+            return False

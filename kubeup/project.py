@@ -77,7 +77,8 @@ class Project:
     @property
     def deployment(self) -> Deployment:
         """The application with the passwords of `.env`."""
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay), self.kubectl)
+        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay), self.kubectl,
+                          lambda: self.provider.observe().boots)
 
     def remember_choices(self) -> None:
         """Keep what probes decided: a network that comes or goes later must not turn a cluster into another one."""

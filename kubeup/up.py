@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubeup import cluster, packages, secrets
 from kubeup.cluster import ClusterFacts
@@ -11,10 +12,12 @@ from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS, volume_node
 from kubeup.errors import CommandError, Refused
 from kubeup.images import build, load
-from kubeup.plan import Plan, Step, plan_of
+from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Needed
 from kubeup.provision.inventory import plain_registries
+
+ACCESS = "cluster/access"
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,21 @@ def push_steps(project: Project) -> list[Step]:
 
 
 def down(project: Project, data: bool) -> Plan:
-    """Remove the machines; volumes with data only where `data` says so by name."""
-    return plan_of(project.provider.destroy(data))
+    """Remove the machines and the access to what was on them; volumes with data only where `data` says so by name."""
+    machines = list(project.provider.destroy(data))
+    config = project.state.kubeconfig
+    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(config), tuple(step.id for step in machines), 0)]
+    return plan_of(machines, forget if config.exists() else [])
+
+
+@dataclass(frozen=True)
+class ForgetAccess:
+    """Remove the profile's own kubeconfig; the user's, which it may have been merged into, stays as it is."""
+
+    kubeconfig: Path
+
+    def run(self, log: Log) -> None:
+        self.kubeconfig.unlink(missing_ok=True)
 
 
 __all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from kubeup import shell
 from kubeup.deploy import watch
@@ -22,16 +23,16 @@ SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
-WORKLOADS = {"db": "statefulset/mysql", "api": "deployment/api", "ui": "deployment/ui"}
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The application as it should be and the cluster it goes to."""
+    """The application as it should be and the cluster it goes to; `boots` tells since when the nodes' machines run."""
 
     overlay: Overlay
     kubectl: Kubectl
+    boots: Callable[[], Mapping[str, datetime]] = dict
 
     def render(self) -> str:
         self.overlay.write()
@@ -74,7 +75,7 @@ class ApplyPart:
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        watch.until_standing(kubectl, self.part, WORKLOADS[self.part], self.wait, log)
+        watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log)
 
 
 def release_volume(kubectl: Kubectl, part: str) -> None:
@@ -130,7 +131,7 @@ class WaitForPart:
     wait: float = 300
 
     def run(self, log: Log) -> None:
-        watch.until_standing(self.deployment.kubectl, self.part, WORKLOADS[self.part], self.wait, log)
+        watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:

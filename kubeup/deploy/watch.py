@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from kubeup.errors import KubeupError
-from kubeup.facts.kubernetes import KubePod, pods
+from kubeup.facts.kubernetes import KubePod, pods, told_since, workloads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
-TICK = 2.0
+TICK = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,14 @@ def _last_end(raw: dict[str, Any]) -> str:
     return "it ends again and again"
 
 
-def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, log: Log) -> None:
-    """Wait until the rollout of `workload` is complete. Raises KubeupError with cause and next step."""
+def until_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log) -> None:
+    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it does not within `seconds`.
+
+    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
+    """
     watched, began = Watched(time.monotonic()), time.monotonic()
     found: list[Trouble] = []
     complete = False
-
-    def rollout_complete() -> bool:
-        answer = kubectl.read("rollout", "status", workload, "--watch=false", ok=None).stdout
-        return "successfully rolled out" in answer or ("roll" in answer and "complete" in answer)
 
     def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
@@ -95,7 +97,8 @@ def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, lo
         if now_wrong := watched.trouble(time.monotonic()):
             found.append(now_wrong)
             return True
-        complete = standing(watched) and rollout_complete()
+        # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
+        complete = standing(watched.pods.values(), boots) and all_standing(kubectl, app, boots)
         return complete or time.monotonic() - began > seconds
 
     while not complete and not found and time.monotonic() - began < seconds:
@@ -104,13 +107,22 @@ def until_standing(kubectl: Kubectl, app: str, workload: str, seconds: float, lo
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
     if not complete:
-        raise KubeupError(f"{workload} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
+        raise KubeupError(f"{app} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
                           f"`inv deploy.status`, `inv deploy.logs {app}`")
 
 
-def standing(watched: Watched) -> bool:
-    seen = pods(watched.pods.values())
-    return bool(seen) and all(pod.ready and not pod.deleting for pod in seen)
+def all_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime]) -> bool:
+    """Whether the workload's rollout is complete and its pods, which are listed after it, are the new ones alone."""
+    answer = kubectl.read("get", "deployments,statefulsets,pods", "-l", f"app={app}", "-o", "json", ok=None)
+    items = json.loads(answer.stdout)["items"] if answer.ok else []
+    rolled = workloads(items)
+    return bool(rolled) and all(one.standing for one in rolled) and standing((item for item in items if item["kind"] == "Pod"), boots)
+
+
+def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
+    """Whether there are pods, and each of them is ready, stays, and was started by its node as it runs now."""
+    seen = pods(items)
+    return bool(seen) and all(pod.ready and not pod.deleting and told_since(pod.began, pod.node, boots) for pod in seen)
 
 
 def told(watched: Watched) -> str:

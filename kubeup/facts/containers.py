@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Container:
     """A node's container: state is running, exited, …; `labels` are ours; memory in MiB.
 
     `cgroup` is the path of its control group where the engine tells it (podman, of one that runs), else "".
+    `started`: when it began to run the last time, None where it doesn't.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Container:
     cpus: float
     memory: int
     cgroup: str = ""
+    started: datetime | None = None
 
     def label(self, key: str) -> str:
         return dict(self.labels).get(key, "")
@@ -45,6 +48,7 @@ def _container(row: dict[str, object]) -> Container:
         cpus=_cpus(limits),
         memory=_int(limits, "Memory") // 2**20,
         cgroup=_cgroup(str(state.get("CgroupPath", "")), str(row.get("Id", ""))) if state.get("Status") == "running" else "",
+        started=datetime.fromisoformat(str(state["StartedAt"])) if state.get("Status") == "running" else None,
     )
 
 

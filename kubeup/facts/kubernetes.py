@@ -1,9 +1,14 @@
-"""What a cluster says of itself, from `kubectl get -o json`."""
+"""What a cluster says of itself, from `kubectl get -o json`.
+
+It is what kubelets said last: the word of one whose machine has started anew since is about what was before. Such a node
+or pod is not called ready, see `told_since`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 CONTROL_LABEL = "node-role.kubernetes.io/control-plane"
@@ -21,6 +26,7 @@ class KubeNode:
     images: frozenset[str]
     stamp: str = ""
     schedulable: bool = True
+    reported: datetime | None = None  # when its kubelet last did
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class KubePod:
     waiting: tuple[tuple[str, str], ...] = ()  # (reason, message) of containers that do not run
     images: tuple[str, ...] = ()
     deleting: bool = False
+    began: datetime | None = None  # when the longest running of its containers was started
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class KubeClaim:
 
 @dataclass(frozen=True)
 class KubeWorkload:
-    """A Deployment or StatefulSet: how many pods it wants, and how many of them are new and ready."""
+    """A Deployment or StatefulSet: how many pods it wants, and how many of them are new and ready; 0 ready while older ones are left."""
 
     name: str
     app: str
@@ -70,10 +77,19 @@ def workloads(items: Iterable[dict[str, Any]]) -> tuple[KubeWorkload, ...]:
 
 def _workload(item: dict[str, Any]) -> KubeWorkload:
     status = item.get("status", {})
-    current = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
+    observed = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
+    current = observed and status.get("replicas", 0) <= status.get("updatedReplicas", 0)
     ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) if current else 0
     meta = item["metadata"]
     return KubeWorkload(meta["name"], meta.get("labels", {}).get("app", ""), item["spec"].get("replicas", 1), ready, meta.get("namespace", "default"))
+
+
+def told_since(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
+    """Whether something was said, or began, after its node's machine had started; `boots` names those that tell when.
+
+    Kubernetes keeps whole seconds, so a machine's are cut off as well.
+    """
+    return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
 
 
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:
@@ -98,7 +114,7 @@ def _node(item: dict[str, Any]) -> KubeNode:
         item["metadata"]["name"], ready.get("status") == "True", "" if ready.get("status") == "True" else ready.get("message", "no report"),
         status.get("nodeInfo", {}).get("kubeletVersion", ""), addresses[0] if addresses else "",
         CONTROL_LABEL in item["metadata"].get("labels", {}), names, item["metadata"].get("annotations", {}).get(STAMP, ""),
-        not item["spec"].get("unschedulable", False))
+        not item["spec"].get("unschedulable", False), _time(ready.get("lastHeartbeatTime")))
 
 
 def _pod(item: dict[str, Any]) -> KubePod:
@@ -110,4 +126,9 @@ def _pod(item: dict[str, Any]) -> KubePod:
     return KubePod(
         meta["name"], meta.get("namespace", ""), spec.get("nodeName", ""), status.get("phase", ""), ready, meta.get("labels", {}).get("app", ""),
         status.get("podIP", ""), sum(row.get("restartCount", 0) for row in containers), waiting,
-        tuple(row["image"] for row in spec["containers"]), "deletionTimestamp" in meta)
+        tuple(row["image"] for row in spec["containers"]), "deletionTimestamp" in meta,
+        min((time for row in containers if (time := _time(row.get("state", {}).get("running", {}).get("startedAt")))), default=None))
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -51,14 +51,14 @@ class BuildImage:
         if self.image.context is None:
             shell.write(*engine, "tag", self.image.source, self.image.reference, log=log)
         with cache.made_whole(self.image.archive.parent) as work:
-            shell.write(*engine, "save", "-o", str(work / "image.tar"), self.image.reference, log=log)
+            shell.write(*engine, "save", "-o", str(work / "image.tar"), self.image.local, log=log)
             work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:
             return (*self.builder.command, "pull", self.image.source)
         arguments = [word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")]
-        return (*self.builder.command, "build", *self.builder.build_words(), *arguments, "--tag", self.image.reference,
+        return (*self.builder.command, "build", *self.builder.build_words(), *arguments, "--tag", self.image.local,
                 "-f", str(self.image.context / "Containerfile"), str(self.image.context))
 
 

@@ -29,6 +29,11 @@ class AppImage:
     source: str = ""  # what is pulled where nothing is built
 
     @property
+    def local(self) -> str:
+        """What an image that was built is called on this machine, whichever registry it goes to."""
+        return f"localhost/{self.reference.rsplit('/', 1)[-1]}" if self.context else self.reference
+
+    @property
     def archive(self) -> Path:
         """Where its archive lies in the cache once it is made."""
         return cache.folder("images", self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")) / "image.tar"

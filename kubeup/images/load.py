@@ -65,8 +65,9 @@ class PushImage:
         return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
-        if not shell.read(*self.engine, "image", "inspect", self.image.reference, ok=None).ok:
+        if not shell.read(*self.engine, "image", "inspect", self.image.local, ok=None).ok:
             shell.write(*self.engine, "load", "-i", str(self.image.archive), log=log)
+        shell.write(*self.engine, "tag", self.image.local, self.image.reference, log=log)
         try:
             shell.write(*self._argv(), log=log)
         except KubeupError as error:

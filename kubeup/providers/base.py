@@ -5,8 +5,9 @@ A new provider is a module with a class of this shape and a line in PROVIDERS; n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -32,7 +33,7 @@ class Usable:
 
 @dataclass(frozen=True)
 class NodeState:
-    """A machine as the provider sees it: state is running, stopped, missing or foreign."""
+    """A machine as the provider sees it: state is running, stopped, missing or foreign. `booted`: since when it runs, None where not told."""
 
     name: str
     role: str
@@ -40,6 +41,7 @@ class NodeState:
     state: str
     differs: tuple[str, ...] = ()  # from the settings, in words
     detail: str = ""
+    booted: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Machines:
     @property
     def running(self) -> bool:
         return bool(self.nodes) and all(node.state == "running" for node in self.nodes)
+
+    @property
+    def boots(self) -> Mapping[str, datetime]:
+        """Since when each runs that tells it."""
+        return {node.name: node.booted for node in self.nodes if node.booted}
 
     @property
     def any_there(self) -> bool:

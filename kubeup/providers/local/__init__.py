@@ -146,7 +146,8 @@ class Local:
         address = found.label(nodes.ADDRESS) or found.address  # a stopped container has none of its own
         moved = f"has the address {address}, wanted is {spec.address}" if address != spec.address else ""
         detail = moved or ("" if ssh.known(self.state, self._reach(spec)) else UNFINISHED)
-        return NodeState(spec.name, spec.role, address, "running" if found.state == "running" else "stopped", tuple(differs), detail)
+        return NodeState(spec.name, spec.role, address, "running" if found.state == "running" else "stopped", tuple(differs), detail,
+                         found.started)
 
     def _limits(self, found: Container) -> Limits:
         """What the kernel enforces where it runs, else what it will start with."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from builders import recorded
 
 from kubeup.deploy import watch
 from kubeup.deploy.watch import UNSCHEDULED_SECONDS, Trouble, Watched
+from kubeup.kube import Kubectl
+from kubeup.shell import Output
 
 Pod = dict[str, Any]
 
@@ -38,6 +42,10 @@ def seen(*pods: Pod) -> Watched:
     return watched
 
 
+def standing(watched: Watched) -> bool:
+    return watch.standing(watched.pods.values(), {})
+
+
 def told(pod: Pod, at: float = 101.0) -> Trouble:
     found = seen(pod).trouble(at)
     assert found is not None
@@ -47,7 +55,7 @@ def told(pod: Pod, at: float = 101.0) -> Trouble:
 def test_a_healthy_pod_stands(pod: Pod) -> None:
     watched = seen(pod)
     assert watched.trouble(10_000.0) is None
-    assert watch.standing(watched)
+    assert standing(watched)
     assert watch.told(watched) == f"{pod['metadata']['name']} ready"
 
 
@@ -90,7 +98,7 @@ def test_one_crash_is_not_yet_a_loop(pod: Pod) -> None:
 def test_a_start_is_no_trouble_and_does_not_stand(pod: Pod, reason: str) -> None:
     watched = seen(not_ready(pod, {"waiting": {"reason": reason}}))
     assert watched.trouble(400.0) is None
-    assert not watch.standing(watched)
+    assert not standing(watched)
     assert watch.told(watched) == f"{pod['metadata']['name']} {reason}"
 
 
@@ -117,9 +125,9 @@ def test_a_pod_that_is_deleted_does_not_count(pod: Pod) -> None:
     broken["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
     watched = seen(broken, pod)
     assert watched.trouble(101.0) is None
-    assert not watch.standing(watched), "it is still there"
+    assert not standing(watched), "it is still there"
     watched.take({"type": "DELETED", "object": broken})
-    assert watch.standing(watched)
+    assert standing(watched)
 
 
 def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
@@ -131,5 +139,61 @@ def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
 
 
 def test_no_pods_do_not_stand() -> None:
-    assert not watch.standing(seen())
+    assert not standing(seen())
     assert watch.told(seen()) == ""
+
+
+def test_what_was_ready_before_its_node_started_anew_does_not_stand(pod: Pod) -> None:
+    """The API server keeps a kubelet's last word until the next one tells that the pod is gone."""
+    began = datetime.fromisoformat(pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"])
+    node = pod["spec"]["nodeName"]
+    assert watch.standing([pod], {node: began - timedelta(seconds=20)})
+    assert not watch.standing([pod], {node: began + timedelta(seconds=20)})
+    assert watch.standing([pod], {"another": began + timedelta(seconds=20)})
+
+
+def test_a_node_started_in_the_same_second(pod: Pod) -> None:
+    pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = "2026-11-23T21:31:33Z"
+    assert watch.standing([pod], {pod["spec"]["nodeName"]: datetime(2026, 11, 23, 21, 31, 33, 900_000, tzinfo=UTC)})
+
+
+class Answering(Kubectl):
+    """A kubectl that has some objects to tell."""
+
+    def __init__(self, *items: dict[str, Any]) -> None:
+        super().__init__(Path("/cache/kubectl"), Path("/state/kubeconfig"))
+        object.__setattr__(self, "text", json.dumps({"items": items}))
+
+    def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
+        assert words == ("get", "deployments,statefulsets,pods", "-l", "app=api", "-o", "json")
+        return Output(0, vars(self)["text"], "")
+
+
+def deployment(**status: int) -> dict[str, Any]:
+    rolled = {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
+    return {"kind": "Deployment", "metadata": {"name": "api", "labels": {"app": "api"}, "generation": 2}, "spec": {"replicas": 1},
+            "status": rolled | status}
+
+
+def test_a_complete_rollout_stands(pod: Pod) -> None:
+    pod["kind"] = "Pod"
+    assert watch.all_standing(Answering(deployment(), pod), "api", {})
+
+
+@pytest.mark.parametrize("status", [{"observedGeneration": 1}, {"replicas": 2}, {"updatedReplicas": 0}, {"readyReplicas": 0}])
+def test_a_rollout_on_its_way_does_not_stand(pod: Pod, status: dict[str, int]) -> None:
+    pod["kind"] = "Pod"
+    assert not watch.all_standing(Answering(deployment(**status), pod), "api", {})
+
+
+def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
+    """It is no longer counted by its Deployment, but may still be asked."""
+    pod["kind"] = "Pod"
+    old = copy.deepcopy(pod)
+    old["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
+    assert not watch.all_standing(Answering(deployment(), pod, old), "api", {})
+
+
+def test_pods_without_their_workload_do_not_stand(pod: Pod) -> None:
+    pod["kind"] = "Pod"
+    assert not watch.all_standing(Answering(pod), "api", {})

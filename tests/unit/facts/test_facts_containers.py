@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from builders import recorded
 
 from kubeup.facts.containers import containers
@@ -50,3 +52,10 @@ def test_no_limits_and_no_network() -> None:
 
 def test_nothing() -> None:
     assert containers("") == containers("[]") == ()
+
+
+def test_since_when_it_runs() -> None:
+    running = containers(recorded("local/podman_inspect_nodes.json"))[0]
+    assert running.started == datetime(2026, 11, 23, 21, 30, 48, 100_007, tzinfo=UTC)
+    assert all(one.started is None for one in containers(recorded("local/podman_inspect_stopped.json")) if one.state != "running")
+    assert containers(recorded("local/docker_inspect.json"))[0].started == datetime(2026, 11, 23, 18, 2, 12, 12_345, tzinfo=UTC)

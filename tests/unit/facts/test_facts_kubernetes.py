@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from builders import recorded
 
-from kubeup.facts.kubernetes import KubeClaim, claims, nodes, pods
+from kubeup.facts.kubernetes import KubeClaim, claims, nodes, pods, told_since
 
 
 @pytest.fixture
@@ -90,3 +91,18 @@ def test_claims() -> None:
 def test_a_claim_that_waits() -> None:
     pending = {"metadata": {"name": "data-mysql-0"}, "spec": {}, "status": {"phase": "Pending"}}
     assert claims([pending]) == (KubeClaim("data-mysql-0", "Pending", "", ""),)
+
+
+def test_when_a_kubelet_reported_and_a_container_began(node_items: list[dict[str, Any]], pod_items: list[dict[str, Any]]) -> None:
+    assert all(node.reported and node.reported.date().isoformat() == "2026-11-23" for node in nodes(node_items))
+    assert all(pod.began and pod.began.tzinfo for pod in pods(pod_items))
+    assert nodes([{"metadata": {"name": "new"}, "spec": {}}])[0].reported is None
+
+
+def test_a_word_counts_when_it_is_younger_than_its_machine() -> None:
+    boot = datetime(2026, 11, 23, 21, 30, 48, 360_079, tzinfo=UTC)
+    boots = {"dev-control": boot}
+    assert told_since(boot.replace(microsecond=0), "dev-control", boots)
+    assert not told_since(boot - timedelta(seconds=1), "dev-control", boots)
+    assert not told_since(None, "dev-control", boots)
+    assert told_since(None, "a machine that does not tell when it started", boots)
