@@ -171,7 +171,7 @@ class Box:
 
 def make_rootfs(flavour) -> Path:
     if not shutil.which("mmdebstrap"):
-        pytest.skip("needs mmdebstrap, or an image in KUBEUP_TEST_DB_IMAGE")
+        pytest.fail("needs mmdebstrap, or an image in KUBEUP_TEST_DB_IMAGE")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubeup" / "tests"
     cache.mkdir(parents=True, exist_ok=True)
     tarball = cache / f"db-rootfs-{flavour}.tar"
@@ -193,12 +193,12 @@ def make_rootfs(flavour) -> Path:
 @pytest.fixture(scope="session", params=["given"] if GIVEN else list(ROOTFS))
 def image(request):
     if not shutil.which("podman"):
-        pytest.skip("needs podman")
+        pytest.fail("needs podman")
     if GIVEN:
         yield GIVEN
         return
     if not shutil.which("buildah"):
-        pytest.skip("needs buildah, or an image in KUBEUP_TEST_DB_IMAGE")
+        pytest.fail("needs buildah, or an image in KUBEUP_TEST_DB_IMAGE")
     base = f"localhost/{PREFIX}-rootfs:{request.param}"
     name = f"localhost/{PREFIX}:{request.param}"
     try:
