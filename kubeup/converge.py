@@ -105,9 +105,10 @@ def secret_values(project: Project) -> dict[str, str]:
 
 
 def prove(project: Project, out: Report, json: bool = False) -> None:
-    """Run every check; raises KubeupError where one fails."""
+    """Run every check; raises KubeupError where one fails, or where there is no cluster to check."""
     from kubeup import verify
 
+    project.kubectl.require_access()
     lines: list[Line] = verify.run(context(project), None if json else lambda line: _print(line, out))
     if json:
         out.data(lines)

@@ -32,11 +32,15 @@ class Kubectl:
 
     def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
         """Look at something. See `kubeup.shell.read`."""
+        self.require_access()
+        # a diff tool of the user's own would print what nobody here can read
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env={"KUBECTL_EXTERNAL_DIFF": ""})
+
+    def require_access(self) -> None:
+        """Raises KubeupError where there is no cluster to talk to."""
         if not self.kubeconfig.exists():
             raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing",
                               "run `inv up`, or `inv cluster.local` for the cluster alone")
-        # a diff tool of the user's own would print what nobody here can read
-        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env={"KUBECTL_EXTERNAL_DIFF": ""})
 
     def json(self, *words: str, timeout: float = 60) -> Any:
         return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)

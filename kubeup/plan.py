@@ -23,6 +23,14 @@ class Action(Protocol):
 
 
 @runtime_checkable
+class Waiting(Protocol):
+    """An action that ends by waiting for others' work, which is in vain once another step has failed."""
+
+    def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
+        """As `run`, but stop waiting, with a KubeupError, when `stopped` tells so."""
+
+
+@runtime_checkable
 class Rechecked(Protocol):
     """An action that can look again just before it acts."""
 

@@ -1,7 +1,7 @@
 """The runner: carries out a plan, independent steps side by side, and writes down what it did.
 
-Each step is looked at again just before it acts. A failure lets running steps end, starts no further ones and is
-raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) and the
+Each step is looked at again just before it acts. A failure lets running steps end (those that only wait, soon), starts
+no further ones and is raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) and the
 lock live in the profile's state folder.
 """
 
@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -22,7 +23,7 @@ from typing import Protocol
 
 from kubeup import shell
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Plan, Rechecked, Step
+from kubeup.plan import Plan, Rechecked, Step, Waiting
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
 
@@ -108,6 +109,7 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
     waiting, done = list(plan.steps), set[str]()
     running: dict[Future[Done], Step] = {}
     failure: KubeupError | None = None
+    failed = threading.Event()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         try:
             while running or (waiting and failure is None):
@@ -115,7 +117,7 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
                     ids = set(plan.ids)
                     ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
-                    running |= {pool.submit(_one, step, progress, journal): step for step in begun}
+                    running |= {pool.submit(_one, step, progress, journal, failed): step for step in begun}
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     step = running.pop(future)
@@ -124,6 +126,7 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
                         done.add(step.id)
                     except KubeupError as error:
                         failure = failure or _named(step, error)
+                        failed.set()
         except KeyboardInterrupt:
             shell.stop_all()
             raise
@@ -132,7 +135,7 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
         raise failure
 
 
-def _one(step: Step, progress: Progress, journal: Journal) -> Done:
+def _one(step: Step, progress: Progress, journal: Journal, failed: threading.Event) -> Done:
     began = time.monotonic()
     outcome = "failed"
     try:
@@ -141,7 +144,11 @@ def _one(step: Step, progress: Progress, journal: Journal) -> Done:
         else:
             progress.started(step)
             journal.add("start", step.id)
-            step.action.run(partial(progress.line, step))
+            log = partial(progress.line, step)
+            if isinstance(step.action, Waiting):
+                step.action.run_unless(failed.is_set, log)
+            else:
+                step.action.run(log)
             outcome = "changed"
     except KubeupError:
         raise

@@ -68,6 +68,9 @@ class ApplyPart:
         return (shell.shown(self.deployment.kubectl.argv(*APPLY), 400),)
 
     def run(self, log: Log) -> None:
+        self.run_unless(never, log)
+
+    def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         kubectl = self.deployment.kubectl
         rendered = manifests.documents(self.deployment.render())
         # the API reads the database's Secret: whichever of the two comes first brings it
@@ -75,7 +78,11 @@ class ApplyPart:
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log)
+        watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+
+
+def never() -> bool:
+    return False
 
 
 def release_volume(kubectl: Kubectl, part: str) -> None:
@@ -131,7 +138,10 @@ class WaitForPart:
     wait: float = 300
 
     def run(self, log: Log) -> None:
-        watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log)
+        self.run_unless(never, log)
+
+    def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
+        watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from kubeup.errors import KubeupError
-from kubeup.facts.kubernetes import KubePod, pods, told_since, workloads
+from kubeup.facts.kubernetes import KubePod, newest, pods, told_since, workloads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
@@ -44,10 +44,14 @@ class Watched:
             self.pods[name] = event["object"]
 
     def trouble(self, now: float) -> Trouble | None:
-        for raw, pod in zip(self.pods.values(), pods(self.pods.values()), strict=True):
-            if not pod.deleting and (found := trouble(pod, raw, now - self.since)):
-                return found
-        return None
+        return first_trouble(self.pods.values(), now - self.since)
+
+
+def first_trouble(items: Iterable[dict[str, Any]], waited: float) -> Trouble | None:
+    """What is wrong with the first of some pods that waiting won't mend; `waited` in seconds."""
+    items = list(items)
+    found = (trouble(pod, raw, waited) for raw, pod in zip(items, pods(items), strict=True) if not pod.deleting)
+    return next(filter(None, found), None)
 
 
 def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
@@ -80,10 +84,12 @@ def _last_end(raw: dict[str, Any]) -> str:
     return "it ends again and again"
 
 
-def until_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log) -> None:
+def until_standing(
+    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log, stopped: Callable[[], bool],
+) -> None:
     """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it does not within `seconds`.
 
-    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
+    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
     """
     watched, began = Watched(time.monotonic()), time.monotonic()
     found: list[Trouble] = []
@@ -94,18 +100,22 @@ def until_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime], se
         if event:
             watched.take(event)
             log(told(watched))
-        if now_wrong := watched.trouble(time.monotonic()):
+        waited = time.monotonic() - watched.since
+        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, app, waited)):
             found.append(now_wrong)
+        if found or stopped():
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
         complete = standing(watched.pods.values(), boots) and all_standing(kubectl, app, boots)
         return complete or time.monotonic() - began > seconds
 
-    while not complete and not found and time.monotonic() - began < seconds:
+    while not complete and not found and not stopped() and time.monotonic() - began < seconds:
         kubectl.watch("pods", "-l", f"app={app}", each=each, tick=TICK)  # the API server ends a watch now and then
     if found:
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
+    if not complete and stopped():
+        raise KubeupError(f"no longer waited for {app}", "another step failed", "mend that, then run the same again")
     if not complete:
         raise KubeupError(f"{app} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
                           f"`inv deploy.status`, `inv deploy.logs {app}`")
@@ -113,10 +123,21 @@ def until_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime], se
 
 def all_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime]) -> bool:
     """Whether the workload's rollout is complete and its pods, which are listed after it, are the new ones alone."""
-    answer = kubectl.read("get", "deployments,statefulsets,pods", "-l", f"app={app}", "-o", "json", ok=None)
-    items = json.loads(answer.stdout)["items"] if answer.ok else []
+    items = _read(kubectl, app)
     rolled = workloads(items)
     return bool(rolled) and all(one.standing for one in rolled) and standing((item for item in items if item["kind"] == "Pod"), boots)
+
+
+def newest_trouble(kubectl: Kubectl, app: str, waited: float) -> Trouble | None:
+    """What is wrong with a pod of the newest template; an older one's trouble is what the rollout may be about to mend."""
+    return first_trouble(newest(_read(kubectl, app)), waited)
+
+
+def _read(kubectl: Kubectl, app: str) -> list[dict[str, Any]]:
+    """The workload, its ReplicaSets and its pods, in this order; nothing where the API server does not answer."""
+    answer = kubectl.read("get", "deployments,statefulsets,replicasets,pods", "-l", f"app={app}", "-o", "json", ok=None)
+    items: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
+    return items
 
 
 def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:

@@ -6,7 +6,7 @@ or pod is not called ready, see `told_since`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,28 @@ def _workload(item: dict[str, Any]) -> KubeWorkload:
     ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) if current else 0
     meta = item["metadata"]
     return KubeWorkload(meta["name"], meta.get("labels", {}).get("app", ""), item["spec"].get("replicas", 1), ready, meta.get("namespace", "default"))
+
+
+def newest(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those pods of `items` that a Deployment or StatefulSet among them made from its template as it is now.
+
+    None while the controller has not yet seen the template. A Deployment's newest ReplicaSet carries the same revision,
+    a StatefulSet names it: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#checking-rollout-history-of-a-deployment.
+    """
+    seen = [item for item in items if item.get("status", {}).get("observedGeneration", 0) >= item["metadata"].get("generation", 0)]
+    deployments = {(item["metadata"]["name"], _revision(item)) for item in seen if item["kind"] == "Deployment"}
+    sets = {item["metadata"]["name"] for item in items if item["kind"] == "ReplicaSet" and (_owner(item), _revision(item)) in deployments}
+    updates = {item["status"].get("updateRevision") for item in seen if item["kind"] == "StatefulSet"}
+    return [item for item in items if item["kind"] == "Pod"
+            and (_owner(item) in sets or item["metadata"].get("labels", {}).get("controller-revision-hash") in updates)]
+
+
+def _revision(item: dict[str, Any]) -> str:
+    return str(item["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""))
+
+
+def _owner(item: dict[str, Any]) -> str:
+    return next((str(one["name"]) for one in item["metadata"].get("ownerReferences", [])), "")
 
 
 def told_since(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import recorded
+from builders import error_of, recorded
 
 from kubeup.deploy import watch
 from kubeup.deploy.watch import UNSCHEDULED_SECONDS, Trouble, Watched
@@ -165,7 +165,7 @@ class Answering(Kubectl):
         object.__setattr__(self, "text", json.dumps({"items": items}))
 
     def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
-        assert words == ("get", "deployments,statefulsets,pods", "-l", "app=api", "-o", "json")
+        assert words == ("get", "deployments,statefulsets,replicasets,pods", "-l", "app=api", "-o", "json")
         return Output(0, vars(self)["text"], "")
 
 
@@ -197,3 +197,51 @@ def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
 def test_pods_without_their_workload_do_not_stand(pod: Pod) -> None:
     pod["kind"] = "Pod"
     assert not watch.all_standing(Answering(pod), "api", {})
+
+
+def replica_set(name: str, revision: str) -> dict[str, Any]:
+    return {"kind": "ReplicaSet", "metadata": {"name": name, "generation": 1, "annotations": {"deployment.kubernetes.io/revision": revision},
+                                               "ownerReferences": [{"kind": "Deployment", "name": "api"}]}, "status": {"observedGeneration": 1}}
+
+
+def rolled(pod: Pod, **status: int) -> Answering:
+    """The pod is of the first template, and the Deployment is at its second."""
+    second = deployment(**status)
+    second["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "2"}
+    first = pod["metadata"]["ownerReferences"][0]["name"]
+    return Answering(second, replica_set(first, "1"), replica_set("api-new", "2"), pod)
+
+
+def broken(pod: Pod, name: str = "") -> Pod:
+    pod["kind"] = "Pod"
+    pod["metadata"]["ownerReferences"][0]["name"] = name or pod["metadata"]["ownerReferences"][0]["name"]
+    return not_ready(pod, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
+
+
+def test_trouble_of_an_older_template_may_be_what_the_rollout_mends(pod: Pod) -> None:
+    assert watch.newest_trouble(rolled(broken(pod)), "api", 1.0) is None
+
+
+def test_trouble_of_the_newest_template(pod: Pod) -> None:
+    answering = rolled(broken(copy.deepcopy(pod)))
+    newer = broken(pod, "api-new")
+    items = [*json.loads(vars(answering)["text"])["items"], newer]
+    found = watch.newest_trouble(Answering(*items), "api", 1.0)
+    assert found is not None and found.why == "ErrImagePull: not found"
+
+
+def test_a_template_that_its_controller_has_not_seen_has_no_pods(pod: Pod) -> None:
+    assert watch.newest_trouble(rolled(broken(pod, "api-new"), observedGeneration=1), "api", 1.0) is None
+
+
+@pytest.mark.parametrize(("revision", "wrong"), [("mysql-1", False), ("mysql-2", True)])
+def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wrong: bool) -> None:
+    stateful = {"kind": "StatefulSet", "metadata": {"name": "mysql", "generation": 3}, "status": {"observedGeneration": 3, "updateRevision": "mysql-2"}}
+    one = broken(pod)
+    one["metadata"]["labels"]["controller-revision-hash"] = revision
+    assert bool(watch.newest_trouble(Answering(stateful, one), "api", 1.0)) is wrong
+
+
+def test_waiting_ends_where_it_is_in_vain() -> None:
+    error = error_of(watch.until_standing, Answering(), "api", {}, 60.0, lambda line: None, lambda: True)
+    assert (error.what, error.why) == ("no longer waited for api", "another step failed")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from builders import Do, DoneAlready, Told, error_of, step
 
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Step, plan_of
+from kubeup.plan import Log, Step, plan_of
 from kubeup.run import SIDE_BY_SIDE, Journal, Result, lock, run
 
 
@@ -80,6 +82,30 @@ def test_a_failure_starts_nothing_further_and_lets_others_end(tmp_path: Path) ->
     assert (error.why, error.next) == ("df says so", "make room")
     assert ("broken", "failed") in told.rows and ("slow", "changed") in told.rows
     assert rows(tmp_path)[-1]["failed"] == "do broken: no space left on device"
+
+
+@dataclass(frozen=True)
+class WaitInVain:
+    """Waits for what another step should have brought."""
+
+    def run(self, log: Log) -> None:
+        self.run_unless(lambda: False, log)
+
+    def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
+        end = time.monotonic() + 5
+        while not stopped():
+            assert time.monotonic() < end, "nobody told that it is in vain"
+            time.sleep(0.005)
+        raise KubeupError("no longer waited")
+
+
+def test_a_failure_ends_what_waits_in_vain(tmp_path: Path) -> None:
+    def broken() -> None:
+        raise KubeupError("no space left on device")
+
+    plan = plan_of([step("waiting", action=WaitInVain()), step("broken", action=Do(broken))])
+    error = error_of(run, plan, Told(), Journal(tmp_path, "up"))
+    assert error.what == "do broken: no space left on device"
 
 
 def test_a_failure_stops_steps_that_wait_for_a_free_place(tmp_path: Path) -> None:
