@@ -236,7 +236,8 @@ def test_a_template_that_its_controller_has_not_seen_has_no_pods(pod: Pod) -> No
 
 @pytest.mark.parametrize(("revision", "wrong"), [("mysql-1", False), ("mysql-2", True)])
 def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wrong: bool) -> None:
-    stateful = {"kind": "StatefulSet", "metadata": {"name": "mysql", "generation": 3}, "status": {"observedGeneration": 3, "updateRevision": "mysql-2"}}
+    status = {"observedGeneration": 3, "updateRevision": "mysql-2"}
+    stateful = {"kind": "StatefulSet", "metadata": {"name": "mysql", "generation": 3}, "status": status}
     one = broken(pod)
     one["metadata"]["labels"]["controller-revision-hash"] = revision
     assert bool(watch.newest_trouble(Answering(stateful, one), "api", 1.0)) is wrong
