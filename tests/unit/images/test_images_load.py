@@ -6,6 +6,7 @@ import pytest
 from builders import reach
 
 from kubeup.images import load
+from kubeup.images.build import Builder, BuildImage
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import PushImage
 from kubeup.shell import Output
@@ -60,3 +61,27 @@ def test_a_registry_is_asked_by_the_engine(monkeypatch: pytest.MonkeyPatch, engi
     monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine):])) or answer)
     assert load.in_registry(engine, f"127.0.0.1:5077/ana/pause:{tag}", plain=True) is there
     assert seen[0].endswith(asked)
+
+
+PUSHED = AppImage("api", "registry.example.org/ana/api:84cd", Path("/src/api"), ())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_pushed_is_what_was_built_under_its_own_name(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """The archive, which other checkouts and registries share, holds the image under that name alone."""
+    written: list[tuple[str, ...]] = []
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0 if known else 125, "", ""))
+    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
+    PushImage(("podman",), PUSHED, False).run(lambda line: None)
+    assert written == [*([] if known else [("podman", "load", "-i", str(PUSHED.archive))]),
+                       ("podman", "tag", "localhost/api:84cd", PUSHED.reference), ("podman", "push", PUSHED.reference)]
+
+
+def test_an_image_is_built_and_kept_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, ...]] = []
+    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
+    BuildImage(Builder(("podman",), (), False), PUSHED).run(lambda line: None)
+    build, save = written
+    assert build[build.index("--tag") + 1] == "localhost/api:84cd"
+    assert save[:3] == ("podman", "save", "-o") and save[4] == "localhost/api:84cd"
+    assert PUSHED.archive.parent.is_dir()

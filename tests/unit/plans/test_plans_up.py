@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, three
+from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, step, three
 
-from kubeup import cluster, keys, packages, secrets, up
+from kubeup import cluster, converge, keys, packages, secrets, up
 from kubeup.cluster import ClusterFacts
-from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load
+from kubeup.plan import plan_of
 from kubeup.project import Project
 from kubeup.providers import base
 from kubeup.providers.base import Machines
 from kubeup.provision import inventory as inventories
+from kubeup.report import Report
+from kubeup.shell import Output
 from kubeup.state import State, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -202,3 +206,74 @@ def test_choices_stay(tmp_path: Path) -> None:
     assert frozenset(_choices(one.state.folder / CHOICES) or ()) == DESKTOP.reachable
     write_private(one.state.folder / CHOICES, "{broken")
     assert _choices(one.state.folder / CHOICES) is None
+
+
+def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
+    monkeypatch.setattr(type(one.provider), "destroy", lambda self, data: gone)
+    assert up.down(one, data=False).ids == ("node/dev-control", "local/network"), "there is none to forget"
+    write_private(one.state.kubeconfig, "apiVersion: v1\n")
+    plan = up.down(one, data=False)
+    assert plan.ids[-1] == up.ACCESS and set(plan.steps[-1].needs) == {"node/dev-control", "local/network"}
+    plan.steps[-1].action.run(lambda line: None)
+    assert not one.state.kubeconfig.exists()
+    plan.steps[-1].action.run(lambda line: None)  # again is as good
+
+
+@pytest.fixture
+def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, list[str], list[up.Whole]]:
+    """A project whose `up` writes down what it comes to, with the plans it is to find one after the other."""
+    one, calls, plans = project(tmp_path), list[str](), list[up.Whole]()
+    monkeypatch.setattr(up, "plan", lambda *_: plans.pop(0))
+    monkeypatch.setattr(converge, "carry_out", lambda project, plan, *_, **more: bool(plan) and not calls.append("run"))
+    monkeypatch.setattr(converge, "settle", lambda *_: calls.append("settle"))
+    monkeypatch.setattr(converge, "prove", lambda *_: calls.append("prove"))
+    monkeypatch.setattr(converge, "show_urls", lambda *_: calls.append("urls"))
+    return one, calls, plans
+
+
+def found(*ids: str, blind: bool = False) -> up.Whole:
+    return up.Whole(plan_of([step(name) for name in ids]), ClusterFacts(three()), blind)
+
+
+def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+    one, calls, plans = brought_up
+    plans += [found("node/dev-control", blind=True), found(), found()]
+    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    assert calls == ["run", "settle", "prove", "urls"] and plans == []
+
+
+def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+    one, calls, plans = brought_up
+    plans += [found()]
+    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    assert calls == ["urls"] and plans == []
+
+
+def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+    one, calls, plans = brought_up
+    plans += [found("deploy/api"), found("deploy/api")]
+    error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True))
+    assert isinstance(error, NotConverged) and "do deploy/api" in error.why
+    assert calls == ["run", "settle"]
+
+
+def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: Path) -> None:
+    error = error_of(converge.prove, project(tmp_path), Report(io.StringIO()))
+    assert error.what == "there is no cluster of this profile yet" and "inv up" in error.next
+
+
+def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a refusal comes from an address that nobody has: kubectl runs into its time."""
+    one = project(tmp_path)
+    for path in (one.kubectl.path, one.state.kubeconfig):
+        write_private(path, "made")
+
+    def nobody(*argv: str, **more: object) -> Output:
+        raise CommandError("kubectl took longer than 10 s", code=124)
+
+    monkeypatch.setattr("kubeup.shell.read", nobody)
+    assert not one.kubectl.answers()
+    monkeypatch.setattr(type(one.provider), "observe", lambda self: three("missing"))
+    assert cluster.observe(one).answers is False
