@@ -6,6 +6,7 @@ Commands are lists; secrets travel by standard input or environment, never in th
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import queue
@@ -14,7 +15,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ STREAM_SECONDS = 86400.0
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
-_running: dict[int, Any] = {}
+_running: dict[int, tuple[Any, threading.Event]] = {}  # processes, each with whether it was asked to end
 _running_lock = threading.Lock()
 
 
@@ -173,10 +174,11 @@ def become(*argv: str) -> None:
 
 
 def stop_all() -> None:
-    """Ask every process started here and still running to end (used on an interrupt)."""
+    """Ask every process started here and still running to end (used on an interrupt). Whoever waits for one gets a CommandError."""
     with _running_lock:
         processes = list(_running.values())
-    for process in processes:
+    for process, stopped in processes:
+        stopped.set()
         _signal(process)
 
 
@@ -216,6 +218,34 @@ def _run(
         _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
         _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
     )
+    with _on_record(process) as stopped, _time_limit(process, timeout) as late:
+        if started is not None:
+            started(process)
+        process.wait()
+    if stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
+        raise CommandError(f"{argv[0]} was stopped", f"`{shown(argv)}` was interrupted", "run the same again", code=130)
+    if late.is_set():
+        raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
+                           "run the same again; see `inv doctor` when it repeats", code=124)
+    return int(process.exit_code)
+
+
+@contextlib.contextmanager
+def _on_record(process: Any) -> Iterator[threading.Event]:
+    """While it lasts `stop_all` ends this process, too. The event tells that it did."""
+    stopped = threading.Event()
+    with _running_lock:
+        _running[id(process)] = process, stopped
+    try:
+        yield stopped
+    finally:
+        with _running_lock:
+            _running.pop(id(process), None)
+
+
+@contextlib.contextmanager
+def _time_limit(process: Any, seconds: float) -> Iterator[threading.Event]:
+    """End a process that takes longer. The event tells that it did."""
     late, ended = threading.Event(), threading.Event()
 
     def too_late() -> None:
@@ -224,24 +254,14 @@ def _run(
         if not ended.wait(KILL_SECONDS):
             _signal(process, signal.SIGKILL)
 
-    timer = threading.Timer(timeout, too_late)
+    timer = threading.Timer(seconds, too_late)
     timer.daemon = True
-    with _running_lock:
-        _running[id(process)] = process
-    if started is not None:
-        started(process)
     timer.start()
     try:
-        process.wait()
+        yield late
     finally:
         ended.set()
         timer.cancel()
-        with _running_lock:
-            _running.pop(id(process), None)
-    if late.is_set():
-        raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
-                           "run the same again; see `inv doctor` when it repeats", code=124)
-    return int(process.exit_code)
 
 
 def _bufsize(sink: io.IOBase) -> int:

@@ -66,7 +66,9 @@ def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS) -> Release:
         return Release("download", host.arch, "asked for by release.source", base_url)
     if wanted == "build":
         return Release("build", host.arch, "asked for by release.source", base_url)
-    silent = [url for url in ANSWERS if url not in host.reachable]
+    # a site that the settings name is taken as theirs; what it serves has the official sums
+    silent = [url for url in ANSWERS if url not in host.reachable and not (url == f"{DOWNLOADS}/" and base_url != DOWNLOADS)]
     if silent:
         return Release("build", host.arch, f"{silent[0]} does not answer", base_url)
-    return Release("download", host.arch, f"{DOWNLOADS} and {REGISTRY} answer", base_url)
+    why = f"{DOWNLOADS} and {REGISTRY} answer" if base_url == DOWNLOADS else f"release.base_url names {base_url}, and {REGISTRY} answers"
+    return Release("download", host.arch, why, base_url)

@@ -7,7 +7,7 @@ from functools import partial
 
 from kubeup.verify import metrics, names, network, nodeports, nodes, storage
 from kubeup.verify.lines import Check, Context, Line
-from kubeup.verify.probes import Probes, remove_quietly
+from kubeup.verify.probes import Probes
 from kubeup.verify.product import Product
 from kubeup.verify.runner import Tell, run_checks
 
@@ -23,7 +23,7 @@ def run(context: Context, tell: Tell | None = None) -> list[Line]:
         return run_checks(checks(context, probes, product, stop), tell, stop)
     finally:
         product.clean()
-        remove_quietly(context.kubectl)
+        probes.remove()
 
 
 def checks(context: Context, probes: Probes, product: Product, stop: threading.Event) -> tuple[Check, ...]:

@@ -23,6 +23,7 @@ PORT = 8899
 LABEL = "app.kubernetes.io/managed-by"
 OWNER = "kubeup-verify"
 SELECTOR = f"{LABEL}={OWNER}"
+RUN = "app.kubernetes.io/instance"
 WAIT_SECONDS = 60.0
 WATCH_SECONDS = 4  # then the reason why it is not ready yet is looked at, so that a hopeless one ends the wait
 
@@ -54,7 +55,7 @@ class Probes:
     """The probe pods of one run. What they are asked and answer is in `kubeup.verify.inside`."""
 
     def __init__(self, context: Context, stop: threading.Event) -> None:
-        self._context, self._stop = context, stop
+        self._context, self._stop, self._run = context, stop, secrets.token_hex(3)
         self.all: tuple[Probe, ...] = ()
         self.names_seen: Mapping[str, Any] = {}
 
@@ -63,11 +64,11 @@ class Probes:
         return tuple(probe for probe in self.all if not probe.why)
 
     def start(self) -> Verdict:
-        """Remove what an earlier run left, make the pods, and wait until each is ready or can't become it."""
-        kubectl, tag = self._context.kubectl, secrets.token_hex(3)
-        remove(kubectl)
-        wanted = [Probe(spec.name, f"{OWNER}-{spec.name}-{tag}") for spec in self._context.expected]
-        pods = [manifest(probe, self._context.api_image) for probe in wanted]
+        """Remove what earlier runs left, make the pods, and wait until each is ready or can't become it."""
+        kubectl = self._context.kubectl
+        delete(kubectl, SELECTOR, "--field-selector=status.phase=Failed")  # their deadline has ended them; another run's still run
+        wanted = [Probe(spec.name, f"{OWNER}-{spec.name}-{self._run}") for spec in self._context.expected]
+        pods = [manifest(probe, self._context.api_image, self._run) for probe in wanted]
         kubectl.write("-n", kubectl.namespace, "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
         with ThreadPoolExecutor(max(1, len(wanted))) as pool:
             self.all = tuple(pool.map(self._settled, wanted))
@@ -92,6 +93,11 @@ class Probes:
         except KubeupError as error:
             return {"error": error.why or error.what}
         return answer
+
+    def remove(self) -> None:
+        """Delete this run's pods. Where the cluster is gone, their own deadline ends them."""
+        with contextlib.suppress(CommandError):
+            delete(self._context.kubectl, f"{SELECTOR},{RUN}={self._run}")
 
     def _settled(self, probe: Probe) -> Probe:
         kubectl, end = self._context.kubectl, time.monotonic() + WAIT_SECONDS
@@ -133,22 +139,15 @@ def missing(probes: Sequence[Probe]) -> list[str]:
     return [f"{probe.node}: no probe pod ({probe.why})" for probe in probes if probe.why]
 
 
-def remove(kubectl: Kubectl) -> None:
-    """Delete every probe pod, also those that an earlier run left."""
-    kubectl.write("-n", kubectl.namespace, "delete", "pod", "-l", SELECTOR, "--wait=false", "--ignore-not-found", timeout=30)
+def delete(kubectl: Kubectl, selector: str, *more: str) -> None:
+    kubectl.write("-n", kubectl.namespace, "delete", "pod", "-l", selector, *more, "--wait=false", "--ignore-not-found", timeout=30)
 
 
-def remove_quietly(kubectl: Kubectl) -> None:
-    """The same at the end of a run. Where the cluster is gone, the pods' own deadline ends them."""
-    with contextlib.suppress(CommandError):
-        remove(kubectl)
-
-
-def manifest(probe: Probe, image: str) -> dict[str, Any]:
+def manifest(probe: Probe, image: str, run: str) -> dict[str, Any]:
     """The pod of one probe. It goes through the scheduler, as a DaemonSet's pods do, and onto any node, whatever its taints."""
     return {
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": probe.name, "labels": {LABEL: OWNER, "app.kubernetes.io/name": OWNER}},
+        "metadata": {"name": probe.name, "labels": {LABEL: OWNER, "app.kubernetes.io/name": OWNER, RUN: run}},
         "spec": {
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_on(probe.node)]}}},
             "tolerations": [{"operator": "Exists"}],

@@ -59,13 +59,14 @@ def test_control_c_ends_everything_it_started(cluster: Cluster) -> None:
 
 
 @pytest.mark.long
-def test_control_c_while_a_node_is_made(cluster: Cluster) -> None:
+@pytest.mark.parametrize("seconds", [0.3, 0.7])  # while the former disk is removed, and while the new one is filled
+def test_control_c_while_a_node_is_made(cluster: Cluster, seconds: float) -> None:
     row = len(cluster.journal)
     cluster.podman("rm", "--force", "--time", "0", WORKER_2)
     words = ("up", "--yes")
     process, began = cluster.start(*words), time.monotonic()
     until(lambda: started(cluster, f"node/{WORKER_2}", row), "the node being made", 60, 0.02)
-    time.sleep(0.7)
+    time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     ran = cluster.end(process, words, began, code=130, timeout=60)
     assert "Traceback" not in ran.both

@@ -14,7 +14,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.providers.local import image, nodes
+from kubeup.providers.local import disks, image, nodes
 from kubeup.providers.local.nodes import NodeContainer
 from kubeup.release import source
 from kubeup.release.components import NODE_BINARIES
@@ -196,7 +196,7 @@ class Local:
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
                  image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
-                 nodes.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
+                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
         ]
 
     def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:

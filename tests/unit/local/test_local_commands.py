@@ -12,7 +12,7 @@ from kubeup import engine
 from kubeup.facts.host import HostFacts
 from kubeup.providers import base
 from kubeup.providers.base import Needed
-from kubeup.providers.local import Local, nodes
+from kubeup.providers.local import Local, disks, nodes
 
 WORKER = nodes.NodeContainer("dev-worker-1", "worker", "dev", "192.168.60.11", 2, 4096, "kubeup-dev", "localhost/kubeup/node:abc", "disk", OURS)
 
@@ -63,7 +63,7 @@ def test_docker_removes_a_node_with_options_that_it_has() -> None:
 
 
 def test_where_a_volume_lies() -> None:
-    assert nodes.mountpoint(recorded("local/volume_inspect.json")) == Path("/var/lib/containers/storage/volumes/dev-worker-1-data/_data")
+    assert disks.mountpoint(recorded("local/volume_inspect.json")) == Path("/var/lib/containers/storage/volumes/dev-worker-1-data/_data")
 
 
 def provider(tmp_path: Path, host: HostFacts = DESKTOP, keys: str = "") -> Local:

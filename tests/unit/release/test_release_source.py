@@ -42,6 +42,14 @@ def test_the_settings_have_the_last_word(wanted: str) -> None:
         assert (source.choose(wanted, host).source, source.choose(wanted, host).why) == (wanted, "asked for by release.source")
 
 
+def test_a_site_of_ones_own_is_not_judged_by_the_official_one() -> None:
+    own, intranet = "https://mirror.example.org/kubernetes", replace(DESKTOP, reachable=DESKTOP.reachable - {source.ANSWERS[0]})
+    release = source.choose("auto", intranet, own)
+    assert (release.source, release.base_url) == ("download", own)
+    assert own in release.why
+    assert source.choose("auto", SANDBOX, own).source == "build", "the images come from elsewhere still"
+
+
 def test_an_unknown_processor() -> None:
     error = error_of(source.choose, "auto", replace(DESKTOP, arch="riscv64"))
     assert "riscv64" in error.what

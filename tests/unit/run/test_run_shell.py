@@ -12,7 +12,7 @@ import pytest
 from builders import error_of
 
 from kubeup import shell
-from kubeup.errors import CommandError
+from kubeup.errors import CommandError, KubeupError
 
 real = pytest.mark.real
 
@@ -118,15 +118,31 @@ def test_too_long_ends_a_command_that_will_not_listen(monkeypatch: pytest.Monkey
 
 @real
 def test_an_interrupt_ends_what_runs() -> None:
-    ended: list[int] = []
-    thread = threading.Thread(target=lambda: ended.append(shell.read("sleep", "30", ok=None).code))
+    ended: list[KubeupError] = []
+    thread = threading.Thread(target=lambda: ended.append(error_of(lambda: shell.read("sleep", "30", ok=None))))
     thread.start()
     while not shell._running:
         time.sleep(0.01)
     shell.stop_all()
     thread.join(5)
-    assert ended and ended[0] != 0
+    assert ended and ended[0].what == "sleep was stopped"
     assert shell._running == {}
+
+
+@real
+def test_what_was_stopped_halfway_is_no_success_whatever_it_ends_with() -> None:
+    """`podman volume rm` ends with 0 when it is asked to stop, and has removed half of the files."""
+    ended: list[KubeupError] = []
+    script = 'trap "exit 0" TERM; echo ready; sleep 20 & wait'
+    ready = threading.Event()
+    thread = threading.Thread(target=lambda: ended.append(error_of(
+        lambda: shell.write("sh", "-c", script, log=lambda line: ready.set()))))
+    thread.start()
+    assert ready.wait(5)
+    shell.stop_all()
+    thread.join(5)
+    assert isinstance(ended[0], CommandError) and ended[0].status == 130
+    assert "was stopped" in ended[0].what
 
 
 def more(seen: list[str]) -> Callable[[str], bool]:

@@ -1,10 +1,15 @@
 """Probe pods, the matrix between them, and the reasons why pods are not ready."""
 
 import copy
+import threading
+from pathlib import Path
 
 import pytest
 
+from kubeup.kube import Kubectl
+from kubeup.settings import Settings
 from kubeup.verify import network, probes, reasons
+from kubeup.verify.lines import Context
 from kubeup.verify.probes import Probe
 
 NODES = ("control", "worker-1", "worker-2")
@@ -16,7 +21,7 @@ def matrix(*failing):
 
 
 def test_a_probe_pod_may_run_under_the_restricted_standard():
-    spec = probes.manifest(READY[0], "api:1")["spec"]
+    spec = probes.manifest(READY[0], "api:1", "3f2a91")["spec"]
     container = spec["containers"][0]
     assert spec["securityContext"]["runAsNonRoot"]
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -28,7 +33,7 @@ def test_a_probe_pod_may_run_under_the_restricted_standard():
 
 
 def test_a_probe_pod_is_tied_to_its_node_and_tolerates_the_control_planes_taint():
-    spec = probes.manifest(READY[0], "api:1")["spec"]
+    spec = probes.manifest(READY[0], "api:1", "3f2a91")["spec"]
     assert "control" in str(spec["affinity"])
     assert spec["tolerations"] == [{"operator": "Exists"}]
     assert "nodeName" not in spec
@@ -120,3 +125,21 @@ def test_the_newest_event_counts():
     events = [{"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "} for stamp, reason in stamps]
     assert reasons.last_event(events) == "B: text"
     assert reasons.last_event([]) == ""
+
+
+def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():
+    """Two runs at once leave each other's pods alone."""
+    asked = []
+
+    class Noting(Kubectl):
+        def write(self, *words, log=None, stdin=None, timeout=600):
+            asked.append(" ".join(words))
+            return ""
+
+    context = Context(Settings(), Noting(Path("/cache/kubectl"), Path("/state/kubeconfig")), (), (), "api:1", (), dict)
+    for run in (probes.Probes(context, threading.Event()), probes.Probes(context, threading.Event())):
+        run.start()
+        run.remove()
+    earlier, _, own, *others = asked
+    assert "--field-selector=status.phase=Failed" in earlier
+    assert f"{probes.SELECTOR},{probes.RUN}=" in own and own not in others
