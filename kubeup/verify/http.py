@@ -6,6 +6,7 @@ import http.client
 import json
 import secrets
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from typing import Any
 SECONDS = 10.0
 NO_ANSWER = "no answer"
 REFUSED = "connection refused"
+# a pod that became ready is behind its port when kube-proxy has heard of it, and that writes its rules once a second at most
+# (iptables.minSyncPeriod, https://kubernetes.io/docs/reference/networking/virtual-ips/#optimizing-iptables-mode-performance)
+LAG_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,14 @@ class Answer:
 
 
 def ask(url: str, data: bytes | None = None, content_type: str = "", method: str | None = None, seconds: float = SECONDS) -> Answer:
-    """GET, or POST where there is data; redirects are followed as a browser does."""
+    """GET, or POST where there is data; redirects are followed as a browser does. What is refused is tried again for LAG_SECONDS."""
+    end = time.monotonic() + LAG_SECONDS
+    while (answer := _once(url, data, content_type, method, seconds)).problem == REFUSED and time.monotonic() < end:
+        time.sleep(0.2)
+    return answer
+
+
+def _once(url: str, data: bytes | None, content_type: str, method: str | None, seconds: float) -> Answer:
     # a proxy has no way to the nodes
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": content_type} if content_type else {})

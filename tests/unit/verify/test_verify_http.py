@@ -1,10 +1,13 @@
 """NodePorts, the product's way through the application, and the form that is sent."""
 
 import json
+import socket
 import struct
+import threading
 import zlib
 from dataclasses import replace
 from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -131,3 +134,34 @@ def test_the_picture_is_a_png():
     assert struct.unpack(">2I", data[16:24]) == (4, 4)
     start = data.index(b"IDAT") + 4
     assert zlib.decompress(data[start:-16]) == (b"\0" + bytes((10, 20, 30)) * 4) * 4
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers everything with an empty page."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing on the terminal."""
+
+
+def test_a_port_that_opens_a_moment_later_answers():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page, bind_and_activate=False) as server:
+        server.server_bind()  # its number is known, and nobody listens yet
+        timer = threading.Timer(0.3, lambda: (server.server_activate(), server.serve_forever(0.05)))
+        timer.start()
+        answer = http.ask(f"http://127.0.0.1:{server.server_address[1]}/products", b"name=lamp")
+        server.shutdown()
+        timer.join()
+    assert (answer.status, answer.problem) == (200, "")
+
+
+def test_a_port_that_stays_closed_is_refused(monkeypatch):
+    monkeypatch.setattr(http, "LAG_SECONDS", 0.3)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        answer = http.ask(f"http://127.0.0.1:{closed.getsockname()[1]}/")
+    assert answer.problem == http.REFUSED
