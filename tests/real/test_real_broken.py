@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -191,4 +192,12 @@ def test_nothing_is_left_of_a_verification(cluster: Cluster) -> None:
     count = before()
     assert not failed(cluster.verify())
     assert before() == count
+    until(lambda: not [name for name in cluster.pods() if name.startswith("kubeup-verify")], "no probe pod", 30)
+
+
+def test_two_verifications_at_once_leave_each_other_alone(cluster: Cluster) -> None:
+    words, began = ("verify",), time.monotonic()
+    both = [cluster.start(*words), cluster.start(*words)]
+    for process in both:
+        cluster.end(process, words, began, timeout=120)
     until(lambda: not [name for name in cluster.pods() if name.startswith("kubeup-verify")], "no probe pod", 30)
