@@ -12,7 +12,7 @@ import pytest
 
 from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, until
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = pytest.mark.real
 
 PRODUCT = {"product written", "product read", "product in the database", "product removed"}
 IN_PODS = {"pods across nodes", "names in the cluster", "name in the wrong order", "names outside"}
