@@ -157,9 +157,14 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         inventory = play.text(inventories.inventory(ingredients(project, facts)))
         steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
                           (*made, "release/kubernetes", "image/system", keys.STEP), 45))
-    if reason or made or not facts.answers or any(not node.ready for node in facts.nodes):
+    if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     return steps
+
+
+def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
+    """Ready by the word of the kubelet that runs now: for 40 s Kubernetes still calls a node ready whose machine went away."""
+    return node.ready and told_since(node.reported, node.name, boots)
 
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
@@ -195,8 +200,7 @@ class WaitForNodes:
 
         def each(event: dict[str, Any] | None) -> bool:
             for node in nodes([event["object"]] if event else []):
-                ready = node.ready and told_since(node.reported, node.name, boots)
-                not_ready.pop(node.name, None) if ready else not_ready.update({node.name: node.why or "not heard of since it started"})
+                not_ready.pop(node.name, None) if _stands(node, boots) else not_ready.update({node.name: node.why or "not heard of since it started"})
             log(", ".join(sorted(not_ready)) or "all ready")
             return not not_ready or time.monotonic() > end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
     assert list(steps) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+
+
+@pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
+def test_a_node_ready_by_the_word_of_its_former_kubelet_is_waited_for(tmp_path: Path, reported: int, waited: list[str]) -> None:
+    one, booted = project(tmp_path), datetime(2026, 11, 24, 12, tzinfo=UTC)
+    found = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", booted=booted))
+    worker = replace(kube("dev-worker-2"), reported=booted + timedelta(seconds=reported))
+    assert list(plan(one, facts(one, found, nodes=(*map(kube, NAMES[:2]), worker)))) == waited
 
 
 def test_a_node_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
