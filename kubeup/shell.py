@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,27 @@ STREAM_SECONDS = 86400.0
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
-_running: dict[int, tuple[Any, threading.Event]] = {}  # processes, each with whether it was asked to end
+_running: set[_Started] = set()
 _running_lock = threading.Lock()
+
+
+@dataclass(eq=False)
+class _Started:
+    """A command from just before its start to its end: its process, once there is one, and whether it was asked to end."""
+
+    process: Any = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def begun(self, process: Any) -> None:
+        """Who was asked to end while still starting ends now."""
+        self.process = process
+        if self.stopped.is_set():
+            _signal(process)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        if self.process is not None:
+            _signal(self.process)
 
 
 @dataclass(frozen=True)
@@ -176,10 +195,9 @@ def become(*argv: str) -> None:
 def stop_all() -> None:
     """Ask every process started here and still running to end (used on an interrupt). Whoever waits for one gets a CommandError."""
     with _running_lock:
-        processes = list(_running.values())
-    for process, stopped in processes:
-        stopped.set()
-        _signal(process)
+        commands = list(_running)
+    for command in commands:
+        command.stop()
 
 
 def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
@@ -211,18 +229,20 @@ def _run(
     path = which(argv[0])
     if path is None:
         raise missing(argv[0])
-    # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
-    process = sh.Command(path)(
-        *argv[1:], _out=out, _err=err, _in=b"" if stdin is None else stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
-        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
-        _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
-        _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
-    )
-    with _on_record(process) as stopped, _time_limit(process, timeout) as late:
-        if started is not None:
-            started(process)
-        process.wait()
-    if stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
+    with _on_record() as command:
+        # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
+        process = sh.Command(path)(
+            *argv[1:], _out=out, _err=err, _in=b"" if stdin is None else stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
+            _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
+            _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
+            _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
+        )
+        command.begun(process)
+        with _time_limit(process, timeout) as late:
+            if started is not None:
+                started(process)
+            process.wait()
+    if command.stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
         raise CommandError(f"{argv[0]} was stopped", f"`{shown(argv)}` was interrupted", "run the same again", code=130)
     if late.is_set():
         raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
@@ -231,16 +251,16 @@ def _run(
 
 
 @contextlib.contextmanager
-def _on_record(process: Any) -> Iterator[threading.Event]:
-    """While it lasts `stop_all` ends this process, too. The event tells that it did."""
-    stopped = threading.Event()
+def _on_record() -> Iterator[_Started]:
+    """While it lasts `stop_all` ends this command, too, were it only about to start."""
+    command = _Started()
     with _running_lock:
-        _running[id(process)] = process, stopped
+        _running.add(command)
     try:
-        yield stopped
+        yield command
     finally:
         with _running_lock:
-            _running.pop(id(process), None)
+            _running.discard(command)
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def test_an_interrupt_ends_what_runs() -> None:
     shell.stop_all()
     thread.join(5)
     assert ended and ended[0].what == "sleep was stopped"
-    assert shell._running == {}
+    assert not shell._running
 
 
 @real
@@ -143,6 +143,21 @@ def test_what_was_stopped_halfway_is_no_success_whatever_it_ends_with() -> None:
     thread.join(5)
     assert isinstance(ended[0], CommandError) and ended[0].status == 130
     assert "was stopped" in ended[0].what
+
+
+@real
+def test_an_interrupt_reaches_a_command_that_is_just_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control-C between the start of a process and the note of it: nobody would have ended it."""
+    begun = shell._Started.begun
+
+    def interrupted_first(command: shell._Started, process: object) -> None:
+        shell.stop_all()
+        begun(command, process)
+
+    monkeypatch.setattr(shell._Started, "begun", interrupted_first)
+    began = time.monotonic()
+    assert error_of(lambda: shell.read("sleep", "30")).what == "sleep was stopped"
+    assert time.monotonic() - began < 5
 
 
 def more(seen: list[str]) -> Callable[[str], bool]:
@@ -167,7 +182,7 @@ def test_a_stream_ends_when_enough_was_seen() -> None:
     shell.stream("sh", "-c", "echo 1; echo 2; sleep 0.3; echo 3; sleep 30", each=each)
     assert seen == ["1", "2", "3"]
     assert time.monotonic() - began < 5
-    assert shell._running == {}
+    assert not shell._running
 
 
 def test_a_stream_ends_its_command_though_a_line_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
