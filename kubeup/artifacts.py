@@ -36,8 +36,7 @@ def push(project: Project) -> Plan:
 
 def load(project: Project) -> Plan:
     facts = cluster.observe(project, [image.reference for image in project.images])
-    running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
-    return plan_of(build(project), loads.plan(project.images, running, facts.images))
+    return plan_of(build(project), loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load))
 
 
 def listed(project: Project) -> list[Listed]:

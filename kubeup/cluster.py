@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from kubeup import keys, ssh
-from kubeup.deploy.overlay import volume_node
+from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.images.build import rootfs_step
-from kubeup.images.load import LIST
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Step
 from kubeup.project import Project
@@ -58,10 +58,10 @@ def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
     found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
     running = {node.name for node in machines.nodes if node.state == "running"}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
-    told = {node.name: node for node in found or () if node.name in running and node.stamp and node.images >= set(wanted)
-            and told_since(node.reported, node.name, boots)}
-    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)]
-    stamps, images, unreachable = _visit(reaches)
+    told = {node.name: node for node in found or () if node.name in running and (node.stamp or not project.provider.bare)
+            and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
+    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)] if running - set(told) else []
+    stamps, images, unreachable = _visit(reaches, project.provider.list_images)
     known = workloads(items or ())
     return ClusterFacts(
         machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
@@ -82,11 +82,11 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     return items
 
 
-def _visit(reaches: Sequence[Reach]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
+def _visit(reaches: Sequence[Reach], list_images: Sequence[str]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
     """Stamp and images of nodes, from the nodes themselves, and why one could not be asked."""
     if not reaches:
         return {}, {}, {}
-    script = f"cat {inventories.STAMP} 2>/dev/null || echo; {' '.join(LIST)}"
+    script = f"cat {inventories.STAMP} 2>/dev/null || echo; {shlex.join(list_images)}"
     outputs = ssh.run_all(reaches, "sh", "-c", script, root=True)
     rows = {name: output.stdout.splitlines() for name, output in outputs.items() if output.ok}
     return ({name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
@@ -152,13 +152,17 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
     made = [step.id for step in machines if step.id.startswith("node/")]
-    steps = [*keys.plan(project.state.private_key, project.state.public_key), *machines]
-    if reason := _why_provision(project, facts):
+    bare = project.provider.bare
+    steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
+    reason = _why_provision(project, facts) if bare else ""
+    if reason:
         inventory = play.text(inventories.inventory(ingredients(project, facts)))
         steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
                           (*made, "release/kubernetes", "image/system", keys.STEP), 45))
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
+    if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
+        steps += [replace(step, needs=(*step.needs, ANSWERS)) for step in project.provider.metrics()]
     return steps
 
 
@@ -212,7 +216,7 @@ class WaitForNodes:
 
 
 def wait_for_nodes(project: Project) -> WaitForNodes:
-    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.settings.nodes_list()), lambda: project.provider.observe().boots)
+    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.wanted()), lambda: project.provider.observe().boots)
 
 
 def start(project: Project) -> list[Step]:
@@ -232,7 +236,7 @@ def remove(project: Project, name: str) -> list[Step]:
     if found[name].role == "control":
         raise Refused(f"{name} is the control plane", "the cluster would be gone with it",
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
-    if name == volume_node(project.settings):
+    if name == volume_node(project.provider.wanted()):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
     leave = Step("cluster/leave", f"move pods away from {name} and forget it", "asked for", LeaveCluster(project.kubectl, name), seconds=20)
     return [leave, replace(project.provider.remove(name), needs=(leave.id,))]

@@ -53,7 +53,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     """Bring everything to where the settings want it. Raises NotConverged where a plan is left afterwards."""
     name, why = project.provider.name, project.chosen[1]
     if not json:
-        out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.release.source}: {project.release.why}")
+        out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}")
         if application:
             out.say(f"database: {project.images[0].what}")
     changed = False
@@ -95,7 +95,7 @@ def context(project: Project) -> Context:
     from kubeup.verify import Context
 
     image = next(image.reference for image in project.images if image.part == "api")
-    return Context(project.settings, project.kubectl, project.provider.nodes(), project.settings.nodes_list(), image,
+    return Context(project.settings, project.kubectl, project.provider.nodes(), project.provider.wanted(), image,
                    tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project))
 
 

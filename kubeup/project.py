@@ -14,6 +14,7 @@ from kubeup import machine
 from kubeup import state as states
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.overlay import Overlay
+from kubeup.deploy.place import Place, volume_node
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder, builder
@@ -72,12 +73,22 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.release.binary("kubectl"), self.state.kubeconfig)
+        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig)
+
+    @property
+    def kubernetes(self) -> str:
+        """Where the cluster's Kubernetes comes from, in words."""
+        return self.provider.kubernetes() or f"{self.release.source}: {self.release.why}"
+
+    @property
+    def place(self) -> Place:
+        """Where the database's data lie."""
+        return Place(volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
 
     @property
     def deployment(self) -> Deployment:
         """The application with the passwords of `.env`."""
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay), self.kubectl,
+        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place), self.kubectl,
                           lambda: self.provider.observe().boots)
 
     def remember_choices(self) -> None:

@@ -39,7 +39,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if project.settings.images.via == "registry":
         steps += [step for step in push_steps(project) if step.id.removeprefix("push/") in parts]
     else:
-        steps += loads.plan(images, project.provider.nodes(), facts.images)
+        steps += loads.plan(images, tuple(spec.name for spec in project.provider.wanted()), facts.images, project.provider.load)
     diff = None if generated else project.deployment.diff(parts)
     applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts)
     look = [data_step(project, (secrets.STEP,))] if any(step.id == "deploy/db" for step in applied) else []

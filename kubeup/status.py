@@ -37,7 +37,7 @@ def collect(project: Project) -> Status:
     address = project.provider.nodes()[-1].address
     return Status(
         project.settings.profile, project.provider.name,
-        f"Kubernetes {project.settings.software.kubernetes}, {project.release.source}: {project.release.why}",
+        f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
         project.images[0].what, machines.result().nodes, answers.result(), nodes(by_kind["Node"]), pods(by_kind["Pod"]),
         claims(by_kind["PersistentVolumeClaim"]), (("ui", f"http://{address}:{ports.ui}/"), ("api", f"http://{address}:{ports.api}/docs")))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeup import cluster, packages, secrets
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy import apply, data
-from kubeup.deploy.overlay import PARTS, volume_node
+from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, Refused
 from kubeup.images import build, load
 from kubeup.plan import Log, Plan, Step, plan_of
@@ -42,7 +42,8 @@ def plan(project: Project, application: bool = True) -> Whole:
     through_disk = images if missing_node and project.settings.images.via == "load" else ()
     image_steps = build.plan(images, project.builder)
     needed = Needed((("system", project.system_archive), *load.archives(through_disk)), ("image/system", *(build.step_id(one) for one in images)))
-    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if missing_node or not project.kubectl.path.exists() else []
+    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
+    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if wants_release else []
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
         steps += _application(project, facts, steps, diff)
@@ -54,9 +55,8 @@ def plan(project: Project, application: bool = True) -> Whole:
 
 def data_step(project: Project, needs: tuple[str, ...]) -> Step:
     """The look at the data folder that comes before the database."""
-    node = next(reach for reach in project.provider.nodes() if reach.name == volume_node(project.settings))
-    return Step(data.STEP, f"look whose data {node.name} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(node, project.deployment.overlay), needs, 0.5)
+    return Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(project.deployment.overlay), needs, 0.5)
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
@@ -79,12 +79,13 @@ def _compare(project: Project) -> str | None:
 def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None) -> list[Step]:
     """Passwords, images on the nodes and the rollout."""
     generated = password_steps(project, facts)
-    running = [reach for reach in project.provider.nodes() if reach.name in facts.images]
+    # a new node of a provider that preloads starts with the images, all others get them when they are up
+    nodes = [spec.name for spec in project.provider.wanted() if spec.name in facts.images or not project.provider.preloads]
     steps = [*generated]
     if project.settings.images.via == "registry":
         steps += push_steps(project)
     else:
-        steps += load.plan(project.images, running, facts.images, (cluster.PROVISION,))
+        steps += load.plan(project.images, nodes, facts.images, project.provider.load, (cluster.PROVISION, cluster.ANSWERS))
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)

@@ -8,10 +8,8 @@ from kubeup import secrets, ssh
 from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log
-from kubeup.ssh import Reach
 
 STEP = "deploy/data"
-FOLDER = "/var/lib/kubeup/data"
 # prints the mark of data that is there, or leaves the new one where there is neither data nor mark
 SCRIPT = (
     'umask 077; mark="$1/mysql.passwords"; '
@@ -23,16 +21,16 @@ SCRIPT = (
 class CheckData:
     """Refuse to start the database on data that was made with another Secret; the mark tells nothing of what is in it."""
 
-    node: Reach
     overlay: Overlay
 
     def run(self, log: Log) -> None:
         mark = secrets.fingerprint(self.overlay.secret())  # when it runs: passwords may have been generated a moment ago
-        output = ssh.run(self.node, "sh", "-c", SCRIPT, "check", FOLDER, mark, root=True)
+        place = self.overlay.place
+        output = ssh.run(place.reach(), "sh", "-c", SCRIPT, "check", place.folder, mark, root=True)
         if not output.ok:
-            raise KubeupError(f"the data on {self.node.name} can't be looked at", output.stderr.strip(), "`inv doctor`")
+            raise KubeupError(f"the data on {place.node} can't be looked at", output.stderr.strip(), "`inv doctor`")
         if output.stdout.strip() != mark:
-            raise Refused(f"the data on {self.node.name} was made with other passwords, or another database or user name",
-                          f"a database reads them on an empty data folder only ({FOLDER}/mysql is not empty)",
+            raise Refused(f"the data on {place.node} was made with other passwords, or another database or user name",
+                          f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "
                           "or, to lose that data: `inv down --data`, then `inv up`")

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from kubeup import secrets
+from kubeup.deploy.place import Place
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
 from kubeup.settings import Settings
@@ -30,6 +31,7 @@ class Overlay:
     images: Sequence[AppImage]
     env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
     folder: Path
+    place: Place
 
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
@@ -76,7 +78,8 @@ class Overlay:
         patches = [
             ({"kind": "PersistentVolume", "name": "data-mysql-0"}, [
                 replace("/spec/capacity/storage", database.storage),
-                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [volume_node(self.settings)])]),
+                replace("/spec/local/path", f"{self.place.folder}/mysql"),
+                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [self.place.node])]),
             ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", database.storage)]),
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
             ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
@@ -85,12 +88,6 @@ class Overlay:
                 {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": fingerprint}}]),
         ]
         return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
-
-
-def volume_node(settings: Settings) -> str:
-    """The node whose disk holds the database: the first worker, or the control plane where there is none."""
-    specs = settings.nodes_list()
-    return next((spec for spec in specs if spec.role == "worker"), specs[0]).name
 
 
 def _replace(path: str, value: object) -> dict[str, object]:

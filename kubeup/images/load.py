@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from kubeup import shell, ssh
 from kubeup.errors import KubeupError
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Step
+from kubeup.plan import Action, Log, Step
 from kubeup.ssh import Reach
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
@@ -41,14 +41,14 @@ class LoadImage:
                               "look at the disk space of that node: `inv ssh.run 'df -h /var'`")
 
 
-def plan(images: Sequence[AppImage], reaches: Sequence[Reach], held: Mapping[str, frozenset[str]], needs: tuple[str, ...] = ()) -> list[Step]:
-    """A step for each image that is missing somewhere."""
+def plan(images: Sequence[AppImage], nodes: Collection[str], held: Mapping[str, frozenset[str]],
+         loader: Callable[[AppImage, tuple[str, ...]], Action], needs: tuple[str, ...] = ()) -> list[Step]:
+    """A step for each image that is missing on some of the nodes; `loader` is the provider's way to bring one."""
     steps = []
     for image in images:
-        lacking = tuple(reach for reach in reaches if image.reference not in held.get(reach.name, frozenset()))
+        lacking = tuple(name for name in nodes if image.reference not in held.get(name, frozenset()))
         if lacking:
-            names = ", ".join(reach.name for reach in lacking)
-            steps.append(Step(f"load/{image.part}", f"load {image.reference}", f"missing on {names}", LoadImage(image, lacking),
+            steps.append(Step(f"load/{image.part}", f"load {image.reference}", f"missing on {', '.join(lacking)}", loader(image, lacking),
                               (f"image/{image.part}", *needs), 8))
     return steps
 

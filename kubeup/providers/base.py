@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from kubeup.errors import UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Step
+from kubeup.plan import Action, Step
 
 if TYPE_CHECKING:
+    from kubeup.images.catalog import AppImage
     from kubeup.settings import Settings
+    from kubeup.settings.model import NodeSpec
     from kubeup.ssh import Reach
     from kubeup.state import State
 
@@ -78,15 +80,39 @@ class Needed:
 
 
 class Provider(Protocol):
-    """About eight calls. Reading and planning never change anything."""
+    """What a cluster stands on. Reading and planning never change anything."""
 
     name: str
     creates_machines: bool
+    bare: bool  # its machines come without Kubernetes: the play makes it of them
+    preloads: bool  # its new nodes start with the images of `Needed`
+    keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`
+    data_folder: str  # where a node keeps what must outlive its pods and its restarts
+    list_images: tuple[str, ...]  # the command that prints the images of a node, a line each
 
     def probe(self) -> Usable: ...
     def observe(self) -> Machines: ...
-    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]: ...
-    def nodes(self) -> tuple[Reach, ...]: ...
+    def wanted(self) -> tuple[NodeSpec, ...]:
+        """The nodes as they should be, the control plane first; an address that is not known yet is ''."""
+
+    def nodes(self) -> tuple[Reach, ...]:
+        """How each node that has an address is reached."""
+
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+        """What makes the nodes as the settings want them; ids begin with `node/` where a node is made or started."""
+
+    def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
+        """Bring an image's archive to the nodes of those names, and look that it is there."""
+
+    def metrics(self) -> Sequence[Step]:
+        """What brings metrics-server to a cluster that lacks it; nothing where the play does."""
+
+    def kubectl(self) -> Path | None:
+        """A kubectl of the cluster's version (±1 minor); None where the release's own is taken."""
+
+    def kubernetes(self) -> str:
+        """Where its Kubernetes comes from, in words; '' where that is the release's business."""
+
     def stop(self) -> Sequence[Step]: ...
     def start(self) -> Sequence[Step]: ...
     def destroy(self, data: bool) -> Sequence[Step]: ...

@@ -64,7 +64,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     assert project.kubectl.path.exists(), "no kubectl of the project's release yet: `inv test --only lint` makes one"
     env = folder / ".env"
     env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
-    overlay = Overlay(project.settings, project.images, env, folder / "overlay")
+    overlay = Overlay(project.settings, project.images, env, folder / "overlay", project.place)
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     return [rendered, *GIVEN]

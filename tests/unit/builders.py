@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
 from kubeup.facts.host import Distribution, HostFacts
 from kubeup.images.bases import HUB
@@ -56,6 +57,10 @@ def node(name: str, state_: str = "running", **more: Any) -> NodeState:
 
 def three(state_: str = "running", **more: Any) -> Machines:
     return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
+
+
+def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data") -> Place:
+    return Place(node_, folder, tuple)
 
 
 def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> Reach:

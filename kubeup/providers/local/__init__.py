@@ -13,6 +13,7 @@ from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
+from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
 from kubeup.providers.local import disks, image, nodes
 from kubeup.providers.local.nodes import NodeContainer
@@ -27,11 +28,13 @@ UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK = "local/network", "local/image", "local/disk"
 
 
-class Local:
+class Local(Bare):
     """See `kubeup.providers.base.Provider`."""
 
     name = "local"
     creates_machines = True
+    preloads = True
+    keeps_data = True
 
     def __init__(self, settings: Settings, state: State, host: HostFacts) -> None:
         self.settings, self.state, self.host = settings, state, host

@@ -8,12 +8,12 @@ from kubeup import shell, ssh
 from kubeup.engine import STOP_SIGNAL, Engine
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log
+from kubeup.providers.bare import DATA
 from kubeup.providers.local.disks import copy_disk
 from kubeup.ssh import Reach
 from kubeup.state import State
 
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
-DATA = "/var/lib/kubeup/data"  # where a node keeps what must outlive it
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import error_of, settings
+from builders import error_of, place, settings
 
 from kubeup import secrets
 from kubeup.deploy.overlay import BASE, Overlay
+from kubeup.deploy.place import volume_node
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
 
@@ -24,7 +25,7 @@ PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": "api-secret
 def overlay(folder: Path, keys: str = "", values: Mapping[str, str] = PASSWORDS, images: tuple[AppImage, ...] = IMAGES) -> Overlay:
     env = folder / ".env"
     env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return Overlay(settings(folder, keys), images, env, folder / "deploy")
+    return Overlay(settings(folder, keys), images, env, folder / "deploy", place())
 
 
 def kustomization(one: Overlay) -> dict[str, Any]:
@@ -49,15 +50,16 @@ def test_ports_storage_and_the_node_of_the_volume(tmp_path: Path) -> None:
     found = patches(overlay(tmp_path, "ports: {api: 31007, ui: 30007}\ndatabase: {storage: 3Gi}"))
     assert found["Service api"] == [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31007}]
     assert found["Service ui"][0]["value"] == 30007
-    storage, place = found["PersistentVolume data-mysql-0"]
+    storage, path, node = found["PersistentVolume data-mysql-0"]
     assert (storage["path"], storage["value"]) == ("/spec/capacity/storage", "3Gi")
-    assert place["value"] == ["dev-worker-1"]
+    assert (path["path"], path["value"]) == ("/spec/local/path", "/var/lib/kubeup/data/mysql")
+    assert node["value"] == ["dev-worker-1"]
     assert found["StatefulSet mysql"][0]["value"] == "3Gi"
 
 
 def test_without_workers_the_volume_lies_on_the_control_plane(tmp_path: Path) -> None:
-    found = patches(overlay(tmp_path, "nodes: {workers: {count: 0}}"))
-    assert found["PersistentVolume data-mysql-0"][1]["value"] == ["dev-control"]
+    assert volume_node(settings(tmp_path).nodes_list()) == "dev-worker-1"
+    assert volume_node(settings(tmp_path, "nodes: {workers: {count: 0}}").nodes_list()) == "dev-control"
 
 
 def annotation(one: Overlay) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import by_id, error_of, recorded, settings
+from builders import by_id, error_of, place, recorded, settings
 
 from kubeup.deploy import apply
 from kubeup.deploy.apply import Deployment
@@ -37,7 +37,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     config = tmp_path / "kubeconfig"
     config.touch()
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    found = Deployment(Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy"), Kubectl(Path("/cache/kubectl"), config))
+    found = Deployment(Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", place()), Kubectl(Path("/cache/kubectl"), config))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found
 

@@ -13,25 +13,29 @@ from kubeup.shell import Output
 
 API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ())
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
-NODES = (reach("dev-control"), reach("dev-worker-1"))
+NAMES = ("dev-control", "dev-worker-1")
+
+
+def loader(image: AppImage, names: tuple[str, ...]) -> load.LoadImage:
+    return load.LoadImage(image, tuple(reach(name) for name in names))
 
 
 def test_an_image_goes_to_the_nodes_that_lack_it() -> None:
     held = {"dev-control": frozenset({API.reference, UI.reference}), "dev-worker-1": frozenset({UI.reference})}
-    step, = load.plan([API, UI], NODES, held, ("cluster/provision",))
+    step, = load.plan([API, UI], NAMES, held, loader, ("cluster/provision",))
     assert (step.id, step.title) == ("load/api", "load localhost/fast-api-products:84cd8e436066")
     assert step.reason == "missing on dev-worker-1"
     assert step.needs == ("image/api", "cluster/provision")
-    assert step.action.nodes == (NODES[1],)  # type: ignore[attr-defined]
+    assert step.action.nodes == (reach("dev-worker-1"),)  # type: ignore[attr-defined]
 
 
 def test_another_tag_of_the_same_name_is_another_image() -> None:
-    held = {node.name: frozenset({"localhost/fast-api-products:000000000000"}) for node in NODES}
-    assert load.plan([API], NODES, held)[0].reason == "missing on dev-control, dev-worker-1"
+    held = dict.fromkeys(NAMES, frozenset({"localhost/fast-api-products:000000000000"}))
+    assert load.plan([API], NAMES, held, loader)[0].reason == "missing on dev-control, dev-worker-1"
 
 
 def test_nothing_to_load() -> None:
-    assert load.plan([API], NODES, {node.name: frozenset({API.reference}) for node in NODES}) == []
+    assert load.plan([API], NAMES, dict.fromkeys(NAMES, frozenset({API.reference})), loader) == []
 
 
 @pytest.mark.parametrize(("engine", "plain", "line"), [

@@ -1,0 +1,42 @@
+"""What providers of bare machines have in common: kubeadm makes Kubernetes of them through the play, images come by SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubeup.images.catalog import AppImage
+from kubeup.images.load import LIST, LoadImage
+from kubeup.plan import Action, Step
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.ssh import Reach
+
+DATA = "/var/lib/kubeup/data"  # made by the play
+
+
+class Bare:
+    """The part of `kubeup.providers.base.Provider` that is the same for all machines without Kubernetes."""
+
+    bare = True
+    data_folder = DATA
+    list_images = LIST
+    settings: Settings
+
+    def wanted(self) -> tuple[NodeSpec, ...]:
+        return self.settings.nodes_list()
+
+    def nodes(self) -> tuple[Reach, ...]:
+        raise NotImplementedError
+
+    def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
+        return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))
+
+    def metrics(self) -> Sequence[Step]:
+        return ()
+
+    def kubectl(self) -> Path | None:
+        return None
+
+    def kubernetes(self) -> str:
+        return ""
