@@ -11,7 +11,6 @@ from kubeup.images import build as builds
 from kubeup.images import load as loads
 from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
-from kubeup.provision.inventory import plain_registries
 
 USER, PASSWORD = "KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD"
 
@@ -27,7 +26,7 @@ class Listed:
 
 def build(project: Project) -> Plan:
     steps = builds.plan(project.images, project.builder)
-    return plan_of(packages.plan(packages.missing(project.provider.packages()) if steps else (), project.host), steps)
+    return plan_of(packages.plan(packages.missing(project.packages) if steps else (), project.host), steps)
 
 
 def push(project: Project) -> Plan:
@@ -52,5 +51,5 @@ def login(project: Project) -> None:
         raise UsageError(f"{USER} and {PASSWORD} are not both set", "--login takes them from the environment",
                        "set them, or log in yourself with podman or docker")
     registry = str(project.settings.images.registry)
-    plain = ("--tls-verify=false",) if plain_registries(project.settings) and project.engine.name == "podman" else ()
+    plain = ("--tls-verify=false",) if project.settings.images.plain_registries and project.engine.name == "podman" else ()
     shell.write(*project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry), stdin=password)

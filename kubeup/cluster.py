@@ -142,7 +142,7 @@ def packages(project: Project, builds: bool) -> tuple[str, ...]:
     from kubeup.release.build import GO_PACKAGE
 
     more = (GO_PACKAGE,) if builds and project.release.missing_builds() and not go_tool() else ()
-    return (*project.provider.packages(), *more)
+    return (*project.packages, *more)
 
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:

@@ -41,7 +41,13 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
 def _ask(plan: Plan, yes: bool) -> None:
     if yes or (not plan.losses and plan.critical_seconds() < ASKED_FROM):
         return
-    question = f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?"
+    confirm(f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?")
+
+
+def confirm(question: str, yes: bool = False) -> None:
+    """Ask, where there is a question and nobody said yes beforehand. Raises Refused for a no, and where nobody can answer."""
+    if yes or not question:
+        return
     if not sys.stdin.isatty():
         raise Refused("nobody is there to be asked", question, "run it again with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):

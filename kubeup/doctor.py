@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubeup import cluster, keys, packages, secrets
-from kubeup.converge import carry_out
+from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
@@ -19,20 +19,23 @@ EARLIER = 600  # MiB that this machine itself needs beside the nodes
 
 @dataclass(frozen=True)
 class Finding:
-    """One check's outcome. `steps` mend it and are safe: nothing of the user's is changed by them."""
+    """One check's outcome. `steps` mend it and are safe: nothing of the user's is changed by them; `ask` comes before some."""
 
     name: str
     ok: bool
     what: str
     fix: str = ""
     steps: tuple[Step, ...] = ()
+    ask: str = ""
 
 
-def examine(project: Project, out: Report, fix: bool, json: bool) -> None:
+def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = False) -> None:
     """Run every check side by side; with `fix` apply the safe fixes and look again. Raises KubeupError for what is left."""
     found = findings(project)
     steps = [step for finding in found for step in finding.steps]
     if fix and steps:
+        for finding in found:
+            confirm(finding.ask, yes)
         carry_out(project, plan_of(steps), out, "doctor", yes=True)
         found = findings(project)
     if json:
@@ -66,12 +69,13 @@ def _settings(project: Project) -> Finding:
 
 
 def _provider(project: Project) -> Finding:
-    usable = project.provider.probe()
-    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix)
+    usable, steps = project.provider.probe(), tuple(project.provider.install())
+    ask = "; ".join(f"{step.title}?" for step in steps)
+    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
 
 
 def _packages(project: Project) -> Finding:
-    missing = packages.missing(project.provider.packages())
+    missing = packages.missing(project.packages)
     steps = tuple(packages.plan(missing, project.host)) if missing else ()
     found = f"missing: {', '.join(missing)}" if missing else "all there"
     return Finding("packages", not missing, found, f"apt-get install {' '.join(missing)}", steps)
@@ -89,6 +93,8 @@ def _disk(project: Project) -> Finding:
 
 
 def _keys(project: Project) -> Finding:
+    if not project.provider.bare:
+        return Finding("keys", True, f"{project.provider.name} has its own")
     steps = tuple(keys.plan(project.state.private_key, project.state.public_key))
     return Finding("keys", not steps, steps[0].reason if steps else str(project.state.private_key), "`inv ssh.keys`", steps)
 

@@ -12,6 +12,9 @@ NODE_OPEN_FILES = 65536
 NODE_PROCESSES = 16384  # podman lowers its own limit before it starts the node: the machine's hard limit is refused there
 
 
+PACKAGES = {"podman": ("podman", "runc", "netavark", "aardvark-dns", "iptables", "iproute2")}  # Debian's, by engine
+
+
 @dataclass(frozen=True)
 class Engine:
     """A container engine's command with the options it needs on every call, and those for a node."""
@@ -21,6 +24,10 @@ class Engine:
     node_options: tuple[str, ...]
     build_options: tuple[str, ...]
     why: str
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return PACKAGES.get(self.name, ())
 
     def argv(self, *words: str) -> tuple[str, ...]:
         return (*self.command, *words)
@@ -32,9 +39,16 @@ def choose(wanted: str, host: HostFacts) -> Engine:
         what = f"{host.system}" if host.system != "Linux" else "a user who is not root"
         raise Refused(f"the provider local does not work for {what}", "its nodes are privileged containers of a Linux machine",
                       "run as root on Linux, or choose another: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
-    if wanted == "docker" or (wanted == "auto" and "docker-engine" in host.tools and "podman" not in host.tools):
-        return _docker(host)
-    return _podman(host)
+    return _docker(host) if _takes_docker(wanted, host) else _podman(host)
+
+
+def for_images(wanted: str, host: HostFacts) -> Engine:
+    """The engine that builds, saves and pushes images: that needs no privileges, and works for any user."""
+    return Engine("docker", ("docker",), (), (), "docker") if _takes_docker(wanted, host) else _podman(host)
+
+
+def _takes_docker(wanted: str, host: HostFacts) -> bool:
+    return wanted == "docker" or (wanted == "auto" and "docker-engine" in host.tools and "podman" not in host.tools)
 
 
 def _podman(host: HostFacts) -> Engine:

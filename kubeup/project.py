@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubeup import engine as engines
 from kubeup import machine
@@ -28,8 +27,6 @@ from kubeup.state import State
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
 
-CHOICES = "choices.json"
-
 
 @dataclass(frozen=True)
 class Project:
@@ -38,10 +35,11 @@ class Project:
     settings: Settings
     state: State
     host: HostFacts
+    stands_on: str = ""  # the provider of the cluster that this profile has
 
     @cached_property
     def chosen(self) -> tuple[providers.Provider, str]:
-        return providers.choose(self.settings, self.state, self.host)
+        return providers.choose(self.settings, self.state, self.host, self.stands_on)
 
     @property
     def provider(self) -> providers.Provider:
@@ -49,7 +47,7 @@ class Project:
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host)
+        return engines.for_images(self.settings.local.engine, self.host)
 
     @cached_property
     def release(self) -> source.Release:
@@ -62,6 +60,12 @@ class Project:
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
         return catalog.catalog(self.settings, self.bases)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Debian packages that this machine needs for the nodes and for the images."""
+        roots = ("mmdebstrap",) if any(image.rootfs for image in self.images) else ()
+        return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
 
     @property
     def builder(self) -> Builder:
@@ -92,8 +96,8 @@ class Project:
                           lambda: self.provider.observe().boots)
 
     def remember_choices(self) -> None:
-        """Keep what probes decided: a network that comes or goes later must not turn a cluster into another one."""
-        states.write_private(self.state.folder / CHOICES, json.dumps({"reachable": sorted(self.host.reachable)}), 0o644)
+        """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""
+        states.keep_choices(self.state, {"reachable": sorted(self.host.reachable), "provider": self.provider.name})
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
@@ -107,12 +111,12 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     loaded = load_settings(file, profile or None, tuple(sets), environ or os.environ, ("KUBEUP_SETTINGS",))
     settings = loaded.require()
     state = states.of(settings)
-    known = _choices(state.folder / CHOICES)
-    urls = () if known is not None else (*source.ANSWERS, bases.HUB)
-    host = machine.observe(urls)
-    if known is not None:
-        host = _replace(host, reachable=frozenset(known))
-    project = Project(settings, state, host)
+    known = states.choices(state)
+    reachable = known.get("reachable")
+    host = machine.observe((*source.ANSWERS, bases.HUB) if reachable is None else ())
+    if reachable is not None:
+        host = replace(host, reachable=frozenset(reachable))
+    project = Project(settings, state, host, known.get("provider", ""))
     if strict:
         _refuse(project, loaded)
     return project
@@ -135,17 +139,3 @@ def _refuse(project: Project, loaded: Loaded) -> None:
     if wrong:
         raise SettingsError("the settings don't fit this machine", "\n".join(str(one) for one in wrong),
                             "mend what is named above; `inv config.check` shows everything at once", tuple(wrong))
-
-
-def _choices(path: Path) -> list[str] | None:
-    try:
-        found: list[str] = json.loads(path.read_text(encoding="utf-8"))["reachable"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
-
-
-def _replace(host: HostFacts, **values: Any) -> HostFacts:
-    from dataclasses import replace
-
-    return replace(host, **values)

@@ -16,7 +16,7 @@ from kubeup.images import load as loads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import Project
-from kubeup.up import data_step, password_steps, push_steps
+from kubeup.up import data_steps, password_steps, push_steps
 
 DELETED = "statefulset,deployment,service,configmap,secret"  # neither claim nor volume: those hold the data
 
@@ -42,7 +42,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
         steps += loads.plan(images, tuple(spec.name for spec in project.provider.wanted()), facts.images, project.provider.load)
     diff = None if generated else project.deployment.diff(parts)
     applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts)
-    look = [data_step(project, (secrets.STEP,))] if any(step.id == "deploy/db" for step in applied) else []
+    look = data_steps(project, (secrets.STEP,)) if any(step.id == "deploy/db" for step in applied) else []
     return plan_of(steps, look, applied)
 
 

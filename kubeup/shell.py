@@ -183,13 +183,13 @@ class Lines(io.RawIOBase):
         self._take(line.decode(errors="replace").rstrip("\r").rsplit("\r", 1)[-1])
 
 
-def become(*argv: str) -> None:
+def become(*argv: str, env: Mapping[str, str] | None = None) -> None:
     """Replace this process by an interactive command (ssh, kubectl exec). Does not return."""
     path = which(argv[0])
     if path is None:
         raise missing(argv[0])
     sys.stdout.flush()
-    os.execv(path, list(argv))  # noqa: S606 - no shell is wanted here
+    os.execve(path, list(argv), {**os.environ, **(env or {})})  # noqa: S606 - no shell is wanted here
 
 
 def stop_all() -> None:

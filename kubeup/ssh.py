@@ -68,6 +68,12 @@ def put(reach: Reach, source: Path, target: str) -> None:
         connection.put(str(source), target)
 
 
+def get(reach: Reach, source: str, target: Path) -> None:
+    """Copy a file from a node (SFTP)."""
+    with _connection(reach) as connection:
+        connection.get(source, str(target))
+
+
 def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, root: bool = False) -> dict[str, Output]:
     """Run a command on all nodes side by side. There is a result for every node: 255 where it can't be reached, as ssh(1) has it."""
 

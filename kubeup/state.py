@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kubeup.settings import Settings
 
+CHOICES = "choices.json"
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -44,6 +46,11 @@ class State:
         return self.folder / "deploy"
 
     @property
+    def saved_data(self) -> Path:
+        """The database's files, where they can't outlive the machines; put back by the next `up`."""
+        return self.folder / "data.tar.gz"
+
+    @property
     def secrets(self) -> Path:
         """The one source of passwords, in python-dotenv's syntax, beside the project's own files and ignored by git."""
         return PROJECT / ".env"
@@ -55,6 +62,20 @@ def of(settings: Settings) -> State:
     private = Path(settings.ssh.private_key_path).expanduser() if settings.ssh.private_key_path else folder / "id_rsa"
     public = Path(settings.ssh.public_key_path).expanduser() if settings.ssh.public_key_path else private.with_name(f"{private.name}.pub")
     return State(folder, private, public)
+
+
+def choices(state: State) -> dict[str, Any]:
+    """What was decided; {} where nothing was, or nothing that can be read."""
+    try:
+        found: dict[str, Any] = dict(json.loads((state.folder / CHOICES).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+    return found
+
+
+def keep_choices(state: State, decided: dict[str, Any]) -> None:
+    """Write down which sites answered (`reachable`) and which `provider` the profile's cluster stands on."""
+    write_private(state.folder / CHOICES, json.dumps(decided), 0o644)
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from kubeup import cluster, packages, secrets
+from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
@@ -15,7 +15,7 @@ from kubeup.images import build, load
 from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Needed
-from kubeup.provision.inventory import plain_registries
+from kubeup.state import State
 
 ACCESS = "cluster/access"
 
@@ -53,10 +53,14 @@ def plan(project: Project, application: bool = True) -> Whole:
     return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
 
 
-def data_step(project: Project, needs: tuple[str, ...]) -> Step:
-    """The look at the data folder that comes before the database."""
-    return Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay), needs, 0.5)
+def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
+    """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
+    archive, steps = project.state.saved_data, list[Step]()
+    if archive.exists():
+        steps.append(Step(data.RESTORE, f"put the saved data on {project.place.node}", f"{archive} has them",
+                          data.RestoreData(project.place, archive), needs, 10))
+    return [*steps, Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)]
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
@@ -91,7 +95,7 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
     applied = apply.plan(project.deployment, diff if facts.answers else None, needs)
     if any(step.id == "deploy/db" for step in applied):
-        steps.append(data_step(project, needs))
+        steps += data_steps(project, needs)
     falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
 
@@ -107,7 +111,7 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
 
 def push_steps(project: Project) -> list[Step]:
     """A push for each image of ours that its registry does not hold."""
-    plain, command = bool(plain_registries(project.settings)), project.engine.command
+    plain, command = bool(project.settings.images.plain_registries), project.engine.command
     ours = [image for image in project.images if image.context is not None]
     with ThreadPoolExecutor(len(PARTS)) as pool:
         held = list(pool.map(lambda image: load.in_registry(command, image.reference, plain), ours))
@@ -115,22 +119,38 @@ def push_steps(project: Project) -> list[Step]:
                  (f"image/{image.part}", "host/packages"), 20) for image, there in zip(ours, held, strict=True) if not there]
 
 
-def down(project: Project, data: bool) -> Plan:
-    """Remove the machines and the access to what was on them; volumes with data only where `data` says so by name."""
-    machines = list(project.provider.destroy(data))
-    config = project.state.kubeconfig
-    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(config), tuple(step.id for step in machines), 0)]
-    return plan_of(machines, forget if config.exists() else [])
+def down(project: Project, with_data: bool) -> Plan:
+    """Remove the machines and the access to what was on them; data only where `with_data` says so by name."""
+    saved = [] if with_data or project.provider.keeps_data else save_steps(project)
+    machines = [replace(step, needs=(*step.needs, *(one.id for one in saved))) for step in project.provider.destroy(with_data)]
+    config, needs = project.state.kubeconfig, tuple(step.id for step in machines)
+    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state), needs, 0)]
+    archive = project.state.saved_data
+    lose = [Step("data/saved", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0, loses=f"the data saved in {archive}")]
+    return plan_of(saved, machines, forget if config.exists() or project.stands_on else [], lose if with_data and archive.exists() else [])
+
+
+def save_steps(project: Project) -> list[Step]:
+    """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it."""
+    facts = cluster.observe(project)
+    place = project.place
+    if not any(node.name == place.node and node.state in ("running", "stopped") for node in facts.machines.nodes):
+        return []
+    awake = [] if facts.answers else cluster.start(project)
+    save = data.SaveData(place, project.kubectl, project.state.saved_data)
+    return [*awake, Step(data.SAVE, f"save the database's data to {project.state.saved_data}", "its machine can't keep them", save,
+                         tuple(step.id for step in awake), 15)]
 
 
 @dataclass(frozen=True)
 class ForgetAccess:
-    """Remove the profile's own kubeconfig; the user's, which it may have been merged into, stays as it is."""
+    """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's kubeconfig stays as it is."""
 
-    kubeconfig: Path
+    state: State
 
     def run(self, log: Log) -> None:
-        self.kubeconfig.unlink(missing_ok=True)
+        self.state.kubeconfig.unlink(missing_ok=True)
+        states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name != "provider"})
 
 
 __all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

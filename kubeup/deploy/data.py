@@ -1,18 +1,25 @@
-"""Data that is there already keeps the passwords and names it was made with: a mark beside it tells whether they are the same."""
+"""The database's files on their node: whose they are, and how they outlive a machine that can't keep them.
+
+Data that is there already keeps the passwords and names it was made with; a mark beside it tells whether they are the same.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-from kubeup import secrets, ssh
+from kubeup import cache, secrets, ssh
 from kubeup.deploy.overlay import Overlay
+from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
+from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
-STEP = "deploy/data"
+STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
 # prints the mark of data that is there, or leaves the new one where there is neither data nor mark
 SCRIPT = (
-    'umask 077; mark="$1/mysql.passwords"; '
+    'umask 077; mark="$1/mysql.passwords"; test -d "$1/mysql" || install -d -m 700 "$1" && install -d -m 700 -o 999 -g 999 "$1/mysql"; '
     'if [ -n "$(ls -A "$1/mysql" 2>/dev/null)" ] && [ -s "$mark" ]; then cat "$mark"; else echo "$2" >"$mark"; cat "$mark"; fi'
 )
 
@@ -34,3 +41,88 @@ class CheckData:
                           f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "
                           "or, to lose that data: `inv down --data`, then `inv up`")
+
+
+REMOTE = "/var/tmp/kubeup-data.tar.gz"  # noqa: S108 - on a node, written by root and read by nobody but our user
+PACK = 'umask 077; rm -f "$2"; test -n "$(ls -A "$1/mysql" 2>/dev/null)" || exit 0; tar -C "$1" -czf "$2" . && chown "$3" "$2" && sha256sum "$2"'
+UNPACK = (
+    'test -z "$(ls -A "$1/mysql" 2>/dev/null)" || exit 9; install -d -m 700 "$1" && tar -C "$1" --numeric-owner -xzf "$2"; end=$?; '
+    'rm -f "$2"; exit $end'
+)
+OCCUPIED = 9
+
+
+@dataclass(frozen=True)
+class SaveData:
+    """Stop the database and copy its files to this machine, whole and with their sum, before their machine goes."""
+
+    place: Place
+    kubectl: Kubectl
+    archive: Path
+
+    def run(self, log: Log) -> None:
+        self._stop_database(log)
+        node = self.place.reach()
+        packed = ssh.run(node, "sh", "-c", PACK, "pack", self.place.folder, REMOTE, node.user, root=True, timeout=1800)
+        if not packed.ok:
+            raise KubeupError(f"the data on {node.name} can't be packed", packed.stderr.strip()[-500:], LOSE)
+        if not packed.stdout.strip():
+            log("there are none")
+            return
+        self._fetch(packed.stdout.split()[0], log)
+        ssh.run(node, "rm", "-f", REMOTE)
+
+    def _stop_database(self, log: Log) -> None:
+        """Files of a running database would be those of a moment that never was."""
+        if not self.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "name").stdout.strip():
+            return
+        self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
+        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", "--timeout=120s", log=log)
+
+    def _fetch(self, sum_: str, log: Log) -> None:
+        self.archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.archive.parent) as folder:
+            part = Path(folder, self.archive.name)
+            part.touch(mode=0o600)
+            ssh.get(self.place.reach(), REMOTE, part)
+            if cache.sha256(part) != sum_:
+                raise KubeupError("the saved data are not what was packed", f"the sums of {self.archive.name} differ", "run the same again")
+            part.replace(self.archive)
+        log(f"{self.archive.stat().st_size >> 20} MiB in {self.archive}")
+
+
+LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`"
+
+
+@dataclass(frozen=True)
+class RestoreData:
+    """Put saved files back before the database starts; data that is there already is never touched."""
+
+    place: Place
+    archive: Path
+
+    def already(self) -> str:
+        return "" if self.archive.exists() else "there are none"
+
+    def run(self, log: Log) -> None:
+        node = self.place.reach()
+        ssh.put(node, self.archive, REMOTE)
+        done = ssh.run(node, "sh", "-c", UNPACK, "unpack", self.place.folder, REMOTE, root=True, timeout=1800)
+        if done.code == OCCUPIED:
+            raise Refused(f"{node.name} has data of its own", f"{self.archive} holds data from before, too", "keep one: move that file away")
+        if not done.ok:
+            raise KubeupError(f"the saved data can't be put on {node.name}", done.stderr.strip()[-500:],
+                              f"{self.archive} still has them: run the same again")
+        self.archive.replace(self.archive.with_name(f"restored-{self.archive.name}"))
+        log(f"from {self.archive}")
+
+
+@dataclass(frozen=True)
+class ForgetData:
+    """Remove saved data, asked for by name."""
+
+    archive: Path
+
+    def run(self, log: Log) -> None:
+        for path in (self.archive, self.archive.with_name(f"restored-{self.archive.name}")):
+            path.unlink(missing_ok=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kubeup.errors import UsageError
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
 from kubeup.plan import Action, Step
+from kubeup.providers.base import Own
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -21,6 +23,7 @@ class Bare:
     bare = True
     data_folder = DATA
     list_images = LIST
+    name: str
     settings: Settings
 
     def wanted(self) -> tuple[NodeSpec, ...]:
@@ -40,3 +43,9 @@ class Bare:
 
     def kubernetes(self) -> str:
         return ""
+
+    def install(self) -> Sequence[Step]:
+        return ()
+
+    def own(self, *words: str) -> Own:
+        raise UsageError(f"the provider {self.name} has no {words[0]}", "that is minikube's", "`inv --list` shows what works everywhere")

@@ -12,9 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kubeup.errors import UsageError
+from kubeup import shell
+from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Action, Step
+from kubeup.plan import Action, Log, Step
 
 if TYPE_CHECKING:
     from kubeup.images.catalog import AppImage
@@ -79,6 +80,21 @@ class Needed:
     steps: tuple[str, ...] = field(default=())  # ids of the steps that make those archives
 
 
+@dataclass(frozen=True)
+class Own:
+    """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    timeout: float = 600
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self.argv, 1000),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.timeout)
+
+
 class Provider(Protocol):
     """What a cluster stands on. Reading and planning never change anything."""
 
@@ -113,6 +129,12 @@ class Provider(Protocol):
     def kubernetes(self) -> str:
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
+    def install(self) -> Sequence[Step]:
+        """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
+
+    def own(self, *words: str) -> Own:
+        """A command that only this kind of cluster has, such as `dashboard`. Raises UsageError where it has none."""
+
     def stop(self) -> Sequence[Step]: ...
     def start(self) -> Sequence[Step]: ...
     def destroy(self, data: bool) -> Sequence[Step]: ...
@@ -121,8 +143,8 @@ class Provider(Protocol):
 
 
 # name -> module and class, imported when it is chosen
-PROVIDERS = {"local": ("kubeup.providers.local", "Local")}
-ORDER = ("local",)  # what `auto` tries, first to last
+PROVIDERS = {"local": ("kubeup.providers.local", "Local"), "minikube": ("kubeup.providers.minikube", "Minikube")}
+ORDER = ("local", "minikube")  # what `auto` tries, first to last
 
 
 def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provider:
@@ -134,10 +156,19 @@ def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provid
     return made
 
 
-def choose(settings: Settings, state: State, host: HostFacts) -> tuple[Provider, str]:
-    """The provider that the settings name, or under `auto` the first that works here, with the reason."""
+def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:
+    """The provider that the settings name, or under `auto` the one the profile's cluster stands on, or the first that works here.
+
+    Raises Refused where the settings name another one than a cluster of this profile stands on.
+    """
     if settings.provider != "auto":
+        if stands_on and stands_on != settings.provider and state.kubeconfig.exists():
+            raise Refused(f"the profile {settings.profile} has a cluster on {stands_on}, the settings want it on {settings.provider}",
+                          "two clusters would share one state",
+                          f"`inv down --set provider={stands_on}` first (data is kept), or use another --profile")
         return make(settings.provider, settings, state, host), "named in the settings"
+    if stands_on in PROVIDERS:
+        return make(stands_on, settings, state, host), "this profile's cluster stands on it"
     refused = []
     for name in ORDER:
         provider = make(name, settings, state, host)

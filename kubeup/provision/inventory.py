@@ -79,7 +79,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_binaries": [{"name": name, "path": str(made_of.release.binary(name))} for name in NODE_BINARIES],
         "kubeup_system_images": str(made_of.images),
         "kubeup_system_image_names": [one.name for one in IMAGES],
-        "kubeup_plain_registries": plain_registries(settings),
+        "kubeup_plain_registries": list(settings.images.plain_registries),
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
     }
     groups: dict[str, Any] = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}}
@@ -99,15 +99,3 @@ def reserved(spec: NodeSpec, host: HostFacts) -> str:
     cpus, memory = host.cpus - spec.cpus, host.memory - spec.memory_mb
     parts = [f"cpu={cpus}"] if cpus > 0 else []
     return ",".join([*parts, f"memory={memory}Mi"] if memory > 0 else parts)
-
-
-def plain_registries(settings: Settings) -> list[str]:
-    """Registries on private addresses speak plain HTTP; a public one never does."""
-    import ipaddress
-
-    host = str(settings.images.registry).rsplit(":", 1)[0]
-    try:
-        private = ipaddress.ip_address(host).is_private
-    except ValueError:
-        private = host == "localhost"
-    return [str(settings.images.registry)] if private else []

@@ -18,6 +18,7 @@ from kubeup.release.components import KUBERNETES
 
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 20
+OTHERWISE = "set release.source to build"
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,31 @@ class DownloadBinary:
     def run(self, log: Log) -> None:
         wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])
         if len(wanted) != 64:
-            raise KubeupError(f"{self.url}.sha256 holds no sha256", f"found {wanted[:80]!r}", "try again later, or set release.source to build")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f".{self.name}.", dir=self.folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                found = _copy(self.url, file, log)
-            if found != wanted:
-                raise KubeupError(f"{self.url} is not what it should be", f"its sha256 is {found}, published is {wanted}",
-                                  "try again; when it repeats, something between you and the server changes files")
-            Path(part).chmod(0o755)
-            Path(part).replace(self.folder / self.name)
-        finally:
-            Path(part).unlink(missing_ok=True)
+            raise KubeupError(f"{self.url}.sha256 holds no sha256", f"found {wanted[:80]!r}", f"try again later, or {OTHERWISE}")
+        fetch(self.url, wanted, self.folder / self.name, log)
 
 
-def _open(url: str) -> HTTPResponse:
+def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERWISE) -> None:
+    """Fetch an executable. It gets its name when all of it is there and has that sum; `otherwise` is what else a user can do."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            found = _copy(url, file, log, otherwise)
+        if found != sha256:
+            raise KubeupError(f"{url} is not what it should be", f"its sha256 is {found}, published is {sha256}",
+                              "try again; when it repeats, something between you and the server changes files")
+        Path(part).chmod(0o755)
+        Path(part).replace(target)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _open(url: str, otherwise: str = OTHERWISE) -> HTTPResponse:
     try:
         answer: HTTPResponse = urllib.request.urlopen(url, timeout=TIMEOUT)
     except (urllib.error.URLError, OSError) as error:
-        raise KubeupError(f"{url} can't be fetched", str(error), "look at the network, or set release.source to build") from None
+        raise KubeupError(f"{url} can't be fetched", str(error), f"look at the network, or {otherwise}") from None
     return answer
 
 
@@ -70,10 +76,10 @@ def _get(url: str) -> bytes:
         return bytes(answer.read(4096))
 
 
-def _copy(url: str, file: object, log: Log) -> str:
+def _copy(url: str, file: object, log: Log, otherwise: str) -> str:
     """Stream `url` into `file`; returns the sha256 in hex."""
     whole, size = hashlib.sha256(), 0
-    with _open(url) as answer:
+    with _open(url, otherwise) as answer:
         total = int(answer.headers.get("Content-Length") or 0)
         try:
             while chunk := answer.read(CHUNK):

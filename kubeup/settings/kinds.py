@@ -211,5 +211,11 @@ ObjectName = Annotated[
     Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"),
     Says("letters, digits and _ . - after the first, up to 63"),
 ]
+Pairs = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]+=(true|false)(,[A-Za-z0-9]+=(true|false))*$"),
+    Says("names with true or false, such as KubeletInUserNamespace=true"),
+]
+Country = Annotated[str, Field(pattern=r"^[a-z]{2}$"), Says("a country's two letters, such as cn")]
 Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Says("an option, such as --embed-certs")]
 Context = Annotated[str, Field(pattern=_LINE, max_length=253), Says("a context's name in the kubeconfig")]

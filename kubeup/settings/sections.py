@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -97,6 +97,16 @@ class Images(Section):
     api: kinds.Repository = Field(default="fast-api-products", description="name of the API's image")
     ui: kinds.Repository = Field(default="ui-node-products", description="name of the UI's image")
 
+    @property
+    def plain_registries(self) -> tuple[str, ...]:
+        """The registry where it has a private address: those speak plain HTTP, a public one never does."""
+        host = self.registry.rsplit(":", 1)[0]
+        try:
+            private = ip_address(host).is_private
+        except ValueError:
+            private = host == "localhost"
+        return (self.registry,) if private else ()
+
     def repository(self, name: str) -> str:
         return "/".join(part for part in (self.registry, self.prefix, name) if part)
 
@@ -143,8 +153,23 @@ class Minikube(Section):
         default=None, description="MB of each node; default: nodes.control.memory"
     )
     disk_size: kinds.DiskSize = Field(default="10GB", description="disk of each node")
-    container_runtime: Literal["containerd", "docker", "cri-o"] = "containerd"
+    container_runtime: Literal["containerd", "docker", "cri-o"] | None = Field(
+        default=None, description="default: minikube's own choice"
+    )
     base_image: kinds.Reference | None = Field(default=None, description="image of the nodes instead of minikube's own")
+    feature_gates: kinds.Pairs | None = Field(default=None, description="Kubernetes' feature gates, as Name=true,…")
+    cni: kinds.Name | None = Field(default=None, description="pod network; default: minikube's own choice")
+    image_repository: kinds.Reference | None = Field(default=None, description="where Kubernetes' images come from")
+    image_mirror_country: kinds.Country | None = Field(default=None, description="country of an image mirror, such as cn")
+    registry_mirror: kinds.Url | None = Field(default=None, description="mirror of Docker Hub")
+    binary_mirror: kinds.Url | None = Field(default=None, description="mirror of Kubernetes' binaries")
+    preload: bool = Field(default=True, description="fetch one archive of all images")
+    cache_images: bool = Field(default=True, description="keep images on this machine")
+    home: kinds.Folder | None = Field(default=None, description="minikube's own folder; default: MINIKUBE_HOME, ~/.minikube")
+    download_url: kinds.Url = Field(
+        default="https://github.com/kubernetes/minikube/releases/download",
+        description="where `inv doctor --fix` fetches minikube; what it serves must have the pinned sum",
+    )
     force: bool = Field(default=False, description="pass --force, which takes a Kubernetes that minikube calls too old")
     extra_args: tuple[kinds.Argument, ...] = Field(default=(), description="more arguments for minikube start")
 

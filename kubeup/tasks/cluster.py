@@ -20,6 +20,81 @@ def local(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry
 
 
 @kubeup_task()
+def minikube(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+             commands: bool = False, json: bool = False) -> None:
+    """Bring up the cluster with minikube (without the application), or take the one that is there as it is.
+
+    Example: inv cluster.minikube --dry --commands
+    """
+    from kubeup.converge import bring_up
+
+    project, out = open_project(profile, [*set, "provider=minikube"])
+    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+
+
+@kubeup_task()
+def status(c: Any, profile: str = "", set: list[str] = [], json: bool = False) -> None:  # noqa: B006
+    """Show machines, nodes and pods as they are now (the same as `inv status`).
+
+    Example: inv cluster.status
+    """
+    from kubeup import status as statuses
+
+    project, out = open_project(profile, set)
+    found = statuses.collect(project)
+    out.data(found) if json else statuses.show(found, out)
+
+
+@kubeup_task()
+def dashboard(c: Any, profile: str = "", set: list[str] = [], url: bool = False) -> None:  # noqa: B006
+    """Open Kubernetes' dashboard (minikube's; it stays open until Ctrl-C).
+
+    Example: inv cluster.dashboard --url
+    """
+    from kubeup import shell
+
+    project, _ = open_project(profile, set)
+    own = project.provider.own("dashboard", *(["--url"] if url else []))
+    shell.become(*own.argv, env=dict(own.env))
+
+
+@kubeup_task(help={"enable": "an addon to switch on", "disable": "an addon to switch off"})
+def addons(c: Any, enable: str = "", disable: str = "", profile: str = "", set: list[str] = [], dry: bool = False, json: bool = False) -> None:  # noqa: B006
+    """List minikube's addons on this cluster, or switch one on or off.
+
+    Example: inv cluster.addons --enable dashboard
+    """
+    from kubeup import shell
+    from kubeup.plan import Step, plan_of
+
+    project, out = open_project(profile, set)
+    if not enable and not disable:
+        own = project.provider.own("addons", "list", *(["-o", "json"] if json else []))
+        out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
+        return
+    steps = [Step(f"addon/{name}", f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
+             for verb, name in (("enable", enable), ("disable", disable)) if name]
+    carry_out(project, plan_of(steps), out, "cluster.addons", dry=dry, yes=True)
+
+
+@kubeup_task(positional=["name"], optional=["name"], help={"name": "a node's name, as `inv status` shows it; default: the control plane"})
+def ssh(c: Any, name: str = "", root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+    """Open a shell on a node by its name.
+
+    Example: inv cluster.ssh dev-worker-1
+    """
+    from kubeup import shell
+    from kubeup.errors import UsageError
+
+    project, _ = open_project(profile, set)
+    nodes = {reach.name: reach for reach in project.provider.nodes()}
+    name = name or next(iter(nodes), "")
+    if name not in nodes:
+        raise UsageError(f"there is no node {name}", f"there are: {', '.join(nodes) or 'none'}", "name one of them")
+    shell.become(*nodes[name].argv(user="root" if root else ""))
+
+
+@kubeup_task()
 def start(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False) -> None:  # noqa: B006
     """Start the cluster's machines and wait until Kubernetes is back.
 

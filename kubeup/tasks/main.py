@@ -69,7 +69,7 @@ def verify(c: Any, profile: str = "", set: list[str] = [], json: bool = False) -
 
 
 @kubeup_task(help={"fix": "apply the fixes that are safe"})
-def doctor(c: Any, profile: str = "", set: list[str] = [], fix: bool = False, json: bool = False) -> None:  # noqa: B006
+def doctor(c: Any, profile: str = "", set: list[str] = [], fix: bool = False, yes: bool = False, json: bool = False) -> None:  # noqa: B006
     """Check this machine, the keys and the cluster: ok, or what is wrong and the fix.
 
     Example: inv doctor --fix
@@ -77,7 +77,7 @@ def doctor(c: Any, profile: str = "", set: list[str] = [], fix: bool = False, js
     from kubeup import doctor as doctors
 
     project, out = open_project(profile, set, strict=False)
-    doctors.examine(project, out, fix=fix, json=json)
+    doctors.examine(project, out, fix=fix, json=json, yes=yes)
 
 
 @kubeup_task(help={"svg": "as an SVG picture on standard output", "mermaid": "as a Mermaid flowchart", "part": "all, db, api or ui"})

@@ -62,8 +62,7 @@ class Local(Bare):
 
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for it."""
-        podman = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "iproute2") if self.engine.name == "podman" else ()
-        return (*podman, "mmdebstrap", "openssh-client")
+        return (*self.engine.packages, "mmdebstrap", "openssh-client")
 
     def observe(self) -> Machines:
         found = {one.name: one for one in self._containers()}

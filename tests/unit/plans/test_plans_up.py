@@ -22,7 +22,7 @@ from kubeup.providers.base import Machines
 from kubeup.provision import inventory as inventories
 from kubeup.report import Report
 from kubeup.shell import Output
-from kubeup.state import State, write_private
+from kubeup.state import CHOICES, State, choices, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -198,23 +198,34 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
 
 
 def test_choices_stay(tmp_path: Path) -> None:
-    from kubeup.project import CHOICES, _choices
-
     one = project(tmp_path, DESKTOP)
-    assert _choices(one.state.folder / CHOICES) is None
+    assert choices(one.state) == {}
     one.remember_choices()
-    assert frozenset(_choices(one.state.folder / CHOICES) or ()) == DESKTOP.reachable
+    assert choices(one.state) == {"reachable": sorted(DESKTOP.reachable), "provider": "local"}
     write_private(one.state.folder / CHOICES, "{broken")
-    assert _choices(one.state.folder / CHOICES) is None
+    assert choices(one.state) == {}
+
+
+def test_auto_stays_with_the_provider_that_the_cluster_stands_on(tmp_path: Path) -> None:
+    chosen = replace(project(tmp_path, DESKTOP), stands_on="minikube").chosen
+    assert (chosen[0].name, chosen[1]) == ("minikube", "this profile's cluster stands on it")
+
+
+def test_one_profile_has_one_cluster(tmp_path: Path) -> None:
+    one = replace(project(tmp_path, DESKTOP, "provider: minikube"), stands_on="local")
+    assert one.provider.name == "minikube", "no cluster is left of it"
+    write_private(one.state.kubeconfig, "apiVersion: v1\n")
+    error = error_of(lambda: replace(one).provider)
+    assert isinstance(error, Refused) and error.what == "the profile dev has a cluster on local, the settings want it on minikube"
 
 
 def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
     monkeypatch.setattr(type(one.provider), "destroy", lambda self, data: gone)
-    assert up.down(one, data=False).ids == ("node/dev-control", "local/network"), "there is none to forget"
+    assert up.down(one, with_data=False).ids == ("node/dev-control", "local/network"), "there is none to forget"
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
-    plan = up.down(one, data=False)
+    plan = up.down(one, with_data=False)
     assert plan.ids[-1] == up.ACCESS and set(plan.steps[-1].needs) == {"node/dev-control", "local/network"}
     plan.steps[-1].action.run(lambda line: None)
     assert not one.state.kubeconfig.exists()

@@ -1,0 +1,89 @@
+"""minikube's command lines, and which driver they name: data in, data out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kubeup.errors import Refused
+from kubeup.facts.host import HostFacts
+from kubeup.facts.minikube import DryRun
+from kubeup.settings import Settings
+
+# minikube reads any flag from the environment, also those that a command lacks
+QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false", "MINIKUBE_WANTBETAUPDATENOTIFICATION": "false"}
+NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The words that choose a driver, and why these."""
+
+    words: tuple[str, ...]
+    why: str
+
+
+def driver(wanted: str, probed: DryRun, host: HostFacts) -> Driver:
+    """The how-to's `--vm=true` where minikube finds a hypervisor for it, else the driver taken instead, and why.
+
+    `probed` is a dry run with `--vm=true`. Raises Refused where there is no driver at all.
+    """
+    if wanted != "auto":
+        return Driver((f"--driver={wanted}",), "named in minikube.driver")
+    if probed.error not in NO_DRIVER:
+        return Driver(("--vm=true",), f"minikube takes the VM driver {probed.driver or 'it finds first'}")
+    reason = f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers"
+    for name, tool in (("docker", "docker-engine"), ("podman", "podman")):
+        if tool in host.tools and (name == "docker" or host.system == "Linux"):
+            return Driver((f"--driver={name}",), f"{reason} of {name}")
+    raise Refused("minikube has no driver on this machine", f"{probed.error}: {probed.message or 'neither a hypervisor nor a container engine'}",
+                  "install one, such as `apt-get install podman` or VirtualBox; https://minikube.sigs.k8s.io/docs/drivers/ lists them")
+
+
+def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+    """Whether `--vm=true` finds a driver: the start itself, dry."""
+    return ("start", *_cluster(settings), "--vm=true", *_sized(settings), *_force(settings, host), "--dry-run", "--output=json")
+
+
+def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...]:
+    """The how-to's command, flag for flag, with what the settings add behind it."""
+    return ("start", *_cluster(settings), *chosen.words, *_sized(settings), *_passed_through(settings), *_force(settings, host),
+            *settings.minikube.extra_args)
+
+
+def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+    """Start again what is there; everything else minikube has kept."""
+    return ("start", *on(settings), *_force(settings, host))
+
+
+def on(settings: Settings) -> tuple[str, str]:
+    """The profile: without it minikube takes the profile `minikube`, whoever's that is."""
+    return ("-p", settings.minikube.profile)
+
+
+def _cluster(settings: Settings) -> tuple[str, ...]:
+    return (f"--kubernetes-version={settings.software.kubernetes}", f"--memory={settings.minikube_memory}", f"--cpus={settings.minikube_cpus}",
+            f"--disk-size={settings.minikube.disk_size}")
+
+
+def _sized(settings: Settings) -> tuple[str, ...]:
+    return (f"--nodes={settings.minikube.nodes}", *on(settings))
+
+
+def _force(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+    """minikube refuses root (DRV_AS_ROOT) and a Kubernetes it calls too old (K8S_OLD_UNSUPPORTED) unless told."""
+    return ("--force",) if settings.minikube.force or host.root else ()
+
+
+def _passed_through(settings: Settings) -> Iterable[str]:
+    """Settings that are flags of `minikube start` by the same name."""
+    chosen = settings.minikube
+    flags: Mapping[str, str | None] = {
+        "container-runtime": chosen.container_runtime, "base-image": chosen.base_image, "feature-gates": chosen.feature_gates,
+        "cni": chosen.cni, "image-repository": chosen.image_repository, "image-mirror-country": chosen.image_mirror_country,
+        "registry-mirror": chosen.registry_mirror, "binary-mirror": chosen.binary_mirror,
+    }
+    yield from (f"--{name}={value}" for name, value in flags.items() if value)
+    if settings.images.via == "registry":
+        yield from (f"--insecure-registry={name}" for name in settings.images.plain_registries)
+    yield from (f"--{name}=false" for name, value in (("preload", chosen.preload), ("cache-images", chosen.cache_images)) if not value)
