@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from kubeup import packages, secrets
 from kubeup.state import PROJECT
+from tests.real.browsing import FLAGS
 from tests.real.harness import PROFILE, Cluster, Ran
 
 # what comes later builds on what went well before, and what destroys most comes last
@@ -133,6 +135,14 @@ def chromium() -> str:
         path = shutil.which("chromium")
     assert path, "Debian's chromium could not be installed"
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -53,25 +53,34 @@ class Ran:
 
 
 @dataclass
-class Cluster:
-    """The profile e2e: its tasks, containers, API server and application. Everything tasks print is kept in `printed`."""
+class Tasks:
+    """A profile by its tasks, API server and application, whatever it stands on. Everything tasks print is kept in `printed`."""
 
     folder: Path  # its state_dir
     printed: list[Ran] = field(default_factory=list)
+    profile: ClassVar[str]
 
     @property
     def state(self) -> Path:
-        return self.folder / PROFILE
+        return self.folder / self.profile
+
+    @property
+    def settings(self) -> Path:
+        raise NotImplementedError
+
+    @property
+    def address(self) -> str:
+        """A node where NodePorts answer."""
+        raise NotImplementedError
+
+    @property
+    def kubectl_path(self) -> str:
+        raise NotImplementedError
 
     @cached_property
     def environment(self) -> dict[str, str]:
         own = {key: value for key, value in os.environ.items() if not key.startswith("KUBEUP_") and key != "KUBECONFIG"}
-        return {**own, "KUBEUP_SETTINGS": str(SETTINGS), "KUBEUP_STATE_DIR": str(self.folder)}
-
-    @cached_property
-    def project(self) -> Project:
-        """What the product itself makes of the settings: only asked for names of tools."""
-        return load(SETTINGS, sets=(f"state_dir={self.folder}",), environ={})
+        return {**own, "KUBEUP_SETTINGS": str(self.settings), "KUBEUP_STATE_DIR": str(self.folder)}
 
     # tasks
 
@@ -133,6 +142,84 @@ class Cluster:
         path = self.state / "journal.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    # Kubernetes
+
+    def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
+        return output(self.kubectl_path, "--kubeconfig", str(self.state / "kubeconfig"), *words, stdin=stdin, check=check)
+
+    def objects(self, *words: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
+        return rows
+
+    def scale(self, name: str, replicas: int, namespace: str = "default") -> None:
+        self.kubectl("-n", namespace, "scale", name, f"--replicas={replicas}")
+        if replicas:
+            self.kubectl("-n", namespace, "rollout", "status", name, "--timeout=120s")
+        else:
+            short = name.split("/")[1]
+            label = f"app={short}" if namespace == "default" else f"k8s-app={'kube-dns' if short == 'coredns' else short}"
+            self.kubectl("-n", namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s")
+
+    def pods(self) -> dict[str, tuple[str, int]]:
+        """uid and restarts of every pod."""
+        return {pod["metadata"]["name"]: (pod["metadata"]["uid"], sum(row["restartCount"] for row in pod["status"].get("containerStatuses", [])))
+                for pod in self.objects("pods", "--all-namespaces")}  # fmt: skip
+
+    def workloads(self) -> dict[str, tuple[int, str]]:
+        """Generation and resource version of what was deployed."""
+        rows = self.objects("deployments,statefulsets,services,secrets,configmaps", "-l", "app.kubernetes.io/managed-by=kubeup")
+        heads = {f"{row['kind']}/{row['metadata']['name']}": row["metadata"] for row in rows}
+        return {name: (head.get("generation", 0), head["resourceVersion"]) for name, head in heads.items()}
+
+    def ready_nodes(self) -> set[str]:
+        return {node["metadata"]["name"] for node in self.objects("nodes")
+                if any(row["type"] == "Ready" and row["status"] == "True" for row in node["status"]["conditions"])}  # fmt: skip
+
+    # the application
+
+    @property
+    def ui(self) -> str:
+        return f"http://{self.address}:30001"
+
+    @cached_property
+    def api(self) -> httpx.Client:
+        return httpx.Client(base_url=f"http://{self.address}:31000", trust_env=False, timeout=20)
+
+    def add_product(self, name: str) -> int:
+        answer = self.api.post("/products", json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
+    def product(self, number: int) -> dict[str, Any]:
+        answer = self.api.get(f"/products/{number}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@dataclass
+class Cluster(Tasks):
+    """The profile e2e on containers of this machine."""
+
+    profile: ClassVar[str] = PROFILE
+
+    @property
+    def settings(self) -> Path:
+        return SETTINGS
+
+    @property
+    def address(self) -> str:
+        return ADDRESSES[CONTROL]
+
+    @property
+    def kubectl_path(self) -> str:
+        return str(self.project.kubectl.path)
+
+    @cached_property
+    def project(self) -> Project:
+        """What the product itself makes of the settings: only asked for names of tools."""
+        return load(SETTINGS, sets=(f"state_dir={self.folder}",), environ={})
+
     # containers
 
     def podman(self, *words: str, check: bool = True) -> str:
@@ -168,60 +255,6 @@ class Cluster:
             self.podman("volume", "rm", "--force", name)
         for name in self.networks():
             self.podman("network", "rm", "--force", name)
-
-    # Kubernetes
-
-    def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
-        return output(str(self.project.kubectl.path), "--kubeconfig", str(self.state / "kubeconfig"), *words, stdin=stdin, check=check)
-
-    def objects(self, *words: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
-        return rows
-
-    def scale(self, name: str, replicas: int, namespace: str = "default") -> None:
-        self.kubectl("-n", namespace, "scale", name, f"--replicas={replicas}")
-        if replicas:
-            self.kubectl("-n", namespace, "rollout", "status", name, "--timeout=120s")
-        else:
-            short = name.split("/")[1]
-            label = f"app={short}" if namespace == "default" else f"k8s-app={'kube-dns' if short == 'coredns' else short}"
-            self.kubectl("-n", namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s")
-
-    def pods(self) -> dict[str, tuple[str, int]]:
-        """uid and restarts of every pod."""
-        return {pod["metadata"]["name"]: (pod["metadata"]["uid"], sum(row["restartCount"] for row in pod["status"].get("containerStatuses", [])))
-                for pod in self.objects("pods", "--all-namespaces")}  # fmt: skip
-
-    def workloads(self) -> dict[str, tuple[int, str]]:
-        """Generation and resource version of what was deployed."""
-        rows = self.objects("deployments,statefulsets,services,secrets,configmaps", "-l", "app.kubernetes.io/managed-by=kubeup")
-        heads = {f"{row['kind']}/{row['metadata']['name']}": row["metadata"] for row in rows}
-        return {name: (head.get("generation", 0), head["resourceVersion"]) for name, head in heads.items()}
-
-    def ready_nodes(self) -> set[str]:
-        return {node["metadata"]["name"] for node in self.objects("nodes")
-                if any(row["type"] == "Ready" and row["status"] == "True" for row in node["status"]["conditions"])}  # fmt: skip
-
-    # the application
-
-    @property
-    def ui(self) -> str:
-        return f"http://{ADDRESSES[CONTROL]}:30001"
-
-    @cached_property
-    def api(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://{ADDRESSES[CONTROL]}:31000", trust_env=False, timeout=20)
-
-    def add_product(self, name: str) -> int:
-        answer = self.api.post("/products", json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7})
-        assert answer.status_code == 201, answer.text
-        return int(answer.json()["id"])
-
-    def product(self, number: int) -> dict[str, Any]:
-        answer = self.api.get(f"/products/{number}")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
 
 
 def output(*argv: str, stdin: str = "", check: bool = True, timeout: float = 180) -> str:

@@ -1,0 +1,129 @@
+"""What a profile lives through: stopped, broken behind our back, killed halfway, grown, gone and made again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.real.harness import until
+from tests.real.minikube.cluster import HOWTO, USERS, OnMinikube
+
+pytestmark = pytest.mark.real
+
+WORKER = f"{HOWTO}-m02"
+
+
+def test_stop_and_start_keep_everything(cluster: OnMinikube) -> None:
+    number = cluster.add_product("kept over a stop")
+    cluster.inv("cluster.stop")
+    assert {row["state"] for row in cluster.inv("status", "--json").json["machines"]} == {"stopped"}
+    assert "Nothing to do." in cluster.inv("cluster.stop").out
+    cluster.inv("cluster.start")
+    cluster.verify_until_ok(120)  # metrics among them
+    assert cluster.product(number)["name"] == "kept over a stop"
+    assert "Nothing to do." in cluster.inv("cluster.start").out and cluster.plan() == []
+
+
+def test_the_databases_pod_comes_back_to_its_data(cluster: OnMinikube) -> None:
+    number = cluster.add_product("kept by its node")
+    cluster.kubectl("delete", "pod", "mysql-0")
+    cluster.kubectl("rollout", "status", "statefulset/mysql", "--timeout=120s")
+    until(lambda: cluster.api.get(f"/products/{number}").status_code == 200, "the product is there again")
+    node = cluster.kubectl("get", "pod", "mysql-0", "-o", "jsonpath={.spec.nodeName}")
+    assert node == WORKER
+
+
+def test_a_node_deleted_behind_our_back_comes_back_with_its_data(cluster: OnMinikube) -> None:
+    number = cluster.add_product("kept over a lost node")
+    cluster.podman("rm", "--force", "--time", "10", WORKER)
+    plan = cluster.plan()
+    assert plan[0]["id"] == f"node/{HOWTO}" and f"{WORKER} is missing" in plan[0]["reason"]
+    cluster.up()
+    assert cluster.product(number)["name"] == "kept over a lost node"
+    assert cluster.plan() == []
+
+
+@pytest.mark.long
+def test_a_node_more_and_one_less(cluster: OnMinikube) -> None:
+    cluster.nodes = 3
+    cluster.environment["KUBEUP_SETTINGS"] = str(cluster.settings)
+    try:
+        assert [step["id"] for step in cluster.plan()][:1] == [f"node/{HOWTO}-m03"]
+        cluster.up()
+        assert cluster.ready_nodes() == set(cluster.node_names) and cluster.profiles()[HOWTO]["Config"]["Memory"] == 4096
+    finally:
+        cluster.nodes = 2
+        cluster.environment["KUBEUP_SETTINGS"] = str(cluster.settings)
+    refused = cluster.inv("up", "--yes", code=3)
+    assert f"inv cluster.remove {HOWTO}-m03" in refused.err
+    cluster.inv("cluster.remove", f"{HOWTO}-m03", "--yes")
+    assert cluster.plan() == [] and cluster.ready_nodes() == set(cluster.node_names)
+
+
+def test_another_cluster_than_the_settings_want_is_refused(cluster: OnMinikube) -> None:
+    before = cluster.profiles()[HOWTO]["Config"]
+    refused = cluster.inv("up", "--yes", "--set", "minikube.memory=3000", "--set", "minikube.cpus=3", code=3)
+    assert "2 CPUs" in refused.err.replace("CPUs 2", "2 CPUs") and "wanted 3000" in refused.err and "data is kept" in refused.err
+    assert cluster.profiles()[HOWTO]["Config"] == before
+
+
+@pytest.mark.long
+def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMinikube) -> None:
+    """The other one is made by hand, with the how-to's own words, and adopted."""
+    assert other.bed is not None
+    other.minikube("start", "--kubernetes-version=1.26.1", "--memory=4096", "--cpus=2", "--disk-size=10GB", "--nodes=1", "-p", other.name,
+                   *other.bed.start_args)
+    users = other.users_kubeconfig.read_text()
+    began = other.profiles()[other.name]["Config"]
+    ran = other.up()
+    assert "make the minikube profile" not in ran.out and " ✔ product removed" in ran.out
+    assert other.profiles()[other.name]["Config"]["Nodes"] == began["Nodes"]
+    assert "Nothing to do." in cluster.up().out
+    other.inv("down", "--yes")
+    assert other.users_kubeconfig.read_text() == users
+    assert other.left() == {"containers": [], "volumes": [], "networks": []}
+    assert set(cluster.profiles()) == {HOWTO} and cluster.plan() == []
+
+
+def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) -> None:
+    number = cluster.add_product("kept over down")
+    cluster.inv("down", "--yes")
+    assert cluster.left() == {"containers": [], "volumes": [], "networks": []} and cluster.profiles() == {}
+    assert cluster.users_kubeconfig.read_text() == USERS
+    assert "Nothing to do." in cluster.inv("down", "--yes").out
+    assert (cluster.state / "data.tar.gz").stat().st_mode & 0o077 == 0
+    cluster.up()
+    assert cluster.product(number)["name"] == "kept over down"
+    assert not (cluster.state / "data.tar.gz").exists()
+
+
+@pytest.mark.long
+def test_killed_in_the_middle_of_a_start(other: OnMinikube) -> None:
+    """Whatever minikube has made by then: `up` goes on from there."""
+    for seconds in (4, 12, 25):
+        process = other.start("up", "--yes")
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        for pid in output_pids(other.name):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate()
+    other.up()
+    assert other.plan() == []
+
+
+def output_pids(profile: str) -> list[int]:
+    """minikubes at work on a profile, which `up` had started and a kill of it left running."""
+    from pathlib import Path
+
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"/minikube") and profile.encode() in words:
+            found.append(int(path.parent.name))
+    return found
