@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,16 +35,36 @@ def containers(inspect_json: str) -> tuple[Container, ...]:
     return tuple(_container(row) for row in json.loads(inspect_json or "[]"))
 
 
+@dataclass(frozen=True)
+class Volume:
+    """A volume with its labels."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+
+    def has(self, labels: Mapping[str, str]) -> bool:
+        """Whether it carries all of these labels."""
+        return labels.items() <= dict(self.labels).items()
+
+
+def volumes(inspect_json: str) -> tuple[Volume, ...]:
+    """From `podman volume inspect NAME …` or `docker volume inspect NAME …`."""
+    return tuple(Volume(str(row.get("Name", "")), _labels(row)) for row in json.loads(inspect_json or "[]"))
+
+
+def _labels(row: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((str(key), str(value)) for key, value in _map(row, "Labels").items()))
+
+
 def _container(row: dict[str, object]) -> Container:
     config, state, limits, network = (_map(row, key) for key in ("Config", "State", "HostConfig", "NetworkSettings"))
     networks = [net for net in _map(network, "Networks").values() if isinstance(net, dict)]
     configured = [str((net.get("IPAMConfig") or {}).get("IPv4Address", "") or net.get("IPAddress", "")) for net in networks]
-    labels = _map(config, "Labels")
     return Container(
         name=str(row.get("Name", "")).lstrip("/"),
         state=str(state.get("Status", "")),
         image=str(config.get("Image", "")),
-        labels=tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        labels=_labels(config),
         address=next((address for address in configured if address), ""),
         cpus=_cpus(limits),
         memory=_int(limits, "Memory") // 2**20,

@@ -49,11 +49,19 @@ def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, pass
         assert not any(value in found for value in passwords), name
 
 
-def test_down_with_data_leaves_nothing(cluster: Cluster) -> None:
+def test_down_with_data_leaves_nothing_of_this_profile_alone(cluster: Cluster, request: pytest.FixtureRequest) -> None:
     own = Path.home() / ".kube" / "config"
     before = own.read_bytes() if own.exists() else b""
     others = set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split()) - set(cluster.containers().values())
+    # what another profile of this very checkout, and this profile of another checkout, kept when they went down
+    kept = {"e2e-sister-data": ("sister", str(cluster.project.state.ours)), "e2e-elsewhere-data": ("e2e", "/another/checkout")}
+    for name, (profile, project) in kept.items():
+        cluster.podman("volume", "create", "--label", f"kubeup.profile={profile}", "--label", f"kubeup.project={project}", name)
+    request.addfinalizer(lambda: [cluster.podman("volume", "rm", name) for name in kept])
     cluster.inv("down", "--data", "--yes")
+    assert set(kept) <= set(cluster.podman("volume", "ls", "--quiet").split())
+    cluster.podman("volume", "rm", "e2e-elsewhere-data")
+    del kept["e2e-elsewhere-data"]
     assert cluster.containers() == {} and cluster.volumes() == set() and cluster.networks() == set()
     assert others <= set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split())  # other profiles' nodes still run
     assert (own.read_bytes() if own.exists() else b"") == before

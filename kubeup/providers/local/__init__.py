@@ -9,7 +9,7 @@ from kubeup import cache, keys, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, containers
+from kubeup.facts.containers import Container, containers, volumes
 from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
@@ -236,8 +236,12 @@ class Local(Bare):
 
     def _orphaned_data(self, done: set[str]) -> list[Step]:
         """Data volumes whose nodes went before (a `down` that kept them)."""
-        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}",
-                                              "--filter", f"label={nodes.OURS}={self.state.ours}"), ok=None)
-        names = [name.removesuffix("-data") for name in listed.stdout.split() if name.endswith("-data")]
+        if not shell.which(self.engine.command[0]):
+            return []
+        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}")).stdout.split()
+        found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
+        # compared here: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
+        ours = {nodes.PROFILE: self.settings.slug, nodes.OURS: self.state.ours}
+        names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has(ours)]
         return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, node, recorded, settings, state, three
 
-from kubeup import keys
+from kubeup import keys, shell
 from kubeup.errors import Refused
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines, Needed
 from kubeup.providers.local import Local
+from kubeup.shell import Output
 from kubeup.state import write_private
 
 NEEDED = Needed((("system", Path("/cache/system.tar")),), ("image/system",))
@@ -180,6 +181,15 @@ def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
     lost = provider.destroy(data=True)
     assert removal(lost)[1] == ("node/dev-worker-1", "all data on dev-worker-1, the database's included where it is there")
     assert commands(lost)[2] == "podman volume rm --force dev-control-var dev-control-data"
+
+
+def test_data_of_another_profile_or_checkout_is_never_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """podman 4.3 lists what carries one of two labels where both are asked for: all three of these."""
+    provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), ())
+    names = "dev-worker-1-data\ndev-worker-2-data\nsister-worker-1-data\n"
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(0, recorded("local/volume_inspect_three.json") if "inspect" in argv else names, ""))
+    assert removal(provider.destroy(data=True)) == [("data/dev-worker-1", "all data of dev-worker-1")]
 
 
 @pytest.mark.parametrize("what", ["destroy", "stop"])
