@@ -162,8 +162,14 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += [replace(step, needs=(*step.needs, ANSWERS)) for step in project.provider.metrics()]
-    return steps
+        steps += _then(project.provider.metrics())
+    ids = {step.id for step in steps}
+    return [*steps, *_then([step for step in project.provider.after_start() if step.id not in ids] if made else ())]
+
+
+def _then(steps: Sequence[Step]) -> list[Step]:
+    """Steps for a cluster that answers."""
+    return [replace(step, needs=(*step.needs, ANSWERS)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -225,7 +231,7 @@ def start(project: Project) -> list[Step]:
     if not steps:
         return []
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project),
-                         tuple(step.id for step in steps), 20)]
+                         tuple(step.id for step in steps), 20), *_then(project.provider.after_start())]
 
 
 def remove(project: Project, name: str) -> list[Step]:

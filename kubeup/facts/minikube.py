@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 FIRST_NODE = 1
+DEFAULT_SERVICES = "10.96.0.0/12"  # minikube's constants.DefaultServiceCIDR
 UNTOLD = ("", "Nonexistent")  # of a machine's host: there is none
 
 
@@ -33,6 +34,7 @@ class Profile:
     cpus: int
     memory: int
     disk: int
+    services: str  # the network of Services
     nodes: tuple[ProfileNode, ...]
 
 
@@ -95,7 +97,8 @@ def _profile(config: dict[str, Any]) -> Profile:
     if len(nodes) == 1:  # minikube calls the only node as the profile, whatever its own name
         nodes = (replace(nodes[0], name=config["Name"]),)
     return Profile(config["Name"], config.get("Driver", ""), kubernetes.get("KubernetesVersion", "").removeprefix("v"),
-                   kubernetes.get("ContainerRuntime", ""), config.get("CPUs", 0), config.get("Memory", 0), config.get("DiskSize", 0), nodes)
+                   kubernetes.get("ContainerRuntime", ""), config.get("CPUs", 0), config.get("Memory", 0), config.get("DiskSize", 0),
+                   kubernetes.get("ServiceCIDR", "") or DEFAULT_SERVICES, nodes)
 
 
 def _node(profile: str, row: dict[str, Any]) -> ProfileNode:

@@ -51,7 +51,7 @@ class BuildImage:
         if self.image.context is None:
             shell.write(*engine, "tag", self.image.source, self.image.reference, log=log)
         with cache.made_whole(self.image.archive.parent) as work:
-            shell.write(*engine, "save", "-o", str(work / "image.tar"), self.image.local, log=log)
+            shell.write(*engine, "save", "-o", str(work / self.image.archive.name), self.image.local, log=log)
             work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:

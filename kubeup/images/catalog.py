@@ -36,7 +36,8 @@ class AppImage:
     @property
     def archive(self) -> Path:
         """Where its archive lies in the cache once it is made."""
-        return cache.folder("images", self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")) / "image.tar"
+        name = self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")
+        return cache.folder("images", name) / f"{name}.tar"  # minikube copies archives to a node under their bare names, side by side
 
 
 def catalog(settings: Settings, bases: Bases) -> tuple[AppImage, ...]:

@@ -38,6 +38,9 @@ class Bare:
     def metrics(self) -> Sequence[Step]:
         return ()
 
+    def after_start(self) -> Sequence[Step]:
+        return ()
+
     def kubectl(self) -> Path | None:
         return None
 

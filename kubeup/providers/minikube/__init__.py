@@ -14,6 +14,7 @@ from kubeup.facts import minikube as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.minikube import NodeStatus, Profile
 from kubeup.images.catalog import AppImage
+from kubeup.kube import Kubectl
 from kubeup.plan import Action, Step
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
 from kubeup.providers.minikube import actions, command, release
@@ -285,8 +286,20 @@ class Minikube:
         return self._ready().does(*words, *command.on(self.settings))
 
     def metrics(self) -> Sequence[Step]:
-        what = self.own("addons", "enable", "metrics-server")  # without the profile it would be somebody else's: the profile `minikube`
-        return [Step("cluster/metrics", "enable metrics-server", f"not in the profile {self.profile_name}", what, seconds=5)]
+        enable = self.own("addons", "enable", "metrics-server")  # without the profile it would be somebody else's: the profile `minikube`
+        return [Step("cluster/metrics", "enable metrics-server", f"not in the profile {self.profile_name}",
+                     actions.LookOften(self._access(), enable), seconds=5)]
+
+    def _access(self) -> Kubectl:
+        return Kubectl(self.kubectl(), self.state.kubeconfig)
+
+    def after_start(self) -> Sequence[Step]:
+        profile = self.profile()
+        services = profile.services if profile else facts.DEFAULT_SERVICES
+        return [Step("cluster/services", "keep Services' addresses inside the nodes", "nodes were started",
+                     actions.KeepServicesInside(self.nodes, services), seconds=1),
+                Step("cluster/metrics", "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
+                     actions.LookOften(self._access()), seconds=1)]
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return actions.LoadImage(self._ready(), image, self.nodes, names, self.list_images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,12 +11,30 @@ from pathlib import Path
 from kubeup import shell, ssh
 from kubeup.errors import KubeupError
 from kubeup.images.catalog import AppImage
+from kubeup.kube import Kubectl
 from kubeup.plan import Log
 from kubeup.providers.base import Own
 from kubeup.release.download import fetch
 from kubeup.ssh import Reach
 from kubeup.state import State
 
+# appended behind kube-proxy's own rules: only what they did not rewrite comes so far
+UNIT = """[Unit]
+Description=Services' addresses are for this node's own rules
+Before=kubelet.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for chain in OUTPUT FORWARD; do \\
+  iptables -w -A $chain -d {services} -p tcp -j REJECT --reject-with tcp-reset; iptables -w -A $chain -d {services} -j REJECT; done'
+[Install]
+WantedBy=multi-user.target
+"""
+INSTALL = (
+    'cat >/etc/systemd/system/kubeup-services.service && systemctl daemon-reload && systemctl enable --quiet kubeup-services && '
+    'systemctl start kubeup-services'
+)
+METRICS, RESOLUTION = ("deployment", "metrics-server"), "--metric-resolution=15s"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 START_SECONDS = 1800.0  # where base image, binaries and images have to be fetched first
 
@@ -109,6 +128,50 @@ class LoadImage:
 
     def _load(self) -> Own:
         return self.tool.does("image", "load", str(self.image.archive), "-p", self.tool.profile)
+
+
+@dataclass(frozen=True)
+class LookOften:
+    """Let metrics-server look every 15 s, as upstream's own manifest has it: minikube's addon does every 60 s, and at each start anew.
+
+    It has numbers after two looks, so they would be missing for two minutes. `enable` comes first, where it is not there yet.
+    """
+
+    kubectl: Kubectl
+    enable: Own | None = None
+
+    def commands(self) -> tuple[str, ...]:
+        return self.enable.commands() if self.enable else ()
+
+    def run(self, log: Log) -> None:
+        if self.enable is not None:
+            self.enable.run(log)
+        found = self.kubectl.read("-n", "kube-system", "get", *METRICS, "--ignore-not-found", "-o", "json").stdout
+        args = json.loads(found)["spec"]["template"]["spec"]["containers"][0]["args"] if found.strip() else []
+        often = [RESOLUTION if arg.startswith(RESOLUTION.split("=")[0]) else arg for arg in args]
+        if often != args:
+            patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": often}]
+            self.kubectl.write("-n", "kube-system", "patch", *METRICS, "--type=json", f"--patch={json.dumps(patch)}", log=log)
+
+
+@dataclass(frozen=True)
+class KeepServicesInside:
+    """Let no packet for a Service's address leave a node as it is, now and after each restart of it.
+
+    A started node runs its pods before kube-proxy's rules are back. What they send to a Service then goes out by the default
+    route, and whoever answers there is taken for the Service while the connection lasts: the API server keeps the one to
+    metrics-server for good. Seen as a metrics API that stays unavailable after stop and start.
+    """
+
+    nodes: Callable[[], tuple[Reach, ...]]
+    services: str
+
+    def run(self, log: Log) -> None:
+        script = UNIT.format(services=self.services)
+        for name, output in ssh.run_all(self.nodes(), "sh", "-c", INSTALL, "install", stdin=script, root=True).items():
+            if not output.ok:
+                raise KubeupError(f"Services' addresses are not kept inside {name}", (output.stderr or output.stdout).strip()[-500:],
+                                  "run the same again; without it metrics may stay unavailable after a restart")
 
 
 @dataclass(frozen=True)
