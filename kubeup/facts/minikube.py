@@ -137,8 +137,8 @@ def dry_run(text: str) -> DryRun:
     seen = DryRun()
     for kind, data in _events(text):
         message = str(data.get("message", ""))
-        if kind == "error":
-            seen = replace(seen, error=str(data.get("id") or data.get("name") or "error"), message=message)
+        if kind == "error" and data.get("name"):  # those without one are words on standard error
+            seen = replace(seen, error=str(data["name"]), message=message)
         elif match := DRIVER.search(message):
             seen = replace(seen, driver=match.group(1))
     return seen

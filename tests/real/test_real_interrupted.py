@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import NODES, WORKER_2, Cluster, processes_of, until
+from tests.real.harness import NODES, WORKER_1, WORKER_2, Cluster, processes_of, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -55,6 +55,20 @@ def test_control_c_ends_everything_it_started(cluster: Cluster) -> None:
     until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
     assert cluster.journal[-1]["event"] == "interrupted"
     cluster.inv("cluster.provision")  # the lock is free
+    assert cluster.plan() == []
+
+
+def test_what_a_killed_play_had_not_restarted_is_restarted_by_the_next(cluster: Cluster) -> None:
+    """Killed between writing the routes and setting them: the files are as they should be, nothing uses them."""
+    routes = "ip -4 route show 10.246.0.0/16"
+    before = cluster.on(WORKER_1, routes)
+    cluster.on(WORKER_1, "systemctl disable --now pod-network; ip route flush root 10.246.0.0/16; "
+                         "rm /etc/kubeup/provisioned; touch /etc/kubeup/unfinished")
+    cluster.kubectl("annotate", "node", WORKER_1, "kubeup/provisioned-")
+    assert "not provisioned" in cluster.plan()[0]["reason"]
+    cluster.up()
+    assert {row.split()[0] for row in before.splitlines()} <= {row.split()[0] for row in cluster.on(WORKER_1, routes).splitlines()}
+    cluster.on(WORKER_1, "systemctl is-enabled pod-network && test ! -e /etc/kubeup/unfinished")
     assert cluster.plan() == []
 
 

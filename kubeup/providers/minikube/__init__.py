@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -233,14 +236,22 @@ class Minikube:
     def _create(self) -> list[Step]:
         tool = self._ready()
         wanted = self.settings.minikube.driver
-        probed = facts.DryRun()
-        if wanted == "auto":
-            probed = facts.dry_run(tool.read(*command.probe(self.settings, self.host), timeout=120).stdout)
-        driver = command.driver(wanted, probed, self.host)
+        driver = command.driver(wanted, self._dry_run(tool) if wanted == "auto" else facts.DryRun(), self.host)
         words = command.start(self.settings, driver, self.host)
         root = "; --force, as minikube refuses root without" if self.host.root else ""
         return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{driver.why}{root}",
                      self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), ("host/packages",), 90), *self._get_kubectl()]
+
+    def _dry_run(self, tool: Tool) -> facts.DryRun:
+        """In a home of its own with the user's configuration: a dry run that finds no driver leaves half a profile behind."""
+        configuration = Path("config", "config.json")
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder, ".minikube")
+            if (self.home / configuration).exists():
+                (home / "config").mkdir(parents=True)
+                shutil.copy(self.home / configuration, home / configuration)
+            elsewhere = replace(tool, env=(*tool.env, ("MINIKUBE_HOME", folder)))
+            return facts.dry_run(elsewhere.read(*command.probe(self.settings, self.host), timeout=120).stdout)
 
     def _start(self, nodes: Sequence[NodeState], half: bool) -> Step:
         tool, words = self._ready(), command.restart(self.settings, self.host)
@@ -316,10 +327,8 @@ class Minikube:
         return [self._start(asleep, half=False)] if asleep else []
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        if self.tool is None:
-            return []
-        known = facts.profiles(self.tool.read("profile", "list", "-o", "json").stdout)
-        if self.profile_name not in known:
+        known = facts.profiles(self._read("profile", "list", "-o", "json"))  # with those that are half made
+        if self.tool is None or self.profile_name not in known:
             return []
         profile = known[self.profile_name]
         loses = f"everything in the minikube profile {self.profile_name}, the database's data included" if data else ""

@@ -27,6 +27,7 @@ def test_the_plan_is_the_howtos_command(bare: OnMinikube) -> None:
     assert "--driver=podman" in words and "--vm=true" not in words
     assert "--vm=true finds no hypervisor here (DRV_NOT_DETECTED), so nodes are containers of podman" in dry
     assert "minikube addons enable metrics-server -p " + HOWTO in dry
+    assert not (bare.home / ".minikube" / "profiles").exists(), "looking left something"
     # the real one takes every flag of it, and all of the how-to's, and makes nothing of them
     assert "dry-run" in bare.minikube(*words[1:], "--dry-run")
     vm = bare.minikube("start", *FLAGS[:4], "--vm=true", *FLAGS[4:], "--force", "--dry-run", check=False)
