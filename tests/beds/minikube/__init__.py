@@ -24,6 +24,8 @@ from tests.beds.minikube.compiling import CRICTL, KINDNETD, PROVISIONER, compile
 
 PACKAGES = ("sudo",)  # beside what the provider local needs: minikube calls podman through it
 MODULES = Path("/lib/modules")
+# of the usual 128 systemd and kube-proxy of a sixth or seventh node find none left
+INOTIFY, ENOUGH_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 RUNTIME = "containerd"
 PRELOAD = f"preloaded-images-k8s-v18-v{KUBERNETES}-{RUNTIME}-overlay2-{{arch}}.tar.lz4"  # minikube's pkg/minikube/download/preload.go
 
@@ -69,6 +71,8 @@ def make(log: Log) -> Bed:
     base = f"localhost/kubeup/minikube-base:{made_from}"
     bed = Bed(compile_(minikube(), log).parent, base, start_args(base), cache.folder("beds", f"minikube-{made_from}"))
     MODULES.mkdir(parents=True, exist_ok=True)  # minikube mounts it into every node
+    if int(INOTIFY.read_text()) < ENOUGH_INOTIFY:
+        INOTIFY.write_text(str(ENOUGH_INOTIFY))
     if not images.image_there(engine, base):
         log(f"build {base}")
         images.build_base(engine, root, base, log)
