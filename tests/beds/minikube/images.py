@@ -1,0 +1,90 @@
+"""The images of a minikube of this bed: the base image of its nodes, stand-ins for its pods, and the preload that holds them all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from kubeup import shell
+from kubeup.engine import Engine
+from kubeup.images.rootfs import Rootfs
+from kubeup.plan import Log
+from kubeup.providers.local import image as machine_image
+from kubeup.release.components import IMAGES, KUBERNETES, NODE_BINARIES
+from kubeup.release.source import Release
+from tests.beds.minikube.compiling import CRICTL, KINDNETD, PROVISIONER, compile_, context, minikube_source
+
+HERE = Path(__file__).parent
+CONTAINERFILE, PRELOAD = HERE / "Containerfile", HERE / "preload.sh"
+# what minikube calls on a node beyond what any node of ours has
+MORE_PACKAGES = ("rsync", "lz4", "openssl", "curl")
+FROM_MINIKUBE = ("deploy/kicbase/entrypoint", "deploy/kicbase/containerd.toml")
+
+# names that minikube 1.36 asks for (pkg/minikube/bootstrapper/images, pkg/minikube/assets/addons.go)
+PROVISIONER_IMAGE = "gcr.io/k8s-minikube/storage-provisioner:v5"
+KINDNET_IMAGE = "docker.io/kindest/kindnetd:v20250512-df8de77b"
+METRICS_NAMES = ("registry.k8s.io/metrics-server/metrics-server:v0.7.2",
+                 "registry.k8s.io/metrics-server/metrics-server@sha256:ffcb2bf004d6aa0a17d90e0247cf94f2865c8901dcab4427034c341951c239f9")
+STAND_INS = {
+    PROVISIONER_IMAGE: 'FROM scratch\nCOPY storage-provisioner /storage-provisioner\nENTRYPOINT ["/storage-provisioner"]\n',
+    KINDNET_IMAGE: 'FROM {root}\nCOPY kindnetd /bin/kindnetd\nENTRYPOINT ["/bin/kindnetd"]\n',
+}
+
+
+def rootfs(stale: bool) -> Rootfs:
+    """The root file system of the provider local's machines, and a few packages more."""
+    return Rootfs("minikube", "bookworm", (*machine_image.PACKAGES, *MORE_PACKAGES), seconds=64, stale=stale)
+
+
+def image_there(engine: Engine, name: str) -> bool:
+    return shell.read(*engine.argv("image", "exists", name), ok=None).ok
+
+
+def _imported(engine: Engine, root: Rootfs, log: Log) -> str:
+    """A root file system as an image, under a name that says what it is made from."""
+    name = f"localhost/kubeup/{root.name}-root:{root.path.parent.name.rsplit('-', 1)[-1]}"
+    if not image_there(engine, name):
+        shell.write(*engine.argv("import", str(root.path), name), log=log)
+    return name
+
+
+def build_base(engine: Engine, root: Rootfs, name: str, log: Log) -> None:
+    """The nodes' image."""
+    source = minikube_source()
+    with context() as folder:
+        shutil.copy(compile_(CRICTL, log), folder)
+        for path in FROM_MINIKUBE:
+            shutil.copyfile(source / path, Path(folder, Path(path).name))
+        Path(folder, "entrypoint").chmod(0o755)
+        shell.write(*engine.argv("build", *engine.build_options, "--build-arg", f"BASE={_imported(engine, root, log)}", "--tag", name,
+                                 "-f", str(CONTAINERFILE), folder), log=log)
+
+
+def save_stand_ins(engine: Engine, proxy_root: Rootfs, archive: Path, log: Log) -> None:
+    """The images of minikube's own pods, as an archive; under their upstream names they are only kept there."""
+    root = _imported(engine, proxy_root, log)
+    with context() as folder:
+        for program in (PROVISIONER, KINDNETD):
+            shutil.copy(compile_(program, log), folder)
+        for name, text in STAND_INS.items():
+            Path(folder, "Containerfile").write_text(text.format(root=root))
+            shell.write(*engine.argv("build", *engine.build_options, "--quiet", "--tag", name, "-f", f"{folder}/Containerfile", folder), log=log)
+    try:
+        shell.write(*engine.argv("save", "--multi-image-archive", "--output", str(archive), *STAND_INS), log=log)
+    finally:
+        shell.read(*engine.argv("rmi", *STAND_INS), ok=None)
+
+
+def pack_preload(engine: Engine, base: str, release: Release, archives: tuple[Path, ...], target: Path, log: Log) -> None:
+    """minikube's own form of "everything a node needs": containerd's folder with all images, and Kubernetes' binaries.
+
+    metrics-server gets the names of the release that minikube's addon wants, so that enabling the addon needs no option.
+    """
+    mounts = [f"{path}:/archives/{n}.tar:ro" for n, path in enumerate(archives)]
+    mounts += [f"{release.binary(name)}:/binaries/{name}:ro" for name in NODE_BINARIES]
+    mounts += [f"{PRELOAD}:/preload.sh:ro", f"{target.parent}:/out", "/var"]
+    metrics = next(one.name for one in IMAGES if one.binary == "metrics-server")
+    shell.write(*engine.argv("run", "--rm", "--privileged", *engine.node_options, "--network", "none", "--env", f"KUBERNETES=v{KUBERNETES}",
+                             *(word for mount in mounts for word in ("--volume", mount)), "--entrypoint", "/bin/sh", base, "/preload.sh",
+                             *(f"{metrics}={name}" for name in METRICS_NAMES)), log=log)
+    (target.parent / "preload.tar.lz4").rename(target)
