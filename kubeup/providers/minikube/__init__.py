@@ -37,6 +37,7 @@ LISTS = {  # the images of a node by its container runtime, a line each
 DEFAULT_RUNTIME = "docker"  # minikube's own
 CONTAINER_DRIVERS = ("docker", "podman")
 ASLEEP = "its machine runs, its Kubernetes does not"
+STALE = "our kubeconfig leads to where it was before"
 
 
 @cache
@@ -119,7 +120,8 @@ class Minikube:
     def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
         state = "running" if status.running else "stopped" if status.there else "missing"
         asleep = status.host == "Running" and not status.running
-        return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else "")
+        stale = status.running and status.kubeconfig == "Misconfigured"
+        return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else STALE if stale else "")
 
     def _judged(self, control: NodeState, profile: Profile, states: dict[str, NodeStatus]) -> NodeState:
         return NodeState(control.name, control.role, control.address, control.state, self._differs(profile), control.detail)
@@ -219,9 +221,9 @@ class Minikube:
             return self._create() if missing or asleep else []
         there = {node.name for node in profile.nodes}
         gone = [node for node in (*missing, *asleep) if node.name in there]
-        steps = [self._start(gone, half=any(node.detail for node in gone))] if gone else []
+        steps = [self._start(gone)] if gone else []
         steps += self._add([node.name for node in missing if node.name not in there], bool(gone))
-        return steps or self._adopt()
+        return steps or self._adopt(any(node.detail == STALE for node in machines.nodes))
 
     def _refuse(self, machines: Machines) -> None:
         for node in machines.nodes:
@@ -253,7 +255,7 @@ class Minikube:
             elsewhere = replace(tool, env=(*tool.env, ("MINIKUBE_HOME", folder)))
             return facts.dry_run(elsewhere.read(*command.probe(self.settings, self.host), timeout=120).stdout)
 
-    def _start(self, nodes: Sequence[NodeState], half: bool) -> Step:
+    def _start(self, nodes: Sequence[NodeState]) -> Step:
         tool, words = self._ready(), command.restart(self.settings, self.host)
         why = ", ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in nodes)
         return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why,
@@ -271,11 +273,11 @@ class Minikube:
             before = (steps[-1].id,)
         return steps
 
-    def _adopt(self) -> list[Step]:
-        """What a running profile lacks that somebody else made: our access to it."""
+    def _adopt(self, stale: bool) -> list[Step]:
+        """What a running profile lacks that somebody else made, or started: our access to it."""
         steps = self._get_kubectl()
-        if not self.state.kubeconfig.exists():
-            steps.append(Step("node/access", f"get access to {self.profile_name}", "it was made by somebody else",
+        if stale or not self.state.kubeconfig.exists():
+            steps.append(Step("node/access", f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
                               self._ready().does("update-context", *command.on(self.settings))))
         if not all(ssh.known(self.state, reach) for reach in self.nodes()):
             steps.append(Step("node/host-keys", f"put the host keys of {self.profile_name} on record", "not known yet",
@@ -324,7 +326,7 @@ class Minikube:
 
     def start(self) -> Sequence[Step]:
         asleep = [node for node in self.observe().nodes if node.state == "stopped"]
-        return [self._start(asleep, half=False)] if asleep else []
+        return [self._start(asleep)] if asleep else []
 
     def destroy(self, data: bool) -> Sequence[Step]:
         known = facts.profiles(self._read("profile", "list", "-o", "json"))  # with those that are half made

@@ -1,83 +1,22 @@
-"""What kubeup costs, each figure as a ratio of two times measured in one run, one after the other, several times in turn."""
+"""Figures on machines that come without Kubernetes."""
 
 from __future__ import annotations
 
 import os
-import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import ssh, state
-from kubeup.errors import UsageError
+from kubeup import ssh, state, up
+from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.images.load import REMOTE, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
 from kubeup.release.build import GoCompile, go_tool
 from kubeup.release.components import KUBERNETES_BUILD
-from kubeup.report import Report
-from kubeup.shell import read, write
-
-INV = str(state.PROJECT / "inv")
-HOUR = 3600.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Ours against the other way, in seconds (medians), the ratio of them, and what we aim at."""
-
-    name: str
-    ours: float
-    other: float
-    aim: float
-    of: str
-
-    @property
-    def ratio(self) -> float:
-        return self.ours / self.other
-
-
-def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure]:
-    """Measure the figures named in `only` (commas between; '' for all), the slow ones only with `long`."""
-    table: dict[str, tuple[Callable[[Project], Figure], bool]] = {
-        "list": (listing, False), "second-up": (second_up, False), "warm-up": (warm_up, True), "first-up": (first_up, True)}
-    names = [name for name in only.split(",") if name] or [name for name, (_, slow) in table.items() if long or not slow]
-    if unknown := [name for name in names if name not in table]:
-        raise UsageError(f"there is no figure {', '.join(unknown)}", f"there are: {', '.join(table)}", "name some of them with commas between")
-    figures = []
-    for name in names:
-        print(f"measuring {name}", file=sys.stderr)
-        figures.append(table[name][0](project))
-    return figures
-
-
-def show(figures: list[Figure], out: Report) -> None:
-    out.table(("figure", "ours", "other", "ratio", "aim", "what"), [
-        (one.name, f"{one.ours:.2f} s", f"{one.other:.2f} s", f"{one.ratio:.2f}", f"<= {one.aim}", one.of) for one in figures])
-
-
-def timed(*argv: str, env: dict[str, str] | None = None, cwd: str | None = None) -> float:
-    began = time.monotonic()
-    read(*argv, env=env, cwd=cwd, timeout=HOUR, ok=None)
-    return time.monotonic() - began
-
-
-def in_turn(ours: Callable[[], float], other: Callable[[], float], times: int) -> tuple[float, float]:
-    """Medians of both, run in turn after one uncounted round."""
-    ours(), other()
-    pairs = [(ours(), other()) for _ in range(times)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
-
-
-def listing(project: Project) -> Figure:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "tasks.py").write_text("from invoke import task\n\n\n@task\ndef nothing(c):\n    pass\n")
-        ours, other = in_turn(lambda: timed(INV, "--list"), lambda: timed(sys.executable, "-m", "invoke", "--list", cwd=folder), 9)
-    return Figure("list", ours, other, 1.1, "`./inv --list` against `inv --list` of an empty tasks.py")
+from kubeup.shell import write
 
 
 def second_up(project: Project) -> Figure:
@@ -99,8 +38,6 @@ def warm_up(project: Project) -> Figure:
 
 def by_hand(project: Project) -> float:
     """The same job as a person would type it: each command when the one before has ended, no prepared disk, plain Ansible."""
-    from kubeup import up
-
     began = time.monotonic()
     plan = up.plan(project).plan
     for step in plan:

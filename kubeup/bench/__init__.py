@@ -1,0 +1,43 @@
+"""What kubeup costs, each figure as a ratio of two times measured in one run, one after the other, several times in turn."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from kubeup.bench import bare, own
+from kubeup.bench.timing import INV, Figure, in_turn, timed
+from kubeup.errors import UsageError
+from kubeup.project import Project
+from kubeup.report import Report
+
+
+def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure]:
+    """Measure the figures named in `only` (commas between; '' for all), the slow ones only with `long`."""
+    table: dict[str, tuple[Callable[[Project], Figure], bool]] = {"list": (listing, False)}
+    if project.provider.bare:
+        table |= {"second-up": (bare.second_up, False), "warm-up": (bare.warm_up, True), "first-up": (bare.first_up, True)}
+    else:  # measured against what a person types into the provider's own tool
+        table |= {"second-up": (own.second_up, False), "cluster": (own.cluster, True), "warm-up": (own.warm_up, True)}
+    names = [name for name in only.split(",") if name] or [name for name, (_, slow) in table.items() if long or not slow]
+    if unknown := [name for name in names if name not in table]:
+        raise UsageError(f"there is no figure {', '.join(unknown)}", f"there are: {', '.join(table)}", "name some of them with commas between")
+    figures = []
+    for name in names:
+        print(f"measuring {name}", file=sys.stderr)
+        figures.append(table[name][0](project))
+    return figures
+
+
+def show(figures: list[Figure], out: Report) -> None:
+    out.table(("figure", "ours", "other", "ratio", "aim", "what"), [
+        (one.name, f"{one.ours:.2f} s", f"{one.other:.2f} s", f"{one.ratio:.2f}", f"<= {one.aim}", one.of) for one in figures])
+
+
+def listing(project: Project) -> Figure:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tasks.py").write_text("from invoke import task\n\n\n@task\ndef nothing(c):\n    pass\n")
+        ours, other = in_turn(lambda: timed(INV, "--list"), lambda: timed(sys.executable, "-m", "invoke", "--list", cwd=folder), 9)
+    return Figure("list", ours, other, 1.1, "`./inv --list` against `inv --list` of an empty tasks.py")

@@ -1,0 +1,62 @@
+"""Figures on a provider that brings its own Kubernetes, against what a person types into its tool."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from kubeup import up
+from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
+from kubeup.plan import Explained
+from kubeup.project import Project
+from kubeup.shell import write
+
+
+def second_up(project: Project) -> Figure:
+    status = project.provider.own("status")
+    again = (INV, "up", "--yes", "--profile", project.settings.profile)
+    ours, other = in_turn(lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5)
+    return Figure("second-up", ours, other, 1.3, f"a second `./inv up` against one `{project.provider.name} status`")
+
+
+def cluster(project: Project) -> Figure:
+    """Both from no machine at all. Data are kept as `down` keeps them."""
+    name, profile = project.provider.name, ("--profile", project.settings.profile)
+    timed(INV, "down", "--yes", *profile)
+    other = _typed(project, _lines(project, "node/")[0])
+    timed(INV, "down", "--yes", *profile)
+    ours = timed(INV, f"cluster.{name}", "--yes", *profile)
+    return Figure("cluster", ours, other, 1.05, f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags")
+
+
+def warm_up(project: Project) -> Figure:
+    """From no machine at all, images built: each command typed when the one before has ended."""
+    profile = ("--profile", project.settings.profile)
+    timed(INV, "down", "--yes", *profile)
+    kubectl = project.kubectl
+    other = _typed(project, _lines(project, "node/")[0], *_lines(project, "load/"), *_lines(project, "cluster/metrics"))
+    began = time.monotonic()
+    for step in up.data_steps(project, ()):  # the volume's folder
+        step.action.run(lambda line: None)
+    project.deployment.overlay.write()
+    kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
+    for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
+        kubectl.write("rollout", "status", workload)
+    other += time.monotonic() - began
+    timed(INV, "down", "--yes", *profile)
+    ours = timed(INV, "up", "--yes", *profile)
+    return Figure("warm-up", ours, other, 0.8, "`./inv up` from nothing, images built, against start, load, apply and wait typed one after another")
+
+
+def _lines(project: Project, kind: str) -> list[str]:
+    """The command lines of some steps, as the plan prints them."""
+    steps = [step for step in up.plan(project).plan if step.id.startswith(kind)]
+    return [line for step in steps if isinstance(step.action, Explained) for line in step.action.commands()]
+
+
+def _typed(project: Project, *lines: str) -> float:
+    """Command lines of the provider's own tool, one after another."""
+    env, began = dict(project.provider.own("version").env), time.monotonic()
+    for line in lines:
+        write(*shlex.split(line), env=env, timeout=HOUR)
+    return time.monotonic() - began

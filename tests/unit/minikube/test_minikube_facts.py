@@ -1,0 +1,78 @@
+"""What minikube prints, recorded from the real one (tests/unit/data/minikube)."""
+
+from __future__ import annotations
+
+import pytest
+from builders import recorded
+
+from kubeup.facts import minikube
+from kubeup.facts.minikube import NodeStatus, ProfileNode
+
+
+def text(name: str) -> str:
+    return recorded(f"minikube/{name}")
+
+
+def test_a_profile_of_two_nodes() -> None:
+    found = minikube.profiles(text("profiles_two_running.rc0.json"))["bed-two"]
+    assert found is not None
+    assert (found.driver, found.kubernetes, found.runtime, found.cpus, found.memory, found.services) == (
+        "podman", "1.26.1", "containerd", 2, 4096, "10.96.0.0/12")
+    assert found.nodes == (ProfileNode("bed-two", 1, True, "192.168.58.2"), ProfileNode("bed-two-m02", 2, False, "192.168.58.3"))
+
+
+def test_a_profile_of_one_node_is_called_as_its_profile() -> None:
+    found = minikube.profiles(text("profiles_one_running.rc0.json"))["bed-one"]
+    assert found is not None and [(node.name, node.number, node.control) for node in found.nodes] == [("bed-one", 1, True)]
+
+
+def test_profiles_side_by_side_and_half_of_one() -> None:
+    found = minikube.profiles(text("profiles_two_profiles.rc0.json"))
+    assert set(found) == {"bed-one", "bed-two", "bed-vm"} and found["bed-vm"] is None
+
+
+@pytest.mark.parametrize("printed", [text("profiles_none.rc0.json"), "", "{}", "not JSON", '{"error": {}}'])
+def test_no_profile(printed: str) -> None:
+    assert minikube.profiles(printed) == {}
+
+
+def test_one_node_is_an_object_and_more_an_array() -> None:
+    one = minikube.statuses(text("status_one_running.rc0.json"))
+    assert one == {"bed-one": NodeStatus("bed-one", "Running", "Running", "Running", "Configured")}
+    two = minikube.statuses(text("status_two_running.rc0.json"))
+    assert list(two) == ["bed-two", "bed-two-m02"] and all(status.running for status in two.values())
+
+
+@pytest.mark.parametrize("name", ["status_one_stopped.rc7.json", "status_two_stopped.rc7.json"])
+def test_stopped_nodes_are_there(name: str) -> None:
+    found = minikube.statuses(text(name))
+    assert found and all(status.there and not status.running for status in found.values())
+
+
+@pytest.mark.parametrize("name", ["status_two_worker_missing.rc0.json", "status_none.rc85.json"])
+def test_where_a_node_is_gone_or_nothing_is_there_nothing_is_told(name: str) -> None:
+    assert minikube.statuses(text(name)) == {}
+
+
+def test_a_machine_whose_kubernetes_does_not_run() -> None:
+    assert not NodeStatus("p", "Running", "Stopped", "Stopped").running
+    assert NodeStatus("p", "Running", "Stopped", "Stopped").there
+    assert not NodeStatus("p", "Nonexistent").there
+
+
+def test_versions() -> None:
+    assert minikube.version(text("version_1.36.0.rc0.json")) == (1, 36, 0)
+    assert minikube.version('{"minikubeVersion":"v1.37.0-beta.0"}') == (1, 37, 0)
+    assert minikube.version("minikube version: v1.36.0") == ()
+
+
+def test_kubectls_minor_version() -> None:
+    assert minikube.kubectl_minor('{"clientVersion": {"major": "1", "minor": "26+"}}') == 26
+    assert minikube.kubectl_minor("error: unknown flag") == 0
+
+
+def test_dry_runs() -> None:
+    none = minikube.dry_run(text("dry_run_vm.json.rc55.txt"))
+    assert (none.ok, none.driver, none.error) == (False, "", "DRV_NOT_DETECTED") and "No possible driver" in none.message
+    podman = minikube.dry_run(text("dry_run_podman.json.rc0.txt"))
+    assert (podman.ok, podman.driver, podman.error) == (True, "podman", "")

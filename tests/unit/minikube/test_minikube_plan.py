@@ -1,0 +1,172 @@
+"""What is made of a profile that minikube tells of, as data: recorded answers, no process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import SANDBOX, by_id, commands, error_of, recorded, settings, state
+
+from kubeup.errors import Refused
+from kubeup.plan import Step
+from kubeup.providers import minikube
+from kubeup.providers.base import Machines, Needed
+from kubeup.providers.minikube import Minikube
+from kubeup.providers.minikube.actions import Tool
+from kubeup.state import write_private
+
+KEYS = "provider: minikube\nminikube: {profile: bed-two, container_runtime: containerd}"
+TWO = ("profiles_two_running.rc0.json", "status_two_running.rc0.json")
+Make = Callable[..., Minikube]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    def one(profiles: str = "profiles_none.rc0.json", status: str = "status_none.rc85.json", keys: str = KEYS,
+            version: tuple[int, ...] = (1, 36, 0), host: object = SANDBOX) -> Minikube:
+        made = Minikube(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
+        monkeypatch.setattr(minikube, "version_of", lambda tool: version)
+        monkeypatch.setattr(Minikube, "home", property(lambda self: tmp_path / ".minikube"))
+        monkeypatch.setattr(minikube.shell, "which", lambda name: None)  # the system has no kubectl
+        monkeypatch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), "bed-two")))
+        monkeypatch.setattr(Minikube, "_dry_run", lambda self, tool: minikube.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
+        monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: minikube.facts.statuses(
+            '[{"Name":"bed-two","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"bed-two-m02","Host":"Nonexistent"}]'))
+
+        def read(self: Minikube, *words: str) -> str:
+            return recorded(f"minikube/{profiles if words[0] == 'profile' else status}")
+
+        monkeypatch.setattr(Minikube, "_read", read)
+        kept = "none" not in profiles
+        if kept:
+            write_private(tmp_path / ".minikube" / "profiles" / "bed-two" / "config.json", "{}")
+        return made
+
+    return one
+
+
+def access(one: Minikube) -> Minikube:
+    """A profile that kubeup has access to."""
+    write_private(one.state.kubeconfig, "apiVersion: v1\n")
+    write_private(one.kubectl(), "kubectl")
+    write_private(one.state.known_hosts, "".join(f"{reach.address} ssh-ed25519 AAAA\n" for reach in one.nodes()))
+    return one
+
+
+def planned(one: Minikube) -> dict[str, Step]:
+    return by_id(one.plan(one.observe(), Needed()))
+
+
+def seen(one: Minikube) -> list[tuple[str, str, str]]:
+    return [(node.name, node.role, node.state) for node in one.observe().nodes]
+
+
+def test_nothing_is_there_yet(make: Make) -> None:
+    one = make()
+    assert seen(one) == [("bed-two", "control", "missing"), ("bed-two-m02", "worker", "missing")]
+    step, kubectl = planned(one).values()
+    assert step.id == "node/bed-two" and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
+    assert commands([step]) == ["minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
+                                "-p bed-two --container-runtime=containerd --force"]
+    assert commands([kubectl]) == ["minikube kubectl -p bed-two -- version --client"] and kubectl.needs == ("node/bed-two",)
+    assert one.nodes() == ()
+
+
+def test_all_is_there(make: Make) -> None:
+    one = access(make(*TWO))
+    assert one.observe().running and planned(one) == {}
+    assert [(reach.name, reach.address, reach.user) for reach in one.nodes()] == [
+        ("bed-two", "192.168.58.2", "docker"), ("bed-two-m02", "192.168.58.3", "docker")]
+    assert one.stop()[0].action.commands() == ("minikube stop -p bed-two",)  # type: ignore[attr-defined]
+    assert one.start() == []
+
+
+def test_one_made_by_hand_is_adopted(make: Make) -> None:
+    steps = planned(make(*TWO))
+    assert list(steps) == ["node/kubectl", "node/access", "node/host-keys"]
+    assert commands([steps["node/access"]]) == ["minikube update-context -p bed-two"]
+
+
+def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's published port is another one after each start, and only the kubeconfig of who started it was told."""
+    one = access(make(*TWO))
+    elsewhere = recorded("minikube/status_two_running.rc0.json").replace("Configured", "Misconfigured")
+    monkeypatch.setattr(Minikube, "_states", lambda self, *only: minikube.facts.statuses(elsewhere))
+    step, = planned(one).values()
+    assert (step.id, step.reason) == ("node/access", "our kubeconfig leads to where it was before")
+
+
+def test_a_stopped_one_is_started(make: Make) -> None:
+    one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
+    step, = planned(one).values()
+    assert (step.id, step.reason) == ("node/bed-two", "bed-two is stopped, bed-two-m02 is stopped")
+    assert commands([step]) == commands(one.start()) == ["minikube start -p bed-two --force"]
+    assert one.stop() == []
+
+
+def test_a_node_more(make: Make) -> None:
+    one = access(make(*TWO, keys=KEYS.replace("{", "{nodes: 4, ")))
+    assert seen(one)[2:] == [("bed-two-m03", "worker", "missing"), ("bed-two-m04", "worker", "missing")]
+    third, fourth = planned(one).values()
+    assert commands([third, fourth]) == ["minikube node add -p bed-two"] * 2
+    assert fourth.needs == ("node/bed-two-m03",), "numbers are given one after the other"
+    # without it the first worker makes minikube's memory 2200
+    assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
+
+
+def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
+    one = make(*TWO, keys=KEYS.replace("{", "{nodes: 1, "))
+    error = error_of(lambda: planned(one))
+    assert isinstance(error, Refused) and "inv cluster.remove bed-two-m02" in error.next
+    assert commands([one.remove("bed-two-m02")]) == ["minikube node delete bed-two-m02 -p bed-two"]
+
+
+@pytest.mark.parametrize(("keys", "differs"), [
+    ("memory: 3000", "MiB of memory 4096, wanted 3000"), ("cpus: 4", "CPUs 2, wanted 4"), ("driver: kvm2", "driver podman, wanted kvm2"),
+    ("container_runtime: docker", "container runtime containerd, wanted docker"),
+])  # fmt: skip
+def test_what_would_need_another_cluster_is_refused(make: Make, keys: str, differs: str) -> None:
+    error = error_of(lambda: planned(make(*TWO, keys=f"minikube: {{profile: bed-two, {keys}}}")))
+    assert isinstance(error, Refused) and error.why == differs and "data is kept" in error.next
+
+
+@pytest.mark.parametrize(("version", "word"), [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED")])
+def test_another_minikube_is_refused_before_anything_starts(make: Make, version: tuple[int, ...], word: str) -> None:
+    one = make(version=version)
+    error = error_of(lambda: planned(one))
+    assert isinstance(error, Refused) and word in error.why
+    assert "releases/download/v1.36.0/minikube-linux-amd64 (sha256 cddeab5a" in error.next
+    assert not one.probe().ok and [step.id for step in one.install()] == ["host/minikube"]
+
+
+def test_another_minikube_is_taken_where_forced(make: Make) -> None:
+    one = make(version=(1, 37, 0), keys=KEYS.replace("{", "{force: true, "))
+    assert "--force" in commands([planned(one)["node/bed-two"]])[0] and one.probe().ok and one.install() == []
+
+
+def test_a_missing_tool_tells_its_download(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make()
+    monkeypatch.setattr(Minikube, "tool", property(lambda self: None))
+    assert not one.probe().ok and one.destroy(data=False) == []
+    assert error_of(lambda: planned(one)).what == "minikube is not installed"
+
+
+def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make(*TWO)
+    monkeypatch.setattr(minikube.actions, "network_of", lambda engine, name: True)
+    monkeypatch.setattr(minikube.shell, "which", lambda name: f"/usr/bin/{name}")
+    delete, network = one.destroy(data=False)
+    assert commands([delete, network]) == ["minikube delete -p bed-two", "podman network rm bed-two"]
+    assert delete.loses == "" and network.needs == (delete.id,)
+    assert "the database's data included" in one.destroy(data=True)[0].loses
+    one.host = replace(SANDBOX, root=False)
+    assert commands(one.destroy(data=False))[1] == "sudo -n podman network rm bed-two"
+
+
+def test_kubernetes_is_minikubes_business(make: Make) -> None:
+    one = make(*TWO)
+    assert not one.bare and not one.keeps_data and one.kubernetes() == "brought by minikube"
+    assert one.list_images[0] == "ctr"
+    assert isinstance(one.observe(), Machines)
