@@ -77,7 +77,7 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig)
+        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig, self.provider.context)
 
     @property
     def kubernetes(self) -> str:

@@ -134,9 +134,13 @@ def save_steps(project: Project) -> list[Step]:
     """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it."""
     facts = cluster.observe(project)
     place = project.place
-    if not any(node.name == place.node and node.state in ("running", "stopped") for node in facts.machines.nodes):
-        return []
-    awake = [] if facts.answers else cluster.start(project)
+    node = next((node for node in facts.machines.nodes if node.name == place.node), None)
+    if node is None or not node.address:
+        return []  # it was never made
+    if node.state == "missing":
+        raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
+                      "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
+    awake = cluster.start(project) if node.state == "stopped" else []
     save = data.SaveData(place, project.kubectl, project.state.saved_data)
     return [*awake, Step(data.SAVE, f"save the database's data to {project.state.saved_data}", "its machine can't keep them", save,
                          tuple(step.id for step in awake), 15)]

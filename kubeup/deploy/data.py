@@ -50,6 +50,10 @@ UNPACK = (
     'rm -f "$2"; exit $end'
 )
 OCCUPIED = 9
+STOP = (
+    'systemctl stop kubelet; pkill -TERM -x "mysqld|mariadbd"; for _ in $(seq 300); do pgrep -x "mysqld|mariadbd" >/dev/null || exit 0; '
+    'sleep 0.2; done; exit 1'
+)
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,20 @@ class SaveData:
 
     def _stop_database(self, log: Log) -> None:
         """Files of a running database would be those of a moment that never was."""
+        if not self.kubectl.answers():
+            self._stop_on_node()
+            return
         if not self.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "name").stdout.strip():
             return
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
         self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", "--timeout=120s", log=log)
+
+    def _stop_on_node(self) -> None:
+        """Without an API server: kubelet would start it again, so that ends first. The node is about to go."""
+        node = self.place.reach()
+        output = ssh.run(node, "sh", "-c", STOP, "stop", root=True)
+        if not output.ok:
+            raise KubeupError(f"the database on {node.name} does not end", output.stderr.strip()[-500:], LOSE)
 
     def _fetch(self, sum_: str, log: Log) -> None:
         self.archive.parent.mkdir(parents=True, exist_ok=True)

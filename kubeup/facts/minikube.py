@@ -91,6 +91,14 @@ def profiles(text: str) -> dict[str, Profile | None]:
     return {**invalid, **{row["Name"]: _profile(row["Config"]) for row in found.get("valid") or [] if row.get("Config")}}
 
 
+def starting(text: str, name: str) -> bool:
+    """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
+    try:
+        return any(row["Name"] == name and row.get("Status") == "Starting" for row in json.loads(text or "{}").get("valid") or [])
+    except ValueError:
+        return False
+
+
 def _profile(config: dict[str, Any]) -> Profile:
     kubernetes = config.get("KubernetesConfig") or {}
     nodes = tuple(_node(config["Name"], row) for row in config.get("Nodes") or [])

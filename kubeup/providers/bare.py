@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from kubeup.ssh import Reach
 DATA = "/var/lib/kubeup/data"  # made by the play
 
 
-class Bare:
+class Bare(ABC):
     """The part of `kubeup.providers.base.Provider` that is the same for all machines without Kubernetes."""
 
     bare = True
     data_folder = DATA
+    context = ""
     list_images = LIST
     name: str
     settings: Settings
@@ -29,8 +31,8 @@ class Bare:
     def wanted(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()
 
-    def nodes(self) -> tuple[Reach, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def nodes(self) -> tuple[Reach, ...]: ...
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))

@@ -22,6 +22,7 @@ from kubeup.plan import Action, Step
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
 from kubeup.providers.minikube import actions, command, release
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
+from kubeup.providers.minikube.remake import RemakeNode
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -65,6 +66,11 @@ class Minikube:
     @property
     def profile_name(self) -> str:
         return str(self.settings.minikube.profile)
+
+    @property
+    def context(self) -> str:
+        """Named: a stopped profile has none, and without one kubectl would ask whoever listens on port 8080 here."""
+        return self.profile_name
 
     @property
     def tool(self) -> Tool | None:
@@ -220,10 +226,42 @@ class Minikube:
         if profile is None:
             return self._create() if missing or asleep else []
         there = {node.name for node in profile.nodes}
-        gone = [node for node in (*missing, *asleep) if node.name in there]
-        steps = [self._start(gone)] if gone else []
-        steps += self._add([node.name for node in missing if node.name not in there], bool(gone))
+        if missing and missing[0].role == "control":
+            return self._make_again(missing[0])
+        steps = [self._start(asleep)] if asleep else []
+        steps += self._remake([node for node in missing if node.name in there], profile)
+        steps += self._add([node.name for node in missing if node.name not in there], tuple(step.id for step in steps))
         return steps or self._adopt(any(node.detail == STALE for node in machines.nodes))
+
+    def _make_again(self, control: NodeState) -> list[Step]:
+        """A profile without its control plane: one that was never made holds nothing, any other is not ours to throw away."""
+        if control.address:
+            raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
+                          "`inv down` (the database's data is kept), then `inv up`")
+        delete = Step(f"remove/{self.profile_name}", f"delete what there is of {self.profile_name}", "interrupted before its first node was made",
+                      self.own("delete"), seconds=5)
+        create, *more = self._create()
+        return [delete, replace(create, needs=(*create.needs, delete.id)), *more]
+
+    def _remake(self, gone: Sequence[NodeState], profile: Profile) -> list[Step]:
+        """Nodes whose machines were removed behind minikube's back."""
+        engine, steps = self._engine(profile), list[Step]()
+        for node in gone:
+            last = node.name == profile.nodes[-1].name
+            if not engine or not last:
+                why = "minikube would give it another name" if engine else "only a container's volume can be looked into without it"
+                raise Refused(f"the node {node.name} is gone", why,
+                              f"`inv cluster.remove {node.name}` where the database is on another; else `inv down --data` and `inv up`")
+            what = RemakeNode(self._ready(), engine, node.name, self.data_folder, self.home / "machines" / node.name, self._size,
+                              self.nodes, self.state)
+            steps.append(Step(f"node/{node.name}", f"make the node {node.name} anew", "its machine is gone; data on its volume is carried over", what,
+                              (f"node/{self.profile_name}",), 45))
+        return steps
+
+    @property
+    def _size(self) -> tuple[tuple[str, str], ...]:
+        """Without it minikube makes a first worker, and from then on the cluster, smaller: cmd/minikube/cmd/node_add.go."""
+        return (("MINIKUBE_MEMORY", str(self.settings.minikube_memory)),)
 
     def _refuse(self, machines: Machines) -> None:
         for node in machines.nodes:
@@ -261,14 +299,12 @@ class Minikube:
         return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why,
                     self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), seconds=40)
 
-    def _add(self, names: Sequence[str], after_start: bool) -> list[Step]:
+    def _add(self, names: Sequence[str], before: tuple[str, ...]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
-        # without it minikube makes a first worker, and from then on the cluster, smaller: cmd/minikube/cmd/node_add.go
-        size = (("MINIKUBE_MEMORY", str(self.settings.minikube_memory)),)
-        before, steps = (f"node/{self.profile_name}",) if after_start else (), list[Step]()
+        steps = list[Step]()
         for name in names:
             tool = self._ready()
-            what = tool.does("node", "add", *command.on(self.settings), more=size, timeout=actions.START_SECONDS)
+            what = tool.does("node", "add", *command.on(self.settings), more=self._size, timeout=actions.START_SECONDS)
             steps.append(Step(f"node/{name}", f"add the node {name}", "missing", self._admitted(tool, what), before, 40))
             before = (steps[-1].id,)
         return steps
@@ -277,12 +313,18 @@ class Minikube:
         """What a running profile lacks that somebody else made, or started: our access to it."""
         steps = self._get_kubectl()
         if stale or not self.state.kubeconfig.exists():
+            if self._half_made():
+                return [replace(self._start(()), reason="its making was interrupted")]
             steps.append(Step("node/access", f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
                               self._ready().does("update-context", *command.on(self.settings))))
         if not all(ssh.known(self.state, reach) for reach in self.nodes()):
             steps.append(Step("node/host-keys", f"put the host keys of {self.profile_name} on record", "not known yet",
                               actions.Admit(self._ready(), self.nodes, self.state)))
         return steps
+
+    def _half_made(self) -> bool:
+        """Whether minikube calls it so: its Kubernetes may run, but not all of it was set up."""
+        return facts.starting(self._read("profile", "list", "-o", "json"), self.profile_name)
 
     def _get_kubectl(self) -> list[Step]:
         """minikube fetches the kubectl of the cluster's version where neither it nor the system has one that fits."""
@@ -304,7 +346,7 @@ class Minikube:
                      actions.LookOften(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
-        return Kubectl(self.kubectl(), self.state.kubeconfig)
+        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context)
 
     def after_start(self) -> Sequence[Step]:
         profile = self.profile()

@@ -40,7 +40,9 @@ def test_a_node_deleted_behind_our_back_comes_back_with_its_data(cluster: OnMini
     number = cluster.add_product("kept over a lost node")
     cluster.podman("rm", "--force", "--time", "10", WORKER)
     plan = cluster.plan()
-    assert plan[0]["id"] == f"node/{HOWTO}" and f"{WORKER} is missing" in plan[0]["reason"]
+    assert plan[0]["id"] == f"node/{WORKER}" and "data on its volume is carried over" in plan[0]["reason"]
+    refused = cluster.inv("down", "--yes", code=3)
+    assert "with it the way to the database's data" in refused.err and HOWTO in cluster.profiles()
     cluster.up()
     assert cluster.product(number)["name"] == "kept over a lost node"
     assert cluster.plan() == []

@@ -17,7 +17,7 @@ from kubeup.providers.minikube import Minikube
 from kubeup.providers.minikube.actions import Tool
 from kubeup.state import write_private
 
-KEYS = "provider: minikube\nminikube: {profile: bed-two, container_runtime: containerd}"
+KEYS = "provider: minikube\nminikube: {container_runtime: containerd}"
 TWO = ("profiles_two_running.rc0.json", "status_two_running.rc0.json")
 Make = Callable[..., Minikube]
 
@@ -30,18 +30,17 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setattr(minikube, "version_of", lambda tool: version)
         monkeypatch.setattr(Minikube, "home", property(lambda self: tmp_path / ".minikube"))
         monkeypatch.setattr(minikube.shell, "which", lambda name: None)  # the system has no kubectl
-        monkeypatch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), "bed-two")))
+        monkeypatch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name)))
         monkeypatch.setattr(Minikube, "_dry_run", lambda self, tool: minikube.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
         monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: minikube.facts.statuses(
-            '[{"Name":"bed-two","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"bed-two-m02","Host":"Nonexistent"}]'))
+            '[{"Name":"test-1.26-2nodes","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"test-1.26-2nodes-m02","Host":"Nonexistent"}]'))
 
         def read(self: Minikube, *words: str) -> str:
             return recorded(f"minikube/{profiles if words[0] == 'profile' else status}")
 
         monkeypatch.setattr(Minikube, "_read", read)
-        kept = "none" not in profiles
-        if kept:
-            write_private(tmp_path / ".minikube" / "profiles" / "bed-two" / "config.json", "{}")
+        if "none" not in profiles:
+            write_private(tmp_path / ".minikube" / "profiles" / made.profile_name / "config.json", "{}")
         return made
 
     return one
@@ -65,12 +64,12 @@ def seen(one: Minikube) -> list[tuple[str, str, str]]:
 
 def test_nothing_is_there_yet(make: Make) -> None:
     one = make()
-    assert seen(one) == [("bed-two", "control", "missing"), ("bed-two-m02", "worker", "missing")]
+    assert seen(one) == [("test-1.26-2nodes", "control", "missing"), ("test-1.26-2nodes-m02", "worker", "missing")]
     step, kubectl = planned(one).values()
-    assert step.id == "node/bed-two" and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
+    assert step.id == "node/test-1.26-2nodes" and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
     assert commands([step]) == ["minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
-                                "-p bed-two --container-runtime=containerd --force"]
-    assert commands([kubectl]) == ["minikube kubectl -p bed-two -- version --client"] and kubectl.needs == ("node/bed-two",)
+                                "-p test-1.26-2nodes --container-runtime=containerd --force"]
+    assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == ("node/test-1.26-2nodes",)
     assert one.nodes() == ()
 
 
@@ -78,15 +77,15 @@ def test_all_is_there(make: Make) -> None:
     one = access(make(*TWO))
     assert one.observe().running and planned(one) == {}
     assert [(reach.name, reach.address, reach.user) for reach in one.nodes()] == [
-        ("bed-two", "192.168.58.2", "docker"), ("bed-two-m02", "192.168.58.3", "docker")]
-    assert one.stop()[0].action.commands() == ("minikube stop -p bed-two",)  # type: ignore[attr-defined]
+        ("test-1.26-2nodes", "192.168.58.2", "docker"), ("test-1.26-2nodes-m02", "192.168.58.3", "docker")]
+    assert one.stop()[0].action.commands() == ("minikube stop -p test-1.26-2nodes",)  # type: ignore[attr-defined]
     assert one.start() == []
 
 
 def test_one_made_by_hand_is_adopted(make: Make) -> None:
     steps = planned(make(*TWO))
     assert list(steps) == ["node/kubectl", "node/access", "node/host-keys"]
-    assert commands([steps["node/access"]]) == ["minikube update-context -p bed-two"]
+    assert commands([steps["node/access"]]) == ["minikube update-context -p test-1.26-2nodes"]
 
 
 def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,17 +100,49 @@ def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.M
 def test_a_stopped_one_is_started(make: Make) -> None:
     one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
     step, = planned(one).values()
-    assert (step.id, step.reason) == ("node/bed-two", "bed-two is stopped, bed-two-m02 is stopped")
-    assert commands([step]) == commands(one.start()) == ["minikube start -p bed-two --force"]
+    assert (step.id, step.reason) == ("node/test-1.26-2nodes", "test-1.26-2nodes is stopped, test-1.26-2nodes-m02 is stopped")
+    assert commands([step]) == commands(one.start()) == ["minikube start -p test-1.26-2nodes --force"]
     assert one.stop() == []
+
+
+def test_a_node_removed_behind_minikubes_back_is_made_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = access(make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json"))
+    monkeypatch.setattr(minikube.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None)
+    assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
+    step, = planned(one).values()
+    assert step.title == "make the node test-1.26-2nodes-m02 anew"
+    assert commands([step]) == ["minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes", "minikube node add -p test-1.26-2nodes"]
+
+
+def test_a_lost_control_plane_is_not_thrown_away(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make(TWO[0], "status_two_worker_missing.rc0.json")
+    gone = ('[{"Name":"test-1.26-2nodes","Host":"Nonexistent"},'
+            '{"Name":"test-1.26-2nodes-m02","Host":"Running","Kubelet":"Running","APIServer":"Irrelevant"}]')
+    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: minikube.facts.statuses(gone))
+    error = error_of(lambda: planned(one))
+    assert isinstance(error, Refused) and "data is kept" in error.next
+
+
+def test_one_interrupted_before_its_first_node_is_made_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = KEYS.replace("{", "{profile: bed-half, ")
+    one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", keys)
+    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: {})
+    delete, create, _ = planned(one).values()
+    assert commands([delete]) == ["minikube delete -p bed-half"] and delete.id in create.needs
+
+
+def test_one_interrupted_later_is_started_again(make: Make) -> None:
+    one = make("profiles_half_booting.rc0.json", "status_half_booting.rc4.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    step, = planned(one).values()
+    assert (commands([step]), step.reason) == (["minikube start -p bed-half --force"], "its making was interrupted")
 
 
 def test_a_node_more(make: Make) -> None:
     one = access(make(*TWO, keys=KEYS.replace("{", "{nodes: 4, ")))
-    assert seen(one)[2:] == [("bed-two-m03", "worker", "missing"), ("bed-two-m04", "worker", "missing")]
+    assert seen(one)[2:] == [("test-1.26-2nodes-m03", "worker", "missing"), ("test-1.26-2nodes-m04", "worker", "missing")]
     third, fourth = planned(one).values()
-    assert commands([third, fourth]) == ["minikube node add -p bed-two"] * 2
-    assert fourth.needs == ("node/bed-two-m03",), "numbers are given one after the other"
+    assert commands([third, fourth]) == ["minikube node add -p test-1.26-2nodes"] * 2
+    assert fourth.needs == ("node/test-1.26-2nodes-m03",), "numbers are given one after the other"
     # without it the first worker makes minikube's memory 2200
     assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
 
@@ -119,8 +150,8 @@ def test_a_node_more(make: Make) -> None:
 def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
     one = make(*TWO, keys=KEYS.replace("{", "{nodes: 1, "))
     error = error_of(lambda: planned(one))
-    assert isinstance(error, Refused) and "inv cluster.remove bed-two-m02" in error.next
-    assert commands([one.remove("bed-two-m02")]) == ["minikube node delete bed-two-m02 -p bed-two"]
+    assert isinstance(error, Refused) and "inv cluster.remove test-1.26-2nodes-m02" in error.next
+    assert commands([one.remove("test-1.26-2nodes-m02")]) == ["minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes"]
 
 
 @pytest.mark.parametrize(("keys", "differs"), [
@@ -128,7 +159,7 @@ def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
     ("container_runtime: docker", "container runtime containerd, wanted docker"),
 ])  # fmt: skip
 def test_what_would_need_another_cluster_is_refused(make: Make, keys: str, differs: str) -> None:
-    error = error_of(lambda: planned(make(*TWO, keys=f"minikube: {{profile: bed-two, {keys}}}")))
+    error = error_of(lambda: planned(make(*TWO, keys=f"minikube: {{{keys}}}")))
     assert isinstance(error, Refused) and error.why == differs and "data is kept" in error.next
 
 
@@ -143,7 +174,7 @@ def test_another_minikube_is_refused_before_anything_starts(make: Make, version:
 
 def test_another_minikube_is_taken_where_forced(make: Make) -> None:
     one = make(version=(1, 37, 0), keys=KEYS.replace("{", "{force: true, "))
-    assert "--force" in commands([planned(one)["node/bed-two"]])[0] and one.probe().ok and one.install() == []
+    assert "--force" in commands([planned(one)["node/test-1.26-2nodes"]])[0] and one.probe().ok and one.install() == []
 
 
 def test_a_missing_tool_tells_its_download(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,11 +189,11 @@ def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: p
     monkeypatch.setattr(minikube.actions, "network_of", lambda engine, name: True)
     monkeypatch.setattr(minikube.shell, "which", lambda name: f"/usr/bin/{name}")
     delete, network = one.destroy(data=False)
-    assert commands([delete, network]) == ["minikube delete -p bed-two", "podman network rm bed-two"]
+    assert commands([delete, network]) == ["minikube delete -p test-1.26-2nodes", "podman network rm test-1.26-2nodes"]
     assert delete.loses == "" and network.needs == (delete.id,)
     assert "the database's data included" in one.destroy(data=True)[0].loses
     one.host = replace(SANDBOX, root=False)
-    assert commands(one.destroy(data=False))[1] == "sudo -n podman network rm bed-two"
+    assert commands(one.destroy(data=False))[1] == "sudo -n podman network rm test-1.26-2nodes"
 
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:

@@ -1,0 +1,78 @@
+"""Makes a node anew whose container was removed behind minikube's back.
+
+minikube can't: its start, `node start` and `node add` end with "no container with name". What is left of the node has to go
+first, its volume too (podman refuses one of that name that is there), so the database's files are carried over.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import shell
+from kubeup.plan import Log
+from kubeup.providers.base import Own
+from kubeup.providers.minikube.actions import START_SECONDS, Tool, admit
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+VOLUME_IS = "/var"  # where a container driver mounts a node's volume: pkg/drivers/kic/oci of minikube
+
+
+@dataclass(frozen=True)
+class RemakeNode:
+    """Delete what is left of a node and add it again. `size` is the environment that keeps the cluster's memory as it is."""
+
+    tool: Tool
+    engine: tuple[str, ...]
+    name: str
+    data: str  # the data folder on the node
+    machine: Path  # minikube's folder for it
+    size: tuple[tuple[str, str], ...]
+    nodes: Callable[[], tuple[Reach, ...]]
+    state: State
+
+    def commands(self) -> tuple[str, ...]:
+        return (*self._delete().commands(), *self._add().commands())
+
+    def run(self, log: Log) -> None:
+        kept = self.state.folder / f"kept-{self.name}"
+        if not kept.exists() and self._holds(source := self._on_host()):
+            log(f"carry {source} over")
+            self._copy(source, kept, log)
+        self._delete().run(log)
+        shutil.rmtree(self.machine, ignore_errors=True)
+        self._add().run(log)
+        if kept.exists():
+            self._copy(kept, self._on_host(), log)
+            shell.write(*self._root(), "rm", "-r", str(kept), log=log)
+        admit(self.tool, self.nodes(), self.state)
+
+    def _delete(self) -> Own:
+        return self.tool.does("node", "delete", self.name, "-p", self.tool.profile)
+
+    def _add(self) -> Own:
+        return self.tool.does("node", "add", "-p", self.tool.profile, more=self.size, timeout=START_SECONDS)
+
+    def _on_host(self) -> str:
+        """The data folder as this machine sees it; '' where the node has no volume."""
+        found = shell.read(*self.engine, "volume", "inspect", self.name, ok=None)
+        mountpoint = json.loads(found.stdout)[0]["Mountpoint"] if found.ok else ""
+        return f"{mountpoint}/{Path(self.data).relative_to(VOLUME_IS)}" if mountpoint else ""
+
+    def _holds(self, folder: str) -> bool:
+        return bool(folder) and shell.read(*self._root(), "ls", "-A", f"{folder}/mysql", ok=None).stdout.strip() != ""
+
+    def _copy(self, source: str | Path, target: str | Path, log: Log) -> None:
+        """Whole or not at all: the database looks for its folder as soon as the node is there."""
+        part = f"{target}.part"
+        shell.write(*self._root(), "rm", "-rf", part, log=log)
+        shell.write(*self._root(), "mkdir", "-p", str(Path(target).parent), log=log)
+        shell.write(*self._root(), "cp", "-a", str(source), part, log=log)
+        shell.write(*self._root(), "mv", "-T", part, str(target), log=log)
+
+    def _root(self) -> tuple[str, ...]:
+        return self.engine[:-1]  # `sudo -n` where the engine needs it
