@@ -34,12 +34,12 @@ def push(project: Project) -> Plan:
 
 
 def load(project: Project) -> Plan:
-    facts = cluster.observe(project, [image.reference for image in project.images])
+    facts = cluster.observe(project, on_nodes=True)
     return plan_of(build(project), loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load))
 
 
 def listed(project: Project) -> list[Listed]:
-    images = cluster.observe(project, [image.reference for image in project.images]).images
+    images = cluster.observe(project, on_nodes=True).images
     return [Listed(one.part, one.reference, one.what, one.archive.exists(), tuple(name for name, held in images.items() if one.reference in held))
             for one in project.images]
 

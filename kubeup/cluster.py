@@ -45,11 +45,12 @@ class ClusterFacts:
     system: frozenset[str] = frozenset()  # names of what runs beside it, in kube-system
 
 
-def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
+def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
     """Look at machines and the API server side by side; ask a node itself only where the API server's word does not do.
 
     A kubelet reports its images, and each node carries the stamp of its provisioning: where all `wanted` images are
-    there, that is enough. It reports late, so a node that seems to lack something is asked over SSH.
+    there, that is enough. It reports late, so a node that seems to lack something is asked over SSH; `on_nodes` asks all,
+    where the question is about the images themselves.
     """
     with ThreadPoolExecutor(2) as pool:
         looked = pool.submit(project.provider.observe)
@@ -58,7 +59,7 @@ def observe(project: Project, wanted: Collection[str] = ()) -> ClusterFacts:
     found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
     running = {node.name for node in machines.nodes if node.state == "running"}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
-    told = {node.name: node for node in found or () if node.name in running and (node.stamp or not project.provider.bare)
+    told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
             and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
     reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)] if running - set(told) else []
     stamps, images, unreachable = _visit(reaches, project.provider.list_images)

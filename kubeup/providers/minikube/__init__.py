@@ -213,8 +213,10 @@ class Minikube:
     def _ready(self) -> Tool:
         """The minikube to plan with. Raises Refused, with the download that fits, before anything starts."""
         wrong, fix = self._misfit()
-        if wrong or self.tool is None:
-            raise Refused(wrong if self.tool is None else f"the minikube at {self.tool.path} does not fit", wrong, fix)
+        if self.tool is None:
+            raise Refused(wrong, "there is none on PATH, and none was fetched", fix)
+        if wrong:
+            raise Refused(f"the minikube at {self.tool.path} does not fit", wrong, fix)
         return self.tool
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from tests.beds.minikube import Bed
 
+from tests.beds.minikube import Bed
 from tests.real.harness import Tasks, output
 
 HOWTO = "test-1.26-2nodes"  # the how-to's name
@@ -31,10 +31,11 @@ class OnMinikube(Tasks):
     bed: Bed | None = None
     name: str = HOWTO
     nodes: int = 2
+    shared_home: Path | None = None  # another's
 
     @property
     def home(self) -> Path:
-        return self.folder.parent / "home"
+        return self.shared_home or self.folder.parent / "home"
 
     @property
     def users_kubeconfig(self) -> Path:
@@ -62,22 +63,17 @@ class OnMinikube(Tasks):
 
     @property
     def address(self) -> str:
-        return output(*self.argv("ip", "-p", self.name)).strip()
+        return self.minikube("ip", "-p", self.name).strip()
 
     @property
     def kubectl_path(self) -> str:
         return str(next((self.home / ".minikube" / "cache" / "linux").glob("*/*/kubectl")))
 
-    def argv(self, *words: str) -> list[str]:
-        return ["env", *(f"{name}={value}" for name, value in self.environment.items() if name in self._told()), "minikube", *words]
-
-    def _told(self) -> set[str]:
+    def minikube(self, *words: str, users: bool = False, check: bool = True, timeout: float = 600) -> str:
+        """minikube past kubeup; as the user types it, with the user's kubeconfig, only where told."""
         assert self.bed is not None
-        return set(self.bed.environment(self.home, self.users_kubeconfig))
-
-    def minikube(self, *words: str, check: bool = True, timeout: float = 600) -> str:
-        """minikube as a person types it, past kubeup."""
-        return output(*self.argv(*words), check=check, timeout=timeout)
+        told = self.bed.environment(self.home, self.users_kubeconfig if users else self.folder.parent / "past-kubeup")
+        return output("env", *(f"{name}={value}" for name, value in told.items()), "minikube", *words, check=check, timeout=timeout)
 
     def profiles(self) -> dict[str, Any]:
         return {row["Name"]: row for row in json.loads(self.minikube("profile", "list", "-o", "json"))["valid"]}

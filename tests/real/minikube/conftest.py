@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.beds.minikube import Bed, make
 
+from tests.beds.minikube import Bed, make
 from tests.real.harness import Ran
 from tests.real.minikube.cluster import OnMinikube
 
@@ -47,8 +47,7 @@ def cluster(bare: OnMinikube, first_up: Ran) -> OnMinikube:
 @pytest.fixture
 def other(bed: Bed, bare: OnMinikube, tmp_path: Path) -> Iterator[OnMinikube]:
     """Another profile of minikube in the same home, for what must not touch the first."""
-    one = OnMinikube(tmp_path / "state", bed=bed, name="kubeup-other", nodes=1)
-    one.environment["MINIKUBE_HOME"] = str(bare.home)
+    one = OnMinikube(tmp_path / "state", bed=bed, name="kubeup-other", nodes=1, shared_home=bare.home)
     one.remove_everything()
     yield one
     one.remove_everything()

@@ -71,6 +71,8 @@ def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Pa
 
 
 def test_no_driver(bare: OnMinikube, tmp_path: Path) -> None:
-    ran = bare.inv("cluster.minikube", "--dry", env={"PATH": without({"podman", "docker"}, tmp_path)}, code=3)
+    assert bare.bed is not None
+    path = {"PATH": f"{bare.bed.bin}{os.pathsep}{without({'podman', 'docker'}, tmp_path)}"}
+    ran = bare.inv("cluster.minikube", "--dry", env=path, code=3)
     assert "error: minikube has no driver on this machine" in ran.err and "DRV_NOT_DETECTED" in ran.err
     assert nothing_made(bare)

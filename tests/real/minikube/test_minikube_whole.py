@@ -77,7 +77,7 @@ def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMi
     """The other one is made by hand, with the how-to's own words, and adopted."""
     assert other.bed is not None
     other.minikube("start", "--kubernetes-version=1.26.1", "--memory=4096", "--cpus=2", "--disk-size=10GB", "--nodes=1", "-p", other.name,
-                   *other.bed.start_args)
+                   *other.bed.start_args, users=True)
     users = other.users_kubeconfig.read_text()
     began = other.profiles()[other.name]["Config"]
     ran = other.up()
