@@ -61,7 +61,9 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
     told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
             and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
-    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)] if running - set(told) else []
+    # a machine that somebody else made is admitted by the plan first
+    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)
+               and (project.provider.bare or ssh.known(project.state, reach))] if running - set(told) else []
     stamps, images, unreachable = _visit(reaches, project.provider.list_images)
     known = workloads(items or ())
     return ClusterFacts(
@@ -245,20 +247,26 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
     if name == volume_node(project.provider.wanted()):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
-    leave = Step("cluster/leave", f"move pods away from {name} and forget it", "asked for", LeaveCluster(project.kubectl, name), seconds=20)
+    bare = project.provider.bare
+    leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
+                 LeaveCluster(project.kubectl, name, bare), seconds=20)
     return [leave, replace(project.provider.remove(name), needs=(leave.id,))]
 
 
 @dataclass(frozen=True)
 class LeaveCluster:
+    """Move a node's pods away; `forget` takes its object, too, unless the provider's own tool does (minikube's fails without it)."""
+
     kubectl: Kubectl
     name: str
+    forget: bool
 
     def run(self, log: Log) -> None:
         if self.name not in {node.name for node in nodes(self.kubectl.items("nodes"))}:
             return
         self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s", log=log)
-        self.kubectl.write("delete", "node", self.name, log=log)
+        if self.forget:
+            self.kubectl.write("delete", "node", self.name, log=log)
 
 
 def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:

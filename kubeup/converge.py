@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kubeup import secrets, up
-from kubeup.deploy import apply
+from kubeup.deploy import apply, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
@@ -87,6 +87,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
 
 def settle(project: Project) -> None:
     """Wait until all parts stand: what a run did to nodes may have moved pods that it did not deploy itself."""
+    watch.retry_pulls(project.kubectl, lambda line: None)
     with ThreadPoolExecutor(len(PARTS)) as pool:
         list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(lambda line: None), PARTS))
 

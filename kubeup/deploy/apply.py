@@ -146,7 +146,7 @@ class WaitForPart:
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:
     """A step for each part that is as it should be on paper, but whose pods are not ready."""
-    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", "its pods are not ready", WaitForPart(deployment, part), needs, 10)
+    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", "its pods are not ready", WaitForPart(deployment, part), (*needs, f"load/{part}"), 10)
             for part in parts if part in TITLES]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from kubeup.deploy.overlay import MANAGED
 from kubeup.errors import KubeupError
 from kubeup.facts.kubernetes import KubePod, newest, pods, told_since, workloads
 from kubeup.kube import Kubectl
@@ -18,6 +19,7 @@ IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageN
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
+START_TRIES = 3  # of a container that the runtime could not start at all: on a machine under load the next try may well do
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
                            "bring it to the nodes: `inv images.load`, or `inv images.push` with images.via: registry")
         if reason in CONFIG and waited > UNSCHEDULED_SECONDS:  # a Secret may be a moment behind its pod
             return Trouble(f"{pod.name} can't be started", f"{reason}: {message}", "`inv deploy.all` renews its Secret and settings")
-        if reason == "CrashLoopBackOff":
+        if reason == "CrashLoopBackOff" and not (_end(raw).get("reason") == "StartError" and pod.restarts < START_TRIES):
             return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")
@@ -76,12 +78,19 @@ def unscheduled(raw: dict[str, Any]) -> str:
     return ""
 
 
+def _end(raw: dict[str, Any]) -> dict[str, Any]:
+    """How a pod's container ended last; {} where none did."""
+    rows = raw.get("status", {}).get("containerStatuses", [])
+    ends = [row.get("lastState", {}).get("terminated") or row.get("state", {}).get("terminated") for row in rows]
+    return next((end for end in ends if end), {})
+
+
 def _last_end(raw: dict[str, Any]) -> str:
-    for row in raw.get("status", {}).get("containerStatuses", []):
-        ended = row.get("lastState", {}).get("terminated") or row.get("state", {}).get("terminated")
-        if ended:
-            return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}"
-    return "it ends again and again"
+    ended = _end(raw)
+    if not ended:
+        return "it ends again and again"
+    said = f": {ended['message'].strip()[:300]}" if ended.get("message") else ""
+    return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}{said}"
 
 
 def until_standing(
@@ -162,3 +171,13 @@ def logs(kubectl: Kubectl, app: str) -> str:
         if answer.ok and answer.stdout.strip():
             return answer.stdout.strip()
     return ""
+
+
+def retry_pulls(kubectl: Kubectl, log: Log) -> None:
+    """Replace pods that wait for their next try to get an image which has been brought to the nodes meanwhile.
+
+    The waits between tries grow to minutes, and nothing of such a pod has run yet.
+    """
+    found = pods(kubectl.items("pods", "-l", f"{MANAGED}=kubeup"))
+    if names := [pod.name for pod in found if any(reason in IMAGE for reason, _ in pod.waiting)]:
+        kubectl.write("delete", "pod", *names, "--wait=false", log=log)

@@ -227,9 +227,9 @@ class Minikube:
         asleep = [node for node in machines.nodes if node.state == "stopped"]
         if profile is None:
             return self._create() if missing or asleep else []
-        there = {node.name for node in profile.nodes}
-        if missing and missing[0].role == "control":
-            return self._make_again(missing[0])
+        there, control = {node.name for node in profile.nodes}, machines.nodes[0]
+        if control.state == "missing" or not control.address:
+            return self._make_again(control)
         steps = [self._start(asleep)] if asleep else []
         steps += self._remake([node for node in missing if node.name in there], profile)
         steps += self._add([node.name for node in missing if node.name not in there], tuple(step.id for step in steps))
@@ -240,7 +240,7 @@ class Minikube:
         if control.address:
             raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
                           "`inv down` (the database's data is kept), then `inv up`")
-        delete = Step(f"remove/{self.profile_name}", f"delete what there is of {self.profile_name}", "interrupted before its first node was made",
+        delete = Step(f"remove/{self.profile_name}", f"delete what there is of {self.profile_name}", "interrupted while its first node was made",
                       self.own("delete"), seconds=5)
         create, *more = self._create()
         return [delete, replace(create, needs=(*create.needs, delete.id)), *more]

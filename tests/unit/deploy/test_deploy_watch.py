@@ -80,6 +80,24 @@ def test_a_secret_that_is_missing(pod: Pod) -> None:
     assert found.why == 'CreateContainerConfigError: secret "mysecret" not found'
 
 
+def test_a_container_that_could_not_be_started_is_tried_again(pod: Pod) -> None:
+    state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+    ended = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "failed to create containerd task: timed out"}}
+    assert seen(not_ready(pod, state, 1, ended)).trouble(200.0) is None
+    assert told(not_ready(pod, state, 3, ended)).why == "StartError with status 128: failed to create containerd task: timed out (3 restarts)"
+
+
+def test_pods_without_their_image_are_replaced_once_it_is_there(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulling = not_ready(copy.deepcopy(pod), {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}})
+    pulling["metadata"]["name"] = "api-pulling"
+    crashing = not_ready(copy.deepcopy(pod), {"waiting": {"reason": "CrashLoopBackOff"}}, 2)
+    wrote: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Kubectl, "items", lambda self, *words: [pod, pulling, crashing])
+    monkeypatch.setattr(Kubectl, "write", lambda self, *words, log: wrote.append(words))
+    watch.retry_pulls(Kubectl(Path("kubectl"), Path("config")), lambda line: None)
+    assert wrote == [("delete", "pod", "api-pulling", "--wait=false")]
+
+
 def test_a_crash_loop_tells_how_it_ended(pod: Pod) -> None:
     message = "back-off 20s restarting failed container=api-backend-fastapi pod=api-79d64858f6-dfn4c_default(0b3a)"
     ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": "2026-11-23T21:31:32Z", "finishedAt": "2026-11-23T21:31:40Z"}}
