@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from kubeup import keys, ssh
+from kubeup import packages as hosts
 from kubeup.deploy.place import volume_node
-from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
@@ -261,12 +262,44 @@ class LeaveCluster:
         self.kubectl.write("delete", "node", self.name, log=log)
 
 
-def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:
-    """The play as a step of its own, as asked for by hand."""
+def provision(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> list[Step]:
+    """The play as asked for by hand, and before it what it brings to the nodes, where that is not here yet."""
+    facts = _provisionable(project)
+    made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
+    missing = hosts.missing(packages(project, builds=True)) if made else ()
+    what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
+    title = "look what the play would change" if check else "run the play"
+    return [*hosts.plan(missing, project.host), *made, Step(PROVISION, title, "asked for", what, ("release/kubernetes", "image/system"), 20)]
+
+
+def ping(project: Project, limit: str = "") -> str:
+    """What Ansible's ping says of each node. Raises KubeupError where one does not answer."""
+    return play.Ping(project.state, _inventory(project, _provisionable(project)), limit).ask()
+
+
+def _provisionable(project: Project) -> ClusterFacts:
+    """Facts of a cluster whose machines all run and are the play's business. Raises KubeupError for others."""
+    if not project.provider.bare:
+        raise UsageError(f"{project.provider.name} makes Kubernetes itself", "Ansible has nothing to do there", "`inv up`")
     facts = observe(project)
     if not facts.machines.running:
         raise KubeupError("not every machine runs", ", ".join(f"{node.name} {node.state}" for node in facts.machines.nodes),
                           "`inv cluster.start`, or `inv up`")
-    inventory = play.text(inventories.inventory(ingredients(project, facts)))
-    return Step(PROVISION, "look what the play would change" if check else "run the play", "asked for",
-                play.Provision(project.state, inventory, limit, tags, verbosity, check), seconds=20)
+    return facts
+
+
+def _inventory(project: Project, facts: ClusterFacts) -> str:
+    return play.text(inventories.inventory(ingredients(project, facts)))
+
+
+def snapshots(project: Project, save: str, restore: str, delete: str) -> list[Step]:
+    """What was asked for of snapshots, restoring last; nothing where nothing was."""
+    asked = [("delete", delete, "forget"), ("save", save, "keep all machines as"), ("restore", restore, "bring all machines back to")]
+    if sum(bool(name) for _, name, _ in asked) > 1:
+        raise UsageError("more than one thing to do with snapshots", "--save, --restore and --delete are one each", "do them one after another")
+    more = {"restore": ("--no-provision",)}
+    steps = [Step(f"node/{verb}", f"{words} {name}", "asked for", project.provider.own("snapshot", verb, *more.get(verb, ()), name), seconds=60,
+                  loses="what happened on the machines since" if verb == "restore" else "") for verb, name, words in asked if name]
+    if restore:
+        steps.append(Step(ANSWERS, "wait for every node to be ready", "they were restored", wait_for_nodes(project), ("node/restore",), 20))
+    return steps
