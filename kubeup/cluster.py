@@ -21,8 +21,8 @@ from kubeup.kube import Kubectl
 from kubeup.plan import Log, Step
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
+from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
-from kubeup.provision import play
 from kubeup.release import images as system_images
 from kubeup.release.build import GoCompile, go_tool
 from kubeup.release.download import DownloadBinary
@@ -158,9 +158,9 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""
     if reason:
-        inventory = play.text(inventories.inventory(ingredients(project, facts)))
-        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
-                          (*made, "release/kubernetes", "image/system", keys.STEP), 45))
+        steps += cni.steps(project.settings, project.state)
+        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
+                          (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
@@ -266,10 +266,12 @@ def provision(project: Project, check: bool = False, limit: str = "", tags: str 
     """The play as asked for by hand, and before it what it brings to the nodes, where that is not here yet."""
     facts = _provisionable(project)
     made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
+    manifest = cni.steps(project.settings, project.state)
     missing = hosts.missing(packages(project, builds=True)) if made else ()
     what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
     title = "look what the play would change" if check else "run the play"
-    return [*hosts.plan(missing, project.host), *made, Step(PROVISION, title, "asked for", what, ("release/kubernetes", "image/system"), 20)]
+    needs = ("release/kubernetes", "image/system", cni.STEP)
+    return [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
 
 
 def ping(project: Project, limit: str = "") -> str:

@@ -147,9 +147,13 @@ class Vagrant(Bare):
         wrong, fix = self._misfit()
         return Usable(False, wrong, fix) if wrong else Usable(True, f"Vagrant {dotted(self._version())} with {self.chosen}")
 
+    @property
+    def there(self) -> bool:
+        return "vagrant" in self.host.tools
+
     @cached_property
     def _printed_version(self) -> str:
-        return shell.read("vagrant", "--version", ok=None).stdout if shell.which("vagrant") else ""
+        return shell.read("vagrant", "--version", ok=None).stdout if self.there else ""
 
     def _version(self) -> tuple[int, ...]:
         return facts.version(self._printed_version)
@@ -162,8 +166,8 @@ class Vagrant(Bare):
             return "vagrant is not installed", (packaged if self.host.distribution.codename in PACKAGED else "") + INSTALL
         if version < OLDEST:
             return f"Vagrant {dotted(version)} is too old: {dotted(OLDEST)} is the oldest that is known to do", INSTALL
-        if not self.looking.there and self.chosen != "libvirt":
-            return f"{self.looking.program} is not installed, which Vagrant's provider {self.chosen} works through", self.looking.fix
+        if trouble := self.looking.trouble():
+            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix
         if self.chosen == "libvirt" and "vagrant-libvirt" not in self.tool.read("plugin", "list").stdout:
             return "Vagrant's plug-in vagrant-libvirt is not installed", self.looking.fix
         return "", ""
@@ -171,7 +175,7 @@ class Vagrant(Bare):
     def packages(self) -> tuple[str, ...]:
         if not self.host.distribution.has_apt:
             return ()
-        own = ("vagrant",) if shell.which("vagrant") is None and self.host.distribution.codename in PACKAGED else ()
+        own = ("vagrant",) if not self.there and self.host.distribution.codename in PACKAGED else ()
         return ("openssh-client", *own)
 
     # planning
@@ -216,7 +220,7 @@ class Vagrant(Bare):
     def host_steps(self) -> Sequence[Step]:
         """VirtualBox' leave to use the nodes' network, where it lacks that."""
         network, open_ = self.settings.node_network, self.settings.vagrant.networks_conf == "open"
-        allow = networks.AllowNetwork(network, open_)
+        allow = networks.AllowNetwork(network, open_, networks.FILE)
         if self.chosen != "virtualbox" or allow.already():
             return []
         return [Step(NETWORKS, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2)]

@@ -18,11 +18,21 @@ class Looking:
     before: tuple[str, ...]
     after: tuple[str, ...]
     means: Callable[[str], Machine | None]
+    works: tuple[str, ...]  # the words that find out whether what is behind the program works
     fix: str  # where the program is missing
 
     @property
     def there(self) -> bool:
         return shell.which(self.program) is not None
+
+    def trouble(self) -> str:
+        """Why the program is of no use here, or ''."""
+        if not self.there:
+            return f"{self.program} is not installed"
+        answer = shell.read(self.program, *self.works, ok=None, env={"LC_ALL": "C"})
+        if answer.ok and "WARNING" not in answer.stdout:
+            return ""
+        return f"`{self.program} {' '.join(self.works)}` says: {(answer.stderr or answer.stdout).strip()[:300]}"
 
     def look(self, name: str) -> Machine | None:
         """The machine of that name or id; None where there is none."""
@@ -31,11 +41,11 @@ class Looking:
 
 
 PROGRAMS = {
-    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox,
+    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox, ("--version",),
                           "install VirtualBox from https://www.virtualbox.org/wiki/Downloads, or choose another: `--set vagrant.provider=libvirt`"),
     "libvirt": Looking("virsh", ("--connect", "qemu:///system", "dominfo"), (), facts.libvirt,
-                       "install libvirt-clients, libvirt-daemon-system, qemu-system and Vagrant's plug-in vagrant-libvirt"),
-    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, "install Docker, or podman and podman-docker"),
+                       ("--connect", "qemu:///system", "version"), "install libvirt-clients, libvirt-daemon-system, qemu-system and vagrant-libvirt"),
+    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, ("version",), "install and start Docker, or podman and podman-docker"),
 }
 
 

@@ -33,6 +33,17 @@ def node_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
                       why="it is what the image of `local` nodes holds", hint=f"set {network}, or leave it out")
 
 
+def pod_network(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """A pod network's manifest is pinned by its sum: there is one version of each."""
+    cni = settings.network.cni
+    if cni == "bridge" or provider not in ("vagrant", "hosts"):
+        return
+    key, found, pinned = f"software.{cni}", getattr(settings.software, cni), Software.model_fields[cni].default
+    if found != pinned:
+        yield problem("error", at(settings, key), key, found, allowed=pinned, why="its manifest is pinned by its sum",
+                      hint=f"set {pinned}, or leave it out")
+
+
 def vagrant_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
     """Boxes are for virtual machines: a container needs an image."""
     if provider == "vagrant" and settings.vagrant.provider == "docker" and settings.vagrant.image is None:
