@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from kubeup import keys, shell, ssh
@@ -270,7 +271,9 @@ class Vagrant(Bare):
         if wrong:
             raise Refused(wrong, f"{', '.join(node.name for node in missing)} can't be made without", fix)
         self._refuse_key()
-        for address in addresses.taken([node.address for node in missing]):
+        # where no network of this machine holds an address, a gateway far away may answer for it
+        near = [node.address for node in missing if any(IPv4Address(node.address) in route.network for route in self.host.routes)]
+        for address in addresses.taken(near):
             raise Refused(f"the address {address} is taken", "a machine that Vagrant did not make for this profile answers there",
                           "set network.control_ip to another one, or stop that machine")
 
