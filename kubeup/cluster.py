@@ -58,7 +58,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         asked = pool.submit(_ask, project.kubectl)
         machines, items = looked.result(), asked.result()
     found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
-    running = {node.name for node in machines.nodes if node.state == "running"}
+    running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
     told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
             and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
@@ -181,7 +181,7 @@ def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
     """Why the play has to run, or ''. A stopped node is taken as provisioned: it is looked at once it runs."""
-    missing = [node.name for node in facts.machines.nodes if node.state == "missing"]
+    missing = [node.name for node in facts.machines.nodes if node.state == "missing" or node.closed]
     if missing:
         return f"{', '.join(missing)} new"
     wanted = inventories.digest(ingredients(project, facts))

@@ -45,6 +45,7 @@ class NodeState:
     differs: tuple[str, ...] = ()  # from the settings, in words
     detail: str = ""
     booted: datetime | None = None
+    closed: bool = False  # does not let us in before the plan has finished making it
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Vagrant(Bare):
         anew = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
         moved = "" if anew or admitted["address"] == spec.address else f"has the address {admitted['address']}, wanted is {spec.address}"
         return NodeState(spec.name, spec.role, spec.address, "running" if machine.running else "stopped", self._differs(spec, machine),
-                         UNFINISHED if anew else moved, self._booted(machine))
+                         UNFINISHED if anew else moved, self._booted(machine), closed=anew)
 
     def _booted(self, machine: Machine) -> datetime | None:
         """Since when it runs; where its provider does not tell, since when it is there."""
@@ -193,7 +193,7 @@ class Vagrant(Bare):
 
     def _bring(self, machines: Machines) -> list[Step]:
         start = [node for node in machines.nodes if node.state in ("missing", "stopped")]
-        admit = [node for node in machines.nodes if node.state == "missing" or node.detail == UNFINISHED]
+        admit = [node for node in machines.nodes if node.state == "missing" or node.closed]
         if not start and not admit:
             return []
         names = tuple(node.name for node in start)
@@ -257,7 +257,7 @@ class Vagrant(Bare):
         if node.state == "surplus":
             raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
                           f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
-        if node.detail and node.detail != UNFINISHED:
+        if node.detail and not node.closed:
             raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                           "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
         if node.differs and self.chosen == "docker":

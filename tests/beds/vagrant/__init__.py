@@ -23,7 +23,7 @@ from kubeup.providers.local.image import rootfs
 
 HERE = Path(__file__).parent
 CONTAINERFILE = HERE / "Containerfile"
-PACKAGES = ("vagrant",)
+PACKAGES = ("vagrant", "vagrant-libvirt")  # the plug-in lets vagrant read that provider's block
 LABEL = "kubeup.bed=vagrant"
 
 

@@ -81,7 +81,7 @@ def test_an_address_that_virtualbox_does_not_allow_by_itself(make: Callable[...,
 def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
     provider = make()
     written(provider)
-    (step,) = plan(provider, Machines((node(NAMES[0], "stopped"), node(NAMES[1], detail=UNFINISHED), node(NAMES[2]))))
+    (step,) = plan(provider, Machines((node(NAMES[0], "stopped"), node(NAMES[1], detail=UNFINISHED, closed=True), node(NAMES[2]))))
     assert step.action.start == (NAMES[0],) and [reach.name for reach in step.action.admit] == [NAMES[1]]  # type: ignore[attr-defined]
     assert step.reason == f"dev-control is stopped; dev-worker-1 {UNFINISHED}"
 
