@@ -22,7 +22,7 @@ from kubeup.project import Project, load
 from kubeup.providers.local.image import rootfs
 
 HERE = Path(__file__).parent
-CONTAINERFILE = HERE / "Containerfile"
+CONTAINERFILE, VIRTUALBOX = HERE / "Containerfile", HERE / "virtualbox"  # the latter goes on PATH for a VirtualBox without machines
 PACKAGES = ("vagrant", "vagrant-libvirt")  # the plug-in lets vagrant read that provider's block
 LABEL = "kubeup.bed=vagrant"
 

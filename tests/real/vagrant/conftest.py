@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.beds.vagrant import Bed, make
 
+from tests.beds.vagrant import Bed, make
 from tests.real.harness import Ran
 from tests.real.vagrant.machines import OnVagrant
 

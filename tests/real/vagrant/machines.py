@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from tests.beds.vagrant import LABEL, Bed
 
 from kubeup.project import load
+from tests.beds.vagrant import LABEL, Bed
 from tests.real.harness import Tasks, output
 
 NETWORKS = {"vg": "192.168.64", "vh": "192.168.65"}  # by profile

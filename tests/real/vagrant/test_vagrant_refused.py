@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.beds import vagrant as bed_
 
+from tests.beds import vagrant as bed_
 from tests.real.harness import output
 from tests.real.vagrant.machines import OnVagrant
 
@@ -117,14 +117,14 @@ def test_an_image_that_does_not_exist(lone: OnVagrant) -> None:
 
 
 def test_a_box_that_does_not_exist(lone: OnVagrant) -> None:
-    lone.environment["PATH"] = f"{bed_.HERE}{os.pathsep}{lone.environment['PATH']}"  # its VBoxManage
+    lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"  # its VBoxManage
     words = ("--set", "vagrant.provider=virtualbox", "--set", "software.box=nobody/nothing")
     ran = lone.inv("cluster.up", "--yes", *words, code=1)
     assert "nobody/nothing" in ran.err and "could not be found or" in ran.err and "software.box" in ran.err
 
 
 def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
-    lone.environment["PATH"] = f"{bed_.HERE}{os.pathsep}{lone.environment['PATH']}"
+    lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     words = ("--set", "vagrant.provider=virtualbox", "--set", "network.control_ip=192.168.100.171")
     steps = {step["id"]: step for step in lone.inv("cluster.vagrant", "--dry", "--json", *words).json}
     assert "let VirtualBox use 192.168.100.0/24" in steps["host/networks"]["title"]
@@ -139,7 +139,7 @@ def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: 
     from kubeup.providers.base import make
     from kubeup.providers.vagrant.files import WriteFiles
 
-    lone.environment["PATH"] = f"{bed_.HERE}{os.pathsep}{lone.environment['PATH']}"
+    lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     project = load(lone.settings, sets=(f"state_dir={lone.folder}", f"vagrant.provider={provider}", "nodes.workers.count=2"), environ={})
     vagrant = make("vagrant", project.settings, project.state, project.host)
     WriteFiles(lone.vagrants, tuple(vagrant._texts().items())).run(lambda line: None)  # type: ignore[attr-defined]
