@@ -64,7 +64,7 @@ class Ubuntu(Rootfs):
                 f"--include={','.join(self.packages)}", self.suite, str(target), *sources)
 
 
-UBUNTU = Ubuntu("ubuntu", "jammy", ("systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "kmod", "ca-certificates"), seconds=60)
+UBUNTU = Ubuntu("ubuntu", "jammy", ("apt", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "ca-certificates"), seconds=60)
 
 
 def make(log: Log, ubuntu: bool = False) -> Bed:
