@@ -45,7 +45,7 @@ class Reach:
             return self._by_sudo(command)
         options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
                    f'-oIdentityFile="{self.key}"',
-                   "-oPasswordAuthentication=no", f"-p{self.port}"]
+                   "-oPasswordAuthentication=no", f"-oConnectTimeout={CONNECT_SECONDS}", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
 

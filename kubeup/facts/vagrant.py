@@ -12,6 +12,7 @@ from kubeup.facts.containers import containers
 COMMA, NEWLINE = "%!(VAGRANT_COMMA)", "\\n"
 VERSION = re.compile(r"\bVagrant (\d+)\.(\d+)\.(\d+)")
 HOST_KEY = re.compile(r"^\s*(\S+): kubeup-host-key (\S+) (\S+)")
+FOLDER = "kubeup.vagrant"  # label of a container: the folder of its vagrant
 RUNNING = ("running",)
 GONE = ("", "not_created", "inaccessible")
 
@@ -26,6 +27,7 @@ class Machine:
     cpus: float = 0
     memory: int = 0
     started: datetime | None = None
+    folder: str = ""  # whose vagrant made it, where it tells: a label that containers have of us
 
     @property
     def running(self) -> bool:
@@ -75,7 +77,7 @@ def docker(inspect_json: str) -> Machine | None:
     if not rows:
         return None
     found = containers(json.dumps(rows[:1]))[0]
-    return Machine(found.name, str(rows[0].get("Id", "")), found.state, found.cpus, found.memory, found.started)
+    return Machine(found.name, str(rows[0].get("Id", "")), found.state, found.cpus, found.memory, found.started, found.label(FOLDER))
 
 
 def host_keys(output: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from kubeup.plan import Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
 from kubeup.providers.vagrant import addresses, files, networks
-from kubeup.providers.vagrant.actions import Admission, Do, Tool, Up
+from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, Tool, Up
 from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
@@ -29,8 +29,9 @@ from kubeup.state import State
 OLDEST = (2, 2, 19)  # the first that knows which addresses VirtualBox allows
 INSTALL = "install it from https://developer.hashicorp.com/vagrant/install"
 PACKAGED = ("bullseye", "bookworm", "jammy")  # releases of Debian and Ubuntu that have it
-FILES, NETWORKS = "vagrant/files", "host/networks"
+FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
+HALF = "is half made"
 SNAPSHOTS = ("virtualbox", "libvirt")
 SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
 
@@ -41,6 +42,7 @@ class Found:
 
     machine: Machine | None
     ours: bool = False
+    half: bool = False  # made by ours, which was killed before it knew
 
 
 def dotted(version: Sequence[int]) -> str:
@@ -64,7 +66,7 @@ class Vagrant(Bare):
 
     @property
     def folder(self) -> Path:
-        return self.state.folder / "vagrant"
+        return self.state.folder / files.FOLDER
 
     @property
     def tool(self) -> Tool:
@@ -110,7 +112,10 @@ class Vagrant(Bare):
     def _look(self, name: str) -> Found:
         known = self.tool.id(name, self.chosen)
         machine = self.looking.look(known) if known else None
-        return Found(machine, ours=True) if machine else Found(self.looking.look(name))
+        if machine:
+            return Found(machine, ours=True)
+        other = self.looking.look(name)
+        return Found(None, half=True) if other and other.folder == str(self.folder) else Found(other)
 
     def _told(self, name: str, state: str) -> Found:
         there = state not in facts.GONE
@@ -119,7 +124,7 @@ class Vagrant(Bare):
     def _seen(self, spec: NodeSpec, found: Found, admitted: dict[str, str]) -> NodeState:
         machine = found.machine
         if machine is None:
-            return NodeState(spec.name, spec.role, spec.address, "missing")
+            return NodeState(spec.name, spec.role, spec.address, "missing", detail=HALF if found.half else "")
         if not found.ours:
             return NodeState(spec.name, spec.role, spec.address, "foreign", detail=f"{self.chosen} has one that was made elsewhere")
         anew = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
@@ -197,11 +202,13 @@ class Vagrant(Bare):
         if not start and not admit:
             return []
         names = tuple(node.name for node in start)
+        halves = tuple(node.name for node in start if node.detail == HALF)
+        first = [Step(HALVES, f"remove {', '.join(halves)}", "half made when vagrant was killed", RemoveHalves(halves))] if halves else []
         reaches = tuple(self._reach(self._spec(node.name)) for node in admit)
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
-        return [Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
-                     (keys.STEP, "host/packages", FILES, NETWORKS), SECONDS.get(self.chosen, 180.0))]
+        return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
+                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0))]
 
     def _files(self) -> list[Step]:
         wanted = self._texts()
@@ -257,7 +264,7 @@ class Vagrant(Bare):
         if node.state == "surplus":
             raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
                           f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
-        if node.detail and not node.closed:
+        if node.detail and node.detail != HALF and not node.closed:
             raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                           "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
         if node.differs and self.chosen == "docker":

@@ -56,6 +56,10 @@ class Tool:
         except OSError:
             return ""
 
+    def provisioned(self, name: str, provider: str) -> bool:
+        """Whether a machine was made to the end: vagrant leaves a mark when its provisioners have run."""
+        return (self.machines / name / provider / "action_provision").exists()
+
     def providers(self) -> dict[str, frozenset[str]]:
         """Which machines vagrant knows, by provider."""
         found: dict[str, set[str]] = {}
@@ -101,10 +105,12 @@ class Up:
         return self.tool.argv("up", "--provider", self.provider, *self.start)
 
     def run(self, log: Log) -> None:
-        printed = self.tool.write(*self._argv()[1:], log=log) if self.start else ""
-        keys = facts.host_keys(printed)
+        keys = facts.host_keys(self.tool.write(*self._argv()[1:], log=log)) if self.start else {}
+        halfway = [reach.name for reach in self.admit if reach.name not in self.start and not self.tool.provisioned(reach.name, self.provider)]
+        if halfway:  # vagrant stopped in the middle: only a start does all that comes after
+            keys |= facts.host_keys(self.tool.write("reload", *halfway, log=log))
         silent = [reach.name for reach in self.admit if reach.name not in keys]
-        if silent:  # made before, by hand or by a run that was interrupted
+        if silent:  # made by hand, or a run ended before it had written this down
             keys |= facts.host_keys(self.tool.write("provision", "--provision-with", PROVISIONER, *silent, log=log))
         for reach in self.admit:
             self._admit(reach, keys.get(reach.name, ""))
@@ -149,3 +155,19 @@ class Resize:
         return ("docker", "update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
 
 
+
+
+@dataclass(frozen=True)
+class RemoveHalves:
+    """Remove containers whose vagrant was killed before it had written down that it made them."""
+
+    names: tuple[str, ...]
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        return ("docker", "rm", "--force", "--volumes", *self.names)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubeup import engine as engines
 from kubeup.engine import STOP_SIGNAL
+from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.plan import Log
 from kubeup.settings import Settings
@@ -18,7 +19,7 @@ from kubeup.state import PROJECT, State, write_private
 
 HERE = Path(__file__).parent
 COPIED = ("Vagrantfile", "machine.sh")
-MACHINES = "machines.json"
+FOLDER, MACHINES = "vagrant", "machines.json"
 PUBLIC = 0o644  # nothing in them is secret: keys are named, not held
 
 
@@ -74,17 +75,19 @@ def machines(settings: Settings, state: State, host: HostFacts, podman: bool, ot
         # a container has those of its engine
         "name_servers": [] if containers else [str(one) for one in settings.network.dns_servers],
         "shared_folders": [{"host": str(PROJECT / Path(one.host_path).expanduser()), "guest": one.vm_path} for one in settings.shared_folders],
-        "machines": [*(_machine(spec, host, containers, podman) for spec in settings.nodes_list()), *others],
+        "machines": [*(_machine(spec, host, str(state.folder / FOLDER) if containers else "", podman) for spec in settings.nodes_list()), *others],
     }
 
 
-def _machine(spec: NodeSpec, host: HostFacts, containers: bool, podman: bool) -> dict[str, Any]:
+def _machine(spec: NodeSpec, host: HostFacts, label: str, podman: bool) -> dict[str, Any]:
+    """A machine; with a `label` for the container that it is."""
     row: dict[str, Any] = {"name": spec.name, "address": spec.address, "cpus": spec.cpus, "memory": spec.memory_mb}
-    if not containers:
+    if not label:
         return row
     # docker's `network connect` has no hardware address, podman's has
     mac = {"mac": "02:00:" + ":".join(f"{int(part):02x}" for part in spec.address.split("."))} if podman else {}
     # podman writes /etc/hosts anew at each start
     hosts = ["--no-hosts"] if podman else []
-    limits = ["--cpus", str(spec.cpus), "--memory", f"{spec.memory_mb}m", "--stop-signal", STOP_SIGNAL, "--env", "container=oci"]
+    limits = ["--cpus", str(spec.cpus), "--memory", f"{spec.memory_mb}m", "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
+              "--label", f"{facts.FOLDER}={label}"]
     return {**row, **mac, "create_args": [*limits, *hosts, *engines.container_options(host, podman)]}

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 from builders import DESKTOP, SANDBOX, commands, error_of, node, settings, state, three
 
+from kubeup import ssh
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import Route
+from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState
-from kubeup.providers.vagrant import UNFINISHED, Vagrant, files, networks
+from kubeup.providers.vagrant import HALF, UNFINISHED, Vagrant, files, networks
+from kubeup.providers.vagrant.actions import Admission
 from kubeup.settings import check_provider
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -203,3 +207,61 @@ def test_packages_only_where_the_distribution_has_vagrant(make: Callable[..., Va
     assert make().packages() == ("openssh-client", "vagrant")
     newer = replace(DESKTOP, distribution=replace(DESKTOP.distribution, codename="trixie"))
     assert make(host=newer).packages() == ("openssh-client",)
+
+
+def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines: dict[str, Machine],
+         keys: str = "provider: vagrant") -> dict[str, NodeState]:
+    """What is observed where the provider's program knows these machines, by id or name."""
+    provider = make(keys)
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name: machines.get(name))
+    return {node.name: node for node in provider.observe().nodes}
+
+
+def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    for number, name in enumerate(NAMES[:2]):
+        Admission(provider.folder).add(name, f"id-of-{name}", f"192.168.60.{10 + number}")
+        ssh.remember(provider.state, [f"192.168.60.{10 + number} ssh-ed25519 AAAA"])
+    started = datetime(2024, 2, 11, 18, 2, tzinfo=UTC)
+    found = seen(make, monkeypatch, {
+        "id-of-dev-control": Machine(NAMES[0], "id-of-dev-control", "running", 2, 4096, started),
+        "id-of-dev-worker-1": Machine(NAMES[1], "id-of-dev-worker-1", "poweroff", 3, 4096),
+        "id-of-dev-worker-2": Machine(NAMES[2], "id-of-dev-worker-2", "running", 2, 4096),
+    })  # fmt: skip
+    assert found[NAMES[0]] == NodeState(NAMES[0], "control", "192.168.60.10", "running", booted=started)
+    assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == ("stopped", ("3 CPUs, wanted 2",), None)
+    # never let in; its provider does not tell since when it runs
+    assert found[NAMES[2]].closed and found[NAMES[2]].detail == UNFINISHED and found[NAMES[2]].booted is not None
+
+
+def test_machines_lost_foreign_made_anew_and_moved(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    for number, name in enumerate(NAMES):
+        address = "192.168.60.99" if number == 2 else f"192.168.60.{10 + number}"
+        Admission(provider.folder).add(name, "another id" if number == 1 else f"id-of-{name}", address)
+        ssh.remember(provider.state, [f"192.168.60.{10 + number} ssh-ed25519 AAAA"])
+    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES[1:]}
+    found = seen(make, monkeypatch, machines)
+    assert [found[name].state for name in NAMES] == ["missing", "running", "running"]
+    assert found[NAMES[1]].closed  # vagrant made it anew: its host key is read again
+    assert found[NAMES[2]].detail == "has the address 192.168.60.99, wanted is 192.168.60.12" and not found[NAMES[2]].closed
+    foreign = seen(make, monkeypatch, {NAMES[0]: Machine(NAMES[0], "of somebody else", "running", 2, 4096)})
+    assert foreign[NAMES[0]].state == "foreign" and "made elsewhere" in foreign[NAMES[0]].detail
+
+
+def test_a_container_whose_vagrant_was_killed_before_it_knew(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make(DOCKER)
+    half = Machine(NAMES[1], "some id", "running", 2, 4096, folder=str(provider.folder))
+    found = seen(make, monkeypatch, {NAMES[1]: half}, DOCKER)
+    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[NAMES[0]].detail == ""
+    steps = {step.id: step for step in plan(provider, Machines(tuple(found.values())))}
+    assert commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"] and "vagrant/halves" in steps["node/dev"].needs
+
+
+def test_a_machine_more_than_the_settings_want(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    known(make(), *NAMES)
+    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES}
+    found = seen(make, monkeypatch, machines, "provider: vagrant\nnodes: {workers: {count: 1}}")
+    assert found[NAMES[2]].state == "surplus"
