@@ -63,6 +63,7 @@ def test_a_machine_cut_short_is_finished(lone: OnVagrant) -> None:
     assert "Nothing to do." in lone.inv("cluster.up").out
 
 
+@pytest.mark.long
 def test_a_new_machine_has_a_new_host_key_on_record_and_nobody_else_has(lone: OnVagrant) -> None:
     lone.inv("cluster.up", "--yes")
     before = known_host(lone)

@@ -40,6 +40,7 @@ def plays(cluster: OnVagrant) -> int:
     return sum(row["event"] == "start" and row["step"] == "cluster/provision" for row in cluster.journal)
 
 
+@pytest.mark.long
 def test_halt_and_start_keep_everything(cluster: OnVagrant) -> None:
     number, before, keys = cluster.add_product("kept over a halt"), plays(cluster), lines_of(cluster)
     cluster.inv("cluster.halt")
@@ -72,6 +73,7 @@ def test_a_worker_lost_behind_our_back_is_made_anew_alone(cluster: OnVagrant) ->
     assert {line.split()[0] for line in keys ^ lines_of(cluster)} == {"192.168.64.12"}
 
 
+@pytest.mark.long
 def test_a_machine_made_by_hand_is_let_in_and_provisioned(cluster: OnVagrant) -> None:
     cluster.vagrant("destroy", "--force", WORKER_2)
     cluster.vagrant("up", WORKER_2)
@@ -129,6 +131,7 @@ def test_down_saves_the_data_also_where_the_control_plane_is_lost(cluster: OnVag
     assert cluster.product(number)["name"] == "outlives the control plane"
 
 
+@pytest.mark.long
 def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnVagrant) -> None:
     number = cluster.add_product("kept over down")
     cluster.inv("down", "--yes")
