@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.beds.vagrant import make
 
+from tests.beds.vagrant import make
 from tests.real.vagrant.machines import OnVagrant
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
