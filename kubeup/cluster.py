@@ -12,16 +12,17 @@ from datetime import datetime
 from typing import Any
 
 from kubeup import keys, ssh
+from kubeup import packages as hosts
 from kubeup.deploy.place import volume_node
-from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Step
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
+from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
-from kubeup.provision import play
 from kubeup.release import images as system_images
 from kubeup.release.build import GoCompile, go_tool
 from kubeup.release.download import DownloadBinary
@@ -57,7 +58,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         asked = pool.submit(_ask, project.kubectl)
         machines, items = looked.result(), asked.result()
     found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
-    running = {node.name for node in machines.nodes if node.state == "running"}
+    running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
     told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
             and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
@@ -159,9 +160,9 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""
     if reason:
-        inventory = play.text(inventories.inventory(ingredients(project, facts)))
-        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, inventory),
-                          (*made, "release/kubernetes", "image/system", keys.STEP), 45))
+        steps += cni.steps(project.settings, project.state)
+        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
+                          (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
@@ -182,7 +183,7 @@ def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
     """Why the play has to run, or ''. A stopped node is taken as provisioned: it is looked at once it runs."""
-    missing = [node.name for node in facts.machines.nodes if node.state == "missing"]
+    missing = [node.name for node in facts.machines.nodes if node.state == "missing" or node.closed]
     if missing:
         return f"{', '.join(missing)} new"
     wanted = inventories.digest(ingredients(project, facts))
@@ -269,12 +270,46 @@ class LeaveCluster:
             self.kubectl.write("delete", "node", self.name, log=log)
 
 
-def provision_step(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> Step:
-    """The play as a step of its own, as asked for by hand."""
+def provision(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> list[Step]:
+    """The play as asked for by hand, and before it what it brings to the nodes, where that is not here yet."""
+    facts = _provisionable(project)
+    made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
+    manifest = cni.steps(project.settings, project.state)
+    missing = hosts.missing(packages(project, builds=True)) if made else ()
+    what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
+    title = "look what the play would change" if check else "run the play"
+    needs = ("release/kubernetes", "image/system", cni.STEP)
+    return [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
+
+
+def ping(project: Project, limit: str = "") -> str:
+    """What Ansible's ping says of each node. Raises KubeupError where one does not answer."""
+    return play.Ping(project.state, _inventory(project, _provisionable(project)), limit).ask()
+
+
+def _provisionable(project: Project) -> ClusterFacts:
+    """Facts of a cluster whose machines all run and are the play's business. Raises KubeupError for others."""
+    if not project.provider.bare:
+        raise UsageError(f"{project.provider.name} makes Kubernetes itself", "Ansible has nothing to do there", "`inv up`")
     facts = observe(project)
     if not facts.machines.running:
         raise KubeupError("not every machine runs", ", ".join(f"{node.name} {node.state}" for node in facts.machines.nodes),
                           "`inv cluster.start`, or `inv up`")
-    inventory = play.text(inventories.inventory(ingredients(project, facts)))
-    return Step(PROVISION, "look what the play would change" if check else "run the play", "asked for",
-                play.Provision(project.state, inventory, limit, tags, verbosity, check), seconds=20)
+    return facts
+
+
+def _inventory(project: Project, facts: ClusterFacts) -> str:
+    return play.text(inventories.inventory(ingredients(project, facts)))
+
+
+def snapshots(project: Project, save: str, restore: str, delete: str) -> list[Step]:
+    """What was asked for of snapshots, restoring last; nothing where nothing was."""
+    asked = [("delete", delete, "forget"), ("save", save, "keep all machines as"), ("restore", restore, "bring all machines back to")]
+    if sum(bool(name) for _, name, _ in asked) > 1:
+        raise UsageError("more than one thing to do with snapshots", "--save, --restore and --delete are one each", "do them one after another")
+    more = {"restore": ("--no-provision",)}
+    steps = [Step(f"node/{verb}", f"{words} {name}", "asked for", project.provider.own("snapshot", verb, *more.get(verb, ()), name), seconds=60,
+                  loses="what happened on the machines since" if verb == "restore" else "") for verb, name, words in asked if name]
+    if restore:
+        steps.append(Step(ANSWERS, "wait for every node to be ready", "they were restored", wait_for_nodes(project), ("node/restore",), 20))
+    return steps

@@ -61,16 +61,22 @@ def _podman(host: HostFacts) -> Engine:
     if not host.systemd:
         command += ["--cgroup-manager", "cgroupfs"]
         why.append("cgroupfs, as PID 1 is not systemd")
-    # podman's own systemd mode mounts name=systemd wrongly on hybrid cgroups, so the mounts are given one by one
-    options = ["--systemd=false", "--cgroupns=private", *_limits(host), *_mounts(host)]
-    return Engine("podman", tuple(command), tuple(options), ("--isolation", "chroot") if not host.systemd else (), ", ".join(why))
+    builds = ("--isolation", "chroot") if not host.systemd else ()
+    return Engine("podman", tuple(command), container_options(host, podman=True), builds, ", ".join(why))
 
 
 def _docker(host: HostFacts) -> Engine:
     if not host.sys_resource:
         raise Refused("docker can't run nodes on this machine", "its --privileged asks for CAP_SYS_RESOURCE, which is not to be had here",
                       "use podman: `--set local.engine=podman`")
-    return Engine("docker", ("docker",), ("--cgroupns=private", *_limits(host), *_mounts(host)), (), "docker")
+    return Engine("docker", ("docker",), container_options(host, podman=False), (), "docker")
+
+
+def container_options(host: HostFacts, podman: bool) -> tuple[str, ...]:
+    """What a container with systemd in it needs on this machine, beside being privileged."""
+    # podman's own systemd mode mounts name=systemd wrongly on hybrid cgroups, so the mounts are given one by one
+    own = ["--systemd=false"] if podman else []
+    return (*own, "--cgroupns=private", *_limits(host), *_mounts(host))
 
 
 def _limits(host: HostFacts) -> list[str]:

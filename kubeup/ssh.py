@@ -32,6 +32,7 @@ class Reach:
     key: Path
     known_hosts: Path
     port: int = 22
+    root: bool = True  # whether root is let in by the key
 
     @property
     def short(self) -> str:
@@ -39,12 +40,19 @@ class Reach:
         return self.name[self.name.rfind(self.role) :] if self.role in self.name else self.name
 
     def argv(self, *command: str, user: str = "") -> list[str]:
-        """The same connection by OpenSSH's own client, for a person or another tool."""
+        """The same connection by OpenSSH's own client, for a person or another tool. Where root is not let in, sudo makes one root."""
+        if user == "root" and not self.root:
+            return self._by_sudo(command)
         options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
                    f'-oIdentityFile="{self.key}"',
-                   "-oPasswordAuthentication=no", f"-p{self.port}"]
+                   "-oPasswordAuthentication=no", f"-oConnectTimeout={CONNECT_SECONDS}", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
+
+    def _by_sudo(self, command: tuple[str, ...]) -> list[str]:
+        words = ["sudo", "-n", "-H", "--", *command] if command else ["sudo", "-n", "-i"]
+        ssh, *rest = self.argv(*words)
+        return [ssh, *([] if command else ["-t"]), *rest]
 
 
 def run(reach: Reach, *command: str, stdin: str | None = None, root: bool = False, timeout: float = 120) -> Output:

@@ -53,6 +53,18 @@ def plan(project: Project, application: bool = True) -> Whole:
     return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
 
 
+def machines(project: Project) -> Plan:
+    """The machines alone: those steps of the whole plan that make and start nodes, and whatever these need."""
+    whole = {step.id: step for step in plan(project, application=False).plan}
+    wanted, waiting = set[str](), [name for name in whole if name.startswith("node/")]
+    while waiting:
+        name = waiting.pop()
+        if name in whole and name not in wanted:
+            wanted.add(name)
+            waiting += whole[name].needs
+    return plan_of(step for step in whole.values() if step.id in wanted)
+
+
 def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
     archive, steps = project.state.saved_data, list[Step]()

@@ -36,27 +36,39 @@ def warm_up(project: Project) -> Figure:
     return Figure("warm-up", ours, other, 0.7, "`./inv up` from nothing, caches full, against its steps typed one after another")
 
 
-def by_hand(project: Project) -> float:
+def by_hand(project: Project, application: bool = True) -> float:
     """The same job as a person would type it: each command when the one before has ended, no prepared disk, plain Ansible."""
     began = time.monotonic()
-    plan = up.plan(project).plan
+    plan = up.plan(project, application).plan
     for step in plan:
         action = step.action
         if step.id == "local/disk" or step.id.startswith(("load/", "deploy/")):
             continue
         if step.id == "cluster/provision":
-            _images_by_hand(project)
+            if application:
+                _images_by_hand(project)
             inventory = action.inventory  # type: ignore[attr-defined]
             state.write_private(project.state.inventory, inventory)
-            plain = {key: value for key, value in environment().items() if "STRATEGY" not in key}
-            write("ansible-playbook", "-i", str(project.state.inventory), str(state.PROJECT / "ansible" / "site.yml"), env=plain)
+            write(*playbook(project), env=plain_ansible())
             continue
         action.run(lambda line: None)
+    if not application:
+        return time.monotonic() - began
     project.deployment.overlay.write()
     project.kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         project.kubectl.write("rollout", "status", workload)
     return time.monotonic() - began
+
+
+def playbook(project: Project) -> tuple[str, ...]:
+    """The how-to's command."""
+    return ("ansible-playbook", "-i", str(project.state.inventory), str(state.PROJECT / "ansible" / "site.yml"))
+
+
+def plain_ansible() -> dict[str, str]:
+    """Ansible's environment without mitogen."""
+    return {key: value for key, value in environment().items() if "STRATEGY" not in key}
 
 
 def _images_by_hand(project: Project) -> None:

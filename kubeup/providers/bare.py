@@ -16,6 +16,7 @@ from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 
 DATA = "/var/lib/kubeup/data"  # made by the play
+OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is minikube's
 
 
 class Bare(ABC):
@@ -52,5 +53,9 @@ class Bare(ABC):
     def install(self) -> Sequence[Step]:
         return ()
 
+    def host_steps(self) -> Sequence[Step]:
+        return ()
+
     def own(self, *words: str) -> Own:
-        raise UsageError(f"the provider {self.name} has no {words[0]}", "that is minikube's", "`inv --list` shows what works everywhere")
+        raise UsageError(f"the provider {self.name} has no {words[0]}", f"that is {OWNERS.get(words[0], 'minikube')}'s",
+                         "`inv --list` shows what works everywhere")

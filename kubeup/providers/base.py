@@ -45,6 +45,7 @@ class NodeState:
     differs: tuple[str, ...] = ()  # from the settings, in words
     detail: str = ""
     booted: datetime | None = None
+    closed: bool = False  # does not let us in before the plan has finished making it
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,9 @@ class Provider(Protocol):
     def install(self) -> Sequence[Step]:
         """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
 
+    def host_steps(self) -> Sequence[Step]:
+        """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
+
     def own(self, *words: str) -> Own:
         """A command that only this kind of cluster has, such as `dashboard`. Raises UsageError where it has none."""
 
@@ -147,8 +151,9 @@ class Provider(Protocol):
 
 
 # name -> module and class, imported when it is chosen
-PROVIDERS = {"local": ("kubeup.providers.local", "Local"), "minikube": ("kubeup.providers.minikube", "Minikube")}
-ORDER = ("local", "minikube")  # what `auto` tries, first to last
+PROVIDERS = {"local": ("kubeup.providers.local", "Local"), "minikube": ("kubeup.providers.minikube", "Minikube"),
+             "vagrant": ("kubeup.providers.vagrant", "Vagrant")}
+ORDER = ("local", "minikube", "vagrant")  # what `auto` tries, first to last
 
 
 def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provider:

@@ -10,6 +10,7 @@ from typing import Any
 from kubeup import cache
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines
+from kubeup.provision import cni
 from kubeup.release.components import IMAGES, NODE_BINARIES, PAUSE, REGISTRY
 from kubeup.release.source import Release
 from kubeup.settings import Settings
@@ -18,6 +19,7 @@ from kubeup.ssh import Reach
 from kubeup.state import State
 
 ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
+PLACES = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest")  # on this machine
 STAMP = "/etc/kubeup/provisioned"
 
 
@@ -38,7 +40,7 @@ def inventory(made_of: Ingredients) -> dict[str, Any]:
     """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned node from an outdated one."""
     whole = _inventory(made_of)
     # where things lie on this machine doesn't change a node
-    what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images")
+    what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in PLACES
             and not key.startswith("ansible_")}
     hosts = {name: {key: value for key, value in row.items() if key.startswith("kubeup_")} for name, row in whole["nodes"]["hosts"].items()}
     whole["nodes"]["vars"]["kubeup_provision_digest"] = cache.digest(
@@ -68,6 +70,9 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_cluster": settings.slug,
         "kubeup_context": f"kubeup-{settings.slug}",
         "kubeup_version": str(settings.software.kubernetes),
+        "kubeup_cni": cni.chosen(settings)[0],
+        "kubeup_cni_version": cni.chosen(settings)[1],
+        "kubeup_cni_manifest": str(cni.target(made_of.state)),
         "kubeup_pod_cidr": str(settings.network.pod_cidr),
         "kubeup_service_cidr": str(settings.network.service_cidr),
         "kubeup_cgroup_driver": machines.cgroup_driver,

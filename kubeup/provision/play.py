@@ -51,6 +51,22 @@ class Provision:
         return ("ansible-playbook", "-i", str(self.state.inventory), *more, str(ANSIBLE / "site.yml"))
 
 
+@dataclass(frozen=True)
+class Ping:
+    """`ansible -m ping` on the profile's inventory."""
+
+    state: State
+    inventory: str
+    limit: str = ""
+
+    def ask(self) -> str:
+        """A line for each node. Raises CommandError where one does not answer."""
+        write_private(self.state.inventory, self.inventory)
+        more = ("--limit", self.limit) if self.limit else ()
+        return shell.read("ansible", "-i", str(self.state.inventory), "nodes", "-m", "ping", "--one-line", *more,
+                          env={name: value for name, value in environment().items() if "STRATEGY" not in name}).stdout.rstrip()
+
+
 def text(inventory: dict[str, Any]) -> str:
     return yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
 

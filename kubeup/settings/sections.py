@@ -35,6 +35,7 @@ class Ssh(Section):
         default=None, description="own key; without one the project makes its own"
     )
     public_key_path: kinds.Folder | None = Field(default=None, description="its public half")
+    root: bool = Field(default=False, description="let root in by that key, too, on the machines that Vagrant makes")
 
 
 class Control(Section):
@@ -179,6 +180,15 @@ class Vagrant(Section):
     networks_conf: Literal["needed", "open"] = Field(
         default="needed", description="what VirtualBox' networks.conf gets: the one range needed, or every address"
     )
+    box_version: kinds.Version | None = Field(default=None, description="version of software.box; default: the newest")
+    image: kinds.Reference | None = Field(
+        default=None, description="with provider docker: an image with systemd, sshd and Vagrant's user and key"
+    )
+    linked_clone: bool = Field(default=True, description="VirtualBox: share the box's disk instead of copying it")
+    boot_timeout: Annotated[int, Field(ge=30, le=3600), Says("30 to 3600 seconds")] = Field(
+        default=300, description="seconds a machine may take to let Vagrant in"
+    )
+    home: kinds.Folder | None = Field(default=None, description="Vagrant's own folder; default: VAGRANT_HOME, ~/.vagrant.d")
 
 
 class Host(Section):

@@ -33,6 +33,43 @@ def minikube(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, 
 
 
 @kubeup_task()
+def vagrant(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+            commands: bool = False, json: bool = False) -> None:
+    """Bring up the cluster on virtual machines that Vagrant makes (without the application).
+
+    Example: inv cluster.vagrant --dry --commands
+    """
+    from kubeup.converge import bring_up
+
+    project, out = open_project(profile, [*set, "provider=vagrant"])
+    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+
+
+@kubeup_task()
+def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Make and start the machines alone; `inv cluster.provision` makes Kubernetes of them.
+
+    Example: inv cluster.up && inv cluster.ping && inv cluster.provision
+    """
+    from kubeup import up as whole
+
+    project, out = open_project(profile, set)
+    carry_out(project, whole.machines(project), out, "cluster.up", dry=dry, yes=yes, commands=commands)
+
+
+@kubeup_task()
+def ping(c: Any, profile: str = "", set: list[str] = [], limit: str = "") -> None:  # noqa: B006
+    """Ask every node through Ansible whether it answers (`ansible -m ping all`).
+
+    Example: inv cluster.ping --limit workers
+    """
+    from kubeup import cluster
+
+    project, out = open_project(profile, set)
+    out.say(cluster.ping(project, limit))
+
+
+@kubeup_task()
 def status(c: Any, profile: str = "", set: list[str] = [], json: bool = False) -> None:  # noqa: B006
     """Show machines, nodes and pods as they are now (the same as `inv status`).
 
@@ -119,6 +156,53 @@ def stop(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     carry_out(project, plan_of(project.provider.stop()), out, "cluster.stop", dry=dry, yes=True, commands=commands)
 
 
+@kubeup_task()
+def halt(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Stop the cluster's machines, by Vagrant's word for it (the same as `inv cluster.stop`).
+
+    Example: inv cluster.halt
+    """
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of(project.provider.stop()), out, "cluster.halt", dry=dry, yes=True, commands=commands)
+
+
+@kubeup_task()
+def reload(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+    """Stop the cluster's machines, start them again and wait until Kubernetes is back.
+
+    Example: inv cluster.reload
+    """
+    from kubeup import cluster
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    carry_out(project, plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
+    if not dry:
+        carry_out(project, plan_of(cluster.start(project)), out, "cluster.reload", yes=True, commands=commands)
+
+
+@kubeup_task(help={"save": "keep all machines as they are now, under this name", "restore": "bring all machines back to that moment",
+                   "delete": "forget the snapshot of this name"})
+def snapshot(c: Any, save: str = "", restore: str = "", delete: str = "", profile: str = "", set: list[str] = [],  # noqa: B006
+             yes: bool = False, dry: bool = False, commands: bool = False) -> None:
+    """Save, restore or delete a snapshot of all machines, or list what there is (Vagrant with VirtualBox or libvirt).
+
+    Example: inv cluster.snapshot --save before-upgrade
+    """
+    from kubeup import cluster, shell
+    from kubeup.plan import plan_of
+
+    project, out = open_project(profile, set)
+    steps = cluster.snapshots(project, save, restore, delete)
+    if not steps:
+        own = project.provider.own("snapshot", "list")
+        out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
+        return
+    carry_out(project, plan_of(steps), out, "cluster.snapshot", dry=dry, yes=yes, commands=commands)
+
+
 @kubeup_task(help={"data": "also delete the volumes with data, by name, after asking"})
 def destroy(c: Any, profile: str = "", set: list[str] = [], data: bool = False, yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
     """Remove the cluster's machines; the database's data stays unless --data is given.
@@ -156,7 +240,7 @@ def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = Fals
     from kubeup.plan import plan_of
 
     project, out = open_project(profile, set)
-    carry_out(project, plan_of([cluster.provision_step(project, check, limit, tags, verbose)]), out, "cluster.provision", dry=dry, yes=True)
+    carry_out(project, plan_of(cluster.provision(project, check, limit, tags, verbose)), out, "cluster.provision", dry=dry, yes=True)
 
 
 @kubeup_task(help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"})

@@ -149,7 +149,7 @@ class Local(Bare):
         moved = f"has the address {address}, wanted is {spec.address}" if address != spec.address else ""
         detail = moved or ("" if ssh.known(self.state, self._reach(spec)) else UNFINISHED)
         return NodeState(spec.name, spec.role, address, "running" if found.state == "running" else "stopped", tuple(differs), detail,
-                         found.started)
+                         found.started, closed=detail == UNFINISHED)
 
     def _limits(self, found: Container) -> Limits:
         """What the kernel enforces where it runs, else what it will start with."""

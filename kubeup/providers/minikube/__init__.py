@@ -350,6 +350,9 @@ class Minikube:
     def _access(self) -> Kubectl:
         return Kubectl(self.kubectl(), self.state.kubeconfig, self.context)
 
+    def host_steps(self) -> Sequence[Step]:
+        return ()
+
     def after_start(self) -> Sequence[Step]:
         profile = self.profile()
         services = profile.services if profile else facts.DEFAULT_SERVICES

@@ -26,6 +26,8 @@ def _checks(settings: Settings, provider: Provider) -> Iterator[Problem]:
     yield from services.database(settings)
     yield from services.images(settings)
     yield from software.node_image(settings, provider)
+    yield from software.pod_network(settings, provider)
+    yield from software.vagrant_image(settings, provider)
     yield from software.containerd(settings, provider)
     yield from software.home_folder(settings, provider)
     yield from hosts.machines(settings, provider)

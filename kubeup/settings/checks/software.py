@@ -13,7 +13,7 @@ from kubeup.settings.sections import Network, Software
 
 _OLDEST = (1, 6)
 CONTAINERD, HOME, KUBERNETES = "software.containerd", "node_home_dir", "software.kubernetes"
-CNI = "network.cni"
+CNI, IMAGE = "network.cni", "vagrant.image"
 _OWN_CONTAINERD: dict[Provider, str] = {
     "auto": "refused if this ends up on vagrant or hosts, not used elsewhere; set 1.6 or newer",
     "local": "not used: the node image brings its own containerd",
@@ -23,13 +23,33 @@ _OWN_CONTAINERD: dict[Provider, str] = {
 
 
 def node_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
-    """Nodes in containers hold the one release and pod network that this project pins: another word would be ignored."""
-    found = {KUBERNETES: settings.software.kubernetes, CNI: settings.network.cni}
-    held = {KUBERNETES: Software.model_fields["kubernetes"].default, CNI: Network.model_fields["cni"].default}
-    for key, value in found.items():
-        if provider == "local" and value != held[key]:
-            yield problem("error", at(settings, key), key, value, allowed=held[key],
-                          why="it is what the image of `local` nodes holds", hint=f"set {held[key]}, or leave it out")
+    """One release is pinned here, and nodes in containers hold one pod network: another word would be ignored."""
+    release, network = Software.model_fields["kubernetes"].default, Network.model_fields["cni"].default
+    if provider in ("local", "vagrant", "hosts") and settings.software.kubernetes != release:
+        yield problem("error", at(settings, KUBERNETES), KUBERNETES, settings.software.kubernetes, allowed=release,
+                      why="it is the release that is pinned, with the sums of its binaries", hint=f"set {release}, or leave it out")
+    if provider == "local" and settings.network.cni != network:
+        yield problem("error", at(settings, CNI), CNI, settings.network.cni, allowed=network,
+                      why="it is what the image of `local` nodes holds", hint=f"set {network}, or leave it out")
+
+
+def pod_network(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """A pod network's manifest is pinned by its sum: there is one version of each."""
+    cni = settings.network.cni
+    if cni == "bridge" or provider not in ("vagrant", "hosts"):
+        return
+    key, found, pinned = f"software.{cni}", getattr(settings.software, cni), Software.model_fields[cni].default
+    if found != pinned:
+        yield problem("error", at(settings, key), key, found, allowed=pinned, why="its manifest is pinned by its sum",
+                      hint=f"set {pinned}, or leave it out")
+
+
+def vagrant_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """Boxes are for virtual machines: a container needs an image."""
+    if provider == "vagrant" and settings.vagrant.provider == "docker" and settings.vagrant.image is None:
+        yield problem("error", at(settings, IMAGE, "vagrant.provider"), IMAGE, "nothing",
+                      allowed="an image with systemd, sshd, and the user vagrant with Vagrant's key",
+                      why="Vagrant's provider docker starts containers, no boxes", related=("vagrant.provider",))
 
 
 def containerd(settings: Settings, provider: Provider) -> Iterator[Problem]:

@@ -14,7 +14,8 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost root@dev-worker-1"
 def test_command_of_openssh() -> None:
     assert reach(port=2222).argv() == [
         "ssh", '-oUserKnownHostsFile="/home/ana/kubeup/.kubeup/dev/known_hosts"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
-        '-oIdentityFile="/home/ana/kubeup/.kubeup/dev/id_rsa"', "-oPasswordAuthentication=no", "-p2222", "vagrant@192.168.60.11"]
+        '-oIdentityFile="/home/ana/kubeup/.kubeup/dev/id_rsa"', "-oPasswordAuthentication=no", "-oConnectTimeout=10",
+        "-p2222", "vagrant@192.168.60.11"]
     assert reach().argv("sh", "-c", "echo 'a b'; id", user="root")[-3:] == ["root@192.168.60.11", "--", "sh -c 'echo '\"'\"'a b'\"'\"'; id'"]
 
 

@@ -86,9 +86,14 @@ def test_any_values_under_known_keys(path: Path, values: dict[str, Any]) -> None
 NODE_PORTS = st.integers(30000, 32767)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 def held_by_nodes(values: dict[str, Any]) -> bool:
-    """Nodes in containers are of one release and have one pod network."""
-    software, network = values.get("software", {}), values.get("network", {})
-    return values.get("provider") != "local" or (software.get("kubernetes", "1.26.1"), network.get("cni", "bridge")) == ("1.26.1", "bridge")
+    """One release is pinned, and so is each pod network; nodes in containers have one of those."""
+    software, network, provider = values.get("software", {}), values.get("network", {}), values.get("provider")
+    cni = network.get("cni", "bridge")
+    pinned = cni == "bridge" or software.get(cni) in (None, {"flannel": "0.23.0", "calico": "3.25.0"}[cni])
+    release = software.get("kubernetes", "1.26.1") == "1.26.1"
+    held = {"local": release and cni == "bridge", "vagrant": release and pinned, "hosts": release and pinned}
+    docker = provider == "vagrant" and values.get("vagrant", {}).get("provider") == "docker"
+    return held.get(str(provider), True) and not docker
 
 
 VALID = st.fixed_dictionaries(

@@ -1,0 +1,336 @@
+"""Vagrant: the how-to's first road. It makes the machines, VirtualBox' unless the settings say otherwise; the play does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from kubeup import keys, shell, ssh
+from kubeup.errors import Refused, UsageError
+from kubeup.facts import vagrant as facts
+from kubeup.facts.host import HostFacts
+from kubeup.facts.vagrant import Machine
+from kubeup.plan import Step
+from kubeup.providers.bare import Bare
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
+from kubeup.providers.vagrant import addresses, files, networks
+from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, Tool, Up
+from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.ssh import Reach
+from kubeup.state import State
+
+OLDEST = (2, 2, 19)  # the first that knows which addresses VirtualBox allows
+INSTALL = "install it from https://developer.hashicorp.com/vagrant/install"
+PACKAGED = ("bullseye", "bookworm", "jammy")  # releases of Debian and Ubuntu that have it
+FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
+UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
+HALF = "is half made"
+SNAPSHOTS = ("virtualbox", "libvirt")
+SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
+
+
+@dataclass(frozen=True)
+class Found:
+    """A machine under a name we want, and whether it is the one that this folder's vagrant made."""
+
+    machine: Machine | None
+    ours: bool = False
+    half: bool = False  # made by ours, which was killed before it knew
+
+
+def dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
+
+
+class Vagrant(Bare):
+    """See `kubeup.providers.base.Provider`."""
+
+    name = "vagrant"
+    creates_machines = True
+    preloads = False
+    keeps_data = False  # a machine's disk goes with it
+
+    def __init__(self, settings: Settings, state: State, host: HostFacts) -> None:
+        self.settings, self.state, self.host = settings, state, host
+
+    @property
+    def chosen(self) -> str:
+        return str(self.settings.vagrant.provider)
+
+    @property
+    def folder(self) -> Path:
+        return self.state.folder / files.FOLDER
+
+    @property
+    def tool(self) -> Tool:
+        env = {"VAGRANT_CWD": str(self.folder), "VAGRANT_DOTFILE_PATH": str(self.folder / ".vagrant"), "VAGRANT_VAGRANTFILE": "Vagrantfile",
+               "VAGRANT_DEFAULT_PROVIDER": self.chosen, "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1"}
+        if self.settings.vagrant.home:
+            env["VAGRANT_HOME"] = str(Path(self.settings.vagrant.home).expanduser())
+        return Tool(shell.which("vagrant") or "vagrant", self.folder, tuple(env.items()))
+
+    @property
+    def looking(self) -> Looking:
+        return PROGRAMS[self.chosen]
+
+    # reading
+
+    def nodes(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.wanted())
+
+    def _reach(self, spec: NodeSpec) -> Reach:
+        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
+                     root=self.settings.ssh.root)
+
+    def observe(self) -> Machines:
+        wanted = self.wanted()
+        known = self.tool.providers().get(self.chosen, frozenset())
+        surplus = sorted(known - {spec.name for spec in wanted})
+        found = self._find([*(spec.name for spec in wanted), *surplus])
+        admitted = Admission(self.folder).read()
+        rows = [self._seen(spec, found[spec.name], admitted.get(spec.name, {})) for spec in wanted]
+        rows += [NodeState(name, "worker", "", "surplus", detail="not in the settings") for name in surplus if found[name].ours]
+        containers = self.chosen == "docker"
+        return Machines(tuple(rows), limited=containers and not self.host.sys_resource, containers=containers,
+                        cgroup_driver="cgroupfs" if containers and self.host.cgroup == 1 else "systemd")
+
+    def _find(self, names: Sequence[str]) -> dict[str, Found]:
+        """Each machine by the provider's own program; by vagrant, which takes its time, where that program is not here."""
+        if self.looking.there:
+            with ThreadPoolExecutor(len(names)) as pool:
+                return dict(zip(names, pool.map(self._look, names), strict=True))
+        told = facts.statuses(self.tool.read("status", "--machine-readable").stdout) if self.tool.providers() and self._version() else {}
+        return {name: self._told(name, told.get(name, "")) for name in names}
+
+    def _look(self, name: str) -> Found:
+        known = self.tool.id(name, self.chosen)
+        machine = self.looking.look(known) if known else None
+        if machine:
+            return Found(machine, ours=True)
+        other = self.looking.look(name)
+        return Found(None, half=True) if other and other.folder == str(self.folder) else Found(other)
+
+    def _told(self, name: str, state: str) -> Found:
+        there = state not in facts.GONE
+        return Found(Machine(name, self.tool.id(name, self.chosen), state), ours=True) if there else Found(None)
+
+    def _seen(self, spec: NodeSpec, found: Found, admitted: dict[str, str]) -> NodeState:
+        machine = found.machine
+        if machine is None:
+            return NodeState(spec.name, spec.role, spec.address, "missing", detail=HALF if found.half else "")
+        if not found.ours:
+            return NodeState(spec.name, spec.role, spec.address, "foreign", detail=f"{self.chosen} has one that was made elsewhere")
+        anew = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
+        moved = "" if anew or admitted["address"] == spec.address else f"has the address {admitted['address']}, wanted is {spec.address}"
+        return NodeState(spec.name, spec.role, spec.address, "running" if machine.running else "stopped", self._differs(spec, machine),
+                         UNFINISHED if anew else moved, self._booted(machine), closed=anew)
+
+    def _booted(self, machine: Machine) -> datetime | None:
+        """Since when it runs; where its provider does not tell, since when it is there."""
+        if not machine.running or machine.started:
+            return machine.started
+        try:
+            made = (self.tool.machines / machine.name / self.chosen / "id").stat().st_mtime
+        except OSError:
+            return None
+        return datetime.fromtimestamp(made, UTC)
+
+    @staticmethod
+    def _differs(spec: NodeSpec, machine: Machine) -> tuple[str, ...]:
+        pairs = ((machine.cpus, spec.cpus, "CPUs"), (machine.memory, spec.memory_mb, "MiB"))
+        return tuple(f"{has:g} {what}, wanted {wants}" for has, wants, what in pairs if has and has != wants)
+
+    # whether it can be used
+
+    def probe(self) -> Usable:
+        wrong, fix = self._misfit()
+        return Usable(False, wrong, fix) if wrong else Usable(True, f"Vagrant {dotted(self._version())} with {self.chosen}")
+
+    @property
+    def there(self) -> bool:
+        return "vagrant" in self.host.tools
+
+    @cached_property
+    def _printed_version(self) -> str:
+        return shell.read("vagrant", "--version", ok=None).stdout if self.there else ""
+
+    def _version(self) -> tuple[int, ...]:
+        return facts.version(self._printed_version)
+
+    def _misfit(self) -> tuple[str, str]:
+        """Why machines can't be made here, and the fix; ('', '') where they can."""
+        version = self._version()
+        if not version:
+            packaged = "`inv doctor --fix --set provider=vagrant` installs this distribution's, or "
+            return "vagrant is not installed", (packaged if self.host.distribution.codename in PACKAGED else "") + INSTALL
+        if version < OLDEST:
+            return f"Vagrant {dotted(version)} is too old: {dotted(OLDEST)} is the oldest that is known to do", INSTALL
+        if trouble := self.looking.trouble():
+            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix
+        if self.chosen == "libvirt" and "vagrant-libvirt" not in self.tool.read("plugin", "list").stdout:
+            return "Vagrant's plug-in vagrant-libvirt is not installed", self.looking.fix
+        return "", ""
+
+    def packages(self) -> tuple[str, ...]:
+        if not self.host.distribution.has_apt:
+            return ()
+        own = ("vagrant",) if not self.there and self.host.distribution.codename in PACKAGED else ()
+        return ("openssh-client", *own)
+
+    # planning
+
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+        """What makes the machines as the settings want them. Raises Refused for what would need one to be made anew."""
+        self._refuse(machines)
+        missing = [node for node in machines.nodes if node.state == "missing"]
+        if missing:
+            self._refuse_new(missing)
+        steps = [*self._files(), *(self.host_steps() if missing else ())]
+        bring = self._bring(machines)
+        return [*steps, *bring, *self._resize(machines)]
+
+    def _bring(self, machines: Machines) -> list[Step]:
+        start = [node for node in machines.nodes if node.state in ("missing", "stopped")]
+        admit = [node for node in machines.nodes if node.state == "missing" or node.closed]
+        if not start and not admit:
+            return []
+        names = tuple(node.name for node in start)
+        halves = tuple(node.name for node in start if node.detail == HALF)
+        first = [Step(HALVES, f"remove {', '.join(halves)}", "half made when vagrant was killed", RemoveHalves(halves))] if halves else []
+        reaches = tuple(self._reach(self._spec(node.name)) for node in admit)
+        why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
+        title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
+        return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
+                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0))]
+
+    def _files(self) -> list[Step]:
+        wanted = self._texts()
+        wrong = files.differing(self.folder, wanted)
+        if not wrong:
+            return []
+        return [Step(FILES, f"write {', '.join(wrong)} for Vagrant", f"not in {self.folder} as the settings are now",
+                     files.WriteFiles(self.folder, tuple(wanted.items())), seconds=0)]
+
+    def _texts(self) -> dict[str, str]:
+        names = {spec.name for spec in self.wanted()}
+        there = self.tool.providers().get(self.chosen, frozenset())
+        others = [row for name, row in files.known_machines(self.folder).items() if name in there - names]
+        podman = self.chosen == "docker" and podman_behind()
+        return files.texts(files.machines(self.settings, self.state, self.host, podman, others))
+
+    def host_steps(self) -> Sequence[Step]:
+        """VirtualBox' leave to use the nodes' network, where it lacks that."""
+        network, open_ = self.settings.node_network, self.settings.vagrant.networks_conf == "open"
+        allow = networks.AllowNetwork(network, open_, networks.FILE)
+        if self.chosen != "virtualbox" or allow.already():
+            return []
+        return [Step(NETWORKS, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2)]
+
+    def _resize(self, machines: Machines) -> list[Step]:
+        """A virtual machine takes another size at its next start."""
+        differing = [node for node in machines.nodes if node.differs and node.state == "running"]
+        if not differing:
+            return []
+        names = tuple(node.name for node in differing)
+        why = "; ".join(f"{node.name}: {', '.join(node.differs)}" for node in differing)
+        return [Step("node/resize", f"restart {', '.join(names)} with another size", why,
+                     Do(self.tool, ("reload", "--no-provision", *names)), (FILES, f"node/{self.settings.slug}"), 90)]
+
+    def _refuse(self, machines: Machines) -> None:
+        for provider, names in self.tool.providers().items():
+            if provider != self.chosen:
+                raise Refused(f"{', '.join(sorted(names))} are {provider}'s, the settings want {self.chosen}",
+                              "Vagrant keeps each machine with its provider",
+                              f"`inv down --set vagrant.provider={provider}` first (data is kept), or set vagrant.provider to {provider}")
+        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
+        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
+            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
+                          "what the cluster knew went with it; workers can't join another",
+                          "`inv down` (the database's data is kept), then `inv up`")
+        for node in machines.nodes:
+            self._refuse_node(node)
+
+    def _refuse_node(self, node: NodeState) -> None:
+        if node.state == "foreign":
+            raise Refused(f"a machine named {node.name} is not ours", node.detail,
+                          "give this profile another name (settings.env), or remove that machine where it belongs")
+        if node.state == "surplus":
+            raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
+                          f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
+        if node.detail and node.detail != HALF and not node.closed:
+            raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
+                          "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
+        if node.differs and self.chosen == "docker":
+            raise Refused(f"the node {node.name} has another size than the settings want: {'; '.join(node.differs)}",
+                          "Vagrant gives a container its size when it makes it", "put the settings back; a worker can be made anew: "
+                          f"`inv cluster.remove {node.name}`, then `inv up`")
+
+    def _refuse_new(self, missing: Sequence[NodeState]) -> None:
+        """What would stop vagrant halfway."""
+        wrong, fix = self._misfit()
+        if wrong:
+            raise Refused(wrong, f"{', '.join(node.name for node in missing)} can't be made without", fix)
+        self._refuse_key()
+        # where no network of this machine holds an address, a gateway far away may answer for it
+        near = [node.address for node in missing if any(IPv4Address(node.address) in route.network for route in self.host.routes)]
+        for address in addresses.taken(near):
+            raise Refused(f"the address {address} is taken", "a machine that Vagrant did not make for this profile answers there",
+                          "set network.control_ip to another one, or stop that machine")
+
+    def _refuse_key(self) -> None:
+        """Debian's Vagrant can't read an RSA key in OpenSSH's own format: it would wait for a machine that refuses it."""
+        private, public = self.state.private_key, self.state.public_key
+        if not private.exists() or not public.exists() or not public.read_text(encoding="utf-8").startswith("ssh-rsa"):
+            return
+        if "BEGIN OPENSSH PRIVATE KEY" in private.read_text(encoding="utf-8").partition("\n")[0]:
+            raise Refused(f"the key {private} is in a format that Vagrant's SSH library can't read",
+                          "it is RSA in OpenSSH's own format (net-ssh with OpenSSL 3: rsa#set_key= is incompatible)",
+                          f"write it as PEM, which ssh reads as well: ssh-keygen -p -m PEM -N '' -f {private}")
+
+    def _spec(self, name: str) -> NodeSpec:
+        return next(spec for spec in self.wanted() if spec.name == name)
+
+    # the rest of a machine's life
+
+    def _in_state(self, state: str) -> tuple[str, ...]:
+        return tuple(node.name for node in self.observe().nodes if node.state == state)
+
+    def stop(self) -> Sequence[Step]:
+        running = self._in_state("running")
+        return [self._step(f"stop {', '.join(running)}", "they run", ("halt", *running), 15)] if running else []
+
+    def start(self) -> Sequence[Step]:
+        stopped = self._in_state("stopped")
+        if not stopped:
+            return []
+        up = Up(self.tool, self.chosen, stopped, (), self.state)
+        return [Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)]
+
+    def destroy(self, data: bool) -> Sequence[Step]:
+        names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
+        loses = f"everything on {', '.join(names)}, the database's data included" if data else ""
+        return [self._step(f"remove {', '.join(names)}", "asked for", ("destroy", "--force", *names), 15, loses)] if names else []
+
+    def remove(self, name: str) -> Step:
+        """Take one node away by name."""
+        return self._step(f"remove {name}", "asked for", ("destroy", "--force", name), 8, f"what only {name} holds")
+
+    def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
+        if not self._version():
+            raise Refused("vagrant is not installed", "it made these machines", self._misfit()[1])
+        return Step(f"node/{self.settings.slug}", title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
+
+    def own(self, *words: str) -> Own:
+        if words[0] != "snapshot":
+            return super().own(*words)
+        if self.chosen not in SNAPSHOTS:
+            raise UsageError(f"Vagrant's provider {self.chosen} has no snapshots", f"there are some with {' and '.join(SNAPSHOTS)}",
+                             "`inv down` keeps the database's data, if that is what you want to keep")
+        return self.tool.does(*words)

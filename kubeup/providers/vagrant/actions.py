@@ -1,0 +1,173 @@
+"""What is done through vagrant: each action is one of its commands, in the profile's folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import shell, ssh
+from kubeup.errors import CommandError, KubeupError
+from kubeup.facts import vagrant as facts
+from kubeup.plan import Log
+from kubeup.providers.base import Own
+from kubeup.ssh import Reach
+from kubeup.state import State, write_private
+
+UP_SECONDS = 3600.0  # where a box has to be fetched first
+PROVISIONER = "kubeup"
+ADMITTED = "admitted.json"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The vagrant that is used, the profile's folder and its environment."""
+
+    path: str
+    folder: Path
+    env: tuple[tuple[str, str], ...]
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        return (self.path, *words)
+
+    def read(self, *words: str, timeout: float = 120) -> shell.Output:
+        return shell.read(*self.argv(*words), env=dict(self.env), ok=None, timeout=timeout)
+
+    def does(self, *words: str, timeout: float = 600) -> Own:
+        return Own(self.argv(*words), self.env, timeout)
+
+    def write(self, *words: str, log: Log, timeout: float = UP_SECONDS) -> str:
+        """Run a command that changes something; what Vagrant has words of its own for gets its advice."""
+        try:
+            return shell.write(*self.argv(*words), env=dict(self.env), log=log, timeout=timeout)
+        except CommandError as error:
+            error.next = facts.advice(error.stderr) or f"{error.next}; by hand: cd {self.folder} && vagrant {words[0]}"
+            raise
+
+    @property
+    def machines(self) -> Path:
+        """Where vagrant keeps which machine is which."""
+        return self.folder / ".vagrant" / "machines"
+
+    def id(self, name: str, provider: str) -> str:
+        """The provider's own name for a machine; '' where vagrant knows none."""
+        try:
+            return (self.machines / name / provider / "id").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    def provisioned(self, name: str, provider: str) -> bool:
+        """Whether a machine was made to the end: vagrant leaves a mark when its provisioners have run."""
+        return (self.machines / name / provider / "action_provision").exists()
+
+    def providers(self) -> dict[str, frozenset[str]]:
+        """Which machines vagrant knows, by provider."""
+        found: dict[str, set[str]] = {}
+        for path in self.machines.glob("*/*/id"):
+            found.setdefault(path.parts[-2], set()).add(path.parts[-3])
+        return {provider: frozenset(names) for provider, names in found.items()}
+
+
+@dataclass(frozen=True)
+class Admission:
+    """On which machine, at which address, the host key on record was read: a machine made anew has another id."""
+
+    folder: Path
+
+    def read(self) -> dict[str, dict[str, str]]:
+        try:
+            found: dict[str, dict[str, str]] = dict(json.loads((self.folder / ADMITTED).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
+        return found
+
+    def add(self, name: str, machine: str, address: str) -> None:
+        write_private(self.folder / ADMITTED, json.dumps({**self.read(), name: {"id": machine, "address": address}}, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Up:
+    """Start machines, making those that are missing; the host keys of new ones are on record afterwards.
+
+    Vagrant's own connection is trusted for that: it has just made the machine and let itself in. Its provisioner prints the key.
+    """
+
+    tool: Tool
+    provider: str
+    start: tuple[str, ...]
+    admit: tuple[Reach, ...]
+    state: State
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"cd {self.tool.folder} && {shell.shown(self._argv(), 1000)}",) if self.start else ()
+
+    def _argv(self) -> tuple[str, ...]:
+        return self.tool.argv("up", "--provider", self.provider, *self.start)
+
+    def run(self, log: Log) -> None:
+        keys = facts.host_keys(self.tool.write(*self._argv()[1:], log=log)) if self.start else {}
+        halfway = [reach.name for reach in self.admit if reach.name not in self.start and not self.tool.provisioned(reach.name, self.provider)]
+        if halfway:  # vagrant stopped in the middle: only a start does all that comes after
+            keys |= facts.host_keys(self.tool.write("reload", *halfway, log=log))
+        silent = [reach.name for reach in self.admit if reach.name not in keys]
+        if silent:  # made by hand, or a run ended before it had written this down
+            keys |= facts.host_keys(self.tool.write("provision", "--provision-with", PROVISIONER, *silent, log=log))
+        for reach in self.admit:
+            self._admit(reach, keys.get(reach.name, ""))
+
+    def _admit(self, reach: Reach, key: str) -> None:
+        if not key:
+            raise KubeupError(f"the host key of {reach.name} is not known", "vagrant up did not print it",
+                              f"look at the machine: cd {self.tool.folder} && vagrant ssh {reach.name}")
+        ssh.remember(self.state, [ssh.known_hosts_line(reach, key)])
+        Admission(self.tool.folder).add(reach.name, self.tool.id(reach.name, self.provider), reach.address)
+
+
+@dataclass(frozen=True)
+class Do:
+    """A command of vagrant on machines."""
+
+    tool: Tool
+    words: tuple[str, ...]
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"cd {self.tool.folder} && {shell.shown(self.tool.argv(*self.words), 1000)}",)
+
+    def run(self, log: Log) -> None:
+        self.tool.write(*self.words, log=log)
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Give a container other limits, which Vagrant could only by making it anew; nothing on it is lost."""
+
+    name: str
+    cpus: int
+    memory: int
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        return ("docker", "update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
+
+
+
+
+@dataclass(frozen=True)
+class RemoveHalves:
+    """Remove containers whose vagrant was killed before it had written down that it made them."""
+
+    names: tuple[str, ...]
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def run(self, log: Log) -> None:
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        return ("docker", "rm", "--force", "--volumes", *self.names)

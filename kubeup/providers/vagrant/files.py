@@ -1,0 +1,93 @@
+"""What vagrant is started from: a Vagrantfile that is always the same, and machines.json with everything the settings say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubeup import engine as engines
+from kubeup.engine import STOP_SIGNAL
+from kubeup.facts import vagrant as facts
+from kubeup.facts.host import HostFacts
+from kubeup.plan import Log
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.state import PROJECT, State, write_private
+
+HERE = Path(__file__).parent
+COPIED = ("Vagrantfile", "machine.sh")
+FOLDER, MACHINES = "vagrant", "machines.json"
+PUBLIC = 0o644  # nothing in them is secret: keys are named, not held
+
+
+@dataclass(frozen=True)
+class WriteFiles:
+    """Put the Vagrantfile and what it reads into the profile's folder."""
+
+    folder: Path
+    texts: tuple[tuple[str, str], ...]
+
+    def already(self) -> str:
+        return "" if differing(self.folder, dict(self.texts)) else "there"
+
+    def run(self, log: Log) -> None:
+        for name, text in self.texts:
+            write_private(self.folder / name, text, PUBLIC)
+        log(f"in {self.folder}")
+
+
+def differing(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of files that are missing or other than they should be."""
+    return tuple(name for name, text in texts.items() if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text)
+
+
+def texts(machines: dict[str, Any]) -> dict[str, str]:
+    copied = {name: (HERE / name).read_text(encoding="utf-8") for name in COPIED}
+    return {**copied, MACHINES: json.dumps(machines, indent=2) + "\n"}
+
+
+def known_machines(folder: Path) -> dict[str, dict[str, Any]]:
+    """Machines by name as they were written the last time; {} where nothing was."""
+    try:
+        rows = json.loads((folder / MACHINES).read_text(encoding="utf-8"))["machines"]
+        return {str(row["name"]): dict(row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def machines(settings: Settings, state: State, host: HostFacts, podman: bool, others: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """machines.json as data. `others`: machines that are there and no longer in the settings, so that vagrant can remove them."""
+    chosen, containers = settings.vagrant, settings.vagrant.provider == "docker"
+    return {
+        "provider": chosen.provider,
+        "box": settings.software.box,
+        "box_version": chosen.box_version,
+        "image": chosen.image,
+        "boot_timeout": chosen.boot_timeout,
+        "linked_clone": chosen.linked_clone,
+        "netmask": str(settings.node_network.netmask) if not containers else settings.node_network.prefixlen,
+        "private_key": str(state.private_key),
+        "public_key": str(state.public_key),
+        "users": [settings.ssh.user, *(["root"] if settings.ssh.root else [])],
+        # a container has those of its engine
+        "name_servers": [] if containers else [str(one) for one in settings.network.dns_servers],
+        "shared_folders": [{"host": str(PROJECT / Path(one.host_path).expanduser()), "guest": one.vm_path} for one in settings.shared_folders],
+        "machines": [*(_machine(spec, host, str(state.folder / FOLDER) if containers else "", podman) for spec in settings.nodes_list()), *others],
+    }
+
+
+def _machine(spec: NodeSpec, host: HostFacts, label: str, podman: bool) -> dict[str, Any]:
+    """A machine; with a `label` for the container that it is."""
+    row: dict[str, Any] = {"name": spec.name, "address": spec.address, "cpus": spec.cpus, "memory": spec.memory_mb}
+    if not label:
+        return row
+    # docker's `network connect` has no hardware address, podman's has
+    mac = {"mac": "02:00:" + ":".join(f"{int(part):02x}" for part in spec.address.split("."))} if podman else {}
+    # podman writes /etc/hosts anew at each start
+    hosts = ["--no-hosts"] if podman else []
+    limits = ["--cpus", str(spec.cpus), "--memory", f"{spec.memory_mb}m", "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
+              "--label", f"{facts.FOLDER}={label}"]
+    return {**row, **mac, "create_args": [*limits, *hosts, *engines.container_options(host, podman)]}

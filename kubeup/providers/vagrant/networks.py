@@ -1,0 +1,94 @@
+"""VirtualBox' networks.conf on this machine: read, and written whole or not at all, by root."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from kubeup import shell
+from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.facts import networks_conf
+from kubeup.plan import Log
+
+FILE = Path("/etc/vbox/networks.conf")
+# arguments: the file itself (not a link to it), mode, user and group; its new content by standard input
+WRITE = (
+    'set -eu; folder=$(dirname "$1"); mkdir -p "$folder"; part=$(mktemp "$folder/.networks.conf.XXXXXX"); trap \'rm -f "$part"\' EXIT; '
+    'cat >"$part"; chmod "$2" "$part"; [ "$(id -u)" != 0 ] || chown "$3:$4" "$part"; mv -f "$part" "$1"; trap - EXIT'
+)
+NEW = (0o644, 0, 0)  # mode, user and group of a file that was not there
+
+
+def read(path: Path = FILE) -> str | None:
+    """The file's text, every byte kept; None where there is no file."""
+    try:
+        return path.read_bytes().decode("utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KubeupError(f"{path} can't be read", error.strerror or str(error), f"look at it: ls -l {path}") from None
+
+
+@dataclass(frozen=True)
+class AllowNetwork:
+    """Let VirtualBox use a network: one line more, all others as they are, also where the file is a link."""
+
+    network: IPv4Network
+    open: bool = False
+    path: Path = FILE
+
+    @property
+    def wanted(self) -> IPv4Network:
+        return networks_conf.EVERYTHING if self.open else self.network
+
+    def found(self) -> str:
+        """What the file allows, in words."""
+        text = read(self.path)
+        if text is None:
+            return f"there is no {self.path}, so {networks_conf.DEFAULT} is all that is allowed"
+        return f"{self.path} allows {', '.join(map(str, networks_conf.ranges(text))) or 'no IPv4 address'}"
+
+    def already(self) -> str:
+        return "allowed" if networks_conf.allows(read(self.path), self.wanted) else ""
+
+    def commands(self) -> tuple[str, ...]:
+        line = networks_conf.OPEN if self.open else self.network
+        return (f"sudo mkdir -p {self.path.parent} && echo '* {line}' | sudo tee -a {self.path}",)
+
+    def run(self, log: Log) -> None:
+        text = networks_conf.allowing(read(self.path), self.network, self.open)
+        target = self.path.resolve()
+        mode, user, group = _kept(target)
+        data = text.encode("utf-8", errors="surrogateescape")
+        self._as_root(_writable(target), "sh", "-c", WRITE, "write", str(target), f"{mode:o}", str(user), str(group), data=data, log=log)
+        if not self.already():
+            raise KubeupError(f"{self.path} does not allow {self.wanted}", "somebody else wrote it at the same moment", "run the same again")
+
+    def _as_root(self, unaided: bool, *argv: str, data: bytes, log: Log) -> None:
+        by_hand = f"as root, type: {self.commands()[0].replace('sudo ', '')}"
+        if not unaided and shell.which("sudo") is None:
+            raise Refused(f"{self.path} can be changed by root only", "sudo is not installed", by_hand)
+        words = argv if unaided else ("sudo", "-n", "--", *argv)
+        try:
+            shell.write(*words, stdin=data, log=log)
+        except CommandError as error:
+            if unaided:
+                raise
+            raise Refused(f"{self.path} can be changed by root only", f"sudo does not let us: {error.stderr.strip()}",
+                          f"type this, and run the same again: {self.commands()[0]}") from None
+
+
+def _kept(target: Path) -> tuple[int, int, int]:
+    """Mode, user and group that the file has."""
+    if not target.exists():
+        return NEW
+    found = target.stat()
+    return found.st_mode & 0o7777, found.st_uid, found.st_gid
+
+
+def _writable(target: Path) -> bool:
+    """Whether this user may put a file there, or the first folder that is missing."""
+    folder = next(parent for parent in target.parents if parent.exists())
+    return os.access(folder, os.W_OK) and (os.geteuid() == 0 or not target.exists() or target.stat().st_uid == os.geteuid())

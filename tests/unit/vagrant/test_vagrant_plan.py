@@ -1,0 +1,267 @@
+"""Plans for machines that Vagrant makes, as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, SANDBOX, commands, error_of, node, settings, state, three
+
+from kubeup import ssh
+from kubeup.errors import Refused, UsageError
+from kubeup.facts.host import Route
+from kubeup.facts.vagrant import Machine
+from kubeup.plan import Step
+from kubeup.providers.base import Machines, Needed, NodeState
+from kubeup.providers.vagrant import HALF, UNFINISHED, Vagrant, files, networks
+from kubeup.providers.vagrant.actions import Admission
+from kubeup.settings import check_provider
+
+NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
+DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
+    """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the nodes' addresses."""
+    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: "")
+    monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: False)
+    monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: ())
+    monkeypatch.setattr(networks, "FILE", tmp_path / "networks.conf")
+
+    def made(keys: str = "provider: vagrant", version: str = "Vagrant 2.3.4", host: object = DESKTOP) -> Vagrant:
+        provider = Vagrant(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
+        provider.__dict__["_printed_version"] = version
+        return provider
+
+    return made
+
+
+def plan(provider: Vagrant, machines: Machines) -> list[Step]:
+    return list(provider.plan(machines, Needed()))
+
+
+def known(provider: Vagrant, *names: str, by: str = "virtualbox") -> None:
+    """As vagrant leaves it: which machine is which."""
+    for name in names:
+        path = provider.tool.machines / name / by / "id"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"id-of-{name}")
+
+
+def written(provider: Vagrant) -> None:
+    files.WriteFiles(provider.folder, tuple(provider._texts().items())).run(lambda line: None)
+
+
+def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    steps = plan(provider, three("missing"))
+    assert [step.id for step in steps] == ["vagrant/files", "node/dev"]
+    assert steps[1].title == "bring up dev-control, dev-worker-1, dev-worker-2 with Vagrant (virtualbox)"
+    assert commands(steps[1:]) == [f"cd {provider.folder} && /usr/bin/vagrant up --provider virtualbox dev-control dev-worker-1 dev-worker-2"]
+    assert {"ssh/key", "vagrant/files", "host/networks"} <= set(steps[1].needs)
+
+
+def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    written(provider)
+    assert plan(provider, three()) == []
+
+
+def test_an_address_that_virtualbox_does_not_allow_by_itself(make: Callable[..., Vagrant]) -> None:
+    provider = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}")
+    found = {step.id: step for step in plan(provider, three("missing"))}["host/networks"]
+    assert found.title == "let VirtualBox use 192.168.100.0/24" and found.reason.endswith("so 192.168.56.0/21 is all that is allowed")
+    libvirt = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}\nvagrant: {provider: libvirt}")
+    assert libvirt.host_steps() == []
+
+
+def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    written(provider)
+    (step,) = plan(provider, Machines((node(NAMES[0], "stopped"), node(NAMES[1], detail=UNFINISHED, closed=True), node(NAMES[2]))))
+    assert step.action.start == (NAMES[0],) and [reach.name for reach in step.action.admit] == [NAMES[1]]  # type: ignore[attr-defined]
+    assert step.reason == f"dev-control is stopped; dev-worker-1 {UNFINISHED}"
+
+
+def test_another_size(make: Callable[..., Vagrant]) -> None:
+    bigger = Machines((node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[1]), node(NAMES[2])))
+    steps = plan(make(), bigger)
+    assert commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control") and steps[-1].id.startswith("node/")
+    refused = error_of(plan, make(DOCKER), bigger)
+    assert isinstance(refused, Refused) and "2 CPUs, wanted 3" in refused.what
+
+
+@pytest.mark.parametrize(("machines", "what", "next_"), [
+    (Machines((node(NAMES[0], "missing"), node(NAMES[1]), node(NAMES[2]))), "the control plane dev-control is gone", "inv down"),
+    (Machines((node(NAMES[0], "foreign", detail="made elsewhere"),)), "a machine named dev-control is not ours", "settings.env"),
+    (Machines((node(NAMES[0]), NodeState("dev-worker-3", "worker", "", "surplus"))), "dev-worker-3 is not in the settings", "inv cluster.remove"),
+    (Machines((node(NAMES[0], detail="has the address 192.168.60.9, wanted is 192.168.60.10"),)), "has the address 192.168.60.9", "control_ip"),
+])  # fmt: skip
+def test_what_is_refused(make: Callable[..., Vagrant], machines: Machines, what: str, next_: str) -> None:
+    error = error_of(plan, make(), machines)
+    assert isinstance(error, Refused) and what in error.what and next_ in error.next
+
+
+def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant]) -> None:
+    error = error_of(plan, make(version=""), three("missing"))
+    assert error.what == "vagrant is not installed" and "inv doctor --fix --set provider=vagrant" in error.next
+    error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
+    assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
+    assert make(version="Vagrant 2.4.1").probe().ok
+
+
+def test_an_address_that_is_taken(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2])
+    there = replace(DESKTOP, routes=(Route(IPv4Network("192.168.60.0/24"), "vboxnet0"),))
+    assert error_of(plan, make(host=there), three("missing")).what == "the address 192.168.60.11 is taken"
+    assert plan(make(), three("missing"))  # no network of theirs is there yet: whoever answers is somebody's gateway
+
+
+def test_a_key_in_a_format_that_vagrant_cannot_read(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    provider.state.folder.mkdir(parents=True)
+    provider.state.private_key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    provider.state.public_key.write_text("ssh-rsa AAAA ana\n")
+    error = error_of(plan, provider, three("missing"))
+    assert "can't read" in error.what and "ssh-keygen -p -m PEM" in error.next
+    provider.state.public_key.write_text("ssh-ed25519 AAAA ana\n")  # of these it can
+    assert plan(provider, three("missing"))
+    provider.state.private_key.write_text("-----BEGIN RSA PRIVATE KEY-----\n")
+    provider.state.public_key.write_text("ssh-rsa AAAA ana\n")
+    assert plan(provider, three("missing"))
+
+
+def test_machines_of_another_provider(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    known(provider, *NAMES, by="libvirt")
+    assert "inv down --set vagrant.provider=libvirt" in error_of(plan, provider, three("missing")).next
+
+
+def test_machines_json_tells_what_the_settings_say(make: Callable[..., Vagrant], tmp_path: Path) -> None:
+    keys = """
+    provider: vagrant
+    shared_folders: [{host_path: ./shared, vm_path: /home/vagrant/shared}]
+    ssh: {user: ana, root: true}
+    nodes: {control: {cpu: 3, memory: 3000}, workers: {count: 1}}
+    network: {control_ip: 192.168.61.20, node_cidr: 192.168.60.0/23}
+    software: {box: debian/bookworm64}
+    vagrant: {box_version: "12.2024", linked_clone: false}
+    """
+    found = json.loads(make(keys)._texts()["machines.json"])
+    assert found["machines"] == [{"name": "dev-control", "address": "192.168.61.20", "cpus": 3, "memory": 3000},
+                                 {"name": "dev-worker-1", "address": "192.168.61.21", "cpus": 2, "memory": 4096}]
+    assert found["users"] == ["ana", "root"] and found["netmask"] == "255.255.254.0" and found["name_servers"] == ["8.8.8.8", "1.1.1.1"]
+    assert (found["box"], found["box_version"], found["linked_clone"]) == ("debian/bookworm64", "12.2024", False)
+    assert found["shared_folders"][0]["host"].endswith("/shared") and found["private_key"] == str(tmp_path / "state" / "id_rsa")
+
+
+def test_a_container_gets_what_systemd_needs_in_one(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = json.loads(make(DOCKER)._texts()["machines.json"])["machines"][0]
+    assert "mac" not in plain and plain["create_args"][:4] == ["--cpus", "2", "--memory", "4096m"] and "--no-hosts" not in plain["create_args"]
+    monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: True)
+    behind = json.loads(make(DOCKER, host=SANDBOX)._texts()["machines.json"])["machines"][0]
+    assert behind["mac"] == "02:00:c0:a8:3c:0a" and {"--no-hosts", "--systemd=false", "nofile=20000:20000"} <= set(behind["create_args"])
+
+
+def test_a_machine_that_left_the_settings_stays_known_until_it_is_removed(make: Callable[..., Vagrant]) -> None:
+    before = make()
+    written(before)
+    known(before, *NAMES)
+    after = make("provider: vagrant\nnodes: {workers: {count: 1}}")
+    rows = json.loads(after._texts()["machines.json"])["machines"]
+    assert [row["name"] for row in rows] == list(NAMES)
+    assert commands([after.remove(NAMES[2])])[0].endswith("vagrant destroy --force dev-worker-2")
+
+
+def test_removing_names_what_is_lost(make: Callable[..., Vagrant]) -> None:
+    provider = make()
+    assert provider.destroy(data=True) == []
+    known(provider, *NAMES)
+    (kept,), (lost,) = provider.destroy(data=False), provider.destroy(data=True)
+    assert not kept.loses and "database's data included" in lost.loses
+    assert commands([kept])[0].endswith("vagrant destroy --force dev-control dev-worker-1 dev-worker-2")
+
+
+def test_snapshots_where_there_are_some(make: Callable[..., Vagrant]) -> None:
+    assert make().own("snapshot", "save", "before").argv[1:] == ("snapshot", "save", "before")
+    assert isinstance(error_of(make(DOCKER).own, "snapshot", "list"), UsageError)
+    assert "minikube's" in error_of(make().own, "dashboard").why
+
+
+def test_docker_needs_an_image_and_one_release_is_pinned(tmp_path: Path) -> None:
+    wrong = check_provider(settings(tmp_path, "vagrant: {provider: docker}"), "vagrant")
+    assert [problem.key for problem in wrong if problem.severity == "error"] == ["vagrant.image"]
+    assert [problem.key for problem in check_provider(settings(tmp_path, "software: {kubernetes: 1.26.9}"), "vagrant")
+            if problem.severity == "error"] == ["software.kubernetes"]  # fmt: skip
+
+
+def test_packages_only_where_the_distribution_has_vagrant(make: Callable[..., Vagrant]) -> None:
+    assert make(host=replace(DESKTOP, tools=frozenset({"vagrant"}))).packages() == ("openssh-client",)
+    assert make().packages() == ("openssh-client", "vagrant")
+    newer = replace(DESKTOP, distribution=replace(DESKTOP.distribution, codename="trixie"))
+    assert make(host=newer).packages() == ("openssh-client",)
+
+
+def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines: dict[str, Machine],
+         keys: str = "provider: vagrant") -> dict[str, NodeState]:
+    """What is observed where the provider's program knows these machines, by id or name."""
+    provider = make(keys)
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name: machines.get(name))
+    return {node.name: node for node in provider.observe().nodes}
+
+
+def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    for number, name in enumerate(NAMES[:2]):
+        Admission(provider.folder).add(name, f"id-of-{name}", f"192.168.60.{10 + number}")
+        ssh.remember(provider.state, [f"192.168.60.{10 + number} ssh-ed25519 AAAA"])
+    started = datetime(2024, 2, 11, 18, 2, tzinfo=UTC)
+    found = seen(make, monkeypatch, {
+        "id-of-dev-control": Machine(NAMES[0], "id-of-dev-control", "running", 2, 4096, started),
+        "id-of-dev-worker-1": Machine(NAMES[1], "id-of-dev-worker-1", "poweroff", 3, 4096),
+        "id-of-dev-worker-2": Machine(NAMES[2], "id-of-dev-worker-2", "running", 2, 4096),
+    })  # fmt: skip
+    assert found[NAMES[0]] == NodeState(NAMES[0], "control", "192.168.60.10", "running", booted=started)
+    assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == ("stopped", ("3 CPUs, wanted 2",), None)
+    # never let in; its provider does not tell since when it runs
+    assert found[NAMES[2]].closed and found[NAMES[2]].detail == UNFINISHED and found[NAMES[2]].booted is not None
+
+
+def test_machines_lost_foreign_made_anew_and_moved(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    for number, name in enumerate(NAMES):
+        address = "192.168.60.99" if number == 2 else f"192.168.60.{10 + number}"
+        Admission(provider.folder).add(name, "another id" if number == 1 else f"id-of-{name}", address)
+        ssh.remember(provider.state, [f"192.168.60.{10 + number} ssh-ed25519 AAAA"])
+    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES[1:]}
+    found = seen(make, monkeypatch, machines)
+    assert [found[name].state for name in NAMES] == ["missing", "running", "running"]
+    assert found[NAMES[1]].closed  # vagrant made it anew: its host key is read again
+    assert found[NAMES[2]].detail == "has the address 192.168.60.99, wanted is 192.168.60.12" and not found[NAMES[2]].closed
+    foreign = seen(make, monkeypatch, {NAMES[0]: Machine(NAMES[0], "of somebody else", "running", 2, 4096)})
+    assert foreign[NAMES[0]].state == "foreign" and "made elsewhere" in foreign[NAMES[0]].detail
+
+
+def test_a_container_whose_vagrant_was_killed_before_it_knew(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make(DOCKER)
+    half = Machine(NAMES[1], "some id", "running", 2, 4096, folder=str(provider.folder))
+    found = seen(make, monkeypatch, {NAMES[1]: half}, DOCKER)
+    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[NAMES[0]].detail == ""
+    steps = {step.id: step for step in plan(provider, Machines(tuple(found.values())))}
+    assert commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"] and "vagrant/halves" in steps["node/dev"].needs
+
+
+def test_a_machine_more_than_the_settings_want(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    known(make(), *NAMES)
+    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES}
+    found = seen(make, monkeypatch, machines, "provider: vagrant\nnodes: {workers: {count: 1}}")
+    assert found[NAMES[2]].state == "surplus"
