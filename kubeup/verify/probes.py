@@ -151,7 +151,7 @@ def manifest(probe: Probe, image: str, run: str) -> dict[str, Any]:
         "spec": {
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_on(probe.node)]}}},
             "tolerations": [{"operator": "Exists"}],
-            "restartPolicy": "Never", "activeDeadlineSeconds": 300, "terminationGracePeriodSeconds": 0,
+            "restartPolicy": "OnFailure", "activeDeadlineSeconds": 300, "terminationGracePeriodSeconds": 0,
             "enableServiceLinks": False, "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [_container(probe.node, image)],

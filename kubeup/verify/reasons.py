@@ -8,6 +8,7 @@ from typing import Any
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 # states that another second of waiting does not heal
 HOPELESS = (*IMAGE_REASONS, "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
+START_TRIES = 3
 
 
 def pod_ready(item: dict[str, Any]) -> bool:
@@ -26,8 +27,13 @@ def pod_trouble(item: dict[str, Any]) -> str:
 
 def hopeless(item: dict[str, Any]) -> bool:
     """Whether the pod will not become ready by waiting."""
-    waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {}))}
+    waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {})) if not _tried_again(row)}
     return item.get("status", {}).get("phase") == "Failed" or bool(waiting & set(HOPELESS))
+
+
+def _tried_again(row: dict[str, Any]) -> bool:
+    """Whether the runtime could not start a container at all, and has not tried often: under load the next try may well do."""
+    return bool(_ended(row).get("reason") == "StartError" and row.get("restartCount", 0) < START_TRIES)
 
 
 def image_missing(item: dict[str, Any]) -> bool:
@@ -53,7 +59,8 @@ def last_event(items: Iterable[dict[str, Any]]) -> str:
 def _failed(status: dict[str, Any]) -> str:
     if status.get("phase") != "Failed":
         return ""
-    return ": ".join(text for text in (status.get("reason", "Failed"), status.get("message", "")) if text)
+    ends = [_end(_ended(row)) for row in _rows(status)]
+    return ": ".join(text for text in (status.get("reason", "Failed"), status.get("message", ""), *ends) if text)
 
 
 def _unscheduled(item: dict[str, Any]) -> str:
@@ -65,7 +72,7 @@ def _unscheduled(item: dict[str, Any]) -> str:
 
 def _containers(status: dict[str, Any]) -> str:
     for row in _rows(status):
-        waiting, ended = _state(row, "waiting"), _state(row, "terminated") or row.get("lastState", {}).get("terminated", {})
+        waiting, ended = _state(row, "waiting"), _ended(row)
         if waiting.get("reason", "") not in ("", "ContainerCreating", "PodInitializing"):
             return ": ".join(text for text in (waiting["reason"], waiting.get("message", "") or _end(ended)) if text)
         if ended and ended.get("exitCode"):
@@ -75,7 +82,16 @@ def _containers(status: dict[str, Any]) -> str:
 
 
 def _end(ended: dict[str, Any]) -> str:
-    return f"{ended.get('reason', 'Error')}, exit status {ended['exitCode']}" if "exitCode" in ended else ""
+    if "exitCode" not in ended:
+        return ""
+    said = f", {ended['message'].strip()[:300]}" if ended.get("message") else ""
+    return f"{ended.get('reason', 'Error')}, exit status {ended['exitCode']}{said}"
+
+
+def _ended(row: dict[str, Any]) -> dict[str, Any]:
+    """How a container ended last; {} where it did not."""
+    found: dict[str, Any] = _state(row, "terminated") or row.get("lastState", {}).get("terminated", {})
+    return found
 
 
 def _probing(item: dict[str, Any]) -> str:
