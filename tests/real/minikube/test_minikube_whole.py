@@ -36,6 +36,7 @@ def test_the_databases_pod_comes_back_to_its_data(cluster: OnMinikube) -> None:
     assert node == WORKER
 
 
+@pytest.mark.long
 def test_a_node_deleted_behind_our_back_comes_back_with_its_data(cluster: OnMinikube) -> None:
     number = cluster.add_product("kept over a lost node")
     cluster.podman("rm", "--force", "--time", "10", WORKER)
