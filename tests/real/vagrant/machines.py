@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,14 +99,13 @@ class OnVagrant(Tasks):
 
     def changed(self, *words: str) -> dict[str, int]:
         """How much a run of the play changed on each node."""
-        from kubeup.provision.play import environment
+        playbook = str(ROOT / "ansible" / "site.yml")
+        return changed(self.ansible("ansible-playbook", *words, playbook))
 
-        playbook = str(Path(__file__).parents[3] / "ansible" / "site.yml")
-        said = output("env", *(f"{key}={value}" for key, value in environment().items()), "ansible-playbook", "-i",
-                      str(self.state / "inventory.yml"), *words, playbook, timeout=600)
-        from kubeup.provision.play import changed
-
-        return changed(said)
+    def ansible(self, program: str, *words: str) -> str:
+        """Ansible as a person types it, with the inventory that kubeup has made."""
+        told = (f"{key}={value}" for key, value in environment().items())
+        return output("env", *told, str(Path(sys.executable).with_name(program)), "-i", str(self.state / "inventory.yml"), *words, timeout=600)
 
     def power_cut(self, *names: str) -> None:
         """As when the plug is pulled."""
