@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from kubeup import engine as engines
 from kubeup import machine
 from kubeup import state as states
+from kubeup.db.passwords import Passwords
+from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
@@ -94,6 +96,16 @@ class Project:
         """The application with the passwords of `.env`."""
         return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place), self.kubectl,
                           lambda: self.provider.observe().boots)
+
+    @property
+    def server(self) -> Server:
+        """The database's server, where it runs."""
+        database = self.settings.database
+        return Server(Pod(self.kubectl), database.name, database.user, self.state.secrets)
+
+    @property
+    def passwords(self) -> Passwords:
+        return Passwords(self.server, self.deployment)
 
     def remember_choices(self) -> None:
         """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeup import cluster, secrets, shell
+from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import MANAGED, PARTS
 from kubeup.errors import KubeupError, UsageError
@@ -41,8 +42,8 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     else:
         steps += loads.plan(images, tuple(spec.name for spec in project.provider.wanted()), facts.images, project.provider.load)
     diff = None if generated else project.deployment.diff(parts)
-    applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts)
-    look = data_steps(project, (secrets.STEP,)) if any(step.id == "deploy/db" for step in applied) else []
+    applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts, carry=lambda: passwords.carry(project.passwords))
+    look = data_steps(project, (secrets.STEP, passwords.SET)) if any(step.id == "deploy/db" for step in applied) else []
     return plan_of(steps, look, applied)
 
 

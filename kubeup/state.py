@@ -51,6 +51,10 @@ class State:
         return self.folder / "data.tar.gz"
 
     @property
+    def backups(self) -> Path:
+        return self.folder / "backups"
+
+    @property
     def secrets(self) -> Path:
         """The one source of passwords, in python-dotenv's syntax, beside the project's own files and ignored by git."""
         return PROJECT / ".env"

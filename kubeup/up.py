@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kubeup import cluster, packages, secrets
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
+from kubeup.db import passwords
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, Refused
@@ -93,15 +94,18 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
     needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
-    applied = apply.plan(project.deployment, diff if facts.answers else None, needs)
+    applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
     if any(step.id == "deploy/db" for step in applied):
-        steps += data_steps(project, needs)
+        steps += data_steps(project, (*needs, passwords.SET))
     falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
 
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
-    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there."""
+    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    if secrets.pending(project.state.secrets):
+        raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
+                      "`inv db.rotate` finishes it; whatever runs, goes on running until then")
     generated = secrets.plan(project.state.secrets)
     if generated and any(one.app == "db" for one in facts.workloads):
         raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
