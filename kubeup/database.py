@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kubeup import packages, secrets, shell
 from kubeup.converge import carry_out
 from kubeup.db import backups, passwords, restore, schema
+from kubeup.db import machine as machines
 from kubeup.db import server as servers
 from kubeup.db.backups import Listed
+from kubeup.db.machine import Machine
 from kubeup.db.server import LEAVE, ROOT, SHELL
 from kubeup.deploy import apply
 from kubeup.errors import KubeupError, Refused
+from kubeup.images import build as builds
 from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import Project
+from kubeup.project import VM, Project
 from kubeup.report import Report
 
 
@@ -45,6 +48,22 @@ def migrated(project: Project) -> Plan:
     return plan_of([Step("db/migrate", "bring the tables up to what the API wants", "asked for", action, seconds=3)])
 
 
+def on_machine(project: Project) -> Plan:
+    """The service on the machine with the role `db`, whether or not it is the one in use."""
+    machine = project.machine
+    generated = secrets.plan(project.state.secrets)
+    image = tuple(one for one in project.images if one.part == "db")
+    built = builds.plan(image, project.builder)
+    steps = [*generated, *built, *machines.plan(machine, _seen(machine, bool(generated)))]
+    return plan_of(steps)
+
+
+def _seen(machine: Machine, generating: bool) -> machines.Found:
+    """Without passwords its files can't be compared: then there is no service of ours, either."""
+    found = machine.look()
+    return replace(found, files={}) if generating else found
+
+
 def rotation(project: Project) -> Plan:
     """New passwords, everywhere one after the other; what an interrupted run has done is not done again."""
     held, env = project.passwords, project.state.secrets
@@ -70,8 +89,12 @@ def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
 
 
 def _deploy(project: Project, needs: tuple[str, ...]) -> list[Step]:
-    return [Step(f"deploy/{part}", f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
-            for part in ("db", "api")]
+    steps = [Step(f"deploy/{part}", f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
+             for part in ("db", "api")]
+    if project.database_on == VM:
+        node = project.machine.place.node
+        steps.append(Step(machines.SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
+    return steps
 
 
 def rotate(project: Project, out: Report, **how: bool) -> None:

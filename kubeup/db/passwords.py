@@ -50,6 +50,11 @@ class Passwords:
         name = "MYSQL_ROOT_PASSWORD"
         return list(dict.fromkeys(filter(None, (found.get(secrets.next_of(name)), found.get(name), deployed(self.deployment).get(name)))))
 
+    def accept(self, also: Mapping[str, str] | None = None) -> None:
+        """Let data in the cluster be started with these; a machine of its own has no mark beside its data."""
+        if not self.deployment.overlay.machine:
+            data.accept(self.deployment.overlay, also)
+
     def root(self) -> str:
         """The root password that works. Raises Refused where none does."""
         for one in self.known():
@@ -84,7 +89,7 @@ class SetPasswords:
     def run(self, log: Log) -> None:
         server, wanted = self.passwords.server, self.wanted()
         root, used = self.passwords.root(), deployed(self.passwords.deployment)
-        data.accept(self.passwords.deployment.overlay, wanted)
+        self.passwords.accept(wanted)
         both = keeps_both(Version(server.sql("SELECT VERSION()", password=root).strip()))
         for name, user in (("MYSQL_PASSWORD", server.user), ("MYSQL_ROOT_PASSWORD", ROOT)):
             server.sql(altering(user, hosts(server, user, root), wanted[name], used.get(name, "") if both else ""), password=root)
@@ -109,7 +114,7 @@ class DiscardOld:
         if keeps_both(servers.version(server)):
             for user in (server.user, ROOT):
                 server.sql(discarding(user, hosts(server, user, server.password())))
-        data.accept(self.passwords.deployment.overlay)
+        self.passwords.accept()
 
 
 def keeps_both(version: Version) -> bool:

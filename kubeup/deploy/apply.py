@@ -34,6 +34,9 @@ class Deployment:
     kubectl: Kubectl
     boots: Callable[[], Mapping[str, datetime]] = dict
 
+    def has_pods(self, part: str) -> bool:
+        return part != "db" or not self.overlay.machine
+
     def render(self) -> str:
         self.overlay.write()
         return shell.read(str(self.kubectl.path), "kustomize", str(self.overlay.folder)).stdout
@@ -78,7 +81,20 @@ class ApplyPart:
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+        if self.part == "db":
+            forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        if self.deployment.has_pods(self.part):
+            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+
+
+def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
+    """A Service that lost its selector keeps the addresses of its pods, and one that got a selector those written for it by hand."""
+    if outside:
+        theirs = "kubernetes.io/service-name=mysql-headless,endpointslice.kubernetes.io/managed-by!=kubeup"
+        kubectl.write("delete", "endpoints", "mysql-headless", "--ignore-not-found")
+        kubectl.write("delete", "endpointslices", "-l", theirs)
+    else:
+        kubectl.write("delete", "endpointslice", "mysql-vm", "--ignore-not-found")
 
 
 def never() -> bool:
@@ -145,7 +161,7 @@ def new_passwords(deployment: Deployment) -> bool:
     old = found.get("Secret", {})
     # other keys are put back, or refused by the look at the data folder, which knows what the database was made with
     changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")) != wanted[key].encode()]
-    return bool(changed) and {"Secret", "PersistentVolumeClaim"} <= found.keys()
+    return bool(changed) and "Secret" in found and ("PersistentVolumeClaim" in found or bool(deployment.overlay.machine))
 
 
 @dataclass(frozen=True)
@@ -160,7 +176,8 @@ class WaitForPart:
         self.run_unless(never, log)
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
-        watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+        if self.deployment.has_pods(self.part):
+            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:

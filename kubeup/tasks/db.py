@@ -80,3 +80,15 @@ def rotate(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
 
     project, out = open_project(profile, set)
     database.rotate(project, out, dry=dry, yes=True, commands=commands)
+
+
+@kubeup_task()
+def vm(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+    """Run the database on a machine, with docker compose; `inv db.move vm` then takes the data there.
+
+    Example: inv db.vm --set database.vm=worker-2
+    """
+    from kubeup import database
+
+    project, out = open_project(profile, set)
+    carry_out(project, database.on_machine(project), out, "db.vm", dry=dry, yes=yes, json=json, commands=commands)
