@@ -82,6 +82,12 @@ def keep_choices(state: State, decided: dict[str, Any]) -> None:
     write_private(state.folder / CHOICES, json.dumps(decided), 0o644)
 
 
+def change_choices(state: State, changed: dict[str, str]) -> None:
+    """Change some of them, in one write; '' takes one out."""
+    known = {**choices(state), **changed}
+    keep_choices(state, {name: value for name, value in known.items() if value != ""})
+
+
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file whole or not at all; nobody else can read it at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)

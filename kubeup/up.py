@@ -126,6 +126,9 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
     """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    if to := states.choices(project.state).get("copying", ""):
+        raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
+                      f"`inv db.move {to}` finishes it, `inv db.move {project.database_on}` takes it back")
     if secrets.pending(project.state.secrets):
         raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
                       "`inv db.rotate` finishes it; whatever runs, goes on running until then")

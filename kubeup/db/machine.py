@@ -111,7 +111,7 @@ class Machine:
 
     def compose(self) -> str:
         service = {
-            "image": self.image.reference, "container_name": CONTAINER, "network_mode": "host", "restart": "always", "user": f"{UID}:{UID}",
+            "image": self.image.reference, "container_name": CONTAINER, "network_mode": "host", "restart": "unless-stopped", "user": f"{UID}:{UID}",
             # passwords come from a file, as what is in a container's environment is written down by docker
             "entrypoint": ["sh", "-c", ENTRY.replace("$", "$$"), "mysqld"], "command": [f"--bind-address={self.address}", "--loose-mysqlx=OFF"],
             "stop_grace_period": "60s", "read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"],
@@ -255,6 +255,32 @@ class Run:
             raise Refused(f"the data on {self.machine.place.node} were made with other passwords",
                           f"a database reads them on an empty data folder only ({self.machine.volume} is not empty)",
                           "put back the .env that belongs to them")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop the service; its files and its volume stay. It stays stopped, also when the machine starts anew."""
+
+    machine: Machine
+
+    def run(self, log: Log) -> None:
+        output = ssh.run(self.machine.place.reach(), "docker", "stop", "--time", "60", CONTAINER, root=True)
+        if not output.ok and "No such container" not in output.stderr:
+            raise failed(self.machine, "does not stop its database", output)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Remove the service and its data from the machine, asked for by name."""
+
+    machine: Machine
+
+    def run(self, log: Log) -> None:
+        script = (f'docker rm --force --volumes {CONTAINER} 2>/dev/null; docker volume rm {PROJECT}_data 2>/dev/null; '
+                  'rm -rf --one-file-system -- "$1" "$2"')
+        output = ssh.run(self.machine.place.reach(), "sh", "-c", script, "drop", self.machine.volume, FOLDER, root=True)
+        if not output.ok:
+            raise failed(self.machine, "does not let go of its data", output)
 
 
 def write(machine: Machine, reach: Reach, name: str, text: str) -> None:

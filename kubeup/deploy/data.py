@@ -126,6 +126,22 @@ class SaveData:
         log(f"{self.archive.stat().st_size >> 20} MiB in {self.archive}")
 
 
+@dataclass(frozen=True)
+class DropData:
+    """Remove the database from the cluster with its claim, its volume and its files, asked for by name."""
+
+    place: Place
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        for kind, name in (("statefulset", "mysql"), ("persistentvolumeclaim", "data-mysql-0"), ("persistentvolume", "data-mysql-0")):
+            self.kubectl.write("delete", kind, name, "--ignore-not-found", "--wait=true", "--timeout=120s", log=log)
+        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords"'
+        done = ssh.run(self.place.reach(), "sh", "-c", script, "drop", self.place.folder, root=True)
+        if not done.ok:
+            raise KubeupError(f"the data on {self.place.node} can't be removed", done.stderr.strip()[-500:], "run the same again")
+
+
 LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`"
 
 

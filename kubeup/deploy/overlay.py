@@ -21,6 +21,7 @@ BASE = PROJECT / "manifests" / "base"
 ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
 PLACEHOLDERS = {"db": "mysql", "api": "fast-api-products", "ui": "ui-node-products"}
 PARTS = ("db", "api", "ui")
+PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")  # what decides where the database's name leads
 MANAGED = "app.kubernetes.io/managed-by"
 Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
