@@ -30,6 +30,38 @@ from kubeup.up import data_steps
 from kubeup.verify import http
 
 
+def where(project: Project) -> str:
+    """Where the database runs and how it is, in words; what was cut off, and what a move has left behind."""
+    on, known = project.database_on, choices(project.state)
+    words = [f"in {SIDES[CLUSTER]}" if on == CLUSTER else _on_machine(project.machine)]
+    if copying := known.get("copying", ""):
+        words.append(f"a move to {SIDES[copying]} was interrupted: `inv db.move {copying}` finishes it, `inv db.move {on}` takes it back")
+    if kept := known.get("kept", ""):
+        words.append(f"{SIDES[kept]} still has the data from before the move: `inv db.move --drop-old` removes them")
+    if secrets.pending(project.state.secrets):
+        words.append("a change of passwords was interrupted: `inv db.rotate` finishes it")
+    return "; ".join(words)
+
+
+def _on_machine(machine: Machine) -> str:
+    try:
+        return machine.told()
+    except KubeupError as error:
+        return f"on {machine.place.node}, where {error.what}"
+
+
+def unfinished(project: Project) -> str:
+    """What has to be finished, '' where nothing has."""
+    if choices(project.state).get("copying", "") or secrets.pending(project.state.secrets):
+        return where(project)
+    if project.database_on == VM:
+        try:
+            project.machine.told()
+        except KubeupError as error:
+            return error.what
+    return ""
+
+
 def backup(project: Project, to: str) -> Plan:
     """A backup in the profile's own folder, or where the user says."""
     server = project.server
@@ -169,6 +201,7 @@ def _switch(project: Project, to: str, left: str, needs: tuple[str, ...]) -> lis
         Step("db/move-switch", f"let the database's name lead to {SIDES[to]}", "it has all rows",
              move.Switch(project.server_on(left), deployment, project.state, to, left), needs, 1),
         Step("db/move-see", "see the API write there", "the proof of the move", see, ("db/move-switch",), 5),
+        Step("db/move-tidy", "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), ("db/move-see",), 1),
         Step("db/move-stop", f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, ("db/move-see",), 5)]
 
 

@@ -25,7 +25,8 @@ from kubeup.facts import manifests
 from kubeup.plan import Log
 from kubeup.state import State, change_choices
 
-GRANT = re.compile(r"^GRANT .+? ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
+GRANT = re.compile(r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
+READING = ("SELECT", "SHOW VIEW")
 WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, "
            "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER")  # what ALL means for a database, but for reading
 NO_THREAD = 1094
@@ -134,6 +135,16 @@ class Switch:
         lock_out(self.source)
 
 
+@dataclass(frozen=True)
+class Tidy:
+    """Remove what loading has left on the side that is now in use."""
+
+    server: Server
+
+    def run(self, log: Log) -> None:
+        restore.clear(self.server)
+
+
 def lock_out(server: Server) -> None:
     """No connection of the API's is left on a side that was left: it would read what is no longer so."""
     accounts = ", ".join(servers.account(server.user, host) for host in hosts(server, server.user, server.password()))
@@ -154,7 +165,13 @@ def grants(server: Server) -> list[str]:
 
 def reading(lines: Sequence[str]) -> list[str]:
     """What takes the right to write, a statement for each grant, so that none is ever lost whole."""
-    return [f"REVOKE {WRITING} ON {one['on']} FROM {one['who']};\n" for one in _parsed(lines)]
+    taken = [(_more_than_reading(one["rights"]), one) for one in _parsed(lines)]
+    return [f"REVOKE {rights} ON {one['on']} FROM {one['who']};\n" for rights, one in taken if rights]
+
+
+def _more_than_reading(rights: str) -> str:
+    listed = WRITING if rights.startswith("ALL") else rights
+    return ", ".join(one for one in listed.split(", ") if one not in READING)
 
 
 def writing(lines: Sequence[str]) -> list[str]:
