@@ -32,7 +32,11 @@ from kubeup.verify import http
 
 def where(project: Project) -> str:
     """Where the database runs and how it is, in words; what was cut off, and what a move has left behind."""
-    on, known = project.database_on, choices(project.state)
+    known = choices(project.state)
+    try:
+        on = project.database_on
+    except Refused as error:
+        return f"{error.what}: {error.next}"
     words = [f"in {SIDES[CLUSTER]}" if on == CLUSTER else _on_machine(project.machine)]
     if copying := known.get("copying", ""):
         words.append(f"a move to {SIDES[copying]} was interrupted: `inv db.move {copying}` finishes it, `inv db.move {on}` takes it back")

@@ -196,6 +196,9 @@ class Install:
 
     machine: Machine
 
+    def already(self) -> str:
+        return "" if self.machine.look().missing else "there"
+
     def run(self, log: Log) -> None:
         reach = self.machine.place.reach()
         script = (
@@ -216,6 +219,9 @@ class Install:
 class BringImage:
     machine: Machine
 
+    def already(self) -> str:
+        return "there" if self.machine.look().image else ""
+
     def run(self, log: Log) -> None:
         reach, image = self.machine.place.reach(), self.machine.image
         ssh.put(reach, image.archive, IMAGE_FILE)
@@ -229,6 +235,11 @@ class Run:
     """Write the service's files and bring it up, until it answers SQL."""
 
     machine: Machine
+
+    def already(self) -> str:
+        seen = self.machine.look()
+        refuse_foreign(self.machine, seen)
+        return "" if _why(self.machine, seen) else seen.words
 
     def run(self, log: Log) -> None:
         reach, seconds = self.machine.place.reach(), 300
