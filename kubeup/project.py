@@ -26,6 +26,7 @@ from kubeup.providers import base as providers
 from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
+from kubeup.ssh import Reach
 from kubeup.state import State
 
 CLUSTER, VM = "cluster", "vm"  # where a database may run
@@ -120,10 +121,17 @@ class Project:
         """The machine with the role `db`."""
         wanted, nodes = self.settings.database.vm, self.provider.wanted()
         named = [node.name for node in nodes if wanted in (node.name, node.name.removeprefix(f"{self.settings.slug}-"))]
-        place = Place(named[0] if named else volume_node(nodes), self.provider.data_folder, self.provider.nodes)
+        own = self._own_machine()
+        place = Place(own[0].name if own else named[0] if named else volume_node(nodes), self.provider.data_folder,
+                      lambda: own or self.provider.nodes())
         image = next(image for image in self.images if image.part == "db")
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
                        self.state.secrets)
+
+    def _own_machine(self) -> tuple[Reach, ...]:
+        """A machine that is no node, where the settings name one."""
+        address, ssh = self.settings.database.address, self.settings.ssh
+        return (Reach(f"{self.settings.slug}-db", "db", str(address), ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
 
     @property
     def server(self) -> Server:

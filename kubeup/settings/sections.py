@@ -128,6 +128,9 @@ class Database(Section):
         default="auto", description="where it runs: in the cluster, on a machine (vm); auto: where its data are, at first in the cluster"
     )
     vm: kinds.HostName | None = Field(default=None, description="the node it runs on with on: vm, such as worker-2; default: the first worker")
+    address: kinds.Address | None = Field(
+        default=None, description="a machine of your own for on: vm, instead of a node; reached with ssh.user and the project's key"
+    )
 
 
 class Ports(Section):

@@ -34,11 +34,15 @@ def database(settings: Settings) -> Iterator[Problem]:
 def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
     """The machine of the database is one of the nodes, by its whole name or without the profile's."""
     if provider == "minikube":
-        if settings.database.on == "vm":
+        if settings.database.on == "vm" and not settings.database.address:
             why = "minikube's nodes are its own: nothing is installed on them"
             yield error(at(settings, "database.on"), "database.on", "vm", allowed="cluster", why=why, related=("provider",))
         return
     wanted = settings.database.vm
+    if wanted and settings.database.address:
+        found = f"{settings.database.address}, and database.vm is {wanted}"
+        yield error(at(settings, "database.address", "database.vm"), "database.address", found, allowed="one of the two", related=("database.vm",),
+                    why="the database runs on one machine")
     names = [node.name for node in settings.nodes_list()] if wanted else []
     if wanted and not any(name in (wanted, f"{settings.slug}-{wanted}") for name in names):
         origin = at(settings, "database.vm", "nodes.workers.count")

@@ -102,3 +102,13 @@ def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
     project.remember_choices(("deploy/db",))
     kept = json.loads((project.state.folder / "choices.json").read_text())
     assert (kept["copying"], kept["database"]) == ("vm", "cluster") and kept["provider"]
+
+
+def test_the_machine_is_the_first_worker_a_named_node_or_one_of_your_own(tmp_path: Path) -> None:
+    def machine(keys: str) -> tuple[str, str]:
+        found = Project(settings(tmp_path, keys), state(tmp_path), DESKTOP).machine
+        return found.place.node, found.address
+
+    assert machine("") == ("dev-worker-1", "192.168.60.11")
+    assert machine("database: {vm: worker-2}") == machine("database: {vm: dev-worker-2}") == ("dev-worker-2", "192.168.60.12")
+    assert machine("database: {address: 192.168.60.50}") == ("dev-db", "192.168.60.50")

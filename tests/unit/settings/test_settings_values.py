@@ -85,6 +85,7 @@ def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str
         ("ports: {api: 80}", "NodePorts from this range"),
         ("database: {replicas: 3}", "databases of their own"),
         ("database: {vm: worker-3}", "one of the nodes"),
+        ("database: {vm: worker-1, address: 192.168.60.50}", "on one machine"),
         ("{provider: minikube, database: {on: vm}}", "nothing is installed on them"),
         ("software: {kubernetes: 1.30.0}", "tested for 1.26 only"),
         ("database: {user: root}", "user of its own"),
