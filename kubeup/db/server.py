@@ -24,6 +24,8 @@ DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-d
 LEAVE = 'umask 077; cat >"$1"'
 SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.format(name="client", first="mysql", second="mariadb")
          + f'exec "$client" {OPTIONS} --user="$2" "$3"')
+# a machine that goes away must not hold up a copy for as long as TCP does
+PATIENCE = ("-oBatchMode=yes", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 ROOT = "root"
 ERROR = re.compile(r"^ERROR (\d+) \((\w+)\)", re.MULTILINE)
 DENIED = 1045
@@ -64,7 +66,7 @@ class Container:
         reach = self.reach()
         sudo = () if reach.user == "root" else ("sudo", "-n")
         line = reach.argv(*sudo, "docker", "exec", "-it" if terminal else "-i", self.name, *command)
-        return (line[0], *(("-t",) if terminal else ("-T",)), "-oBatchMode=yes", *line[1:])
+        return (line[0], *(("-t",) if terminal else ("-T",)), *PATIENCE, *line[1:])
 
     def __str__(self) -> str:
         return f"container {self.name} on {self.machine}"

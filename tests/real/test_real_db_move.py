@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
-from tests.real.harness import LINES, WORKER_2, Cluster, until
+from tests.real.harness import LINES, WORKER_2, Cluster, mended, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -91,6 +91,29 @@ def test_cut_off_anywhere_and_run_again(cluster: Cluster, step: str) -> None:
     cluster.inv("db.move", "cluster", "--yes")
     cluster.inv("db.move", "--drop-old", "--yes")
     assert writer.lost() == [] and cluster.plan() == []
+
+
+def test_the_machine_goes_away_while_rows_are_copied(cluster: Cluster) -> None:
+    number = cluster.add_product("before the machine went away")
+    kill_at(cluster, "db/move-copy", "db.move", "vm", "--yes", seconds=0.3, do=lambda: cluster.podman("kill", WORKER_2))
+    assert "db.move vm" in cluster.inv("status").out
+    cluster.inv("db.move", "cluster", "--yes")
+    cluster.up()
+    assert cluster.product(number)["name"] == "before the machine went away"
+    cluster.add_product("written again")
+    assert cluster.plan() == []
+
+
+def test_a_changed_host_key_is_refused_and_nothing_begins(cluster: Cluster) -> None:
+    known, row = cluster.state / "known_hosts", len(cluster.journal)
+    held = known.read_text()
+    lines = [line for line in held.splitlines() if not line.startswith("192.168.62.12 ")]
+    other = next(line for line in lines if line.startswith("192.168.62.11 ")).replace("192.168.62.11", "192.168.62.12", 1)
+    with mended(lambda: known.write_text(held)):
+        known.write_text("\n".join([*lines, other]) + "\n")
+        assert "another host key than the one on record" in cluster.inv("db.move", "vm", "--yes", code=1).err
+    assert len(cluster.journal) == row
+    cluster.add_product("nothing was held up")
 
 
 def test_taken_back_before_the_switch(cluster: Cluster) -> None:
