@@ -76,10 +76,10 @@ def rotate(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
 
     Example: inv db.rotate
     """
-    from kubeup import database
+    from kubeup import rotation
 
     project, out = open_project(profile, set)
-    database.rotate(project, out, dry=dry, yes=True, commands=commands)
+    rotation.rotate(project, out, dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -101,8 +101,8 @@ def move(c: Any, to: str = "", drop_old: bool = False, profile: str = "", set: l
 
     Example: inv db.move vm    then    inv db.move --drop-old
     """
-    from kubeup import database
+    from kubeup import moving
 
     project, out = open_project(profile, [*set, "database.on=auto"])
-    plan = database.dropping(project) if drop_old else database.moving(project, to)
+    plan = moving.dropping(project) if drop_old else moving.plan(project, to)
     carry_out(project, plan, out, "db.move", dry=dry, yes=yes, json=json, commands=commands)

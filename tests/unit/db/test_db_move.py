@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, error_of, settings, state
 
-from kubeup import database, packages
+from kubeup import database, moving, packages
 from kubeup.db import move
 from kubeup.db import server as servers
 from kubeup.db.machine import Found, Machine
@@ -54,7 +54,7 @@ def test_a_user_who_may_everything_can_not_be_held(project: Project, monkeypatch
 
 
 def test_the_plan_of_a_move(project: Project) -> None:
-    steps = database.moving(project, "vm")
+    steps = moving.plan(project, "vm")
     assert [one for one in steps.ids if one.startswith("db/move")] == [
         "db/move-admit", "db/move-freeze", "db/move-copy", "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop"]
     assert {"db/vm-packages", "db/vm-image", "db/vm-service"} <= set(steps.ids)
@@ -64,25 +64,25 @@ def test_the_plan_of_a_move(project: Project) -> None:
 
 
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert database.moving(project, "cluster").ids == ()
+    assert moving.plan(project, "cluster").ids == ()
     change_choices(project.state, {"copying": "vm"})
-    assert database.moving(project, "cluster").ids == ("db/move-thaw",)
-    assert "db/move-copy" in database.moving(project, "vm").ids
+    assert moving.plan(project, "cluster").ids == ("db/move-thaw",)
+    assert "db/move-copy" in moving.plan(project, "vm").ids
     assert "inv db.move vm" in database.unfinished(project)
 
     change_choices(project.state, {"copying": "", "database": "vm", "kept": "cluster"})
-    monkeypatch.setattr(database, "_serves", lambda *_: True)
-    assert database.moving(project, "vm").ids == ("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
-    monkeypatch.setattr(database, "_serves", lambda *_: False)
-    assert database.moving(project, "vm").ids == ()
-    assert "still has the data" in error_of(database.moving, project, "cluster").what
-    assert isinstance(error_of(database.moving, project, "moon"), UsageError)
+    monkeypatch.setattr(moving, "_serves", lambda *_: True)
+    assert moving.plan(project, "vm").ids == ("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
+    monkeypatch.setattr(moving, "_serves", lambda *_: False)
+    assert moving.plan(project, "vm").ids == ()
+    assert "still has the data" in error_of(moving.plan, project, "cluster").what
+    assert isinstance(error_of(moving.plan, project, "moon"), UsageError)
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
-    assert isinstance(error_of(database.dropping, project), UsageError)
+    assert isinstance(error_of(moving.dropping, project), UsageError)
     change_choices(project.state, {"database": "vm", "kept": "cluster"})
-    plan = database.dropping(project)
+    plan = moving.dropping(project)
     assert plan.ids == ("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
     plan.steps[1].action.run(print)
     assert choices(project.state) == {"database": "vm"}
