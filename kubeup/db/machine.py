@@ -170,7 +170,8 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
 
 
 def _why(machine: Machine, seen: Found) -> str:
-    differ = [name for name, digest in wanted(machine.files()).items() if seen.files.get(name) != digest]
+    # without files there is nothing to compare with, and on a new profile there are no passwords to compare, either
+    differ = [name for name, digest in wanted(machine.files()).items() if seen.files.get(name) != digest] if seen.files else list(PLACES)
     if differ:
         return f"{', '.join(differ)} new or changed"
     if seen.runs != machine.image.reference and seen.state:

@@ -96,3 +96,10 @@ def test_its_env_file_is_read_by_a_shell(db: Machine) -> None:
 
     read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
     assert read == {"MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"], **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"}}
+
+
+def test_a_plan_needs_no_passwords_yet(db: Machine) -> None:
+    def none() -> dict[str, str]:
+        raise Refused("no passwords yet")
+
+    assert len(machine.plan(replace(db, secret=none), machine.parse(FRESH))) == 3
