@@ -2,8 +2,8 @@
 
 from invoke import Collection
 
-from kubeup.tasks import cluster, config, deploy, host, images, main, ssh
+from kubeup.tasks import cluster, config, db, deploy, host, images, main, secrets, ssh
 
 namespace = Collection.from_module(main)
-for module in (cluster, ssh, host, images, deploy, config):
+for module in (cluster, ssh, host, images, deploy, db, secrets, config):
     namespace.add_collection(Collection.from_module(module), name=module.__name__.rsplit(".", 1)[-1])

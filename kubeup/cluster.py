@@ -19,7 +19,7 @@ from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, w
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Step
-from kubeup.project import Project
+from kubeup.project import VM, Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
@@ -248,6 +248,8 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
     if name == volume_node(project.provider.wanted()):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
+    if project.database_on == VM and name == project.machine.place.node:
+        raise Refused(f"the database runs on {name}", "its data would be out of reach", "`inv db.move cluster` first, or remove another node")
     bare = project.provider.bare
     leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
                  LeaveCluster(project.kubectl, name, bare), seconds=20)

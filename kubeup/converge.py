@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from kubeup.deploy import apply, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
-from kubeup.project import Project
+from kubeup.project import CLUSTER, Project
 from kubeup.report import Report, plan_data, progress
 from kubeup.run import lock, run
 
@@ -32,7 +33,7 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
     if dry or not plan:
         return False
     _ask(plan, yes)
-    project.remember_choices()
+    project.remember_choices(plan.ids)
     with lock(project.state.folder, command) as journal, progress(out) as shown:
         run(plan, shown, journal)
     return True
@@ -103,7 +104,15 @@ def context(project: Project) -> Context:
 
     image = next(image.reference for image in project.images if image.part == "api")
     return Context(project.settings, project.kubectl, project.provider.nodes(), project.provider.wanted(), image,
-                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project))
+                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project), *_outside(project))
+
+
+def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], str]] | tuple[()]:
+    """How a database outside the cluster is asked, where it is, and how it is."""
+    if project.database_on == CLUSTER:
+        return ()
+    server, machine = project.server, project.machine
+    return lambda sql: server.sql(sql, server.database, user=server.user), machine.address, machine.told
 
 
 def secret_values(project: Project) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kubeup import cluster, keys, packages, secrets
+from kubeup import cluster, database, keys, packages, secrets
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.plan import Step, plan_of
@@ -51,7 +51,8 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 def findings(project: Project) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
         ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("keys", _keys),
-        ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes))
+        ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes),
+        ("database", _database))
     with ThreadPoolExecutor(len(checks)) as pool:
         return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
 
@@ -114,6 +115,12 @@ def _machines(project: Project) -> Finding:
     rows = [f"{node.name} {node.state}" for node in machines.nodes if node.state != "running"]
     rows += [f"{node.name}: {text}" for node in machines.nodes for text in (*node.differs, *([node.detail] if node.detail else []))]
     return Finding("machines", not rows, "; ".join(rows) or f"{len(machines.nodes)} running as the settings want them", "`inv up`")
+
+
+def _database(project: Project) -> Finding:
+    wrong = database.unfinished(project)
+    fix = "`inv db.vm` brings up a service that is down; what is named finishes the rest"
+    return Finding("database", not wrong, wrong or database.where(project), fix)
 
 
 def _nodes(project: Project) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 from kubeup import engine as engines
 from kubeup import machine
 from kubeup import state as states
+from kubeup.db.machine import Machine
+from kubeup.db.passwords import Passwords
+from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
+from kubeup.errors import Refused
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder, builder
@@ -22,7 +26,11 @@ from kubeup.providers import base as providers
 from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
+from kubeup.ssh import Reach
 from kubeup.state import State
+
+CLUSTER, VM = "cluster", "vm"  # where a database may run
+SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
 
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
@@ -86,18 +94,65 @@ class Project:
 
     @property
     def place(self) -> Place:
-        """Where the database's data lie."""
+        """Where the database's data lie, in the cluster."""
         return Place(volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
 
     @property
     def deployment(self) -> Deployment:
-        """The application with the passwords of `.env`."""
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place), self.kubectl,
+        """The application with the passwords of `.env`, and the database where it is to be."""
+        return self.deployment_on(self.database_on)
+
+    def deployment_on(self, side: str) -> Deployment:
+        address = self.machine.address if side == VM else ""
+        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl,
                           lambda: self.provider.observe().boots)
 
-    def remember_choices(self) -> None:
+    @property
+    def database_on(self) -> str:
+        """Where the database runs: cluster or vm. Raises Refused where the settings say another side than the data are on."""
+        wanted, holds = self.settings.database.on, states.choices(self.state).get("database", "")
+        if holds and wanted not in ("auto", holds):
+            raise Refused(f"the settings want the database on {SIDES[wanted]}, its data are on {SIDES[holds]}", "it would start without them",
+                          f"move them: `inv db.move {wanted}`, or set database.on to {holds}")
+        return holds or (CLUSTER if wanted == "auto" else wanted)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine with the role `db`."""
+        wanted, nodes = self.settings.database.vm, self.provider.wanted()
+        named = [node.name for node in nodes if wanted in (node.name, node.name.removeprefix(f"{self.settings.slug}-"))]
+        own = self._own_machine()
+        place = Place(own[0].name if own else named[0] if named else volume_node(nodes), self.provider.data_folder,
+                      lambda: own or self.provider.nodes())
+        image = next(image for image in self.images if image.part == "db")
+        return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
+                       self.state.secrets)
+
+    def _own_machine(self) -> tuple[Reach, ...]:
+        """A machine that is no node, where the settings name one."""
+        address, ssh = self.settings.database.address, self.settings.ssh
+        return (Reach(f"{self.settings.slug}-db", "db", str(address), ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
+
+    @property
+    def server(self) -> Server:
+        """The database's server, where it runs."""
+        return self.server_on(self.database_on)
+
+    def server_on(self, side: str) -> Server:
+        database, env = self.settings.database, self.state.secrets
+        return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
+
+    @property
+    def passwords(self) -> Passwords:
+        return Passwords(self.server, self.deployment)
+
+    def remember_choices(self, steps: Collection[str] = ()) -> None:
         """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""
-        states.keep_choices(self.state, {"reachable": sorted(self.host.reachable), "provider": self.provider.name})
+        known = states.choices(self.state)
+        decided = {"reachable": sorted(self.host.reachable), "provider": self.provider.name}
+        if "deploy/db" in steps:
+            decided["database"] = self.database_on
+        states.keep_choices(self.state, {**known, **decided})
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeup import cluster, secrets, shell
+from kubeup.db import machine as db_machine
+from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import MANAGED, PARTS
 from kubeup.errors import KubeupError, UsageError
@@ -15,10 +17,10 @@ from kubeup.images import build as builds
 from kubeup.images import load as loads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import Project
-from kubeup.up import data_steps, password_steps, push_steps
+from kubeup.project import VM, Project
+from kubeup.up import data_steps, machine_steps, password_steps, push_steps
 
-DELETED = "statefulset,deployment,service,configmap,secret"  # neither claim nor volume: those hold the data
+DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data
 
 
 def part(name: str) -> str:
@@ -40,9 +42,12 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
         steps += [step for step in push_steps(project) if step.id.removeprefix("push/") in parts]
     else:
         steps += loads.plan(images, tuple(spec.name for spec in project.provider.wanted()), facts.images, project.provider.load)
+    on_machine = project.database_on == VM
+    if on_machine and "db" in parts:
+        steps += machine_steps(project, None if generated else project.machine.look(), (secrets.STEP,))
     diff = None if generated else project.deployment.diff(parts)
-    applied = apply.plan(project.deployment, diff, (secrets.STEP,), parts)
-    look = data_steps(project, (secrets.STEP,)) if any(step.id == "deploy/db" for step in applied) else []
+    applied = apply.plan(project.deployment, diff, (secrets.STEP, db_machine.SERVICE), parts, carry=lambda: passwords.carry(project.passwords))
+    look = data_steps(project, (secrets.STEP, passwords.SET)) if "deploy/db" in [step.id for step in applied] and not on_machine else []
     return plan_of(steps, look, applied)
 
 

@@ -52,14 +52,89 @@ class AddPasswords:
     names: tuple[str, ...]
 
     def run(self, log: Log) -> None:
-        old = self.path.read_bytes().decode() if self.path.exists() else ""  # not as text: line ends stay as they are
+        old = _text(self.path)
         lines = [f"{name}={secrets.token_urlsafe(LENGTH)}" for name in self.names]
         start = old if not old or old.endswith("\n") else f"{old}\n"
         write_private(self.path, start + "\n".join(lines) + "\n")
         log(f"{', '.join(self.names)} written to {self.path.name}")
 
 
+def next_of(name: str) -> str:
+    """The name of the value that is to replace one, while it is being replaced."""
+    return f"{name}_NEXT"
+
+
+def pending(path: Path) -> bool:
+    """Whether new passwords were chosen and are not in use everywhere yet."""
+    found = read(path)
+    return any(next_of(name) in found for name in PASSWORDS)
+
+
+@dataclass(frozen=True)
+class AddNext:
+    """Choose new passwords and write them down before anybody gets them: a run that is cut off goes on with the same."""
+
+    path: Path
+
+    def already(self) -> str:
+        return "an earlier run has chosen them" if pending(self.path) else ""
+
+    def run(self, log: Log) -> None:
+        lines = [f"{next_of(name)}={secrets.token_urlsafe(LENGTH)}" for name in PASSWORDS]
+        old = _text(self.path)
+        write_private(self.path, (old if not old or old.endswith("\n") else f"{old}\n") + "\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class TakeNext:
+    """The new passwords become the passwords, in one write; every other line stays."""
+
+    path: Path
+
+    def already(self) -> str:
+        return "" if pending(self.path) else "done before"
+
+    def run(self, log: Log) -> None:
+        found = read(self.path)
+        replace(self.path, {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found})
+
+
+def replace(path: Path, values: Mapping[str, str]) -> None:
+    """Give passwords other values, in one write, and drop those that were to replace them."""
+    from dotenv.parser import parse_stream
+
+    kept = []
+    with path.open(encoding="utf-8", newline="") as file:
+        for binding in parse_stream(file):
+            if binding.key not in {*values, *map(next_of, PASSWORDS)}:
+                kept.append(binding.original.string)
+    text = "".join(kept)
+    start = text if not text or text.endswith("\n") else f"{text}\n"
+    write_private(path, start + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items()))
+
+
+def _quoted(value: str) -> str:
+    """As python-dotenv reads it back."""
+    if value and all(letter.isalnum() or letter in "-_.~" for letter in value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode() if path.exists() else ""  # not as text: line ends stay as they are
+
+
 def fingerprint(values: Mapping[str, str]) -> str:
     """Changes when a value does, and tells nothing of it."""
     digest = cache.digest(*(f"{key}={value}" for key, value in sorted(values.items())))
     return f"sha-{digest}"  # never a number to a YAML parser
+
+
+def password(path: Path, name: str) -> str:
+    """One password. Raises UsageError where the file has none."""
+    value = read(path).get(name, "")
+    if not value:
+        raise UsageError(f"{name} is not in {path.name}", "without it the database does not answer",
+                         "put the file back that belongs to this database")
+    return value

@@ -7,6 +7,7 @@ Commands are lists; secrets travel by standard input or environment, never in th
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import queue
@@ -14,6 +15,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from kubeup.errors import CommandError
 Log = Callable[[str], None]
 STREAM_SECONDS = 86400.0
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
+PIECE = 1 << 18  # bytes that are handed on at once between two commands
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
 _running: set[_Started] = set()
@@ -183,6 +186,132 @@ class Lines(io.RawIOBase):
         self._take(line.decode(errors="replace").rstrip("\r").rsplit("\r", 1)[-1])
 
 
+def chain(
+    source: tuple[str, ...], sink: tuple[str, ...], *, ask: bytes = b"", head: bytes = b"", see: Callable[[bytes], None] | None = None,
+    into: int | None = None, timeout: float = 3600,
+) -> str:
+    """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
+
+    `ask` is the source's standard input, `head` comes before its output in the sink's, `see` gets every piece of the output.
+    Raises CommandError for the end that failed; where both did, for the sink, whose end ended the source.
+    """
+    out_read, out_write = _wide_pipe()
+    in_read, in_write = _wide_pipe()
+    printed, wrong, cause = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with _on_record() as first, _on_record() as second, _closing(out_read, out_write, in_read, in_write) as close:
+        taking = _launch(sink, printed if into is None else into, wrong, in_read)
+        second.begun(taking)
+        giving = _launch(source, out_write, cause, ask)
+        first.begun(giving)
+        close(out_write, in_read)  # ours; the commands have their own
+        with _time_limit(giving, timeout) as late, _ended_with(giving, taking):
+            whole = _pump(out_read, in_write, head, see)
+            close(out_read, in_write)
+            giving.wait()
+            taking.wait()
+        if first.stopped.is_set() or second.stopped.is_set():
+            raise CommandError(f"{source[0]} was stopped", f"`{shown(source)}` was interrupted", "run the same again", code=130)
+        if late.is_set():
+            raise CommandError(f"{source[0]} took longer than {timeout:g} s", f"`{shown(source)}` was stopped", "run the same again", code=124)
+    if taking.exit_code != 0 or not whole:
+        raise failed(sink, int(taking.exit_code), wrong.getvalue().decode(errors="replace") or printed.getvalue().decode(errors="replace"))
+    if giving.exit_code != 0:
+        raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
+    return printed.getvalue().decode(errors="replace")
+
+
+def _wide_pipe() -> tuple[int, int]:
+    """A pipe that takes as much at once as a user may have: fewer changes between the processes at its ends."""
+    read, write = os.pipe()
+    with contextlib.suppress(OSError):  # a kernel may give less
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return read, write
+
+
+def _pump(source: int, sink: int, head: bytes, see: Callable[[bytes], None] | None) -> bool:
+    """Hand on everything; False where the sink went away before all of it was taken."""
+    piece = head
+    try:
+        while True:
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(sink, left):]
+            piece = os.read(source, PIECE)
+            if not piece:
+                return True
+            if see is not None:
+                see(piece)
+    except BrokenPipeError:
+        return False
+
+
+@contextlib.contextmanager
+def _closing(*handles: int) -> Iterator[Callable[..., None]]:
+    """Close each handle once: when told, or at the end."""
+    open_ = set(handles)
+
+    def close(*which: int) -> None:
+        for one in open_ & set(which):
+            os.close(one)
+        open_.difference_update(which)
+
+    try:
+        yield close
+    finally:
+        close(*handles)
+
+
+@contextlib.contextmanager
+def _ended_with(*processes: Any) -> Iterator[None]:
+    """Whatever goes wrong inside ends the commands, too."""
+    try:
+        yield
+    except BaseException:
+        for process in processes:
+            _signal(process)
+        raise
+
+
+@contextlib.contextmanager
+def hold(*argv: str, say: str, until: str, timeout: float = 30) -> Iterator[list[str]]:
+    """Start a command, tell it something on its standard input, and hold that open while the block runs.
+
+    Yields the lines it has printed once `until` is among them. Raises CommandError where it ends, or is silent, before that.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+    stdin_read, stdin_write = os.pipe()
+    sink, wrong = Lines(lines.put), io.BytesIO()
+    with _on_record() as command, _closing(stdin_read, stdin_write) as close:
+        process = _launch(argv, sink, wrong, stdin_read)
+        command.begun(process)
+        close(stdin_read)
+        threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
+        with _ended_with(process):
+            with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
+                os.write(stdin_write, say.encode())
+            yield _told(argv, lines, until, timeout, wrong)
+            close(stdin_write)
+            process.wait()
+
+
+def _tell_the_end(process: Any, lines: queue.Queue[str | None]) -> None:
+    process.wait()
+    lines.put(None)
+
+
+def _told(argv: tuple[str, ...], lines: queue.Queue[str | None], until: str, timeout: float, wrong: io.BytesIO) -> list[str]:
+    end, told = time.monotonic() + timeout, list[str]()
+    while until not in told:
+        try:
+            line = lines.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            raise CommandError(f"{argv[0]} says nothing", f"`{shown(argv)}` took longer than {timeout:g} s", "run the same again", code=124) from None
+        if line is None:
+            raise failed(argv, 1, wrong.getvalue().decode(errors="replace"))
+        told.append(line)
+    return told
+
+
 def become(*argv: str, env: Mapping[str, str] | None = None) -> None:
     """Replace this process by an interactive command (ssh, kubectl exec). Does not return."""
     path = which(argv[0])
@@ -224,19 +353,8 @@ def _run(
     argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | None,  # files, but io's classes are no typing.IO
     env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None,
 ) -> int:
-    import sh
-
-    path = which(argv[0])
-    if path is None:
-        raise missing(argv[0])
     with _on_record() as command:
-        # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
-        process = sh.Command(path)(
-            *argv[1:], _out=out, _err=err, _in=b"" if stdin is None else stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
-            _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
-            _out_bufsize=_bufsize(out), _err_bufsize=_bufsize(err),
-            _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
-        )
+        process = _launch(argv, out, err, b"" if stdin is None else stdin, env, cwd)
         command.begun(process)
         with _time_limit(process, timeout) as late:
             if started is not None:
@@ -248,6 +366,23 @@ def _run(
         raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
                            "run the same again; see `inv doctor` when it repeats", code=124)
     return int(process.exit_code)
+
+
+def _launch(argv: tuple[str, ...], out: Any, err: Any, stdin: Any, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Any:
+    """Start a command. `out` and `stdin` may be handles of open files."""
+    import sh
+
+    path = which(argv[0])
+    if path is None:
+        raise missing(argv[0])
+    more: dict[str, Any] = {} if isinstance(out, int) else {"_out_bufsize": _bufsize(out)}
+    # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
+    return sh.Command(path)(
+        *argv[1:], _out=out, _err=err, _in=stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
+        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
+        _err_bufsize=_bufsize(err), **more,
+        _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
+    )
 
 
 @contextlib.contextmanager

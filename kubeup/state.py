@@ -51,6 +51,10 @@ class State:
         return self.folder / "data.tar.gz"
 
     @property
+    def backups(self) -> Path:
+        return self.folder / "backups"
+
+    @property
     def secrets(self) -> Path:
         """The one source of passwords, in python-dotenv's syntax, beside the project's own files and ignored by git."""
         return PROJECT / ".env"
@@ -76,6 +80,12 @@ def choices(state: State) -> dict[str, Any]:
 def keep_choices(state: State, decided: dict[str, Any]) -> None:
     """Write down which sites answered (`reachable`) and which `provider` the profile's cluster stands on."""
     write_private(state.folder / CHOICES, json.dumps(decided), 0o644)
+
+
+def change_choices(state: State, changed: dict[str, str]) -> None:
+    """Change some of them, in one write; '' takes one out."""
+    known = {**choices(state), **changed}
+    keep_choices(state, {name: value for name, value in known.items() if value != ""})
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

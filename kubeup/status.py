@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from kubeup import database
 from kubeup.facts.kubernetes import KubeClaim, KubeNode, KubePod, claims, nodes, pods
 from kubeup.project import Project
 from kubeup.providers.base import NodeState
@@ -28,7 +29,8 @@ class Status:
 
 
 def collect(project: Project) -> Status:
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
+        place = pool.submit(database.where, project)
         machines = pool.submit(project.provider.observe)
         answers = pool.submit(project.kubectl.answers)
         found = project.kubectl.items("nodes,pods,persistentvolumeclaims", "--all-namespaces") if answers.result() else []
@@ -38,7 +40,7 @@ def collect(project: Project) -> Status:
     return Status(
         project.settings.profile, project.provider.name,
         f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
-        project.images[0].what, machines.result().nodes, answers.result(), nodes(by_kind["Node"]), pods(by_kind["Pod"]),
+        f"{project.images[0].what}; {place.result()}", machines.result().nodes, answers.result(), nodes(by_kind["Node"]), pods(by_kind["Pod"]),
         claims(by_kind["PersistentVolumeClaim"]), (("ui", f"http://{address}:{ports.ui}/"), ("api", f"http://{address}:{ports.api}/docs")))
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from kubeup import cluster, packages, secrets
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
+from kubeup.db import machine as db_machine
+from kubeup.db import passwords
+from kubeup.db.machine import Found
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
-from kubeup.errors import CommandError, Refused
+from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.images import build, load
 from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import Project
+from kubeup.project import VM, Project
 from kubeup.providers.base import Needed
 from kubeup.state import State
 
@@ -31,10 +34,12 @@ class Whole:
 
 def plan(project: Project, application: bool = True) -> Whole:
     """Everything between what is there and what the settings want; without the `application` the cluster alone."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
+        on_machine = pool.submit(_look_at_machine, project) if application and project.database_on == VM else None
         facts = cluster.observe(project, [image.reference for image in project.images] if application else ())
+        found = on_machine.result() if on_machine else None
     diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
@@ -46,7 +51,7 @@ def plan(project: Project, application: bool = True) -> Whole:
     own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if wants_release else []
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
-        steps += _application(project, facts, steps, diff)
+        steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(cluster.packages(project, builds=bool(own_images))) if steps else ()
     whole = plan_of(packages.plan(missing, project.host), steps)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
@@ -92,7 +97,21 @@ def _compare(project: Project) -> str | None:
     return project.deployment.diff()
 
 
-def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None) -> list[Step]:
+def _look_at_machine(project: Project) -> Found | None:
+    """How the database's machine is; None where it can't be reached, which the look at all machines explains."""
+    try:
+        return project.machine.look() if not secrets.missing(project.state.secrets) else None
+    except KubeupError:
+        return None
+
+
+def machine_steps(project: Project, found: Found | None, needs: tuple[str, ...]) -> list[Step]:
+    """What makes the database run on its machine."""
+    machine = project.machine
+    return db_machine.plan(machine, found, (*needs, f"node/{machine.place.node}", passwords.SET))
+
+
+def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: Found | None) -> list[Step]:
     """Passwords, images on the nodes and the rollout."""
     generated = password_steps(project, facts)
     # a new node of a provider that preloads starts with the images, all others get them when they are up
@@ -104,16 +123,27 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
         steps += load.plan(project.images, nodes, facts.images, project.provider.load, (cluster.PROVISION, cluster.ANSWERS))
     if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
-    needs = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
-    applied = apply.plan(project.deployment, diff if facts.answers else None, needs)
-    if any(step.id == "deploy/db" for step in applied):
-        steps += data_steps(project, needs)
-    falling = [one.app for one in facts.workloads if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
+    needs: tuple[str, ...] = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
+    on_machine = project.database_on == VM
+    if on_machine:
+        steps += machine_steps(project, found, (secrets.STEP, cluster.PROVISION))
+        needs = (*needs, db_machine.SERVICE)
+    applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
+    if any(step.id == "deploy/db" for step in applied) and not on_machine:
+        steps += data_steps(project, (*needs, passwords.SET))
+    ours = [one for one in facts.workloads if not on_machine or one.app != "db"]
+    falling = [one.app for one in ours if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
 
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
-    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there."""
+    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    if to := states.choices(project.state).get("copying", ""):
+        raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
+                      f"`inv db.move {to}` finishes it, `inv db.move {project.database_on}` takes it back")
+    if secrets.pending(project.state.secrets):
+        raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
+                      "`inv db.rotate` finishes it; whatever runs, goes on running until then")
     generated = secrets.plan(project.state.secrets)
     if generated and any(one.app == "db" for one in facts.workloads):
         raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
@@ -136,7 +166,7 @@ def down(project: Project, with_data: bool) -> Plan:
     saved = [] if with_data or project.provider.keeps_data else save_steps(project)
     machines = [replace(step, needs=(*step.needs, *(one.id for one in saved))) for step in project.provider.destroy(with_data)]
     config, needs = project.state.kubeconfig, tuple(step.id for step in machines)
-    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state), needs, 0)]
+    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
     archive = project.state.saved_data
     lose = [Step("data/saved", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0, loses=f"the data saved in {archive}")]
     return plan_of(saved, machines, forget if config.exists() or project.stands_on else [], lose if with_data and archive.exists() else [])
@@ -163,10 +193,12 @@ class ForgetAccess:
     """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's kubeconfig stays as it is."""
 
     state: State
+    data: bool = False  # its data go, too: the next database may be anywhere
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name != "provider"})
+        gone = {"provider", "database"} if self.data else {"provider"}
+        states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 
 __all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

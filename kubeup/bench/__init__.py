@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kubeup.bench import bare, own, vagrant
+from kubeup.bench import bare, database, own, vagrant
 from kubeup.bench.timing import INV, Figure, in_turn, timed
 from kubeup.errors import UsageError
 from kubeup.project import Project
@@ -23,7 +23,12 @@ def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure
         table |= {"second-up": (own.second_up, False), "cluster": (own.cluster, True), "warm-up": (own.warm_up, True)}
     if project.provider.name == "vagrant":
         table |= {"vagrant-second": (vagrant.second_up, False), "vagrant-play": (vagrant.play, False), "vagrant-up": (vagrant.cluster, True)}
-    names = [name for name in only.split(",") if name] or [name for name, (_, slow) in table.items() if long or not slow]
+    if project.provider.bare:
+        table |= {"backup": (database.backup, True), "restore": (database.restored, True)}
+    on_demand = {"db-vm": database.on_machine, "move": database.moved}  # they change what the profile has
+    table |= {name: (figure, True) for name, figure in on_demand.items()}
+    names = [name for name in only.split(",") if name] or [name for name, (_, slow) in table.items()
+                                                                 if not slow or (long and name not in on_demand)]
     if unknown := [name for name in names if name not in table]:
         raise UsageError(f"there is no figure {', '.join(unknown)}", f"there are: {', '.join(table)}", "name some of them with commas between")
     figures = []

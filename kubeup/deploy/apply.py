@@ -34,6 +34,9 @@ class Deployment:
     kubectl: Kubectl
     boots: Callable[[], Mapping[str, datetime]] = dict
 
+    def has_pods(self, part: str) -> bool:
+        return part != "db" or not self.overlay.machine
+
     def render(self) -> str:
         self.overlay.write()
         return shell.read(str(self.kubectl.path), "kustomize", str(self.overlay.folder)).stdout
@@ -78,7 +81,20 @@ class ApplyPart:
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+        if self.part == "db":
+            forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        if self.deployment.has_pods(self.part):
+            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+
+
+def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
+    """A Service that lost its selector keeps the addresses of its pods, and one that got a selector those written for it by hand."""
+    if outside:
+        theirs = "kubernetes.io/service-name=mysql-headless,endpointslice.kubernetes.io/managed-by!=kubeup"
+        kubectl.write("delete", "endpoints", "mysql-headless", "--ignore-not-found")
+        kubectl.write("delete", "endpointslices", "-l", theirs)
+    else:
+        kubectl.write("delete", "endpointslice", "mysql-vm", "--ignore-not-found")
 
 
 def never() -> bool:
@@ -94,26 +110,48 @@ def release_volume(kubectl: Kubectl, part: str) -> None:
         kubectl.write("patch", "persistentvolume", "data-mysql-0", "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]')
 
 
-def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS) -> list[Step]:
-    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with."""
+class ForgottenPasswords(Refused):
+    """Passwords in `.env` that the database does not have, and no way to give them to it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the passwords in .env are not the ones that the database was made with",
+                         f"it reads them on an empty data folder only, so the API would be locked out; {why}",
+                         "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")
+
+
+def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS,
+         carry: Callable[[], list[Step]] | None = None) -> list[Step]:
+    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with.
+
+    `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords where that can't be done.
+    """
     if diff is None:
         return [_step(deployment, part, "not on the cluster yet", needs) for part in parts]
     changes = set(manifests.changed(diff))
     if not changes:
         return []
-    if SECRET in changes:
-        _refuse_new_passwords(deployment)
+    carried = _carried(deployment, carry) if SECRET in changes else []
     wanted = manifests.documents(deployment.render())
     by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
     unknown = changes - {name for names in by_part.values() for name in names}
     if unknown:
         raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
                           "report this: it is a mistake in kubeup")
-    return [_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names]
+    needs = (*needs, *(step.id for step in carried[:1]))
+    return [*carried, *(_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names)]
 
 
-def _refuse_new_passwords(deployment: Deployment) -> None:
-    """A database reads its passwords on an empty data folder only: a changed one would lock the API out.
+def _carried(deployment: Deployment, carry: Callable[[], list[Step]] | None) -> list[Step]:
+    """What takes new passwords into the database, where there is one and they are new to it."""
+    if not new_passwords(deployment):
+        return []
+    if carry is None:
+        raise ForgottenPasswords("SQL alone can change them")
+    return carry()
+
+
+def new_passwords(deployment: Deployment) -> bool:
+    """Whether a database is there and `.env` has other passwords: it reads them on an empty data folder only.
 
     The image's contract, see https://hub.docker.com/_/mysql, "Environment Variables".
     """
@@ -123,10 +161,7 @@ def _refuse_new_passwords(deployment: Deployment) -> None:
     old = found.get("Secret", {})
     # other keys are put back, or refused by the look at the data folder, which knows what the database was made with
     changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")) != wanted[key].encode()]
-    if changed and {"Secret", "PersistentVolumeClaim"} <= found.keys():
-        raise Refused("the passwords in .env are not the ones that the database was made with",
-                      "it reads them on an empty data folder only, so the API would be locked out",
-                      "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")
+    return bool(changed) and "Secret" in found and ("PersistentVolumeClaim" in found or bool(deployment.overlay.machine))
 
 
 @dataclass(frozen=True)
@@ -141,7 +176,8 @@ class WaitForPart:
         self.run_unless(never, log)
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
-        watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+        if self.deployment.has_pods(self.part):
+            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:

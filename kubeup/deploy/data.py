@@ -6,6 +6,7 @@ Data that is there already keeps the passwords and names it was made with; a mar
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,31 @@ class CheckData:
         output = ssh.run(place.reach(), "sh", "-c", SCRIPT, "check", place.folder, mark, root=True)
         if not output.ok:
             raise KubeupError(f"the data on {place.node} can't be looked at", output.stderr.strip(), "`inv doctor`")
-        if output.stdout.strip() != mark:
+        if mark not in output.stdout.split():  # there are two while passwords are being changed
             raise Refused(f"the data on {place.node} was made with other passwords, or another database or user name",
                           f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "
                           "or, to lose that data: `inv down --data`, then `inv up`")
+
+
+# leaves the marks given in place of those that are there; nothing where there are no data
+ACCEPT = 'umask 077; mark="$1/mysql.passwords"; shift; test -e "$mark" || exit 0; printf "%s\\n" "$@" >"$mark.new" && mv "$mark.new" "$mark"'
+
+
+def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
+    """Let the data be started with the passwords of `.env`, and for now with others `also` (by their names in `.env`)."""
+    secret, place = overlay.secret(), overlay.place
+    marks = [secrets.fingerprint(secret)]
+    if also:
+        new = {"ROOT_PASSWORD": also["MYSQL_ROOT_PASSWORD"], "MYSQL_PASSWORD": also["MYSQL_PASSWORD"]}
+        marks = list(dict.fromkeys([*marks, *_marks_there(place), secrets.fingerprint({**secret, **new})]))
+    done = ssh.run(place.reach(), "sh", "-c", ACCEPT, "accept", place.folder, *marks, root=True)
+    if not done.ok:
+        raise KubeupError(f"the mark of the data on {place.node} can't be written", done.stderr.strip(), "`inv doctor`")
+
+
+def _marks_there(place: Place) -> list[str]:
+    return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
 
 
 REMOTE = "/var/tmp/kubeup-data.tar.gz"  # noqa: S108 - on a node, written by root and read by nobody but our user
@@ -103,6 +124,22 @@ class SaveData:
                 raise KubeupError("the saved data are not what was packed", f"the sums of {self.archive.name} differ", "run the same again")
             part.replace(self.archive)
         log(f"{self.archive.stat().st_size >> 20} MiB in {self.archive}")
+
+
+@dataclass(frozen=True)
+class DropData:
+    """Remove the database from the cluster with its claim, its volume and its files, asked for by name."""
+
+    place: Place
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        for kind, name in (("statefulset", "mysql"), ("persistentvolumeclaim", "data-mysql-0"), ("persistentvolume", "data-mysql-0")):
+            self.kubectl.write("delete", kind, name, "--ignore-not-found", "--wait=true", "--timeout=120s", log=log)
+        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords"'
+        done = ssh.run(self.place.reach(), "sh", "-c", script, "drop", self.place.folder, root=True)
+        if not done.ok:
+            raise KubeupError(f"the data on {self.place.node} can't be removed", done.stderr.strip()[-500:], "run the same again")
 
 
 LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`"

@@ -18,9 +18,12 @@ from kubeup.settings import Settings
 from kubeup.state import PROJECT, write_private
 
 BASE = PROJECT / "manifests" / "base"
+ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
 PLACEHOLDERS = {"db": "mysql", "api": "fast-api-products", "ui": "ui-node-products"}
 PARTS = ("db", "api", "ui")
+PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")  # what decides where the database's name leads
 MANAGED = "app.kubernetes.io/managed-by"
+Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Overlay:
     env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
     folder: Path
     place: Place
+    machine: str = ""  # address of the machine that the database runs on; '' in the cluster
 
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
@@ -50,7 +54,8 @@ class Overlay:
         """The overlay's files by name."""
         secret = self.secret()
         files = {f"secret/{key}": value for key, value in secret.items()}
-        files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
+        if not self.machine:
+            files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
         files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secret), sort_keys=False)
         return files
 
@@ -59,28 +64,25 @@ class Overlay:
             write_private(self.folder / name, text)
 
     def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
+        init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}]
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [os.path.relpath(BASE, self.folder.resolve())],
+            "components": [os.path.relpath(ON_VM, self.folder.resolve())] if self.machine else [],
             "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
             "images": [_image(image) for image in self.images],
             "generatorOptions": {"disableNameSuffixHash": True},
             "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in secret],
                                  "options": {"labels": {"app": "db"}}}],
-            "configMapGenerator": [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}],
+            "configMapGenerator": [] if self.machine else init,
             "patches": self._patches(secrets.fingerprint(secret)),
         }
 
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
-        database, ports = self.settings.database, self.settings.ports
-        replace = _replace
-        patches = [
-            ({"kind": "PersistentVolume", "name": "data-mysql-0"}, [
-                replace("/spec/capacity/storage", database.storage),
-                replace("/spec/local/path", f"{self.place.folder}/mysql"),
-                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [self.place.node])]),
-            ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", database.storage)]),
+        ports, replace = self.settings.ports, _replace
+        patches: list[Patch] = [
+            *(self._on_machine() if self.machine else self._in_cluster()),
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
             ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
             # a changed password must reach a pod that read the old one from its environment
@@ -88,6 +90,19 @@ class Overlay:
                 {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": fingerprint}}]),
         ]
         return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
+
+
+    def _in_cluster(self) -> list[Patch]:
+        storage, replace = self.settings.database.storage, _replace
+        return [
+            ({"kind": "PersistentVolume", "name": "data-mysql-0"}, [
+                replace("/spec/capacity/storage", storage),
+                replace("/spec/local/path", f"{self.place.folder}/mysql"),
+                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [self.place.node])]),
+            ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)])]
+
+    def _on_machine(self) -> list[Patch]:
+        return [({"kind": "EndpointSlice", "name": "mysql-vm"}, [_replace("/endpoints/0/addresses", [self.machine])])]
 
 
 def _replace(path: str, value: object) -> dict[str, object]:

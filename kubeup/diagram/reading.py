@@ -16,7 +16,7 @@ from kubeup.verify.probes import LABEL, OWNER
 
 NAMESPACES = ("default", "kube-system")
 CLUSTER_KINDS = "nodes,persistentvolumes"
-KINDS = "pods,services,endpoints,persistentvolumeclaims,deployments,statefulsets"
+KINDS = "pods,services,endpoints,endpointslices,persistentvolumeclaims,deployments,statefulsets"
 Item = dict[str, Any]
 
 
@@ -44,7 +44,8 @@ def picture(items: Iterable[Item], machines: Sequence[NodeState]) -> Picture:
     pods = tuple(_pod(item) for item in by_kind.get("Pod", []) if item["metadata"].get("labels", {}).get(LABEL) != OWNER)
     nodes = _nodes(by_kind.get("Node", []), machines, pods)
     names = {node.name for node in nodes}
-    services = tuple(_service(item, by_kind.get("Endpoints", []), pods) for item in by_kind.get("Service", []))
+    endpoints = [*by_kind.get("Endpoints", []), *map(_by_hand, by_kind.get("EndpointSlice", []))]
+    services = tuple(_service(item, endpoints, pods) for item in by_kind.get("Service", []))
     workloads = tuple(_workload(item) for kind in ("StatefulSet", "Deployment") for item in by_kind.get(kind, []))
     volumes = _volumes(by_kind.get("PersistentVolumeClaim", []), by_kind.get("PersistentVolume", []), pods)
     drawn = sorted(services, key=lambda service: (_rank(service.part), service.namespace, service.name))
@@ -107,6 +108,15 @@ def _service(item: Item, endpoints: Sequence[Item], pods: Sequence[Pod]) -> Serv
         "" if headless else spec.get("clusterIP", ""), tuple(_port(row) for row in spec.get("ports", [])),
         tuple(name for name in map(_target, ready) if name in known), tuple(name for name in map(_target, waiting) if name in known),
         tuple(row["ip"] for row in ready if _target(row) not in known))
+
+
+def _by_hand(item: Item) -> Item:
+    """A slice in the shape of Endpoints, where somebody wrote it: those of Kubernetes' own are told by the Endpoints already."""
+    labels, meta = item["metadata"].get("labels", {}), item["metadata"]
+    theirs = str(labels.get("endpointslice.kubernetes.io/managed-by", "")).endswith(".k8s.io")
+    addresses = [] if theirs else [{"ip": address} for row in item.get("endpoints") or [] for address in row["addresses"]]
+    return {"metadata": {"namespace": meta.get("namespace", ""), "name": labels.get("kubernetes.io/service-name", "")},
+            "subsets": [{"addresses": addresses}]}
 
 
 def _target(row: Item) -> str:

@@ -94,12 +94,6 @@ def read_replicas(value: object) -> object:
     return value
 
 
-def read_place(value: object) -> object:
-    if value == "vm":
-        raise refusal(Says("cluster", "a database on a VM of its own is not supported yet"))
-    return value
-
-
 _RESERVED_USERS = {"root", "mysql"}
 _RESERVED_DATABASES = {"mysql", "sys", "information_schema", "performance_schema"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kubeup.settings import kinds
 from kubeup.settings.kinds import Says
@@ -125,7 +125,13 @@ class Database(Section):
     storage: kinds.Storage = Field(default="1Gi", description="size of its volume")
     name: kinds.DatabaseName = Field(default="api", description="database")
     user: kinds.DatabaseUser = Field(default="api", description="the API's own user")
-    on: Annotated[Literal["cluster"], BeforeValidator(kinds.read_place), Says("cluster")] = "cluster"
+    on: Literal["auto", "cluster", "vm"] = Field(
+        default="auto", description="where it runs: in the cluster, on a machine (vm); auto: where its data are, at first in the cluster"
+    )
+    vm: kinds.HostName | None = Field(default=None, description="the node it runs on with on: vm, such as worker-2; default: the first worker")
+    address: kinds.Address | None = Field(
+        default=None, description="a machine of your own for on: vm, instead of a node; reached with ssh.user and the project's key"
+    )
 
 
 class Ports(Section):

@@ -13,14 +13,19 @@ def show(c: Any, profile: str = "", set: list[str] = [], file: str = "", json: b
 
     Example: inv config.show --set nodes.workers.count=1
     """
+    from kubeup import secrets
     from kubeup import settings as package
+    from kubeup.report import HIDDEN
 
     project, out = open_project(profile, set, file, strict=False)
     values, origins = package.values(project.settings), package.origins(project.settings)
+    sealed = [name for name in secrets.read(project.state.secrets) if "PASSWORD" in name]
     if json:
-        out.data({key: {"value": value, "from": str(origins[key]), "secret": key in package.SECRET_KEYS} for key, value in values.items()})
+        shown = {key: {"value": value, "from": str(origins[key]), "secret": key in package.SECRET_KEYS} for key, value in values.items()}
+        out.data(shown | {name: {"value": HIDDEN, "from": project.state.secrets.name, "secret": True} for name in sealed})
     else:
-        out.table(("setting", "value", "from"), [(key, value, origins[key]) for key, value in values.items()])
+        rows = [(key, value, f"{origins[key]}{' (secret)' if key in package.SECRET_KEYS else ''}") for key, value in values.items()]
+        out.table(("setting", "value", "from"), [*rows, *((name, HIDDEN, f"{project.state.secrets.name} (secret)") for name in sealed)])
 
 
 @kubeup_task(help={"file": "the settings file (default: config/settings.yaml)"})

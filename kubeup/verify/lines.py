@@ -48,7 +48,7 @@ class Context:
     """What is verified. `secrets` hands out MYSQL_USER, MYSQL_PASSWORD and MYSQL_DATABASE; nothing of it is ever shown.
 
     `addresses` are those where a NodePort has to answer. `ask_database` runs one SELECT for a database outside the
-    cluster; inside it, kubectl does.
+    cluster, which is at `database_address`; inside it, kubectl does. `look_at_database` says how the one outside is.
     """
 
     settings: Settings
@@ -59,10 +59,12 @@ class Context:
     addresses: tuple[str, ...]
     secrets: Callable[[], Mapping[str, str]]
     ask_database: Callable[[str], str] | None = None
+    database_address: str = ""
+    look_at_database: Callable[[], str] | None = None
 
     @property
     def database_in_cluster(self) -> bool:
-        return str(self.settings.database.on) == "cluster"
+        return not self.database_address
 
 
 def good(detail: str) -> Verdict:

@@ -26,22 +26,21 @@ def look(context: Context, probes: Probes) -> Verdict:
     """Ask every node's pod everything at once; the two other checks read the same answers."""
     if not probes.ready:
         return not_tried("pods start")
-    wanted = expected(context.kubectl.items("-n", context.kubectl.namespace, "services,endpoints"), context.database_in_cluster)
+    wanted = expected(context.kubectl.items("-n", context.kubectl.namespace, "services,endpoints"), context.database_address)
     question = {"resolve": [*wanted, *OUTSIDE], "ask": [WRONG_ORDER]}
     probes.names_seen = probes.ask({probe.node: question for probe in probes.ready})
     verdict = evaluate(wanted, probes.names_seen, context.settings.network.service_cidr, missing(probes.all))
     return verdict if verdict.ok else _with_server(context, verdict)
 
 
-def expected(items: Sequence[dict[str, Any]], in_cluster: bool) -> dict[str, frozenset[str]]:
-    """The names that must resolve, with the addresses that the API server has for them."""
+def expected(items: Sequence[dict[str, Any]], outside: str = "") -> dict[str, frozenset[str]]:
+    """The names that must resolve, with the addresses that the API server has for them; `outside` is that of a database which is no pod."""
     cluster_ip = {item["metadata"]["name"]: item["spec"].get("clusterIP", "") for item in items if item["kind"] == "Service"}
     headless = [item for item in items if item["kind"] == "Endpoints" and item["metadata"]["name"] == HEADLESS]
-    pods = {row["name"]: row["address"] for item in headless for row in _rows(item)}
+    pods = {"mysql-0": outside} if outside else {row["name"]: row["address"] for item in headless for row in _rows(item)}
     api, kubernetes = frozenset({cluster_ip.get("api", "")}), frozenset({cluster_ip.get("kubernetes", "")})
     names = {f"{HEADLESS}.default.svc.cluster.local": frozenset(pods.values())}
-    if in_cluster:
-        names[f"mysql-0.{HEADLESS}.default.svc.cluster.local"] = frozenset(pods[name] for name in pods if name == "mysql-0")
+    names[f"mysql-0.{HEADLESS}.default.svc.cluster.local"] = frozenset(pods[name] for name in pods if name == "mysql-0")
     return names | {"api.default.svc.cluster.local": api - {""}, "api": api - {""}, "kubernetes.default": kubernetes - {""}}
 
 

@@ -11,7 +11,7 @@ from kubeup.verify.lines import Context, Verdict, bad, good
 
 def look(context: Context) -> Verdict:
     if not context.database_in_cluster:
-        return good("the database is outside the cluster: it has no claim here")
+        return good(context.look_at_database() if context.look_at_database else "the database is outside the cluster: it has no claim here")
     kubectl, names = context.kubectl, [f"data-mysql-{number}" for number in range(context.settings.database.replicas)]
     items = kubectl.items("-n", kubectl.namespace, "persistentvolumeclaims,persistentvolumes")
     claims = {item["metadata"]["name"]: item for item in items if item["kind"] == "PersistentVolumeClaim"}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,9 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     overlay = Overlay(project.settings, project.images, env, folder / "overlay", project.place)
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
-    return [rendered, *GIVEN]
+    on_vm = folder / "on-vm.yaml"
+    on_vm.write_text(Deployment(replace(overlay, folder=folder / "overlay-on-vm", machine="192.168.60.11"), project.kubectl).render())
+    return [rendered, on_vm, *GIVEN]
 
 
 @pytest.mark.parametrize("tool", TOOLS)

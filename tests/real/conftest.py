@@ -22,7 +22,8 @@ from tests.real.browsing import FLAGS
 from tests.real.harness import PROFILE, Cluster, Ran
 
 # what comes later builds on what went well before, and what destroys most comes last
-ORDER = ("up", "browser", "nodes_by_ssh", "broken", "bad_settings", "drift", "interrupted", "registry", "data", "mariadb", "farewell")
+ORDER = ("up", "browser", "nodes_by_ssh", "broken", "bad_settings", "drift", "interrupted", "registry", "db_backup", "db_rotate", "db_move",
+         "data", "mariadb", "farewell")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,6 +118,12 @@ def cluster(standing: Cluster) -> Cluster:
 def passwords() -> list[str]:
     found = secrets.read(PROJECT / ".env")
     return [found[name] for name in secrets.PASSWORDS if name in found]
+
+
+@pytest.fixture(scope="session")
+def ever() -> list[str]:
+    """Every password that was in use at any time of this run."""
+    return []
 
 
 @pytest.fixture

@@ -229,6 +229,10 @@ class Cluster(Tasks):
         """Run a script on a node as root, past SSH and past kubeup."""
         return self.podman("exec", node, "sh", "-c", script, check=check)
 
+    def podman_in(self, node: str, script: str, stdin: str) -> str:
+        """Run a script on a node as root, with something on its standard input."""
+        return output(*self.project.engine.argv("exec", "-i", node, "sh", "-c", script), stdin=stdin, check=False)
+
     def containers(self) -> dict[str, str]:
         """Names and ids of the profile's containers, stopped ones too."""
         rows = self.podman("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}", "--filter", f"label=kubeup.profile={PROFILE}")

@@ -24,6 +24,7 @@ def _checks(settings: Settings, provider: Provider) -> Iterator[Problem]:
     yield from networks.virtualbox_range(settings, provider)
     yield from services.ports(settings)
     yield from services.database(settings)
+    yield from services.machine(settings, provider)
     yield from services.images(settings)
     yield from software.node_image(settings, provider)
     yield from software.pod_network(settings, provider)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubeup.settings.checks.place import at
-from kubeup.settings.model import Settings
+from kubeup.settings.model import Provider, Settings
 from kubeup.settings.problem import Problem, error, warning
 from kubeup.settings.sections import DATABASE_VERSIONS
 
@@ -29,6 +29,25 @@ def database(settings: Settings) -> Iterator[Problem]:
     elif version == _ENDED:
         why = "MySQL 5.7 has had no fixes since October 2023 and no arm64 image"
         yield warning(origin, key, version, why=why, hint="8.4 is maintained", trap=18)
+
+
+def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """The machine of the database is one of the nodes, by its whole name or without the profile's."""
+    if provider == "minikube":
+        if settings.database.on == "vm" and not settings.database.address:
+            why = "minikube's nodes are its own: nothing is installed on them"
+            yield error(at(settings, "database.on"), "database.on", "vm", allowed="cluster", why=why, related=("provider",))
+        return
+    wanted = settings.database.vm
+    if wanted and settings.database.address:
+        found = f"{settings.database.address}, and database.vm is {wanted}"
+        yield error(at(settings, "database.address", "database.vm"), "database.address", found, allowed="one of the two", related=("database.vm",),
+                    why="the database runs on one machine")
+    names = [node.name for node in settings.nodes_list()] if wanted else []
+    if wanted and not any(name in (wanted, f"{settings.slug}-{wanted}") for name in names):
+        origin = at(settings, "database.vm", "nodes.workers.count")
+        why = "the database runs on one of the nodes"
+        yield error(origin, "database.vm", wanted, why=why, allowed=f"one of {', '.join(names)}", related=("nodes.workers.count",))
 
 
 def images(settings: Settings) -> Iterator[Problem]:

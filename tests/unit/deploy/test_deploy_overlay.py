@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,16 @@ def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_
     template = found["Deployment api"]["spec"]["template"]
     assert template["spec"]["containers"][0]["image"] == images[1].reference
     assert isinstance(template["metadata"]["annotations"]["kubeup/secrets"], str)
+
+
+@pytest.mark.real
+def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: Path) -> None:
+    inside = overlay(tmp_path)
+    outside = replace(inside, folder=tmp_path / "deploy-vm", machine="192.168.60.11")
+    before, after = (rendered(one, real_kubectl) for one in (inside, outside))
+    for name in ("Service api", "Deployment api", "Secret mysecret", "Service ui", "Deployment ui"):
+        assert before[name] == after[name], name
+    assert {"StatefulSet mysql", "PersistentVolume data-mysql-0"} <= set(before) and "EndpointSlice mysql-vm" not in before
+    assert not any(name.startswith(("StatefulSet", "PersistentVolume", "ConfigMap")) for name in after)
+    assert "selector" not in after["Service mysql-headless"]["spec"]
+    assert after["EndpointSlice mysql-vm"]["endpoints"] == [{"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}]

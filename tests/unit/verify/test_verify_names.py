@@ -11,7 +11,7 @@ CIDR = IPv4Network("10.96.0.0/16")
 
 @pytest.fixture
 def wanted(recorded):
-    return names.expected(recorded("services.json"), in_cluster=True)
+    return names.expected(recorded("services.json"))
 
 
 def answer(wanted, outside=(), **other):
@@ -27,8 +27,9 @@ def test_what_has_to_resolve_comes_from_the_api_server(wanted):
     assert wanted["api"] == wanted["api.default.svc.cluster.local"] != {""}
 
 
-def test_a_database_elsewhere_has_no_pods_name(recorded):
-    assert not any(name.startswith("mysql-0.") for name in names.expected(recorded("services.json"), in_cluster=False))
+def test_a_database_elsewhere_has_the_pods_names(recorded):
+    wanted = names.expected(recorded("services.json"), "192.168.60.11")
+    assert {wanted[f"{prefix}mysql-headless.default.svc.cluster.local"] for prefix in ("", "mysql-0.")} == {frozenset({"192.168.60.11"})}
 
 
 def test_all_resolve(wanted):
@@ -54,7 +55,7 @@ def test_a_pod_that_could_not_be_asked(wanted):
 
 def test_nothing_deployed(recorded):
     bare = [item for item in recorded("services.json") if item["metadata"]["name"] == "kubernetes"]
-    wanted = names.expected(bare, in_cluster=True)
+    wanted = names.expected(bare)
     verdict = names.evaluate(wanted, {"control": answer(wanted)}, CIDR)
     assert "api: there is no Service api" in verdict.cause
     assert "mysql-headless has no ready pod behind it" in verdict.cause

@@ -1,0 +1,309 @@
+"""The database on a machine: Debian's docker and compose, one service, one volume, reached by the nodes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from kubeup import ssh
+from kubeup.db.server import ROOT, Container, Server
+from kubeup.deploy.place import Place
+from kubeup.errors import KubeupError, Refused
+from kubeup.images.catalog import AppImage
+from kubeup.plan import Log, Step
+from kubeup.shell import Output
+from kubeup.ssh import Reach
+
+PACKAGES, IMAGE, SERVICE = "db/vm-packages", "db/vm-image", "db/vm-service"
+PROJECT = CONTAINER = "kubeup-db"
+FOLDER = "/var/lib/kubeup/db"
+VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
+NEEDED = ("docker.io", "docker-compose")
+PORT = 3306
+UID = "999"  # the image's user
+IMAGE_FILE = "/var/tmp/kubeup-db-image.tar"  # noqa: S108 - on the machine, written over a connection of ours
+PLACES = {"compose.yaml": 0o644, ".env": 0o600}
+# docker's own rules would drop what pods forward; the service needs neither them nor a bridge
+DAEMON = '{"iptables": false, "bridge": "none"}\n'
+ENTRY = "set -a; . /run/kubeup.env; set +a; exec docker-entrypoint.sh mysqld \"$@\""
+HEALTH = 'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" --no-defaults --socket=/run/mysqld/mysqld.sock ping'
+
+# one look at everything, a fact a line
+LOOK = r"""
+command -v docker >/dev/null && echo tool docker.io
+{ command -v docker-compose || docker compose version; } >/dev/null 2>&1 && echo tool docker-compose
+for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
+echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
+ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
+command -v docker >/dev/null || exit 0
+docker image inspect --format 'image {{.Id}}' "$3" 2>/dev/null
+docker ps --all --filter "label=com.docker.compose.project=$4" --format \
+  'project {{.Names}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null
+health='{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}'
+docker inspect --format "container {{.State.Status}} $health {{.Config.Image}} {{.State.Pid}}" "$4" 2>/dev/null
+exit 0
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is on the machine."""
+
+    missing: tuple[str, ...] = NEEDED
+    files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 and mode
+    holds_data: bool = False
+    image: bool = False
+    listening: tuple[str, ...] = ()  # who has the port, as ss tells it
+    project: tuple[tuple[str, str], ...] = ()  # containers of a compose project of our name, and its folder
+    state: str = ""
+    health: str = ""
+    runs: str = ""  # the container's image
+    pid: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        return (self.state, self.health) == ("running", "healthy")
+
+    @property
+    def words(self) -> str:
+        return f"{self.state}, {self.health}" if self.state else "not there"
+
+
+def parse(text: str) -> Found:
+    """From what LOOK prints."""
+    rows: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        kind, *rest = line.split() or [""]
+        rows.setdefault(kind, []).append(rest)
+    there = {row[0] for row in rows.get("tool", [])}
+    state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
+    return Found(
+        tuple(name for name in NEEDED if name not in there), {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
+        (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
+        tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine with the role `db`, and what is to run on it."""
+
+    place: Place
+    image: AppImage
+    secret: Callable[[], Mapping[str, str]]
+    env: Path
+
+    @property
+    def address(self) -> str:
+        """Its address among the nodes: where it listens, and nowhere else."""
+        return self.place.reach().address
+
+    @property
+    def volume(self) -> str:
+        return f"{self.place.folder}/{VOLUME}"
+
+    def server(self, database: str, user: str) -> Server:
+        return Server(Container(self.place.reach, self.place.node, CONTAINER), database, user, self.env)
+
+    def compose(self) -> str:
+        service = {
+            "image": self.image.reference, "container_name": CONTAINER, "network_mode": "host", "restart": "unless-stopped", "user": f"{UID}:{UID}",
+            # passwords come from a file, as what is in a container's environment is written down by docker
+            "entrypoint": ["sh", "-c", ENTRY.replace("$", "$$"), "mysqld"], "command": [f"--bind-address={self.address}", "--loose-mysqlx=OFF"],
+            "stop_grace_period": "60s", "read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"],
+            "tmpfs": [f"/run/mysqld:uid={UID},gid={UID}", "/tmp"],  # noqa: S108 - inside the container
+            "volumes": ["data:/var/lib/mysql", "./.env:/run/kubeup.env:ro"],
+            "healthcheck": {"test": ["CMD-SHELL", HEALTH.replace("$", "$$")], "interval": "3s", "timeout": "5s", "retries": 20,
+                            "start_period": "300s"},
+            "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+        }
+        volume = {"driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": self.volume}}
+        return yaml.safe_dump({"version": "3.7", "services": {"mysql": service}, "volumes": {"data": volume}}, sort_keys=False)
+
+    def own_env(self) -> str:
+        """The machine's own `.env`, as a shell reads it."""
+        secret = self.secret()
+        values = {"MYSQL_ROOT_PASSWORD": secret["ROOT_PASSWORD"], **{key: secret[key] for key in ("MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD")}}
+        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+    def files(self) -> dict[str, str]:
+        return {"compose.yaml": self.compose(), ".env": self.own_env()}
+
+    def told(self) -> str:
+        """How the service is, in a line. Raises KubeupError where it is not well."""
+        found = self.look()
+        text = f"{CONTAINER} on {self.place.node} ({self.address}:{PORT}) is {found.words}, its volume is {self.volume}"
+        if not found.healthy:
+            raise KubeupError(f"the database on {self.place.node} is {found.words}", text, "`inv db.vm` brings it up again")
+        return text
+
+    def look(self) -> Found:
+        output = ssh.run(self.place.reach(), "sh", "-c", LOOK, "look", FOLDER, self.volume, self.image.reference, PROJECT, root=True)
+        if not output.ok:
+            raise failed(self, "can't be looked at", output)
+        return parse(output.stdout)
+
+
+def wanted(files: Mapping[str, str]) -> dict[str, str]:
+    """Files as LOOK tells of them."""
+    return {name: f"{hashlib.sha256(text.encode()).hexdigest()} {PLACES[name]:o}" for name, text in files.items()}
+
+
+def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> list[Step]:
+    """What makes the service run there as it should; `found` is None for a machine that has to be made first. Raises Refused."""
+    seen, fresh = found or Found(), found is None
+    refuse_foreign(machine, seen)
+    node, steps = machine.place.node, list[Step]()
+    if seen.missing:
+        reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing"
+        steps.append(Step(PACKAGES, f"install docker on {node}", reason, Install(machine), needs, 60))
+    if not seen.image:
+        steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
+                          (*needs, PACKAGES, "image/db"), 10))
+    if why := "a new machine" if fresh else _why(machine, seen):
+        steps.append(Step(SERVICE, f"run the database on {node}", why, Run(machine), (*needs, PACKAGES, IMAGE, "secrets/env"), 20))
+    return steps
+
+
+def _why(machine: Machine, seen: Found) -> str:
+    # without files there is nothing to compare with, and on a new profile there are no passwords to compare, either
+    differ = [name for name, digest in wanted(machine.files()).items() if seen.files.get(name) != digest] if seen.files else list(PLACES)
+    if differ:
+        return f"{', '.join(differ)} new or changed"
+    if seen.runs != machine.image.reference and seen.state:
+        return f"it runs {seen.runs}"
+    return "" if seen.healthy else f"the service is {seen.words}"
+
+
+def refuse_foreign(machine: Machine, seen: Found) -> None:
+    """What is on the machine and not ours stays as it is."""
+    strangers = [f"{name} (of {folder or 'no folder'})" for name, folder in seen.project if folder != FOLDER]
+    if strangers or (seen.state and not seen.project):
+        raise Refused(f"{machine.place.node} has a compose project or container named {PROJECT} already", ", ".join(strangers) or CONTAINER,
+                      "rename that one, or choose another machine: database.vm")
+    # a container in the host's network shows its own process; without a process of ours the port is somebody else's
+    others = [line for line in seen.listening if not seen.state or f"pid={seen.pid}," not in line]
+    if others:
+        raise Refused(f"port {PORT} of {machine.place.node} is taken", "\n".join(others), "stop that, or choose another machine: database.vm")
+
+
+@dataclass(frozen=True)
+class Install:
+    """Debian's docker and compose. A docker that is configured already keeps its configuration."""
+
+    machine: Machine
+
+    def already(self) -> str:
+        return "" if self.machine.look().missing else "there"
+
+    def run(self, log: Log) -> None:
+        reach = self.machine.place.reach()
+        script = (
+            'set -e; export DEBIAN_FRONTEND=noninteractive; if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then '
+            f'install -d /etc/docker; printf %s {shlex.quote(DAEMON)} >/etc/docker/daemon.json; fi; '
+            # a machine in a container may not raise limits
+            'if systemd-detect-virt --quiet --container; then own=/etc/systemd/system/docker.service.d; install -d $own; '
+            "printf '[Service]\\nOOMScoreAdjust=0\\nLimitNOFILE=\\nLimitNPROC=\\nLimitCORE=\\n' >$own/kubeup.conf; fi; "
+            'apt-get -q -o DPkg::Lock::Timeout=300 update; apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; '
+            "systemctl enable --now docker.service")
+        output = ssh.run(reach, "sh", "-c", script, "install", *NEEDED, root=True, timeout=1200)
+        if not output.ok:
+            raise failed(self.machine, "could not get docker", output)
+        log("installed")
+
+
+@dataclass(frozen=True)
+class BringImage:
+    machine: Machine
+
+    def already(self) -> str:
+        return "there" if self.machine.look().image else ""
+
+    def run(self, log: Log) -> None:
+        reach, image = self.machine.place.reach(), self.machine.image
+        ssh.put(reach, image.archive, IMAGE_FILE)
+        output = ssh.run(reach, "sh", "-c", 'docker load -q -i "$1"; end=$?; rm -f "$1"; exit $end', "load", IMAGE_FILE, root=True, timeout=1200)
+        if not output.ok or not ssh.run(reach, "docker", "image", "inspect", image.reference, root=True).ok:
+            raise failed(self.machine, "did not take the database's image", output)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Write the service's files and bring it up, until it answers SQL."""
+
+    machine: Machine
+
+    def already(self) -> str:
+        seen = self.machine.look()
+        refuse_foreign(self.machine, seen)
+        return "" if _why(self.machine, seen) else seen.words
+
+    def run(self, log: Log) -> None:
+        reach, seconds = self.machine.place.reach(), 300
+        for name, text in self.machine.files().items():
+            write(self.machine, reach, name, text)
+            log(f"{FOLDER}/{name}")
+        script = (
+            'set -e; test -d "$1" || install -d -m 700 -o "$2" -g "$2" "$1"; cd "$3"; '
+            'tool=docker-compose; command -v $tool >/dev/null || tool="docker compose"; '
+            f'$tool -f compose.yaml -p {PROJECT} up --detach --remove-orphans 2>&1; '
+            f'for _ in $(seq {seconds * 2}); do '
+            f"state=$(docker inspect --format '{{{{.State.Status}}}} {{{{.State.Health.Status}}}}' {CONTAINER}); "
+            'test "$state" = "running healthy" && exit 0; case "$state" in exited*|dead*|*unhealthy) break;; esac; sleep 0.5; done; '
+            f"echo \"$state\"; docker logs --tail 20 {CONTAINER} 2>&1; exit 1")
+        output = ssh.run(reach, "sh", "-c", script, "run", self.machine.volume, UID, FOLDER, root=True, timeout=seconds + 60)
+        if not output.ok:
+            raise failed(self.machine, "does not get its database up", output)
+        self._ask()
+        log("it is healthy and answers SQL")
+
+    def _ask(self) -> None:
+        secret = self.machine.secret()
+        if not self.machine.server(secret["MYSQL_DATABASE"], secret["MYSQL_USER"]).admits(ROOT, secret["ROOT_PASSWORD"]):
+            raise Refused(f"the data on {self.machine.place.node} were made with other passwords",
+                          f"a database reads them on an empty data folder only ({self.machine.volume} is not empty)",
+                          "put back the .env that belongs to them")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop the service; its files and its volume stay. It stays stopped, also when the machine starts anew."""
+
+    machine: Machine
+
+    def run(self, log: Log) -> None:
+        output = ssh.run(self.machine.place.reach(), "docker", "stop", "--time", "60", CONTAINER, root=True)
+        if not output.ok and "No such container" not in output.stderr:
+            raise failed(self.machine, "does not stop its database", output)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Remove the service and its data from the machine, asked for by name."""
+
+    machine: Machine
+
+    def run(self, log: Log) -> None:
+        script = (f'docker rm --force --volumes {CONTAINER} 2>/dev/null; docker volume rm {PROJECT}_data 2>/dev/null; '
+                  'rm -rf --one-file-system -- "$1" "$2"')
+        output = ssh.run(self.machine.place.reach(), "sh", "-c", script, "drop", self.machine.volume, FOLDER, root=True)
+        if not output.ok:
+            raise failed(self.machine, "does not let go of its data", output)
+
+
+def write(machine: Machine, reach: Reach, name: str, text: str) -> None:
+    """A file of the service, whole or not at all; its content travels on standard input. `.env` is the image's user's alone."""
+    script = ('set -e; umask 077; install -d -m 755 "$1"; new="$1/.$2.new"; cat >"$new"; chmod "$3" "$new"; chown "$4" "$new"; '
+              'mv "$new" "$1/$2"')
+    output = ssh.run(reach, "sh", "-c", script, "write", FOLDER, name, f"{PLACES[name]:o}", UID if name == ".env" else "0", stdin=text, root=True)
+    if not output.ok:
+        raise failed(machine, f"did not take {name}", output)
+
+
+def failed(machine: Machine, what: str, output: Output) -> KubeupError:
+    return KubeupError(f"{machine.place.node} {what}", (output.stderr.strip() or output.stdout.strip())[-1500:],
+                       f"look there: `inv cluster.ssh {machine.place.node}`, then run the same again")

@@ -1,0 +1,205 @@
+"""Takes the database from one side to the other: the side that is left refuses writes first, so no row can be lost on the way.
+
+Each step looks at what is there. Whatever is cut off anywhere can be run again, or taken back: until the switch the
+one side has everything, from the switch on the other one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from kubeup.db import restore
+from kubeup.db import server as servers
+from kubeup.db.backups import REVISIONS
+from kubeup.db.passwords import hosts
+from kubeup.db.server import Server, SqlError
+from kubeup.deploy import apply, watch
+from kubeup.deploy.apply import Deployment
+from kubeup.deploy.overlay import PART_OF_SERVICE
+from kubeup.errors import KubeupError, Refused
+from kubeup.facts import manifests
+from kubeup.plan import Log
+from kubeup.state import State, change_choices
+
+GRANT = re.compile(r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
+READING = ("SELECT", "SHOW VIEW")
+WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, "
+           "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER")  # what ALL means for a database, but for reading
+NO_THREAD = 1094
+KILL_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class StartInCluster:
+    """The database's pod, on its volume, while the Service still leads elsewhere."""
+
+    deployment: Deployment
+    wait: float = 300
+
+    def run(self, log: Log) -> None:
+        kubectl = self.deployment.kubectl
+        part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
+        apply.release_volume(kubectl, "db")
+        kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] not in PART_OF_SERVICE), log=log)
+        watch.until_standing(kubectl, "db", self.deployment.boots(), self.wait, log, apply.never)
+
+
+@dataclass(frozen=True)
+class Admit:
+    """Refuse a side that holds rows of its own, before anything is stopped for it."""
+
+    server: Server
+    copying: bool  # what it holds is an earlier run's copy
+
+    def run(self, log: Log) -> None:
+        rows = {} if self.copying else _rows(servers.count(self.server, self.server.database))
+        if any(rows.values()):
+            raise Refused(f"{self.server} holds data already", servers.describe(rows), "`inv db.move --drop-old` removes what a move has left behind")
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """From here on the API's user may read and not write, also after the server was killed and started again."""
+
+    server: Server
+    state: State
+    to: str
+
+    def run(self, log: Log) -> None:
+        change_choices(self.state, {"copying": self.to})
+        self.server.sql("".join(reading(grants(self.server))))
+        end_connections(self.server)
+        log("the API reads, and writes wait")
+
+
+@dataclass(frozen=True)
+class Thaw:
+    """Give the API's user its rights back: the move is off."""
+
+    server: Server
+    state: State
+
+    def run(self, log: Log) -> None:
+        self.server.sql("".join(writing(grants(self.server))))
+        end_connections(self.server)
+        change_choices(self.state, {"copying": ""})
+
+
+@dataclass(frozen=True)
+class Copy:
+    """All rows to the other side, compared by their number and by the servers' own checksums."""
+
+    source: Server
+    target: Server
+
+    def run(self, log: Log) -> None:
+        source, target = self.source, self.target
+        restore.refuse_newer(servers.version(source), servers.version(target))
+        sums = servers.checksums(source, source.database)
+        if sums == servers.checksums(target, target.database):
+            log("an earlier run has brought them")
+            return
+        restore.prepare(target)
+        restore.load(target, source.dump(), ask=f"{source.password()}\n".encode())
+        with ThreadPoolExecutor(2) as pool:
+            counts = pool.submit(servers.count, source, source.database)
+            new = servers.count(target, restore.NEW)
+            restore.compare(_rows(counts.result()), new, "the database")
+        if sums != servers.checksums(target, restore.NEW):
+            raise KubeupError("the copy has other rows than the database", "a checksum differs", f"{restore.KEPT}; run the same again")
+        restore.refuse_others(target)
+        restore.exchange(target)
+        log(servers.describe(_rows(new)))
+
+
+@dataclass(frozen=True)
+class Switch:
+    """The name leads to the other side, and the one that is left lets nobody in any more."""
+
+    source: Server
+    deployment: Deployment  # with the database on the new side
+    state: State
+    to: str
+    left: str
+
+    def run(self, log: Log) -> None:
+        change_choices(self.state, {"database": self.to, "kept": self.left, "copying": ""})
+        kubectl = self.deployment.kubectl
+        part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
+        kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] in PART_OF_SERVICE), log=log)
+        apply.forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        lock_out(self.source)
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """Remove what loading has left on the side that is now in use."""
+
+    server: Server
+
+    def run(self, log: Log) -> None:
+        restore.clear(self.server)
+
+
+def lock_out(server: Server) -> None:
+    """No connection of the API's is left on a side that was left: it would read what is no longer so."""
+    accounts = ", ".join(servers.account(server.user, host) for host in hosts(server, server.user, server.password()))
+    server.sql(f"ALTER USER {accounts} ACCOUNT LOCK;")
+    end_connections(server)
+
+
+def grants(server: Server) -> list[str]:
+    """The rights of the API's user, as the server tells them."""
+    found = hosts(server, server.user, server.password())
+    text = server.sql("".join(f"SHOW GRANTS FOR {servers.account(server.user, host)};\n" for host in found))
+    lines = [line.replace("\\\\", "\\") for line in text.splitlines()]
+    if wide := [line for line in lines if " ON *.* " in line and not line.startswith("GRANT USAGE ")]:
+        raise Refused(f"{server.user} has rights on every database", wide[0].split(" IDENTIFIED ")[0],
+                      "a move has to take its right to write: give the API a user with rights on its own database only")
+    return lines
+
+
+def reading(lines: Sequence[str]) -> list[str]:
+    """What takes the right to write, a statement for each grant, so that none is ever lost whole."""
+    taken = [(_more_than_reading(one["rights"]), one) for one in _parsed(lines)]
+    return [f"REVOKE {rights} ON {one['on']} FROM {one['who']};\n" for rights, one in taken if rights]
+
+
+def _more_than_reading(rights: str) -> str:
+    listed = WRITING if rights.startswith("ALL") else rights
+    return ", ".join(one for one in listed.split(", ") if one not in READING)
+
+
+def writing(lines: Sequence[str]) -> list[str]:
+    return [f"GRANT ALL PRIVILEGES ON {one['on']} TO {one['who']};\n" for one in _parsed(lines)]
+
+
+def _parsed(lines: Sequence[str]) -> list[re.Match[str]]:
+    return [match for match in map(GRANT.match, lines) if match and match["on"] != "*.*"]
+
+
+def end_connections(server: Server) -> None:
+    """End what the API has open, and wait until it is gone: rights count from the next connection on."""
+    end, first = time.monotonic() + KILL_SECONDS, _connections(server)
+    left = first
+    while left:
+        if time.monotonic() > end:
+            raise KubeupError(f"{server} does not let go of {len(left)} connections", f"not within {KILL_SECONDS:.0f} s", "run the same again")
+        try:
+            server.sql("".join(f"KILL {one};\n" for one in sorted(left)))
+        except SqlError as error:
+            if error.number != NO_THREAD:
+                raise
+        left = _connections(server) & first  # newer ones have the new rights
+
+
+def _connections(server: Server) -> set[str]:
+    return {row[0] for row in server.rows("SHOW PROCESSLIST") if row[1] == server.user}
+
+
+def _rows(found: dict[str, int]) -> dict[str, int]:
+    return {table: rows for table, rows in found.items() if table != REVISIONS}

@@ -1,0 +1,114 @@
+"""Puts a backup in place of what is there: loaded beside it first, then exchanged in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import shell
+from kubeup.db import backups
+from kubeup.db import server as servers
+from kubeup.db.backups import About
+from kubeup.db.server import Server, SqlError
+from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.plan import Log, Step
+
+NEW, OLD = "kubeup_new", "kubeup_old"  # schemas: what is being loaded, and what was there before
+KEPT = "the data that were there are untouched"
+
+
+def plan(server: Server, file: Path, found: About, now: dict[str, int]) -> list[Step]:
+    """Restoring a backup that was checked, over the rows that are there `now`."""
+    loses = f"what {server} holds now: {servers.describe(now)}" if any(now.values()) else ""
+    reason = f"{servers.describe(found.rows)}, of {found.made}, by {found.server}"
+    return [Step("db/restore", f"restore {file.name}", reason, Restore(server, file), ("host/packages",), 10, loses)]
+
+
+@dataclass(frozen=True)
+class Restore:
+    server: Server
+    file: Path
+
+    def run(self, log: Log) -> None:
+        found = backups.check(self.file)
+        refuse_newer(found.server, servers.version(self.server))
+        log("loading it beside what is there")
+        prepare(self.server)
+        try:
+            load(self.server, ("zstd", "--quiet", "--decompress", "--stdout", str(self.file)))
+            compare(found.rows, servers.count(self.server, NEW), self.file.name)
+            refuse_others(self.server)
+        except KubeupError:
+            clear(self.server)
+            raise
+        exchange(self.server)
+        clear(self.server)
+        log(servers.describe(found.rows))
+
+
+def refuse_newer(made_by: servers.Version, now: servers.Version) -> None:
+    if made_by.engine != now.engine:
+        raise Refused(f"the data are of {made_by}, the server is {now}", "the two write dumps that the other one does not read whole",
+                      "set database.engine to what it was made with")
+    if made_by.newer_than(now):
+        raise Refused(f"the data are of {made_by}, the server is the older {now}", "an older server may not know what a newer one wrote",
+                      "set database.version to that version or a newer one, then `inv up`")
+
+
+def refuse_others(server: Server) -> None:
+    """Only tables are exchanged in one statement; SQL has none that takes the rest along."""
+    for schema in (NEW, server.database):
+        if found := servers.others(server, schema):
+            raise Refused(f"there is more than tables: {', '.join(found)}", f"{KEPT}; only tables can be exchanged at once",
+                          "load it by hand: `zstd -dc FILE | inv db.shell --root`")
+
+
+def prepare(server: Server) -> None:
+    """Empty schemas to load into, and to move aside into. What an interrupted run left there is a copy, or what it was told to overwrite."""
+    server.sql("".join(f"DROP DATABASE IF EXISTS {one};\nCREATE DATABASE {one};\n" for one in (NEW, OLD)))
+
+
+def clear(server: Server) -> None:
+    server.sql("".join(f"DROP DATABASE IF EXISTS {one};\n" for one in (NEW, OLD)))
+
+
+def load(server: Server, source: tuple[str, ...], ask: bytes = b"") -> None:
+    """Run the SQL that a command prints in the new schema. Raises KubeupError where it is not taken whole."""
+    dumped = backups.Dumped()
+    try:
+        shell.chain(source, server.load(NEW), ask=ask, head=f"{server.password()}\n".encode(), see=dumped.see, timeout=backups.HOUR * 12)
+    except CommandError as error:
+        raise _unloaded(server, error) from None
+    dumped.require_whole()
+
+
+def _unloaded(server: Server, error: CommandError) -> KubeupError:
+    why = error.why
+    if servers.ERROR.search(error.stderr):
+        refused: SqlError = servers.refusal(server, error.stderr)
+        full = refused.number in (1021, 1114, 3)
+        why = refused.why + (" (its disk is full)" if full else "")
+    return KubeupError("the data could not be loaded", why, f"{KEPT}; see what is named above, then run the same again")
+
+
+def compare(wanted: dict[str, int], found: dict[str, int], of: str) -> None:
+    """Raises KubeupError where a table lacks rows or has too many."""
+    rows = {table: number for table, number in found.items() if table != backups.REVISIONS}
+    wrong = [f"{table}: {rows.get(table, 0)} rows of {number}" for table, number in wanted.items() if rows.get(table) != number]
+    wrong += [f"{table}: not expected" for table in rows if table not in wanted]
+    if wrong:
+        raise KubeupError(f"what was loaded is not what {of} should hold", "\n".join(wrong), f"{KEPT}; take another backup: `inv db.list`")
+
+
+def exchange(server: Server) -> None:
+    """All tables of the new schema become the database's, and those that were there go aside, in one statement: all or none."""
+    server.sql(renaming(server.database, servers.tables(server, server.database), servers.tables(server, NEW)))
+
+
+def renaming(database: str, there: Iterable[str], new: Iterable[str]) -> str:
+    """The statement that exchanges tables; '' where there are none at all."""
+    names = servers.name
+    pairs = [f"{names(database)}.{names(one)} TO {OLD}.{names(one)}" for one in there]
+    pairs += [f"{NEW}.{names(one)} TO {names(database)}.{names(one)}" for one in new]
+    return f"RENAME TABLE {', '.join(pairs)};" if pairs else ""

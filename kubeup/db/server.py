@@ -1,0 +1,231 @@
+"""The database server by its own client, run where the server runs: in its pod, or in its container on a machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kubeup import secrets, shell
+from kubeup.errors import CommandError, KubeupError
+from kubeup.kube import Kubectl
+from kubeup.ssh import Reach
+
+# what every script below begins with: the password is the first line of the input
+PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one is read
+FIND = '{name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}; '
+OPTIONS = "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 --max-allowed-packet=1G"
+CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f'exec "$client" {OPTIONS} -N -B --user="$1" ${{2:+"$2"}}'
+DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump")
+        + f'exec "$dump" {OPTIONS} --user="$1" --single-transaction --quick --no-tablespaces --routines --events --triggers "$2"')
+# for a person: the password waits in a file that is gone before the client starts
+LEAVE = 'umask 077; cat >"$1"'
+SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.format(name="client", first="mysql", second="mariadb")
+         + f'exec "$client" {OPTIONS} --user="$2" "$3"')
+# a machine that goes away must not hold up a copy for as long as TCP does
+PATIENCE = ("-oBatchMode=yes", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
+ROOT = "root"
+ERROR = re.compile(r"^ERROR (\d+) \((\w+)\)", re.MULTILINE)
+DENIED = 1045
+AWAY = (2002, 2003, 2006, 2013)  # the client's own numbers: nobody listens, or not any more
+
+
+class Door(Protocol):
+    """The way to the server's container."""
+
+    def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
+        """The command line that runs a command in there, with this side's standard input."""
+
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Pod:
+    kubectl: Kubectl
+    name: str = "mysql-0"
+
+    def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
+        self.kubectl.require_access()
+        return self.kubectl.argv("exec", "-it" if terminal else "-i", self.name, "-c", "mysql", "--", *command)
+
+    def __str__(self) -> str:
+        return f"pod {self.name}"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One on a machine that is reached by SSH; `reach` is asked when it is needed."""
+
+    reach: Callable[[], Reach]
+    machine: str
+    name: str
+
+    def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
+        reach = self.reach()
+        sudo = () if reach.user == "root" else ("sudo", "-n")
+        line = reach.argv(*sudo, "docker", "exec", "-it" if terminal else "-i", self.name, *command)
+        return (line[0], *(("-t",) if terminal else ("-T",)), *PATIENCE, *line[1:])
+
+    def __str__(self) -> str:
+        return f"container {self.name} on {self.machine}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, its one database and that database's user. The passwords are those of `.env` when something is asked."""
+
+    door: Door
+    database: str
+    user: str
+    env: Path
+
+    def __str__(self) -> str:
+        return f"the database {self.database} in {self.door}"
+
+    def password(self, user: str = ROOT) -> str:
+        return secrets.password(self.env, "MYSQL_ROOT_PASSWORD" if user == ROOT else "MYSQL_PASSWORD")
+
+    def sql(self, text: str, database: str = "", user: str = ROOT, password: str | None = None, timeout: float = 120) -> str:
+        """What SQL prints, columns parted by tabs. Raises SqlError with the server's words, which `text` is never part of."""
+        stdin = f"{self.password(user) if password is None else password}\n{text}\n"
+        argv = self.door.argv("sh", "-c", CLIENT, "client", user, database)
+        output = shell.read(*argv, ok=None, stdin=stdin, timeout=timeout)
+        if not output.ok:
+            raise refusal(self, output.stderr or output.stdout)
+        return output.stdout
+
+    def rows(self, text: str, database: str = "", timeout: float = 120) -> list[list[str]]:
+        return [line.split("\t") for line in self.sql(text, database, timeout=timeout).splitlines()]
+
+    def dump(self, schema: str = "") -> tuple[str, ...]:
+        """The command that prints the whole database as SQL; it wants the password on its standard input."""
+        return self.door.argv("sh", "-c", DUMP, "dump", ROOT, schema or self.database)
+
+    def load(self, schema: str) -> tuple[str, ...]:
+        """The command that runs the SQL on its standard input, after the password, in a schema."""
+        return self.door.argv("sh", "-c", CLIENT, "load", ROOT, schema)
+
+    def admits(self, user: str, password: str) -> bool:
+        """Whether the server takes a password. Raises KubeupError where it can't be asked."""
+        try:
+            self.sql("SELECT 1", user=user, password=password)
+        except SqlError as error:
+            if error.number == DENIED:
+                return False
+            raise
+        return True
+
+
+class SqlError(CommandError):
+    """What the server answered with; `number` is its own, 0 where it was not reached."""
+
+    def __init__(self, what: str, why: str, next: str, number: int) -> None:
+        super().__init__(what, why, next)
+        self.number = number
+
+
+def refusal(server: Server, said: str) -> SqlError:
+    """The error that a client's words stand for. Only the number and the state are kept: the rest may quote a statement."""
+    found = ERROR.search(said)
+    if found is None or int(found[1]) in AWAY:
+        last = [line for line in said.strip().splitlines() if line.strip()][-3:]
+        return SqlError(f"{server} can't be reached", "\n".join(last) or "no answer",
+                        "`inv status` tells whether it runs, `inv doctor` what is wrong", 0)
+    number = int(found[1])
+    if number == DENIED:
+        return SqlError(f"{server} refuses the password in {server.env.name}", f"error {number}",
+                        "put the password back that it has, or let `inv up` carry a new one through", number)
+    return SqlError(f"{server} refuses a statement", f"error {number} ({found[2]})",
+                    "see the server's manual for that number, and `inv deploy.logs db`", number)
+
+
+def name(text: str) -> str:
+    """A name as SQL has it."""
+    return f"`{text.replace('`', '``')}`"
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it, whatever is in it."""
+    if "\n" in text or "\0" in text:
+        raise KubeupError("a password has a line break in it", "it could not be handed over", "choose one without")
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def account(user: str, host: str) -> str:
+    return f"{literal(user)}@{literal(host)}"
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a server calls itself: `8.4.3`, `10.11.6-MariaDB-0+deb12u1`."""
+
+    text: str
+
+    @property
+    def engine(self) -> str:
+        return "mariadb" if "mariadb" in self.text.lower() else "mysql"
+
+    @property
+    def all_numbers(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", self.text)[:3])
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return self.all_numbers[:2]
+
+    def newer_than(self, other: Version) -> bool:
+        """By major and minor: a patch release reads what its successors wrote."""
+        return self.numbers > other.numbers
+
+    def __str__(self) -> str:
+        return f"{'MariaDB' if self.engine == 'mariadb' else 'MySQL'} {self.text.split('-')[0]}"
+
+
+def version(server: Server) -> Version:
+    return Version(server.sql("SELECT VERSION()").strip())
+
+
+def tables(server: Server, schema: str) -> list[str]:
+    where = f"table_schema = {literal(schema)} AND table_type = 'BASE TABLE'"
+    return [row[0] for row in server.rows(f"SELECT table_name FROM information_schema.tables WHERE {where} ORDER BY 1")]  # noqa: S608 - quoted
+
+
+def counting(names: Iterable[str]) -> str:
+    """SQL that prints each table and the number of its rows."""
+    return "".join(f"SELECT {literal(one)}, COUNT(*) FROM {name(one)};\n" for one in names)  # noqa: S608 - quoted
+
+
+def counted(lines: Iterable[Iterable[str]]) -> dict[str, int]:
+    return {table: int(number) for table, number in lines}
+
+
+def count(server: Server, schema: str) -> dict[str, int]:
+    found = tables(server, schema)
+    return counted(server.rows(counting(found), schema)) if found else {}
+
+
+def checksums(server: Server, schema: str) -> dict[str, str]:
+    """A checksum of all rows of each table, by the server itself; the same for the same rows, whichever server it is."""
+    found = tables(server, schema)
+    if not found:
+        return {}
+    rows = server.rows("".join(f"CHECKSUM TABLE {name(one)} EXTENDED;\n" for one in found), schema, timeout=1800)
+    return {row[0].split(".", 1)[1]: row[1] for row in rows}
+
+
+def others(server: Server, schema: str) -> list[str]:
+    """What a schema holds besides tables, in words: views, triggers, routines, events."""
+    one = literal(schema)
+    return [f"{row[0]} {row[1]}" for row in server.rows(
+        f"SELECT 'view', table_name FROM information_schema.views WHERE table_schema = {one} "  # noqa: S608 - quoted
+        f"UNION ALL SELECT 'trigger', trigger_name FROM information_schema.triggers WHERE trigger_schema = {one} "
+        f"UNION ALL SELECT LOWER(routine_type), routine_name FROM information_schema.routines WHERE routine_schema = {one} "
+        f"UNION ALL SELECT 'event', event_name FROM information_schema.events WHERE event_schema = {one}")]
+
+
+def describe(rows: dict[str, int]) -> str:
+    """Row counts in words."""
+    return ", ".join(f"{number} in {table}" for table, number in rows.items()) or "no tables"

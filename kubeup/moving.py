@@ -1,0 +1,157 @@
+"""The database's way to a machine and back as a plan, from wherever an earlier run was cut off."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+
+from kubeup import database
+from kubeup.db import backups, move
+from kubeup.db import machine as machines
+from kubeup.db import server as servers
+from kubeup.db.server import Server
+from kubeup.deploy import data
+from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.kube import Kubectl
+from kubeup.plan import Action, Log, Plan, Step, plan_of
+from kubeup.project import CLUSTER, SIDES, VM, Project
+from kubeup.state import State, change_choices, choices
+from kubeup.up import data_steps
+from kubeup.verify import http
+
+
+def plan(project: Project, to: str) -> Plan:
+    """The data to the other side. Where an earlier run was cut off, what is left of it; towards the side they are on, back."""
+    if to not in SIDES:
+        raise UsageError(f"there is no side {to}", f"the database runs in the {CLUSTER} or on a {VM}", "`inv db.move vm` or `inv db.move cluster`")
+    known = choices(project.state)
+    on, copying, kept = known.get("database", CLUSTER), known.get("copying", ""), known.get("kept", "")
+    if to == on:
+        return _taken_back(project, on) if copying else _switched(project, to, kept)
+    if kept == to:
+        raise Refused(f"{SIDES[to]} still has the data from before the last move", "they would be overwritten",
+                      "`inv db.move --drop-old` removes them")
+    source, target = project.server_on(on), project.server_on(to)
+    servers.version(source)
+    start = _start(project, to)
+    needs = tuple(step.id for step in start)
+    rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
+    return plan_of([
+        *start,
+        Step("db/move-admit", f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), needs, 1),
+        Step("db/move-freeze", "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
+             ("db/move-admit",), 1),
+        Step("db/move-copy", f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), ("db/move-freeze",), 3),
+        *_switch(project, to, on, ("db/move-copy",))])
+
+
+def _start(project: Project, to: str) -> list[Step]:
+    """The server on a side that is not in use yet."""
+    if to == VM:
+        return list(database.on_machine(project))
+    deployment = project.deployment_on(CLUSTER)
+    steps = data_steps(project, ())
+    return [*steps, Step("db/cluster", "start the database in the cluster", "the data go there", move.StartInCluster(deployment),
+                         tuple(step.id for step in steps), 20)]
+
+
+def _switch(project: Project, to: str, left: str, needs: tuple[str, ...]) -> list[Step]:
+    """The name leads to the new side, the API is seen to work there, the old side stops; its data stay."""
+    deployment, see = project.deployment_on(to), SeeTheApi(project.server_on(to), _api(project))
+    stop: Action = machines.Stop(project.machine) if left == VM else StopInCluster(project.kubectl)
+    return [
+        Step("db/move-switch", f"let the database's name lead to {SIDES[to]}", "it has all rows",
+             move.Switch(project.server_on(left), deployment, project.state, to, left), needs, 1),
+        Step("db/move-see", "see the API write there", "the proof of the move", see, ("db/move-switch",), 5),
+        Step("db/move-tidy", "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), ("db/move-see",), 1),
+        Step("db/move-stop", f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, ("db/move-see",), 5)]
+
+
+def _switched(project: Project, to: str, kept: str) -> Plan:
+    """What a run that was cut off after the switch has left to do; nothing where there was none."""
+    if not kept or not _serves(project, kept):
+        return plan_of()
+    return plan_of(_switch(project, to, kept, ()))
+
+
+def _serves(project: Project, side: str) -> bool:
+    """Whether a side that was left is still up."""
+    if side == VM:
+        return project.machine.look().state == "running"
+    answer = project.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "jsonpath={.spec.replicas}")
+    return answer.stdout.strip() not in ("", "0")
+
+
+def _taken_back(project: Project, on: str) -> Plan:
+    return plan_of([Step("db/move-thaw", "let the API write again", f"the move is off, the data are on {SIDES[on]}",
+                         move.Thaw(project.server_on(on), project.state), seconds=1)])
+
+
+def dropping(project: Project) -> Plan:
+    """Remove the side that a move has left behind."""
+    kept = choices(project.state).get("kept", "")
+    if not kept:
+        raise UsageError("no move has left anything behind", "there is one side only", "nothing has to be removed")
+    if kept == choices(project.state).get("database"):
+        raise KubeupError("both sides are said to be in use", "the profile's choices.json contradicts itself",
+                          "report this: it is a mistake in kubeup")
+    action: Action = machines.Drop(project.machine) if kept == VM else data.DropData(project.place, project.kubectl)
+    loses = f"the database's data from before the move, on {project.machine.place.node if kept == VM else project.place.node}"
+    return plan_of([
+        Step("db/drop-old", f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
+        Step("db/dropped", "forget that side", "it is gone", ForgetSide(project.state), ("db/drop-old",), 0)])
+
+
+def _api(project: Project) -> str:
+    return f"http://{project.provider.nodes()[-1].address}:{project.settings.ports.api}"
+
+
+@dataclass(frozen=True)
+class SeeTheApi:
+    """Until the API writes, and its connections are seen on this side."""
+
+    server: Server
+    url: str
+    wait: float = 90
+
+    def run(self, log: Log) -> None:
+        end, said = time.monotonic() + self.wait, "no answer"
+        while time.monotonic() < end:
+            name = f"kubeup-move-{uuid.uuid4().hex[:12]}"
+            body = json.dumps({"name": name, "description": "Written by `inv db.move`, which removes it again.", "price": "1.00", "stock": 0})
+            answer = http.ask(f"{self.url}/products", body.encode(), "application/json", seconds=5)
+            if answer.status == 201:
+                self._look(int(answer.json["id"]), name)
+                return
+            said = answer.words
+            log(said)
+            time.sleep(0.2)
+        raise KubeupError("the API does not write on the new side", said, "`inv deploy.logs api`; then the same again goes on from here")
+
+    def _look(self, number: int, name: str) -> None:
+        query = f"SELECT COUNT(*) FROM products WHERE id = {number} AND name = {servers.literal(name)}"  # noqa: S608 - quoted
+        found = self.server.sql(query, self.server.database).strip()
+        http.ask(f"{self.url}/products/{number}", method="DELETE", seconds=5)
+        if found != "1":
+            raise KubeupError("the API writes elsewhere", f"{self.server} does not have the row it has just written", "`inv verify` tells more")
+
+
+@dataclass(frozen=True)
+class StopInCluster:
+    """No pod of the database; its claim, its volume and its data stay."""
+
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
+        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", "--timeout=120s", log=log)
+
+
+@dataclass(frozen=True)
+class ForgetSide:
+    state: State
+
+    def run(self, log: Log) -> None:
+        change_choices(self.state, {"kept": ""})

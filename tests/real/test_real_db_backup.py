@@ -1,0 +1,130 @@
+"""Backups: taken, restored, refused, and never half made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeup.state import PROJECT
+from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
+from tests.real.harness import Cluster, mended
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def backup(standing: Cluster) -> Path:
+    """A backup of some hundred products with pictures."""
+    fill(standing, 300)
+    ran = standing.inv("db.backup")
+    return Path(ran.out.splitlines()[-1])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "kubeup-test", str(tmp_path)], check=True)
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_backup_says_what_it_holds(cluster: Cluster, backup: Path) -> None:
+    about = json.loads(backup.with_name(f"{backup.name}.json").read_text())
+    assert {table: rows for table, (rows, _) in sums(cluster).items()} == about["rows"]
+    assert about["revision"] == "0002" and len(about["sha256"]) == 64 and about["version"]
+    assert backup.stat().st_mode & 0o777 == 0o600 and backup.parent.stat().st_mode & 0o777 == 0o700
+    listed = cluster.inv("db.list")
+    assert backup.name in listed.out and "300" in listed.out
+    assert subprocess.run(["zstd", "--test", "--quiet", str(backup)], check=False).returncode == 0
+
+
+def test_restored_into_an_emptied_database_every_byte_is_back(cluster: Cluster, backup: Path) -> None:
+    before = sums(cluster)
+    empty(cluster)
+    assert sums(cluster)["products"][0] == 0
+    cluster.inv("db.restore", backup.name, "--yes")
+    assert sums(cluster) == before
+    number = cluster.add_product("after a restore")  # the API goes on, with the next number
+    assert cluster.product(number)["name"] == "after a restore"
+    sql(cluster, f"DELETE FROM products WHERE id = {number};")  # noqa: S608
+
+
+def test_nothing_is_overwritten_without_asking(cluster: Cluster, backup: Path) -> None:
+    before = sums(cluster)
+    ran = cluster.inv("db.restore", str(backup), code=3)
+    assert "nobody is there to be asked" in ran.err and "300 in products" in ran.out
+    ran = cluster.inv("db.restore", str(backup), "--dry")
+    assert "this loses what the database api" in ran.out
+    assert "there already" in cluster.inv("db.backup", "--to", str(backup), code=3).err
+    assert sums(cluster) == before
+
+
+def test_what_is_not_what_was_written_is_refused(cluster: Cluster, backup: Path, tmp_path: Path) -> None:
+    before, content = sums(cluster), backup.read_bytes()
+    about = json.loads(backup.with_name(f"{backup.name}.json").read_text())
+    file, beside = tmp_path / "one.sql.zst", tmp_path / "one.sql.zst.json"
+    for altered, more, word in (
+        (content[:-100], {}, "is not whole"), (content[:100] + b"x" + content[101:], {}, "was altered"),
+        (content, {"version": "99.1.0"}, "the server is the older"), (content, {"format": 2}, "newer kubeup"),
+        (content, {"version": "10.11.6-MariaDB"}, "MariaDB")):
+        file.write_bytes(altered)
+        beside.write_text(json.dumps({**about, **more}))
+        assert word in cluster.inv("db.restore", str(file), "--yes", code=3).err
+    beside.unlink()
+    assert "one.sql.zst.json is missing" in cluster.inv("db.restore", str(file), "--yes", code=3).err
+    assert cluster.inv("db.restore", "none.sql.zst", "--yes", code=2).err.startswith("error: there is no backup")
+    assert sums(cluster) == before
+
+
+def test_a_full_disk_leaves_nothing_half_made(cluster: Cluster, small_disk: Path) -> None:
+    ran = cluster.inv("db.backup", "--to", str(small_disk / "one.sql.zst"), code=1)
+    assert "No space left" in ran.err and "nothing is left of it" in ran.err
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_wrong_password_is_told_and_named_nowhere(cluster: Cluster) -> None:
+    env = PROJECT / ".env"
+    held, root = env.read_text(), passwords()["MYSQL_ROOT_PASSWORD"]
+    with mended(lambda: env.write_text(held)):
+        env.write_text(held.replace(root, "not-the-right-one"))
+        ran = cluster.inv("db.backup", code=1)
+    assert "refuses the password in .env" in ran.err and "not-the-right-one" not in ran.both
+
+
+def test_sql_on_standard_input(cluster: Cluster) -> None:
+    assert "2" in sql(cluster, "SELECT 1 + 1;")
+    assert "0002" in cluster.inv("db.migrate").both or "done" in cluster.inv("db.migrate").out
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 2.5])
+def test_killed_while_restoring_nothing_is_lost(cluster: Cluster, backup: Path, seconds: float) -> None:
+    cluster.inv("db.restore", backup.name, "--yes")
+    before = sums(cluster)
+    kill_at(cluster, "db/restore", "db.restore", backup.name, "--yes", seconds=seconds)
+    assert sums(cluster) == before
+    cluster.inv("db.restore", backup.name, "--yes")
+    assert sums(cluster) == before
+    assert "kubeup_" not in sql(cluster, "SHOW DATABASES;", root=True)
+
+
+@pytest.mark.long
+def test_the_server_killed_while_restoring(cluster: Cluster, backup: Path) -> None:
+    before = sums(cluster)
+    kill_at(cluster, "db/restore", "db.restore", backup.name, "--yes", seconds=0.5,
+            do=lambda: cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "kill -9 1; kill -9 $(cat /run/mysqld/mysqld.pid)", check=False))
+    cluster.kubectl("wait", "pod", "mysql-0", "--for=condition=Ready", "--timeout=120s")
+    assert sums(cluster) == before
+
+
+@pytest.mark.long
+def test_killed_while_backing_up(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "one.sql.zst"
+    kill_at(cluster, "db/backup", "db.backup", "--to", str(file), seconds=0.6)
+    assert not file.exists()
+    cluster.inv("db.backup", "--to", str(file))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sql.zst", "one.sql.zst.json"]
+    cluster.add_product("writes go on")  # no lock was left behind

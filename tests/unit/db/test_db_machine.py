@@ -1,0 +1,105 @@
+"""The database's machine: what is found there, what follows from it, and what is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from builders import by_id, error_of, reach
+
+from kubeup.db import machine
+from kubeup.db.machine import Found, Machine
+from kubeup.deploy.place import Place
+from kubeup.errors import Refused
+from kubeup.images.catalog import AppImage
+
+SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
+FRESH = "file compose.yaml  \nfile .env  \ndata 0\n"
+# as a Debian 12 node with Debian's docker and compose prints it
+RUNNING = """\
+tool docker.io
+tool docker-compose
+file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
+file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
+data 31
+port LISTEN 0 4096 192.168.60.11:3306 0.0.0.0:* users:(("mysqld",pid=1192,fd=19))
+image sha256:b24abaa5ba52
+project kubeup-db /var/lib/kubeup/db
+container running healthy localhost/kubeup-mysql:sha-4afe7c7365cb 1192
+"""
+
+
+@pytest.fixture
+def db() -> Machine:
+    place = Place("dev-worker-1", "/var/lib/kubeup/data", lambda: (reach(),))
+    return Machine(place, AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()), lambda: SECRET, Path("/p/.env"))
+
+
+def as_wanted(db: Machine) -> Found:
+    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()))
+
+
+def test_a_fresh_machine_gets_everything(db: Machine) -> None:
+    assert machine.parse(FRESH) == Found()
+    steps = by_id(machine.plan(db, machine.parse(FRESH)))
+    assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
+    assert steps["db/vm-packages"].reason == "docker.io, docker-compose missing"
+    assert [step.reason for step in machine.plan(db, None)] == ["a new machine"] * 3
+
+
+def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:
+    found = as_wanted(db)
+    assert found.healthy and found.holds_data and machine.plan(db, found) == []
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    ({"health": "unhealthy"}, "the service is running, unhealthy"), ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
+    ({"state": "", "listening": (), "project": ()}, "the service is not there"), ({"files": {}}, "compose.yaml, .env new or changed"),
+    ({"runs": "other:1"}, "it runs other:1")])
+def test_what_differs_is_the_reason(db: Machine, change: dict[str, object], reason: str) -> None:
+    (step,) = machine.plan(db, replace(as_wanted(db), **change))
+    assert step.id == "db/vm-service" and reason in step.reason
+
+
+def test_a_readable_env_file_is_written_anew(db: Machine) -> None:
+    found = as_wanted(db)
+    files = {**found.files, ".env": found.files[".env"].replace(" 600", " 644")}
+    assert machine.plan(db, replace(found, files=files))[0].reason == ".env new or changed"
+
+
+def test_what_is_somebody_elses_is_refused_by_name(db: Machine) -> None:
+    taken = machine.parse(FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    error = error_of(machine.plan, db, taken)
+    assert isinstance(error, Refused) and "port 3306 of dev-worker-1 is taken" in error.what and "mariadbd" in error.why
+    theirs = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db", "project kubeup-db /srv/theirs"))
+    assert "/srv/theirs" in error_of(machine.plan, db, theirs).why
+    nobodys = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db\n", ""))
+    assert "named kubeup-db already" in error_of(machine.plan, db, nobodys).what
+    beside = machine.parse(RUNNING + 'port LISTEN 0 5 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    assert "is taken" in error_of(machine.plan, db, beside).what
+
+
+def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: Machine) -> None:
+    text = db.compose()
+    service = yaml.safe_load(text)["services"]["mysql"]
+    assert service["network_mode"] == "host" and "--bind-address=192.168.60.11" in service["command"]
+    assert service["restart"] == "unless-stopped" and "ports" not in service and "environment" not in service
+    assert yaml.safe_load(text)["volumes"]["data"]["driver_opts"]["device"] == "/var/lib/kubeup/data/mysql-vm"
+    assert not any(value in text for value in SECRET.values() if value != "api")
+    assert "secret" not in repr(db.server("api", "api").dump())
+
+
+def test_its_env_file_is_read_by_a_shell(db: Machine) -> None:
+    import shlex
+
+    read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
+    assert read == {"MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"], **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"}}
+
+
+def test_a_plan_needs_no_passwords_yet(db: Machine) -> None:
+    def none() -> dict[str, str]:
+        raise Refused("no passwords yet")
+
+    assert len(machine.plan(replace(db, secret=none), machine.parse(FRESH))) == 3

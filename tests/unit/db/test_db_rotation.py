@@ -1,0 +1,73 @@
+"""A rotation as a plan, and what follows where one of its steps fails."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import DESKTOP, error_of, settings, state
+
+from kubeup import rotation, secrets
+from kubeup.db.passwords import Passwords
+from kubeup.errors import KubeupError, Refused
+from kubeup.plan import Plan
+from kubeup.project import Project
+from kubeup.report import Report
+from kubeup.state import State, write_private
+
+HELD = "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    write_private(tmp_path / ".env", HELD)
+    monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
+    monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
+    return Project(settings(tmp_path), state(tmp_path), DESKTOP)
+
+
+def carried_out(monkeypatch: pytest.MonkeyPatch, *failures: KubeupError | None) -> list[Plan]:
+    """The plans that are run, each ending as told."""
+    plans: list[Plan] = []
+    ends = iter(failures)
+
+    def run(project: Project, plan: Plan, *_: Any, **__: Any) -> bool:
+        plans.append(plan)
+        if (end := next(ends)) is not None:
+            raise end
+        return True
+
+    monkeypatch.setattr(rotation, "carry_out", run)
+    return plans
+
+
+def test_sql_comes_before_everything_else(project: Project) -> None:
+    ids = rotation.plan(project).ids
+    assert ids.index("secrets/next") < ids.index("db/passwords") < ids.index("secrets/take") < ids.index("deploy/db")
+    assert ids[-1] == "db/old-passwords"
+    secrets.AddNext(project.state.secrets).run(print)
+    assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"
+
+
+def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = carried_out(monkeypatch, KubeupError("the API does not stand", "it keeps ending", "read its log"), None)
+    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert [plan.ids[0] for plan in plans] == ["secrets/next", "db/passwords"]
+    assert "the earlier passwords are in use again; read its log" in error.next
+    secrets.AddNext(project.state.secrets).run(print)
+    next(step for step in plans[1] if step.id == "secrets/take").action.run(print)
+    assert secrets.read(project.state.secrets) == {"MYSQL_ROOT_PASSWORD": "rrrrrrrr", "MYSQL_PASSWORD": "pppppppp"}
+    assert "pppppppp" not in repr(plans[1].steps[1])
+
+
+def test_where_taking_back_fails_too_the_way_on_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    carried_out(monkeypatch, KubeupError("first", "one"), KubeupError("second", "two"))
+    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert error.what == "first" and "second: two" in error.why and "inv db.rotate" in error.next
+
+
+def test_a_refusal_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = carried_out(monkeypatch, Refused("another command is at work"))
+    assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO())), Refused) and len(plans) == 1
