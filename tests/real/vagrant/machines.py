@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import yaml
 
 from kubeup.project import load
+from kubeup.provision.play import changed, environment
 from tests.beds.vagrant import LABEL, Bed
-from tests.real.harness import Tasks, output
+from tests.real.harness import ROOT, Tasks, output
 
 NETWORKS = {"vg": "192.168.64", "vh": "192.168.65"}  # by profile
 
