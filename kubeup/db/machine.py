@@ -41,11 +41,13 @@ for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
 command -v docker >/dev/null || exit 0
-docker image inspect --format 'image {{.Id}}' "$3" 2>/dev/null
+# side by side: most of the time is docker's own start
+docker image inspect --format 'image {{.Id}}' "$3" 2>/dev/null &
 docker ps --all --filter "label=com.docker.compose.project=$4" --format \
-  'project {{.Names}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null
+  'project {{.Names}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null &
 health='{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}'
-docker inspect --format "container {{.State.Status}} $health {{.Config.Image}} {{.State.Pid}}" "$4" 2>/dev/null
+docker inspect --format "container {{.State.Status}} $health {{.Config.Image}} {{.State.Pid}}" "$4" 2>/dev/null &
+wait
 exit 0
 """
 
