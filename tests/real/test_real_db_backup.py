@@ -37,7 +37,7 @@ def test_a_backup_says_what_it_holds(cluster: Cluster, backup: Path) -> None:
     assert about["revision"] == "0002" and len(about["sha256"]) == 64 and about["version"]
     assert backup.stat().st_mode & 0o777 == 0o600 and backup.parent.stat().st_mode & 0o777 == 0o700
     listed = cluster.inv("db.list")
-    assert backup.name in listed.out and "300" in listed.out
+    assert backup.name in listed.out and f"{about['rows']['products']} in products" in listed.out
     assert subprocess.run(["zstd", "--test", "--quiet", str(backup)], check=False).returncode == 0
 
 
@@ -55,7 +55,7 @@ def test_restored_into_an_emptied_database_every_byte_is_back(cluster: Cluster, 
 def test_nothing_is_overwritten_without_asking(cluster: Cluster, backup: Path) -> None:
     before = sums(cluster)
     ran = cluster.inv("db.restore", str(backup), code=3)
-    assert "nobody is there to be asked" in ran.err and "300 in products" in ran.out
+    assert "nobody is there to be asked" in ran.err and f"{before['products'][0]} in products" in ran.out
     ran = cluster.inv("db.restore", str(backup), "--dry")
     assert "this loses what the database api" in ran.out
     assert "there already" in cluster.inv("db.backup", "--to", str(backup), code=3).err
@@ -96,7 +96,8 @@ def test_a_wrong_password_is_told_and_named_nowhere(cluster: Cluster) -> None:
 
 def test_sql_on_standard_input(cluster: Cluster) -> None:
     assert "2" in sql(cluster, "SELECT 1 + 1;")
-    assert "0002" in cluster.inv("db.migrate").both or "done" in cluster.inv("db.migrate").out
+    cluster.inv("db.migrate")
+    assert "0002" in sql(cluster, "SELECT version_num FROM alembic_version;")
 
 
 @pytest.mark.long
