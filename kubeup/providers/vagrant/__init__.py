@@ -123,8 +123,8 @@ class Vagrant(Bare):
 
     def _seen(self, spec: NodeSpec, found: Found, admitted: dict[str, str]) -> NodeState:
         machine = found.machine
-        if machine is None:
-            return NodeState(spec.name, spec.role, spec.address, "missing", detail=HALF if found.half else "")
+        if machine is None:  # without an address: a machine that is gone has taken its disk along, nothing of it can be saved
+            return NodeState(spec.name, spec.role, "", "missing", detail=HALF if found.half else "")
         if not found.ours:
             return NodeState(spec.name, spec.role, spec.address, "foreign", detail=f"{self.chosen} has one that was made elsewhere")
         anew = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
@@ -279,7 +279,8 @@ class Vagrant(Bare):
             raise Refused(wrong, f"{', '.join(node.name for node in missing)} can't be made without", fix)
         self._refuse_key()
         # where no network of this machine holds an address, a gateway far away may answer for it
-        near = [node.address for node in missing if any(IPv4Address(node.address) in route.network for route in self.host.routes)]
+        wanted = [self._spec(node.name).address for node in missing]
+        near = [address for address in wanted if any(IPv4Address(address) in route.network for route in self.host.routes)]
         for address in addresses.taken(near):
             raise Refused(f"the address {address} is taken", "a machine that Vagrant did not make for this profile answers there",
                           "set network.control_ip to another one, or stop that machine")
