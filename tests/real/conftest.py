@@ -62,7 +62,13 @@ def env_file() -> str:
 
 
 @pytest.fixture(scope="session")
-def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def standing_clusters() -> list[Any]:
+    """Those of folders whose tests have run: whoever makes another one takes them down first, as three at once are too much for two cores."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def nothing(tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]) -> Iterator[Cluster]:
     """The profile before its cluster is there. What an earlier, killed run left is removed first."""
     if os.geteuid() != 0:
         pytest.skip("nodes are privileged containers: this needs root")
@@ -72,6 +78,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         install("podman", "runc", "netavark", "aardvark-dns")
     if not kept:
         cluster.remove_everything()
+        standing_clusters.append(cluster)
     yield cluster
     if not kept:
         cluster.remove_everything()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,12 @@ def bed() -> Bed:
 
 
 @pytest.fixture(scope="session")
-def bare(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnMinikube]:
+def bare(bed: Bed, tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]) -> Iterator[OnMinikube]:
     """The how-to's profile before it is there. What an earlier, killed run left is removed first."""
     one = OnMinikube(tmp_path_factory.mktemp("minikube") / "state", bed=bed)
-    one.remove_everything()
+    for earlier in (*standing_clusters, one):
+        earlier.remove_everything()
+    standing_clusters.append(one)
     yield one
     one.remove_everything()
 
