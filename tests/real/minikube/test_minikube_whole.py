@@ -78,7 +78,7 @@ def test_a_node_more_and_one_less(cluster: OnMinikube) -> None:
 def test_another_cluster_than_the_settings_want_is_refused(cluster: OnMinikube) -> None:
     before = cluster.profiles()[HOWTO]["Config"]
     refused = cluster.inv("up", "--yes", "--set", "minikube.memory=3000", "--set", "minikube.cpus=3", code=3)
-    assert "2 CPUs" in refused.err.replace("CPUs 2", "2 CPUs") and "wanted 3000" in refused.err and "data is kept" in refused.err
+    assert "CPUs 2, wanted 3; MiB of memory 4096, wanted 3000" in refused.err and "data is kept" in refused.err
     assert cluster.profiles()[HOWTO]["Config"] == before
 
 
