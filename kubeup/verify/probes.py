@@ -81,6 +81,10 @@ class Probes:
             answers = pool.map(lambda probe: self._answer(probe, questions[probe.node]), asked)
             return {probe.node: answer for probe, answer in zip(asked, answers, strict=True)}
 
+    def pause(self, seconds: float) -> None:
+        """Wait; no longer where the verification is being ended."""
+        self._stop.wait(seconds)
+
     @cached_property
     def _script(self) -> str:
         return resources.files("kubeup.verify").joinpath("inside.py").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """DNS: judged from what pods answered, with the Services recorded from a cluster."""
 
 from ipaddress import IPv4Network
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_no_outside_names_on_either_side_is_fine_and_said(wanted):
 
 
 @pytest.mark.parametrize(("pod", "node", "cause"), [
-    ([], {"kubernetes.io"}, "control: kubernetes.io resolves on the node, not in a pod on it"),
+    ([], {"kubernetes.io"}, "control: kubernetes.io resolves on the node, not in a pod on it (Name or service not known)"),
     (["kubernetes.io"], set(), "control: kubernetes.io resolves in a pod, not on the node itself"),
 ])
 def test_a_difference_is_a_failure(wanted, pod, node, cause):
@@ -100,3 +101,24 @@ def test_a_difference_is_a_failure(wanted, pod, node, cause):
 
 def test_a_node_that_is_not_reached_can_not_be_compared(wanted):
     assert "can't be compared: no answer" in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause
+
+
+@pytest.mark.parametrize(("words", "again"), [
+    ("(Temporary failure in name resolution)", ["control"]), ("(no answer in time)", ["control"]), ("(Name or service not known)", []),
+])
+def test_only_a_failure_that_may_pass_is_asked_again(wanted, words, again):
+    """The words are glibc's, and our own where a thread never came back."""
+    seen = {"control": answer(wanted, **{"deb.debian.org": [words]}), "gone": {"error": "no answer"}}
+    assert names.passing(seen, {"control": frozenset({"deb.debian.org"}), "gone": "no answer"}) == again
+
+
+@pytest.mark.parametrize(("later", "ok"), [("203.0.113.80", True), ("(Temporary failure in name resolution)", False)])
+def test_the_second_answer_counts(wanted, monkeypatch, later, ok):
+    monkeypatch.setattr(names, "nodes_resolve", lambda nodes: {"control": frozenset({"deb.debian.org"})})
+    asked, paused = [], []
+    probes = SimpleNamespace(
+        names_seen={"control": answer(wanted, **{"deb.debian.org": ["(Temporary failure in name resolution)"]})}, pause=paused.append,
+        ask=lambda questions: asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later]})},
+    )
+    assert names.outside(SimpleNamespace(nodes=()), probes).ok is ok
+    assert len(asked) == 1 and paused == [names.FAILURE_KEPT]
