@@ -17,4 +17,4 @@ def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     def refuse(argv: tuple[str, ...], *_: Any) -> int:
         raise AssertionError(f"this test starts `{' '.join(map(str, argv))}`: mark it with pytest.mark.real, or hand it recorded output")
 
-    monkeypatch.setattr("kubeup.shell._run", refuse)
+    monkeypatch.setattr("kubeup.shell.processes.run", refuse)

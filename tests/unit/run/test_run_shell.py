@@ -13,6 +13,7 @@ from builders import error_of
 
 from kubeup import shell
 from kubeup.errors import CommandError, KubeupError
+from kubeup.shell import processes
 
 real = pytest.mark.real
 
@@ -109,7 +110,7 @@ def test_too_long_ends_the_command_and_its_children(call: object) -> None:
 
 @real
 def test_too_long_ends_a_command_that_will_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "KILL_SECONDS", 0.3)
+    monkeypatch.setattr(processes, "KILL_SECONDS", 0.3)
     began = time.monotonic()
     error = error_of(lambda: shell.read("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", timeout=0.2))
     assert time.monotonic() - began < 5 and error.what == "sh took longer than 0.2 s"
@@ -120,12 +121,12 @@ def test_an_interrupt_ends_what_runs() -> None:
     ended: list[KubeupError] = []
     thread = threading.Thread(target=lambda: ended.append(error_of(lambda: shell.read("sleep", "30", ok=None))))
     thread.start()
-    while not shell._running:
+    while not processes.running:
         time.sleep(0.01)
     shell.stop_all()
     thread.join(5)
     assert ended and ended[0].what == "sleep was stopped"
-    assert not shell._running
+    assert not processes.running
 
 
 @real
@@ -147,13 +148,13 @@ def test_what_was_stopped_halfway_is_no_success_whatever_it_ends_with() -> None:
 @real
 def test_an_interrupt_reaches_a_command_that_is_just_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control-C between the start of a process and the note of it: nobody would have ended it."""
-    begun = shell._Started.begun
+    begun = processes.Started.begun
 
-    def interrupted_first(command: shell._Started, process: object) -> None:
+    def interrupted_first(command: processes.Started, process: object) -> None:
         shell.stop_all()
         begun(command, process)
 
-    monkeypatch.setattr(shell._Started, "begun", interrupted_first)
+    monkeypatch.setattr(processes.Started, "begun", interrupted_first)
     began = time.monotonic()
     assert error_of(lambda: shell.read("sleep", "30")).what == "sleep was stopped"
     assert time.monotonic() - began < 5
@@ -181,7 +182,7 @@ def test_a_stream_ends_when_enough_was_seen() -> None:
     shell.stream("sh", "-c", "echo 1; echo 2; sleep 0.3; echo 3; sleep 30", each=each)
     assert seen == ["1", "2", "3"]
     assert time.monotonic() - began < 5
-    assert not shell._running
+    assert not processes.running
 
 
 def test_a_stream_ends_its_command_though_a_line_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +198,7 @@ def test_a_stream_ends_its_command_though_a_line_comes_at_once(monkeypatch: pyte
         _[-1](Process())  # type: ignore[operator]
         return 0 if told.wait(1) else 1
 
-    monkeypatch.setattr(shell, "_run", run)
+    monkeypatch.setattr(processes, "run", run)
     shell.stream("kubectl", "get", "--watch", each=lambda line: line == "ready")
     assert told.is_set()
 
@@ -220,9 +221,9 @@ def test_a_mistake_while_watching_ends_the_command() -> None:
     began = time.monotonic()
     with pytest.raises(ValueError, match="not JSON"):
         shell.stream("sh", "-c", "echo 1; sleep 0.2; echo 2; sleep 2", each=each)
-    while shell._running and time.monotonic() - began < 1.5:
+    while processes.running and time.monotonic() - began < 1.5:
         time.sleep(0.02)
-    assert not shell._running
+    assert not processes.running
 
 
 @real

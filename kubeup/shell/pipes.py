@@ -1,0 +1,145 @@
+"""Commands with more than one end held: a pipe between two, and one that is kept waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kubeup.errors import CommandError
+from kubeup.shell.lines import Lines
+from kubeup.shell.processes import failed, launch, on_record, shown, signal_group, time_limit
+
+PIECE = 1 << 18  # bytes that are handed on at once between two commands
+
+
+def chain(
+    source: tuple[str, ...], sink: tuple[str, ...], *, ask: bytes = b"", head: bytes = b"", see: Callable[[bytes], None] | None = None,
+    into: int | None = None, timeout: float = 3600,
+) -> str:
+    """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
+
+    `ask` is the source's standard input, `head` comes before its output in the sink's, `see` gets every piece of the output.
+    Raises CommandError for the end that failed; where both did, for the sink, whose end ended the source.
+    """
+    out_read, out_write = _wide_pipe()
+    in_read, in_write = _wide_pipe()
+    printed, wrong, cause = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with on_record() as first, on_record() as second, _closing(out_read, out_write, in_read, in_write) as close:
+        taking = launch(sink, printed if into is None else into, wrong, in_read)
+        second.begun(taking)
+        giving = launch(source, out_write, cause, ask)
+        first.begun(giving)
+        close(out_write, in_read)  # ours; the commands have their own
+        with time_limit(giving, timeout) as late, _ended_with(giving, taking):
+            whole = _pump(out_read, in_write, head, see)
+            close(out_read, in_write)
+            giving.wait()
+            taking.wait()
+        if first.stopped.is_set() or second.stopped.is_set():
+            raise CommandError(f"{source[0]} was stopped", f"`{shown(source)}` was interrupted", "run the same again", code=130)
+        if late.is_set():
+            raise CommandError(f"{source[0]} took longer than {timeout:g} s", f"`{shown(source)}` was stopped", "run the same again", code=124)
+    if taking.exit_code != 0 or not whole:
+        raise failed(sink, int(taking.exit_code), wrong.getvalue().decode(errors="replace") or printed.getvalue().decode(errors="replace"))
+    if giving.exit_code != 0:
+        raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
+    return printed.getvalue().decode(errors="replace")
+
+
+def _wide_pipe() -> tuple[int, int]:
+    """A pipe that takes as much at once as a user may have: fewer changes between the processes at its ends."""
+    read, write = os.pipe()
+    with contextlib.suppress(OSError):  # a kernel may give less
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return read, write
+
+
+def _pump(source: int, sink: int, head: bytes, see: Callable[[bytes], None] | None) -> bool:
+    """Hand on everything; False where the sink went away before all of it was taken."""
+    piece = head
+    try:
+        while True:
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(sink, left):]
+            piece = os.read(source, PIECE)
+            if not piece:
+                return True
+            if see is not None:
+                see(piece)
+    except BrokenPipeError:
+        return False
+
+
+@contextlib.contextmanager
+def _closing(*handles: int) -> Iterator[Callable[..., None]]:
+    """Close each handle once: when told, or at the end."""
+    open_ = set(handles)
+
+    def close(*which: int) -> None:
+        for one in open_ & set(which):
+            os.close(one)
+        open_.difference_update(which)
+
+    try:
+        yield close
+    finally:
+        close(*handles)
+
+
+@contextlib.contextmanager
+def _ended_with(*processes: Any) -> Iterator[None]:
+    """Whatever goes wrong inside ends the commands, too."""
+    try:
+        yield
+    except BaseException:
+        for process in processes:
+            signal_group(process)
+        raise
+
+
+@contextlib.contextmanager
+def hold(*argv: str, say: str, until: str, timeout: float = 30) -> Iterator[list[str]]:
+    """Start a command, tell it something on its standard input, and hold that open while the block runs.
+
+    Yields the lines it has printed once `until` is among them. Raises CommandError where it ends, or is silent, before that.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+    stdin_read, stdin_write = os.pipe()
+    sink, wrong = Lines(lines.put), io.BytesIO()
+    with on_record() as command, _closing(stdin_read, stdin_write) as close:
+        process = launch(argv, sink, wrong, stdin_read)
+        command.begun(process)
+        close(stdin_read)
+        threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
+        with _ended_with(process):
+            with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
+                os.write(stdin_write, say.encode())
+            yield _told(argv, lines, until, timeout, wrong)
+            close(stdin_write)
+            process.wait()
+
+
+def _tell_the_end(process: Any, lines: queue.Queue[str | None]) -> None:
+    process.wait()
+    lines.put(None)
+
+
+def _told(argv: tuple[str, ...], lines: queue.Queue[str | None], until: str, timeout: float, wrong: io.BytesIO) -> list[str]:
+    end, told = time.monotonic() + timeout, list[str]()
+    while until not in told:
+        try:
+            line = lines.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            raise CommandError(f"{argv[0]} says nothing", f"`{shown(argv)}` took longer than {timeout:g} s", "run the same again", code=124) from None
+        if line is None:
+            raise failed(argv, 1, wrong.getvalue().decode(errors="replace"))
+        told.append(line)
+    return told
