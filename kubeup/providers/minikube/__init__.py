@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from kubeup import shell, ssh
 from kubeup.errors import Refused
 from kubeup.facts import minikube as facts
-from kubeup.facts.host import HostFacts
-from kubeup.facts.minikube import NodeStatus, Profile
+from kubeup.facts.minikube import Profile
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
+from kubeup.providers.base import Machines, Needed, NodeState, Own
 from kubeup.providers.minikube import actions, command, release
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
+from kubeup.providers.minikube.reading import ASLEEP, STALE, Reading
 from kubeup.providers.minikube.remake import RemakeNode
-from kubeup.settings import Settings
-from kubeup.settings.model import NodeSpec
-from kubeup.ssh import Reach
-from kubeup.state import State
 
-USER = "docker"  # on every node that minikube makes
-LISTS = {  # the images of a node by its container runtime, a line each
-    "containerd": ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet"),
-    "docker": ("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
-    "cri-o": ("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
-    "crio": ("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
-}
-DEFAULT_RUNTIME = "docker"  # minikube's own
 CONTAINER_DRIVERS = ("docker", "podman")
-ASLEEP = "its machine runs, its Kubernetes does not"
-STALE = "our kubeconfig leads to where it was before"
 
 
-@cache
-def version_of(tool: Tool) -> tuple[int, ...]:
-    return facts.version(tool.read("version", "-o", "json").stdout)
-
-
-class Minikube:
+class Minikube(Reading):
     """See `kubeup.providers.base.Provider`."""
 
     name = "minikube"
@@ -57,130 +35,9 @@ class Minikube:
     # below one of the few folders that survive a restart with every driver: handbook/persistent_volumes of minikube's documentation
     data_folder = "/var/lib/minikube/kubeup/data"
 
-    def __init__(self, settings: Settings, state: State, host: HostFacts) -> None:
-        self.settings, self.state, self.host = settings, state, host
-        self._kept: tuple[int, Profile | None] = (0, None)  # the profile, and when its file was written
-
-    # reading
-
-    @property
-    def profile_name(self) -> str:
-        return str(self.settings.minikube.profile)
-
-    @property
-    def context(self) -> str:
-        """Named: a stopped profile has none, and without one kubectl would ask whoever listens on port 8080 here."""
-        return self.profile_name
-
-    @property
-    def tool(self) -> Tool | None:
-        """The pinned minikube where it was fetched, else the one on PATH."""
-        pinned = release.SUMS.get((self.host.system, self.host.arch)) and release.pinned(self.host).path
-        path = str(pinned) if pinned and pinned.exists() else shell.which("minikube")
-        env = {**command.QUIET, "KUBECONFIG": str(self.state.kubeconfig)}
-        if self.settings.minikube.home:
-            env["MINIKUBE_HOME"] = str(Path(self.settings.minikube.home).expanduser())
-        return Tool(path, tuple(env.items()), self.profile_name) if path else None
-
-    @property
-    def home(self) -> Path:
-        """minikube's own folder: MINIKUBE_HOME is either it or its parent, see pkg/minikube/localpath."""
-        given = self.settings.minikube.home or os.environ.get("MINIKUBE_HOME")
-        base = Path(given).expanduser() if given else Path.home()
-        return base if base.name == ".minikube" else base / ".minikube"
-
-    def _read(self, *words: str) -> str:
-        return self.tool.read(*words).stdout if self.tool else ""
-
-    def profile(self) -> Profile | None:
-        """This profile as minikube keeps it; None where there is none, or half of one. Read again when its file was written."""
-        file = self.home / "profiles" / self.profile_name / "config.json"
-        written = file.stat().st_mtime_ns if file.exists() else 0
-        if written != self._kept[0]:
-            self._kept = written, facts.profiles(self._read("profile", "list", "--light", "-o", "json")).get(self.profile_name)
-        return self._kept[1] if written else None
-
-    def _states(self, *only: str) -> dict[str, NodeStatus]:
-        return facts.statuses(self._read("status", "-o", "json", *command.on(self.settings), *only))
-
-    def _each_state(self, profile: Profile) -> dict[str, NodeStatus]:
-        """Node by node: asked for all, minikube tells nothing where one of them is gone."""
-        with ThreadPoolExecutor(len(profile.nodes)) as pool:
-            found = pool.map(lambda node: self._states("-n", node.name), profile.nodes)
-            return {name: status for states in found for name, status in states.items()}
-
-    def observe(self) -> Machines:
-        with ThreadPoolExecutor(2) as pool:
-            asked, told = pool.submit(self.profile), pool.submit(self._states)
-            profile, states = asked.result(), told.result()
-        if profile is not None and not states:
-            states = self._each_state(profile)
-        wanted = self._wanted(profile)
-        rows = [self._seen(spec, states.get(spec.name, NodeStatus(spec.name))) for spec in wanted]
-        surplus = profile.nodes[len(wanted):] if profile else ()
-        rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
-        if profile is not None:
-            rows[0] = self._judged(rows[0], profile, states)
-        return Machines(tuple(rows), release_inside=True, images_inside=True)
-
-    def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
-        state = "running" if status.running else "stopped" if status.there else "missing"
-        asleep = status.host == "Running" and not status.running
-        stale = status.running and status.kubeconfig == "Misconfigured"
-        return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else STALE if stale else "")
-
-    def _judged(self, control: NodeState, profile: Profile, states: dict[str, NodeStatus]) -> NodeState:
-        return NodeState(control.name, control.role, control.address, control.state, self._differs(profile), control.detail)
-
-    def _differs(self, profile: Profile) -> tuple[str, ...]:
-        """What minikube could change only by making the cluster anew."""
-        settings = self.settings
-        chosen = settings.minikube
-        pairs = (
-            ("Kubernetes", profile.kubernetes, settings.software.kubernetes), ("CPUs", profile.cpus, settings.minikube_cpus),
-            ("MiB of memory", profile.memory, settings.minikube_memory),
-            ("driver", profile.driver, profile.driver if chosen.driver == "auto" else chosen.driver),
-            ("container runtime", profile.runtime, chosen.container_runtime or profile.runtime),
-        )
-        return tuple(f"{what} {has}, wanted {wants}" for what, has, wants in pairs if has != wants)
-
-    def wanted(self) -> tuple[NodeSpec, ...]:
-        return self._wanted(self.profile())
-
-    def _wanted(self, profile: Profile | None) -> tuple[NodeSpec, ...]:
-        """Names as minikube gives them: those of the nodes that are there, then the next ones."""
-        settings, count = self.settings, self.settings.minikube.nodes
-        cpus, memory = settings.minikube_cpus, settings.minikube_memory
-        there = profile.nodes[:count] if profile else ()
-        specs = [NodeSpec(node.name, "control" if node.control else "worker", node.address, cpus, memory) for node in there]
-        last = max((node.number for node in profile.nodes), default=0) if profile else 0
-        for number in range(last + 1, last + 1 + count - len(specs)):
-            first = number == facts.FIRST_NODE
-            name = facts.machine_name(self.profile_name, "" if first else f"m{number:02}")
-            specs.append(NodeSpec(name, "control" if first else "worker", "", cpus, memory))
-        return tuple(specs)
-
-    def nodes(self) -> tuple[Reach, ...]:
-        profile = self.profile()
-        return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
-                           self.state.known_hosts) for node in (profile.nodes if profile else ()) if node.address)
-
-    def probe(self) -> Usable:
-        tool, (wrong, fix) = self.tool, self._misfit()
-        return Usable(True, f"{release.shown(version_of(tool))} at {tool.path}") if tool and not wrong else Usable(False, wrong, fix)
-
-    def _misfit(self) -> tuple[str, str]:
-        """Why the minikube that is there can't be used, and the fix; ('', '') where it can."""
-        wrong = "minikube is not installed" if self.tool is None else release.misfit(version_of(self.tool))
-        if not wrong or (self.tool is not None and self.settings.minikube.force):
-            return "", ""
-        pinned = release.pinned(self.host, self.settings.minikube.download_url)
-        forced = "" if self.tool is None else "; or set minikube.force to try all the same"
-        return wrong, f"`inv doctor --fix --set provider=minikube` fetches {pinned.url} (sha256 {pinned.sha256}){forced}"
-
     def install(self) -> Sequence[Step]:
         """What brings the pinned minikube, where the one that is there does not fit."""
-        wrong, _ = self._misfit()
+        wrong, _ = self.misfit()
         pinned = release.pinned(self.host, self.settings.minikube.download_url)
         what = actions.Install(pinned.url, pinned.sha256, pinned.path)
         return [Step("host/minikube", f"fetch minikube v{release.PINNED} to {pinned.path}", wrong, what, seconds=20)] if wrong else []
@@ -191,28 +48,9 @@ class Minikube:
     def kubernetes(self) -> str:
         return "brought by minikube"
 
-    def kubectl(self) -> Path:
-        """minikube's own, of the cluster's very version; the system's where that is not there (yet) and fits."""
-        own = self.home / "cache" / self.host.system.lower() / self.host.arch / f"v{self.settings.software.kubernetes}" / "kubectl"
-        system = shell.which("kubectl")
-        return Path(system) if system and not own.exists() and self._fits(system) else own
-
-    def _fits(self, kubectl: str) -> bool:
-        """Within one minor version of the cluster: https://kubernetes.io/releases/version-skew-policy/#kubectl."""
-        return abs(facts.kubectl_minor(shell.read(kubectl, "version", "--client", "-o", "json", ok=None).stdout)
-                   - int(self.settings.software.kubernetes.split(".")[1])) <= 1
-
-    @property
-    def list_images(self) -> tuple[str, ...]:
-        profile = self.profile()
-        runtime = (profile.runtime if profile else "") or self.settings.minikube.container_runtime or DEFAULT_RUNTIME
-        return LISTS[runtime]
-
-    # planning
-
     def _ready(self) -> Tool:
         """The minikube to plan with. Raises Refused, with the download that fits, before anything starts."""
-        wrong, fix = self._misfit()
+        wrong, fix = self.misfit()
         if self.tool is None:
             raise Refused(wrong, "there is none on PATH, and none was fetched", fix)
         if wrong:
@@ -326,7 +164,7 @@ class Minikube:
 
     def _half_made(self) -> bool:
         """Whether minikube calls it so: its Kubernetes may run, but not all of it was set up."""
-        return facts.starting(self._read("profile", "list", "-o", "json"), self.profile_name)
+        return facts.starting(self.ask("profile", "list", "-o", "json"), self.profile_name)
 
     def _get_kubectl(self) -> list[Step]:
         """minikube fetches the kubectl of the cluster's version where neither it nor the system has one that fits."""
@@ -376,7 +214,7 @@ class Minikube:
         return [self._start(asleep)] if asleep else []
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        known = facts.profiles(self._read("profile", "list", "-o", "json"))  # with those that are half made
+        known = facts.profiles(self.ask("profile", "list", "-o", "json"))  # with those that are half made
         if self.tool is None or self.profile_name not in known:
             return []
         profile = known[self.profile_name]

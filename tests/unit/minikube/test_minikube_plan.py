@@ -11,9 +11,8 @@ from builders import SANDBOX, by_id, commands, error_of, recorded, settings, sta
 
 from kubeup.errors import Refused
 from kubeup.plan import Step
-from kubeup.providers import minikube
 from kubeup.providers.base import Machines, Needed
-from kubeup.providers.minikube import Minikube
+from kubeup.providers.minikube import Minikube, actions, reading
 from kubeup.providers.minikube.actions import Tool
 from kubeup.state import write_private
 
@@ -27,18 +26,18 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     def one(profiles: str = "profiles_none.rc0.json", status: str = "status_none.rc85.json", keys: str = KEYS,
             version: tuple[int, ...] = (1, 36, 0), host: object = SANDBOX) -> Minikube:
         made = Minikube(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
-        monkeypatch.setattr(minikube, "version_of", lambda tool: version)
+        monkeypatch.setattr(reading, "version_of", lambda tool: version)
         monkeypatch.setattr(Minikube, "home", property(lambda self: tmp_path / ".minikube"))
-        monkeypatch.setattr(minikube.shell, "which", lambda name: None)  # the system has no kubectl
+        monkeypatch.setattr(reading.shell, "which", lambda name: None)  # the system has no kubectl
         monkeypatch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name)))
-        monkeypatch.setattr(Minikube, "_dry_run", lambda self, tool: minikube.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
-        monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: minikube.facts.statuses(
+        monkeypatch.setattr(Minikube, "_dry_run", lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
+        monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: reading.facts.statuses(
             '[{"Name":"test-1.26-2nodes","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"test-1.26-2nodes-m02","Host":"Nonexistent"}]'))
 
         def read(self: Minikube, *words: str) -> str:
             return recorded(f"minikube/{profiles if words[0] == 'profile' else status}")
 
-        monkeypatch.setattr(Minikube, "_read", read)
+        monkeypatch.setattr(Minikube, "ask", read)
         if "none" not in profiles:
             write_private(tmp_path / ".minikube" / "profiles" / made.profile_name / "config.json", "{}")
         return made
@@ -92,7 +91,7 @@ def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.M
     """A container's published port is another one after each start, and only the kubeconfig of who started it was told."""
     one = access(make(*TWO))
     elsewhere = recorded("minikube/status_two_running.rc0.json").replace("Configured", "Misconfigured")
-    monkeypatch.setattr(Minikube, "_states", lambda self, *only: minikube.facts.statuses(elsewhere))
+    monkeypatch.setattr(Minikube, "_states", lambda self, *only: reading.facts.statuses(elsewhere))
     step, = planned(one).values()
     assert (step.id, step.reason) == ("node/access", "our kubeconfig leads to where it was before")
 
@@ -107,7 +106,7 @@ def test_a_stopped_one_is_started(make: Make) -> None:
 
 def test_a_node_removed_behind_minikubes_back_is_made_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = access(make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json"))
-    monkeypatch.setattr(minikube.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None)
+    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None)
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
     step, = planned(one).values()
     assert step.title == "make the node test-1.26-2nodes-m02 anew"
@@ -118,7 +117,7 @@ def test_a_lost_control_plane_is_not_thrown_away(make: Make, monkeypatch: pytest
     one = make(TWO[0], "status_two_worker_missing.rc0.json")
     gone = ('[{"Name":"test-1.26-2nodes","Host":"Nonexistent"},'
             '{"Name":"test-1.26-2nodes-m02","Host":"Running","Kubelet":"Running","APIServer":"Irrelevant"}]')
-    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: minikube.facts.statuses(gone))
+    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: reading.facts.statuses(gone))
     error = error_of(lambda: planned(one))
     assert isinstance(error, Refused) and "data is kept" in error.next
 
@@ -186,8 +185,8 @@ def test_a_missing_tool_tells_its_download(make: Make, monkeypatch: pytest.Monke
 
 def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make(*TWO)
-    monkeypatch.setattr(minikube.actions, "network_of", lambda engine, name: True)
-    monkeypatch.setattr(minikube.shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(actions, "network_of", lambda engine, name: True)
+    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
     delete, network = one.destroy(data=False)
     assert commands([delete, network]) == ["minikube delete -p test-1.26-2nodes", "podman network rm test-1.26-2nodes"]
     assert delete.loses == "" and network.needs == (delete.id,)
