@@ -7,28 +7,21 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kubeup.bench import bare, database, own, vagrant
+from kubeup.bench import bare, database, own
 from kubeup.bench.timing import INV, Figure, in_turn, timed
 from kubeup.errors import UsageError
 from kubeup.project import Project
 from kubeup.report import Report
 
+Table = dict[str, tuple[Callable[[Project], Figure], bool]]
+ON_DEMAND = {"db-vm": database.on_machine, "move": database.moved}  # they change what the profile has
+
 
 def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure]:
     """Measure the figures named in `only` (commas between; '' for all), the slow ones only with `long`."""
-    table: dict[str, tuple[Callable[[Project], Figure], bool]] = {"list": (listing, False)}
-    if project.provider.bare:
-        table |= {"second-up": (bare.second_up, False), "warm-up": (bare.warm_up, True), "first-up": (bare.first_up, True)}
-    else:  # measured against what a person types into the provider's own tool
-        table |= {"second-up": (own.second_up, False), "cluster": (own.cluster, True), "warm-up": (own.warm_up, True)}
-    if project.provider.name == "vagrant":
-        table |= {"vagrant-second": (vagrant.second_up, False), "vagrant-play": (vagrant.play, False), "vagrant-up": (vagrant.cluster, True)}
-    if project.provider.bare:
-        table |= {"backup": (database.backup, True), "restore": (database.restored, True)}
-    on_demand = {"db-vm": database.on_machine, "move": database.moved}  # they change what the profile has
-    table |= {name: (figure, True) for name, figure in on_demand.items()}
+    table = {"list": (listing, False), **_of_clusters(project), **{name: (figure, True) for name, figure in ON_DEMAND.items()}}
     names = [name for name in only.split(",") if name] or [name for name, (_, slow) in table.items()
-                                                                 if not slow or (long and name not in on_demand)]
+                                                                 if not slow or (long and name not in ON_DEMAND)]
     if unknown := [name for name in names if name not in table]:
         raise UsageError(f"there is no figure {', '.join(unknown)}", f"there are: {', '.join(table)}", "name some of them with commas between")
     figures = []
@@ -36,6 +29,18 @@ def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure
         print(f"measuring {name}", file=sys.stderr)
         figures.append(table[name][0](project))
     return figures
+
+
+def _of_clusters(project: Project) -> Table:
+    """The figures that this kind of cluster has, the slow ones marked."""
+    if project.provider.bare:
+        table: Table = {
+            "second-up": (bare.second_up, False), "play": (bare.play, True), "cluster": (bare.cluster, True), "warm-up": (bare.warm_up, True),
+            "first-up": (bare.first_up, True), "backup": (database.backup, True), "restore": (database.restored, True),
+        }
+    else:  # measured against what a person types into the provider's own tool
+        table = {"cluster": (own.cluster, True), "warm-up": (own.warm_up, True)}
+    return {**table, "status": (own.second_up, False)} if own.has_status(project) else table
 
 
 def show(figures: list[Figure], out: Report) -> None:

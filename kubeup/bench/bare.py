@@ -26,6 +26,23 @@ def second_up(project: Project) -> Figure:
     return Figure("second-up", ours, other, 1.5, "a second `./inv up` against `kubectl diff` of the same manifests")
 
 
+def play(project: Project) -> Figure:
+    name = project.provider.name
+    ours, other = in_turn(lambda: timed(INV, f"cluster.{name}", "--yes", "--profile", project.settings.profile),
+                          lambda: timed(*playbook(project), env=plain_ansible()), 3)
+    return Figure("play", ours, other, 0.4, f"`./inv cluster.{name}` with nothing to do against plain ansible-playbook of the same roles")
+
+
+def cluster(project: Project) -> Figure:
+    """From no machine at all. Leaves the cluster of the last one behind."""
+    name, profile = project.provider.name, ("--profile", project.settings.profile)
+    timed(INV, "down", "--yes", *profile)
+    other = by_hand(project, application=False)
+    timed(INV, "down", "--yes", *profile)
+    ours = timed(INV, f"cluster.{name}", "--yes", *profile)
+    return Figure("cluster", ours, other, 0.7, f"`./inv cluster.{name}` from no machine against the same commands typed one after another")
+
+
 def warm_up(project: Project) -> Figure:
     """From no machine at all, caches full. Leaves the cluster of the last `up` behind; data volumes are kept as `down` keeps them."""
     profile = ("--profile", project.settings.profile)

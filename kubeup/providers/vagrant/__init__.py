@@ -329,9 +329,9 @@ class Vagrant(Bare):
         return Step(f"node/{self.settings.slug}", title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
 
     def own(self, *words: str) -> Own:
-        if words[0] != "snapshot":
+        if words[0] not in ("snapshot", "status"):
             return super().own(*words)
-        if self.chosen not in SNAPSHOTS:
+        if words[0] == "snapshot" and self.chosen not in SNAPSHOTS:
             raise UsageError(f"Vagrant's provider {self.chosen} has no snapshots", f"there are some with {' and '.join(SNAPSHOTS)}",
                              "`inv down` keeps the database's data, if that is what you want to keep")
         return self.tool.does(*words)
