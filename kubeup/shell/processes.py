@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 from kubeup.errors import CommandError
 from kubeup.shell.lines import Lines
 
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
@@ -44,8 +46,8 @@ running_lock = threading.Lock()
 
 
 def which(name: str) -> str | None:
-    """The path of a tool, also in the sbin folders that a user's PATH often lacks."""
-    return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+    """The path of a tool, also of one in this environment that was not activated, or in the sbin folders that a user's PATH often lacks."""
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join((str(Path(sys.executable).parent), *SBIN)))
 
 
 def run(

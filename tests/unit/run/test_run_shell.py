@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -251,3 +252,9 @@ def test_sbin_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_an_unmarked_test_starts_nothing() -> None:
     with pytest.raises(AssertionError, match=r"mark it with pytest\.mark\.real"):
         shell.read("true")
+
+
+def test_a_tool_of_an_environment_that_was_not_activated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert shell.which("ansible-playbook") == str(Path(sys.executable).parent / "ansible-playbook")
+    assert shell.which("no-such-tool") is None
