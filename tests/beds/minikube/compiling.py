@@ -11,12 +11,12 @@ from kubeup import cache, shell
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
 from kubeup.release.build import DEBIAN_GO, go_minor
+from tests.beds.go import ENVIRONMENT, build
 
 FOLDERS = Path(__file__).with_name("go")
 OLDEST, NEWEST = 24, 40  # minikube 1.36 asks for Go 1.24
 VERSION = "v1.36.0"
 VERSIONS = "k8s.io/minikube/pkg/version"
-ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}  # the user's own must not change what is built
 # minikube calls podman through sudo, which keeps no variable but what it is told: the real one runs, with podman's configuration
 SUDO = '#!/bin/sh\nexec /usr/bin/sudo --preserve-env=CONTAINERS_CONF "$@"\n'
 
@@ -70,8 +70,7 @@ def compile_(program: Program, log: Log) -> Path:
     go = go_tool()
     with cache.made_whole(program.path.parent) as work:
         log(f"compile {program.name}")
-        shell.write(go, "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", program.ldflags, "-o", str(work / program.name),
-                    program.package, log=log, cwd=str(program.folder), env=ENVIRONMENT)
+        build(go, program.folder, program.package, work / program.name, log, program.ldflags)
         if program.name == "minikube":
             (work / "sudo").write_text(SUDO)
             (work / "sudo").chmod(0o755)

@@ -1,0 +1,27 @@
+"""The real sops and age-keygen where only package registries answer: Debian 12 has no sops, its Go module is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeup import cache, packages
+from kubeup.plan import Log
+from kubeup.release.build import GO_PACKAGE, go_tool
+from tests.beds.go import build
+
+GO = Path(__file__).with_name("go")
+PROGRAMS = {"sops": "github.com/getsops/sops/v3/cmd/sops", "age-keygen": "filippo.io/age/cmd/age-keygen"}
+
+
+def make(log: Log) -> Path:
+    """The folder that holds both, made once into the user's cache."""
+    folder = cache.folder("beds", f"sops-{cache.tree_digest(GO)}")
+    if folder.is_dir():
+        return folder
+    if not go_tool():
+        packages.Install((GO_PACKAGE,)).run(log)
+    with cache.made_whole(folder) as work:
+        for name, package in PROGRAMS.items():
+            build(go_tool(), GO, package, work / name, log)
+        work.chmod(0o755)
+    return folder
