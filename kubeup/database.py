@@ -32,7 +32,7 @@ def where(project: Project) -> str:
     if copying := known.get("copying", ""):
         words.append(f"a move to {SIDES[copying]} was interrupted: `inv db.move {copying}` finishes it, `inv db.move {on}` takes it back")
     if kept := known.get("kept", ""):
-        words.append(f"{SIDES[kept]} still has the data from before the move: `inv db.move --drop-old` removes them")
+        words.append(f"{SIDES[kept]} still has the data from before the move: `inv db.move {known.get('database', CLUSTER)} --drop-old` removes them")
     if secrets.pending(project.state.secrets):
         words.append("a change of passwords was interrupted: `inv db.rotate` finishes it")
     return "; ".join(words)

@@ -24,15 +24,14 @@ from kubeup.verify import http
 
 def plan(project: Project, to: str) -> Plan:
     """The data to the other side. Where an earlier run was cut off, what is left of it; towards the side they are on, back."""
-    if to not in SIDES:
-        raise UsageError(f"there is no side {to}", f"the database runs in the {CLUSTER} or on a {VM}", "`inv db.move vm` or `inv db.move cluster`")
+    _require_side(to)
     known = choices(project.state)
     on, copying, kept = known.get("database", CLUSTER), known.get("copying", ""), known.get("kept", "")
     if to == on:
         return _taken_back(project, on) if copying else _switched(project, to, kept)
     if kept == to:
         raise Refused(f"{SIDES[to]} still has the data from before the last move", "they would be overwritten",
-                      "`inv db.move --drop-old` removes them")
+                      f"`inv db.move {on} --drop-old` removes them")
     source, target = project.server_on(on), project.server_on(to)
     servers.version(source)
     start = _start(project, to)
@@ -89,8 +88,17 @@ def _taken_back(project: Project, on: str) -> Plan:
                          move.Thaw(project.server_on(on), project.state), seconds=1)])
 
 
-def dropping(project: Project) -> Plan:
-    """Remove the side that a move has left behind."""
+def _require_side(name: str) -> None:
+    if name not in SIDES:
+        raise UsageError(f"there is no side {name}", f"the database runs in the {CLUSTER} or on a {VM}", "`inv db.move vm` or `inv db.move cluster`")
+
+
+def dropping(project: Project, to: str) -> Plan:
+    """Remove the side that the move `to` another has left behind. Raises Refused where the data are not there."""
+    _require_side(to)
+    if to != (on := choices(project.state).get("database", CLUSTER)):
+        raise Refused(f"the database is not on {SIDES[to]}", f"its data are on {SIDES[on]}: what would be removed is not what was left",
+                      f"`inv db.move {to}` first, or `inv db.move {on} --drop-old`")
     kept = choices(project.state).get("kept", "")
     if not kept:
         raise UsageError("no move has left anything behind", "there is one side only", "nothing has to be removed")

@@ -59,7 +59,7 @@ def moved(project: Project) -> Figure:
     """The longest time without an acknowledged write while 10,000 products move to the machine, against 5 seconds."""
     if project.database_on != CLUSTER or state.choices(project.state).get("kept", ""):
         raise Refused("this figure moves the database from the cluster to a machine", "it is there already, or has been",
-                      "`inv db.move --drop-old`, `inv db.move cluster`, then measure again")
+                      "`inv db.move cluster`, `inv db.move cluster --drop-old`, then measure again")
     project.server.sql(_products(10_000), project.server.database, timeout=600)
     gaps = _Gaps(f"http://{project.provider.nodes()[-1].address}:{project.settings.ports.api}/products")
     try:

@@ -58,7 +58,8 @@ class Admit:
     def run(self, log: Log) -> None:
         rows = {} if self.copying else _rows(servers.count(self.server, self.server.database))
         if any(rows.values()):
-            raise Refused(f"{self.server} holds data already", servers.describe(rows), "`inv db.move --drop-old` removes what a move has left behind")
+            raise Refused(f"{self.server} holds data already", servers.describe(rows),
+                          "`inv db.move` to the side in use, with --drop-old, removes what a move has left behind")
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ def addons(c: Any, enable: str = "", disable: str = "", profile: str = "", set: 
     carry_out(project, plan_of(steps), out, "cluster.addons", dry=dry, yes=True)
 
 
-@kubeup_task(positional=["name"], optional=["name"], help={"name": "a node's name, as `inv status` shows it; default: the control plane"})
-def ssh(c: Any, name: str = "", root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+@kubeup_task(positional=["name"], help={"name": "a node's name, as `inv status` shows it"})
+def ssh(c: Any, name: str, root: bool = False, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
     """Open a shell on a node by its name.
 
     Example: inv cluster.ssh dev-worker-1
@@ -125,7 +125,6 @@ def ssh(c: Any, name: str = "", root: bool = False, profile: str = "", set: list
 
     project, _ = open_project(profile, set)
     nodes = {reach.name: reach for reach in project.provider.nodes()}
-    name = name or next(iter(nodes), "")
     if name not in nodes:
         raise UsageError(f"there is no node {name}", f"there are: {', '.join(nodes) or 'none'}", "name one of them")
     shell.become(*nodes[name].argv(user="root" if root else ""))

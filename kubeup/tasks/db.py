@@ -94,15 +94,15 @@ def vm(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     carry_out(project, database.on_machine(project), out, "db.vm", dry=dry, yes=yes, json=json, commands=commands)
 
 
-@kubeup_task(positional=["to"], optional=["to"], help={"to": "vm or cluster", "drop_old": "remove what the last move has left behind, after asking"})
-def move(c: Any, to: str = "", drop_old: bool = False, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+@kubeup_task(positional=["to"], help={"to": "vm or cluster", "drop_old": "remove what the move to there has left behind, after asking"})
+def move(c: Any, to: str, drop_old: bool = False, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
          commands: bool = False, json: bool = False) -> None:
     """Move the database with its data to a machine of its own, or back into the cluster; the side that is left is kept.
 
-    Example: inv db.move vm    then    inv db.move --drop-old
+    Example: inv db.move vm    then    inv db.move vm --drop-old
     """
     from kubeup import moving
 
     project, out = open_project(profile, [*set, "database.on=auto"])
-    plan = moving.dropping(project) if drop_old else moving.plan(project, to)
+    plan = moving.dropping(project, to) if drop_old else moving.plan(project, to)
     carry_out(project, plan, out, "db.move", dry=dry, yes=yes, json=json, commands=commands)

@@ -121,8 +121,9 @@ def cluster(standing: Cluster) -> Cluster:
     return standing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def passwords() -> list[str]:
+    """Those in use when the test begins: others before it may have changed them."""
     found = secrets.read(PROJECT / ".env")
     return [found[name] for name in secrets.PASSWORDS if name in found]
 

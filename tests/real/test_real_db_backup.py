@@ -124,8 +124,10 @@ def test_the_server_killed_while_restoring(cluster: Cluster, backup: Path) -> No
 @pytest.mark.long
 def test_killed_while_backing_up(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "one.sql.zst"
+    fill(cluster, 20_000)  # some 40 MB: what there was before is written in half a second
     kill_at(cluster, "db/backup", "db.backup", "--to", str(file), seconds=0.6)
     assert not file.exists()
     cluster.inv("db.backup", "--to", str(file))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sql.zst", "one.sql.zst.json"]
     cluster.add_product("writes go on")  # no lock was left behind
+    empty(cluster)

@@ -70,13 +70,14 @@ def test_ten_thousand_products_there_and_back_while_somebody_writes(cluster: Clu
 
     ran = cluster.inv("db.move", "cluster", "--yes", code=3)
     assert "still has the data from before" in ran.err
-    assert cluster.inv("db.move", "--drop-old", code=3).err.startswith("error: nobody is there to be asked")
-    cluster.inv("db.move", "--drop-old", "--yes")
+    assert "its data are on a machine" in cluster.inv("db.move", "cluster", "--drop-old", "--yes", code=3).err
+    assert cluster.inv("db.move", "vm", "--drop-old", code=3).err.startswith("error: nobody is there to be asked")
+    cluster.inv("db.move", "vm", "--drop-old", "--yes")
     with Writer(cluster) as back:
         cluster.inv("db.move", "cluster", "--yes")
     assert writer.lost() == [] and back.lost() == []
     assert cluster.plan() == []
-    cluster.inv("db.move", "--drop-old", "--yes")
+    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     assert on(cluster, "ls -A /var/lib/kubeup/data/mysql-vm /var/lib/kubeup/db 2>/dev/null | wc -l").strip() == "0"
     cluster.verify_until_ok()
 
@@ -87,9 +88,9 @@ def test_cut_off_anywhere_and_run_again(cluster: Cluster, step: str) -> None:
         kill_at(cluster, step, "db.move", "vm", "--yes", seconds=0.2)
         cluster.inv("db.move", "vm", "--yes")
     assert writer.lost() == [] and cluster.plan() == []
-    cluster.inv("db.move", "--drop-old", "--yes")
+    cluster.inv("db.move", "vm", "--drop-old", "--yes")
     cluster.inv("db.move", "cluster", "--yes")
-    cluster.inv("db.move", "--drop-old", "--yes")
+    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     assert writer.lost() == [] and cluster.plan() == []
 
 
@@ -176,7 +177,7 @@ def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[
 
 
 def test_back_in_the_cluster_at_the_end(cluster: Cluster) -> None:
-    cluster.inv("db.move", "--drop-old", "--yes", code=None)
+    cluster.inv("db.move", "vm", "--drop-old", "--yes")
     cluster.inv("db.move", "cluster", "--yes")
-    cluster.inv("db.move", "--drop-old", "--yes")
+    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     cluster.verify_until_ok()

@@ -13,40 +13,41 @@ from tests.real.harness import Cluster
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 
-def test_no_password_was_ever_printed(cluster: Cluster, passwords: list[str]) -> None:
+def test_no_password_was_ever_printed(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
     assert len(passwords) == 2 and all(len(value) >= 20 for value in passwords)
     cluster.inv("config.show")
     cluster.inv("deploy.logs", "db")
     cluster.inv("deploy.logs", "api")
     cluster.inv("plan", "--commands", "--set", "database.storage=2Gi", code=None)
     for ran in cluster.printed:
-        for value in passwords:
+        for value in {*passwords, *ever}:
             assert value not in ran.both, ran.words
 
 
-def test_passwords_lie_only_where_they_are_meant_to(cluster: Cluster, passwords: list[str]) -> None:
+def test_passwords_lie_only_where_they_are_meant_to(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
     meant = cluster.state / "deploy" / "secret"
-    holding = [path for path in cluster.folder.rglob("*") if path.is_file() and any(value.encode() in path.read_bytes() for value in passwords)]
+    values = [value.encode() for value in {*passwords, *ever}]
+    holding = [path for path in cluster.folder.rglob("*") if path.is_file() and any(value in path.read_bytes() for value in values)]
     assert holding and {path.parent for path in holding} == {meant}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in holding)
     env = cluster.project.state.secrets
     assert env.stat().st_mode & 0o777 == 0o600
     journal = (cluster.state / "journal.jsonl").read_text()
-    assert not any(value in journal for value in passwords)
+    assert not any(value in journal for value in {*passwords, *ever})
 
 
 def test_no_process_had_a_password_among_its_arguments(brought: Brought) -> None:
     assert brought.seen_passwords == []
 
 
-def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, passwords: list[str]) -> None:
+def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
     kinds = "deployments,statefulsets,pods,configmaps,services,events,replicasets,controllerrevisions"
     text = cluster.kubectl("get", kinds, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
-    for value in passwords:
+    for value in {*passwords, *ever}:
         assert value not in text and hashlib.sha256(value.encode()).hexdigest()[:12] not in text
     for name in ("e2e-control", "e2e-worker-1", "e2e-worker-2"):
         found = cluster.on(name, "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '", check=False)
-        assert not any(value in found for value in passwords), name
+        assert not any(value in found for value in {*passwords, *ever}), name
 
 
 def test_down_with_data_leaves_nothing_of_this_profile_alone(cluster: Cluster, request: pytest.FixtureRequest) -> None:

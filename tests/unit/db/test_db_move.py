@@ -80,9 +80,10 @@ def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.M
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
-    assert isinstance(error_of(moving.dropping, project), UsageError)
+    assert isinstance(error_of(moving.dropping, project, "cluster"), UsageError)
     change_choices(project.state, {"database": "vm", "kept": "cluster"})
-    plan = moving.dropping(project)
+    assert "inv db.move vm --drop-old" in error_of(moving.dropping, project, "cluster").next
+    plan = moving.dropping(project, "vm")
     assert plan.ids == ("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
     plan.steps[1].action.run(print)
     assert choices(project.state) == {"database": "vm"}
