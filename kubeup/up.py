@@ -55,7 +55,7 @@ def plan(project: Project, application: bool = True) -> Whole:
     missing = packages.missing(cluster.packages(project, builds=bool(own_images))) if steps else ()
     whole = plan_of(packages.plan(missing, project.host), steps)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return Whole(whole, facts, blind=bool(whole) and stopped and not fresh)
+    return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
 def machines(project: Project) -> Plan:

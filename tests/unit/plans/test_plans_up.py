@@ -116,6 +116,15 @@ def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pyte
     assert found.plan.ids == ("host/packages", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers")
 
 
+def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that somebody else has made: it runs, our access to it is a step of the plan."""
+    one = project(tmp_path)
+    passwords(tmp_path)
+    found = whole(one, replace(standing(one, three()), nodes=(), answers=False), monkeypatch)
+    assert "cluster/answers" in found.plan.ids and "deploy/db" not in found.plan.ids
+    assert found.blind
+
+
 def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
 
