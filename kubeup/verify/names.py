@@ -17,8 +17,8 @@ from kubeup.verify.probes import Probes, missing
 HEADLESS = "mysql-headless"
 WRONG_ORDER = f"{HEADLESS}.svc.default.cluster.local"
 OUTSIDE = ("deb.debian.org", "kubernetes.io", "example.com")
-# one process a name, so that one that hangs does not hold up the others
-NODE_SCRIPT = 'for name in "$@"; do (timeout 5 getent ahostsv4 "$name" >/dev/null && echo "$name") & done; wait'
+# one process a name, so that one that hangs does not hold up the others; the resolver asks twice, for 5 s each
+NODE_SCRIPT = 'for name in "$@"; do (timeout 11 getent ahostsv4 "$name" >/dev/null && echo "$name") & done; wait'
 PASSING = ("(Temporary failure in name resolution)", "(no answer in time)")
 FAILURE_KEPT = 5.5  # CoreDNS' plugin `cache` answers from a failure for 5 s
 Seen = Mapping[str, Mapping[str, Any]]
@@ -85,22 +85,30 @@ def outside(context: Context, probes: Probes) -> Verdict:
     if not probes.names_seen:
         return not_tried("names in the cluster")
     on_node = nodes_resolve(context.nodes)
-    verdict = evaluate_outside(probes.names_seen, on_node)
-    again = [] if verdict.ok else passing(probes.names_seen, on_node)
+    again = passing(probes.names_seen, on_node)
     if not again:
-        return verdict
+        return evaluate_outside(probes.names_seen, on_node)
     probes.pause(FAILURE_KEPT)
-    return evaluate_outside({**probes.names_seen, **probes.ask({node: {"resolve": OUTSIDE} for node in again})}, on_node)
+    pods = probes.ask({node: {"resolve": OUTSIDE} for node in again})
+    nodes = nodes_resolve([reach for reach in context.nodes if reach.name in again])
+    return evaluate_outside({**probes.names_seen, **pods}, {**on_node, **nodes})
 
 
 def passing(seen: Seen, on_node: Mapping[str, frozenset[str] | str]) -> list[str]:
-    """Nodes whose pod lacks a name for a reason that may pass, so that it is worth to ask once more, as EAI_AGAIN of getaddrinfo(3) says.
+    """Nodes where one side lacks a name for a reason that may pass, so that both are worth asking once more.
 
-    CoreDNS answers so where the name servers outside, or a busy machine, took longer than its 5 s.
+    A name server may leave a query unanswered, as many do under load: a pod is told EAI_AGAIN then (getaddrinfo(3)), by CoreDNS
+    after 5 s; getent does not tell it from a name that is not there.
     """
-    lacking = {node: () if isinstance(theirs, str) else theirs for node, theirs in on_node.items()}
-    return [node for node, answer in seen.items()
-            if "error" not in answer and any(answer["resolve"][name][0] in PASSING for name in lacking.get(node, ()))]
+    found = []
+    for node, answer in seen.items():
+        theirs = on_node.get(node, "")
+        if "error" in answer or isinstance(theirs, str):
+            continue
+        ours = frozenset(name for name in OUTSIDE if not answer["resolve"][name][0].startswith("("))
+        if ours - theirs or any(answer["resolve"][name][0] in PASSING for name in theirs - ours):
+            found.append(node)
+    return found
 
 
 def nodes_resolve(nodes: Sequence[Reach]) -> dict[str, frozenset[str] | str]:

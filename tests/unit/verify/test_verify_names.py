@@ -103,22 +103,31 @@ def test_a_node_that_is_not_reached_can_not_be_compared(wanted):
     assert "can't be compared: no answer" in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause
 
 
-@pytest.mark.parametrize(("words", "again"), [
-    ("(Temporary failure in name resolution)", ["control"]), ("(no answer in time)", ["control"]), ("(Name or service not known)", []),
+LOST, ADDRESS = "(Temporary failure in name resolution)", "203.0.113.80"
+
+
+@pytest.mark.parametrize(("words", "held", "again"), [
+    (LOST, True, ["control"]), ("(no answer in time)", True, ["control"]), ("(Name or service not known)", True, []),
+    (ADDRESS, True, []), (ADDRESS, False, ["control"]), (LOST, False, []),
 ])
-def test_only_a_failure_that_may_pass_is_asked_again(wanted, words, again):
-    """The words are glibc's, and our own where a thread never came back."""
+def test_only_what_may_pass_is_asked_again(wanted, words, held, again):
+    """The words are glibc's, and our own where a thread never came back; `held`: the node itself resolves the name."""
     seen = {"control": answer(wanted, **{"deb.debian.org": [words]}), "gone": {"error": "no answer"}}
-    assert names.passing(seen, {"control": frozenset({"deb.debian.org"}), "gone": "no answer"}) == again
+    assert names.passing(seen, {"control": frozenset({"deb.debian.org"} if held else ()), "gone": "no answer"}) == again
 
 
-@pytest.mark.parametrize(("later", "ok"), [("203.0.113.80", True), ("(Temporary failure in name resolution)", False)])
-def test_the_second_answer_counts(wanted, monkeypatch, later, ok):
-    monkeypatch.setattr(names, "nodes_resolve", lambda nodes: {"control": frozenset({"deb.debian.org"})})
+@pytest.mark.parametrize(("first", "later", "ok"), [
+    ((LOST, True), (ADDRESS, True), True), ((LOST, True), (LOST, True), False),
+    ((ADDRESS, False), (ADDRESS, True), True), ((ADDRESS, False), (ADDRESS, False), False),
+])
+def test_the_second_answer_counts(wanted, monkeypatch, first, later, ok):
+    """Each a pod's answer, and whether its node resolves the name."""
+    on_node = iter([first[1], later[1]])
+    monkeypatch.setattr(names, "nodes_resolve", lambda nodes: {"control": frozenset({"deb.debian.org"} if next(on_node) else ())})
     asked, paused = [], []
     probes = SimpleNamespace(
-        names_seen={"control": answer(wanted, **{"deb.debian.org": ["(Temporary failure in name resolution)"]})}, pause=paused.append,
-        ask=lambda questions: asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later]})},
+        names_seen={"control": answer(wanted, **{"deb.debian.org": [first[0]]})}, pause=paused.append,
+        ask=lambda questions: asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later[0]]})},
     )
     assert names.outside(SimpleNamespace(nodes=()), probes).ok is ok
     assert len(asked) == 1 and paused == [names.FAILURE_KEPT]
