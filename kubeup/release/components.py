@@ -16,13 +16,11 @@ HOST_BINARIES = ("kubectl",)
 
 
 def _version_flags() -> str:
+    """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one, CoreDNS reads major and minor there."""
     major, minor, _ = KUBERNETES.split(".")
-    base, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
-    values = {
-        f"{base}.gitVersion": f"v{KUBERNETES}", f"{base}.gitMajor": major, f"{base}.gitMinor": minor, f"{base}.gitCommit": COMMIT,
-        f"{base}.gitTreeState": "clean", f"{client}.gitVersion": f"v{KUBERNETES}",
-    }
-    return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
+    values = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitCommit": COMMIT, "gitTreeState": "clean"}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(["-s -w", *(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -70,6 +71,13 @@ def test_three_nodes_at_the_version_and_addresses_of_the_settings(cluster: Clust
     assert pods and all(address.startswith("10.246.") for address in pods)
     services = {row["spec"]["clusterIP"] for row in cluster.objects("services")} - {"None"}
     assert services and all(address.startswith("10.98.") for address in services)
+
+
+def test_it_says_its_version_as_the_released_one_does(cluster: Cluster) -> None:
+    """CoreDNS decides by major and minor what it reads: without them an EndpointSlice has no name."""
+    told = json.loads(cluster.kubectl("get", "--raw", "/version"))
+    assert (told["major"], told["minor"], told["gitVersion"], told["gitTreeState"]) == ("1", "26", "v1.26.1", "clean")
+    assert "instead of EndpointSlices" not in cluster.kubectl("-n", "kube-system", "logs", "-l", "k8s-app=kube-dns", "--tail=-1")
 
 
 @pytest.mark.parametrize("name", NODES)
