@@ -73,9 +73,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     if dry:
         return
     if changed:
-        if application:
-            settle(project)
-        left = up.plan(project, application).plan
+        left = _settled(project, application)
         if left:
             out.plan(left)
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
@@ -84,6 +82,17 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             prove(project, out)
     if application and not json:
         show_urls(project, out)
+
+
+def _settled(project: Project, application: bool) -> Plan:
+    """What is left to do once everything stands. A kubelet that was restarted calls its pods not ready until it has asked them: one more look."""
+    if application:
+        settle(project)
+    left = up.plan(project, application).plan
+    if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
+        settle(project)
+        left = up.plan(project, application).plan
+    return left
 
 
 def settle(project: Project) -> None:

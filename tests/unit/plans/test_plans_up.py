@@ -11,6 +11,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, stat
 
 from kubeup import cluster, converge, keys, packages, secrets, up
 from kubeup.cluster import ClusterFacts
+from kubeup.deploy import apply
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
@@ -277,6 +278,21 @@ def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], 
     error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True))
     assert isinstance(error, NotConverged) and "do deploy/api" in error.why
     assert calls == ["run", "settle"]
+
+
+@pytest.mark.parametrize("last", [(), ("api",)])
+def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, list[str], list[up.Whole]], last: tuple[str, ...]) -> None:
+    one, calls, plans = brought_up
+
+    def falling(*parts: str) -> up.Whole:
+        return up.Whole(plan_of(apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
+
+    plans += [found("cluster/provision"), falling("api"), falling(*last)]
+    if last:
+        assert isinstance(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)), NotConverged)
+    else:
+        converge.bring_up(one, Report(io.StringIO()), yes=True)
+    assert calls[:3] == ["run", "settle", "settle"] and plans == []
 
 
 def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: Path) -> None:
