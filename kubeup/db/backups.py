@@ -159,6 +159,10 @@ class Backup:
                      self.profile, self.server.database, moment.version, moment.revision, moment.rows)
 
 
+class CutOff(KubeupError):
+    """A dump ended before its last line: the same again may bring it whole."""
+
+
 @dataclass
 class Dumped:
     """What went by of a dump: its size, its end, and whether rows have begun to come."""
@@ -174,9 +178,13 @@ class Dumped:
             self.begun = None
         self.end = (self.end + piece[-256:])[-256:]
 
+    @property
+    def whole(self) -> bool:
+        return ENDS in self.end
+
     def require_whole(self) -> None:
-        if ENDS not in self.end:
-            raise KubeupError("the dump is not whole", "its last line is missing: the connection was cut", "run the same again")
+        if not self.whole:
+            raise CutOff("the dump is not whole", "its last line is missing: the connection was cut", "run the same again")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kubeup.db import restore
 from kubeup.db import server as servers
-from kubeup.db.backups import REVISIONS
+from kubeup.db.backups import REVISIONS, CutOff
 from kubeup.db.passwords import hosts
 from kubeup.db.server import Server, SqlError
 from kubeup.deploy import apply, watch
@@ -31,6 +31,7 @@ WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREA
            "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER")  # what ALL means for a database, but for reading
 NO_THREAD = 1094
 KILL_SECONDS = 20.0
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,7 @@ class Copy:
         if sums == servers.checksums(target, target.database):
             log("an earlier run has brought them")
             return
-        restore.prepare(target)
-        restore.load(target, source.dump(), ask=f"{source.password()}\n".encode())
+        self._load(log)
         with ThreadPoolExecutor(2) as pool:
             counts = pool.submit(servers.count, source, source.database)
             new = servers.count(target, restore.NEW)
@@ -115,6 +115,20 @@ class Copy:
         restore.refuse_others(target)
         restore.exchange(target)
         log(servers.describe(_rows(new)))
+
+
+    def _load(self, log: Log) -> None:
+        """While it lasts nobody can write: a connection that was cut is not left to a person to try again."""
+        for left in reversed(range(TRIES)):
+            restore.prepare(self.target)
+            try:
+                restore.load(self.target, self.source.dump(), ask=f"{self.source.password()}\n".encode())
+            except CutOff as error:
+                if not left:
+                    raise
+                log(f"{error.what} ({error.why.splitlines()[0]}): once more")
+            else:
+                return
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from kubeup import shell
 from kubeup.db import backups
 from kubeup.db import server as servers
-from kubeup.db.backups import About
+from kubeup.db.backups import About, CutOff
 from kubeup.db.server import Server, SqlError
 from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.plan import Log, Step
 
 NEW, OLD = "kubeup_new", "kubeup_old"  # schemas: what is being loaded, and what was there before
+FULL, SYNTAX = (1021, 1114, 3), 1064  # the server's numbers
 KEPT = "the data that were there are untouched"
 
 
@@ -74,21 +75,22 @@ def clear(server: Server) -> None:
 
 
 def load(server: Server, source: tuple[str, ...], ask: bytes = b"") -> None:
-    """Run the SQL that a command prints in the new schema. Raises KubeupError where it is not taken whole."""
+    """Run the SQL that a command prints in the new schema. Raises KubeupError where it is not taken whole, CutOff where it did not come whole."""
     dumped = backups.Dumped()
     try:
         shell.chain(source, server.load(NEW), ask=ask, head=f"{server.password()}\n".encode(), see=dumped.see, timeout=backups.HOUR * 12)
     except CommandError as error:
-        raise _unloaded(server, error) from None
+        raise _unloaded(server, error, dumped.whole) from None
     dumped.require_whole()
 
 
-def _unloaded(server: Server, error: CommandError) -> KubeupError:
-    why = error.why
+def _unloaded(server: Server, error: CommandError, whole: bool) -> KubeupError:
+    why, number = error.why, 0
     if servers.ERROR.search(error.stderr):
         refused: SqlError = servers.refusal(server, error.stderr)
-        full = refused.number in (1021, 1114, 3)
-        why = refused.why + (" (its disk is full)" if full else "")
+        why, number = refused.why + (" (its disk is full)" if refused.number in FULL else ""), refused.number
+    if not whole and number in (0, SYNTAX):  # half a statement is the only one of a dump that no server understands
+        return CutOff("the data did not come whole", why, f"{KEPT}; run the same again")
     return KubeupError("the data could not be loaded", why, f"{KEPT}; see what is named above, then run the same again")
 
 

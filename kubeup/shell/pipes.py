@@ -26,7 +26,8 @@ def chain(
     """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
 
     `ask` is the source's standard input, `head` comes before its output in the sink's, `see` gets every piece of the output.
-    Raises CommandError for the end that failed; where both did, for the sink, whose end ended the source.
+    Raises CommandError for the end that failed. Where both did: for the source, if the sink took all of it (what it got was cut
+    off), else for the sink, whose end ended the source.
     """
     out_read, out_write = _wide_pipe()
     in_read, in_write = _wide_pipe()
@@ -46,10 +47,10 @@ def chain(
             raise CommandError(f"{source[0]} was stopped", f"`{shown(source)}` was interrupted", "run the same again", code=130)
         if late.is_set():
             raise CommandError(f"{source[0]} took longer than {timeout:g} s", f"`{shown(source)}` was stopped", "run the same again", code=124)
+    if giving.exit_code != 0 and whole:
+        raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
     if taking.exit_code != 0 or not whole:
         raise failed(sink, int(taking.exit_code), wrong.getvalue().decode(errors="replace") or printed.getvalue().decode(errors="replace"))
-    if giving.exit_code != 0:
-        raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
     return printed.getvalue().decode(errors="replace")
 
 

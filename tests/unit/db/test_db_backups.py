@@ -11,7 +11,7 @@ import pytest
 from builders import error_of
 
 from kubeup import cache
-from kubeup.db import backups, restore
+from kubeup.db import backups, move, restore
 from kubeup.db import server as servers
 from kubeup.db.backups import About, Backup, Dumped
 from kubeup.db.server import Server, Version
@@ -106,9 +106,38 @@ def test_the_servers_words_are_cut_down_to_their_number(server: Server) -> None:
 
 
 def test_a_full_disk_is_told(server: Server) -> None:
-    error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr="ERROR 1114 (HY000) at line 9: The table 'products' is full"))
+    said = "ERROR 1114 (HY000) at line 9: The table 'products' is full"
+    error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr=said), whole=False)
     assert "its disk is full" in error.why and "untouched" in error.next
     assert "make room" in backups._mend(CommandError("zstd failed", "zstd: error 70: No space left on device"))
+
+
+@pytest.mark.parametrize(("said", "whole", "cut"), [
+    ("ERROR 1064 (42000) at line 9: near ''", False, True), ("error: unexpected EOF", False, True),
+    ("ERROR 1064 (42000) at line 9: near 'x'", True, False), ("ERROR 1045 (28000): Access denied", False, False),
+])
+def test_half_a_statement_is_a_connection_that_was_cut(server: Server, said: str, whole: bool, cut: bool) -> None:
+    error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr=said), whole)
+    assert isinstance(error, backups.CutOff) is cut and "untouched" in error.next
+
+
+@pytest.mark.parametrize(("cuts", "loads"), [(0, 1), (2, 3), (3, 3)])
+def test_while_nobody_can_write_a_cut_connection_is_tried_again(server: Server, monkeypatch: pytest.MonkeyPatch, cuts: int, loads: int) -> None:
+    done: list[str] = []
+
+    def load(*_: object, **__: object) -> None:
+        done.append("load")
+        if done.count("load") <= cuts:
+            raise backups.CutOff("the data did not come whole", "unexpected EOF", "run the same again")
+
+    monkeypatch.setattr(restore, "prepare", lambda _: done.append("prepare"))
+    monkeypatch.setattr(restore, "load", load)
+    copy = move.Copy(server, server)
+    if cuts < move.TRIES:
+        copy._load(print)
+    else:
+        assert isinstance(error_of(copy._load, print), backups.CutOff)
+    assert done == ["prepare", "load"] * loads
 
 
 @pytest.mark.parametrize(("made", "now", "fits"), [

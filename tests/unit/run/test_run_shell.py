@@ -258,3 +258,21 @@ def test_a_tool_of_an_environment_that_was_not_activated_is_found(monkeypatch: p
     monkeypatch.setenv("PATH", "/nowhere")
     assert shell.which("ansible-playbook") == str(Path(sys.executable).parent / "ansible-playbook")
     assert shell.which("no-such-tool") is None
+
+
+@real
+@pytest.mark.parametrize(("source", "sink", "blamed"), [
+    ("echo half; echo gone >&2; exit 3", "cat >/dev/null; echo syntax >&2; exit 1", "gone"),  # what came was cut off
+    ("yes; exit 3", "head -c 10 >/dev/null; echo full >&2; exit 1", "full"),  # its end ended the source
+    ("echo all", "cat >/dev/null; echo syntax >&2; exit 1", "syntax"),
+    ("echo half; echo gone >&2; exit 3", "cat >/dev/null", "gone"),
+])
+def test_of_two_commands_the_one_that_failed_first_is_told(source: str, sink: str, blamed: str) -> None:
+    assert blamed in error_of(lambda: shell.chain(("sh", "-c", source), ("sh", "-c", sink))).why.splitlines()[1:]
+
+
+@real
+def test_what_goes_through_two_commands_arrives_whole() -> None:
+    seen: list[bytes] = []
+    assert shell.chain(("cat",), ("cat",), ask=b"asked\n", head=b"first\n", see=seen.append) == "first\nasked\n"
+    assert b"".join(seen) == b"asked\n"
