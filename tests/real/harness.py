@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,7 +54,7 @@ class Ran:
 
 
 @dataclass
-class Tasks:
+class Tasks(ABC):
     """A profile by its tasks, API server and application, whatever it stands on. Everything tasks print is kept in `printed`."""
 
     folder: Path  # its state_dir
@@ -65,17 +66,17 @@ class Tasks:
         return self.folder / self.profile
 
     @property
-    def settings(self) -> Path:
-        raise NotImplementedError
+    @abstractmethod
+    def settings(self) -> Path: ...
 
     @property
+    @abstractmethod
     def address(self) -> str:
         """A node where NodePorts answer."""
-        raise NotImplementedError
 
     @property
-    def kubectl_path(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def kubectl_path(self) -> str: ...
 
     @cached_property
     def environment(self) -> dict[str, str]:

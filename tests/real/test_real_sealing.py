@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.beds.sops import make
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 HELD = "# of the database\nMYSQL_ROOT_PASSWORD='$5 or #1'\nMYSQL_PASSWORD=pppppppp-pppp\nOTHER=kept\n"
-NEEDED = ("tasks.py", "invoke.yaml", "kubeup", "config", "manifests", "scripts", "ansible", "apps")
+NEEDED = ("tasks.py", "invoke.yaml", "config", "manifests", "scripts", "ansible", "apps")
 
 
 class Checkout:
@@ -25,7 +26,8 @@ class Checkout:
         self.folder, self.bin = folder, bin_
         folder.mkdir()
         for name in NEEDED:
-            (folder / name).symlink_to(PROJECT / name) if name != "kubeup" else subprocess.run(["cp", "-r", PROJECT / name, folder], check=True)
+            (folder / name).symlink_to(PROJECT / name)
+        shutil.copytree(PROJECT / "kubeup", folder / "kubeup")  # it takes the checkout that it lies in for its own
 
     @property
     def env(self) -> Path:

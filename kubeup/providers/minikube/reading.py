@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class Reading:
         surplus = profile.nodes[len(wanted):] if profile else ()
         rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
         if profile is not None:
-            rows[0] = self._judged(rows[0], profile, states)
+            rows[0] = replace(rows[0], differs=self._differs(profile))
         return Machines(tuple(rows), release_inside=True, images_inside=True)
 
     def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
@@ -108,9 +109,6 @@ class Reading:
         asleep = status.host == "Running" and not status.running
         stale = status.running and status.kubeconfig == "Misconfigured"
         return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else STALE if stale else "")
-
-    def _judged(self, control: NodeState, profile: Profile, states: dict[str, NodeStatus]) -> NodeState:
-        return NodeState(control.name, control.role, control.address, control.state, self._differs(profile), control.detail)
 
     def _differs(self, profile: Profile) -> tuple[str, ...]:
         """What minikube could change only by making the cluster anew."""
