@@ -19,7 +19,7 @@ from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, w
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Step
-from kubeup.project import VM, Project
+from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
@@ -27,6 +27,7 @@ from kubeup.release import images as system_images
 from kubeup.release.build import GoCompile, go_tool
 from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
+from kubeup.state import choices
 
 PROVISION, ANSWERS = "cluster/provision", "cluster/answers"
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
@@ -183,7 +184,7 @@ def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
     """Why the play has to run, or ''. A stopped node is taken as provisioned: it is looked at once it runs."""
-    missing = [node.name for node in facts.machines.nodes if node.state == "missing" or node.closed]
+    missing = [node.name for node in facts.machines.nodes if node.role != "db" and (node.state == "missing" or node.closed)]
     if missing:
         return f"{', '.join(missing)} new"
     wanted = inventories.digest(ingredients(project, facts))
@@ -248,8 +249,11 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
     if name == volume_node(project.provider.wanted()):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
-    if project.database_on == VM and name == project.machine.place.node:
-        raise Refused(f"the database runs on {name}", "its data would be out of reach", "`inv db.move cluster` first, or remove another node")
+    if choices(project.state).get("machine", "") == name:
+        raise Refused(f"the database's data lie on {name}", "they would be out of reach",
+                      "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
+    if found[name].role == "db":
+        return [project.provider.remove(name)]
     bare = project.provider.bare
     leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
                  LeaveCluster(project.kubectl, name, bare), seconds=20)

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import packages, secrets, shell
+from kubeup import packages, secrets, shell, up
 from kubeup.db import backups, restore, schema
 from kubeup.db import machine as machines
 from kubeup.db import server as servers
@@ -87,14 +87,15 @@ def on_machine(project: Project) -> Plan:
     generated = secrets.plan(project.state.secrets)
     image = tuple(one for one in project.images if one.part == "db")
     built = builds.plan(image, project.builder)
-    steps = [*generated, *built, *machines.plan(machine, _seen(machine, bool(generated)))]
-    return plan_of(steps)
-
-
-def _seen(machine: Machine, generating: bool) -> machines.Found:
-    """Without passwords its files can't be compared: then there is no service of ours, either."""
-    found = machine.look()
-    return replace(found, files={}) if generating else found
+    try:
+        found = machine.look()
+    except KubeupError:
+        made = up.machines(project)
+        if not made:
+            raise
+        return plan_of(made, generated, built, machines.plan(machine, None, made.ids))
+    # without passwords its files can't be compared: then there is no service of ours, either
+    return plan_of(generated, built, machines.plan(machine, replace(found, files={}) if generated else found))
 
 
 def found(project: Project, name: str) -> Path:

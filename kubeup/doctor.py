@@ -83,7 +83,8 @@ def _packages(project: Project) -> Finding:
 
 
 def _memory(project: Project) -> Finding:
-    wanted = sum(spec.memory_mb for spec in project.provider.wanted()) + EARLIER
+    beside = project.settings.nodes.database
+    wanted = sum(spec.memory_mb for spec in project.provider.wanted()) + beside.count * beside.memory + EARLIER
     ok = not project.provider.creates_machines or wanted <= project.host.memory
     return Finding("memory", ok, f"{project.host.memory} MiB here, the nodes may take {wanted - EARLIER}",
                    "lower nodes.control.memory, nodes.workers.memory or nodes.workers.count")

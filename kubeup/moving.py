@@ -62,7 +62,7 @@ def _switch(project: Project, to: str, left: str, needs: tuple[str, ...]) -> lis
     stop: Action = machines.Stop(project.machine) if left == VM else StopInCluster(project.kubectl)
     return [
         Step("db/move-switch", f"let the database's name lead to {SIDES[to]}", "it has all rows",
-             move.Switch(project.server_on(left), deployment, project.state, to, left), needs, 1),
+             move.Switch(project.server_on(left), deployment, project.state, to, left, project.machine.told_as), needs, 1),
         Step("db/move-see", "see the API write there", "the proof of the move", see, ("db/move-switch",), 5),
         Step("db/move-tidy", "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), ("db/move-see",), 1),
         Step("db/move-stop", f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, ("db/move-see",), 5)]
@@ -106,10 +106,12 @@ def dropping(project: Project, to: str) -> Plan:
         raise KubeupError("both sides are said to be in use", "the profile's choices.json contradicts itself",
                           "report this: it is a mistake in kubeup")
     action: Action = machines.Drop(project.machine) if kept == VM else data.DropData(project.place, project.kubectl)
-    loses = f"the database's data from before the move, on {project.machine.place.node if kept == VM else project.place.node}"
-    return plan_of([
+    files = project.files_on(kept)
+    loses = f"the database's data from before the move, on {files.place.node}"
+    saved = [Step("db/drop-saved", f"remove {files.archive}", "they were saved when their machine went", data.ForgetData(files.archive), seconds=0)]
+    return plan_of(saved if files.archive.exists() else [], [
         Step("db/drop-old", f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
-        Step("db/dropped", "forget that side", "it is gone", ForgetSide(project.state), ("db/drop-old",), 0)])
+        Step("db/dropped", "forget that side", "it is gone", ForgetSide(project.state, kept), ("db/drop-old",), 0)])
 
 
 def _api(project: Project) -> str:
@@ -160,6 +162,7 @@ class StopInCluster:
 @dataclass(frozen=True)
 class ForgetSide:
     state: State
+    side: str
 
     def run(self, log: Log) -> None:
-        change_choices(self.state, {"kept": ""})
+        change_choices(self.state, {"kept": "", **({"machine": ""} if self.side == VM else {})})

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from kubeup import engine as engines
 from kubeup import machine
 from kubeup import state as states
-from kubeup.db.machine import Machine
+from kubeup.db.machine import VOLUME, Machine
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
+from kubeup.deploy.data import Files
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
@@ -97,6 +98,11 @@ class Project:
         """Where the database's data lie, in the cluster."""
         return Place(volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
 
+    def files_on(self, side: str) -> Files:
+        """The database's files on one side."""
+        place, names = (self.machine.place, (VOLUME,)) if side == VM else (self.place, ("mysql", "mysql.passwords"))
+        return Files(place, self.state.saved_data(side), names)
+
     @property
     def deployment(self) -> Deployment:
         """The application with the passwords of `.env`, and the database where it is to be."""
@@ -109,29 +115,40 @@ class Project:
 
     @property
     def database_on(self) -> str:
-        """Where the database runs: cluster or vm. Raises Refused where the settings say another side than the data are on."""
+        """Where the database runs: cluster or vm. Raises Refused where the settings say another side or machine than the data are on."""
         wanted, holds = self.settings.database.on, states.choices(self.state).get("database", "")
         if holds and wanted not in ("auto", holds):
             raise Refused(f"the settings want the database on {SIDES[wanted]}, its data are on {SIDES[holds]}", "it would start without them",
                           f"move them: `inv db.move {wanted}`, or set database.on to {holds}")
-        return holds or (CLUSTER if wanted == "auto" else wanted)
+        side = holds or (CLUSTER if wanted == "auto" else wanted)
+        if side == VM:
+            self._machine_name()
+        return side
 
     @property
     def machine(self) -> Machine:
-        """The machine with the role `db`."""
-        wanted, nodes = self.settings.database.vm, self.provider.wanted()
-        named = [node.name for node in nodes if wanted in (node.name, node.name.removeprefix(f"{self.settings.slug}-"))]
-        own = self._own_machine()
-        place = Place(own[0].name if own else named[0] if named else volume_node(nodes), self.provider.data_folder,
-                      lambda: own or self.provider.nodes())
+        """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
+        name, _, address = self._machine_name().partition("@")
+        ssh = self.settings.ssh
+        own = (Reach(name, "db", address, ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
+        place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
-                       self.state.secrets)
+                       self.state.secrets, address)
 
-    def _own_machine(self) -> tuple[Reach, ...]:
-        """A machine that is no node, where the settings name one."""
-        address, ssh = self.settings.database.address, self.settings.ssh
-        return (Reach(f"{self.settings.slug}-db", "db", str(address), ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
+    def _machine_name(self) -> str:
+        """That machine's name; with its address, as name@address, where it is one of the user's own.
+
+        Where data lie decides: on another machine the database would start empty.
+        """
+        database, slug, holds = self.settings.database, self.settings.slug, states.choices(self.state).get("machine", "")
+        nodes, beside = self.provider.wanted(), [reach.name for reach in self.provider.beside()]
+        named = [name for name in (*(node.name for node in nodes), *beside) if database.vm in (name, name.removeprefix(f"{slug}-"))]
+        wanted = f"{slug}-db@{database.address}" if database.address else "".join(named)
+        if holds and wanted not in ("", holds):
+            raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",
+                          f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back database.vm or database.address")
+        return str(holds or wanted or (*beside, volume_node(nodes))[0])
 
     @property
     def server(self) -> Server:
@@ -152,6 +169,8 @@ class Project:
         decided = {"reachable": sorted(self.host.reachable), "provider": self.provider.name}
         if "deploy/db" in steps:
             decided["database"] = self.database_on
+            if self.database_on == VM:
+                decided["machine"] = self.machine.told_as
         states.keep_choices(self.state, {**known, **decided})
 
 

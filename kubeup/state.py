@@ -45,10 +45,9 @@ class State:
     def overlay(self) -> Path:
         return self.folder / "deploy"
 
-    @property
-    def saved_data(self) -> Path:
-        """The database's files, where they can't outlive the machines; put back by the next `up`."""
-        return self.folder / "data.tar.gz"
+    def saved_data(self, side: str) -> Path:
+        """The database's files in the cluster or on a machine (vm), where they can't outlive it; put back by the next `up`."""
+        return self.folder / ("data-vm.tar.gz" if side == "vm" else "data.tar.gz")
 
     @property
     def backups(self) -> Path:

@@ -15,8 +15,8 @@ from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.images import build, load
-from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import VM, Project
+from kubeup.plan import Action, Log, Plan, Step, plan_of
+from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.providers.base import Needed
 from kubeup.state import State
 
@@ -72,12 +72,9 @@ def machines(project: Project) -> Plan:
 
 def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
-    archive, steps = project.state.saved_data, list[Step]()
-    if archive.exists():
-        steps.append(Step(data.RESTORE, f"put the saved data on {project.place.node}", f"{archive} has them",
-                          data.RestoreData(project.place, archive), needs, 10))
-    return [*steps, Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)]
+    look = Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)
+    return [*data.restore(project.files_on(CLUSTER), needs), look]
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
@@ -107,8 +104,8 @@ def _look_at_machine(project: Project) -> Found | None:
 
 def machine_steps(project: Project, found: Found | None, needs: tuple[str, ...]) -> list[Step]:
     """What makes the database run on its machine."""
-    machine = project.machine
-    return db_machine.plan(machine, found, (*needs, f"node/{machine.place.node}", passwords.SET))
+    steps = db_machine.plan(project.machine, found, (*needs, passwords.SET, data.RESTORE))
+    return [*(data.restore(project.files_on(VM), needs) if steps else ()), *steps]
 
 
 def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: Found | None) -> list[Step]:
@@ -126,7 +123,8 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
     needs: tuple[str, ...] = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
     on_machine = project.database_on == VM
     if on_machine:
-        steps += machine_steps(project, found, (secrets.STEP, cluster.PROVISION))
+        made = [step.id for step in before if step.id.startswith("node/")]
+        steps += machine_steps(project, found, (secrets.STEP, cluster.PROVISION, *made))
         needs = (*needs, db_machine.SERVICE)
     applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
     if any(step.id == "deploy/db" for step in applied) and not on_machine:
@@ -167,25 +165,38 @@ def down(project: Project, with_data: bool) -> Plan:
     machines = [replace(step, needs=(*step.needs, *(one.id for one in saved))) for step in project.provider.destroy(with_data)]
     config, needs = project.state.kubeconfig, tuple(step.id for step in machines)
     forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
-    archive = project.state.saved_data
-    lose = [Step("data/saved", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0, loses=f"the data saved in {archive}")]
-    return plan_of(saved, machines, forget if config.exists() or project.stands_on else [], lose if with_data and archive.exists() else [])
+    archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
+    lose = [Step(f"data/{archive.name}", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
+                 loses=f"the data saved in {archive}") for archive in archives]
+    return plan_of(saved, machines, forget if config.exists() or project.stands_on else [], lose)
 
 
 def save_steps(project: Project) -> list[Step]:
-    """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it."""
-    facts = cluster.observe(project)
-    place = project.place
-    node = next((node for node in facts.machines.nodes if node.name == place.node), None)
-    if node is None or not node.address:
-        return []  # it was never made
-    if node.state == "missing":
-        raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
-                      "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
-    awake = cluster.start(project) if node.state == "stopped" else []
-    save = data.SaveData(place, project.kubectl, project.state.saved_data)
-    return [*awake, Step(data.SAVE, f"save the database's data to {project.state.saved_data}", "its machine can't keep them", save,
-                         tuple(step.id for step in awake), 15)]
+    """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it.
+
+    Those of a side that a move has left are saved, too: they are kept until somebody drops them by name.
+    """
+    found = {node.name: node for node in cluster.observe(project).machines.nodes}
+    awake, saved = list[Step](), list[Step]()
+    for side in (CLUSTER, VM) if _made_for_data(project) else (CLUSTER,):
+        files = project.files_on(side)
+        node = found.get(files.place.node)
+        if node is None or not node.address:
+            continue  # it was never made
+        if node.state == "missing":
+            raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
+                          "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
+        awake = awake or (cluster.start(project) if node.state == "stopped" else [])
+        stop: Action = db_machine.Stop(project.machine) if side == VM else data.StopDatabase(files.place, project.kubectl)
+        saved.append(Step(f"{data.SAVE}-{side}", f"save the database's data to {files.archive}", "its machine can't keep them",
+                          data.SaveData(files, stop), tuple(step.id for step in awake), 15))
+    return [*awake, *saved]
+
+
+def _made_for_data(project: Project) -> bool:
+    """Whether a machine that goes with the others has, or has had, the database."""
+    known = states.choices(project.state)
+    return VM in (project.database_on, known.get("kept", "")) and not project.machine.own
 
 
 @dataclass(frozen=True)
@@ -197,7 +208,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database"} if self.data else {"provider"}
+        gone = {"provider", "database", "machine", "kept"} if self.data else {"provider"}
         states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 

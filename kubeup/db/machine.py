@@ -98,6 +98,12 @@ class Machine:
     image: AppImage
     secret: Callable[[], Mapping[str, str]]
     env: Path
+    own: str = ""  # its address, where it is one of the user's own
+
+    @property
+    def told_as(self) -> str:
+        """How choices.json names it."""
+        return f"{self.place.node}@{self.own}" if self.own else self.place.node
 
     @property
     def address(self) -> str:

@@ -140,9 +140,10 @@ class Switch:
     state: State
     to: str
     left: str
+    machine: str  # the one that is either of them, as choices.json names it
 
     def run(self, log: Log) -> None:
-        change_choices(self.state, {"database": self.to, "kept": self.left, "copying": ""})
+        change_choices(self.state, {"database": self.to, "kept": self.left, "copying": "", "machine": self.machine})
         kubectl = self.deployment.kubectl
         part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
         kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] in PART_OF_SERVICE), log=log)

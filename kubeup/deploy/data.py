@@ -15,7 +15,7 @@ from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.kube import Kubectl
-from kubeup.plan import Log
+from kubeup.plan import Action, Log, Step
 
 STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
 # prints the mark of data that is there, or leaves the new one where there is neither data nor mark
@@ -64,10 +64,15 @@ def _marks_there(place: Place) -> list[str]:
     return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
 
 
-REMOTE = "/var/tmp/kubeup-data.tar.gz"  # noqa: S108 - on a node, written by root and read by nobody but our user
-PACK = 'umask 077; rm -f "$2"; test -n "$(ls -A "$1/mysql" 2>/dev/null)" || exit 0; tar -C "$1" -czf "$2" . && chown "$3" "$2" && sha256sum "$2"'
+# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data
+PACK = (
+    'umask 077; archive=$2 user=$3; rm -f "$archive"; cd "$1" 2>/dev/null || exit 0; shift 3; test -n "$(ls -A "$1" 2>/dev/null)" || exit 0; '
+    'for name; do shift; ! test -e "$name" || set -- "$@" "$name"; done; tar -czf "$archive" -- "$@" && chown "$user" "$archive" && '
+    'sha256sum "$archive"'
+)
+# arguments: folder, archive, the name that holds data
 UNPACK = (
-    'test -z "$(ls -A "$1/mysql" 2>/dev/null)" || exit 9; install -d -m 700 "$1" && tar -C "$1" --numeric-owner -xzf "$2"; end=$?; '
+    'test -z "$(ls -A "$1/$3" 2>/dev/null)" || exit 9; install -d -m 700 "$1" && tar -C "$1" --numeric-owner -xzf "$2"; end=$?; '
     'rm -f "$2"; exit $end'
 )
 OCCUPIED = 9
@@ -78,27 +83,59 @@ STOP = (
 
 
 @dataclass(frozen=True)
+class Files:
+    """A database's files in a node's folder, by name (the first holds the data), and the archive that has them while their machine is gone."""
+
+    place: Place
+    archive: Path
+    names: tuple[str, ...]
+
+    @property
+    def remote(self) -> str:
+        """The archive on the node, written by root and read by nobody but our user."""
+        return f"/var/tmp/kubeup-{self.names[0]}.tar.gz"  # noqa: S108
+
+
+@dataclass(frozen=True)
 class SaveData:
     """Stop the database and copy its files to this machine, whole and with their sum, before their machine goes."""
 
-    place: Place
-    kubectl: Kubectl
-    archive: Path
+    files: Files
+    stop: Action
 
     def run(self, log: Log) -> None:
-        self._stop_database(log)
-        node = self.place.reach()
-        packed = ssh.run(node, "sh", "-c", PACK, "pack", self.place.folder, REMOTE, node.user, root=True, timeout=1800)
+        self.stop.run(log)
+        files, node = self.files, self.files.place.reach()
+        packed = ssh.run(node, "sh", "-c", PACK, "pack", files.place.folder, files.remote, node.user, *files.names, root=True, timeout=1800)
         if not packed.ok:
             raise KubeupError(f"the data on {node.name} can't be packed", packed.stderr.strip()[-500:], LOSE)
         if not packed.stdout.strip():
             log("there are none")
             return
         self._fetch(packed.stdout.split()[0], log)
-        ssh.run(node, "rm", "-f", REMOTE)
+        ssh.run(node, "rm", "-f", files.remote)
 
-    def _stop_database(self, log: Log) -> None:
-        """Files of a running database would be those of a moment that never was."""
+    def _fetch(self, sum_: str, log: Log) -> None:
+        archive = self.files.archive
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+            part = Path(folder, archive.name)
+            part.touch(mode=0o600)
+            ssh.get(self.files.place.reach(), self.files.remote, part)
+            if cache.sha256(part) != sum_:
+                raise KubeupError("the saved data are not what was packed", f"the sums of {archive.name} differ", "run the same again")
+            part.replace(archive)
+        log(f"{archive.stat().st_size >> 20} MiB in {archive}")
+
+
+@dataclass(frozen=True)
+class StopDatabase:
+    """End the database in the cluster: files of a running one would be those of a moment that never was."""
+
+    place: Place
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
         if not self.kubectl.answers():
             self._stop_on_node()
             return
@@ -113,17 +150,6 @@ class SaveData:
         output = ssh.run(node, "sh", "-c", STOP, "stop", root=True)
         if not output.ok:
             raise KubeupError(f"the database on {node.name} does not end", output.stderr.strip()[-500:], LOSE)
-
-    def _fetch(self, sum_: str, log: Log) -> None:
-        self.archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.archive.parent) as folder:
-            part = Path(folder, self.archive.name)
-            part.touch(mode=0o600)
-            ssh.get(self.place.reach(), REMOTE, part)
-            if cache.sha256(part) != sum_:
-                raise KubeupError("the saved data are not what was packed", f"the sums of {self.archive.name} differ", "run the same again")
-            part.replace(self.archive)
-        log(f"{self.archive.stat().st_size >> 20} MiB in {self.archive}")
 
 
 @dataclass(frozen=True)
@@ -149,23 +175,28 @@ LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`
 class RestoreData:
     """Put saved files back before the database starts; data that is there already is never touched."""
 
-    place: Place
-    archive: Path
+    files: Files
 
     def already(self) -> str:
-        return "" if self.archive.exists() else "there are none"
+        return "" if self.files.archive.exists() else "there are none"
 
     def run(self, log: Log) -> None:
-        node = self.place.reach()
-        ssh.put(node, self.archive, REMOTE)
-        done = ssh.run(node, "sh", "-c", UNPACK, "unpack", self.place.folder, REMOTE, root=True, timeout=1800)
+        files, node, archive = self.files, self.files.place.reach(), self.files.archive
+        ssh.put(node, archive, files.remote)
+        done = ssh.run(node, "sh", "-c", UNPACK, "unpack", files.place.folder, files.remote, files.names[0], root=True, timeout=1800)
         if done.code == OCCUPIED:
-            raise Refused(f"{node.name} has data of its own", f"{self.archive} holds data from before, too", "keep one: move that file away")
+            raise Refused(f"{node.name} has data of its own", f"{archive} holds data from before, too", "keep one: move that file away")
         if not done.ok:
             raise KubeupError(f"the saved data can't be put on {node.name}", done.stderr.strip()[-500:],
-                              f"{self.archive} still has them: run the same again")
-        self.archive.replace(self.archive.with_name(f"restored-{self.archive.name}"))
-        log(f"from {self.archive}")
+                              f"{archive} still has them: run the same again")
+        archive.replace(archive.with_name(f"restored-{archive.name}"))
+        log(f"from {archive}")
+
+
+def restore(files: Files, needs: tuple[str, ...]) -> list[Step]:
+    """What puts saved files back, where there are any."""
+    node, archive = files.place.node, files.archive
+    return [Step(RESTORE, f"put the saved data on {node}", f"{archive} has them", RestoreData(files), needs, 10)] if archive.exists() else []
 
 
 @dataclass(frozen=True)

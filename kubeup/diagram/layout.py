@@ -100,7 +100,7 @@ def _contents(picture: Picture) -> Iterator[tuple[Node, list[Volume]]]:
     lost = [volume for volume in picture.volumes if volume.node not in names]
     if picture.homeless or lost:
         waiting = picture.homeless or any(not volume.ok for volume in lost)
-        yield Node(NOWHERE, False, "", "", "", "waiting for a place" if waiting else "", picture.homeless), lost
+        yield Node(NOWHERE, "", "", "", "", "waiting for a place" if waiting else "", picture.homeless), lost
 
 
 def _services(picture: Picture, layout: Layout) -> float:

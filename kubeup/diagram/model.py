@@ -31,15 +31,22 @@ class Pod:
 
 @dataclass(frozen=True)
 class Node:
-    """A node and the machine under it. `machine` is the provider's word ('' where it told nothing); `version` is '' outside the cluster."""
+    """A node and the machine under it, or with the role `db` a machine beside them.
+
+    `machine` is the provider's word ('' where it told nothing); `version` is '' outside the cluster.
+    """
 
     name: str
-    control: bool
+    role: str  # control, worker, db
     address: str
     version: str
     machine: str = ""
     why: str = ""
     pods: tuple[Pod, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return {"control": "control plane", "db": "the database's machine"}.get(self.role, self.role)
 
     @property
     def ok(self) -> bool:
@@ -156,7 +163,7 @@ class Picture:
         volumes = tuple(volume for volume in self.volumes if volume.part == part)
         nodes = tuple(replace(node, pods=tuple(pod for pod in node.pods if pod.part == part)) for node in self.nodes)
         return Picture(
-            tuple(node for node in nodes if node.pods or any(volume.node == node.name for volume in volumes)),
+            tuple(node for node in nodes if node.pods or node.role == part or any(volume.node == node.name for volume in volumes)),
             tuple(pod for pod in self.homeless if pod.part == part),
             tuple(workload for workload in self.workloads if workload.part == part),
             tuple(service for service in self.services if service.part == part), volumes,

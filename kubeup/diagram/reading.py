@@ -82,12 +82,13 @@ def _node(fact: kubernetes.KubeNode | None, machine: NodeState | None, pods: Seq
     state, ordered = machine.state if machine else "", tuple(sorted(pods, key=lambda pod: (_rank(pod.part), pod.name)))
     if fact is None:
         assert machine is not None  # noqa: S101 - names come from the one or the other
-        why = "not in the cluster" if state == "running" else f"the machine is {state}"
-        return Node(machine.name, machine.role == "control", machine.address, "", state, why, ordered)
+        idle = "" if machine.role == "db" else "not in the cluster"
+        why = idle if state == "running" else f"the machine is {state}"
+        return Node(machine.name, machine.role, machine.address, "", state, why, ordered)
     why = "" if fact.ready else fact.why or "NotReady"
     if state not in ("", "running"):
         why = f"the machine is {state}"
-    return Node(fact.name, fact.control, fact.address, fact.version, state, why, ordered)
+    return Node(fact.name, "control" if fact.control else "worker", fact.address, fact.version, state, why, ordered)
 
 
 def _workload(item: Item) -> Workload:

@@ -40,9 +40,8 @@ def _services(picture: Picture) -> Iterator[str]:
 
 
 def _node(node: Node, volumes: Sequence[Volume]) -> Iterator[str]:
-    role = "control plane" if node.control else "worker"
     # one line: Mermaid draws what is in the box over a second one
-    title = " · ".join(word for word in (node.name, role, node.address, _short(node.why)) if word)
+    title = " · ".join(word for word in (node.name, node.title, node.address, _short(node.why)) if word)
     yield f"subgraph {_id('node', node.name)}[{_text(_marked(node.ok, title))}]"
     for pod in node.pods:
         if pod.part:

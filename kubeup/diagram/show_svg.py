@@ -28,8 +28,7 @@ def _card(card: Card) -> Iterator[str]:
     x, width = spot.x + GUTTER, spot.width - GUTTER - 8
     yield words(x, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", width)
     if node.name != NOWHERE:
-        role = "control plane" if node.control else "worker"
-        about = (role, node.address, "Ready" if node.ok else node.machine)
+        about = (node.title, node.address, "Ready" if node.ok and node.version else node.machine)
         yield words(x, spot.y + 39, " · ".join(word for word in about if word), "small", width)
     yield from (words(x, spot.y + 54 + 14 * number, line, "small bad") for number, line in enumerate(card.head))
     for pod, place in card.pods:

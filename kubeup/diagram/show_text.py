@@ -95,9 +95,9 @@ def _box(node: Node, width: int, volumes: tuple[Volume, ...]) -> list[str]:
 
 
 def _title(node: Node, width: int) -> list[str]:
-    state = "Ready" if node.ok else node.why
+    state = node.why or ("Ready" if node.version else "")
     machine = f", machine {node.machine}" if node.machine else ""
-    return [f"{_mark(node.ok)} {node.name}", f"  {'control plane' if node.control else 'worker'}{machine}", f"  {node.address}  {node.version}",
+    return [f"{_mark(node.ok)} {node.name}", f"  {node.title}{machine}", f"  {node.address}  {node.version}",
             *textwrap.wrap(state, width, initial_indent="  ", subsequent_indent="  ")]
 
 

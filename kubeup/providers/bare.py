@@ -33,7 +33,13 @@ class Bare(ABC):
         return self.settings.nodes_list()
 
     @abstractmethod
-    def nodes(self) -> tuple[Reach, ...]: ...
+    def _reach(self, spec: NodeSpec) -> Reach: ...
+
+    def nodes(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.wanted())
+
+    def beside(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))

@@ -50,7 +50,7 @@ class NodeState:
 
 @dataclass(frozen=True)
 class Machines:
-    """What a provider found: its nodes, and how Kubernetes' parts lie on them already."""
+    """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
 
     nodes: tuple[NodeState, ...] = ()
     release_inside: bool = False  # the nodes come with the release's binaries
@@ -115,6 +115,9 @@ class Provider(Protocol):
 
     def nodes(self) -> tuple[Reach, ...]:
         """How each node that has an address is reached."""
+
+    def beside(self) -> tuple[Reach, ...]:
+        """How the machines are reached that it makes and that are no nodes: the database's own."""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them; ids begin with `node/` where a node is made or started."""

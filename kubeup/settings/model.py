@@ -44,10 +44,10 @@ class Keys(sections.Section):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node as it should be."""
+    """A machine as it should be: a node, or with the role `db` one beside them that has the database and no Kubernetes."""
 
     name: str
-    role: Literal["control", "worker"]
+    role: Literal["control", "worker", "db"]
     address: str
     cpus: int
     memory_mb: int
@@ -81,6 +81,16 @@ class Settings(Keys):
         if self.provider == "hosts":
             return tuple(self._host(host) for host in self.hosts)
         return (self._control(), *(self._worker(number) for number in range(1, self.nodes.workers.count + 1)))
+
+    def machines_list(self) -> tuple[NodeSpec, ...]:
+        """Every machine that is made: the nodes, and the database's own where there is to be one."""
+        wanted = self.nodes.database
+        return (*self.nodes_list(), *([self._database()] if wanted.count else []))
+
+    def _database(self) -> NodeSpec:
+        # before the control plane: workers may become more
+        wanted, address = self.nodes.database, str(self.network.control_ip - 1)
+        return NodeSpec(f"{self.slug}-db", "db", address, wanted.cpu, wanted.memory)
 
     def _control(self) -> NodeSpec:
         control = self.nodes.control

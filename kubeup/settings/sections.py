@@ -49,9 +49,20 @@ class Workers(Section):
     memory: kinds.Memory = Field(default=4096, description="memory of each worker in MB")
 
 
+class DatabaseMachine(Section):
+    """A machine beside the nodes, with the database on it and no Kubernetes."""
+
+    count: Annotated[int, Field(ge=0, le=1), Says("0 or 1")] = Field(
+        default=0, description="1: a machine of its own for the database, used with database.on: vm; its address is the one before control_ip"
+    )
+    cpu: kinds.Cpus = Field(default=1, description="its CPUs")
+    memory: kinds.Memory = Field(default=2048, description="its memory in MB")
+
+
 class Nodes(Section):
     control: Control = Field(default_factory=Control)
     workers: Workers = Field(default_factory=Workers)
+    database: DatabaseMachine = Field(default_factory=DatabaseMachine)
 
 
 Dns = Annotated[
@@ -128,7 +139,9 @@ class Database(Section):
     on: Literal["auto", "cluster", "vm"] = Field(
         default="auto", description="where it runs: in the cluster, on a machine (vm); auto: where its data are, at first in the cluster"
     )
-    vm: kinds.HostName | None = Field(default=None, description="the node it runs on with on: vm, such as worker-2; default: the first worker")
+    vm: kinds.HostName | None = Field(
+        default=None, description="the node it runs on with on: vm, such as worker-2; default: nodes.database's, else the first worker"
+    )
     address: kinds.Address | None = Field(
         default=None, description="a machine of your own for on: vm, instead of a node; reached with ssh.user and the project's key"
     )

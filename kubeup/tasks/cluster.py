@@ -124,7 +124,7 @@ def ssh(c: Any, name: str, root: bool = False, profile: str = "", set: list[str]
     from kubeup.errors import UsageError
 
     project, _ = open_project(profile, set)
-    nodes = {reach.name: reach for reach in project.provider.nodes()}
+    nodes = {reach.name: reach for reach in (*project.provider.nodes(), *project.provider.beside())}
     if name not in nodes:
         raise UsageError(f"there is no node {name}", f"there are: {', '.join(nodes) or 'none'}", "name one of them")
     shell.become(*nodes[name].argv(user="root" if root else ""))

@@ -45,7 +45,7 @@ def worker(c: Any, number: str, command: str = "", root: bool = False, profile: 
     _enter(profile, set, "worker", int(number) - 1, root, command)
 
 
-@kubeup_task(positional=["command"], help={"command": "what to run", "role": "only nodes of this role: control or worker", "root": "with sudo"})
+@kubeup_task(positional=["command"], help={"command": "what to run", "role": "of this role alone: control, worker or db", "root": "with sudo"})
 def run(c: Any, command: str, role: str = "", root: bool = False, profile: str = "", set: list[str] = [], json: bool = False) -> None:  # noqa: B006
     """Run a command on all nodes side by side, with a result for each.
 
@@ -55,7 +55,7 @@ def run(c: Any, command: str, role: str = "", root: bool = False, profile: str =
     from kubeup.errors import KubeupError
 
     project, out = open_project(profile, set)
-    reaches = [reach for reach in project.provider.nodes() if role in ("", reach.role)]
+    reaches = [reach for reach in (*project.provider.nodes(), *project.provider.beside()) if role in ("", reach.role)]
     results = ssh.run_all(reaches, "sh", "-c", command, root=root)
     if json:
         out.data(results)
@@ -77,7 +77,7 @@ def config(c: Any, profile: str = "", set: list[str] = []) -> None:  # noqa: B00
     from kubeup.state import write_private
 
     project, out = open_project(profile, set)
-    write_private(project.state.ssh_config, ssh.config_text(project.provider.nodes()))
+    write_private(project.state.ssh_config, ssh.config_text((*project.provider.nodes(), *project.provider.beside())))
     out.say(str(project.state.ssh_config))
 
 

@@ -23,7 +23,7 @@ from tests.real.harness import PROFILE, Cluster, Ran
 
 # what comes later builds on what went well before, and what destroys most comes last
 ORDER = ("up", "browser", "nodes_by_ssh", "broken", "bad_settings", "drift", "interrupted", "registry", "db_backup", "db_rotate", "db_move",
-         "data", "mariadb", "farewell")  # fmt: skip
+         "db_own", "data", "mariadb", "farewell")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

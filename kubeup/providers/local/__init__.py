@@ -66,7 +66,7 @@ class Local(Bare):
 
     def observe(self) -> Machines:
         found = {one.name: one for one in self._containers()}
-        wanted = self.settings.nodes_list()
+        wanted = self.settings.machines_list()
         surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
         rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
         rows += [NodeState(one.name, one.label(nodes.ROLE), one.address, "surplus", detail="not in the settings") for one in surplus]
@@ -74,9 +74,6 @@ class Local(Bare):
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
         )
-
-    def nodes(self) -> tuple[Reach, ...]:
-        return tuple(self._reach(spec) for spec in self.settings.nodes_list())
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -98,7 +95,7 @@ class Local(Bare):
     def start(self) -> Sequence[Step]:
         """Start what is stopped; podman forgets a resize when a node stops, so it is done again."""
         stopped = {one.name: one for one in self._ours() if one.state != "running"}
-        seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.nodes_list() if spec.name in stopped]
+        seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.machines_list() if spec.name in stopped]
         return [*(self._start(one.name, one.state) for one in stopped.values()), *(self._resize(node) for node in seen if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
@@ -120,7 +117,7 @@ class Local(Bare):
         """This profile's node containers, ours or not: names are what a second checkout would collide with."""
         if not shell.which(self.engine.command[0]):
             return ()
-        wanted = {spec.name for spec in self.settings.nodes_list()}
+        wanted = {spec.name for spec in self.settings.machines_list()}
         rows = [line.split() for line in shell.read(*self.engine.argv("ps", "--all", "--format", self._names())).stdout.splitlines()]
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
@@ -166,14 +163,15 @@ class Local(Bare):
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
                               "give this profile another name (settings.env), or remove that container where it belongs")
             if node.state == "surplus":
-                raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
-                              f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
+                kind = "database" if node.role == "db" else "workers"
+                raise Refused(f"the node {node.name} is not in the settings", "taking it away could lose the data on it",
+                              f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
             if node.detail and node.detail != UNFINISHED:
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
 
     def _spec(self, name: str) -> NodeSpec:
-        return next(spec for spec in self.settings.nodes_list() if spec.name == name)
+        return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts)

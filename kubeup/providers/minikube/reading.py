@@ -143,6 +143,9 @@ class Reading:
         return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
                            self.state.known_hosts) for node in (profile.nodes if profile else ()) if node.address)
 
+    def beside(self) -> tuple[Reach, ...]:
+        return ()
+
     def probe(self) -> Usable:
         tool, (wrong, fix) = self.tool, self.misfit()
         return Usable(True, f"{release.shown(version_of(tool))} at {tool.path}") if tool and not wrong else Usable(False, wrong, fix)

@@ -82,15 +82,12 @@ class Vagrant(Bare):
 
     # reading
 
-    def nodes(self) -> tuple[Reach, ...]:
-        return tuple(self._reach(spec) for spec in self.wanted())
-
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
                      root=self.settings.ssh.root)
 
     def observe(self) -> Machines:
-        wanted = self.wanted()
+        wanted = self.settings.machines_list()
         known = self.tool.providers().get(self.chosen, frozenset())
         surplus = sorted(known - {spec.name for spec in wanted})
         found = self._find([*(spec.name for spec in wanted), *surplus])
@@ -296,7 +293,7 @@ class Vagrant(Bare):
                           f"write it as PEM, which ssh reads as well: ssh-keygen -p -m PEM -N '' -f {private}")
 
     def _spec(self, name: str) -> NodeSpec:
-        return next(spec for spec in self.wanted() if spec.name == name)
+        return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
     # the rest of a machine's life
 

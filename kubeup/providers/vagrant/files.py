@@ -75,7 +75,7 @@ def machines(settings: Settings, state: State, host: HostFacts, podman: bool, ot
         # a container has those of its engine
         "name_servers": [] if containers else [str(one) for one in settings.network.dns_servers],
         "shared_folders": [{"host": str(PROJECT / Path(one.host_path).expanduser()), "guest": one.vm_path} for one in settings.shared_folders],
-        "machines": [*(_machine(spec, host, str(state.folder / FOLDER) if containers else "", podman) for spec in settings.nodes_list()), *others],
+        "machines": [*(_machine(spec, host, str(state.folder / FOLDER) if containers else "", podman) for spec in settings.machines_list()), *others],
     }
 
 

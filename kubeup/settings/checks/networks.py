@@ -12,7 +12,7 @@ from kubeup.settings.model import Provider, Settings
 from kubeup.settings.problem import Origin, Problem, error, warning
 
 POD, SERVICE, NODE, CONTROL = "network.pod_cidr", "network.service_cidr", "network.node_cidr", "network.control_ip"
-COUNT = "nodes.workers.count"
+COUNT, BESIDE = "nodes.workers.count", "nodes.database.count"
 NODE_MASK = 24  # what kubeadm gives each node of the pod network
 VIRTUALBOX = IPv4Network("192.168.56.0/21")
 _SIZES = {
@@ -118,6 +118,10 @@ def addresses(settings: Settings, provider: Provider) -> Iterator[Problem]:
         found = f"{last} workers after {settings.network.control_ip}, more than {network} has addresses for"
         hint = "take a lower control_ip, fewer workers or a larger node_cidr"
         yield error(at(settings, COUNT, CONTROL), COUNT, found, hint=hint, related=(CONTROL, NODE))
+    elif settings.nodes.database.count and first - 1 not in _usable(network):
+        found = f"1, and the address before {settings.network.control_ip} can't be a machine's"
+        yield error(at(settings, BESIDE, CONTROL), BESIDE, found, why="the database's machine gets that one", hint="take a higher control_ip",
+                    related=(CONTROL, NODE))
 
 
 def _usable(network: IPv4Network) -> range:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubeup.settings.checks.networks import BESIDE, makes_nodes
 from kubeup.settings.checks.place import at
 from kubeup.settings.model import Provider, Settings
 from kubeup.settings.problem import Problem, error, warning
@@ -32,21 +33,25 @@ def database(settings: Settings) -> Iterator[Problem]:
 
 
 def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
-    """The machine of the database is one of the nodes, by its whole name or without the profile's."""
+    """The machine of the database is one that is made or one of the user's, named by its whole name or without the profile's."""
+    if settings.nodes.database.count and not makes_nodes(provider):
+        why = f"{provider} makes no machine beside its nodes" if provider == "minikube" else f"with {provider} the machines are there already"
+        yield error(at(settings, BESIDE), BESIDE, "1", allowed="0", why=why, hint="name a machine of your own in database.address",
+                    related=("provider",))
     if provider == "minikube":
         if settings.database.on == "vm" and not settings.database.address:
             why = "minikube's nodes are its own: nothing is installed on them"
             yield error(at(settings, "database.on"), "database.on", "vm", allowed="cluster", why=why, related=("provider",))
         return
     wanted = settings.database.vm
-    if wanted and settings.database.address:
-        found = f"{settings.database.address}, and database.vm is {wanted}"
-        yield error(at(settings, "database.address", "database.vm"), "database.address", found, allowed="one of the two", related=("database.vm",),
-                    why="the database runs on one machine")
-    names = [node.name for node in settings.nodes_list()] if wanted else []
+    if settings.database.address and (wanted or settings.nodes.database.count):
+        other = "database.vm" if wanted else BESIDE
+        yield error(at(settings, "database.address", other), "database.address", f"{settings.database.address}, and {other} is {wanted or 1}",
+                    allowed="one of the two", why="the database runs on one machine", related=(other,))
+    names = [node.name for node in settings.machines_list()] if wanted else []
     if wanted and not any(name in (wanted, f"{settings.slug}-{wanted}") for name in names):
         origin = at(settings, "database.vm", "nodes.workers.count")
-        why = "the database runs on one of the nodes"
+        why = "the database runs on one of the machines"
         yield error(origin, "database.vm", wanted, why=why, allowed=f"one of {', '.join(names)}", related=("nodes.workers.count",))
 
 

@@ -143,6 +143,27 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnVagrant) -> 
 
 
 @pytest.mark.long
+def test_down_saves_the_data_of_the_databases_own_machine(cluster: OnVagrant) -> None:
+    """Vagrant takes a machine's disk along, and the rows are not in the cluster."""
+    number = cluster.add_product("outlives its machine")
+    cluster.environment["KUBEUP_NODES__DATABASE__COUNT"] = "1"
+    try:
+        cluster.up()
+        cluster.inv("db.move", "vm", "--yes")
+        cluster.inv("db.move", "vm", "--drop-old", "--yes")
+        cluster.inv("down", "--yes")
+        assert cluster.left() == [] and (cluster.state / "data-vm.tar.gz").stat().st_mode & 0o077 == 0
+        cluster.up()
+        assert cluster.product(number)["name"] == "outlives its machine" and cluster.plan() == []
+        cluster.inv("db.move", "cluster", "--yes")
+        cluster.inv("db.move", "cluster", "--drop-old", "--yes")
+        cluster.inv("cluster.remove", "vg-db", "--yes")
+    finally:
+        del cluster.environment["KUBEUP_NODES__DATABASE__COUNT"]
+    assert cluster.product(number)["name"] == "outlives its machine" and cluster.plan() == []
+
+
+@pytest.mark.long
 def test_two_profiles_at_once(cluster: OnVagrant, lone: OnVagrant) -> None:
     lone.environment["KUBEUP_NETWORK__POD_CIDR"] = "10.249.0.0/16"
     process, began = lone.start("cluster.vagrant", "--yes"), time.monotonic()

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, error_of, settings, state
+from builders import DESKTOP, by_id, error_of, settings, state, step
 
 from kubeup import database, moving, packages
 from kubeup.db import move
 from kubeup.db import server as servers
 from kubeup.db.machine import Found, Machine
 from kubeup.db.server import Server, Version
-from kubeup.errors import Refused, UsageError
+from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.plan import plan_of
 from kubeup.project import Project
 from kubeup.state import State, change_choices, choices, write_private
 
@@ -63,6 +64,18 @@ def test_the_plan_of_a_move(project: Project) -> None:
     assert steps.losses == ()
 
 
+def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_: Machine) -> Found:
+        raise KubeupError("dev-db can't be reached", "no route", "")
+
+    monkeypatch.setattr(Machine, "look", unreachable)
+    monkeypatch.setattr(database.up, "machines", lambda _: plan_of([step("local/network"), step("node/dev-db", "local/network")]))
+    steps = by_id(database.on_machine(project))
+    assert "node/dev-db" in steps["db/vm-packages"].needs
+    monkeypatch.setattr(database.up, "machines", lambda _: plan_of())
+    assert error_of(database.on_machine, project).what == "dev-db can't be reached"
+
+
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert moving.plan(project, "cluster").ids == ()
     change_choices(project.state, {"copying": "vm"})
@@ -89,6 +102,16 @@ def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
     assert choices(project.state) == {"database": "vm"}
 
 
+def test_a_machine_that_was_left_goes_with_what_was_saved_of_it(project: Project) -> None:
+    change_choices(project.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    write_private(project.state.saved_data("vm"), "saved")
+    plan = moving.dropping(project, "cluster")
+    assert plan.ids == ("db/drop-saved", "db/drop-old", "db/dropped") and "on dev-worker-2" in plan.losses[0]
+    plan.steps[0].action.run(print)
+    plan.steps[2].action.run(print)
+    assert not project.state.saved_data("vm").exists() and choices(project.state) == {"database": "cluster"}
+
+
 def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> None:
     made = Project(settings(tmp_path, "database: {on: cluster}"), state(tmp_path), DESKTOP)
     assert made.database_on == "cluster"
@@ -96,6 +119,24 @@ def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> N
     error = error_of(lambda: made.database_on)
     assert isinstance(error, Refused) and "inv db.move cluster" in error.next and "database.on to vm" in error.next
     assert Project(settings(tmp_path), made.state, DESKTOP).database_on == "vm"
+
+
+def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, "database: {on: vm}"), state(tmp_path), DESKTOP)
+    one.remember_choices(("deploy/db",))
+    assert choices(one.state)["machine"] == "dev-worker-1"
+    for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
+        error = error_of(lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on)
+        assert isinstance(error, Refused) and "its data are on dev-worker-1" in error.what
+    for keys in ("database: {vm: worker-1}", "nodes: {database: {count: 1}}"):  # a new machine beside them is not where they are
+        assert Project(settings(tmp_path, keys), one.state, DESKTOP).machine.place.node == "dev-worker-1"
+
+
+def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, "database: {on: vm, address: 192.168.60.50}"), state(tmp_path), DESKTOP)
+    one.remember_choices(("deploy/db",))
+    again = Project(settings(tmp_path), one.state, DESKTOP).machine
+    assert (again.place.node, again.address, again.own) == ("dev-db", "192.168.60.50", "192.168.60.50")
 
 
 def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
@@ -113,3 +154,5 @@ def test_the_machine_is_the_first_worker_a_named_node_or_one_of_your_own(tmp_pat
     assert machine("") == ("dev-worker-1", "192.168.60.11")
     assert machine("database: {vm: worker-2}") == machine("database: {vm: dev-worker-2}") == ("dev-worker-2", "192.168.60.12")
     assert machine("database: {address: 192.168.60.50}") == ("dev-db", "192.168.60.50")
+    assert machine("nodes: {database: {count: 1}}") == machine("{nodes: {database: {count: 1}}, database: {vm: db}}") == ("dev-db", "192.168.60.9")
+    assert machine("{nodes: {database: {count: 1}}, database: {vm: worker-2}}") == ("dev-worker-2", "192.168.60.12")

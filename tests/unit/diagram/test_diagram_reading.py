@@ -3,15 +3,24 @@
 import json
 from dataclasses import replace
 
-from kubeup.diagram import as_dict
+from kubeup.diagram import as_dict, text
 from kubeup.diagram.reading import picture
+from kubeup.providers.base import NodeState
 
 
 def test_nodes_and_their_machines(well):
-    assert [(node.name, node.control, node.address, node.version, node.machine, node.ok) for node in well.nodes] == [
-        ("dev-control", True, "192.168.60.10", "v1.26.1", "running", True), ("dev-worker-1", False, "192.168.60.11", "v1.26.1", "running", True),
-        ("dev-worker-2", False, "192.168.60.12", "v1.26.1", "running", True)]
+    assert [(node.name, node.role, node.address, node.version, node.machine, node.ok) for node in well.nodes] == [
+        ("dev-control", "control", "192.168.60.10", "v1.26.1", "running", True),
+        ("dev-worker-1", "worker", "192.168.60.11", "v1.26.1", "running", True),
+        ("dev-worker-2", "worker", "192.168.60.12", "v1.26.1", "running", True)]
     assert not well.homeless
+
+
+def test_the_databases_own_machine_is_no_node_that_is_missing():
+    found = picture((), [NodeState("dev-db", "db", "192.168.60.9", "running"), NodeState("dev-worker-1", "worker", "192.168.60.11", "running")])
+    assert [(node.title, node.why) for node in found.nodes] == [("the database's machine", ""), ("worker", "not in the cluster")]
+    assert [node.name for node in found.only("db").nodes] == ["dev-db"]
+    assert "Ready" not in text(found)
 
 
 def test_pods_lie_on_their_nodes_applications_first(well):

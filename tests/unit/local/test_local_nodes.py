@@ -154,6 +154,14 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     assert steps["local/network"].title == "make the network kubeup-dev (192.168.60.0/24)"
 
 
+def test_a_machine_of_the_databases_own_is_made_like_a_node_and_is_none(tmp_path: Path) -> None:
+    provider = local(tmp_path, keys_="nodes: {database: {count: 1, memory: 1024}}")
+    assert [spec.name for spec in provider.wanted()] == ["dev-control", "dev-worker-1", "dev-worker-2"]
+    assert [(one.name, one.role, one.address) for one in provider.beside()] == [("dev-db", "db", "192.168.60.9")]
+    seen = provider.observe()
+    assert by_id(provider.plan(seen, NEEDED))["node/dev-db"].reason == "192.168.60.9, 1 CPUs, 1024 MiB: missing"
+
+
 def test_one_missing_node_leaves_the_others_alone(tmp_path: Path) -> None:
     seen = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
     assert [one.id for one in local(tmp_path).plan(seen, NEEDED) if one.id.startswith("node/")] == ["node/dev-worker-2"]

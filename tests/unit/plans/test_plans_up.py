@@ -11,6 +11,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, stat
 
 from kubeup import cluster, converge, keys, packages, secrets, up
 from kubeup.cluster import ClusterFacts
+from kubeup.db.machine import Found, Machine
 from kubeup.deploy import apply
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
 from kubeup.facts.host import HostFacts
@@ -19,11 +20,11 @@ from kubeup.images import load
 from kubeup.plan import plan_of
 from kubeup.project import Project
 from kubeup.providers import base
-from kubeup.providers.base import Machines
+from kubeup.providers.base import Machines, NodeState
 from kubeup.provision import inventory as inventories
 from kubeup.report import Report
 from kubeup.shell import Output
-from kubeup.state import CHOICES, State, choices, write_private
+from kubeup.state import CHOICES, State, choices, keep_choices, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -240,6 +241,32 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
     plan.steps[-1].action.run(lambda line: None)
     assert not one.state.kubeconfig.exists()
     plan.steps[-1].action.run(lambda line: None)  # again is as good
+
+
+def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, keys_="{database: {vm: worker-2}}")
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
+    assert [step.id for step in up.save_steps(one)] == ["data/save-cluster"]
+    for known in ({"database": "vm", "machine": "dev-worker-2"}, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"}):
+        keep_choices(one.state, known)
+        saved = [step.action.files for step in up.save_steps(one)]  # type: ignore[attr-defined]
+        assert [(files.place.node, files.names, files.archive.name) for files in saved] == [
+            ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"), ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz")]
+    keep_choices(one.state, {"database": "vm", "machine": "dev-db@192.168.60.50"})
+    other = Project(settings(tmp_path), one.state, SANDBOX)
+    assert [step.id for step in up.save_steps(other)] == ["data/save-cluster"], "the user's own machine stays"
+
+
+def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, keys_="{nodes: {database: {count: 1}}, database: {on: vm}}")
+    passwords(tmp_path)
+    write_private(one.state.saved_data("vm"), "saved")
+    monkeypatch.setattr(Machine, "look", lambda _: Found())
+    seen = standing(one, three())
+    lost = replace(seen, machines=replace(seen.machines, nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
+    steps = by_id(whole(one, lost, monkeypatch).plan)
+    assert "cluster/provision" not in steps, "the nodes are as they were"
+    assert "node/dev-db" in steps["data/restore"].needs and "data/restore" in steps["db/vm-service"].needs
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_set_over_variable_over_file_over_default(load_profile: Load) -> None:
     environ = {"KUBEUP_NODES__CONTROL__CPU": "4", "KUBEUP_NODES__CONTROL__MEMORY": "4000"}
     settings = load_profile(keys, ("nodes.control.cpu=5",), environ=environ).require()
     assert (settings.nodes.control.cpu, settings.nodes.control.memory, settings.nodes.workers.cpu) == (5, 4000, 3)
-    found = {key: str(origin) for key, origin in origins(settings).items() if key.startswith("nodes.")}
+    found = {key: str(origin) for key, origin in origins(settings).items() if key.startswith(("nodes.control", "nodes.workers"))}
     assert found.pop("nodes.workers.cpu").endswith("settings.yaml:5:63")
     assert found == {
         "nodes.control.cpu": "--set nodes.control.cpu",

@@ -18,7 +18,7 @@ from kubeup.facts.host import Route
 from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState
-from kubeup.providers.vagrant import HALF, UNFINISHED, Vagrant, files, networks
+from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks
 from kubeup.providers.vagrant.actions import Admission
 from kubeup.settings import check_provider
 
@@ -66,6 +66,14 @@ def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) 
     assert steps[1].title == "bring up dev-control, dev-worker-1, dev-worker-2 with Vagrant (virtualbox)"
     assert commands(steps[1:]) == [f"cd {provider.folder} && /usr/bin/vagrant up --provider virtualbox dev-control dev-worker-1 dev-worker-2"]
     assert {"ssh/key", "vagrant/files", "host/networks"} <= set(steps[1].needs)
+
+
+def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, Found(None)))
+    provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
+    rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
+    assert list(rows) == [*NAMES, "dev-db"] and rows["dev-db"]["address"] == "192.168.60.9"
+    assert [node.name for node in provider.observe().nodes] == [*NAMES, "dev-db"]
 
 
 def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
