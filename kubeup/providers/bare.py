@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from kubeup.errors import UsageError
+from kubeup.errors import Refused, UsageError
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
 from kubeup.plan import Action, Step
-from kubeup.providers.base import Own
+from kubeup.providers.base import Machines, Own
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -40,6 +40,19 @@ class Bare(ABC):
 
     def beside(self) -> tuple[Reach, ...]:
         return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
+
+    def refuse_astray(self, machines: Machines) -> None:
+        """Raises Refused for workers whose control plane is gone, and for a machine that the settings don't have."""
+        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
+        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
+            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
+                          "what the cluster knew went with it; workers can't join another",
+                          "`inv down` (the database's data is kept), then `inv up`")
+        for node in machines.nodes:
+            if node.state == "surplus":
+                kind = "database" if node.role == "db" else "workers"
+                raise Refused(f"the node {node.name} is not in the settings", "taking it away could lose the data on it",
+                              f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))

@@ -13,10 +13,7 @@ def local(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry
 
     Example: inv cluster.local --yes
     """
-    from kubeup.converge import bring_up
-
-    project, out = open_project(profile, [*set, "provider=local"])
-    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+    _bring_up("local", profile, set, yes=yes, dry=dry, commands=commands, json=json)
 
 
 @kubeup_task()
@@ -26,10 +23,7 @@ def minikube(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, 
 
     Example: inv cluster.minikube --dry --commands
     """
-    from kubeup.converge import bring_up
-
-    project, out = open_project(profile, [*set, "provider=minikube"])
-    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+    _bring_up("minikube", profile, set, yes=yes, dry=dry, commands=commands, json=json)
 
 
 @kubeup_task()
@@ -39,10 +33,15 @@ def vagrant(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, d
 
     Example: inv cluster.vagrant --dry --commands
     """
+    _bring_up("vagrant", profile, set, yes=yes, dry=dry, commands=commands, json=json)
+
+
+def _bring_up(provider: str, profile: str, set: list[str], **how: bool) -> None:
+    """The cluster without the application, on that provider."""
     from kubeup.converge import bring_up
 
-    project, out = open_project(profile, [*set, "provider=vagrant"])
-    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, application=False)
+    project, out = open_project(profile, [*set, f"provider={provider}"])
+    bring_up(project, out, application=False, **how)
 
 
 @kubeup_task()

@@ -27,3 +27,20 @@ def test_everything_is_verified_on_mariadb(cluster: Cluster) -> None:
         assert ran.out.count(" ✔ ") == len(LINES) and "MariaDB" in ran.out
         assert "mariadb" in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "mariadbd --version || mysqld --version").lower()
         assert cluster.plan(*MARIADB) == []
+        moved_and_back(cluster)
+
+
+def moved_and_back(cluster: Cluster) -> None:
+    """A machine runs it, too; it has one password a user and no retained one."""
+    number = cluster.add_product("moves with MariaDB")
+    cluster.inv("db.move", "vm", "--yes", *MARIADB)
+    assert cluster.plan(*MARIADB) == [] and cluster.product(number)["name"] == "moves with MariaDB"
+    cluster.inv("verify", *MARIADB)
+    file = cluster.inv("db.backup", *MARIADB).out.splitlines()[-1]
+    cluster.api.delete(f"/products/{number}")
+    cluster.inv("db.restore", file, "--yes", *MARIADB)
+    cluster.inv("db.rotate", *MARIADB)
+    assert cluster.plan(*MARIADB) == [] and cluster.product(number)["name"] == "moves with MariaDB"
+    cluster.inv("db.move", "vm", "--drop-old", "--yes", *MARIADB)
+    cluster.inv("db.move", "cluster", "--yes", *MARIADB)
+    assert cluster.plan(*MARIADB) == [] and cluster.product(number)["name"] == "moves with MariaDB"

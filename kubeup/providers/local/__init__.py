@@ -153,20 +153,12 @@ class Local(Bare):
         return limits(found.cgroup, self.host.cgroup) or Limits(found.cpus, found.memory)
 
     def _refuse(self, machines: Machines) -> None:
-        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
-        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
-            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
-                          "what the cluster knew went with it; workers can't join another",
-                          "`inv down` (the database's data is kept), then `inv up`")
+        self.refuse_astray(machines)
         for node in machines.nodes:
             if node.state == "foreign":
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
                               "give this profile another name (settings.env), or remove that container where it belongs")
-            if node.state == "surplus":
-                kind = "database" if node.role == "db" else "workers"
-                raise Refused(f"the node {node.name} is not in the settings", "taking it away could lose the data on it",
-                              f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
-            if node.detail and node.detail != UNFINISHED:
+            if node.detail and node.detail != UNFINISHED and node.state != "surplus":
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
 

@@ -93,7 +93,8 @@ class Vagrant(Bare):
         found = self._find([*(spec.name for spec in wanted), *surplus])
         admitted = Admission(self.folder).read()
         rows = [self._seen(spec, found[spec.name], admitted.get(spec.name, {})) for spec in wanted]
-        rows += [NodeState(name, "worker", "", "surplus", detail="not in the settings") for name in surplus if found[name].ours]
+        rows += [NodeState(name, "db" if name == f"{self.settings.slug}-db" else "worker", "", "surplus", detail="not in the settings")
+                 for name in surplus if found[name].ours]
         containers = self.chosen == "docker"
         return Machines(tuple(rows), limited=containers and not self.host.sys_resource, containers=containers,
                         cgroup_driver="cgroupfs" if containers and self.host.cgroup == 1 else "systemd")
@@ -246,11 +247,7 @@ class Vagrant(Bare):
                 raise Refused(f"{', '.join(sorted(names))} are {provider}'s, the settings want {self.chosen}",
                               "Vagrant keeps each machine with its provider",
                               f"`inv down --set vagrant.provider={provider}` first (data is kept), or set vagrant.provider to {provider}")
-        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
-        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
-            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
-                          "what the cluster knew went with it; workers can't join another",
-                          "`inv down` (the database's data is kept), then `inv up`")
+        self.refuse_astray(machines)
         for node in machines.nodes:
             self._refuse_node(node)
 
@@ -258,9 +255,6 @@ class Vagrant(Bare):
         if node.state == "foreign":
             raise Refused(f"a machine named {node.name} is not ours", node.detail,
                           "give this profile another name (settings.env), or remove that machine where it belongs")
-        if node.state == "surplus":
-            raise Refused(f"the node {node.name} is not in the settings", "taking a node away could lose the data on it",
-                          f"raise nodes.workers.count again, or remove it by name: `inv cluster.remove {node.name}`")
         if node.detail and node.detail != HALF and not node.closed:
             raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                           "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")

@@ -40,10 +40,7 @@ def first_up(bare: OnMinikube) -> Ran:
 @pytest.fixture
 def cluster(bare: OnMinikube, first_up: Ran) -> OnMinikube:
     """The cluster as its settings want it: what an earlier test that failed left is mended first, at worst by a new one."""
-    looked = bare.inv("plan", "--json", code=None)
-    if (looked.code or looked.json) and bare.inv("up", "--yes", code=None).code:
-        bare.remove_everything()
-        bare.up()
+    bare.mend()
     return bare
 
 

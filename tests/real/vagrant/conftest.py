@@ -40,11 +40,7 @@ def first_up(bare: OnVagrant) -> Ran:
 @pytest.fixture
 def cluster(bare: OnVagrant, first_up: Ran) -> OnVagrant:
     """The cluster as its settings want it: what an earlier test that failed left is mended first, at worst by a new one."""
-    looked = bare.inv("plan", "--json", code=None)
-    if (looked.code or looked.json) and bare.inv("up", "--yes", code=None).code:
-        bare.inv("down", "--yes", "--data", code=None)
-        bare.remove_everything()
-        bare.up()
+    bare.mend()
     return bare
 
 
