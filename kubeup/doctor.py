@@ -15,6 +15,7 @@ from kubeup.report import Report
 
 DISK_GIB = 12  # what a build from an empty cache takes
 EARLIER = 600  # MiB that this machine itself needs beside the nodes
+WATCHES = 20  # inotify instances of one node: systemd 5, kubelet 5 to 6, containerd, kube-proxy, the control plane's parts (seen: 54 of three)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,8 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 
 def findings(project: Project) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
-        ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("keys", _keys),
-        ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes),
-        ("database", _database))
+        ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("inotify", _inotify),
+        ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
     with ThreadPoolExecutor(len(checks)) as pool:
         return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
 
@@ -92,6 +92,14 @@ def _memory(project: Project) -> Finding:
 
 def _disk(project: Project) -> Finding:
     return Finding("disk", project.host.free_disk >= DISK_GIB, f"{project.host.free_disk} GiB free, an empty cache takes {DISK_GIB}", "make room")
+
+
+def _inotify(project: Project) -> Finding:
+    """Nodes in containers share this machine's limit, as root on them is root here (kind's known issue "too many open files")."""
+    machines, limit = project.provider.observe(), project.host.inotify
+    wanted = WATCHES * len(machines.nodes) if machines.containers else 0
+    return Finding("inotify", wanted <= limit, f"{limit} instances a user, the nodes may take {wanted}",
+                   f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it")
 
 
 def _keys(project: Project) -> Finding:

@@ -41,6 +41,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
             open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
             processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
+            inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | ({"docker-engine"} if DOCKER_SOCKET.exists() else set()),
             routes=routes.result(),

@@ -48,6 +48,7 @@ class HostFacts:
     sys_resource: bool = True
     open_files: int = 1048576
     processes: int = 65536
+    inotify: int = 1024  # instances that a user may have, those in containers included
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = ()

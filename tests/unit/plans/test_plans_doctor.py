@@ -1,0 +1,26 @@
+"""Checks of this machine, from facts made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, machines, settings, state, three
+
+from kubeup import doctor
+from kubeup.project import Project
+
+
+@pytest.mark.parametrize(("limit", "containers", "ok"), [(128, True, True), (50, True, False), (50, False, True)])
+def test_containers_share_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, containers: bool, ok: bool) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, inotify=limit))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: machines(*three().nodes, containers=containers))
+    found = doctor._inotify(one)
+    assert found.ok == ok and f"max_user_instances={8 * limit}" in found.fix
+
+
+def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, "nodes: {database: {count: 1, memory: 4096}}"), state(tmp_path), replace(DESKTOP, memory=16384))
+    found = doctor._memory(one)
+    assert not found.ok and "may take 16384" in found.what
