@@ -13,6 +13,11 @@ from kubeup.release.components import GoBuild
 
 GO_PACKAGE = "golang-1.19-go"
 DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
+# The compiler's own garbage collection is a sixth of what it takes (seen on etcd: 92 s of processor time, 76 s so), the binaries are
+# the same to the byte. The limit keeps a process at about what it takes anyway where memory is short: https://go.dev/doc/gc-guide
+_COLLECT_LESS = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+# the user's own must not change what is built
+ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off", **_COLLECT_LESS}
 FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
 
 
@@ -76,6 +81,4 @@ class GoCompile:
         return [go, "build", "-v", "-trimpath", "-mod=readonly", *tags, "-ldflags", self.build.ldflags, "-o", target, *packages]
 
     def _go(self, command: list[str], log: Log) -> None:
-        # GOFLAGS and GOTOOLCHAIN of the user must not change what is built
-        env = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-        shell.write(*command, log=log, cwd=str(self.build.folder), env=env)
+        shell.write(*command, log=log, cwd=str(self.build.folder), env=ENVIRONMENT)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from kubeup import shell
 from kubeup.plan import Log
-
-ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}  # the user's own must not change what is built
+from kubeup.release.build import ENVIRONMENT
 
 
 def build(go: str, folder: Path, package: str, target: Path, log: Log, ldflags: str = "-s -w") -> None:
