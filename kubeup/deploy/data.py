@@ -64,9 +64,10 @@ def _marks_there(place: Place) -> list[str]:
     return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
 
 
-# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data
+# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data; what can't be read is not "none"
 PACK = (
-    'umask 077; archive=$2 user=$3; rm -f "$archive"; cd "$1" 2>/dev/null || exit 0; shift 3; test -n "$(ls -A "$1" 2>/dev/null)" || exit 0; '
+    'umask 077; archive=$2 user=$3; rm -f "$archive"; test -e "$1/$4" || exit 0; cd "$1" || exit; shift 3; '
+    'there=$(ls -A "$1") || exit; test -n "$there" || exit 0; '
     'for name; do shift; ! test -e "$name" || set -- "$@" "$name"; done; tar -czf "$archive" -- "$@" && chown "$user" "$archive" && '
     'sha256sum "$archive"'
 )
