@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.real.dbwork import Writer, sums
-from tests.real.harness import NODES, Cluster
+from tests.real.harness import LINES, NODES, Cluster, mended
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -67,3 +67,17 @@ def test_moved_back_it_goes_by_name_alone(cluster: Cluster) -> None:
     cluster.inv("cluster.remove", OWN, "--yes")
     assert sums(cluster) == before and set(cluster.containers()) == set(NODES)
     assert cluster.inv("plan", "--json", env={COUNT: "0"}).json == []
+
+
+def test_a_first_up_puts_the_database_there(cluster: Cluster) -> None:
+    cluster.inv("down", "--data", "--yes")
+    cluster.environment["KUBEUP_DATABASE__ON"] = "vm"
+    with mended(lambda: cluster.inv("down", "--data", "--yes"), lambda: cluster.environment.pop("KUBEUP_DATABASE__ON")):
+        ran = cluster.up()
+        assert ran.out.count(" ✔ ") == len(LINES) and cluster.plan() == []
+        assert cluster.objects("pods", "-l", "app=db") == [] and "healthy" in cluster.on(OWN, "docker ps")
+        number = cluster.add_product("never in the cluster")
+        cluster.inv("down", "--yes")
+        cluster.up()
+        assert cluster.product(number)["name"] == "never in the cluster" and cluster.plan() == []
+    assert cluster.volumes() == set()
