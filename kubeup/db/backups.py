@@ -201,7 +201,9 @@ class Moment:
 def _one_moment(server: Server) -> Iterator[Moment]:
     """Hold all writes until `release` is called, at the latest to the end of the block: what is counted is then what is dumped.
 
-    The server lets go by itself when this process ends, or after a minute.
+    The server lets go by itself when this process ends, or after a minute. LOCK TABLES would not do: mysqldump flushes tables before
+    its transaction begins, and waits for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
+    any more: see `kubeup.db.server.DUMP`.
     """
     found = servers.tables(server, server.database)
     counted = [one for one in found if one != REVISIONS]

@@ -18,8 +18,12 @@ PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one 
 FIND = '{name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}; '
 OPTIONS = "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 --max-allowed-packet=1G"
 CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f'exec "$client" {OPTIONS} -N -B --user="$1" ${{2:+"$2"}}'
-DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump")
-        + f'exec "$dump" {OPTIONS} --user="$1" --single-transaction --quick --no-tablespaces --routines --events --triggers "$2"')
+# It ends when its input does: one whose reader was killed would wait with half a row, and everybody who changes or flushes its tables
+# would wait for it, and all others for those.
+DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump") + 'exec 3<&0; '
+        + f'"$dump" {OPTIONS} --user="$1" --single-transaction --quick --no-tablespaces --routines --events --triggers "$2" 3<&- </dev/null & '
+        + 'dumping=$!; { while read -r _ <&3; do :; done; kill "$dumping"; } >/dev/null 2>&1 & watching=$!; '
+        + 'wait "$dumping"; code=$?; kill "$watching" 2>/dev/null; wait "$watching" 2>/dev/null; exit "$code"')
 # for a person: the password waits in a file that is gone before the client starts
 LEAVE = 'umask 077; cat >"$1"'
 SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.format(name="client", first="mysql", second="mariadb")
@@ -100,7 +104,7 @@ class Server:
         return [line.split("\t") for line in self.sql(text, database, timeout=timeout).splitlines()]
 
     def dump(self, schema: str = "") -> tuple[str, ...]:
-        """The command that prints the whole database as SQL; it wants the password on its standard input."""
+        """The command that prints the whole database as SQL; it wants the password on its standard input, and that to stay open."""
         return self.door.argv("sh", "-c", DUMP, "dump", ROOT, schema or self.database)
 
     def load(self, schema: str) -> tuple[str, ...]:

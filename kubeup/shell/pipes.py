@@ -25,19 +25,23 @@ def chain(
 ) -> str:
     """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
 
-    `ask` is the source's standard input, `head` comes before its output in the sink's, `see` gets every piece of the output.
+    `ask` is what the source can read, and no end of it before its own: one far away ends there when this process is killed.
+    `head` comes before its output in the sink's input, `see` gets every piece of the output.
     Raises CommandError for the end that failed. Where both did: for the source, if the sink took all of it (what it got was cut
     off), else for the sink, whose end ended the source.
     """
     out_read, out_write = _wide_pipe()
     in_read, in_write = _wide_pipe()
+    ask_read, ask_write = os.pipe()
     printed, wrong, cause = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    with on_record() as first, on_record() as second, _closing(out_read, out_write, in_read, in_write) as close:
+    with on_record() as first, on_record() as second, _closing(out_read, out_write, in_read, in_write, ask_read, ask_write) as close:
         taking = launch(sink, printed if into is None else into, wrong, in_read)
         second.begun(taking)
-        giving = launch(source, out_write, cause, ask)
+        giving = launch(source, out_write, cause, ask_read)
         first.begun(giving)
-        close(out_write, in_read)  # ours; the commands have their own
+        close(out_write, in_read, ask_read)  # ours; the commands have their own
+        with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
+            os.write(ask_write, ask)
         with time_limit(giving, timeout) as late, _ended_with(giving, taking):
             whole = _pump(out_read, in_write, head, see)
             close(out_read, in_write)

@@ -11,7 +11,7 @@ import pytest
 
 from kubeup.state import PROJECT
 from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
-from tests.real.harness import Cluster, mended
+from tests.real.harness import Cluster, mended, until
 
 pytestmark = pytest.mark.real
 
@@ -127,6 +127,7 @@ def test_killed_while_backing_up(cluster: Cluster, tmp_path: Path) -> None:
     fill(cluster, 20_000)  # some 40 MB: what there was before is written in half a second
     kill_at(cluster, "db/backup", "db.backup", "--to", str(file), seconds=0.6)
     assert not file.exists()
+    until(lambda: "dump" not in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "cat /proc/[0-9]*/comm"), "nobody dumps any more", 10)
     cluster.inv("db.backup", "--to", str(file))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sql.zst", "one.sql.zst.json"]
     cluster.add_product("writes go on")  # no lock was left behind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,23 @@ def test_a_dump_without_its_last_line_is_not_whole() -> None:
     assert begun == [True] and "not whole" in error_of(dumped.require_whole).what
     dumped.see(b"leted on 2026-01-02\n")
     dumped.require_whole()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("dumps", "input_ends", "code"), [("echo $MYSQL_PWD; exit 0", False, 0), ("exit 3", False, 3), ("exec sleep 60", True, 143)])
+def test_a_dump_ends_with_its_input_and_tells_how_it_went(tmp_path: Path, dumps: str, input_ends: bool, code: int) -> None:
+    tool = tmp_path / "mysqldump"
+    tool.write_text(f"#!/bin/sh\n{dumps}\n")
+    tool.chmod(0o755)
+    process = subprocess.Popen(["sh", "-c", servers.DUMP, "dump", "root", "api"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert process.stdin and process.stdout
+    process.stdin.write("password\n")
+    process.stdin.flush()
+    if input_ends:
+        process.stdin.close()
+    assert process.wait(10) == code
+    assert process.stdout.read() == ("password\n" if code == 0 else "")
 
 
 def test_no_command_line_holds_a_password(server: Server) -> None:
