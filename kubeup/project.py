@@ -143,7 +143,11 @@ class Project:
         """
         database, slug, holds = self.settings.database, self.settings.slug, states.choices(self.state).get("machine", "")
         nodes, beside = self.provider.wanted(), [reach.name for reach in self.provider.beside()]
-        named = [name for name in (*(node.name for node in nodes), *beside) if database.vm in (name, name.removeprefix(f"{slug}-"))]
+        names = [*(node.name for node in nodes), *beside]
+        if holds and "@" not in holds and holds not in names:
+            raise Refused(f"the settings do without {holds}, which has the database's data", "it would start without them",
+                          "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
+        named = [name for name in names if database.vm in (name, name.removeprefix(f"{slug}-"))]
         wanted = f"{slug}-db@{database.address}" if database.address else "".join(named)
         if holds and wanted not in ("", holds):
             raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",

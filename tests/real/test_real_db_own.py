@@ -54,7 +54,7 @@ def test_the_rows_go_there_and_stay_over_down_and_up(cluster: Cluster) -> None:
 
 
 def test_what_would_part_it_from_its_data_is_refused(cluster: Cluster) -> None:
-    assert "not in the settings" in cluster.inv("up", "--yes", env={COUNT: "0"}, code=3).err
+    assert f"the settings do without {OWN}" in cluster.inv("up", "--yes", env={COUNT: "0"}, code=3).err
     assert f"its data are on {OWN}" in cluster.inv("up", "--yes", env={VM: "worker-1"}, code=3).err
     assert f"the database's data lie on {OWN}" in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
 

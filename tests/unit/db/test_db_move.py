@@ -128,6 +128,8 @@ def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
     for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
         error = error_of(lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on)
         assert isinstance(error, Refused) and "its data are on dev-worker-1" in error.what
+    error = error_of(lambda: Project(settings(tmp_path, "nodes: {workers: {count: 0}}"), one.state, DESKTOP).database_on)
+    assert isinstance(error, Refused) and "do without dev-worker-1" in error.what
     for keys in ("database: {vm: worker-1}", "nodes: {database: {count: 1}}"):  # a new machine beside them is not where they are
         assert Project(settings(tmp_path, keys), one.state, DESKTOP).machine.place.node == "dev-worker-1"
 
