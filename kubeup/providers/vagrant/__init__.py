@@ -217,7 +217,7 @@ class Vagrant(Bare):
                      files.WriteFiles(self.folder, tuple(wanted.items())), seconds=0)]
 
     def _texts(self) -> dict[str, str]:
-        names = {spec.name for spec in self.wanted()}
+        names = {spec.name for spec in self.settings.machines_list()}
         there = self.tool.providers().get(self.chosen, frozenset())
         others = [row for name, row in files.known_machines(self.folder).items() if name in there - names]
         podman = self.chosen == "docker" and podman_behind()

@@ -115,7 +115,9 @@ def test_a_worker_more_and_one_less(cluster: OnVagrant) -> None:
     refused = cluster.inv("up", "--yes", code=3)
     assert "inv cluster.remove vg-worker-3" in refused.err
     cluster.inv("cluster.remove", "vg-worker-3", "--yes")
-    assert cluster.plan() == [] and cluster.ready_nodes() == set(cluster.node_names)
+    assert cluster.ready_nodes() == set(cluster.node_names)
+    cluster.up()  # the others forget the way to its pods
+    assert cluster.plan() == [] and "10.248.3.0/24" not in cluster.on(WORKER_1, "ip route")
     assert "vg-worker-3" not in cluster.vagrant("status")
     assert cluster.pods()[f"etcd-{CONTROL}"] == pods[f"etcd-{CONTROL}"]
 

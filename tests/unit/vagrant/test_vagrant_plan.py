@@ -74,6 +74,9 @@ def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., V
     rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
     assert list(rows) == [*NAMES, "dev-db"] and rows["dev-db"]["address"] == "192.168.60.9"
     assert [node.name for node in provider.observe().nodes] == [*NAMES, "dev-db"]
+    known(provider, *NAMES, "dev-db")
+    written(provider)
+    assert [row["name"] for row in json.loads(provider._texts()["machines.json"])["machines"]] == [*NAMES, "dev-db"], "each once"
 
 
 def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
