@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -19,7 +19,7 @@ from kubeup.plan import Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
 from kubeup.providers.vagrant import addresses, files, networks
-from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, Tool, Up
+from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
@@ -312,7 +312,8 @@ class Vagrant(Bare):
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
-        return self._step(f"remove {name}", "asked for", ("destroy", "--force", name), 8, f"what only {name} holds")
+        step = self._step(f"remove {name}", "asked for", ("destroy", "--force", name), 8, f"what only {name} holds")
+        return replace(step, action=RemoveMachine(Do(self.tool, ("destroy", "--force", name)), self._texts))
 
     def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
         if not self._version():

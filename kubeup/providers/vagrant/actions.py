@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kubeup.errors import CommandError, KubeupError
 from kubeup.facts import vagrant as facts
 from kubeup.plan import Log
 from kubeup.providers.base import Own
+from kubeup.providers.vagrant.files import WriteFiles
 from kubeup.ssh import Reach
 from kubeup.state import State, write_private
 
@@ -135,6 +137,21 @@ class Do:
 
     def run(self, log: Log) -> None:
         self.tool.write(*self.words, log=log)
+
+
+@dataclass(frozen=True)
+class RemoveMachine:
+    """Take a machine away, then write the files as they are without it."""
+
+    remove: Do
+    texts: Callable[[], Mapping[str, str]]  # asked once it is gone: vagrant removes none that its file does not name
+
+    def commands(self) -> tuple[str, ...]:
+        return self.remove.commands()
+
+    def run(self, log: Log) -> None:
+        self.remove.run(log)
+        WriteFiles(self.remove.tool.folder, tuple(self.texts().items())).run(log)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState
 from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks
-from kubeup.providers.vagrant.actions import Admission
+from kubeup.providers.vagrant.actions import Admission, Tool
 from kubeup.settings import check_provider
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -198,6 +198,19 @@ def test_removing_names_what_is_lost(make: Callable[..., Vagrant]) -> None:
     (kept,), (lost,) = provider.destroy(data=False), provider.destroy(data=True)
     assert not kept.loses and "database's data included" in lost.loses
     assert commands([kept])[0].endswith("vagrant destroy --force dev-control dev-worker-1 dev-worker-2")
+
+
+def test_a_removed_machine_is_in_no_file_any_more(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
+    known(provider, *NAMES, "dev-db")
+    written(provider)
+    provider = make()
+    step = provider.remove("dev-db")
+    assert commands([step])[0].endswith("vagrant destroy --force dev-db") and step.loses == "what only dev-db holds"
+    monkeypatch.setattr(Tool, "write", lambda self, *_, **more: (self.machines / "dev-db" / "virtualbox" / "id").unlink())
+    step.action.run(lambda line: None)
+    assert [row["name"] for row in json.loads((provider.folder / "machines.json").read_text())["machines"]] == list(NAMES)
+    assert plan(provider, three()) == []
 
 
 def test_snapshots_where_there_are_some(make: Callable[..., Vagrant]) -> None:
