@@ -148,7 +148,7 @@ class Project:
             raise Refused(f"the settings do without {holds}, which has the database's data", "it would start without them",
                           "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
         named = [name for name in names if database.vm in (name, name.removeprefix(f"{slug}-"))]
-        wanted = f"{slug}-db@{database.address}" if database.address else "".join(named)
+        wanted = f"{self.settings.database_machine}@{database.address}" if database.address else "".join(named)
         if holds and wanted not in ("", holds):
             raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",
                           f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back database.vm or database.address")

@@ -87,10 +87,15 @@ class Settings(Keys):
         wanted = self.nodes.database
         return (*self.nodes_list(), *([self._database()] if wanted.count else []))
 
+    @property
+    def database_machine(self) -> str:
+        """The name of a machine that has the database and is no node: one that is made, or one of the user's."""
+        return f"{self.slug}-db"
+
     def _database(self) -> NodeSpec:
         # before the control plane: workers may become more
         wanted, address = self.nodes.database, str(self.network.control_ip - 1)
-        return NodeSpec(f"{self.slug}-db", "db", address, wanted.cpu, wanted.memory)
+        return NodeSpec(self.database_machine, "db", address, wanted.cpu, wanted.memory)
 
     def _control(self) -> NodeSpec:
         control = self.nodes.control

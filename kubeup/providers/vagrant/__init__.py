@@ -93,7 +93,7 @@ class Vagrant(Bare):
         found = self._find([*(spec.name for spec in wanted), *surplus])
         admitted = Admission(self.folder).read()
         rows = [self._seen(spec, found[spec.name], admitted.get(spec.name, {})) for spec in wanted]
-        rows += [NodeState(name, "db" if name == f"{self.settings.slug}-db" else "worker", "", "surplus", detail="not in the settings")
+        rows += [NodeState(name, "db" if name == self.settings.database_machine else "worker", "", "surplus", detail="not in the settings")
                  for name in surplus if found[name].ours]
         containers = self.chosen == "docker"
         return Machines(tuple(rows), limited=containers and not self.host.sys_resource, containers=containers,
@@ -312,8 +312,9 @@ class Vagrant(Bare):
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
-        step = self._step(f"remove {name}", "asked for", ("destroy", "--force", name), 8, f"what only {name} holds")
-        return replace(step, action=RemoveMachine(Do(self.tool, ("destroy", "--force", name)), self._texts))
+        words = ("destroy", "--force", name)
+        step = self._step(f"remove {name}", "asked for", words, 8, f"what only {name} holds")
+        return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts))
 
     def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
         if not self._version():
