@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from kubeup import packages
 from kubeup.errors import KubeupError
 from kubeup.providers.vagrant.networks import AllowNetwork
 
@@ -131,7 +132,13 @@ def test_without_sudo_the_command_for_root_is_told(folder: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.skipif(not shutil.which("sudo"), reason="no sudo here")
+@pytest.fixture
+def sudo() -> None:
+    if not shutil.which("sudo"):
+        packages.Install(("sudo",)).run(lambda line: None)
+
+
+@pytest.mark.usefixtures("sudo")
 def test_a_sudo_that_wants_a_password_is_not_waited_for(folder: Path) -> None:
     told = as_nobody(folder / "networks.conf")
     assert "sudo does not let us" in told["why"] and "sudo tee -a" in told["next"]
