@@ -101,7 +101,9 @@ class OnVagrant(Tasks):
     def changed(self, *words: str) -> dict[str, int]:
         """How much a run of the play changed on each node."""
         playbook = str(ROOT / "ansible" / "site.yml")
-        return changed(self.ansible("ansible-playbook", *words, playbook))
+        told = self.ansible("ansible-playbook", *words, playbook)
+        print(told)  # which task it was, where a test fails
+        return changed(told)
 
     def ansible(self, program: str, *words: str) -> str:
         """Ansible as a person types it, with the inventory that kubeup has made."""
