@@ -155,26 +155,6 @@ class RemoveMachine:
 
 
 @dataclass(frozen=True)
-class Resize:
-    """Give a container other limits, which Vagrant could only by making it anew; nothing on it is lost."""
-
-    name: str
-    cpus: int
-    memory: int
-
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
-
-    def run(self, log: Log) -> None:
-        shell.write(*self._argv(), log=log)
-
-    def _argv(self) -> tuple[str, ...]:
-        return ("docker", "update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
-
-
-
-
-@dataclass(frozen=True)
 class RemoveHalves:
     """Remove containers whose vagrant was killed before it had written down that it made them."""
 
