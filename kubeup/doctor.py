@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kubeup import cluster, database, keys, packages, secrets
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
+from kubeup.facts import proxies
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
 from kubeup.report import Report
@@ -52,7 +53,7 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 def findings(project: Project) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
         ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("inotify", _inotify),
-        ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
+        ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
     with ThreadPoolExecutor(len(checks)) as pool:
         return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
 
@@ -100,6 +101,16 @@ def _inotify(project: Project) -> Finding:
     wanted = WATCHES * len(machines.nodes) if machines.containers else 0
     return Finding("inotify", wanted <= limit, f"{limit} instances a user, the nodes may take {wanted}",
                    f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it")
+
+
+def _proxy(project: Project) -> Finding:
+    """Whether nodes can use the proxy that this machine goes through."""
+    known, near = project.host.proxies, proxies.near(project.host.proxies)
+    names = ", ".join(name for name in proxies.PROXIES if name in known)
+    gateway = next(iter(project.settings.node_network.hosts()))
+    what = f"{', '.join(near)} names this machine's loopback, where a node finds nobody" if near else f"{names}; the nodes' own networks go past it"
+    return Finding("proxy", not near, what if names else "none is set",
+                   f"name it by an address of this machine that nodes reach, as {gateway}, and let it listen there")
 
 
 def _keys(project: Project) -> Finding:

@@ -44,7 +44,7 @@ def choose(wanted: str, host: HostFacts) -> Engine:
 
 def for_images(wanted: str, host: HostFacts) -> Engine:
     """The engine that builds, saves and pushes images: that needs no privileges, and works for any user."""
-    return Engine("docker", ("docker",), (), (), "docker") if _takes_docker(wanted, host) else _podman(host)
+    return Engine("docker", ("docker",), (), _told(host), "docker") if _takes_docker(wanted, host) else _podman(host)
 
 
 def _takes_docker(wanted: str, host: HostFacts) -> bool:
@@ -69,7 +69,12 @@ def _docker(host: HostFacts) -> Engine:
     if not host.sys_resource:
         raise Refused("docker can't run nodes on this machine", "its --privileged asks for CAP_SYS_RESOURCE, which is not to be had here",
                       "use podman: `--set local.engine=podman`")
-    return Engine("docker", ("docker",), container_options(host, podman=False), (), "docker")
+    return Engine("docker", ("docker",), container_options(host, podman=False), _told(host), "docker")
+
+
+def _told(host: HostFacts) -> tuple[str, ...]:
+    """A proxy for docker's builds, by its variables' names, as values are nobody's business; podman hands them on by itself."""
+    return tuple(word for name in host.proxies for word in ("--build-arg", name))
 
 
 def container_options(host: HostFacts, podman: bool) -> tuple[str, ...]:

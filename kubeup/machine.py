@@ -12,9 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubeup import shell
-from kubeup.facts import host
+from kubeup.facts import host, proxies
 
-PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
@@ -48,7 +47,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
             reachable=reachable,
-            proxies=tuple(name for name in PROXY_VARIABLES if os.environ.get(name)),
+            proxies=proxies.told(os.environ),
         )
 
 
@@ -58,7 +57,7 @@ def answers_at(url: str) -> bool:
     import urllib.request
 
     try:
-        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if not any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY")) else None
+        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if "https_proxy" not in proxies.told(os.environ) else None
         with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
             return True
     except urllib.error.HTTPError as error:

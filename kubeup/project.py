@@ -19,6 +19,7 @@ from kubeup.deploy.data import Files
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
+from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder, builder
@@ -69,6 +70,11 @@ class Project:
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
         return catalog.catalog(self.settings, self.bases)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs of this machine are told, so that they don't ask a proxy for nodes, pods and Services."""
+        return proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -134,7 +140,7 @@ class Project:
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
-                       self.state.secrets, address)
+                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks))
 
     def _machine_name(self) -> str:
         """That machine's name; with its address, as name@address, where it is one of the user's own.

@@ -99,6 +99,7 @@ class Machine:
     secret: Callable[[], Mapping[str, str]]
     env: Path
     own: str = ""  # its address, where it is one of the user's own
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # the environment of what fetches something there
 
     @property
     def told_as(self) -> str:
@@ -211,14 +212,17 @@ class Install:
     def run(self, log: Log) -> None:
         reach = self.machine.place.reach()
         script = (
-            'set -e; export DEBIAN_FRONTEND=noninteractive; if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then '
+            # a proxy's password is for nobody's process list
+            'set -ea; eval "$(cat)"; DEBIAN_FRONTEND=noninteractive; set +a; '
+            'if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then '
             f'install -d /etc/docker; printf %s {shlex.quote(DAEMON)} >/etc/docker/daemon.json; fi; '
             # a machine in a container may not raise limits
             'if systemd-detect-virt --quiet --container; then own=/etc/systemd/system/docker.service.d; install -d $own; '
             "printf '[Service]\\nOOMScoreAdjust=0\\nLimitNOFILE=\\nLimitNPROC=\\nLimitCORE=\\n' >$own/kubeup.conf; fi; "
             'apt-get -q -o DPkg::Lock::Timeout=300 update; apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; '
             "systemctl enable --now docker.service")
-        output = ssh.run(reach, "sh", "-c", script, "install", *NEEDED, root=True, timeout=1200)
+        proxies = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.machine.proxies.items())
+        output = ssh.run(reach, "sh", "-c", script, "install", *NEEDED, stdin=proxies, root=True, timeout=1200)
         if not output.ok:
             raise failed(self.machine, "could not get docker", output)
         log("installed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -55,7 +56,7 @@ class HostFacts:
     own_certificates: bool = False
     stale_mirror: bool = False
     reachable: frozenset[str] = frozenset()
-    proxies: tuple[str, ...] = ()
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
 
 
 def distribution(os_release: str) -> Distribution:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup import cache
+from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines
 from kubeup.provision import cni
@@ -19,7 +20,8 @@ from kubeup.ssh import Reach
 from kubeup.state import State
 
 ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
-PLACES = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest")  # on this machine
+# what differs with this machine and the network it is in, and doesn't make a node another one
+SURROUNDINGS = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest", "kubeup_proxies")
 STAMP = "/etc/kubeup/provisioned"
 
 
@@ -39,8 +41,7 @@ class Ingredients:
 def inventory(made_of: Ingredients) -> dict[str, Any]:
     """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned node from an outdated one."""
     whole = _inventory(made_of)
-    # where things lie on this machine doesn't change a node
-    what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in PLACES
+    what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in SURROUNDINGS
             and not key.startswith("ansible_")}
     hosts = {name: {key: value for key, value in row.items() if key.startswith("kubeup_")} for name, row in whole["nodes"]["hosts"].items()}
     whole["nodes"]["vars"]["kubeup_provision_digest"] = cache.digest(
@@ -86,6 +87,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_system_image_names": [one.name for one in IMAGES],
         "kubeup_plain_registries": list(settings.images.plain_registries),
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
+        "kubeup_proxies": proxies.on_nodes(made_of.host.proxies, settings.networks),
     }
     groups: dict[str, Any] = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}}
                               for group, role in (("control", "control"), ("workers", "worker"))}

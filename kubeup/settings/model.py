@@ -69,6 +69,11 @@ class Settings(Keys):
         return self.network.node_cidr or IPv4Network((int(self.network.control_ip), 24), strict=False)
 
     @property
+    def networks(self) -> tuple[IPv4Network, ...]:
+        """Of nodes, pods and Services: nobody outside has a way there."""
+        return (self.node_network, self.network.pod_cidr, self.network.service_cidr)
+
+    @property
     def minikube_cpus(self) -> int:
         return self.minikube.cpus or self.nodes.control.cpu
 

@@ -50,6 +50,13 @@ def test_docker() -> None:
     assert found.argv("ps", "--all") == ("docker", "ps", "--all")
 
 
+def test_dockers_builds_are_told_of_a_proxy_without_its_password() -> None:
+    behind = replace(DESKTOP, proxies={"https_proxy": "http://ana:secret@proxy.example.org:3128", "no_proxy": "localhost"})
+    assert engine.choose("docker", behind).build_options == ("--build-arg", "https_proxy", "--build-arg", "no_proxy")
+    assert engine.for_images("docker", behind).build_options == ("--build-arg", "https_proxy", "--build-arg", "no_proxy")
+    assert "--build-arg" not in engine.choose("podman", behind).build_options
+
+
 def test_docker_can_not_do_without_sys_resource() -> None:
     error = error_of(engine.choose, "docker", replace(DESKTOP, sys_resource=False))
     assert isinstance(error, Refused)

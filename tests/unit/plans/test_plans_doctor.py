@@ -20,6 +20,17 @@ def test_containers_share_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found.ok == ok and f"max_user_instances={8 * limit}" in found.fix
 
 
+@pytest.mark.parametrize(("proxies", "ok", "what"), [
+    ({}, True, "none is set"), ({"no_proxy": "localhost"}, True, "none is set"),
+    ({"https_proxy": "http://ana:secret@proxy.example.org:3128"}, True, "https_proxy; the nodes' own networks go past it"),
+    ({"http_proxy": "http://proxy:1", "https_proxy": "http://127.0.0.1:3128"}, False, "https_proxy names this machine's loopback"),
+])
+def test_a_proxy(tmp_path: Path, proxies: dict[str, str], ok: bool, what: str) -> None:
+    found = doctor._proxy(Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, proxies=proxies)))
+    assert found.ok == ok and found.what.startswith(what)
+    assert "as 192.168.60.1," in found.fix and "secret" not in str(found)
+
+
 def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "nodes: {database: {count: 1, memory: 4096}}"), state(tmp_path), replace(DESKTOP, memory=16384))
     found = doctor._memory(one)

@@ -54,6 +54,17 @@ def test_variables_for_nodes_in_containers(made_of: Callable[..., Ingredients]) 
     assert found["kubeup_plain_registries"] == []
 
 
+def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..., Ingredients]) -> None:
+    behind = replace(SANDBOX, proxies={"https_proxy": "http://proxy.example.org:3128", "http_proxy": "http://127.0.0.1:3128"})
+    found = variables(made_of(host=behind))
+    assert {name: value for name, value in found["kubeup_proxies"].items() if name.islower()} == {
+        "https_proxy": "http://proxy.example.org:3128",
+        "no_proxy": "localhost,127.0.0.1,::1,.svc,.cluster.local,192.168.60.0/24,10.244.0.0/16,10.96.0.0/16"}
+    assert variables(made_of())["kubeup_proxies"] == {}
+    # another network tomorrow is no reason to touch nodes that work
+    assert inventories.digest(made_of(host=behind)) == inventories.digest(made_of())
+
+
 def test_machines_that_are_no_containers_reserve_nothing(made_of: Callable[..., Ingredients]) -> None:
     whole = inventories.inventory(made_of(containers=False))
     assert {row["kubeup_reserved"] for row in whole["nodes"]["hosts"].values()} == {""}
