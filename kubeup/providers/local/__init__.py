@@ -153,7 +153,6 @@ class Local(Bare):
         return limits(found.cgroup, self.host.cgroup) or Limits(found.cpus, found.memory)
 
     def _refuse(self, machines: Machines) -> None:
-        self.refuse_astray(machines)
         for node in machines.nodes:
             if node.state == "foreign":
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
@@ -161,6 +160,7 @@ class Local(Bare):
             if node.detail and node.detail != UNFINISHED and node.state != "surplus":
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
+        self.refuse_astray(machines)
 
     def _spec(self, name: str) -> NodeSpec:
         return next(spec for spec in self.settings.machines_list() if spec.name == name)

@@ -247,15 +247,15 @@ class Vagrant(Bare):
                 raise Refused(f"{', '.join(sorted(names))} are {provider}'s, the settings want {self.chosen}",
                               "Vagrant keeps each machine with its provider",
                               f"`inv down --set vagrant.provider={provider}` first (data is kept), or set vagrant.provider to {provider}")
-        self.refuse_astray(machines)
         for node in machines.nodes:
             self._refuse_node(node)
+        self.refuse_astray(machines)
 
     def _refuse_node(self, node: NodeState) -> None:
         if node.state == "foreign":
             raise Refused(f"a machine named {node.name} is not ours", node.detail,
                           "give this profile another name (settings.env), or remove that machine where it belongs")
-        if node.detail and node.detail != HALF and not node.closed:
+        if node.detail and node.detail != HALF and not node.closed and node.state != "surplus":
             raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                           "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
         if node.differs and self.chosen == "docker":

@@ -13,7 +13,7 @@ from kubeup.errors import Refused
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
-from kubeup.providers.base import Machines, Needed
+from kubeup.providers.base import Machines, Needed, NodeState
 from kubeup.providers.local import Local
 from kubeup.shell import Output
 from kubeup.state import write_private
@@ -79,6 +79,12 @@ def test_somebody_elses_container_is_refused(tmp_path: Path) -> None:
     error = error_of(provider.plan, provider.observe(), NEEDED)
     assert isinstance(error, Refused)
     assert (error.what, error.why) == ("a container named dev-control belongs to somebody else", f"it is of {OURS}")
+
+
+def test_somebody_elses_is_told_before_what_is_too_many(tmp_path: Path) -> None:
+    seen = machines(NodeState("dev-worker-3", "worker", "", "surplus"), node("dev-worker-1", "foreign", detail="another profile"))
+    error = error_of(local(tmp_path, DESKTOP).plan, seen, NEEDED)
+    assert error.what == "a container named dev-worker-1 belongs to somebody else"
 
 
 def test_a_container_without_our_labels_is_refused(tmp_path: Path) -> None:

@@ -109,10 +109,15 @@ def test_another_size(make: Callable[..., Vagrant]) -> None:
     assert isinstance(refused, Refused) and "2 CPUs, wanted 3" in refused.what
 
 
+SURPLUS = NodeState("dev-worker-3", "worker", "", "surplus", detail="not in the settings")
+
+
 @pytest.mark.parametrize(("machines", "what", "next_"), [
     (Machines((node(NAMES[0], "missing"), node(NAMES[1]), node(NAMES[2]))), "the control plane dev-control is gone", "inv down"),
     (Machines((node(NAMES[0], "foreign", detail="made elsewhere"),)), "a machine named dev-control is not ours", "settings.env"),
-    (Machines((node(NAMES[0]), NodeState("dev-worker-3", "worker", "", "surplus"))), "dev-worker-3 is not in the settings", "inv cluster.remove"),
+    (Machines((node(NAMES[0]), SURPLUS)), "dev-worker-3 is not in the settings", "inv cluster.remove"),
+    # what is somebody else's is told before what is ours
+    (Machines((SURPLUS, node(NAMES[0], "foreign", detail="made elsewhere"))), "a machine named dev-control is not ours", "settings.env"),
     (Machines((node(NAMES[0], detail="has the address 192.168.60.9, wanted is 192.168.60.10"),)), "has the address 192.168.60.9", "control_ip"),
 ])  # fmt: skip
 def test_what_is_refused(make: Callable[..., Vagrant], machines: Machines, what: str, next_: str) -> None:
