@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+START_TRIES = 3  # of a container that the runtime could not start at all: on a machine under load the next try may well do
 CONTROL_LABEL = "node-role.kubernetes.io/control-plane"
 STAMP = "kubeup/provisioned"  # annotation of a node: what it was provisioned with
 
@@ -112,6 +113,15 @@ def told_since(told: datetime | None, node: str, boots: Mapping[str, datetime]) 
     Kubernetes keeps whole seconds, so a machine's are cut off as well.
     """
     return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
+
+
+def not_its_own(end: Mapping[str, Any], restarts: int) -> bool:
+    """Whether a container's end (its `terminated` state) tells nothing of the program in it, so that it may well run the next time.
+
+    StartError: the runtime could not start it. Unknown: nobody saw it end, as its machine did
+    (unknownExitReason in containerd's pkg/cri/server).
+    """
+    return end.get("reason") == "Unknown" or (end.get("reason") == "StartError" and restarts < START_TRIES)
 
 
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from kubeup.facts.kubernetes import not_its_own
+
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 # states that another second of waiting does not heal
 HOPELESS = (*IMAGE_REASONS, "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
-START_TRIES = 3
 
 
 def pod_ready(item: dict[str, Any]) -> bool:
@@ -27,13 +28,9 @@ def pod_trouble(item: dict[str, Any]) -> str:
 
 def hopeless(item: dict[str, Any]) -> bool:
     """Whether the pod will not become ready by waiting."""
-    waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {})) if not _tried_again(row)}
+    waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {}))
+               if not not_its_own(_ended(row), row.get("restartCount", 0))}
     return item.get("status", {}).get("phase") == "Failed" or bool(waiting & set(HOPELESS))
-
-
-def _tried_again(row: dict[str, Any]) -> bool:
-    """Whether the runtime could not start a container at all, and has not tried often: under load the next try may well do."""
-    return bool(_ended(row).get("reason") == "StartError" and row.get("restartCount", 0) < START_TRIES)
 
 
 def image_missing(item: dict[str, Any]) -> bool:

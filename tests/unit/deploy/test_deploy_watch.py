@@ -87,6 +87,14 @@ def test_a_container_that_could_not_be_started_is_tried_again(pod: Pod) -> None:
     assert told(not_ready(pod, state, 3, ended)).why == "StartError with status 128: failed to create containerd task: timed out (3 restarts)"
 
 
+def test_a_container_whose_machine_went_away_is_no_failure(pod: Pod) -> None:
+    state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+    ended = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    assert seen(not_ready(pod, state, 7, ended)).trouble(200.0) is None
+    own = {"terminated": {"exitCode": 255, "reason": "Error"}}
+    assert told(not_ready(pod, state, 7, own)).why == "Error with status 255 (7 restarts)"
+
+
 def test_pods_without_their_image_are_replaced_once_it_is_there(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     pulling = not_ready(copy.deepcopy(pod), {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}})
     pulling["metadata"]["name"] = "api-pulling"
