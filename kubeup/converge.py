@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kubeup import secrets, up
-from kubeup.deploy import apply, watch
+from kubeup.deploy import apply, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
@@ -96,10 +96,11 @@ def _settled(project: Project, application: bool) -> Plan:
 
 
 def settle(project: Project) -> None:
-    """Wait until all parts stand: what a run did to nodes may have moved pods that it did not deploy itself."""
+    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself."""
     watch.retry_pulls(project.kubectl, lambda line: None)
     with ThreadPoolExecutor(len(PARTS)) as pool:
         list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(lambda line: None), PARTS))
+    serving.until_serving(project.kubectl)
 
 
 def show_urls(project: Project, out: Report) -> None:
