@@ -134,10 +134,12 @@ class Minikube(Reading):
             return facts.dry_run(elsewhere.read(*command.probe(self.settings, self.host), timeout=120).stdout)
 
     def _start(self, nodes: Sequence[NodeState]) -> Step:
-        tool, words = self._ready(), command.restart(self.settings, self.host)
         why = ", ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in nodes)
-        return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why,
-                    self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), seconds=40)
+        return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why, self._starting(), seconds=40)
+
+    def _starting(self) -> RunAndAdmit:
+        tool, words = self._ready(), command.restart(self.settings, self.host)
+        return self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS))
 
     def _add(self, names: Sequence[str], before: tuple[str, ...]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
@@ -152,15 +154,21 @@ class Minikube(Reading):
     def _adopt(self, stale: bool) -> list[Step]:
         """What a running profile lacks that somebody else made, or started: our access to it."""
         steps = self._get_kubectl()
-        if stale or not self.state.kubeconfig.exists():
-            if self._half_made():
-                return [replace(self._start(()), reason="its making was interrupted")]
+        lost = stale or not self.state.kubeconfig.exists()
+        strange = not all(ssh.known(self.state, reach) for reach in self.nodes())  # what we start is known when its start has ended
+        if (lost or strange) and self._half_made():
+            return [self._set_up_again()]
+        if lost:
             steps.append(Step("node/access", f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
                               self._ready().does("update-context", *command.on(self.settings))))
-        if not all(ssh.known(self.state, reach) for reach in self.nodes()):
+        if strange:
             steps.append(Step("node/host-keys", f"put the host keys of {self.profile_name} on record", "not known yet",
                               actions.Admit(self._ready(), self.nodes, self.state)))
         return steps
+
+    def _set_up_again(self) -> Step:
+        forget = self._ready().does("ssh", *command.on(self.settings), "--", "sudo", "rm", "-f", actions.CONFIGURATION)
+        return replace(self._start(()), action=actions.SetUpAgain(forget, self._starting()), reason="its making was interrupted")
 
     def _half_made(self) -> bool:
         """Whether minikube calls it so: its Kubernetes may run, but not all of it was set up."""
@@ -174,7 +182,7 @@ class Minikube(Reading):
         return [Step("node/kubectl", "get the kubectl that fits", "no kubectl within one minor version here", what,
                      (f"node/{self.profile_name}",), 10)]
 
-    def _admitted(self, tool: Tool, what: Own) -> Action:
+    def _admitted(self, tool: Tool, what: Own) -> RunAndAdmit:
         return RunAndAdmit(tool, what, self.nodes, self.state)
 
     def own(self, *words: str) -> Own:

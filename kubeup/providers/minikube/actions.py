@@ -36,6 +36,7 @@ INSTALL = (
 )
 METRICS, RESOLUTION = ("deployment", "metrics-server"), "--metric-resolution=15s"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+CONFIGURATION = "/var/tmp/minikube/kubeadm.yaml"  # noqa: S108 - on the node: constants.KubeadmYamlPath
 START_SECONDS = 1800.0  # where base image, binaries and images have to be fetched first
 
 
@@ -73,6 +74,25 @@ class RunAndAdmit:
     def run(self, log: Log) -> None:
         self.command.run(log)
         admit(self.tool, self.nodes(), self.state)
+
+
+@dataclass(frozen=True)
+class SetUpAgain:
+    """Start a profile whose first start was cut off once its Kubernetes ran: what came after that (the pod network, say) is missing.
+
+    `minikube start` takes such a cluster as it is where the configuration on its node is the wanted one (restartPrimaryControlPlane
+    in pkg/minikube/bootstrapper/kubeadm: "does not require reconfiguration"), so that is removed before; minikube writes it anew.
+    """
+
+    forget: Own
+    start: RunAndAdmit
+
+    def commands(self) -> tuple[str, ...]:
+        return (*self.forget.commands(), *self.start.commands())
+
+    def run(self, log: Log) -> None:
+        self.forget.run(log)
+        self.start.run(log)
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,16 @@ def test_one_interrupted_before_its_first_node_is_made_again(make: Make, monkeyp
     assert commands([delete]) == ["minikube delete -p bed-half"] and delete.id in create.needs
 
 
-def test_one_interrupted_later_is_started_again(make: Make) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_one_interrupted_later_is_set_up_again(make: Make, again: bool) -> None:
+    """Also where that was interrupted as well: by then minikube has written our kubeconfig."""
     one = make("profiles_half_booting.rc0.json", "status_half_booting.rc4.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    if again:
+        one.state.folder.mkdir()
+        one.state.kubeconfig.touch()
     step, = planned(one).values()
-    assert (commands([step]), step.reason) == (["minikube start -p bed-half --force"], "its making was interrupted")
+    assert step.reason == "its making was interrupted"
+    assert commands([step]) == ["minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml", "minikube start -p bed-half --force"]
 
 
 def test_a_node_more(make: Make) -> None:
