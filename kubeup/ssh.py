@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kubeup.state import State
 
 CONNECT_SECONDS = 10
+ANSWER_SECONDS = 60  # to greet, to agree on keys, to let in: a machine under load takes its time
 _remembering = threading.Lock()  # nodes are made side by side, their file is one
 
 
@@ -113,8 +114,14 @@ class _connection:
             key = PKey.from_path(reach.key)
         except Exception as error:
             raise _explained(reach, error) from None
-        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=CONNECT_SECONDS,
-                                connect_kwargs={"pkey": key, "look_for_keys": False, "allow_agent": False})
+        try:
+            # connected here: paramiko has one limit for this and for the keys it agrees on afterwards
+            line = socket.create_connection((reach.address, reach.port), CONNECT_SECONDS)
+        except OSError as error:
+            raise _explained(reach, error) from None
+        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=ANSWER_SECONDS, connect_kwargs={
+            "pkey": key, "look_for_keys": False, "allow_agent": False, "sock": line,
+            "banner_timeout": ANSWER_SECONDS, "auth_timeout": ANSWER_SECONDS})
         # fabric accepts any host key by default
         self._open.client.set_missing_host_key_policy(RejectPolicy())
         if reach.known_hosts.exists():
@@ -122,6 +129,7 @@ class _connection:
         try:
             self._open.open()
         except Exception as error:
+            line.close()
             raise _explained(reach, error) from None
         return self._open
 
@@ -147,6 +155,8 @@ def _explained(reach: Reach, error: Exception) -> KubeupError:
         return KubeupError(f"the host key of {node} is not known", f"{reach.known_hosts} has no line for it",
                            "for a machine of your own: check its fingerprint, then add it with ssh-keyscan")
     why = "no answer" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
+    if why == "No existing session":  # paramiko's words for a server that has not agreed on keys in time
+        why = f"it took the connection and did not greet within {ANSWER_SECONDS} s: it is overloaded, or no SSH server"
     return KubeupError(f"{node} can't be reached by SSH", why, "see whether the node runs: `inv status`, and `inv cluster.start` to start it")
 
 

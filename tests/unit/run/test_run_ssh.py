@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +118,45 @@ def test_what_paramiko_raises_in_a_users_words() -> None:
         assert text in told.what
         assert told.next
     assert ssh._explained(reach(), TimeoutError()).why == "no answer"
+    assert "did not greet within 60 s" in ssh._explained(reach(), SSHException("No existing session")).why
+
+
+@contextmanager
+def server(seconds: float) -> Iterator[tuple[int, str]]:
+    """An SSH server that greets after some seconds and lets everybody in: its port, and its host key as a line of known_hosts has it."""
+    from paramiko import ECDSAKey, Transport
+    from paramiko.server import ServerInterface
+
+    class Open(ServerInterface):
+        def check_auth_publickey(self, username: str, key: object) -> int:
+            return 0  # AUTH_SUCCESSFUL
+
+    host, listening, open_ = ECDSAKey.generate(), socket.create_server(("127.0.0.1", 0)), list[Transport]()
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        time.sleep(seconds)
+        open_.append(Transport(connection))
+        open_[0].add_server_key(host)
+        open_[0].start_server(server=Open())
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listening.getsockname()[1], f"{host.get_name()} {host.get_base64()}"
+    thread.join(10)
+    for one in open_:
+        one.close()
+    listening.close()
+
+
+@pytest.mark.real
+def test_a_machine_under_load_may_greet_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection at once, and longer than that may take until it has agreed on keys."""
+    monkeypatch.setattr(ssh, "CONNECT_SECONDS", 1)
+    key, known = tmp_path / "id", tmp_path / "known_hosts"
+    shell.write("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    with server(2) as (port, host):
+        busy = replace(reach(), key=key, known_hosts=known, address="127.0.0.1", port=port)
+        known.write_text(ssh.known_hosts_line(busy, host) + "\n")
+        with ssh._connection(busy) as connection:
+            assert connection.is_connected
