@@ -159,9 +159,10 @@ def test_down_saves_the_data_of_the_databases_own_machine(cluster: OnVagrant) ->
         assert cluster.product(number)["name"] == "outlives its machine" and cluster.plan() == []
         cluster.inv("db.move", "cluster", "--yes")
         cluster.inv("db.move", "cluster", "--drop-old", "--yes")
-        cluster.inv("cluster.remove", "vg-db", "--yes")
     finally:
         del cluster.environment["KUBEUP_NODES__DATABASE__COUNT"]
+    assert "vg-db is not in the settings" in cluster.inv("up", "--yes", code=3).err
+    cluster.inv("cluster.remove", "vg-db", "--yes")
     assert cluster.product(number)["name"] == "outlives its machine" and cluster.plan() == []
 
 
