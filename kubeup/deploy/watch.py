@@ -11,7 +11,7 @@ from typing import Any
 
 from kubeup.deploy.overlay import MANAGED
 from kubeup.errors import KubeupError
-from kubeup.facts.kubernetes import KubePod, newest, not_its_own, pods, told_since, workloads
+from kubeup.facts.kubernetes import KubePod, newest, own_end, pods, told_since, workloads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
@@ -63,7 +63,7 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
                            "bring it to the nodes: `inv images.load`, or `inv images.push` with images.via: registry")
         if reason in CONFIG and waited > UNSCHEDULED_SECONDS:  # a Secret may be a moment behind its pod
             return Trouble(f"{pod.name} can't be started", f"{reason}: {message}", "`inv deploy.all` renews its Secret and settings")
-        if reason == "CrashLoopBackOff" and not not_its_own(_end(raw), pod.restarts):
+        if reason == "CrashLoopBackOff" and own_end(_end(raw), pod.restarts):
             return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")

@@ -115,13 +115,13 @@ def told_since(told: datetime | None, node: str, boots: Mapping[str, datetime]) 
     return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
 
 
-def not_its_own(end: Mapping[str, Any], restarts: int) -> bool:
-    """Whether a container's end (its `terminated` state) tells nothing of the program in it, so that it may well run the next time.
+def own_end(end: Mapping[str, Any], restarts: int) -> bool:
+    """Whether a container's last end (its `terminated` state) tells of the program in it; else it may well run the next time.
 
     StartError: the runtime could not start it. Unknown: nobody saw it end, as its machine did
     (unknownExitReason in containerd's pkg/cri/server).
     """
-    return end.get("reason") == "Unknown" or (end.get("reason") == "StartError" and restarts < START_TRIES)
+    return end.get("reason") != "Unknown" and (end.get("reason") != "StartError" or restarts >= START_TRIES)
 
 
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:

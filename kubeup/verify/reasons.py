@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kubeup.facts.kubernetes import not_its_own
+from kubeup.facts.kubernetes import own_end
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 # states that another second of waiting does not heal
@@ -29,7 +29,7 @@ def pod_trouble(item: dict[str, Any]) -> str:
 def hopeless(item: dict[str, Any]) -> bool:
     """Whether the pod will not become ready by waiting."""
     waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {}))
-               if not not_its_own(_ended(row), row.get("restartCount", 0))}
+               if own_end(_ended(row), row.get("restartCount", 0))}
     return item.get("status", {}).get("phase") == "Failed" or bool(waiting & set(HOPELESS))
 
 
