@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from kubeup import packages, secrets
 from kubeup.state import PROJECT
 from tests.real.browsing import FLAGS
-from tests.real.harness import PROFILE, Cluster, Ran
+from tests.real.harness import PROFILE, Cluster, Ran, Watcher
 
 # what comes later builds on what went well before, and what destroys most comes last
 ORDER = ("up", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift", "interrupted", "registry", "db_backup", "db_rotate", "db_move",
@@ -91,7 +90,7 @@ def brought(nothing: Cluster) -> Brought:
     before = everything(cluster)
     dry, data = cluster.inv("up", "--dry"), cluster.inv("up", "--dry", "--json").json
     after = everything(cluster)
-    with Watcher() as watcher:
+    with Watcher(passwords_in_use) as watcher:
         up = cluster.inv("up", "--yes", timeout=3600, code=None)
     return Brought(before, after, dry, data, up, watcher.seen)
 
@@ -116,11 +115,15 @@ def cluster(standing: Cluster) -> Cluster:
     return standing
 
 
+def passwords_in_use() -> list[str]:
+    found = secrets.read(PROJECT / ".env")
+    return [found[name] for name in secrets.PASSWORDS if name in found]
+
+
 @pytest.fixture
 def passwords() -> list[str]:
     """Those in use when the test begins: others before it may have changed them."""
-    found = secrets.read(PROJECT / ".env")
-    return [found[name] for name in secrets.PASSWORDS if name in found]
+    return passwords_in_use()
 
 
 @pytest.fixture(scope="session")
@@ -167,34 +170,6 @@ def registry_tool() -> str:
 
 def install(*names: str) -> None:
     packages.Install(names).run(lambda line: None)
-
-
-class Watcher:
-    """Reads every process' arguments, over and over, for the length of a `with`; keeps those that hold a password."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Watcher:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.wait(0.05):
-            wanted = [value for name, value in secrets.read(PROJECT / ".env").items() if "PASSWORD" in name]
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    words = path.read_bytes().decode(errors="replace")
-                except OSError:
-                    continue
-                if any(value in words for value in wanted):
-                    self.seen.append(words.replace("\0", " "))
 
 
 __all__ = ["PROFILE", "Brought"]

@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -296,6 +297,35 @@ def mended(*repairs: Any) -> Iterator[None]:
         for repair in repairs:
             stack.callback(repair)
         yield
+
+
+class Watcher:
+    """Reads every process' arguments, over and over, for the length of a `with`; keeps those that hold one of the values it asks for each time."""
+
+    def __init__(self, values: Callable[[], Iterable[str]]) -> None:
+        self.seen: list[str] = []
+        self._values = values
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.05):
+            wanted = list(self._values())
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = path.read_bytes().decode(errors="replace")
+                except OSError:
+                    continue
+                if any(value in words for value in wanted):
+                    self.seen.append(words.replace("\0", " "))
 
 
 def processes_of(group: int) -> list[int]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.real.harness import GATEWAY, WORKER_2, Cluster, mended, until
+from tests.real.harness import GATEWAY, WORKER_2, Cluster, Watcher, mended, until
 
 pytestmark = pytest.mark.real
 
@@ -60,12 +60,12 @@ def test_nobody_asks_a_proxy_for_the_nodes(cluster: Cluster) -> None:
 
 @pytest.mark.long
 def test_what_nodes_fetch_goes_through_it(cluster: Cluster) -> None:
-    def provision(env: dict[str, str]) -> str:
-        return cluster.inv("cluster.provision", "--limit", WORKER_2, "--tags", "containerd", env=env).both
+    def provision(env: dict[str, str], role: str = "containerd", code: int = 0) -> str:
+        return cluster.inv("cluster.provision", "--limit", WORKER_2, "--tags", role, env=env, code=code).both
 
     def forget() -> None:
         cluster.kubectl("delete", "pod", "fetching", "--ignore-not-found", "--wait=false")
-        provision({})
+        provision({}, "base,containerd")
 
     with listening(GATEWAY) as proxy, mended(forget):
         printed = provision(proxy.variables(GATEWAY))
@@ -74,5 +74,11 @@ def test_what_nodes_fetch_goes_through_it(cluster: Cluster) -> None:
         cluster.kubectl("run", "fetching", "--image=registry.example.org/nothing:1", "--restart=Never", f"--overrides={spec}")
         until(lambda: "CONNECT registry.example.org:443 HTTP/1.1" in proxy.asked, "containerd asks the proxy", 60)
         assert not [line for line in proxy.asked if "registry.example.org" not in line]  # neither the API server nor a Service
+        cluster.on(WORKER_2, "dpkg --remove --force-depends ethtool")
+        asked = len(proxy.asked)
+        with Watcher(lambda: [PASSWORD]) as watcher:
+            printed = provision(proxy.variables(GATEWAY), "base", code=1)
+        assert len(proxy.asked) > asked, "apt did not ask the proxy"
+        assert PASSWORD not in printed and watcher.seen == []
     assert cluster.on(WORKER_2, f"test -e {DROP_IN} || echo gone").strip() == "gone"
     assert cluster.plan() == []
