@@ -210,10 +210,10 @@ def _one_moment(server: Server) -> Iterator[Moment]:
     asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""  # noqa: S608 - a constant
     text = (f"SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\nSELECT 'version', VERSION();\n"
             f"{asked}{servers.counting(counted)}SELECT '{HELD}';\n")
-    argv = server.door.argv("sh", "-c", CLIENT.replace(" -N ", " -n -N "), "hold", ROOT, server.database)
+    argv = server.door.argv("sh", "-c", CLIENT, "hold", ROOT, server.database)
     with contextlib.ExitStack() as held:
-        lines = held.enter_context(shell.hold(*argv, say=f"{server.password()}\n{text}", until=HELD))
-        rows = [line.split("\t") for line in lines if line != HELD]
+        lines = held.enter_context(shell.talk(*argv)).say(f"{server.password()}\n{text}", HELD)
+        rows = [line.split("\t") for line in lines]
         facts = dict(rows[: 2 if asked else 1])
         yield Moment(facts["version"], facts.get("revision", ""), servers.counted(rows[len(facts):]), held.close)
 

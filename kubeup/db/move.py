@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kubeup.db import restore
 from kubeup.db import server as servers
@@ -25,6 +26,7 @@ from kubeup.facts import manifests
 from kubeup.plan import Log
 from kubeup.state import State, change_choices
 
+T = TypeVar("T")
 GRANT = re.compile(r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
 READING = ("SELECT", "SHOW VIEW")
 WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, "
@@ -73,8 +75,9 @@ class Freeze:
 
     def run(self, log: Log) -> None:
         change_choices(self.state, {"copying": self.to})
-        self.server.sql("".join(reading(grants(self.server))))
-        end_connections(self.server)
+        with self.server.session() as server:
+            server.sql("".join(reading(grants(server))))
+            end_connections(server)
         log("the API reads, and writes wait")
 
 
@@ -86,8 +89,9 @@ class Thaw:
     state: State
 
     def run(self, log: Log) -> None:
-        self.server.sql("".join(writing(grants(self.server))))
-        end_connections(self.server)
+        with self.server.session() as server:
+            server.sql("".join(writing(grants(server))))
+            end_connections(server)
         change_choices(self.state, {"copying": ""})
 
 
@@ -99,34 +103,33 @@ class Copy:
     target: Server
 
     def run(self, log: Log) -> None:
-        source, target = self.source, self.target
-        restore.refuse_newer(servers.version(source), servers.version(target))
-        sums = servers.checksums(source, source.database)
-        if sums == servers.checksums(target, target.database):
-            log("an earlier run has brought them")
-            return
+        with self.source.session() as source, self.target.session() as target:
+            sums, there = _of_both(servers.checksums, source, source.database, target, target.database)
+            if sums == there:
+                log("an earlier run has brought them")
+                return
+            restore.refuse_newer(servers.version(source), servers.version(target))
+            restore.prepare(target)
         self._load(log)
-        with ThreadPoolExecutor(2) as pool:
-            counts = pool.submit(servers.count, source, source.database)
-            new = servers.count(target, restore.NEW)
-            restore.compare(_rows(counts.result()), new, "the database")
-        if sums != servers.checksums(target, restore.NEW):
-            raise KubeupError("the copy has other rows than the database", "a checksum differs", f"{restore.KEPT}; run the same again")
-        restore.refuse_others(target)
-        restore.exchange(target)
+        with self.source.session() as source, self.target.session() as target:
+            counts, new = _of_both(servers.count, source, source.database, target, restore.NEW)
+            restore.compare(_rows(counts), new, "the database")
+            if sums != servers.checksums(target, restore.NEW):
+                raise KubeupError("the copy has other rows than the database", "a checksum differs", f"{restore.KEPT}; run the same again")
+            restore.refuse_others(target)
+            restore.exchange(target)
         log(servers.describe(_rows(new)))
-
 
     def _load(self, log: Log) -> None:
         """While it lasts nobody can write: a connection that was cut is not left to a person to try again."""
         for left in reversed(range(TRIES)):
-            restore.prepare(self.target)
             try:
                 restore.load(self.target, self.source.dump(), ask=f"{self.source.password()}\n".encode())
             except CutOff as error:
                 if not left:
                     raise
                 log(f"{error.what} ({error.why.splitlines()[0]}): once more")
+                restore.prepare(self.target)
             else:
                 return
 
@@ -163,14 +166,15 @@ class Tidy:
 
 def lock_out(server: Server) -> None:
     """No connection of the API's is left on a side that was left: it would read what is no longer so."""
-    accounts = ", ".join(servers.account(server.user, host) for host in hosts(server, server.user, server.password()))
-    server.sql(f"ALTER USER {accounts} ACCOUNT LOCK;")
-    end_connections(server)
+    with server.session() as session:
+        accounts = ", ".join(servers.account(session.user, host) for host in hosts(session, session.user))
+        session.sql(f"ALTER USER {accounts} ACCOUNT LOCK;")
+        end_connections(session)
 
 
 def grants(server: Server) -> list[str]:
     """The rights of the API's user, as the server tells them."""
-    found = hosts(server, server.user, server.password())
+    found = hosts(server, server.user)
     text = server.sql("".join(f"SHOW GRANTS FOR {servers.account(server.user, host)};\n" for host in found))
     lines = [line.replace("\\\\", "\\") for line in text.splitlines()]
     if wide := [line for line in lines if " ON *.* " in line and not line.startswith("GRANT USAGE ")]:
@@ -215,6 +219,14 @@ def end_connections(server: Server) -> None:
 
 def _connections(server: Server) -> set[str]:
     return {row[0] for row in server.rows("SHOW PROCESSLIST") if row[1] == server.user}
+
+
+def _of_both(look: Callable[[Server, str], T], source: Server, of: str, target: Server, into: str) -> tuple[T, T]:
+    """The same look at a schema of either side, side by side."""
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(look, source, of)
+        here = look(target, into)
+        return beside.result(), here
 
 
 def _rows(found: dict[str, int]) -> dict[str, int]:

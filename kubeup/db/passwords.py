@@ -113,7 +113,7 @@ class DiscardOld:
         server = self.passwords.server
         if keeps_both(servers.version(server)):
             for user in (server.user, ROOT):
-                server.sql(discarding(user, hosts(server, user, server.password())))
+                server.sql(discarding(user, hosts(server, user)))
         self.passwords.accept()
 
 
@@ -121,7 +121,7 @@ def keeps_both(version: Version) -> bool:
     return version.engine == "mysql" and version.all_numbers >= BOTH_FROM
 
 
-def hosts(server: Server, user: str, root: str) -> list[str]:
+def hosts(server: Server, user: str, root: str | None = None) -> list[str]:
     found = server.sql(f"SELECT host FROM mysql.user WHERE user = {servers.literal(user)}", password=root).split()  # noqa: S608 - quoted
     if not found:
         raise Refused(f"{server} has no user {user}", "its password can't be changed", "set database.user to the one it has")

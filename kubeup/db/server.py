@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +19,7 @@ from kubeup.ssh import Reach
 PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one is read
 FIND = '{name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}; '
 OPTIONS = "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 --max-allowed-packet=1G"
-CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f'exec "$client" {OPTIONS} -N -B --user="$1" ${{2:+"$2"}}'
+CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f'exec "$client" {OPTIONS} -N -B -n --user="$1" ${{2:+"$2"}}'
 # It ends when its input does: one whose reader was killed would wait with half a row, and everybody who changes or flushes its tables
 # would wait for it, and all others for those.
 DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump") + 'exec 3<&0; '
@@ -33,6 +35,7 @@ PATIENCE = ("-oBatchMode=yes", "-oConnectTimeout=10", "-oServerAliveInterval=5",
 ROOT = "root"
 ERROR = re.compile(r"^ERROR (\d+) \((\w+)\)", re.MULTILINE)
 DENIED = 1045
+LATE, STOPPED = 124, 130  # codes of commands that were ended from here
 AWAY = (2002, 2003, 2006, 2013)  # the client's own numbers: nobody listens, or not any more
 
 
@@ -103,6 +106,12 @@ class Server:
     def rows(self, text: str, database: str = "", timeout: float = 120) -> list[list[str]]:
         return [line.split("\t") for line in self.sql(text, database, timeout=timeout).splitlines()]
 
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Server]:
+        """The same server by one client that stays for the length of a `with`: for whoever asks much while others wait."""
+        with Client(self) as client:
+            yield Session(self.door, self.database, self.user, self.env, client)
+
     def dump(self, schema: str = "") -> tuple[str, ...]:
         """The command that prints the whole database as SQL; it wants the password on its standard input, and that to stay open."""
         return self.door.argv("sh", "-c", DUMP, "dump", ROOT, schema or self.database)
@@ -120,6 +129,51 @@ class Server:
                 return False
             raise
         return True
+
+
+class Client:
+    """Root's client, started when it is first asked. A statement that the server refuses ends it; the next one starts another."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._open = contextlib.ExitStack()
+        self._talk: shell.Talk | None = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def ask(self, text: str, timeout: float) -> str:
+        """What the SQL prints. Raises SqlError."""
+        mark = f"kubeup {uuid.uuid4()}"
+        try:
+            lines = self._begun().say(f"{text.rstrip().removesuffix(';')};\nSELECT '{mark}';\n", mark, timeout)
+        except CommandError as error:
+            self._talk = None
+            self._open.close()
+            if error.status in (LATE, STOPPED):
+                raise
+            raise refusal(self._server, error.stderr) from None
+        return "".join(f"{line}\n" for line in lines)
+
+    def _begun(self) -> shell.Talk:
+        if self._talk is None:
+            server, mark = self._server, "kubeup listens"
+            self._talk = self._open.enter_context(shell.talk(*server.door.argv("sh", "-c", CLIENT, "session", ROOT)))
+            self._talk.say(f"{server.password()}\nSELECT '{mark}';\n", mark)
+        return self._talk
+
+
+@dataclass(frozen=True)
+class Session(Server):
+    client: Client
+
+    def sql(self, text: str, database: str = "", user: str = ROOT, password: str | None = None, timeout: float = 120) -> str:
+        if user != ROOT or password is not None:
+            return super().sql(text, database, user, password, timeout)
+        return self.client.ask(f"USE {name(database)};\n{text}" if database else text, timeout) if text.strip() else ""
 
 
 class SqlError(CommandError):

@@ -18,10 +18,10 @@ from typing import Any
 
 from kubeup.shell import processes
 from kubeup.shell.lines import Lines, Log
-from kubeup.shell.pipes import chain, hold
+from kubeup.shell.pipes import Talk, chain, talk
 from kubeup.shell.processes import KEPT_LINES, failed, missing, shown, signal_group, stop_all, which
 
-__all__ = ["Lines", "Log", "Output", "become", "chain", "failed", "hold", "missing", "read", "shown", "stop_all", "stream", "which", "write"]
+__all__ = ["Lines", "Log", "Output", "Talk", "become", "chain", "failed", "missing", "read", "shown", "stop_all", "stream", "talk", "which", "write"]
 
 STREAM_SECONDS = 86400.0
 

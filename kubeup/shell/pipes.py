@@ -14,7 +14,7 @@ from typing import Any
 
 from kubeup.errors import CommandError
 from kubeup.shell.lines import Lines
-from kubeup.shell.processes import failed, launch, on_record, shown, signal_group, time_limit
+from kubeup.shell.processes import Started, failed, launch, on_record, shown, signal_group, time_limit
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
 
@@ -110,12 +110,39 @@ def _ended_with(*processes: Any) -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def hold(*argv: str, say: str, until: str, timeout: float = 30) -> Iterator[list[str]]:
-    """Start a command, tell it something on its standard input, and hold that open while the block runs.
+class Talk:
+    """A command that stays: it is told something, heard, and told again."""
 
-    Yields the lines it has printed once `until` is among them. Raises CommandError where it ends, or is silent, before that.
-    """
+    def __init__(self, argv: tuple[str, ...], command: Started, stdin: int, lines: queue.Queue[str | None], wrong: io.BytesIO) -> None:
+        self._argv, self._command, self._stdin, self._lines, self._wrong = argv, command, stdin, lines, wrong
+
+    def say(self, text: str, until: str, timeout: float = 30) -> list[str]:
+        """The lines it prints after `text`, up to `until` and without that. Raises CommandError where it ends, or is silent, before."""
+        end, told = time.monotonic() + timeout, list[str]()
+        with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
+            os.write(self._stdin, text.encode())
+        while (line := self._next(end, timeout)) != until:
+            told.append(line)
+        return told
+
+    def _next(self, end: float, timeout: float) -> str:
+        try:
+            line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            signal_group(self._command.process)
+            raise CommandError(f"{self._argv[0]} says nothing", f"`{shown(self._argv)}` took longer than {timeout:g} s", "run the same again",
+                               code=124) from None
+        if line is None:
+            self._lines.put(None)
+            if self._command.stopped.is_set():
+                raise CommandError(f"{self._argv[0]} was stopped", f"`{shown(self._argv)}` was interrupted", "run the same again", code=130)
+            raise failed(self._argv, 1, self._wrong.getvalue().decode(errors="replace"))
+        return line
+
+
+@contextlib.contextmanager
+def talk(*argv: str) -> Iterator[Talk]:
+    """Start a command and hold its standard input open while the block runs; it ends when that does."""
     lines: queue.Queue[str | None] = queue.Queue()
     stdin_read, stdin_write = os.pipe()
     sink, wrong = Lines(lines.put), io.BytesIO()
@@ -125,9 +152,7 @@ def hold(*argv: str, say: str, until: str, timeout: float = 30) -> Iterator[list
         close(stdin_read)
         threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
         with _ended_with(process):
-            with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
-                os.write(stdin_write, say.encode())
-            yield _told(argv, lines, until, timeout, wrong)
+            yield Talk(argv, command, stdin_write, lines, wrong)
             close(stdin_write)
             process.wait()
 
@@ -135,16 +160,3 @@ def hold(*argv: str, say: str, until: str, timeout: float = 30) -> Iterator[list
 def _tell_the_end(process: Any, lines: queue.Queue[str | None]) -> None:
     process.wait()
     lines.put(None)
-
-
-def _told(argv: tuple[str, ...], lines: queue.Queue[str | None], until: str, timeout: float, wrong: io.BytesIO) -> list[str]:
-    end, told = time.monotonic() + timeout, list[str]()
-    while until not in told:
-        try:
-            line = lines.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            raise CommandError(f"{argv[0]} says nothing", f"`{shown(argv)}` took longer than {timeout:g} s", "run the same again", code=124) from None
-        if line is None:
-            raise failed(argv, 1, wrong.getvalue().decode(errors="replace"))
-        told.append(line)
-    return told

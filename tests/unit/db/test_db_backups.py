@@ -155,7 +155,7 @@ def test_while_nobody_can_write_a_cut_connection_is_tried_again(server: Server, 
         copy._load(print)
     else:
         assert isinstance(error_of(copy._load, print), backups.CutOff)
-    assert done == ["prepare", "load"] * loads
+    assert done == ["load", *["prepare", "load"] * (loads - 1)]
 
 
 @pytest.mark.parametrize(("made", "now", "fits"), [

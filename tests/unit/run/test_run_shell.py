@@ -276,3 +276,21 @@ def test_what_goes_through_two_commands_arrives_whole() -> None:
     seen: list[bytes] = []
     assert shell.chain(("head", "-n1"), ("cat",), ask=b"asked\n", head=b"first\n", see=seen.append) == "first\nasked\n"
     assert b"".join(seen) == b"asked\n"
+
+
+@real
+def test_a_command_that_stays_is_told_and_heard_by_turns() -> None:
+    with shell.talk("sh", "-c", "while read -r line; do echo \"$line\"; echo heard; done; echo over") as talk:
+        assert talk.say("one\n", "heard") == ["one"]
+        assert talk.say("two\nthree\n", "three") == ["two", "heard"]
+    assert not processes.running
+
+
+@real
+@pytest.mark.parametrize(("does", "status", "why"), [("echo half; echo gone >&2; exit 3", 1, "gone"), ("sleep 60", 124, "longer than 0.3 s")])
+def test_one_that_ends_or_is_silent_is_an_error_each_time(does: str, status: int, why: str) -> None:
+    with shell.talk("sh", "-c", does) as talk:
+        for _ in range(2):
+            error = error_of(talk.say, "anything\n", "heard", 0.3 if status == 124 else 10)
+            assert isinstance(error, CommandError) and error.status == status and why in error.why
+            status, why = 1, ""
