@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kubeup import secrets, up
+from kubeup import cluster, secrets, up
 from kubeup.deploy import apply, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
@@ -63,17 +63,17 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
         out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}")
         if application:
             out.say(f"database: {project.images[0].what}")
-    changed = False
+    changed = shaken = False
     for _ in range(ROUNDS):
         whole = up.plan(project, application)
         ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
-        changed = changed or ran
+        changed, shaken = changed or ran, shaken or (ran and shakes(whole.plan))
         if not ran or not whole.blind:
             break
     if dry:
         return
     if changed:
-        left = _settled(project, application)
+        left = _settled(project, application, shaken)
         if left:
             out.plan(left)
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
@@ -84,23 +84,42 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
         show_urls(project, out)
 
 
-def _settled(project: Project, application: bool) -> Plan:
-    """What is left to do once everything stands. A kubelet that was restarted calls its pods not ready until it has asked them: one more look."""
+def shakes(plan: Plan) -> bool:
+    """Whether a plan may restart kubelets under parts that it does not deploy itself.
+
+    A kubelet that was restarted calls its pods not ready until it has asked them, some seconds later: UpdatePodStatus in
+    kubernetes/pkg/kubelet/prober/prober_manager.go.
+    """
+    return cluster.PROVISION in plan.ids and any(f"deploy/{part}" not in plan.ids for part in PARTS)
+
+
+def _settled(project: Project, application: bool, shaken: bool) -> Plan:
+    """What is left to do once everything stands. Where nothing but waiting is left, pods have fallen meanwhile: one more look."""
     if application:
-        settle(project)
+        settle(project, shaken)
     left = up.plan(project, application).plan
     if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
-        settle(project)
+        settle(project, True)
         left = up.plan(project, application).plan
     return left
 
 
-def settle(project: Project) -> None:
-    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself."""
+def settle(project: Project, shaken: bool) -> None:
+    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
+
+    Where it may have `shaken` them, that they stand at first says little: the API has to serve for a while, and whoever
+    fell meanwhile has to stand again.
+    """
     watch.retry_pulls(project.kubectl, lambda line: None)
+    _stand(project)
+    serving.until_serving(project.kubectl, doubted=shaken)
+    if shaken:
+        _stand(project)
+
+
+def _stand(project: Project) -> None:
     with ThreadPoolExecutor(len(PARTS)) as pool:
         list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(lambda line: None), PARTS))
-    serving.until_serving(project.kubectl)
 
 
 def show_urls(project: Project, out: Report) -> None:

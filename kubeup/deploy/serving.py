@@ -8,17 +8,19 @@ from kubeup.errors import KubeupError
 from kubeup.kube import Kubectl
 
 SECONDS = 90.0  # CoreDNS may keep a database's old address for 30 s, and a kubelet asks every 2 s
-STEADY = 3.0  # after a no: a kubelet's question from before may still be under way
+STEADY = 5.0  # after a no: a kubelet's question from before may still be under way
 TICK = 0.5
 
 
-def until_serving(kubectl: Kubectl, seconds: float = SECONDS) -> None:
-    """Wait until the API says that it reaches its database. Raises KubeupError where it does not within `seconds`.
+def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = False) -> None:
+    """Wait until the API says that it reaches its database: once, or for `STEADY` seconds where that is `doubted`, or was denied.
+
+    Raises KubeupError where it does not within `seconds`.
 
     Kubernetes calls a pod ready by the last answer to its probe: for some seconds that is an API whose database has just
     gone. What it would answer now can't be watched, so it is asked, through the API server.
     """
-    began, yes_since, doubted = time.monotonic(), 0.0, False
+    began, yes_since = time.monotonic(), 0.0
     while True:
         answer = kubectl.read("get", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/services/api:http/proxy/readyz", ok=None)
         now = time.monotonic()

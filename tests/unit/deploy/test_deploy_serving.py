@@ -48,7 +48,13 @@ def test_one_yes_is_enough(asked: Callable[..., list[str]]) -> None:
 def test_after_a_no_it_has_to_stay_a_yes(asked: Callable[..., list[str]]) -> None:
     questions = asked(NO, YES, YES, NO, YES)
     serving.until_serving(KUBECTL)
-    assert len(questions) == 4 + 1 + 6  # three seconds of yes from the last no on
+    assert len(questions) == 4 + 1 + 10  # five seconds of yes from the last no on
+
+
+def test_where_it_is_doubted_one_yes_is_not_enough(asked: Callable[..., list[str]]) -> None:
+    questions = asked(YES, YES, YES, NO, YES)
+    serving.until_serving(KUBECTL, doubted=True)
+    assert len(questions) == 4 + 1 + 10
 
 
 def test_a_database_that_stays_away(asked: Callable[..., list[str]]) -> None:

@@ -275,7 +275,7 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project
     one, calls, plans = project(tmp_path), list[str](), list[up.Whole]()
     monkeypatch.setattr(up, "plan", lambda *_: plans.pop(0))
     monkeypatch.setattr(converge, "carry_out", lambda project, plan, *_, **more: bool(plan) and not calls.append("run"))
-    monkeypatch.setattr(converge, "settle", lambda *_: calls.append("settle"))
+    monkeypatch.setattr(converge, "settle", lambda project, shaken: calls.append("settle, shaken" if shaken else "settle"))
     monkeypatch.setattr(converge, "prove", lambda *_: calls.append("prove"))
     monkeypatch.setattr(converge, "show_urls", lambda *_: calls.append("urls"))
     return one, calls, plans
@@ -319,7 +319,18 @@ def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, lis
         assert isinstance(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)), NotConverged)
     else:
         converge.bring_up(one, Report(io.StringIO()), yes=True)
-    assert calls[:3] == ["run", "settle", "settle"] and plans == []
+    assert calls[:3] == ["run", "settle, shaken", "settle, shaken"] and plans == []
+
+
+@pytest.mark.parametrize(("ids", "shaken"), [
+    (("cluster/provision",), True), (("cluster/provision", "deploy/db", "deploy/ui"), True),
+    (("cluster/provision", "deploy/db", "deploy/api", "deploy/ui"), False), (("deploy/api",), False)])
+def test_a_play_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.Whole]], ids: tuple[str, ...],
+                                                     shaken: bool) -> None:
+    one, calls, plans = brought_up
+    plans += [found(*ids), found()]
+    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    assert calls[:2] == ["run", "settle, shaken" if shaken else "settle"]
 
 
 def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: Path) -> None:
