@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kubeup import cluster, secrets, up
+from kubeup import secrets, up
 from kubeup.deploy import apply, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
@@ -85,12 +85,14 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
 
 
 def shakes(plan: Plan) -> bool:
-    """Whether a plan may restart kubelets under parts that it does not deploy itself.
+    """Whether a plan does something to nodes under parts that it does not deploy itself.
 
-    A kubelet that was restarted calls its pods not ready until it has asked them, some seconds later: UpdatePodStatus in
-    kubernetes/pkg/kubelet/prober/prober_manager.go.
+    What Kubernetes says of their pods is about what was before, for some seconds. A kubelet that was restarted calls its
+    pods not ready until it has asked them (UpdatePodStatus in kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod
+    on a machine that went away stays an address of its Service until the kubelet there tells otherwise.
     """
-    return cluster.PROVISION in plan.ids and any(f"deploy/{part}" not in plan.ids for part in PARTS)
+    nodes = any(one.startswith(("node/", "cluster/")) for one in plan.ids)
+    return nodes and any(f"deploy/{part}" not in plan.ids for part in PARTS)
 
 
 def _settled(project: Project, application: bool, shaken: bool) -> Plan:
@@ -107,13 +109,16 @@ def _settled(project: Project, application: bool, shaken: bool) -> Plan:
 def settle(project: Project, shaken: bool) -> None:
     """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
 
-    Where it may have `shaken` them, that they stand at first says little: the API has to serve for a while, and whoever
-    fell meanwhile has to stand again.
+    Where it has `shaken` them, the cluster's DNS has to stand as well, and that all do at first says little: the API has to
+    serve for a while, and whoever fell meanwhile has to stand again.
     """
     watch.retry_pulls(project.kubectl, lambda line: None)
+    if shaken:
+        watch.until_names(project.kubectl, project.deployment.boots())
     _stand(project)
     serving.until_serving(project.kubectl, doubted=shaken)
     if shaken:
+        watch.until_names(project.kubectl, project.deployment.boots())
         _stand(project)
 
 

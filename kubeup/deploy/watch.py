@@ -17,6 +17,7 @@ from kubeup.plan import Log
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+NAMES = ("-n", "kube-system", "-l", "k8s-app=kube-dns")  # where kubeadm puts CoreDNS
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
 
@@ -101,7 +102,7 @@ def until_standing(
     """
     watched, began = Watched(time.monotonic()), time.monotonic()
     found: list[Trouble] = []
-    complete = False
+    complete, where = False, ("-l", f"app={app}")
 
     def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
@@ -109,16 +110,16 @@ def until_standing(
             watched.take(event)
             log(told(watched))
         waited = time.monotonic() - watched.since
-        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, app, waited)):
+        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, where, waited)):
             found.append(now_wrong)
         if found or stopped():
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
-        complete = standing(watched.pods.values(), boots) and all_standing(kubectl, app, boots)
+        complete = standing(watched.pods.values(), boots) and all_standing(kubectl, where, boots)
         return complete or time.monotonic() - began > seconds
 
     while not complete and not found and not stopped() and time.monotonic() - began < seconds:
-        kubectl.watch("pods", "-l", f"app={app}", each=each, tick=TICK)  # the API server ends a watch now and then
+        kubectl.watch("pods", *where, each=each, tick=TICK)  # the API server ends a watch now and then
     if found:
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
@@ -129,21 +130,35 @@ def until_standing(
                           f"`inv deploy.status`, `inv deploy.logs {app}`")
 
 
-def all_standing(kubectl: Kubectl, app: str, boots: Mapping[str, datetime]) -> bool:
+def until_names(kubectl: Kubectl, boots: Mapping[str, datetime], seconds: float = 60) -> None:
+    """Wait until the cluster's own DNS stands, at most for `seconds`: what is wrong with it then, a verification tells.
+
+    Its Service still leads to a pod whose machine went away until the kubelet that runs now has told otherwise.
+    """
+    end = time.monotonic() + seconds
+
+    def done() -> bool:
+        return time.monotonic() > end or all_standing(kubectl, NAMES, boots)
+
+    while not done():
+        kubectl.watch("pods", *NAMES, each=lambda _: done(), tick=TICK)
+
+
+def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
     """Whether the workload's rollout is complete and its pods, which are listed after it, are the new ones alone."""
-    items = _read(kubectl, app)
+    items = _read(kubectl, where)
     rolled = workloads(items)
     return bool(rolled) and all(one.standing for one in rolled) and standing((item for item in items if item["kind"] == "Pod"), boots)
 
 
-def newest_trouble(kubectl: Kubectl, app: str, waited: float) -> Trouble | None:
+def newest_trouble(kubectl: Kubectl, where: tuple[str, ...], waited: float) -> Trouble | None:
     """What is wrong with a pod of the newest template; an older one's trouble is what the rollout may be about to mend."""
-    return first_trouble(newest(_read(kubectl, app)), waited)
+    return first_trouble(newest(_read(kubectl, where)), waited)
 
 
-def _read(kubectl: Kubectl, app: str) -> list[dict[str, Any]]:
+def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
     """The workload, its ReplicaSets and its pods, in this order; nothing where the API server does not answer."""
-    answer = kubectl.read("get", "deployments,statefulsets,replicasets,pods", "-l", f"app={app}", "-o", "json", ok=None)
+    answer = kubectl.read("get", "deployments,statefulsets,replicasets,pods", *where, "-o", "json", ok=None)
     items: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
     return items
 

@@ -203,13 +203,13 @@ def deployment(**status: int) -> dict[str, Any]:
 
 def test_a_complete_rollout_stands(pod: Pod) -> None:
     pod["kind"] = "Pod"
-    assert watch.all_standing(Answering(deployment(), pod), "api", {})
+    assert watch.all_standing(Answering(deployment(), pod), ("-l", "app=api"), {})
 
 
 @pytest.mark.parametrize("status", [{"observedGeneration": 1}, {"replicas": 2}, {"updatedReplicas": 0}, {"readyReplicas": 0}])
 def test_a_rollout_on_its_way_does_not_stand(pod: Pod, status: dict[str, int]) -> None:
     pod["kind"] = "Pod"
-    assert not watch.all_standing(Answering(deployment(**status), pod), "api", {})
+    assert not watch.all_standing(Answering(deployment(**status), pod), ("-l", "app=api"), {})
 
 
 def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
@@ -217,12 +217,12 @@ def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
     pod["kind"] = "Pod"
     old = copy.deepcopy(pod)
     old["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
-    assert not watch.all_standing(Answering(deployment(), pod, old), "api", {})
+    assert not watch.all_standing(Answering(deployment(), pod, old), ("-l", "app=api"), {})
 
 
 def test_pods_without_their_workload_do_not_stand(pod: Pod) -> None:
     pod["kind"] = "Pod"
-    assert not watch.all_standing(Answering(pod), "api", {})
+    assert not watch.all_standing(Answering(pod), ("-l", "app=api"), {})
 
 
 def replica_set(name: str, revision: str) -> dict[str, Any]:
@@ -245,19 +245,19 @@ def broken(pod: Pod, name: str = "") -> Pod:
 
 
 def test_trouble_of_an_older_template_may_be_what_the_rollout_mends(pod: Pod) -> None:
-    assert watch.newest_trouble(rolled(broken(pod)), "api", 1.0) is None
+    assert watch.newest_trouble(rolled(broken(pod)), ("-l", "app=api"), 1.0) is None
 
 
 def test_trouble_of_the_newest_template(pod: Pod) -> None:
     answering = rolled(broken(copy.deepcopy(pod)))
     newer = broken(pod, "api-new")
     items = [*json.loads(vars(answering)["text"])["items"], newer]
-    found = watch.newest_trouble(Answering(*items), "api", 1.0)
+    found = watch.newest_trouble(Answering(*items), ("-l", "app=api"), 1.0)
     assert found is not None and found.why == "ErrImagePull: not found"
 
 
 def test_a_template_that_its_controller_has_not_seen_has_no_pods(pod: Pod) -> None:
-    assert watch.newest_trouble(rolled(broken(pod, "api-new"), observedGeneration=1), "api", 1.0) is None
+    assert watch.newest_trouble(rolled(broken(pod, "api-new"), observedGeneration=1), ("-l", "app=api"), 1.0) is None
 
 
 @pytest.mark.parametrize(("revision", "wrong"), [("mysql-1", False), ("mysql-2", True)])
@@ -266,9 +266,24 @@ def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wron
     stateful = {"kind": "StatefulSet", "metadata": {"name": "mysql", "generation": 3}, "status": status}
     one = broken(pod)
     one["metadata"]["labels"]["controller-revision-hash"] = revision
-    assert bool(watch.newest_trouble(Answering(stateful, one), "api", 1.0)) is wrong
+    assert bool(watch.newest_trouble(Answering(stateful, one), ("-l", "app=api"), 1.0)) is wrong
 
 
 def test_waiting_ends_where_it_is_in_vain() -> None:
     error = error_of(watch.until_standing, Answering(), "api", {}, 60.0, lambda line: None, lambda: True)
     assert (error.what, error.why) == ("no longer waited for api", "another step failed")
+
+
+@pytest.mark.parametrize(("stands", "looks"), [((True,), 1), ((False, False, True), 3), ((False,) * 9, 5)])
+def test_the_clusters_dns_is_waited_for_and_not_forever(monkeypatch: pytest.MonkeyPatch, stands: tuple[bool, ...], looks: int) -> None:
+    clock, asked, rest = iter(range(100)), list[tuple[str, ...]](), iter(stands)
+
+    def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: object) -> bool:
+        asked.append(where)
+        return next(rest)
+
+    monkeypatch.setattr(watch.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(watch, "all_standing", all_standing)
+    monkeypatch.setattr(Kubectl, "watch", lambda self, *words, each, tick: each(None))
+    watch.until_names(Kubectl(Path("kubectl"), Path("kubeconfig")), {}, seconds=5)
+    assert asked == [("-n", "kube-system", "-l", "k8s-app=kube-dns")] * looks

@@ -289,7 +289,7 @@ def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought
     one, calls, plans = brought_up
     plans += [found("node/dev-control", blind=True), found(), found()]
     converge.bring_up(one, Report(io.StringIO()), yes=True)
-    assert calls == ["run", "settle", "prove", "urls"] and plans == []
+    assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
 
 
 def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
@@ -323,10 +323,10 @@ def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, lis
 
 
 @pytest.mark.parametrize(("ids", "shaken"), [
-    (("cluster/provision",), True), (("cluster/provision", "deploy/db", "deploy/ui"), True),
+    (("cluster/provision",), True), (("node/dev-worker-2",), True), (("cluster/answers", "deploy/db", "deploy/ui"), True),
     (("cluster/provision", "deploy/db", "deploy/api", "deploy/ui"), False), (("deploy/api",), False)])
-def test_a_play_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.Whole]], ids: tuple[str, ...],
-                                                     shaken: bool) -> None:
+def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.Whole]],
+                                                                   ids: tuple[str, ...], shaken: bool) -> None:
     one, calls, plans = brought_up
     plans += [found(*ids), found()]
     converge.bring_up(one, Report(io.StringIO()), yes=True)
