@@ -13,6 +13,7 @@ from typing import Any
 
 from kubeup import keys, ssh
 from kubeup import packages as hosts
+from kubeup.deploy.network import WaitForNetwork
 from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
@@ -29,7 +30,7 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
 
-PROVISION, ANSWERS = "cluster/provision", "cluster/answers"
+PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
 
@@ -227,7 +228,7 @@ class WaitForNodes:
 
 
 def wait_for_nodes(project: Project) -> WaitForNodes:
-    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.wanted()), lambda: project.provider.observe().boots)
+    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.wanted()), project.boots)
 
 
 def start(project: Project) -> list[Step]:
@@ -235,8 +236,10 @@ def start(project: Project) -> list[Step]:
     steps = list(project.provider.start())
     if not steps:
         return []
+    network = Step(NETWORK, "wait for Services and names to work", "nodes are ready before their network is",
+                   WaitForNetwork(project.kubectl, project.boots), seconds=15)
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project),
-                         tuple(step.id for step in steps), 20), *_then(project.provider.after_start())]
+                         tuple(step.id for step in steps), 20), *_then([network, *project.provider.after_start()])]
 
 
 def remove(project: Project, name: str) -> list[Step]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kubeup import secrets, up
-from kubeup.deploy import apply, serving, watch
+from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
@@ -109,22 +109,27 @@ def _settled(project: Project, application: bool, shaken: bool) -> Plan:
 def settle(project: Project, shaken: bool) -> None:
     """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
 
-    Where it has `shaken` them, the cluster's DNS has to stand as well, and that all do at first says little: the API has to
-    serve for a while, and whoever fell meanwhile has to stand again.
+    Where it has `shaken` them, the cluster's network has to stand as well, and that all do at first says little: the API has
+    to serve for a while, and whoever fell meanwhile has to stand again.
     """
-    watch.retry_pulls(project.kubectl, lambda line: None)
+    watch.retry_pulls(project.kubectl, _silent)
+    stands = network.WaitForNetwork(project.kubectl, project.boots)
     if shaken:
-        watch.until_names(project.kubectl, project.deployment.boots())
+        stands.run(_silent)
     _stand(project)
     serving.until_serving(project.kubectl, doubted=shaken)
     if shaken:
-        watch.until_names(project.kubectl, project.deployment.boots())
+        stands.run(_silent)
         _stand(project)
+
+
+def _silent(line: str) -> None:
+    """No step of a plan: nobody is shown what it says."""
 
 
 def _stand(project: Project) -> None:
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(lambda line: None), PARTS))
+        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(_silent), PARTS))
 
 
 def show_urls(project: Project, out: Report) -> None:

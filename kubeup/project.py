@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,8 +117,11 @@ class Project:
 
     def deployment_on(self, side: str) -> Deployment:
         address = self.machine.address if side == VM else ""
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl,
-                          lambda: self.provider.observe().boots)
+        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl, self.boots)
+
+    def boots(self) -> Mapping[str, datetime]:
+        """Since when the nodes' machines run, looked at now."""
+        return self.provider.observe().boots
 
     @property
     def database_on(self) -> str:

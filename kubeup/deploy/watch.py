@@ -17,7 +17,6 @@ from kubeup.plan import Log
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-NAMES = ("-n", "kube-system", "-l", "k8s-app=kube-dns")  # where kubeadm puts CoreDNS
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
 
@@ -128,20 +127,6 @@ def until_standing(
     if not complete:
         raise KubeupError(f"{app} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
                           f"`inv deploy.status`, `inv deploy.logs {app}`")
-
-
-def until_names(kubectl: Kubectl, boots: Mapping[str, datetime], seconds: float = 60) -> None:
-    """Wait until the cluster's own DNS stands, at most for `seconds`: what is wrong with it then, a verification tells.
-
-    Its Service still leads to a pod whose machine went away until the kubelet that runs now has told otherwise.
-    """
-    end = time.monotonic() + seconds
-
-    def done() -> bool:
-        return time.monotonic() > end or all_standing(kubectl, NAMES, boots)
-
-    while not done():
-        kubectl.watch("pods", *NAMES, each=lambda _: done(), tick=TICK)
 
 
 def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:

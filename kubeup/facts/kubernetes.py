@@ -124,6 +124,20 @@ def own_end(end: Mapping[str, Any], restarts: int) -> bool:
     return end.get("reason") != "Unknown" and (end.get("reason") != "StartError" or restarts >= START_TRIES)
 
 
+def replaceable(item: dict[str, Any]) -> bool:
+    """Whether a pod is one of a Deployment's, ended by itself and is to be started again: a new one needs no wait for that."""
+    meta, rows = item["metadata"], item.get("status", {}).get("containerStatuses", [])
+    of_deployment = any(one["kind"] == "ReplicaSet" for one in meta.get("ownerReferences", []))
+    return of_deployment and "deletionTimestamp" not in meta and any(_ended_by_itself(row) for row in rows)
+
+
+def _ended_by_itself(row: dict[str, Any]) -> bool:
+    state = row.get("state", {})
+    waits = state.get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    end = (row.get("lastState", {}) if waits else state).get("terminated", {})
+    return bool(end) and own_end(end, row.get("restartCount", 0))
+
+
 def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:
     return tuple(_node(item) for item in items)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import shell, ssh
+from kubeup import ssh
 from kubeup.errors import Refused
 from kubeup.facts import minikube as facts
 from kubeup.facts.minikube import Profile
@@ -20,8 +20,6 @@ from kubeup.providers.minikube import actions, command, release
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.providers.minikube.reading import ASLEEP, STALE, Reading
 from kubeup.providers.minikube.remake import RemakeNode
-
-CONTAINER_DRIVERS = ("docker", "podman")
 
 
 class Minikube(Reading):
@@ -234,13 +232,6 @@ class Minikube(Reading):
             return [delete]
         return [delete, Step("remove/network", f"remove the network {self.profile_name}", "minikube leaves it behind",
                              actions.RemoveNetwork(engine, self.profile_name), (delete.id,))]
-
-    def _engine(self, profile: Profile | None) -> tuple[str, ...]:
-        """The engine of a container driver, as minikube calls it."""
-        name = profile.driver if profile else next((name for name in CONTAINER_DRIVERS if shell.which(name)), "")
-        if name not in CONTAINER_DRIVERS or not shell.which(name):
-            return ()
-        return ("sudo", "-n", name) if name == "podman" and not self.host.root else (name,)
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""

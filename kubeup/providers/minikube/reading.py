@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from kubeup import shell
 from kubeup.facts import minikube as facts
+from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.facts.minikube import NodeStatus, Profile
 from kubeup.providers.base import Machines, NodeState, Usable
@@ -27,6 +30,7 @@ LISTS = {  # the images of a node by its container runtime, a line each
     "cri-o": ("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
     "crio": ("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
 }
+CONTAINER_DRIVERS = ("docker", "podman")
 DEFAULT_RUNTIME = "docker"  # minikube's own
 ASLEEP = "its machine runs, its Kubernetes does not"
 STALE = "our kubeconfig leads to where it was before"
@@ -92,12 +96,12 @@ class Reading:
 
     def observe(self) -> Machines:
         with ThreadPoolExecutor(2) as pool:
-            asked, told = pool.submit(self.profile), pool.submit(self._states)
-            profile, states = asked.result(), told.result()
+            told, profile = pool.submit(self._states), self.profile()
+            booted, states = self._booted(profile), told.result()
         if profile is not None and not states:
             states = self._each_state(profile)
         wanted = self._wanted(profile)
-        rows = [self._seen(spec, states.get(spec.name, NodeStatus(spec.name))) for spec in wanted]
+        rows = [replace(self._seen(spec, states.get(spec.name, NodeStatus(spec.name))), booted=booted.get(spec.name)) for spec in wanted]
         surplus = profile.nodes[len(wanted):] if profile else ()
         rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
         if profile is not None:
@@ -109,6 +113,21 @@ class Reading:
         asleep = status.host == "Running" and not status.running
         stale = status.running and status.kubeconfig == "Misconfigured"
         return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else STALE if stale else "")
+
+    def _engine(self, profile: Profile | None) -> tuple[str, ...]:
+        """The engine of a container driver, as minikube calls it."""
+        name = profile.driver if profile else next((name for name in CONTAINER_DRIVERS if shell.which(name)), "")
+        if name not in CONTAINER_DRIVERS or not shell.which(name):
+            return ()
+        return ("sudo", "-n", name) if name == "podman" and not self.host.root else (name,)
+
+    def _booted(self, profile: Profile | None) -> Mapping[str, datetime]:
+        """Since when nodes run that are containers: minikube does not tell, and a virtual machine's clock is its own."""
+        engine = self._engine(profile) if profile else ()
+        if not profile or not engine:
+            return {}
+        answer = shell.read(*engine, "container", "inspect", *(node.name for node in profile.nodes), ok=None)  # those that are there
+        return {one.name: one.started for one in containers(answer.stdout) if one.started}
 
     def _differs(self, profile: Profile) -> tuple[str, ...]:
         """What minikube could change only by making the cluster anew."""

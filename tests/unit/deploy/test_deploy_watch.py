@@ -272,18 +272,3 @@ def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wron
 def test_waiting_ends_where_it_is_in_vain() -> None:
     error = error_of(watch.until_standing, Answering(), "api", {}, 60.0, lambda line: None, lambda: True)
     assert (error.what, error.why) == ("no longer waited for api", "another step failed")
-
-
-@pytest.mark.parametrize(("stands", "looks"), [((True,), 1), ((False, False, True), 3), ((False,) * 9, 5)])
-def test_the_clusters_dns_is_waited_for_and_not_forever(monkeypatch: pytest.MonkeyPatch, stands: tuple[bool, ...], looks: int) -> None:
-    clock, asked, rest = iter(range(100)), list[tuple[str, ...]](), iter(stands)
-
-    def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: object) -> bool:
-        asked.append(where)
-        return next(rest)
-
-    monkeypatch.setattr(watch.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(watch, "all_standing", all_standing)
-    monkeypatch.setattr(Kubectl, "watch", lambda self, *words, each, tick: each(None))
-    watch.until_names(Kubectl(Path("kubectl"), Path("kubeconfig")), {}, seconds=5)
-    assert asked == [("-n", "kube-system", "-l", "k8s-app=kube-dns")] * looks

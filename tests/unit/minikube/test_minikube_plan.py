@@ -14,6 +14,7 @@ from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed
 from kubeup.providers.minikube import Minikube, actions, reading
 from kubeup.providers.minikube.actions import Tool
+from kubeup.shell import Output
 from kubeup.state import write_private
 
 KEYS = "provider: minikube\nminikube: {container_runtime: containerd}"
@@ -96,6 +97,21 @@ def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.M
     assert (step.id, step.reason) == ("node/access", "our kubeconfig leads to where it was before")
 
 
+def test_nodes_that_are_containers_tell_since_when_they_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, asked = make(*TWO), list[tuple[str, ...]]()
+
+    def read(*argv: str, **more: object) -> Output:
+        asked.append(argv)
+        return Output(0, recorded("minikube/podman_inspect_two_running.rc0.json"), "")
+
+    assert one.observe().boots == {}  # no engine at hand
+    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(reading.shell, "read", read)
+    assert {name: f"{booted:%H:%M:%S}" for name, booted in one.observe().boots.items()} == {
+        "test-1.26-2nodes": "00:22:26", "test-1.26-2nodes-m02": "00:22:51"}
+    assert asked == [("podman", "container", "inspect", "test-1.26-2nodes", "test-1.26-2nodes-m02")]
+
+
 def test_a_stopped_one_is_started(make: Make) -> None:
     one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
     step, = planned(one).values()
@@ -107,6 +123,7 @@ def test_a_stopped_one_is_started(make: Make) -> None:
 def test_a_node_removed_behind_minikubes_back_is_made_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = access(make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json"))
     monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None)
+    monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(125, "[]", "no such container"))
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
     step, = planned(one).values()
     assert step.title == "make the node test-1.26-2nodes-m02 anew"

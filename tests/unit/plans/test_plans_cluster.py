@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings, state, three
+from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings, state, step, three
 
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
@@ -106,6 +106,17 @@ def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
     assert list(steps) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+
+
+def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    monkeypatch.setattr(type(one.provider), "observe", lambda self: three("stopped"))
+    monkeypatch.setattr(type(one.provider), "start", lambda self: [step("node/dev-control")])
+    steps = by_id(cluster.start(one))
+    assert list(steps) == ["node/dev-control", "cluster/answers", "cluster/network"]
+    assert steps["cluster/network"].needs == ("cluster/answers",)
+    monkeypatch.setattr(type(one.provider), "start", lambda self: [])
+    assert cluster.start(one) == []
 
 
 @pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
