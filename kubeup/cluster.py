@@ -280,7 +280,7 @@ class LeaveCluster:
 
 
 def provision(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> list[Step]:
-    """The play as asked for by hand, and before it what it brings to the nodes, where that is not here yet."""
+    """The play as asked for by hand: before it what it brings to the nodes, where that is not here yet, after it what it restarts."""
     facts = _provisionable(project)
     made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
     manifest = cni.steps(project.settings, project.state)
@@ -288,7 +288,10 @@ def provision(project: Project, check: bool = False, limit: str = "", tags: str 
     what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
     title = "look what the play would change" if check else "run the play"
     needs = ("release/kubernetes", "image/system", cni.STEP)
-    return [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
+    steps = [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
+    if check or ((limit or tags) and not facts.answers):  # a part of the play alone makes no cluster of new nodes
+        return steps
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", "the play restarts what it changes", wait_for_nodes(project), (PROVISION,), 5)]
 
 
 def ping(project: Project, limit: str = "") -> str:

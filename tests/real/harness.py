@@ -110,7 +110,7 @@ class Tasks(ABC):
         ran = Ran(words, process.returncode, out, err, time.monotonic() - began)
         self.printed.append(ran)
         if code is not None:
-            assert ran.code == code, str(ran)
+            assert ran.code == code, f"{ran}\n{self.looked()}"
         return ran
 
     @abstractmethod
@@ -148,7 +148,7 @@ class Tasks(ABC):
             wrong = {name: line for name, line in lines.items() if not line["ok"]}
             if not wrong:
                 return lines
-            assert time.monotonic() < end, f"still wrong after {seconds:.0f} s: {json.dumps(wrong, indent=1)}"
+            assert time.monotonic() < end, f"still wrong after {seconds:.0f} s: {json.dumps(wrong, indent=1)}\n{self.looked()}"
             time.sleep(1)
 
     @property
@@ -160,6 +160,15 @@ class Tasks(ABC):
 
     def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
         return output(self.kubectl_path, "--kubeconfig", str(self.state / "kubeconfig"), *words, stdin=stdin, check=check)
+
+    def looked(self) -> str:
+        """What a test that failed finds on its cluster: what is gone a moment later."""
+        if not (self.state / "kubeconfig").exists():
+            return "(no cluster)"
+        asked = (("get", "nodes,pods,endpoints", "-A", "-o", "wide"), ("get", "events", "-A", "--sort-by=.lastTimestamp"),
+                 ("logs", "-l", "app=api", "--tail=30", "--timestamps"), ("-n", "kube-system", "logs", "-l", "k8s-app=kube-dns", "--tail=10"),
+                 ("-n", "kube-system", "logs", "-l", "component=kube-controller-manager", "--tail=20"))
+        return "\n".join(f"--- kubectl {' '.join(words)}\n{self.kubectl(*words, '--request-timeout=10s', check=False)[-8000:]}" for words in asked)
 
     def objects(self, *words: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]

@@ -119,6 +119,17 @@ def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypa
     assert cluster.start(one) == []
 
 
+@pytest.mark.parametrize(("answers", "more", "waits"), [
+    (False, {}, True), (False, {"tags": "base"}, False), (False, {"limit": "workers"}, False), (True, {"tags": "base"}, True),
+    (True, {"check": True}, False)])
+def test_a_play_by_hand_ends_once_what_it_restarted_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool, more: dict[str, Any],
+                                                            waits: bool) -> None:
+    one = project(tmp_path)
+    monkeypatch.setattr(cluster, "observe", lambda project: facts(one, three(), answers=answers))
+    steps = by_id(cluster.provision(one, **more))
+    assert ("cluster/answers" in steps) is waits and list(steps)[-1 - waits] == "cluster/provision"
+
+
 @pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
 def test_a_node_ready_by_the_word_of_its_former_kubelet_is_waited_for(tmp_path: Path, reported: int, waited: list[str]) -> None:
     one, booted = project(tmp_path), datetime(2026, 11, 24, 12, tzinfo=UTC)
