@@ -38,8 +38,8 @@ class WaitForNetwork:
         _until(kubectl, NAMES, lambda: watch.all_standing(kubectl, NAMES, boots))
 
 
-def _until(kubectl: Kubectl, where: tuple[str, ...], stand: Callable[[], bool], seconds: float = SECONDS) -> None:
-    end, over = time.monotonic() + seconds, stand()
+def _until(kubectl: Kubectl, where: tuple[str, ...], stand: Callable[[], bool]) -> None:
+    end, over = time.monotonic() + SECONDS, stand()
 
     def each(event: object) -> bool:
         nonlocal over

@@ -95,7 +95,7 @@ class Reading:
             return {name: status for states in found for name, status in states.items()}
 
     def observe(self) -> Machines:
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(1) as pool:
             told, profile = pool.submit(self._states), self.profile()
             booted, states = self._booted(profile), told.result()
         if profile is not None and not states:
