@@ -22,7 +22,7 @@ from tests.real.harness import PROFILE, Cluster, Ran, Watcher
 
 # what comes later builds on what went well before, and what destroys most comes last
 ORDER = ("up", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift", "interrupted", "registry", "db_backup", "db_rotate", "db_move",
-         "db_own", "data", "mariadb", "farewell")  # fmt: skip
+         "db_killed", "db_own", "data", "mariadb", "farewell")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,6 +130,12 @@ def passwords() -> list[str]:
 def ever() -> list[str]:
     """Every password that was in use at any time of this run."""
     return []
+
+
+@pytest.fixture
+def on_worker_2(standing: Cluster) -> None:
+    """The machine of the database is another node than the volume's, so that nothing is reached by chance."""
+    standing.environment["KUBEUP_DATABASE__VM"] = "worker-2"
 
 
 @pytest.fixture

@@ -111,8 +111,11 @@ def digest(name: object, description: object) -> str:
     return hashlib.sha256(f"{name}\0{description}".encode()).hexdigest()
 
 
-def kill_at(cluster: Cluster, step: str, *words: str, seconds: float = 0.0, do: Callable[[], object] | None = None) -> None:
-    """Run a task and kill it, with all it has started, `seconds` after a step has begun; or `do` something else to the world then."""
+def kill_at(cluster: Cluster, step: str, *words: str, seconds: float = 0.0, do: Callable[[], object] | None = None, within: float = 900) -> None:
+    """Run a task and kill it, with all it has started, `seconds` after a step has begun; or `do` something else to the world then.
+
+    The task has to end `within` seconds of that.
+    """
     row = len(cluster.journal)
     process, began = cluster.start(*words), time.monotonic()
 
@@ -127,7 +130,7 @@ def kill_at(cluster: Cluster, step: str, *words: str, seconds: float = 0.0, do: 
     time.sleep(seconds)
     if do is not None:
         do()
-        cluster.end(process, words, began, code=None)
+        cluster.end(process, words, began, code=None, timeout=within)
         return
     children = processes_of(process.pid)
     for number in (process.pid, *children):

@@ -101,27 +101,6 @@ def test_sql_on_standard_input(cluster: Cluster) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seconds", [0.2, 1.0, 2.5])
-def test_killed_while_restoring_nothing_is_lost(cluster: Cluster, backup: Path, seconds: float) -> None:
-    cluster.inv("db.restore", backup.name, "--yes")
-    before = sums(cluster)
-    kill_at(cluster, "db/restore", "db.restore", backup.name, "--yes", seconds=seconds)
-    assert sums(cluster) == before
-    cluster.inv("db.restore", backup.name, "--yes")
-    assert sums(cluster) == before
-    assert "kubeup_" not in sql(cluster, "SHOW DATABASES;", root=True)
-
-
-@pytest.mark.long
-def test_the_server_killed_while_restoring(cluster: Cluster, backup: Path) -> None:
-    before = sums(cluster)
-    kill_at(cluster, "db/restore", "db.restore", backup.name, "--yes", seconds=0.5,
-            do=lambda: cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "kill -9 1; kill -9 $(cat /run/mysqld/mysqld.pid)", check=False))
-    cluster.kubectl("wait", "pod", "mysql-0", "--for=condition=Ready", "--timeout=120s")
-    assert sums(cluster) == before
-
-
-@pytest.mark.long
 def test_killed_while_backing_up(cluster: Cluster, tmp_path: Path) -> None:
     file = tmp_path / "one.sql.zst"
     fill(cluster, 20_000)  # some 40 MB: what there was before is written in half a second

@@ -7,16 +7,7 @@ import pytest
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
 from tests.real.harness import LINES, WORKER_2, Cluster, mended, until
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
-
-VM = ("--set", "database.vm=worker-2")
-STEPS = ("db/move-admit", "db/move-freeze", "db/move-copy", "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
-
-
-@pytest.fixture(autouse=True)
-def on_worker_2(cluster: Cluster) -> None:
-    """Another node than the volume's, so that nothing is reached by chance."""
-    cluster.environment["KUBEUP_DATABASE__VM"] = "worker-2"
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.usefixtures("on_worker_2")]
 
 
 def on(cluster: Cluster, script: str) -> str:
@@ -80,18 +71,6 @@ def test_ten_thousand_products_there_and_back_while_somebody_writes(cluster: Clu
     cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     assert on(cluster, "ls -A /var/lib/kubeup/data/mysql-vm /var/lib/kubeup/db 2>/dev/null | wc -l").strip() == "0"
     cluster.verify_until_ok()
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_cut_off_anywhere_and_run_again(cluster: Cluster, step: str) -> None:
-    with Writer(cluster) as writer:
-        kill_at(cluster, step, "db.move", "vm", "--yes", seconds=0.2)
-        cluster.inv("db.move", "vm", "--yes")
-    assert writer.lost() == [] and cluster.plan() == []
-    cluster.inv("db.move", "vm", "--drop-old", "--yes")
-    cluster.inv("db.move", "cluster", "--yes")
-    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
-    assert writer.lost() == [] and cluster.plan() == []
 
 
 def test_the_machine_goes_away_while_rows_are_copied(cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kubeup import secrets
 from kubeup.state import PROJECT
-from tests.real.dbwork import Writer, kill_at, passwords, sql
+from tests.real.dbwork import Writer, passwords, sql
 from tests.real.harness import Cluster
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
@@ -38,22 +38,6 @@ def test_everybody_has_the_new_ones_and_nobody_the_old(cluster: Cluster, ever: l
     assert ENV.stat().st_mode & 0o777 == 0o600
     assert cluster.plan() == []
     cluster.verify_until_ok()
-
-
-@pytest.mark.parametrize("step", ["secrets/next", "db/passwords", "secrets/take", "deploy/db", "deploy/api", "db/old-passwords"])
-def test_cut_off_anywhere_it_goes_on(cluster: Cluster, ever: list[str], step: str) -> None:
-    number = cluster.add_product(f"before {step}")
-    kill_at(cluster, step, "db.rotate", seconds=0.15)
-    ever += passwords().values()
-    assert cluster.product(number)["name"] == f"before {step}"  # whatever runs, goes on running
-    if secrets.pending(ENV):
-        ran = cluster.inv("plan", code=3)
-        assert "a change of passwords was interrupted" in ran.err and "inv db.rotate" in ran.err
-    cluster.inv("db.rotate")
-    ever += passwords().values()
-    assert cluster.plan() == [] and not secrets.pending(ENV)
-    assert cluster.product(number)["name"] == f"before {step}"
-    cluster.add_product(f"after {step}")
 
 
 def test_changed_in_the_file_alone_it_is_carried_through(cluster: Cluster, ever: list[str]) -> None:
