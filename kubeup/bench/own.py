@@ -12,7 +12,6 @@ from kubeup.plan import Explained
 from kubeup.project import Project
 from kubeup.shell import write
 
-
 STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}  # minikube's answers within a second, Vagrant's takes five
 
 
