@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubeup import shell
 from kubeup.errors import KubeupError
 from kubeup.shell import Output
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kubeup.state import State
 
 CONNECT_SECONDS = 10
+UNREACHED = 255  # ssh(1)'s own exit status
 ANSWER_SECONDS = 60  # to greet, to agree on keys, to let in: a machine under load takes its time
 _remembering = threading.Lock()  # nodes are made side by side, their file is one
 
@@ -83,6 +85,21 @@ def get(reach: Reach, source: str, target: Path) -> None:
         connection.get(source, str(target))
 
 
+def feed(reach: Reach, source: Path, *command: str, root: bool = False, timeout: float = 1200) -> Output:
+    """Run a command on one node with a file as its standard input, and return what it left, whatever its exit status.
+
+    For what is large: OpenSSH's own client encrypts many times as fast as paramiko, and nothing has to lie on the node meanwhile.
+    Raises KubeupError where the node can't be reached.
+    """
+    words = ["sudo", "-n", *command] if root and reach.user != "root" else list(command)
+    with source.open("rb") as file:
+        output = shell.read(*reach.argv(*words), stdin=file.fileno(), ok=None, timeout=timeout)
+    if output.code == UNREACHED:
+        raise KubeupError(f"{reach.name} ({reach.address}) can't be reached by SSH", output.stderr.strip()[-500:] or "the connection was lost",
+                          "see whether the node runs: `inv status`; then run the same again")
+    return output
+
+
 def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, root: bool = False) -> dict[str, Output]:
     """Run a command on all nodes side by side. There is a result for every node: 255 where it can't be reached, as ssh(1) has it."""
 
@@ -90,7 +107,7 @@ def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, r
         try:
             return run(reach, *command, stdin=stdin, root=root)
         except KubeupError as error:
-            return Output(255, "", "\n".join(error.lines()))
+            return Output(UNREACHED, "", "\n".join(error.lines()))
 
     nodes = list(reaches)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kubeup import ssh, state, up
 from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
-from kubeup.images.load import REMOTE, LoadImage
+from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
 from kubeup.release.build import GoCompile, go_tool
@@ -90,8 +90,7 @@ def plain_ansible() -> dict[str, str]:
 
 def _images_by_hand(project: Project) -> None:
     for node in project.provider.nodes():
-        ssh.put(node, project.system_archive, REMOTE)
-        ssh.run(node, "ctr", "--namespace", "k8s.io", "images", "import", REMOTE, root=True, timeout=HOUR)
+        ssh.feed(node, project.system_archive, *IMPORT, root=True, timeout=HOUR)
         for image in project.images:
             LoadImage(image, (node,)).run(lambda line: None)
 

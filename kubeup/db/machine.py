@@ -26,7 +26,6 @@ VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
 NEEDED = ("docker.io", "docker-compose")
 PORT = 3306
 UID = "999"  # the image's user
-IMAGE_FILE = "/var/tmp/kubeup-db-image.tar"  # noqa: S108 - on the machine, written over a connection of ours
 PLACES = {"compose.yaml": 0o644, ".env": 0o600}
 # docker's own rules would drop what pods forward; the service needs neither them nor a bridge
 DAEMON = '{"iptables": false, "bridge": "none"}\n'
@@ -237,8 +236,7 @@ class BringImage:
 
     def run(self, log: Log) -> None:
         reach, image = self.machine.place.reach(), self.machine.image
-        ssh.put(reach, image.archive, IMAGE_FILE)
-        output = ssh.run(reach, "sh", "-c", 'docker load -q -i "$1"; end=$?; rm -f "$1"; exit $end', "load", IMAGE_FILE, root=True, timeout=1200)
+        output = ssh.feed(reach, image.archive, "docker", "load", "--quiet", root=True)
         if not output.ok or not ssh.run(reach, "docker", "image", "inspect", image.reference, root=True).ok:
             raise failed(self.machine, "did not take the database's image", output)
 

@@ -16,7 +16,7 @@ from kubeup.ssh import Reach
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 TAGS = 100_000  # podman lists 25 of a repository unless told
-REMOTE = "/var/tmp/kubeup-image.tar"  # noqa: S108 - on a node, written by root over a connection of ours
+IMPORT = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,8 @@ class LoadImage:
             list(pool.map(lambda node: self._one(node, log), self.nodes))
 
     def _one(self, node: Reach, log: Log) -> None:
-        target = f"{REMOTE}.{self.image.part}"
         log(f"to {node.name}")
-        ssh.put(node, self.image.archive, target)
-        output = ssh.run(node, "ctr", "--namespace", "k8s.io", "images", "import", target, root=True, timeout=600)
-        ssh.run(node, "rm", "-f", target)
+        output = ssh.feed(node, self.image.archive, *IMPORT, root=True)
         if not output.ok or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split():
             raise KubeupError(f"{self.image.reference} did not arrive on {node.name}", (output.stderr or output.stdout).strip()[-500:],
                               "look at the disk space of that node: `inv ssh.run 'df -h /var'`")

@@ -42,7 +42,7 @@ def inventory(made_of: Ingredients) -> dict[str, Any]:
     """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned node from an outdated one."""
     whole = _inventory(made_of)
     what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in SURROUNDINGS
-            and not key.startswith("ansible_")}
+            and not key.startswith(("ansible_", "mitogen_"))}
     hosts = {name: {key: value for key, value in row.items() if key.startswith("kubeup_")} for name, row in whole["nodes"]["hosts"].items()}
     whole["nodes"]["vars"]["kubeup_provision_digest"] = cache.digest(
         cache.tree_digest(ANSIBLE), made_of.release.identity(), repr(sorted(what.items())), repr(sorted(hosts.items())))
@@ -68,6 +68,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "ansible_ssh_private_key_file": str(reach[control.name].key),
         "ansible_ssh_common_args": f"-oUserKnownHostsFile='\"{made_of.state.known_hosts}\"' -oStrictHostKeyChecking=yes -oIdentitiesOnly=yes",
         "ansible_python_interpreter": "/usr/bin/python3",
+        "mitogen_ssh_compression": False,  # Kubernetes' programs go there: a network of machines takes them faster than zlib does
         "kubeup_cluster": settings.slug,
         "kubeup_context": f"kubeup-{settings.slug}",
         "kubeup_version": str(settings.software.kubernetes),

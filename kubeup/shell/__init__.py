@@ -40,10 +40,13 @@ class Output:
 
 
 def read(
-    *argv: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None,
+    *argv: str, stdin: str | bytes | int | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None,
     timeout: float = 60, ok: Iterable[int] | None = (0,),
 ) -> Output:
-    """Run a command that only looks. `ok` lists the accepted exit codes (None: any). Raises CommandError."""
+    """Run a command that only looks. `ok` lists the accepted exit codes (None: any); `stdin` may be the handle of an open file.
+
+    Raises CommandError.
+    """
     out, err = io.BytesIO(), io.BytesIO()
     code = processes.run(argv, out, err, stdin, env, cwd, timeout)
     output = Output(code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace"))

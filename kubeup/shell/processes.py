@@ -51,7 +51,7 @@ def which(name: str) -> str | None:
 
 
 def run(
-    argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | None,  # files, but io's classes are no typing.IO
+    argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | int | None,  # files, but io's classes are no typing.IO
     env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None,
 ) -> int:
     with on_record() as command:
