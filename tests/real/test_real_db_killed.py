@@ -56,7 +56,7 @@ def kill_server(container: str, step: str) -> None:
 def answers(cluster: Cluster) -> bool:
     """Whether each side's server answers, where that side is to run at all."""
     wanted = cluster.kubectl("get", "statefulset/mysql", "--ignore-not-found", "-o", "jsonpath={.spec.replicas}").strip()
-    there = "alive" in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", HEALTH, check=False)
+    there = "stands" in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", f"({HEALTH}) >/dev/null 2>&1 && echo stands", check=False)
     state = cluster.on(WORKER_2, "docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' kubeup-db 2>/dev/null", check=False).split()
     return (there or wanted in ("", "0")) and (state[:1] != ["running"] or state == ["running", "healthy"])
 

@@ -13,6 +13,8 @@ from kubeup.providers.local.disks import copy_disk
 from kubeup.ssh import Reach
 from kubeup.state import State
 
+# a container's monitor stays in the folder it was started from, and leaves a file named oom there when something in it runs out of memory
+ASIDE = "/run"
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 
 
@@ -97,7 +99,7 @@ class CreateNode:
                 labels = ("--label", f"{PROFILE}={self.node.profile}", "--label", f"{OURS}={self.node.ours}")
                 shell.write(*argv("volume", "create", *labels, volume), log=log)
         copy_disk(self.engine, self.node.disk, self.node.var, log)
-        shell.write(*self.node.argv(self.engine), log=log)
+        shell.write(*self.node.argv(self.engine), log=log, cwd=ASIDE)
         log("starting")
         admit(self.engine, self.node.name, self.reach, self.state)
 
@@ -113,7 +115,7 @@ class AdmitNode:
 
     def run(self, log: Log) -> None:
         if not shell.read(*self.engine.argv("exec", self.name, "true"), ok=None).ok:
-            shell.write(*self.engine.argv("start", self.name), log=log)
+            shell.write(*self.engine.argv("start", self.name), log=log, cwd=ASIDE)
         admit(self.engine, self.name, self.reach, self.state)
 
 
@@ -126,7 +128,7 @@ class StartNode:
         return (shell.shown(self.engine.argv("start", self.name)),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.engine.argv("start", self.name), log=log)
+        shell.write(*self.engine.argv("start", self.name), log=log, cwd=ASIDE)
         wait_for_sshd(self.engine, self.name)
 
 
