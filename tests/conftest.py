@@ -14,7 +14,7 @@ def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     if any(request.node.get_closest_marker(name) for name in STARTS_TOOLS):
         return
 
-    def refuse(argv: tuple[str, ...], *_: Any) -> int:
+    def refuse(argv: tuple[str, ...], *_: Any, **__: Any) -> int:
         raise AssertionError(f"this test starts `{' '.join(map(str, argv))}`: mark it with pytest.mark.real, or hand it recorded output")
 
     monkeypatch.setattr("kubeup.shell.processes.run", refuse)

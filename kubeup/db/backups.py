@@ -152,7 +152,7 @@ class Backup:
         with part.open("wb") as file, _one_moment(self.server) as moment:
             dumped.begun = moment.release
             shell.chain(self.server.dump(), COMPRESS, ask=f"{self.server.password()}\n".encode(), see=dumped.see, into=file.fileno(),
-                        timeout=HOUR * 12)
+                        timeout=HOUR * 12, alive=self.server.alive())
             os.fsync(file.fileno())
         dumped.require_whole()
         return About(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -76,11 +76,15 @@ def clear(server: Server) -> None:
     server.sql("".join(f"DROP DATABASE IF EXISTS {one};\n" for one in (NEW, OLD)))
 
 
-def load(server: Server, source: tuple[str, ...], ask: bytes = b"") -> None:
-    """Run the SQL that a command prints in the new schema. Raises KubeupError where it is not taken whole, CutOff where it did not come whole."""
-    dumped = backups.Dumped()
+def load(server: Server, source: tuple[str, ...], ask: bytes = b"", of: Server | None = None) -> None:
+    """Run the SQL that a command prints (a dump `of` another server) in the new schema.
+
+    Raises KubeupError where it is not taken whole, CutOff where it did not come whole.
+    """
+    dumped, both = backups.Dumped(), [one.alive() for one in (server, of) if one is not None]
     try:
-        shell.chain(source, server.load(NEW), ask=ask, head=f"{server.password()}\n".encode(), see=dumped.see, timeout=backups.HOUR * 12)
+        shell.chain(source, server.load(NEW), ask=ask, head=f"{server.password()}\n".encode(), see=dumped.see, timeout=backups.HOUR * 12,
+                    alive=lambda: all(alive() for alive in both))
     except CommandError as error:
         raise _unloaded(server, error, dumped.whole) from None
     dumped.require_whole()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from kubeup import secrets, shell
 from kubeup.errors import CommandError, KubeupError
@@ -32,10 +33,10 @@ SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.f
          + f'exec "$client" {OPTIONS} --user="$2" "$3"')
 # a machine that goes away must not hold up a copy for as long as TCP does
 PATIENCE = ("-oBatchMode=yes", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
-ROOT = "root"
+ROOT, CONTAINER = "root", "mysql"
 ERROR = re.compile(r"^ERROR (\d+) \((\w+)\)", re.MULTILINE)
 DENIED = 1045
-LATE, STOPPED = 124, 130  # codes of commands that were ended from here
+ASKED_WITHIN = 15.0  # seconds: for the question whether a server still runs
 AWAY = (2002, 2003, 2006, 2013)  # the client's own numbers: nobody listens, or not any more
 
 
@@ -44,6 +45,9 @@ class Door(Protocol):
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
         """The command line that runs a command in there, with this side's standard input."""
+
+    def runs_since(self, moment: datetime) -> bool:
+        """Whether the container that runs now did so at that moment already."""
 
     def __str__(self) -> str: ...
 
@@ -55,7 +59,14 @@ class Pod:
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
         self.kubectl.require_access()
-        return self.kubectl.argv("exec", "-it" if terminal else "-i", self.name, "-c", "mysql", "--", *command)
+        return self.kubectl.argv("exec", "-it" if terminal else "-i", self.name, "-c", CONTAINER, "--", *command)
+
+    def runs_since(self, moment: datetime) -> bool:
+        try:
+            pod = self.kubectl.json("get", "pod", self.name, f"--request-timeout={ASKED_WITHIN:g}s", timeout=ASKED_WITHIN + 5)
+        except KubeupError:
+            return False
+        return pod_runs_since(pod["status"], moment)
 
     def __str__(self) -> str:
         return f"pod {self.name}"
@@ -70,9 +81,20 @@ class Container:
     name: str
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
+        return self._docker("exec", "-it" if terminal else "-i", self.name, *command, terminal=terminal)
+
+    def runs_since(self, moment: datetime) -> bool:
+        argv = self._docker("inspect", "--format", "{{.State.Running}} {{.State.StartedAt}}", self.name)
+        try:
+            running, started = shell.read(*argv, timeout=ASKED_WITHIN).stdout.split()
+        except CommandError:
+            return False
+        return running == "true" and datetime.fromisoformat(started) <= moment
+
+    def _docker(self, *words: str, terminal: bool = False) -> tuple[str, ...]:
         reach = self.reach()
         sudo = () if reach.user == "root" else ("sudo", "-n")
-        line = reach.argv(*sudo, "docker", "exec", "-it" if terminal else "-i", self.name, *command)
+        line = reach.argv(*sudo, "docker", *words)
         return (line[0], *(("-t",) if terminal else ("-T",)), *PATIENCE, *line[1:])
 
     def __str__(self) -> str:
@@ -94,11 +116,20 @@ class Server:
     def password(self, user: str = ROOT) -> str:
         return secrets.password(self.env, "MYSQL_ROOT_PASSWORD" if user == ROOT else "MYSQL_PASSWORD")
 
+    def alive(self) -> shell.Alive:
+        """Tells whether the server still runs that runs now.
+
+        Without that its client may be waited for in vain: containerd does not always tell of a process that has ended with its
+        container, and nobody does of one whose machine has gone.
+        """
+        moment = datetime.now(UTC)
+        return lambda: self.door.runs_since(moment)
+
     def sql(self, text: str, database: str = "", user: str = ROOT, password: str | None = None, timeout: float = 120) -> str:
         """What SQL prints, columns parted by tabs. Raises SqlError with the server's words, which `text` is never part of."""
         stdin = f"{self.password(user) if password is None else password}\n{text}\n"
         argv = self.door.argv("sh", "-c", CLIENT, "client", user, database)
-        output = shell.read(*argv, ok=None, stdin=stdin, timeout=timeout)
+        output = shell.read(*argv, ok=None, stdin=stdin, timeout=timeout, alive=self.alive())
         if not output.ok:
             raise refusal(self, output.stderr or output.stdout)
         return output.stdout
@@ -138,6 +169,7 @@ class Client:
         self._server = server
         self._open = contextlib.ExitStack()
         self._talk: shell.Talk | None = None
+        self._alive: shell.Alive | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -149,11 +181,11 @@ class Client:
         """What the SQL prints. Raises SqlError."""
         mark = f"kubeup {uuid.uuid4()}"
         try:
-            lines = self._begun().say(f"{text.rstrip().removesuffix(';')};\nSELECT '{mark}';\n", mark, timeout)
+            lines = self._begun().say(f"{text.rstrip().removesuffix(';')};\nSELECT '{mark}';\n", mark, timeout, self._alive)
         except CommandError as error:
             self._talk = None
             self._open.close()
-            if error.status in (LATE, STOPPED):
+            if error.status in (shell.LATE, shell.LOST, shell.STOPPED):
                 raise
             raise refusal(self._server, error.stderr) from None
         return "".join(f"{line}\n" for line in lines)
@@ -162,6 +194,7 @@ class Client:
         if self._talk is None:
             server, mark = self._server, "kubeup listens"
             self._talk = self._open.enter_context(shell.talk(*server.door.argv("sh", "-c", CLIENT, "session", ROOT)))
+            self._alive = server.alive()
             self._talk.say(f"{server.password()}\nSELECT '{mark}';\n", mark)
         return self._talk
 
@@ -182,6 +215,16 @@ class SqlError(CommandError):
     def __init__(self, what: str, why: str, next: str, number: int) -> None:
         super().__init__(what, why, next)
         self.number = number
+
+
+def pod_runs_since(status: Mapping[str, Any], moment: datetime) -> bool:
+    """Whether the server's container in a pod was started before; a node that has gone leaves it as it was, and the pod not ready."""
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", []))
+    for one in status.get("containerStatuses", []):
+        if one["name"] == CONTAINER:
+            started = one["state"].get("running", {}).get("startedAt", "")
+            return bool(started) and datetime.fromisoformat(started) <= moment and (ready or not one["ready"])
+    return False
 
 
 def refusal(server: Server, said: str) -> SqlError:

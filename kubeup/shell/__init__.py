@@ -19,9 +19,12 @@ from typing import Any
 from kubeup.shell import processes
 from kubeup.shell.lines import Lines, Log
 from kubeup.shell.pipes import Talk, chain, talk
-from kubeup.shell.processes import KEPT_LINES, failed, missing, shown, signal_group, stop_all, which
+from kubeup.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which
 
-__all__ = ["Lines", "Log", "Output", "Talk", "become", "chain", "failed", "missing", "read", "shown", "stop_all", "stream", "talk", "which", "write"]
+__all__ = [
+    "LATE", "LOST", "STOPPED", "Alive", "Lines", "Log", "Output", "Talk", "become", "chain", "failed", "missing", "read", "shown",
+    "stop_all", "stream", "talk", "which", "write",
+]  # fmt: skip
 
 STREAM_SECONDS = 86400.0
 
@@ -41,14 +44,13 @@ class Output:
 
 def read(
     *argv: str, stdin: str | bytes | int | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None,
-    timeout: float = 60, ok: Iterable[int] | None = (0,),
+    timeout: float = 60, ok: Iterable[int] | None = (0,), alive: Alive | None = None,
 ) -> Output:
-    """Run a command that only looks. `ok` lists the accepted exit codes (None: any); `stdin` may be the handle of an open file.
-
-    Raises CommandError.
+    """Run a command that only looks. `ok` lists the accepted exit codes (None: any); `stdin` may be the handle of an open file; `alive` is
+    asked now and then, as long as the command lasts. Raises CommandError.
     """
     out, err = io.BytesIO(), io.BytesIO()
-    code = processes.run(argv, out, err, stdin, env, cwd, timeout)
+    code = processes.run(argv, out, err, stdin, env, cwd, timeout, alive=alive)
     output = Output(code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace"))
     if ok is not None and code not in ok:
         raise failed(argv, code, output.stderr or output.stdout)

@@ -10,23 +10,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from kubeup.errors import CommandError
+from kubeup.shell import processes
 from kubeup.shell.lines import Lines
-from kubeup.shell.processes import Started, failed, launch, on_record, shown, signal_group, time_limit
+from kubeup.shell.processes import Alive, Started, failed, launch, limited, on_record, signal_group
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
 
 
 def chain(
     source: tuple[str, ...], sink: tuple[str, ...], *, ask: bytes = b"", head: bytes = b"", see: Callable[[bytes], None] | None = None,
-    into: int | None = None, timeout: float = 3600,
+    into: int | None = None, timeout: float = 3600, alive: Alive | None = None,
 ) -> str:
     """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
 
     `ask` is what the source can read, and no end of it before its own: one far away ends there when this process is killed.
-    `head` comes before its output in the sink's input, `see` gets every piece of the output.
+    `head` comes before its output in the sink's input, `see` gets every piece of the output. `alive` is asked where nothing moves.
     Raises CommandError for the end that failed. Where both did: for the source, if the sink took all of it (what it got was cut
     off), else for the sink, whose end ended the source.
     """
@@ -42,15 +43,15 @@ def chain(
         close(out_write, in_read, ask_read)  # ours; the commands have their own
         with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
             os.write(ask_write, ask)
-        with time_limit(giving, timeout) as late, _ended_with(giving, taking):
-            whole = _pump(out_read, in_write, head, see)
+        moved = Moved()
+        with limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit, _ended_with(giving, taking):
+            whole = _pump(out_read, in_write, head, moved, see)
             close(out_read, in_write)
             giving.wait()
             taking.wait()
         if first.stopped.is_set() or second.stopped.is_set():
-            raise CommandError(f"{source[0]} was stopped", f"`{shown(source)}` was interrupted", "run the same again", code=130)
-        if late.is_set():
-            raise CommandError(f"{source[0]} took longer than {timeout:g} s", f"`{shown(source)}` was stopped", "run the same again", code=124)
+            raise processes.stopped(source)
+        limit.require(source)
     if giving.exit_code != 0 and whole:
         raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
     if taking.exit_code != 0 or not whole:
@@ -66,15 +67,28 @@ def _wide_pipe() -> tuple[int, int]:
     return read, write
 
 
-def _pump(source: int, sink: int, head: bytes, see: Callable[[bytes], None] | None) -> bool:
+@dataclass
+class Moved:
+    """How many bytes have come and gone."""
+
+    bytes: int = 0
+
+    def __call__(self) -> int:
+        return self.bytes
+
+
+def _pump(source: int, sink: int, head: bytes, moved: Moved, see: Callable[[bytes], None] | None) -> bool:
     """Hand on everything; False where the sink went away before all of it was taken."""
     piece = head
     try:
         while True:
             left = memoryview(piece)
             while left:
-                left = left[os.write(sink, left):]
+                written = os.write(sink, left)
+                moved.bytes += written
+                left = left[written:]
             piece = os.read(source, PIECE)
+            moved.bytes += len(piece)
             if not piece:
                 return True
             if see is not None:
@@ -116,28 +130,37 @@ class Talk:
     def __init__(self, argv: tuple[str, ...], command: Started, stdin: int, lines: queue.Queue[str | None], wrong: io.BytesIO) -> None:
         self._argv, self._command, self._stdin, self._lines, self._wrong = argv, command, stdin, lines, wrong
 
-    def say(self, text: str, until: str, timeout: float = 30) -> list[str]:
-        """The lines it prints after `text`, up to `until` and without that. Raises CommandError where it ends, or is silent, before."""
+    def say(self, text: str, until: str, timeout: float = 30, alive: Alive | None = None) -> list[str]:
+        """The lines it prints after `text`, up to `until` and without that. Raises CommandError where it ends, or is silent, before.
+
+        `alive` is asked where it says nothing for a while.
+        """
         end, told = time.monotonic() + timeout, list[str]()
         with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
             os.write(self._stdin, text.encode())
-        while (line := self._next(end, timeout)) != until:
+        while (line := self._next(end, timeout, alive)) != until:
             told.append(line)
         return told
 
-    def _next(self, end: float, timeout: float) -> str:
-        try:
-            line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            signal_group(self._command.process)
-            raise CommandError(f"{self._argv[0]} says nothing", f"`{shown(self._argv)}` took longer than {timeout:g} s", "run the same again",
-                               code=124) from None
+    def _next(self, end: float, timeout: float, alive: Alive | None) -> str:
+        line = self._heard(end, timeout, alive)
         if line is None:
             self._lines.put(None)
             if self._command.stopped.is_set():
-                raise CommandError(f"{self._argv[0]} was stopped", f"`{shown(self._argv)}` was interrupted", "run the same again", code=130)
+                raise processes.stopped(self._argv)
             raise failed(self._argv, 1, self._wrong.getvalue().decode(errors="replace"))
         return line
+
+    def _heard(self, end: float, timeout: float, alive: Alive | None) -> str | None:
+        while (left := end - time.monotonic()) > 0:
+            try:
+                return self._lines.get(timeout=left if alive is None else min(left, processes.SILENCE))
+            except queue.Empty:
+                if alive is not None and not alive():
+                    signal_group(self._command.process)
+                    raise processes.lost(self._argv) from None
+        signal_group(self._command.process)
+        raise processes.late(self._argv, timeout)
 
 
 @contextlib.contextmanager

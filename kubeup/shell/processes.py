@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,13 @@ from kubeup.errors import CommandError
 from kubeup.shell.lines import Lines
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+LATE, LOST, STOPPED = 124, 129, 130  # of a command that was ended from here: as timeout(1), SIGHUP and SIGINT have it
+SILENCE = 15.0  # seconds without a sign of life until somebody is asked for one
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
+
+
+Alive = Callable[[], bool]  # whether what a command talks to is still there; asked only when nothing was heard for a while
 
 
 @dataclass(eq=False)
@@ -52,20 +58,18 @@ def which(name: str) -> str | None:
 
 def run(
     argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | int | None,  # files, but io's classes are no typing.IO
-    env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None,
+    env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None, alive: Alive | None = None,
 ) -> int:
     with on_record() as command:
         process = launch(argv, out, err, b"" if stdin is None else stdin, env, cwd)
         command.begun(process)
-        with time_limit(process, timeout) as late:
+        with limited(process, timeout=timeout, alive=alive) as limit:
             if started is not None:
                 started(process)
             process.wait()
     if command.stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
-        raise CommandError(f"{argv[0]} was stopped", f"`{shown(argv)}` was interrupted", "run the same again", code=130)
-    if late.is_set():
-        raise CommandError(f"{argv[0]} took longer than {timeout:g} s", f"`{shown(argv)}` was stopped",
-                           "run the same again; see `inv doctor` when it repeats", code=124)
+        raise stopped(argv)
+    limit.require(argv)
     return int(process.exit_code)
 
 
@@ -99,25 +103,74 @@ def on_record() -> Iterator[Started]:
             running.discard(command)
 
 
+@dataclass(eq=False)
+class Limit:
+    """What commands are held to: their time, and that there is somebody left for them to talk to."""
+
+    seconds: float
+    alive: Alive | None = None
+    moved: Callable[[], int] = int  # a number that grows with whatever goes through them
+    late: bool = False
+    lost: bool = False
+
+    def broken(self, ended: threading.Event) -> bool:
+        """Waits for the end of the commands; True once they have to be ended before it."""
+        end, seen = time.monotonic() + self.seconds, self.moved()
+        while (left := end - time.monotonic()) > 0:
+            if ended.wait(left if self.alive is None else min(left, SILENCE)):
+                return False
+            now = self.moved()
+            self.lost = now == seen and self.alive is not None and not self.alive()
+            if self.lost:
+                return True
+            seen = now
+        self.late = True
+        return True
+
+    def require(self, argv: Iterable[str]) -> None:
+        """Raises CommandError for commands that were ended."""
+        if self.lost:
+            raise lost(argv)
+        if self.late:
+            raise late(argv, self.seconds)
+
+
 @contextlib.contextmanager
-def time_limit(process: Any, seconds: float) -> Iterator[threading.Event]:
-    """End a process that takes longer. The event tells that it did."""
-    late, ended = threading.Event(), threading.Event()
+def limited(*processes: Any, timeout: float, alive: Alive | None = None, moved: Callable[[], int] = int) -> Iterator[Limit]:
+    """End processes that take longer, or whose other side has gone. The limit tells that they were."""
+    limit, ended = Limit(timeout, alive, moved), threading.Event()
 
-    def too_late() -> None:
-        late.set()
-        signal_group(process)
+    def watch() -> None:
+        if not limit.broken(ended):
+            return
+        for process in processes:
+            signal_group(process)
         if not ended.wait(KILL_SECONDS):
-            signal_group(process, signal.SIGKILL)
+            for process in processes:
+                signal_group(process, signal.SIGKILL)
 
-    timer = threading.Timer(seconds, too_late)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
-        yield late
+        yield limit
     finally:
         ended.set()
-        timer.cancel()
+
+
+def stopped(argv: Iterable[str]) -> CommandError:
+    words = list(argv)
+    return CommandError(f"{words[0]} was stopped", f"`{shown(words)}` was interrupted", "run the same again", code=STOPPED)
+
+
+def late(argv: Iterable[str], seconds: float) -> CommandError:
+    words = list(argv)
+    return CommandError(f"{words[0]} took longer than {seconds:g} s", f"`{shown(words)}` was stopped",
+                        "run the same again; see `inv doctor` when it repeats", code=LATE)
+
+
+def lost(argv: Iterable[str]) -> CommandError:
+    words = list(argv)
+    return CommandError(f"{words[0]} hears nothing any more", f"what `{shown(words)}` talked to has gone",
+                        "run the same again once that is back: `inv status`", code=LOST)
 
 
 def _bufsize(sink: io.IOBase) -> int:

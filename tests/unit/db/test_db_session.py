@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from builders import error_of
 
-from kubeup.db.server import Server, SqlError
+from kubeup.db.server import Server, SqlError, pod_runs_since
 from kubeup.errors import CommandError
 
 pytestmark = pytest.mark.real
@@ -35,6 +36,9 @@ class Door:
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
         return ("env", f"PATH={self.folder}:/usr/bin:/bin", *command)
+
+    def runs_since(self, moment: datetime) -> bool:
+        return True
 
     def __str__(self) -> str:
         return "here"
@@ -86,3 +90,24 @@ def test_one_that_is_silent_is_called_late_not_away(server: Server) -> None:
         error = error_of(lambda: session.sql("SLOW", timeout=0.3))
         assert isinstance(error, CommandError) and not isinstance(error, SqlError) and error.status == 124
         assert session.sql("SHOW") == "SHOW;\n"
+
+
+BEGAN = datetime(2026, 11, 27, 13, 48, 36, tzinfo=UTC)
+
+
+def status(started: str, ready: bool = True, pod_ready: str = "True") -> dict[str, object]:
+    state = {"running": {"startedAt": started}} if started else {"terminated": {"exitCode": 137}}
+    return {"conditions": [{"type": "Ready", "status": pod_ready}], "containerStatuses": [{"name": "mysql", "ready": ready, "state": state}]}
+
+
+@pytest.mark.parametrize(("of", "runs"), [
+    (status("2026-11-27T13:48:36Z"), True),
+    (status("2026-11-27T13:48:37Z"), False),  # killed, and started again
+    (status("", ready=False, pod_ready="False"), False),
+    (status("2026-11-27T13:48:36Z", ready=False, pod_ready="False"), True),  # too busy to say that it is ready
+    (status("2026-11-27T13:48:36Z", ready=True, pod_ready="False"), False),  # its node has gone
+    ({}, False),
+])
+def test_whether_a_server_still_runs_is_read_from_its_pod(of: dict[str, object], runs: bool) -> None:
+    assert pod_runs_since(of, BEGAN) is runs
+    assert not pod_runs_since(of, BEGAN - timedelta(days=1))

@@ -292,5 +292,33 @@ def test_one_that_ends_or_is_silent_is_an_error_each_time(does: str, status: int
     with shell.talk("sh", "-c", does) as talk:
         for _ in range(2):
             error = error_of(talk.say, "anything\n", "heard", 0.3 if status == 124 else 10)
-            assert isinstance(error, CommandError) and error.status == status and why in error.why
+            assert isinstance(error, CommandError) and error.status == status and why in f"{error.what}: {error.why}"
             status, why = 1, ""
+
+
+@real
+@pytest.mark.parametrize("call", [
+    lambda alive: shell.read("sh", "-c", "sleep 60", alive=alive),
+    lambda alive: shell.chain(("echo", "one"), ("sh", "-c", "cat; exec sleep 60"), alive=alive),
+    lambda alive: shell.chain(("sh", "-c", "echo one; exec sleep 60"), ("cat",), alive=alive),
+    lambda alive: told_nothing(alive),
+])
+def test_nobody_is_waited_for_who_has_gone(call: Callable[[shell.Alive], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with kubectl, which does not end with the container that it has started a client in."""
+    monkeypatch.setattr(processes, "SILENCE", 0.1)
+    answers, began = iter((True, True, False)), time.monotonic()
+    error = error_of(call, lambda: next(answers))
+    assert isinstance(error, CommandError) and error.status == shell.LOST and "hears nothing any more" in error.what
+    assert next(answers, None) is None and 0.3 <= time.monotonic() - began < 10
+
+
+def told_nothing(alive: shell.Alive) -> None:
+    with shell.talk("sleep", "60") as talk:
+        talk.say("anything\n", "heard", 60, alive)
+
+
+@real
+def test_who_is_heard_is_not_asked_whether_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "SILENCE", 0.3)
+    steady = ("sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.1; done")
+    assert shell.chain(steady, ("cat",), alive=lambda: pytest.fail("it was asked")).split() == [str(number) for number in range(1, 11)]
