@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.db import server as servers
-from kubeup.db.server import CLIENT, ROOT, Server
+from kubeup.db.server import Server
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.plan import Log, Step
 from kubeup.state import write_private
@@ -24,7 +24,6 @@ PART = ".part-"
 PACKAGES = ("zstd",)
 COMPRESS = ("zstd", "--quiet", "--threads=0", "--stdout")
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
-HELD = "kubeup: held"
 REVISIONS = "alembic_version"
 HOUR = 3600.0
 
@@ -205,15 +204,13 @@ def _one_moment(server: Server) -> Iterator[Moment]:
     its transaction begins, and waits for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
     any more: see `kubeup.db.server.DUMP`.
     """
-    found = servers.tables(server, server.database)
-    counted = [one for one in found if one != REVISIONS]
-    asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""  # noqa: S608 - a constant
-    text = (f"SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\nSELECT 'version', VERSION();\n"
-            f"{asked}{servers.counting(counted)}SELECT '{HELD}';\n")
-    argv = server.door.argv("sh", "-c", CLIENT, "hold", ROOT, server.database)
     with contextlib.ExitStack() as held:
-        lines = held.enter_context(shell.talk(*argv)).say(f"{server.password()}\n{text}", HELD)
-        rows = [line.split("\t") for line in lines]
+        session = held.enter_context(server.session())
+        found = servers.tables(session, server.database)
+        counted = [one for one in found if one != REVISIONS]
+        asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""  # noqa: S608 - a constant
+        rows = session.rows("SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\n"
+                            f"SELECT 'version', VERSION();\n{asked}{servers.counting(counted)}", server.database)
         facts = dict(rows[: 2 if asked else 1])
         yield Moment(facts["version"], facts.get("revision", ""), servers.counted(rows[len(facts):]), held.close)
 

@@ -43,10 +43,10 @@ class Restore:
                 compare(found.rows, servers.count(server, NEW), self.file.name)
                 refuse_others(server)
                 exchange(server)
+                clear(server)
         except KubeupError:
             clear(self.server)
             raise
-        clear(self.server)
         log(servers.describe(found.rows))
 
 
