@@ -136,17 +136,22 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
     """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
+        _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
+    generated = secrets.plan(project.state.secrets)
+    if generated and any(one.app == "db" for one in facts.workloads):
+        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
+                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
+    return generated
+
+
+def _refuse_half_done(project: Project) -> None:
     if to := states.choices(project.state).get("copying", ""):
         raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
                       f"`inv db.move {to}` finishes it, `inv db.move {project.database_on}` takes it back")
     if secrets.pending(project.state.secrets):
         raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
                       "`inv db.rotate` finishes it; whatever runs, goes on running until then")
-    generated = secrets.plan(project.state.secrets)
-    if generated and any(one.app == "db" for one in facts.workloads):
-        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
-                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
-    return generated
 
 
 def push_steps(project: Project) -> list[Step]:
@@ -208,7 +213,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept"} if self.data else {"provider"}
+        gone = {"provider", "database", "machine", "kept", "copying"} if self.data else {"provider"}
         states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 

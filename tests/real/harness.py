@@ -208,14 +208,20 @@ class Tasks(ABC):
     def api(self) -> httpx.Client:
         return httpx.Client(base_url=f"http://{self.address}:31000", trust_env=False, timeout=20)
 
+    def asked(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self.api.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error}\n{self.looked()}") from None
+
     def add_product(self, name: str) -> int:
-        answer = self.api.post("/products", json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7})
-        assert answer.status_code == 201, answer.text
+        answer = self.asked("POST", "/products", json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7})
+        assert answer.status_code == 201, f"{answer.text}\n{self.looked()}"
         return int(answer.json()["id"])
 
     def product(self, number: int) -> dict[str, Any]:
-        answer = self.api.get(f"/products/{number}")
-        assert answer.status_code == 200, answer.text
+        answer = self.asked("GET", f"/products/{number}")
+        assert answer.status_code == 200, f"{answer.text}\n{self.looked()}"
         found: dict[str, Any] = answer.json()
         return found
 

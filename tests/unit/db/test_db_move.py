@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, by_id, error_of, settings, state, step
 
-from kubeup import database, moving, packages
+from kubeup import database, moving, packages, secrets, up
+from kubeup.cluster import ClusterFacts
 from kubeup.db import move
 from kubeup.db import server as servers
 from kubeup.db.machine import Found, Machine
 from kubeup.db.server import Server, Version
 from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.plan import plan_of
 from kubeup.project import Project
+from kubeup.providers.base import Machines
 from kubeup.state import State, change_choices, choices, write_private
 
 ALL = ["GRANT USAGE ON *.* TO `api`@`%`", "GRANT ALL PRIVILEGES ON `my\\_db`.* TO `api`@`%`"]
@@ -90,6 +93,21 @@ def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.M
     assert moving.plan(project, "vm").ids == ()
     assert "still has the data" in error_of(moving.plan, project, "cluster").what
     assert isinstance(error_of(moving.plan, project, "moon"), UsageError)
+
+
+@pytest.mark.parametrize("cut_off", ["a move of the database", "a change of passwords"])
+def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_it(project: Project, cut_off: str) -> None:
+    if cut_off == "a move of the database":
+        change_choices(project.state, {"copying": "vm"})
+    else:
+        secrets.AddNext(project.state.secrets).run(print)
+    database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
+    refused = error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
+    assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"
+    assert up.password_steps(project, ClusterFacts(Machines())) == []  # gone, or asleep
+    assert up.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:])) == []
+    change_choices(project.state, {"database": "vm"})
+    assert isinstance(error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
