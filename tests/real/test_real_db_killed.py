@@ -101,7 +101,7 @@ def finished(standing: Cluster) -> Iterator[None]:
 
 def test_a_rotation_that_was_cut_off_goes_on_in_another_cluster(cluster: Cluster, ever: list[str], finished: None) -> None:
     number = cluster.add_product("before all of it went")
-    kill_at(cluster, "deploy/db", "db.rotate", seconds=0.1)  # the database has the new ones, and the earlier ones beside them
+    kill_at(cluster, "db/passwords", "db.rotate", seconds=0.8)  # while the database gets the new ones, and keeps the earlier beside them
     ever += passwords().values()
     cluster.inv("down", "--yes")
     assert "`inv db.rotate` finishes it" in cluster.inv("up", "--yes", code=3).err  # it is up, and this is left to do
