@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from kubeup import secrets, shell
 from kubeup.errors import CommandError, KubeupError
+from kubeup.facts.kubernetes import left_alone
 from kubeup.kube import Kubectl
 from kubeup.ssh import Reach
 
@@ -218,12 +219,11 @@ class SqlError(CommandError):
 
 
 def pod_runs_since(status: Mapping[str, Any], moment: datetime) -> bool:
-    """Whether the server's container in a pod was started before; a node that has gone leaves it as it was, and the pod not ready."""
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", []))
+    """Whether the server's container in a pod was started before, and its node is still there."""
     for one in status.get("containerStatuses", []):
         if one["name"] == CONTAINER:
             started = one["state"].get("running", {}).get("startedAt", "")
-            return bool(started) and datetime.fromisoformat(started) <= moment and (ready or not one["ready"])
+            return bool(started) and datetime.fromisoformat(started) <= moment and not left_alone(status)
     return False
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kubeup.deploy.overlay import MANAGED
 from kubeup.errors import KubeupError
-from kubeup.facts.kubernetes import KubePod, newest, own_end, pods, told_since, workloads
+from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, told_since, workloads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
@@ -67,6 +67,9 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
             return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")
+    if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):  # a node that has just come back has told of its pods by then
+        return Trouble(f"{pod.name} is on {pod.node}, which has gone", "nothing was heard of that node for a while",
+                       "bring it back: `inv cluster.start`; then run the same again")
     return None
 
 

@@ -146,6 +146,16 @@ def pods(items: Iterable[dict[str, Any]]) -> tuple[KubePod, ...]:
     return tuple(_pod(item) for item in items)
 
 
+def left_alone(status: Mapping[str, Any]) -> bool:
+    """Whether a pod's node has gone, by the pod's status.
+
+    The control plane then says that the pod is not ready, and leaves what the kubelet had last said of its containers.
+    """
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", []))
+    rows = status.get("containerStatuses", [])
+    return bool(rows) and not ready and all(one["ready"] for one in rows)
+
+
 def claims(items: Iterable[dict[str, Any]]) -> tuple[KubeClaim, ...]:
     return tuple(KubeClaim(item["metadata"]["name"], item.get("status", {}).get("phase", ""), item["spec"].get("volumeName", ""),
                            item.get("status", {}).get("capacity", {}).get("storage", "")) for item in items)

@@ -272,3 +272,14 @@ def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wron
 def test_waiting_ends_where_it_is_in_vain() -> None:
     error = error_of(watch.until_standing, Answering(), "api", {}, 60.0, lambda line: None, lambda: True)
     assert (error.what, error.why) == ("no longer waited for api", "another step failed")
+
+
+def test_a_pod_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
+    """As the control plane tells of it forty seconds after the node's last word: the pod is not ready, its containers still are."""
+    for row in pod["status"]["conditions"]:
+        row["status"] = "False" if row["type"] == "Ready" else row["status"]
+    assert all(row["ready"] for row in pod["status"]["containerStatuses"])
+    watched = seen(pod)
+    assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
+    found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
+    assert found is not None and found.what.endswith(f"is on {pod['spec']['nodeName']}, which has gone") and "inv cluster.start" in found.next
