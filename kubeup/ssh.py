@@ -88,7 +88,7 @@ def get(reach: Reach, source: str, target: Path) -> None:
 def feed(reach: Reach, source: Path, *command: str, root: bool = False, timeout: float = 1200) -> Output:
     """Run a command on one node with a file as its standard input, and return what it left, whatever its exit status.
 
-    For what is large: OpenSSH's own client encrypts many times as fast as paramiko, and nothing has to lie on the node meanwhile.
+    For what is large: nothing has to lie on the node meanwhile, and OpenSSH's own client encrypts beside this process, not in it.
     Raises KubeupError where the node can't be reached.
     """
     words = ["sudo", "-n", *command] if root and reach.user != "root" else list(command)

@@ -120,7 +120,7 @@ class Limit:
             if ended.wait(left if self.alive is None else min(left, SILENCE)):
                 return False
             now = self.moved()
-            self.lost = now == seen and self.alive is not None and not self.alive()
+            self.lost = now == seen and self.alive is not None and not self.alive() and not ended.is_set()  # asking takes its time
             if self.lost:
                 return True
             seen = now
