@@ -19,6 +19,7 @@ IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageN
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
+NEEDS = {"api": "db"}  # an application that is not ready without another one
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Trouble:
 
 @dataclass
 class Watched:
-    """The pods of one application, as events tell of them."""
+    """The pods of one application, and of the one that it needs, as events tell of them."""
 
+    app: str
     since: float
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -45,14 +47,24 @@ class Watched:
             self.pods[name] = event["object"]
 
     def trouble(self, now: float) -> Trouble | None:
-        return first_trouble(self.pods.values(), now - self.since)
+        return first_trouble(self.app, self.pods.values(), now - self.since)
+
+    def own(self) -> list[dict[str, Any]]:
+        return [raw for raw, pod in _with_facts(self.pods.values()) if pod.app == self.app]
 
 
-def first_trouble(items: Iterable[dict[str, Any]], waited: float) -> Trouble | None:
-    """What is wrong with the first of some pods that waiting won't mend; `waited` in seconds."""
-    items = list(items)
-    found = (trouble(pod, raw, waited) for raw, pod in zip(items, pods(items), strict=True) if not pod.deleting)
+def first_trouble(app: str, items: Iterable[dict[str, Any]], waited: float) -> Trouble | None:
+    """What is wrong with the first of some pods that waiting for `app` won't mend; `waited` in seconds.
+
+    Of pods that it needs only that their node has gone: whoever waits for them tells of the rest.
+    """
+    found = ((trouble if pod.app == app else gone)(pod, raw, waited) for raw, pod in _with_facts(items) if not pod.deleting)
     return next(filter(None, found), None)
+
+
+def _with_facts(items: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], KubePod]]:
+    items = list(items)
+    return list(zip(items, pods(items), strict=True))
 
 
 def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
@@ -67,6 +79,11 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
             return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")
+    return gone(pod, raw, waited)
+
+
+def gone(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
+    """Whether a pod's node has gone; `waited` in seconds."""
     if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):  # a node that has just come back has told of its pods by then
         return Trouble(f"{pod.name} is on {pod.node}, which has gone", "nothing was heard of that node for a while",
                        "bring it back: `inv cluster.start`; then run the same again")
@@ -102,9 +119,9 @@ def until_standing(
 
     `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
     """
-    watched, began = Watched(time.monotonic()), time.monotonic()
+    watched, began = Watched(app, time.monotonic()), time.monotonic()
     found: list[Trouble] = []
-    complete, where = False, ("-l", f"app={app}")
+    complete, own, needed = False, ("-l", f"app={app}"), ("-l", f"app in ({app},{NEEDS.get(app, app)})")
 
     def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
@@ -112,16 +129,16 @@ def until_standing(
             watched.take(event)
             log(told(watched))
         waited = time.monotonic() - watched.since
-        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, where, waited)):
+        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, app, needed, waited)):
             found.append(now_wrong)
         if found or stopped():
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
-        complete = standing(watched.pods.values(), boots) and all_standing(kubectl, where, boots)
+        complete = standing(watched.own(), boots) and all_standing(kubectl, own, boots)
         return complete or time.monotonic() - began > seconds
 
     while not complete and not found and not stopped() and time.monotonic() - began < seconds:
-        kubectl.watch("pods", *where, each=each, tick=TICK)  # the API server ends a watch now and then
+        kubectl.watch("pods", *needed, each=each, tick=TICK)  # the API server ends a watch now and then
     if found:
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
@@ -139,9 +156,9 @@ def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, d
     return bool(rolled) and all(one.standing for one in rolled) and standing((item for item in items if item["kind"] == "Pod"), boots)
 
 
-def newest_trouble(kubectl: Kubectl, where: tuple[str, ...], waited: float) -> Trouble | None:
+def newest_trouble(kubectl: Kubectl, app: str, where: tuple[str, ...], waited: float) -> Trouble | None:
     """What is wrong with a pod of the newest template; an older one's trouble is what the rollout may be about to mend."""
-    return first_trouble(newest(_read(kubectl, where)), waited)
+    return first_trouble(app, newest(_read(kubectl, where)), waited)
 
 
 def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -160,7 +177,7 @@ def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> 
 def told(watched: Watched) -> str:
     """The pods in one line, for progress."""
     rows = []
-    for pod in pods(watched.pods.values()):
+    for pod in pods(watched.own()):
         state = "ready" if pod.ready else next((reason for reason, _ in pod.waiting), pod.phase.lower())
         rows.append(f"{pod.name} {'ending' if pod.deleting else state}")
     return ", ".join(sorted(rows))

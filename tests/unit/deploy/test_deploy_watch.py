@@ -35,15 +35,15 @@ def not_ready(pod: Pod, state: dict[str, Any], restarts: int = 0, last: dict[str
     return pod
 
 
-def seen(*pods: Pod) -> Watched:
-    watched = Watched(since=100.0)
+def seen(*pods: Pod, app: str = "api") -> Watched:
+    watched = Watched(app, since=100.0)
     for one in pods:
         watched.take({"type": "ADDED", "object": one})
     return watched
 
 
 def standing(watched: Watched) -> bool:
-    return watch.standing(watched.pods.values(), {})
+    return watch.standing(watched.own(), {})
 
 
 def told(pod: Pod, at: float = 101.0) -> Trouble:
@@ -69,7 +69,9 @@ def test_an_image_that_can_not_be_had(pod: Pod, reason: str) -> None:
 
 
 def test_a_real_pull_error() -> None:
-    assert "connection refused" in told(json.loads(recorded("deploy/pod_pull_error.json"))).why
+    pod = json.loads(recorded("deploy/pod_pull_error.json"))
+    found = seen(pod, app=pod["metadata"]["labels"].get("app", "")).trouble(101.0)
+    assert found is not None and "connection refused" in found.why
 
 
 def test_a_secret_that_is_missing(pod: Pod) -> None:
@@ -245,19 +247,19 @@ def broken(pod: Pod, name: str = "") -> Pod:
 
 
 def test_trouble_of_an_older_template_may_be_what_the_rollout_mends(pod: Pod) -> None:
-    assert watch.newest_trouble(rolled(broken(pod)), ("-l", "app=api"), 1.0) is None
+    assert watch.newest_trouble(rolled(broken(pod)), "api", ("-l", "app=api"), 1.0) is None
 
 
 def test_trouble_of_the_newest_template(pod: Pod) -> None:
     answering = rolled(broken(copy.deepcopy(pod)))
     newer = broken(pod, "api-new")
     items = [*json.loads(vars(answering)["text"])["items"], newer]
-    found = watch.newest_trouble(Answering(*items), ("-l", "app=api"), 1.0)
+    found = watch.newest_trouble(Answering(*items), "api", ("-l", "app=api"), 1.0)
     assert found is not None and found.why == "ErrImagePull: not found"
 
 
 def test_a_template_that_its_controller_has_not_seen_has_no_pods(pod: Pod) -> None:
-    assert watch.newest_trouble(rolled(broken(pod, "api-new"), observedGeneration=1), ("-l", "app=api"), 1.0) is None
+    assert watch.newest_trouble(rolled(broken(pod, "api-new"), observedGeneration=1), "api", ("-l", "app=api"), 1.0) is None
 
 
 @pytest.mark.parametrize(("revision", "wrong"), [("mysql-1", False), ("mysql-2", True)])
@@ -266,7 +268,7 @@ def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wron
     stateful = {"kind": "StatefulSet", "metadata": {"name": "mysql", "generation": 3}, "status": status}
     one = broken(pod)
     one["metadata"]["labels"]["controller-revision-hash"] = revision
-    assert bool(watch.newest_trouble(Answering(stateful, one), ("-l", "app=api"), 1.0)) is wrong
+    assert bool(watch.newest_trouble(Answering(stateful, one), "api", ("-l", "app=api"), 1.0)) is wrong
 
 
 def test_waiting_ends_where_it_is_in_vain() -> None:
@@ -283,3 +285,23 @@ def test_a_pod_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
     assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
     found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
     assert found is not None and found.what.endswith(f"is on {pod['spec']['nodeName']}, which has gone") and "inv cluster.start" in found.next
+
+
+def test_a_pod_that_needs_another_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
+    """The API is not ready without its database, which stays on the node that holds its data."""
+    database = next(item for item in json.loads(recorded("facts/kubectl_pods.json"))["items"] if item["metadata"]["labels"]["app"] == "db")
+    waiting = not_ready(pod, {"running": {"startedAt": "2026-11-23T21:31:42Z"}})
+    watched = seen(waiting, database)
+    assert watched.trouble(400.0) is None
+    assert not standing(watched), "a database that is ready is not the API"
+    assert "mysql-0" not in watch.told(watched)
+    for row in database["status"]["conditions"]:
+        row["status"] = "False" if row["type"] == "Ready" else row["status"]
+    found = watched.trouble(400.0)
+    assert found is not None and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which has gone"
+
+
+def test_other_troubles_of_what_a_pod_needs_are_told_by_whoever_waits_for_that(pod: Pod) -> None:
+    database = next(item for item in json.loads(recorded("facts/kubectl_pods.json"))["items"] if item["metadata"]["labels"]["app"] == "db")
+    broken_image = not_ready(database, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
+    assert seen(pod, broken_image).trouble(400.0) is None
