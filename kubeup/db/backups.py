@@ -8,7 +8,8 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kubeup import cache, shell
@@ -25,6 +26,7 @@ PACKAGES = ("zstd",)
 COMPRESS = ("zstd", "--quiet", "--threads=0", "--stdout")
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
 REVISIONS = "alembic_version"
+SNAPSHOT = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION WITH CONSISTENT SNAPSHOT;\n"
 HOUR = 3600.0
 
 
@@ -149,13 +151,14 @@ class Backup:
     def _written(self, part: Path) -> About:
         dumped = Dumped()
         with part.open("wb") as file, _one_moment(self.server) as moment:
-            dumped.begun = moment.release
+            dumped.begun = moment.let_go
             shell.chain(self.server.dump(), COMPRESS, ask=f"{self.server.password()}\n".encode(), see=dumped.see, into=file.fileno(),
                         timeout=HOUR * 12, alive=self.server.alive())
             os.fsync(file.fileno())
-        dumped.require_whole()
+            dumped.require_whole()
+            rows = moment.rows()
         return About(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                     self.profile, self.server.database, moment.version, moment.revision, moment.rows)
+                     self.profile, self.server.database, moment.version, moment.revision, rows)
 
 
 class CutOff(KubeupError):
@@ -188,31 +191,41 @@ class Dumped:
 
 @dataclass
 class Moment:
-    """The version, revision and row counts of the moment that is held."""
+    """The version, revision and row counts of the moment that is held, by a session whose transaction began in it."""
 
+    session: Server
     version: str
     revision: str
-    rows: dict[str, int]
-    release: Callable[[], None]
+    tables: list[str]
+    workers: ThreadPoolExecutor
+    counts: list[Future[list[list[str]]]] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        """Let writes go on, and begin to count: no row that is written from now on is seen."""
+        asked = f"UNLOCK TABLES;\n{servers.counting(self.tables)}"
+        self.counts = [self.workers.submit(self.session.rows, asked, self.session.database, HOUR * 12)]
+
+    def rows(self) -> dict[str, int]:
+        """The number of rows of each table, once all are counted."""
+        return servers.counted(row for one in self.counts for row in one.result())
 
 
 @contextlib.contextmanager
 def _one_moment(server: Server) -> Iterator[Moment]:
-    """Hold all writes until `release` is called, at the latest to the end of the block: what is counted is then what is dumped.
+    """Hold all writes until `let_go` is called, at the latest to the end of the block: what is counted is then what is dumped.
 
+    Counting reads every row. It goes on beside the dump, in a transaction that began in the same moment as the dump's.
     The server lets go by itself when this process ends, or after a minute. LOCK TABLES would not do: mysqldump flushes tables before
     its transaction begins, and waits for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
     any more: see `kubeup.db.server.DUMP`.
     """
-    with contextlib.ExitStack() as held:
-        session = held.enter_context(server.session())
+    with ThreadPoolExecutor(1) as workers, server.session() as session:
         found = servers.tables(session, server.database)
-        counted = [one for one in found if one != REVISIONS]
         asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""  # noqa: S608 - a constant
-        rows = session.rows("SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\n"
-                            f"SELECT 'version', VERSION();\n{asked}{servers.counting(counted)}", server.database)
-        facts = dict(rows[: 2 if asked else 1])
-        yield Moment(facts["version"], facts.get("revision", ""), servers.counted(rows[len(facts):]), held.close)
+        facts = dict(session.rows("SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\n"
+                                  f"SELECT 'version', VERSION();\n{asked}{SNAPSHOT}", server.database))
+        counted = [one for one in found if one != REVISIONS]
+        yield Moment(session, facts["version"], facts.get("revision", ""), counted, workers)
 
 
 @contextlib.contextmanager
