@@ -21,7 +21,12 @@ from kubeup.ssh import Reach
 PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one is read
 FIND = '{name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}; '
 OPTIONS = "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 --max-allowed-packet=1G"
-CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f'exec "$client" {OPTIONS} -N -B -n --user="$1" ${{2:+"$2"}}'
+BATCH = f'"$client" {OPTIONS} -N -B -n --user="$1" ${{2:+"$2"}}'
+CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f"exec {BATCH}"
+# What a client that was refused something has not read is taken all the same: containerd waits for that to be read before it tells that
+# a command has ended, see `ExecIO.Attach` in its pkg/cri/io.
+DRAIN = "; code=$?; cat >/dev/null; exit $code"
+LOAD = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + BATCH + DRAIN
 # It ends when its input does: one whose reader was killed would wait with half a row, and everybody who changes or flushes its tables
 # would wait for it, and all others for those.
 DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump") + 'exec 3<&0; '
@@ -31,7 +36,7 @@ DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-d
 # for a person: the password waits in a file that is gone before the client starts
 LEAVE = 'umask 077; cat >"$1"'
 SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.format(name="client", first="mysql", second="mariadb")
-         + f'exec "$client" {OPTIONS} --user="$2" "$3"')
+         + f'set -- "$client" {OPTIONS} --user="$2" "$3"; ! test -t 0 || exec "$@"; "$@"{DRAIN}')
 # a machine that goes away must not hold up a copy for as long as TCP does
 PATIENCE = ("-oBatchMode=yes", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 ROOT, CONTAINER = "root", "mysql"
@@ -150,7 +155,7 @@ class Server:
 
     def load(self, schema: str) -> tuple[str, ...]:
         """The command that runs the SQL on its standard input, after the password, in a schema."""
-        return self.door.argv("sh", "-c", CLIENT, "load", ROOT, schema)
+        return self.door.argv("sh", "-c", LOAD, "load", ROOT, schema)
 
     def admits(self, user: str, password: str) -> bool:
         """Whether the server takes a password. Raises KubeupError where it can't be asked."""

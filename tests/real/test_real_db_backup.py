@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from kubeup.state import PROJECT
 from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
-from tests.real.harness import Cluster, mended, until
+from tests.real.harness import ROOT, Cluster, mended, until
 
 pytestmark = pytest.mark.real
 
@@ -76,6 +77,29 @@ def test_what_is_not_what_was_written_is_refused(cluster: Cluster, backup: Path,
     beside.unlink()
     assert "one.sql.zst.json is missing" in cluster.inv("db.restore", str(file), "--yes", code=3).err
     assert cluster.inv("db.restore", "none.sql.zst", "--yes", code=2).err.startswith("error: there is no backup")
+    assert sums(cluster) == before
+
+
+def refused_early() -> Iterator[bytes]:
+    """SQL whose first statement is refused, with more behind it than all buffers on the way to the server take."""
+    yield b"SELECT 1 FROM kubeup_nowhere;\n"
+    yield from (b"-- " + b"x" * 1000 + b"\n" for _ in range(60_000))
+    yield b"-- Dump completed\n"
+
+
+def test_what_the_server_refuses_at_once_ends_at_once(cluster: Cluster, backup: Path, tmp_path: Path) -> None:
+    """containerd does not tell of a command that has ended in a pod with its input half read, and kubectl waits for it for good."""
+    before, file = sums(cluster), tmp_path / "one.sql.zst"
+    content = subprocess.run(["zstd", "--quiet", "--stdout"], input=b"".join(refused_early()), capture_output=True, check=True).stdout
+    file.write_bytes(content)
+    about = json.loads(backup.with_name(f"{backup.name}.json").read_text())
+    more = {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    file.with_name(f"{file.name}.json").write_text(json.dumps({**about, **more}))
+    ran = cluster.inv("db.restore", str(file), "--yes", code=1, timeout=90)
+    assert "the data could not be loaded" in ran.err and "error 1146" in ran.err
+    shell = subprocess.run([ROOT / "inv", "db.shell"], env=cluster.environment, input=b"".join(refused_early()), capture_output=True,
+                           timeout=90, check=False)
+    assert shell.returncode == 1 and b"ERROR 1146" in shell.stderr
     assert sums(cluster) == before
 
 
