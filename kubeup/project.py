@@ -196,7 +196,7 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     from kubeup.settings import load as load_settings
 
     file = path or states.PROJECT / "config" / "settings.yaml"
-    loaded = load_settings(file, profile or None, tuple(sets), environ or os.environ, ("KUBEUP_SETTINGS",))
+    loaded = load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
