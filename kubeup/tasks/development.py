@@ -43,6 +43,7 @@ class Stage:
     tools: tuple[tuple[str, str], ...] = ()
     ready: Callable[[Log], None] | None = None
     release: bool = False  # needs the project's own kubectl
+    beside: bool = False  # waits for clusters more than it computes: goes beside those that are not so
 
 
 @dataclass
@@ -61,11 +62,12 @@ class Result:
 
 
 def stages(long: bool) -> tuple[Stage, ...]:
-    """What there is, in order; the last one goes beside the others."""
+    """What there is, in order."""
     api = (API_PYTHON, "-m", "pytest", "-q"), (sys.executable, "-m", "mypy", "--python-executable", API_PYTHON)
     ui = tuple(("npm", "--no-update-notifier", *words) for words in (("test",), ("run", "--silent", "lint"), ("run", "--silent", "types")))
     db = (*PYTEST, "apps/db/tests") if long else (*PYTEST, "apps/db/tests", "-k", QUICK_DB)
-    real = (*PYTEST, "tests/real") if long else (*PYTEST, "tests/real", "-m", "not long")
+    real = (*PYTEST, *(() if long else ("-m", "not long")))
+    folders = ("minikube", "vagrant")  # providers with tests of their own
     containers = (("podman", "podman"), ("buildah", "buildah"), ("mmdebstrap", "mmdebstrap"))
     return (
         Stage("unit", ((*PYTEST, "tests/unit"),), release=True),
@@ -73,7 +75,8 @@ def stages(long: bool) -> tuple[Stage, ...]:
         Stage("api", api, API, (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")), make_api_environment),
         Stage("ui", ui, UI, (("node", "nodejs"), ("npm", "npm")), install_ui_packages),
         Stage("db", (db,), tools=containers),
-        Stage("real", (real,), release=True),
+        Stage("real", ((*real, "tests/real", *(f"--ignore=tests/real/{one}" for one in folders)),), release=True, beside=True),
+        *(Stage(one, ((*real, f"tests/real/{one}"),), release=True, beside=True) for one in folders),
     )
 
 
@@ -82,8 +85,8 @@ def run_tests(long: bool, only: str) -> None:
     out, began = Report(), time.monotonic()
     chosen = choose(stages(long), only)
     prepare(chosen, out)
-    beside = [stage for stage in chosen if stage.name == "real"]
-    others = [stage for stage in chosen if stage.name != "real"]
+    beside = [stage for stage in chosen if stage.beside]
+    others = [stage for stage in chosen if not stage.beside]
     results = run_side_by_side((others, beside), out, live=len(chosen) == 1)
     show(results, out, time.monotonic() - began)
     if failed := [one.stage for one in results if not one.ok]:

@@ -105,7 +105,8 @@ def bench(c: Any, only: str = "", long: bool = False, profile: str = "", set: li
     out.data(figures) if json else benches.show(figures, out)
 
 
-@kubeup_task(help={"long": "also the tests that take many minutes", "only": "names of stages with commas between: unit, lint, api, ui, db, real"})
+@kubeup_task(help={"long": "also the tests that take many minutes",
+                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant"})
 def test(c: Any, long: bool = False, only: str = "") -> None:
     """Run all the tests that this machine can, the real ones included.
 
