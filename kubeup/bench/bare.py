@@ -7,9 +7,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from kubeup import ssh, state, up
+from kubeup import machine, ssh, state, up
 from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
@@ -37,7 +38,7 @@ def cluster(project: Project) -> Figure:
     """From no machine at all. Leaves the cluster of the last one behind."""
     name, profile = project.provider.name, ("--profile", project.settings.profile)
     timed(INV, "down", "--yes", *profile)
-    other = by_hand(project, application=False)
+    other = by_hand(_now(project), application=False)
     timed(INV, "down", "--yes", *profile)
     ours = timed(INV, f"cluster.{name}", "--yes", *profile)
     return Figure("cluster", ours, other, 0.7, f"`./inv cluster.{name}` from no machine against the same commands typed one after another")
@@ -47,10 +48,15 @@ def warm_up(project: Project) -> Figure:
     """From no machine at all, caches full. Leaves the cluster of the last `up` behind; data volumes are kept as `down` keeps them."""
     profile = ("--profile", project.settings.profile)
     timed(INV, "down", "--yes", *profile)
-    other = by_hand(project)
+    other = by_hand(_now(project))
     timed(INV, "down", "--yes", *profile)
     ours = timed(INV, "up", "--yes", *profile)
     return Figure("warm-up", ours, other, 0.7, "`./inv up` from nothing, caches full, against its steps typed one after another")
+
+
+def _now(project: Project) -> Project:
+    """The project on this machine as it is once its nodes have gone, and their network with them."""
+    return replace(project, host=replace(machine.observe(()), reachable=project.host.reachable))
 
 
 def by_hand(project: Project, application: bool = True) -> float:
