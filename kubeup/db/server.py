@@ -21,12 +21,13 @@ from kubeup.ssh import Reach
 PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one is read
 FIND = '{name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}; '
 OPTIONS = "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 --max-allowed-packet=1G"
+BEGIN = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb")
 BATCH = f'"$client" {OPTIONS} -N -B -n --user="$1" ${{2:+"$2"}}'
-CLIENT = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + f"exec {BATCH}"
+CLIENT = f"{BEGIN}exec {BATCH}"
 # What a client that was refused something has not read is taken all the same: containerd waits for that to be read before it tells that
 # a command has ended, see `ExecIO.Attach` in its pkg/cri/io.
 DRAIN = "; code=$?; cat >/dev/null; exit $code"
-LOAD = PASSWORD + FIND.format(name="client", first="mysql", second="mariadb") + BATCH + DRAIN
+LOAD = f"{BEGIN}{BATCH}{DRAIN}"
 # It ends when its input does: one whose reader was killed would wait with half a row, and everybody who changes or flushes its tables
 # would wait for it, and all others for those.
 DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump") + 'exec 3<&0; '
