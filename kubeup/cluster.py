@@ -56,10 +56,10 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
     where the question is about the images themselves.
     """
     with ThreadPoolExecutor(2) as pool:
-        looked = pool.submit(project.provider.observe)
         asked = pool.submit(_ask, project.kubectl)
+        looked = pool.submit(project.provider.observe, lambda boots: _vouched(asked.result(), boots))
         machines, items = looked.result(), asked.result()
-    found = None if items is None else nodes(item for item in items if item["kind"] == "Node")
+    found = None if items is None else _nodes(items)
     running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
     told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
@@ -73,6 +73,15 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
         unreachable, found or (), found is not None, tuple(one for one in known if one.namespace == "default"),
         frozenset(one.name for one in known if one.namespace == "kube-system"))
+
+
+def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
+    return nodes(item for item in items if item["kind"] == "Node")
+
+
+def _vouched(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
+    """Whether the API server calls every machine ready that runs since then. See `kubeup.providers.base.Vouching`."""
+    return boots.keys() <= {node.name for node in _nodes(items or ()) if _stands(node, boots)}
 
 
 def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:

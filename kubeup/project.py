@@ -121,7 +121,7 @@ class Project:
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when the nodes' machines run, looked at now."""
-        return self.provider.observe().boots
+        return self.provider.boots()
 
     @property
     def database_on(self) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from kubeup.errors import Refused, UsageError
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
 from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Own
+from kubeup.providers.base import Machines, Own, Vouching, nobody
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -34,6 +35,12 @@ class Bare(ABC):
 
     @abstractmethod
     def _reach(self, spec: NodeSpec) -> Reach: ...
+
+    @abstractmethod
+    def observe(self, vouched: Vouching = nobody) -> Machines: ...
+
+    def boots(self) -> Mapping[str, datetime]:
+        return self.observe().boots
 
     def nodes(self) -> tuple[Reach, ...]:
         return tuple(self._reach(spec) for spec in self.wanted())

@@ -5,7 +5,7 @@ A new provider is a module with a class of this shape and a line in PROVIDERS; n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -96,6 +96,15 @@ class Own:
         shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.timeout)
 
 
+# whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
+Vouching = Callable[[Mapping[str, datetime]], bool]
+
+
+def nobody(boots: Mapping[str, datetime]) -> bool:
+    """Kubernetes was not asked."""
+    return False
+
+
 class Provider(Protocol):
     """What a cluster stands on. Reading and planning never change anything."""
 
@@ -109,7 +118,12 @@ class Provider(Protocol):
     list_images: tuple[str, ...]  # the command that prints the images of a node, a line each
 
     def probe(self) -> Usable: ...
-    def observe(self) -> Machines: ...
+    def observe(self, vouched: Vouching = nobody) -> Machines:
+        """What there is of its machines. Those that are `vouched` for need no slow tool to be asked about them."""
+
+    def boots(self) -> Mapping[str, datetime]:
+        """Since when each of its machines runs that tells it."""
+
     def wanted(self) -> tuple[NodeSpec, ...]:
         """The nodes as they should be, the control plane first; an address that is not known yet is ''."""
 

@@ -14,7 +14,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Usable
+from kubeup.providers.base import Machines, Needed, NodeState, Usable, Vouching, nobody
 from kubeup.providers.local import disks, image, nodes
 from kubeup.providers.local.nodes import NodeContainer
 from kubeup.release import source
@@ -64,7 +64,7 @@ class Local(Bare):
         """Debian packages that this machine needs for it."""
         return (*self.engine.packages, "mmdebstrap", "openssh-client")
 
-    def observe(self) -> Machines:
+    def observe(self, vouched: Vouching = nobody) -> Machines:
         found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
         surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]

@@ -17,7 +17,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
@@ -86,7 +86,7 @@ class Vagrant(Bare):
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
                      root=self.settings.ssh.root)
 
-    def observe(self) -> Machines:
+    def observe(self, vouched: Vouching = nobody) -> Machines:
         wanted = self.settings.machines_list()
         known = self.tool.providers().get(self.chosen, frozenset())
         surplus = sorted(known - {spec.name for spec in wanted})

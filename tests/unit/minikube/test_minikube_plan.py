@@ -112,6 +112,21 @@ def test_nodes_that_are_containers_tell_since_when_they_run(make: Make, monkeypa
     assert asked == [("podman", "container", "inspect", "test-1.26-2nodes", "test-1.26-2nodes-m02")]
 
 
+def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, asked = access(make(*TWO)), list[bool]()
+    running = recorded("minikube/podman_inspect_two_running.rc0.json")
+    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(0, running, ""))
+    monkeypatch.setattr(Minikube, "_states", lambda self, *only: asked.append(True) or {})
+    seen = one.observe(lambda boots: set(boots) == {"test-1.26-2nodes", "test-1.26-2nodes-m02"})
+    assert seen.running and not asked and set(one.boots()) == set(seen.boots)
+    one.observe(lambda boots: False)
+    assert asked == [True]
+    running = running.replace('"Status": "running"', '"Status": "exited"', 1)  # for 40 s Kubernetes still calls it ready
+    one.observe(lambda boots: True)
+    assert asked == [True, True]
+
+
 def test_a_stopped_one_is_started(make: Make) -> None:
     one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
     step, = planned(one).values()

@@ -349,5 +349,5 @@ def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("kubeup.shell.read", nobody)
     assert not one.kubectl.answers()
-    monkeypatch.setattr(type(one.provider), "observe", lambda self: three("missing"))
+    monkeypatch.setattr(type(one.provider), "observe", lambda self, vouched: three("missing"))
     assert cluster.observe(one).answers is False
