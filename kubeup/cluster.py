@@ -57,7 +57,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
     """
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(_ask, project.kubectl)
-        looked = pool.submit(project.provider.observe, lambda boots: _vouched(asked.result(), boots))
+        looked = pool.submit(project.provider.observe, lambda boots: vouched(asked.result(), boots))
         machines, items = looked.result(), asked.result()
     found = None if items is None else _nodes(items)
     running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
@@ -79,7 +79,7 @@ def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
     return nodes(item for item in items if item["kind"] == "Node")
 
 
-def _vouched(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
+def vouched(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
     """Whether the API server calls every machine ready that runs since then. See `kubeup.providers.base.Vouching`."""
     return boots.keys() <= {node.name for node in _nodes(items or ()) if _stands(node, boots)}
 

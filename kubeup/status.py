@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from kubeup import database
+from kubeup import cluster, database
 from kubeup.facts.kubernetes import KubeClaim, KubeNode, KubePod, claims, nodes, pods
 from kubeup.project import Project
 from kubeup.providers.base import NodeState
@@ -31,17 +32,22 @@ class Status:
 def collect(project: Project) -> Status:
     with ThreadPoolExecutor(3) as pool:
         place = pool.submit(database.where, project)
-        machines = pool.submit(project.provider.observe)
-        answers = pool.submit(project.kubectl.answers)
-        found = project.kubectl.items("nodes,pods,persistentvolumeclaims", "--all-namespaces") if answers.result() else []
-    by_kind = {kind: [item for item in found if item["kind"] == kind] for kind in ("Node", "Pod", "PersistentVolumeClaim")}
+        asked = pool.submit(_ask, project)
+        machines = pool.submit(project.provider.observe, lambda boots: cluster.vouched(asked.result(), boots))
+    found = asked.result()
+    by_kind = {kind: [item for item in found or () if item["kind"] == kind] for kind in ("Node", "Pod", "PersistentVolumeClaim")}
     ports = project.settings.ports
     address = project.provider.nodes()[-1].address
     return Status(
         project.settings.profile, project.provider.name,
         f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
-        f"{project.images[0].what}; {place.result()}", machines.result().nodes, answers.result(), nodes(by_kind["Node"]), pods(by_kind["Pod"]),
+        f"{project.images[0].what}; {place.result()}", machines.result().nodes, found is not None, nodes(by_kind["Node"]), pods(by_kind["Pod"]),
         claims(by_kind["PersistentVolumeClaim"]), (("ui", f"http://{address}:{ports.ui}/"), ("api", f"http://{address}:{ports.api}/docs")))
+
+
+def _ask(project: Project) -> list[dict[str, Any]] | None:
+    """What the API server has; None where it does not answer."""
+    return project.kubectl.items("nodes,pods,persistentvolumeclaims", "--all-namespaces") if project.kubectl.answers() else None
 
 
 def show(status: Status, out: Report) -> None:
