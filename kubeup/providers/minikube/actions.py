@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ INSTALL = (
     'systemctl start kubeup-services'
 )
 METRICS, RESOLUTION = ("deployment", "metrics-server"), "--metric-resolution=15s"
+# as in ansible/roles/control_plane/files/coredns.yaml, which says why
+SHORT = ((r"(?m)^(\s*)ttl 30$", r"\1ttl 1"), (r"(?m)^(\s*)cache 30$", r"\1cache 30 {\n\1   success 9984 30 1\n\1   denial 9984 2\n\1}"))
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 CONFIGURATION = "/var/tmp/minikube/kubeadm.yaml"  # noqa: S108 - on the node: constants.KubeadmYamlPath
 START_SECONDS = 1800.0  # where base image, binaries and images have to be fetched first
@@ -172,6 +175,35 @@ class LookOften:
         if often != args:
             patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": often}]
             self.kubectl.write("-n", "kube-system", "patch", *METRICS, "--type=json", f"--patch={json.dumps(patch)}", log=log)
+
+
+@dataclass(frozen=True)
+class ForgetNames:
+    """Let CoreDNS keep an answer about the cluster's own names for a second or two: minikube's keeps it for 30.
+
+    An API that asks a moment before its database has an address is told so for half a minute, on a cluster with two CoreDNS
+    by one of them.
+    """
+
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        system = ("-n", "kube-system")
+        has = str(self.kubectl.json(*system, "get", "configmap", "coredns")["data"]["Corefile"])
+        wanted = forgetful(has)
+        if wanted == has:
+            return
+        self.kubectl.write(*system, "patch", "configmap", "coredns", "--type=merge", f"--patch={json.dumps({'data': {'Corefile': wanted}})}", log=log)
+        # it would find out by itself, within two minutes
+        self.kubectl.write(*system, "rollout", "restart", "deployment/coredns", log=log)
+        self.kubectl.write(*system, "rollout", "status", "deployment/coredns", "--timeout=90s", log=log)
+
+
+def forgetful(corefile: str) -> str:
+    """A Corefile whose usual lines about time are short; other lines stay as they are."""
+    for usual, short in SHORT:
+        corefile = re.sub(usual, short, corefile)
+    return corefile
 
 
 @dataclass(frozen=True)

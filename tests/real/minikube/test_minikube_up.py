@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.real.browsing import Visit, live_a_life
-from tests.real.harness import Ran, output
+from tests.real.harness import Ran, mended, output, until
 from tests.real.minikube.cluster import HOWTO, USERS, OnMinikube
 
 pytestmark = pytest.mark.real
@@ -69,6 +69,16 @@ def test_status_and_addons(cluster: OnMinikube) -> None:
     assert "metrics-server" in cluster.inv("cluster.addons", "--json").json  # what minikube says of it after a restart can't be relied on
     assert "minikube" in cluster.inv("cluster.status").out
     assert " ✔ provider     minikube: v1.36.0 at " in cluster.inv("doctor").out
+
+
+def test_a_name_that_was_not_there_is_found_soon(cluster: OnMinikube) -> None:
+    """minikube's own CoreDNS would keep for 30 s that it was not."""
+    ask = ("exec", "deploy/api", "--", "python", "-c", "import socket; print(socket.gethostbyname('late.default.svc.cluster.local'))")
+    assert "not known" in cluster.kubectl(*ask, check=False)
+    cluster.kubectl("create", "service", "clusterip", "late", "--tcp=80")
+    with mended(lambda: cluster.kubectl("delete", "service", "late")):
+        address = cluster.kubectl("get", "service", "late", "-o", "jsonpath={.spec.clusterIP}")
+        until(lambda: cluster.kubectl(*ask, check=False).strip() == address, "the name is known", 8)
 
 
 def test_an_image_is_loaded_on_every_node_that_lacks_it(cluster: OnMinikube) -> None:

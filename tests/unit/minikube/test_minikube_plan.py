@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from builders import SANDBOX, by_id, commands, error_of, recorded, settings, state
 
 from kubeup.errors import Refused
@@ -15,7 +17,7 @@ from kubeup.providers.base import Machines, Needed
 from kubeup.providers.minikube import Minikube, actions, reading
 from kubeup.providers.minikube.actions import Tool
 from kubeup.shell import Output
-from kubeup.state import write_private
+from kubeup.state import PROJECT, write_private
 
 KEYS = "provider: minikube\nminikube: {container_runtime: containerd}"
 TWO = ("profiles_two_running.rc0.json", "status_two_running.rc0.json")
@@ -231,6 +233,17 @@ def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: p
     assert "the database's data included" in one.destroy(data=True)[0].loses
     one.host = replace(SANDBOX, root=False)
     assert commands(one.destroy(data=False))[1] == "sudo -n podman network rm test-1.26-2nodes"
+
+
+def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
+    usual = recorded("minikube/corefile.txt")
+    short = actions.forgetful(usual)
+    changed = difflib.unified_diff(usual.splitlines(), short.splitlines(), n=0, lineterm="")
+    assert [line for line in changed if line[0] in "+-"][2:] == [
+        "-       ttl 30", "+       ttl 1", "-    cache 30", "+    cache 30 {", "+       success 9984 30 1", "+       denial 9984 2", "+    }"]
+    assert actions.forgetful(short) == short
+    assert yaml.safe_load(Path(PROJECT, "ansible/roles/control_plane/files/coredns.yaml").read_text())["data"]["Corefile"] == actions.forgetful(
+        usual.replace("    log\n", "").replace("    hosts {\n       192.168.49.1 host.minikube.internal\n       fallthrough\n    }\n", ""))
 
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:
