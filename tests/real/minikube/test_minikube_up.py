@@ -73,7 +73,7 @@ def test_status_and_addons(cluster: OnMinikube) -> None:
 
 def test_a_name_that_was_not_there_is_found_soon(cluster: OnMinikube) -> None:
     """minikube's own CoreDNS would keep for 30 s that it was not."""
-    ask = ("exec", "deploy/api", "--", "python", "-c", "import socket; print(socket.gethostbyname('late.default.svc.cluster.local'))")
+    ask = ("exec", "deploy/api", "--", "python3", "-c", "import socket; print(socket.gethostbyname('late.default.svc.cluster.local'))")
     assert "not known" in cluster.kubectl(*ask, check=False)
     cluster.kubectl("create", "service", "clusterip", "late", "--tcp=80")
     with mended(lambda: cluster.kubectl("delete", "service", "late")):
