@@ -33,8 +33,8 @@ def test_stop_and_start_keep_everything(cluster: Cluster) -> None:
     cluster.inv("cluster.start")
     assert cluster.ready_nodes() == set(NODES)
     assert cluster.containers() == before
-    # started, not provisioned anew: only machines, and the wait for them
-    assert steps_since(cluster, row) == {*(f"node/{name}" for name in NODES), "cluster/answers"}
+    # started, not provisioned anew: only machines, and the waits for them and for their network
+    assert steps_since(cluster, row) == {*(f"node/{name}" for name in NODES), "cluster/answers", "cluster/network"}
     cluster.verify_until_ok()
     assert cluster.product(number)["name"] == "kept over a stop"
     assert "Nothing to do." in cluster.inv("cluster.start").out
