@@ -226,13 +226,14 @@ def remove(c: Any, name: str, profile: str = "", set: list[str] = [], yes: bool 
     carry_out(project, plan_of(cluster.remove(project, name)), out, "cluster.remove", dry=dry, yes=yes, commands=commands)
 
 
-@kubeup_task(help={"check": "let Ansible tell what it would change", "limit": "only these nodes",
-                   "tags": "only these roles", "verbose": "Ansible's -v, 0 to 4"})
+@kubeup_task(incrementable=["verbose"],
+             help={"check": "let Ansible tell what it would change", "limit": "only these nodes",
+                   "tags": "only these roles", "verbose": "as Ansible's: -v to -vvvv"})
 def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = False, limit: str = "", tags: str = "",  # noqa: B006
               verbose: int = 0, dry: bool = False) -> None:
     """Run the Ansible play on the nodes again, also where nothing seems to be missing.
 
-    Example: inv cluster.provision --limit dev-worker-1 --verbose 2
+    Example: inv cluster.provision --limit dev-worker-1 -vv
     """
     from kubeup import cluster
     from kubeup.plan import plan_of

@@ -33,3 +33,9 @@ def test_its_example_is_understood(name: str) -> None:
 def test_a_word_that_no_task_takes_is_not() -> None:
     with pytest.raises(Exception, match="No idea"):
         Parser(contexts=namespace.to_contexts()).parse_argv(["status", "everything"])
+
+
+@pytest.mark.parametrize(("words", "level"), [([], 0), (["-v"], 1), (["-vvv"], 3), (["-v", "--check", "-v"], 2)])
+def test_a_play_is_made_verbose_as_ansible_is(words: list[str], level: int) -> None:
+    parsed = Parser(contexts=namespace.to_contexts()).parse_argv(["cluster.provision", *words])[0]
+    assert parsed.as_kwargs["verbose"] == level
