@@ -24,8 +24,11 @@ ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
 
 
 def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool = False, yes: bool = False, json: bool = False,
-              commands: bool = False) -> bool:
-    """Show a plan, ask where something would be lost or it takes long, run it. Returns whether anything was run."""
+              commands: bool = False, whole: bool = False) -> bool:
+    """Show a plan, ask where something would be lost or it takes long, run it; `whole` prints every line of its steps.
+
+    Returns whether anything was run.
+    """
     if json and (dry or not plan):
         out.data(plan_data(plan))
         return False
@@ -34,7 +37,7 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
         return False
     _ask(plan, yes)
     project.remember_choices(plan.ids)
-    with lock(project.state.folder, command) as journal, progress(out) as shown:
+    with lock(project.state.folder, command) as journal, progress(out, whole) as shown:
         run(plan, shown, journal)
     return True
 

@@ -121,6 +121,13 @@ class LineProgress:
     def __exit__(self, *_: object) -> None: ...
 
 
+class WholeProgress(LineProgress):
+    """Every line of every step as it comes: for who asked to see it."""
+
+    def line(self, step: Step, text: str) -> None:
+        self._report.say(text)
+
+
 class LiveProgress(LineProgress):
     """Progress on a terminal: finished steps as lines, running ones below with what they are at."""
 
@@ -167,5 +174,7 @@ class LiveProgress(LineProgress):
         self._live.__exit__(None, None, None)
 
 
-def progress(report: Report) -> LineProgress:
+def progress(report: Report, whole: bool = False) -> LineProgress:
+    if whole:
+        return WholeProgress(report)
     return LiveProgress(report) if report.live else LineProgress(report)

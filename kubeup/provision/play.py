@@ -37,7 +37,7 @@ class Provision:
     def run(self, log: Log) -> None:
         write_private(self.state.inventory, self.inventory)
         try:
-            shell.write(*self._argv(), log=lambda line: log(readable(line)) if readable(line) else None, cwd=str(ANSIBLE), env=environment())
+            shell.write(*self._argv(), log=log if self.verbosity or self.check else _readable_alone(log), cwd=str(ANSIBLE), env=environment())
         except CommandError as error:
             again = f"ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
             error.next = f"mend what is named above; the same with all details: {again}"
@@ -69,6 +69,14 @@ class Ping:
 
 def text(inventory: dict[str, Any]) -> str:
     return yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
+
+
+def _readable_alone(log: Log) -> Log:
+    def tell(line: str) -> None:
+        if words := readable(line):
+            log(words)
+
+    return tell
 
 
 def readable(line: str) -> str:

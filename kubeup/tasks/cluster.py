@@ -239,7 +239,8 @@ def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = Fals
     from kubeup.plan import plan_of
 
     project, out = open_project(profile, set)
-    carry_out(project, plan_of(cluster.provision(project, check, limit, tags, verbose)), out, "cluster.provision", dry=dry, yes=True)
+    carry_out(project, plan_of(cluster.provision(project, check, limit, tags, verbose)), out, "cluster.provision", dry=dry, yes=True,
+              whole=check or verbose > 0)
 
 
 @kubeup_task(help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"})

@@ -59,7 +59,10 @@ def test_the_play_again_changes_nothing_and_a_check_tells_the_truth(cluster: OnV
     cluster.on("vg-worker-1", "echo '# drift' >>/etc/containerd/config.toml")
     assert cluster.changed("--check", "--diff", "--tags", "containerd") == {**dict.fromkeys(NODES, 0), "vg-worker-1": 2}  # and its handler
     assert "# drift" in cluster.on("vg-worker-1", "tail -1 /etc/containerd/config.toml")
-    cluster.inv("cluster.provision", "--limit", "vg-worker-1", "--tags", "containerd")
+    assert "\n-# drift\n" in cluster.inv("cluster.provision", "--check", "--tags", "containerd").out
+    assert "# drift" in cluster.on("vg-worker-1", "tail -1 /etc/containerd/config.toml")
+    told = cluster.inv("cluster.provision", "--limit", "vg-worker-1", "--tags", "containerd", "-v").out
+    assert "changed: [vg-worker-1] => {" in told and "PLAY RECAP" in told
     assert "# drift" not in cluster.on("vg-worker-1", "tail -1 /etc/containerd/config.toml")
 
 

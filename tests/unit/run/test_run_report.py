@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeup.plan import Plan, plan_of
-from kubeup.report import HIDDEN, LineProgress, Report, duration, plain, plan_data
+from kubeup.report import HIDDEN, LineProgress, Report, WholeProgress, duration, plain, plan_data
 
 PLAN = plan_of([
     step("release/kubernetes", title="compile kubeadm, kubelet", reason="https://dl.k8s.io/ does not answer; not in the cache", seconds=290),
@@ -128,3 +128,12 @@ def test_progress_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
         "start  make the node a", f"       make the node a: copying {HIDDEN}", "done   make the node a (20 s)",
         "same   make the node a (v1.26.1 is there)", "FAILED make the node a (2 s)"]
     assert said(one).splitlines()[1].startswith("   16.0s ")
+
+
+def test_who_asked_for_all_of_it_gets_every_line() -> None:
+    out = io.StringIO()
+    progress = WholeProgress(Report(out, secrets=["hunter22"]))
+    progress.started(step("play"))
+    progress.line(step("play"), "first")
+    progress.line(step("play"), "password=hunter22")
+    assert out.getvalue().splitlines()[1:] == ["first", f"password={HIDDEN}"]
