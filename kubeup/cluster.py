@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -177,14 +177,14 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += _then(project.provider.metrics())
+        steps += _after(made, project.provider.metrics())
     ids = {step.id for step in steps}
-    return [*steps, *_then([step for step in project.provider.after_start() if step.id not in ids] if made else ())]
+    return [*steps, *_after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
 
 
-def _then(steps: Sequence[Step]) -> list[Step]:
-    """Steps for a cluster that answers."""
-    return [replace(step, needs=(*step.needs, ANSWERS)) for step in steps]
+def _after(made: Iterable[str], steps: Iterable[Step]) -> list[Step]:
+    """Steps for machines that run and an API server that answers: other nodes become ready meanwhile."""
+    return [replace(step, needs=(*step.needs, *made)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -246,9 +246,10 @@ def start(project: Project) -> list[Step]:
     if not steps:
         return []
     network = Step(NETWORK, "wait for Services and names to work", "nodes are ready before their network is",
-                   WaitForNetwork(project.kubectl, project.boots), seconds=15)
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project),
-                         tuple(step.id for step in steps), 20), *_then([network, *project.provider.after_start()])]
+                   WaitForNetwork(project.kubectl, project.boots), (ANSWERS,), 15)
+    started = tuple(step.id for step in steps)
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
+            *_after(started, project.provider.after_start())]
 
 
 def remove(project: Project, name: str) -> list[Step]:

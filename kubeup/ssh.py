@@ -125,7 +125,7 @@ class _connection:
         from paramiko import PKey, RejectPolicy
 
         reach = self._reach
-        config = Config(overrides={"run": {"in_stream": False}}, lazy=True)
+        config = Config(overrides={"run": {"in_stream": False}, "runners": {"remote": _runner()}}, lazy=True)
         try:
             # loaded here: given a file's name, paramiko tries every kind of key and tells of the last one's failure
             key = PKey.from_path(reach.key)
@@ -152,6 +152,17 @@ class _connection:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+
+def _runner() -> type:
+    """fabric's runner with a command's input sent at once: invoke takes it a character every 10 ms (handle_stdin in invoke/runners.py)."""
+    from fabric.runners import Remote
+
+    class AtOnce(Remote):  # type: ignore[misc]
+        def read_our_stdin(self, input_: Any) -> str:
+            return str(input_.read())
+
+    return AtOnce
 
 
 def _explained(reach: Reach, error: Exception) -> KubeupError:

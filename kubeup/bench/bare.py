@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubeup import machine, ssh, state, up
-from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
+from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
@@ -35,22 +35,14 @@ def play(project: Project) -> Figure:
 
 
 def cluster(project: Project) -> Figure:
-    """From no machine at all. Leaves the cluster of the last one behind."""
-    name, profile = project.provider.name, ("--profile", project.settings.profile)
-    timed(INV, "down", "--yes", *profile)
-    other = by_hand(_now(project), application=False)
-    timed(INV, "down", "--yes", *profile)
-    ours = timed(INV, f"cluster.{name}", "--yes", *profile)
+    name = project.provider.name
+    task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
+    ours, other = from_nothing(task, lambda: by_hand(_now(project), application=False))
     return Figure("cluster", ours, other, 0.7, f"`./inv cluster.{name}` from no machine against the same commands typed one after another")
 
 
 def warm_up(project: Project) -> Figure:
-    """From no machine at all, caches full. Leaves the cluster of the last `up` behind; data volumes are kept as `down` keeps them."""
-    profile = ("--profile", project.settings.profile)
-    timed(INV, "down", "--yes", *profile)
-    other = by_hand(_now(project))
-    timed(INV, "down", "--yes", *profile)
-    ours = timed(INV, "up", "--yes", *profile)
+    ours, other = from_nothing(("up", "--yes", "--profile", project.settings.profile), lambda: by_hand(_now(project)))
     return Figure("warm-up", ours, other, 0.7, "`./inv up` from nothing, caches full, against its steps typed one after another")
 
 

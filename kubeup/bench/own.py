@@ -6,7 +6,7 @@ import shlex
 import time
 
 from kubeup import up
-from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
+from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.errors import UsageError
 from kubeup.plan import Explained
 from kubeup.project import Project
@@ -31,21 +31,21 @@ def second_up(project: Project) -> Figure:
 
 
 def cluster(project: Project) -> Figure:
-    """Both from no machine at all. Data are kept as `down` keeps them."""
-    name, profile = project.provider.name, ("--profile", project.settings.profile)
-    timed(INV, "down", "--yes", *profile)
-    other = _typed(project, _lines(project, "node/")[0])
-    timed(INV, "down", "--yes", *profile)
-    ours = timed(INV, f"cluster.{name}", "--yes", *profile)
+    name = project.provider.name
+    task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
+    ours, other = from_nothing(task, lambda: _typed(project, _lines(project, "node/")[0]))
     return Figure("cluster", ours, other, 1.05, f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags")
 
 
 def warm_up(project: Project) -> Figure:
-    """From no machine at all, images built: each command typed when the one before has ended."""
-    profile = ("--profile", project.settings.profile)
-    timed(INV, "down", "--yes", *profile)
+    ours, other = from_nothing(("up", "--yes", "--profile", project.settings.profile), lambda: _all_typed(project))
+    return Figure("warm-up", ours, other, 0.8, "`./inv up` from nothing, images built, against start, load, apply and wait typed one after another")
+
+
+def _all_typed(project: Project) -> float:
+    """Each command when the one before has ended."""
     kubectl = project.kubectl
-    other = _typed(project, _lines(project, "node/")[0], *_lines(project, "load/"), *_lines(project, "cluster/metrics"))
+    seconds = _typed(project, _lines(project, "node/")[0], *_lines(project, "load/"), *_lines(project, "cluster/metrics"))
     began = time.monotonic()
     for step in up.data_steps(project, ()):  # the volume's folder
         step.action.run(lambda line: None)
@@ -53,10 +53,7 @@ def warm_up(project: Project) -> Figure:
     kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         kubectl.write("rollout", "status", workload)
-    other += time.monotonic() - began
-    timed(INV, "down", "--yes", *profile)
-    ours = timed(INV, "up", "--yes", *profile)
-    return Figure("warm-up", ours, other, 0.8, "`./inv up` from nothing, images built, against start, load, apply and wait typed one after another")
+    return seconds + time.monotonic() - began
 
 
 def _lines(project: Project, kind: str) -> list[str]:

@@ -143,7 +143,7 @@ class Provider(Protocol):
         """What brings metrics-server to a cluster that lacks it; nothing where the play does."""
 
     def after_start(self) -> Sequence[Step]:
-        """What has to be done to a cluster whose nodes were started, once they are ready."""
+        """What has to be done to a cluster whose nodes were started, as soon as they run and its API server answers."""
 
     def kubectl(self) -> Path | None:
         """A kubectl of the cluster's version (±1 minor); None where the release's own is taken."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from kubeup import ssh
+from kubeup.ssh import Reach
 from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, output, until
 
 pytestmark = pytest.mark.real
@@ -47,6 +51,15 @@ def test_one_command_on_one_node(cluster: Cluster) -> None:
     assert cluster.inv("ssh.worker", "2", "--command", "hostname").out.strip() == WORKER_2
     assert cluster.inv("ssh.worker", "2", "--", "echo", "a  b; hostname").out == "a  b; hostname\n"  # words stay words
     assert "1 to 2" in cluster.inv("ssh.worker", "3", code=2).err
+
+
+def test_what_a_command_reads_arrives_whole_and_at_once(cluster: Cluster) -> None:
+    """Character by character, as invoke hands it on, this would take a quarter of an hour."""
+    text, began = "".join(f"línea {number}\n" for number in range(7_000)), time.monotonic()
+    key, known = cluster.state / "id_rsa", cluster.state / "known_hosts"
+    found = ssh.run_all([Reach(name, "", address, "root", key, known) for name, address in ADDRESSES.items()], "sha256sum", stdin=text)
+    assert {name: one.stdout.split()[0] for name, one in found.items()} == dict.fromkeys(NODES, hashlib.sha256(text.encode()).hexdigest())
+    assert time.monotonic() - began < 20
 
 
 def test_plain_ssh_works_with_the_config_it_writes(cluster: Cluster) -> None:

@@ -203,7 +203,7 @@ class Minikube(Reading):
         return [Step("cluster/services", "keep Services' addresses inside the nodes", "nodes were started",
                      actions.KeepServicesInside(self.nodes, services), seconds=1),
                 Step("cluster/names", "let CoreDNS forget names sooner", "one that was not there yet is asked for again after 2 s instead of 30",
-                     actions.ForgetNames(self._access()), seconds=4),
+                     actions.ForgetNames(self._access()), seconds=1),
                 Step("cluster/metrics", "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
                      actions.LookOften(self._access()), seconds=1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -32,12 +33,13 @@ ExecStart=/bin/sh -c 'for chain in OUTPUT FORWARD; do \\
 WantedBy=multi-user.target
 """
 INSTALL = (
-    'cat >/etc/systemd/system/kubeup-services.service && systemctl daemon-reload && systemctl enable --quiet kubeup-services && '
+    'cat >/etc/systemd/system/kubeup-services.service && systemctl daemon-reload && systemctl enable --no-reload --quiet kubeup-services && '
     'systemctl start kubeup-services'
 )
 METRICS, RESOLUTION = ("deployment", "metrics-server"), "--metric-resolution=15s"
 # as in ansible/roles/control_plane/files/coredns.yaml, which says why
 SHORT = ((r"(?m)^(\s*)ttl 30$", r"\1ttl 1"), (r"(?m)^(\s*)cache 30$", r"\1cache 30 {\n\1   success 9984 30 1\n\1   denial 9984 2\n\1}"))
+COREFILE = "kubeup/corefile"  # annotation of CoreDNS's pods: the Corefile that they were started with
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 CONFIGURATION = "/var/tmp/minikube/kubeadm.yaml"  # noqa: S108 - on the node: constants.KubeadmYamlPath
 START_SECONDS = 1800.0  # where base image, binaries and images have to be fetched first
@@ -182,21 +184,24 @@ class ForgetNames:
     """Let CoreDNS keep an answer about the cluster's own names for a second or two: minikube's keeps it for 30.
 
     An API that asks a moment before its database has an address is told so for half a minute, on a cluster with two CoreDNS
-    by one of them.
+    by one of them. It would find out of a new Corefile within two minutes, so it is started anew; the one there is answers until then.
     """
 
     kubectl: Kubectl
 
     def run(self, log: Log) -> None:
-        system = ("-n", "kube-system")
-        has = str(self.kubectl.json(*system, "get", "configmap", "coredns")["data"]["Corefile"])
+        configuration, deployment = self.kubectl.items("-n", "kube-system", "configmap/coredns", "deployment/coredns")
+        has = configuration["data"]["Corefile"]
         wanted = forgetful(has)
-        if wanted == has:
-            return
-        self.kubectl.write(*system, "patch", "configmap", "coredns", "--type=merge", f"--patch={json.dumps({'data': {'Corefile': wanted}})}", log=log)
-        # it would find out by itself, within two minutes
-        self.kubectl.write(*system, "rollout", "restart", "deployment/coredns", log=log)
-        self.kubectl.write(*system, "rollout", "status", "deployment/coredns", "--timeout=90s", log=log)
+        if wanted != has:
+            self._patch("configmap", {"data": {"Corefile": wanted}}, log)
+        digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
+        template = {"metadata": {"annotations": {COREFILE: digest}}}
+        if deployment["spec"]["template"]["metadata"].get("annotations", {}).get(COREFILE) != digest:
+            self._patch("deployment", {"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 0}}, "template": template}}, log)
+
+    def _patch(self, kind: str, patch: dict[str, object], log: Log) -> None:
+        self.kubectl.write("-n", "kube-system", "patch", kind, "coredns", f"--patch={json.dumps(patch)}", log=log)
 
 
 def forgetful(corefile: str) -> str:

@@ -11,8 +11,11 @@ import pytest
 import yaml
 from builders import SANDBOX, by_id, commands, error_of, recorded, settings, state
 
+from kubeup import cluster
+from kubeup.cluster import ClusterFacts
 from kubeup.errors import Refused
 from kubeup.plan import Step
+from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.providers.minikube import Minikube, actions, reading
 from kubeup.providers.minikube.actions import Tool
@@ -73,6 +76,16 @@ def test_nothing_is_there_yet(make: Make) -> None:
                                 "-p test-1.26-2nodes --container-runtime=containerd --force"]
     assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == ("node/test-1.26-2nodes",)
     assert one.nodes() == ()
+
+
+def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path) -> None:
+    """Nodes become ready meanwhile."""
+    one = Project(settings(tmp_path, KEYS), state(tmp_path), SANDBOX)
+    one.__dict__["chosen"] = make(), "named"
+    steps = by_id(cluster.plan(one, ClusterFacts(one.provider.observe()), Needed()))
+    made = ("node/test-1.26-2nodes", "node/kubectl")
+    assert list(steps) == [*made, "cluster/answers", "cluster/metrics", "cluster/services", "cluster/names"]
+    assert {steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")} == {made}
 
 
 def test_all_is_there(make: Make) -> None:
