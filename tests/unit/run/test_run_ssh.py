@@ -12,6 +12,7 @@ import pytest
 from builders import reach, state
 
 from kubeup import shell, ssh
+from kubeup.errors import KubeupError
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost root@dev-worker-1"
 
@@ -119,6 +120,27 @@ def test_what_paramiko_raises_in_a_users_words() -> None:
         assert told.next
     assert ssh._explained(reach(), TimeoutError()).why == "no answer"
     assert "did not greet within 60 s" in ssh._explained(reach(), SSHException("No existing session")).why
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["-t rsa -b 2048 -m PEM", "-t rsa -b 2048", "-t ed25519", "-t ecdsa", "-t ecdsa -m PEM"])
+def test_a_key_of_any_kind_is_read(kind: str, tmp_path: Path) -> None:
+    made, locked = tmp_path / "id", tmp_path / "locked"
+    shell.write("ssh-keygen", "-q", *kind.split(), "-N", "", "-f", str(made))
+    assert shell.read("ssh-keygen", "-lf", str(made)).stdout.split()[1] == ssh._key(made).fingerprint
+    shell.write("ssh-keygen", "-q", *kind.split(), "-N", "a phrase", "-f", str(locked))
+    with pytest.raises(KubeupError, match="has a passphrase"), ssh._connection(replace(reach(), key=locked)):
+        pass
+
+
+@pytest.mark.real
+def test_a_certificate_beside_the_key_is_shown(tmp_path: Path) -> None:
+    authority, made = tmp_path / "authority", tmp_path / "id"
+    for one in (authority, made):
+        shell.write("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(one))
+    assert ssh._key(made).public_blob is None
+    shell.write("ssh-keygen", "-q", "-s", str(authority), "-I", "ana", f"{made}.pub")
+    assert ssh._key(made).public_blob.key_type == "ssh-rsa-cert-v01@openssh.com"
 
 
 @contextmanager
