@@ -23,7 +23,7 @@ FORMAT = 1
 SUFFIX, ABOUT = ".sql.zst", ".json"
 PART = ".part-"
 PACKAGES = ("zstd",)
-COMPRESS = ("zstd", "--quiet", "--threads=0", "--stdout")
+COMPRESS = ("zstd", "--quiet", "--stdout")  # ten times as fast as what comes; more threads take from the server's on the same machine
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
 REVISIONS = "alembic_version"
 SNAPSHOT = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION WITH CONSISTENT SNAPSHOT;\n"
@@ -149,13 +149,19 @@ class Backup:
         log(f"{found.bytes >> 10} KiB, {servers.describe(found.rows)}")
 
     def _written(self, part: Path) -> About:
-        dumped = Dumped()
-        with part.open("wb") as file, _one_moment(self.server) as moment:
-            dumped.begun = moment.let_go
-            shell.chain(self.server.dump(), COMPRESS, ask=f"{self.server.password()}\n".encode(), see=dumped.see, into=file.fileno(),
-                        timeout=HOUR * 12, alive=self.server.alive())
+        dumped, moments = Dumped(), list[Moment]()
+        with part.open("wb") as file, contextlib.ExitStack() as until_the_end:
+
+            def begin() -> bytes:
+                moment = until_the_end.enter_context(_one_moment(self.server))
+                moments.append(moment)
+                dumped.begun = moment.let_go
+                return f"{self.server.password()}\n".encode()
+
+            shell.chain(self.server.dump(), COMPRESS, ask=begin, see=dumped.see, into=file.fileno(), timeout=HOUR * 12, alive=self.server.alive())
             os.fsync(file.fileno())
             dumped.require_whole()
+            moment, = moments
             rows = moment.rows()
         return About(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                      self.profile, self.server.database, moment.version, moment.revision, rows)

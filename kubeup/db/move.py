@@ -124,7 +124,7 @@ class Copy:
         """While it lasts nobody can write: a connection that was cut is not left to a person to try again."""
         for left in reversed(range(TRIES)):
             try:
-                restore.load(self.target, self.source.dump(), f"{self.source.password()}\n".encode(), self.source)
+                restore.load(self.target, self.source.dump(), lambda: f"{self.source.password()}\n".encode(), self.source)
             except CutOff as error:
                 if not left:
                     raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def clear(server: Server) -> None:
     server.sql("".join(f"DROP DATABASE IF EXISTS {one};\n" for one in (NEW, OLD)))
 
 
-def load(server: Server, source: tuple[str, ...], ask: bytes = b"", of: Server | None = None) -> None:
+def load(server: Server, source: tuple[str, ...], ask: Callable[[], bytes] = bytes, of: Server | None = None) -> None:
     """Run the SQL that a command prints (a dump `of` another server) in the new schema.
 
     Raises KubeupError where it is not taken whole, CutOff where it did not come whole.

@@ -21,12 +21,13 @@ PIECE = 1 << 18  # bytes that are handed on at once between two commands
 
 
 def chain(
-    source: tuple[str, ...], sink: tuple[str, ...], *, ask: bytes = b"", head: bytes = b"", see: Callable[[bytes], None] | None = None,
-    into: int | None = None, timeout: float = 3600, alive: Alive | None = None,
+    source: tuple[str, ...], sink: tuple[str, ...], *, ask: Callable[[], bytes] = bytes, head: bytes = b"",
+    see: Callable[[bytes], None] | None = None, into: int | None = None, timeout: float = 3600, alive: Alive | None = None,
 ) -> str:
     """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
 
-    `ask` is what the source can read, and no end of it before its own: one far away ends there when this process is killed.
+    `ask` gives what the source can read, while that starts, and no end of it before its own: one far away ends there when this
+    process is killed.
     `head` comes before its output in the sink's input, `see` gets every piece of the output. `alive` is asked where nothing moves.
     Raises CommandError for the end that failed. Where both did: for the source, if the sink took all of it (what it got was cut
     off), else for the sink, whose end ended the source.
@@ -41,10 +42,10 @@ def chain(
         giving = launch(source, out_write, cause, ask_read)
         first.begun(giving)
         close(out_write, in_read, ask_read)  # ours; the commands have their own
-        with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
-            os.write(ask_write, ask)
         moved = Moved()
         with limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit, _ended_with(giving, taking):
+            with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
+                os.write(ask_write, ask())
             whole = _pump(out_read, in_write, head, moved, see)
             close(out_read, in_write)
             giving.wait()

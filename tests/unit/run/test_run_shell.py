@@ -274,8 +274,18 @@ def test_of_two_commands_the_one_that_failed_first_is_told(source: str, sink: st
 @real
 def test_what_goes_through_two_commands_arrives_whole() -> None:
     seen: list[bytes] = []
-    assert shell.chain(("head", "-n1"), ("cat",), ask=b"asked\n", head=b"first\n", see=seen.append) == "first\nasked\n"
+    assert shell.chain(("head", "-n1"), ("cat",), ask=lambda: b"asked\n", head=b"first\n", see=seen.append) == "first\nasked\n"
     assert b"".join(seen) == b"asked\n"
+
+
+@real
+def test_both_end_where_the_first_is_told_nothing() -> None:
+    def ask() -> bytes:
+        raise KubeupError("no password", "nobody has one", "make one")
+
+    began = time.monotonic()
+    assert error_of(lambda: shell.chain(("head", "-n1"), ("sh", "-c", "cat; exec sleep 60"), ask=ask)).what == "no password"
+    assert time.monotonic() - began < 10 and not processes.running
 
 
 @real
