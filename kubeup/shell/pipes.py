@@ -15,7 +15,7 @@ from typing import Any
 
 from kubeup.shell import processes
 from kubeup.shell.lines import Lines
-from kubeup.shell.processes import Alive, Started, failed, launch, limited, on_record, signal_group
+from kubeup.shell.processes import Alive, Started, ended_with, failed, launch, limited, on_record, signal_group
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
 
@@ -43,7 +43,7 @@ def chain(
         first.begun(giving)
         close(out_write, in_read, ask_read)  # ours; the commands have their own
         moved = Moved()
-        with limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit, _ended_with(giving, taking):
+        with limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit, ended_with(giving, taking):
             with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
                 os.write(ask_write, ask())
             whole = _pump(out_read, in_write, head, moved, see)
@@ -114,17 +114,6 @@ def _closing(*handles: int) -> Iterator[Callable[..., None]]:
         close(*handles)
 
 
-@contextlib.contextmanager
-def _ended_with(*processes: Any) -> Iterator[None]:
-    """Whatever goes wrong inside ends the commands, too."""
-    try:
-        yield
-    except BaseException:
-        for process in processes:
-            signal_group(process)
-        raise
-
-
 class Talk:
     """A command that stays: it is told something, heard, and told again."""
 
@@ -175,7 +164,7 @@ def talk(*argv: str) -> Iterator[Talk]:
         command.begun(process)
         close(stdin_read)
         threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
-        with _ended_with(process):
+        with ended_with(process):
             yield Talk(argv, command, stdin_write, lines, wrong)
             close(stdin_write)
             process.wait()

@@ -63,7 +63,7 @@ def run(
     with on_record() as command:
         process = launch(argv, out, err, b"" if stdin is None else stdin, env, cwd)
         command.begun(process)
-        with limited(process, timeout=timeout, alive=alive) as limit:
+        with ended_with(process), limited(process, timeout=timeout, alive=alive) as limit:
             if started is not None:
                 started(process)
             process.wait()
@@ -154,6 +154,17 @@ def limited(*processes: Any, timeout: float, alive: Alive | None = None, moved: 
         yield limit
     finally:
         ended.set()
+
+
+@contextlib.contextmanager
+def ended_with(*processes: Any) -> Iterator[None]:
+    """Whatever goes wrong inside ends the commands, too."""
+    try:
+        yield
+    except BaseException:
+        for process in processes:
+            signal_group(process)
+        raise
 
 
 def stopped(argv: Iterable[str]) -> CommandError:

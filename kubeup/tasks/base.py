@@ -45,6 +45,7 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         from kubeup.errors import Exit as Code
         from kubeup.errors import KubeupError
 
+        _take_as_interrupts()
         try:
             body(*args, **kwargs)
         except KubeupError as error:
@@ -58,6 +59,15 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
             raise Exit(code=1) from None
 
     return run
+
+
+def _take_as_interrupts() -> None:
+    """A terminal that is closed, and kill(1), end what was started as Ctrl-C does: it would go on beside the next command."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has one ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 def _reporter() -> Report:

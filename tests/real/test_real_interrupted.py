@@ -42,14 +42,15 @@ def test_a_second_command_is_refused_and_names_the_first(cluster: Cluster) -> No
     assert cluster.plan() == []
 
 
-def test_control_c_ends_everything_it_started(cluster: Cluster) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])  # Ctrl-C, kill(1), a terminal that is closed
+def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: Cluster) -> None:
     words, row = ("cluster.provision",), len(cluster.journal)
     process, began = cluster.start(*words), time.monotonic()
     until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
     time.sleep(2)  # the play has forked
     children = processes_of(process.pid)
     assert any("ansible" in text for text in alive(children)), alive(children)
-    os.killpg(process.pid, signal.SIGINT)
+    os.kill(process.pid, how) if how == signal.SIGTERM else os.killpg(process.pid, how)
     ran = cluster.end(process, words, began, code=130, timeout=30)
     assert "interrupted" in ran.both and "run the same again" in ran.both and "Traceback" not in ran.both, str(ran)
     until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
