@@ -24,7 +24,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
     """Facts of this machine; `urls` are asked side by side whether they answer."""
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(answers_at, urls)
-        routes = pool.submit(_routes)
+        leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
         return host.HostFacts(
@@ -43,7 +43,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | ({"docker-engine"} if DOCKER_SOCKET.exists() else set()),
-            routes=routes.result(),
+            routes=leading.result(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
             reachable=reachable,
@@ -74,7 +74,8 @@ def _text(path: str) -> str:
         return ""
 
 
-def _routes() -> tuple[host.Route, ...]:
+def routes() -> tuple[host.Route, ...]:
+    """This machine's IPv4 routes but the default one, none where it has no ip(8)."""
     return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else ()
 
 

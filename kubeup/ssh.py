@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import socket
 import threading
@@ -127,6 +128,7 @@ class _connection:
         from paramiko import RejectPolicy
 
         reach = self._reach
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it raises is told below; by itself it prints tracebacks
         config = Config(overrides={"run": {"in_stream": False}, "runners": {"remote": _runner()}}, lazy=True)
         try:
             # loaded here: given a file's name, paramiko tries every kind of key and tells of the last one's failure

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from kubeup import cluster, packages, secrets
+from kubeup import machine as this_machine
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
@@ -95,9 +96,15 @@ def _compare(project: Project) -> str | None:
 
 
 def _look_at_machine(project: Project) -> Found | None:
-    """How the database's machine is; None where it can't be reached, which the look at all machines explains."""
+    """How the database's machine is; None where it can't be reached, which the look at all machines explains.
+
+    It isn't asked before there is a network that leads to it: whoever answers there is another one, or nobody, for ten seconds.
+    """
+    machine, now = project.machine, replace(project.host, routes=this_machine.routes())  # a run makes networks
+    if not machine.own and now.routes and not now.leads_to(machine.address):
+        return None
     try:
-        return project.machine.look() if not secrets.missing(project.state.secrets) else None
+        return machine.look() if not secrets.missing(project.state.secrets) else None
     except KubeupError:
         return None
 

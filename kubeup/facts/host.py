@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
@@ -57,6 +57,11 @@ class HostFacts:
     stale_mirror: bool = False
     reachable: frozenset[str] = frozenset()
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+
+    def leads_to(self, address: str) -> bool:
+        """Whether a network of this machine holds an IPv4 address: for another one a gateway far away may answer."""
+        known = IPv4Address(address)
+        return known.is_loopback or any(known in route.network for route in self.routes)
 
 
 def distribution(os_release: str) -> Distribution:

@@ -11,6 +11,7 @@ import pytest
 
 from kubeup import secrets
 from kubeup.db.machine import HEALTH
+from kubeup.deploy import serving
 from kubeup.state import PROJECT, choices
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
 from tests.real.harness import WORKER_1, WORKER_2, Cluster, processes_in, until
@@ -59,6 +60,7 @@ def rested(cluster: Cluster) -> None:
     if int(restarts or 0) > 1:
         cluster.kubectl("delete", "pod", "mysql-0")
         cluster.kubectl("rollout", "status", "statefulset/mysql", "--timeout=120s")
+        serving.until_serving(cluster.project.kubectl, doubted=True)  # the API has lost it for a moment as well
 
 
 def kill_server(container: str, step: str) -> None:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from ipaddress import IPv4Address
 from pathlib import Path
 
 from kubeup import keys, shell, ssh
@@ -271,8 +270,7 @@ class Vagrant(Bare):
         self._refuse_key()
         # where no network of this machine holds an address, a gateway far away may answer for it
         wanted = [self._spec(node.name).address for node in missing]
-        near = [address for address in wanted if any(IPv4Address(address) in route.network for route in self.host.routes)]
-        for address in addresses.taken(near):
+        for address in addresses.taken([address for address in wanted if self.host.leads_to(address)]):
             raise Refused(f"the address {address} is taken", "a machine that Vagrant did not make for this profile answers there",
                           "set network.control_ip to another one, or stop that machine")
 

@@ -42,19 +42,25 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 def test_one_yes_is_enough(asked: Callable[..., list[str]]) -> None:
     questions = asked(YES)
     serving.until_serving(KUBECTL)
-    assert questions == ["/api/v1/namespaces/default/services/api:http/proxy/readyz"]
+    assert questions == [f"/api/v1/namespaces/default/services/{part}:http/proxy/readyz" for part in ("api", "ui")]
 
 
 def test_after_a_no_it_has_to_stay_a_yes(asked: Callable[..., list[str]]) -> None:
-    questions = asked(NO, YES, YES, NO, YES)
+    questions = asked(NO, YES, YES, YES, NO, YES)
     serving.until_serving(KUBECTL)
-    assert len(questions) == 4 + 1 + 10  # five seconds of yes from the last no on
+    assert len(questions) == 5 + 2 + 20  # five seconds of yes from the last no, the UI's, on
 
 
 def test_where_it_is_doubted_one_yes_is_not_enough(asked: Callable[..., list[str]]) -> None:
-    questions = asked(YES, YES, YES, NO, YES)
+    questions = asked(YES, YES, YES, YES, NO, YES)
     serving.until_serving(KUBECTL, doubted=True)
-    assert len(questions) == 4 + 1 + 10
+    assert len(questions) == 5 + 2 + 20
+
+
+def test_a_ui_that_does_not_get_through(asked: Callable[..., list[str]]) -> None:
+    asked(*[YES, NO] * 30)
+    error = error_of(serving.until_serving, KUBECTL, 10.0)
+    assert error.what == "the UI does not reach the API after 10 s" and "deploy.logs ui" in error.next
 
 
 def test_a_database_that_stays_away(asked: Callable[..., list[str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from kubeup.cluster import ClusterFacts
 from kubeup.db.machine import Found, Machine
 from kubeup.deploy import apply
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
-from kubeup.facts.host import HostFacts
+from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load
 from kubeup.plan import plan_of
@@ -262,11 +263,23 @@ def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path
     passwords(tmp_path)
     write_private(one.state.saved_data("vm"), "saved")
     monkeypatch.setattr(Machine, "look", lambda _: Found())
+    monkeypatch.setattr(up.this_machine, "routes", tuple)
     seen = standing(one, three())
     lost = replace(seen, machines=replace(seen.machines, nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
     steps = by_id(whole(one, lost, monkeypatch).plan)
     assert "cluster/provision" not in steps, "the nodes are as they were"
     assert "node/dev-db" in steps["data/restore"].needs and "data/restore" in steps["db/vm-service"].needs
+
+
+def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, asked = project(tmp_path, keys_="{database: {on: vm, vm: worker-2}}"), list[str]()
+    passwords(tmp_path)
+    monkeypatch.setattr(Machine, "look", lambda self: asked.append(self.address) or Found())
+    for routes, looked in (((Route(IPv4Network("10.0.0.0/24"), "eth0"),), False), ((Route(IPv4Network("192.168.60.0/24"), "podman1"),), True),
+                           ((), True)):  # nothing is known of a machine without ip(8)
+        monkeypatch.setattr(up.this_machine, "routes", lambda routes=routes: routes)
+        asked.clear()
+        assert (up._look_at_machine(one) is not None, asked) == (looked, ["192.168.60.12"] if looked else [])
 
 
 @pytest.fixture
