@@ -97,7 +97,7 @@ class Tasks(ABC):
             [str(ROOT / "inv"), *words], cwd=ROOT, env={**self.environment, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             # a shell ignores Ctrl-C for what it starts in the background, and so would all that is started from there
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
         )  # fmt: skip
 
     def end(self, process: subprocess.Popen[str], words: tuple[str, ...], began: float, code: int | None = 0, timeout: float = 900) -> Ran:

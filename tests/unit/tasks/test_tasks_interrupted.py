@@ -37,11 +37,17 @@ except Exit as end:
 """
 
 
+def deaf_to_nothing() -> None:
+    """Whoever runs the tests in the background may have these ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begun(folder: Path, *before: str) -> tuple[subprocess.Popen[str], int]:
     """A task at work, and the process that it waits for."""
     told = folder / "number"
     words = (*before, sys.executable, "-c", TASK, str(told))
-    process = subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=deaf_to_nothing)
     end = time.monotonic() + 20
     while not told.exists():
         assert time.monotonic() < end and process.poll() is None
