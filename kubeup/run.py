@@ -26,6 +26,7 @@ from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Plan, Rechecked, Step, Waiting
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
+LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
 
 
 class Progress(Protocol):
@@ -119,7 +120,7 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
                     running |= {pool.submit(_one, step, progress, journal, failed): step for step in begun}
                     waiting = [step for step in waiting if step not in begun]
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
                     try:
                         result.done.append(future.result())
