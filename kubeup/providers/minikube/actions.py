@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import shell, ssh
+from kubeup import cache, shell, ssh
 from kubeup.errors import KubeupError
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
@@ -195,9 +194,9 @@ class ForgetNames:
         wanted = forgetful(has)
         if wanted != has:
             self._patch("configmap", {"data": {"Corefile": wanted}}, log)
-        digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
-        template = {"metadata": {"annotations": {COREFILE: digest}}}
-        if deployment["spec"]["template"]["metadata"].get("annotations", {}).get(COREFILE) != digest:
+        started_with = {COREFILE: cache.digest(wanted)}
+        template = {"metadata": {"annotations": started_with}}
+        if not started_with.items() <= deployment["spec"]["template"]["metadata"].get("annotations", {}).items():
             self._patch("deployment", {"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 0}}, "template": template}}, log)
 
     def _patch(self, kind: str, patch: dict[str, object], log: Log) -> None:
