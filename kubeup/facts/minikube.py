@@ -35,6 +35,7 @@ class Profile:
     memory: int
     disk: int
     services: str  # the network of Services
+    plain_registries: tuple[str, ...]  # those its nodes ask without TLS
     nodes: tuple[ProfileNode, ...]
 
 
@@ -106,7 +107,7 @@ def _profile(config: dict[str, Any]) -> Profile:
         nodes = (replace(nodes[0], name=config["Name"]),)
     return Profile(config["Name"], config.get("Driver", ""), kubernetes.get("KubernetesVersion", "").removeprefix("v"),
                    kubernetes.get("ContainerRuntime", ""), config.get("CPUs", 0), config.get("Memory", 0), config.get("DiskSize", 0),
-                   kubernetes.get("ServiceCIDR", "") or DEFAULT_SERVICES, nodes)
+                   kubernetes.get("ServiceCIDR", "") or DEFAULT_SERVICES, tuple(config.get("InsecureRegistry") or ()), nodes)
 
 
 def _node(profile: str, row: dict[str, Any]) -> ProfileNode:

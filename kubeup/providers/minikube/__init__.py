@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubeup import ssh
-from kubeup.errors import Refused
+from kubeup.errors import Refused, UsageError
 from kubeup.facts import minikube as facts
 from kubeup.facts.minikube import Profile
 from kubeup.images.catalog import AppImage
@@ -184,6 +184,9 @@ class Minikube(Reading):
         return RunAndAdmit(tool, what, self.nodes, self.state)
 
     def own(self, *words: str) -> Own:
+        if words[0] == "snapshot":
+            raise UsageError("minikube has no snapshots", "Vagrant has, with VirtualBox and libvirt",
+                             "`inv db.backup` keeps the database as it is now; what else is in the cluster, `inv up` makes again")
         return self._ready().does(*words, *command.on(self.settings))
 
     def metrics(self) -> Sequence[Step]:

@@ -61,6 +61,11 @@ def on(settings: Settings) -> tuple[str, str]:
     return ("-p", settings.minikube.profile)
 
 
+def plain_registries(settings: Settings) -> tuple[str, ...]:
+    """Registries that nodes have to be told of: they pull from them, and not over TLS."""
+    return settings.images.plain_registries if settings.images.via == "registry" else ()
+
+
 def _cluster(settings: Settings) -> tuple[str, ...]:
     return (f"--kubernetes-version={settings.software.kubernetes}", f"--memory={settings.minikube_memory}", f"--cpus={settings.minikube_cpus}",
             f"--disk-size={settings.minikube.disk_size}")
@@ -84,6 +89,5 @@ def _passed_through(settings: Settings) -> Iterable[str]:
         "registry-mirror": chosen.registry_mirror, "binary-mirror": chosen.binary_mirror,
     }
     yield from (f"--{name}={value}" for name, value in flags.items() if value)
-    if settings.images.via == "registry":
-        yield from (f"--insecure-registry={name}" for name in settings.images.plain_registries)
+    yield from (f"--insecure-registry={name}" for name in plain_registries(settings))
     yield from (f"--{name}=false" for name, value in (("preload", chosen.preload), ("cache-images", chosen.cache_images)) if not value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +34,10 @@ CONTAINER_DRIVERS = ("docker", "podman")
 DEFAULT_RUNTIME = "docker"  # minikube's own
 ASLEEP = "its machine runs, its Kubernetes does not"
 STALE = "our kubeconfig leads to where it was before"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 @cache
@@ -137,11 +141,13 @@ class Reading:
         """What minikube could change only by making the cluster anew."""
         settings = self.settings
         chosen = settings.minikube
+        plain = profile.plain_registries
         pairs = (
             ("Kubernetes", profile.kubernetes, settings.software.kubernetes), ("CPUs", profile.cpus, settings.minikube_cpus),
             ("MiB of memory", profile.memory, settings.minikube_memory),
             ("driver", profile.driver, profile.driver if chosen.driver == "auto" else chosen.driver),
             ("container runtime", profile.runtime, chosen.container_runtime or profile.runtime),
+            ("registries without TLS", _listed(plain), _listed(dict.fromkeys((*plain, *command.plain_registries(settings))))),
         )
         return tuple(f"{what} {has}, wanted {wants}" for what, has, wants in pairs if has != wants)
 

@@ -20,7 +20,7 @@ from kubeup.project import Project, load
 from kubeup.release.components import KUBERNETES, NODE_BINARIES
 from kubeup.release.images import proxy_rootfs
 from tests.beds.minikube import images
-from tests.beds.minikube.compiling import CRICTL, KINDNETD, PROVISIONER, compile_, minikube
+from tests.beds.minikube.compiling import CRICTL, DASHBOARD, KINDNETD, PROVISIONER, compile_, minikube
 
 PACKAGES = ("sudo",)  # beside what the provider local needs: minikube calls podman through it
 MODULES = Path("/lib/modules")
@@ -65,8 +65,9 @@ def make(log: Log) -> Bed:
     root, conf = images.rootfs(host.stale_mirror), containers_conf(host)
     made_from = cache.digest(
         project.system_archive.parent.name, root.path.parent.name, images.CONTAINERFILE.read_text(), images.PRELOAD.read_text(), conf,
-        *(program.path.parent.name for program in (CRICTL, KINDNETD, PROVISIONER)), *(f"{name}={text}" for name, text in images.STAND_INS.items()),
-        *images.METRICS_NAMES,
+        *(program.path.parent.name for program in (CRICTL, DASHBOARD, KINDNETD, PROVISIONER)),
+        *(f"{name}={text}" for name, text in images.STAND_INS.items()),
+        *images.METRICS_NAMES, *images.DASHBOARD_NAMES,
     )  # fmt: skip
     base = f"localhost/kubeup/minikube-base:{made_from}"
     bed = Bed(compile_(minikube(), log).parent, base, start_args(base), cache.folder("beds", f"minikube-{made_from}"))

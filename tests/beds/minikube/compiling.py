@@ -42,6 +42,7 @@ class Program:
 
 CRICTL = Program("crictl")
 KINDNETD = Program("kindnetd")
+DASHBOARD = Program("dashboard")
 PROVISIONER = Program("storage-provisioner", "k8s.io/minikube/cmd/storage-provisioner")
 
 

@@ -12,7 +12,7 @@ from kubeup.plan import Log
 from kubeup.providers.local import image as machine_image
 from kubeup.release.components import IMAGES, KUBERNETES, NODE_BINARIES
 from kubeup.release.source import Release
-from tests.beds.minikube.compiling import CRICTL, KINDNETD, PROVISIONER, compile_, context, minikube_source
+from tests.beds.minikube.compiling import CRICTL, DASHBOARD, KINDNETD, PROVISIONER, compile_, context, minikube_source
 
 HERE = Path(__file__).parent
 CONTAINERFILE, PRELOAD = HERE / "Containerfile", HERE / "preload.sh"
@@ -23,11 +23,16 @@ FROM_MINIKUBE = ("deploy/kicbase/entrypoint", "deploy/kicbase/containerd.toml")
 # names that minikube 1.36 asks for (pkg/minikube/bootstrapper/images, pkg/minikube/assets/addons.go)
 PROVISIONER_IMAGE = "gcr.io/k8s-minikube/storage-provisioner:v5"
 KINDNET_IMAGE = "docker.io/kindest/kindnetd:v20250512-df8de77b"
+DASHBOARD_IMAGE = "docker.io/kubernetesui/dashboard:v2.7.0"
+# the addons' images are asked for by digest; those of metrics-server are the product's own
 METRICS_NAMES = ("registry.k8s.io/metrics-server/metrics-server:v0.7.2",
                  "registry.k8s.io/metrics-server/metrics-server@sha256:ffcb2bf004d6aa0a17d90e0247cf94f2865c8901dcab4427034c341951c239f9")
+DASHBOARD_NAMES = ("docker.io/kubernetesui/dashboard@sha256:2e500d29e9d5f4a086b908eb8dfe7ecac57d2ab09d65b24f588b1d449841ef93",
+                   "docker.io/kubernetesui/metrics-scraper@sha256:76049887f07a0476dc93efc2d3569b9529bf982b22d29f356092ce206e98765c")
 STAND_INS = {
     PROVISIONER_IMAGE: 'FROM scratch\nCOPY storage-provisioner /storage-provisioner\nENTRYPOINT ["/storage-provisioner"]\n',
     KINDNET_IMAGE: 'FROM {root}\nCOPY kindnetd /bin/kindnetd\nENTRYPOINT ["/bin/kindnetd"]\n',
+    DASHBOARD_IMAGE: 'FROM scratch\nCOPY dashboard /dashboard\nENTRYPOINT ["/dashboard"]\n',
 }
 
 
@@ -64,7 +69,7 @@ def save_stand_ins(engine: Engine, proxy_root: Rootfs, archive: Path, log: Log) 
     """The images of minikube's own pods, as an archive; under their upstream names they are only kept there."""
     root = _imported(engine, proxy_root, log)
     with context() as folder:
-        for program in (PROVISIONER, KINDNETD):
+        for program in (PROVISIONER, KINDNETD, DASHBOARD):
             shutil.copy(compile_(program, log), folder)
         for name, text in STAND_INS.items():
             Path(folder, "Containerfile").write_text(text.format(root=root))
@@ -78,7 +83,7 @@ def save_stand_ins(engine: Engine, proxy_root: Rootfs, archive: Path, log: Log) 
 def pack_preload(engine: Engine, base: str, release: Release, archives: tuple[Path, ...], target: Path, log: Log) -> None:
     """minikube's own form of "everything a node needs": containerd's folder with all images, and Kubernetes' binaries.
 
-    metrics-server gets the names of the release that minikube's addon wants, so that enabling the addon needs no option.
+    Images of addons get the names by which minikube wants them, so that enabling an addon needs no option.
     """
     mounts = [f"{path}:/archives/{n}.tar:ro" for n, path in enumerate(archives)]
     mounts += [f"{release.binary(name)}:/binaries/{name}:ro" for name in NODE_BINARIES]
@@ -86,5 +91,5 @@ def pack_preload(engine: Engine, base: str, release: Release, archives: tuple[Pa
     metrics = next(one.name for one in IMAGES if one.binary == "metrics-server")
     shell.write(*engine.argv("run", "--rm", "--privileged", *engine.node_options, "--network", "none", "--env", f"KUBERNETES=v{KUBERNETES}",
                              *(word for mount in mounts for word in ("--volume", mount)), "--entrypoint", "/bin/sh", base, "/preload.sh",
-                             *(f"{metrics}={name}" for name in METRICS_NAMES)), log=log)
+                             *(f"{metrics}={name}" for name in METRICS_NAMES), *(f"{DASHBOARD_IMAGE}={name}" for name in DASHBOARD_NAMES)), log=log)
     (target.parent / "preload.tar.lz4").rename(target)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
@@ -89,6 +93,34 @@ def test_an_image_is_loaded_on_every_node_that_lacks_it(cluster: OnMinikube) -> 
     cluster.inv("images.load")
     row = next(row for row in cluster.inv("images.list", "--json").json if row["part"] == "ui")
     assert set(row["nodes"]) == set(cluster.node_names)
+
+
+@pytest.fixture
+def dashboard(cluster: OnMinikube) -> Iterator[str]:
+    """The address at which `cluster.dashboard` shows it, as long as the task runs."""
+    process = cluster.start("cluster.dashboard", "--url")
+    timer = threading.Timer(120, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        timer.cancel()
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+        cluster.inv("cluster.addons", "--disable", "dashboard")
+
+
+def test_the_dashboard_is_shown(dashboard: str, cluster: OnMinikube) -> None:
+    assert dashboard.endswith("/api/v1/namespaces/kubernetes-dashboard/services/http:kubernetes-dashboard:/proxy/")
+    assert httpx.get(dashboard, trust_env=False).status_code == 200
+    assert cluster.profiles()[HOWTO]["Config"]["Addons"]["dashboard"] is True
+    assert cluster.users_kubeconfig.read_text() == USERS
+
+
+def test_no_snapshots_of_a_profile(cluster: OnMinikube) -> None:
+    refused = cluster.inv("cluster.snapshot", "--save", "before", code=2)
+    assert "minikube has no snapshots" in refused.err and "inv db.backup" in refused.err
 
 
 @pytest.fixture

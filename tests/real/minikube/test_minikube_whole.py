@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.real.harness import until
+from tests.real.harness import mended, output, until
 from tests.real.minikube.cluster import HOWTO, USERS, OnMinikube
+from tests.real.registry import held, options, serve
 
 pytestmark = pytest.mark.real
 
 WORKER = f"{HOWTO}-m02"
+LINK, HERE = "kubeup-reg", "192.168.67.1"  # of the registry
 
 
 def shown(cluster: OnMinikube, number: int) -> bool:
@@ -112,6 +116,31 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) ->
     assert not (cluster.state / "data.tar.gz").exists()
 
 
+@pytest.fixture
+def registry(registry_tool: str, tmp_path: Path) -> Iterator[str]:
+    """One that the nodes reach, whatever network they get: through their gateway, this machine."""
+    output("ip", "link", "del", LINK, check=False)
+    output("ip", "link", "add", LINK, "type", "dummy")
+    with mended(lambda: output("ip", "link", "del", LINK)):
+        output("ip", "address", "add", f"{HERE}/32", "dev", LINK)
+        output("ip", "link", "set", LINK, "up")
+        process = serve(registry_tool, tmp_path / "registry", f"{HERE}:5064")
+        with mended(lambda: process.wait(20), process.terminate):
+            yield f"{HERE}:5064"
+
+
+@pytest.mark.long
+def test_nodes_pull_from_a_registry(cluster: OnMinikube, other: OnMinikube, registry: str) -> None:
+    through = ("--set", "images.via=registry", *options(registry))
+    refused = cluster.inv("up", "--yes", *through, code=3)
+    assert f"registries without TLS none, wanted {registry}" in refused.err, "it can't be told of one any more"
+    assert " ✔ product removed" in other.up(*through).out
+    assert set(held(registry)) == {"tests/kubeup-mysql", "tests/fast-api-products", "tests/ui-node-products"}
+    images = {row["image"] for pod in other.objects("pods") for row in pod["spec"]["containers"]}
+    assert images and all(image.startswith(f"{registry}/tests/") for image in images)
+    assert other.plan(*through) == [] and "Nothing to do." in other.inv("images.push", *through).out
+
+
 @pytest.mark.long
 def test_killed_in_the_middle_of_a_start(other: OnMinikube) -> None:
     """Whatever minikube has made by then: `up` goes on from there."""
@@ -128,8 +157,6 @@ def test_killed_in_the_middle_of_a_start(other: OnMinikube) -> None:
 
 def output_pids(profile: str) -> list[int]:
     """minikubes at work on a profile, which `up` had started and a kill of it left running."""
-    from pathlib import Path
-
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -209,9 +209,10 @@ def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
 @pytest.mark.parametrize(("keys", "differs"), [
     ("memory: 3000", "MiB of memory 4096, wanted 3000"), ("cpus: 4", "CPUs 2, wanted 4"), ("driver: kvm2", "driver podman, wanted kvm2"),
     ("container_runtime: docker", "container runtime containerd, wanted docker"),
+    ("}, images: {via: registry, registry: '10.0.0.1:5000', prefix: p", "registries without TLS none, wanted 10.0.0.1:5000"),
 ])  # fmt: skip
 def test_what_would_need_another_cluster_is_refused(make: Make, keys: str, differs: str) -> None:
-    error = error_of(lambda: planned(make(*TWO, keys=f"minikube: {{{keys}}}")))
+    error = error_of(lambda: planned(make(*TWO, keys=f"{{minikube: {{{keys}}}}}")))
     assert isinstance(error, Refused) and error.why == differs and "data is kept" in error.next
 
 

@@ -1,0 +1,3 @@
+module kubeup/beds/minikube/dashboard
+
+go 1.24.0
