@@ -36,6 +36,7 @@ HEALTH = 'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$pi
 LOOK = r"""
 command -v docker >/dev/null && echo tool docker.io
 { command -v docker-compose || docker compose version; } >/dev/null 2>&1 && echo tool docker-compose
+command -v apt-get >/dev/null && echo tool apt-get
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
@@ -56,6 +57,7 @@ class Found:
     """What is on the machine."""
 
     missing: tuple[str, ...] = NEEDED
+    has_apt: bool = True
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 and mode
     holds_data: bool = False
     image: bool = False
@@ -84,7 +86,8 @@ def parse(text: str) -> Found:
     there = {row[0] for row in rows.get("tool", [])}
     state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
     return Found(
-        tuple(name for name in NEEDED if name not in there), {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
+        tuple(name for name in NEEDED if name not in there), "apt-get" in there,
+        {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
         tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid)
 
@@ -166,6 +169,9 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     seen, fresh = found or Found(), found is None
     refuse_foreign(machine, seen)
     node, steps = machine.place.node, list[Step]()
+    if seen.missing and not seen.has_apt:
+        raise Refused(f"{node} can't get {' and '.join(seen.missing)}", "it has no apt-get, and this is how they are installed",
+                      "install them there yourself, or choose another machine: database.vm")
     if seen.missing:
         reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing"
         steps.append(Step(PACKAGES, f"install docker on {node}", reason, Install(machine), needs, 60))
@@ -201,7 +207,7 @@ def refuse_foreign(machine: Machine, seen: Found) -> None:
 
 @dataclass(frozen=True)
 class Install:
-    """Debian's docker and compose. A docker that is configured already keeps its configuration."""
+    """What is missing of Debian's docker and compose. A docker that is there, of whatever origin, stays as it is."""
 
     machine: Machine
 
@@ -218,10 +224,11 @@ class Install:
             # a machine in a container may not raise limits
             'if systemd-detect-virt --quiet --container; then own=/etc/systemd/system/docker.service.d; install -d $own; '
             "printf '[Service]\\nOOMScoreAdjust=0\\nLimitNOFILE=\\nLimitNPROC=\\nLimitCORE=\\n' >$own/kubeup.conf; fi; "
-            'apt-get -q -o DPkg::Lock::Timeout=300 update; apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; '
+            'apt-get -q -o DPkg::Lock::Timeout=300 update; '
+            'apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-remove --no-install-recommends "$@"; '
             "systemctl enable --now docker.service")
         proxies = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.machine.proxies.items())
-        output = ssh.run(reach, "sh", "-c", script, "install", *NEEDED, stdin=proxies, root=True, timeout=1200)
+        output = ssh.run(reach, "sh", "-c", script, "install", *self.machine.look().missing, stdin=proxies, root=True, timeout=1200)
         if not output.ok:
             raise failed(self.machine, "could not get docker", output)
         log("installed")

@@ -16,10 +16,11 @@ from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
 
 SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
-FRESH = "file compose.yaml  \nfile .env  \ndata 0\n"
+FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
 # as a Debian 12 node with Debian's docker and compose prints it
 RUNNING = """\
 tool docker.io
+tool apt-get
 tool docker-compose
 file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
 file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
@@ -47,6 +48,11 @@ def test_a_fresh_machine_gets_everything(db: Machine) -> None:
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
     assert steps["db/vm-packages"].reason == "docker.io, docker-compose missing"
     assert [step.reason for step in machine.plan(db, None)] == ["a new machine"] * 3
+
+
+def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:
+    error = error_of(machine.plan, db, machine.parse(FRESH.replace("tool apt-get", "tool docker.io")))
+    assert isinstance(error, Refused) and "can't get docker-compose" in error.what and "database.vm" in error.next
 
 
 def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:
