@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 FIRST_NODE = 1
@@ -37,6 +38,18 @@ class Profile:
     services: str  # the network of Services
     plain_registries: tuple[str, ...]  # those its nodes ask without TLS
     nodes: tuple[ProfileNode, ...]
+
+    def trusts(self, registry: str) -> bool:
+        """Whether its nodes ask a registry without TLS: by its name and port, or for dockerd by the network it is in."""
+        named = {entry.removeprefix("http://") for entry in self.plain_registries}
+        return registry in named or (self.runtime == "docker" and any(_within(registry, entry) for entry in named if "/" in entry))
+
+
+def _within(registry: str, network: str) -> bool:
+    try:
+        return ip_address(registry.rsplit(":", 1)[0]) in ip_network(network, strict=False)
+    except ValueError:  # a name
+        return False
 
 
 @dataclass(frozen=True)

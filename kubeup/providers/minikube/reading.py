@@ -142,12 +142,13 @@ class Reading:
         settings = self.settings
         chosen = settings.minikube
         plain = profile.plain_registries
+        strange = (name for name in command.plain_registries(settings) if not profile.trusts(name))
         pairs = (
             ("Kubernetes", profile.kubernetes, settings.software.kubernetes), ("CPUs", profile.cpus, settings.minikube_cpus),
             ("MiB of memory", profile.memory, settings.minikube_memory),
             ("driver", profile.driver, profile.driver if chosen.driver == "auto" else chosen.driver),
             ("container runtime", profile.runtime, chosen.container_runtime or profile.runtime),
-            ("registries without TLS", _listed(plain), _listed(dict.fromkeys((*plain, *command.plain_registries(settings))))),
+            ("registries without TLS", _listed(plain), _listed((*plain, *strange))),
         )
         return tuple(f"{what} {has}, wanted {wants}" for what, has, wants in pairs if has != wants)
 

@@ -103,7 +103,7 @@ def dashboard(cluster: OnMinikube) -> Iterator[str]:
     timer.start()
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip()
+        yield next((line.strip() for line in process.stdout if line.startswith("http://")), "")  # minikube says before what it enables
     finally:
         timer.cancel()
         os.killpg(process.pid, signal.SIGINT)

@@ -120,7 +120,7 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) ->
 def registry(registry_tool: str, tmp_path: Path) -> Iterator[str]:
     """One that the nodes reach, whatever network they get: through their gateway, this machine."""
     output("ip", "link", "del", LINK, check=False)
-    output("ip", "link", "add", LINK, "type", "dummy")
+    output("ip", "link", "add", LINK, "type", "bridge")
     with mended(lambda: output("ip", "link", "del", LINK)):
         output("ip", "address", "add", f"{HERE}/32", "dev", LINK)
         output("ip", "link", "set", LINK, "up")

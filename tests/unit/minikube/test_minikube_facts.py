@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import recorded
 
@@ -24,6 +26,15 @@ def test_a_profile_of_two_nodes() -> None:
 def test_a_profile_of_one_node_is_called_as_its_profile() -> None:
     found = minikube.profiles(text("profiles_one_running.rc0.json"))["bed-one"]
     assert found is not None and [(node.name, node.number, node.control) for node in found.nodes] == [("bed-one", 1, True)]
+
+
+@pytest.mark.parametrize(("runtime", "told", "trusted"), [
+    ("containerd", "10.0.0.1:5000", True), ("containerd", "http://10.0.0.1:5000", True), ("containerd", "10.0.0.0/8", False),
+    ("docker", "10.0.0.0/8", True), ("docker", "192.168.0.0/16", False), ("docker", "registry:5000", False)])
+def test_a_registry_that_nodes_were_told_of(runtime: str, told: str, trusted: bool) -> None:
+    profile = minikube.profiles(recorded("minikube/profiles_two_running.rc0.json"))["test-1.26-2nodes"]
+    assert profile is not None and not profile.trusts("10.0.0.1:5000")
+    assert replace(profile, runtime=runtime, plain_registries=(told,)).trusts("10.0.0.1:5000") is trusted
 
 
 def test_profiles_side_by_side() -> None:
