@@ -116,7 +116,7 @@ class Project:
         return self.deployment_on(self.database_on)
 
     def deployment_on(self, side: str) -> Deployment:
-        address = self.machine.address if side == VM else ""
+        address = (lambda: self.machine.address) if side == VM else None
         return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl, self.boots)
 
     def boots(self) -> Mapping[str, datetime]:
@@ -158,6 +158,8 @@ class Project:
             raise Refused(f"the settings do without {holds}, which has the database's data", "it would start without them",
                           "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
         named = [name for name in names if database.vm in (name, name.removeprefix(f"{slug}-"))]
+        if database.vm and not named and not database.address:
+            raise Refused(f"there is no machine {database.vm}", f"there are: {', '.join(names)}", "set database.vm to one of them")
         wanted = f"{self.settings.database_machine}@{database.address}" if database.address else "".join(named)
         if holds and wanted not in ("", holds):
             raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",

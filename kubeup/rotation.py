@@ -53,8 +53,9 @@ def _deploy(project: Project, needs: tuple[str, ...]) -> list[Step]:
 def rotate(project: Project, out: Report, **how: bool) -> None:
     """Change the passwords; where that fails on the way, everything gets its earlier ones back."""
     before = {name: secrets.password(project.state.secrets, name) for name in secrets.PASSWORDS}
+    wanted = plan(project)  # what fails here has changed nothing that could be taken back
     try:
-        carry_out(project, plan(project), out, "db.rotate", **how)
+        carry_out(project, wanted, out, "db.rotate", **how)
     except Refused:
         raise
     except KubeupError as error:

@@ -36,13 +36,17 @@ def collect(project: Project) -> Status:
         machines = pool.submit(project.provider.observe, lambda boots: cluster.vouched(asked.result(), boots))
     found = asked.result()
     by_kind = {kind: [item for item in found or () if item["kind"] == kind] for kind in ("Node", "Pod", "PersistentVolumeClaim")}
-    ports = project.settings.ports
-    address = project.provider.nodes()[-1].address
     return Status(
         project.settings.profile, project.provider.name,
         f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
         f"{project.images[0].what}; {place.result()}", machines.result().nodes, found is not None, nodes(by_kind["Node"]), pods(by_kind["Pod"]),
-        claims(by_kind["PersistentVolumeClaim"]), (("ui", f"http://{address}:{ports.ui}/"), ("api", f"http://{address}:{ports.api}/docs")))
+        claims(by_kind["PersistentVolumeClaim"]), _urls(project))
+
+
+def _urls(project: Project) -> tuple[tuple[str, str], ...]:
+    """Where the application answers; nowhere while there is no node (minikube gives addresses only then)."""
+    ports, addresses = project.settings.ports, [node.address for node in project.provider.nodes()]
+    return tuple((name, f"http://{addresses[-1]}:{path}") for name, path in (("ui", f"{ports.ui}/"), ("api", f"{ports.api}/docs")) if addresses)
 
 
 def _ask(project: Project) -> list[dict[str, Any]] | None:

@@ -101,9 +101,9 @@ def _look_at_machine(project: Project) -> Found | None:
     It isn't asked before there is a network that leads to it: whoever answers there is another one, or nobody, for ten seconds.
     """
     machine, now = project.machine, replace(project.host, routes=this_machine.routes())  # a run makes networks
-    if not machine.own and now.routes and not now.leads_to(machine.address):
-        return None
     try:
+        if not machine.own and now.routes and not now.leads_to(machine.address):
+            return None
         return machine.look() if not secrets.missing(project.state.secrets) else None
     except KubeupError:
         return None
@@ -180,7 +180,7 @@ def down(project: Project, with_data: bool) -> Plan:
     archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
     lose = [Step(f"data/{archive.name}", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
                  loses=f"the data saved in {archive}") for archive in archives]
-    return plan_of(saved, machines, forget if config.exists() or project.stands_on else [], lose)
+    return plan_of(saved, machines, forget if config.exists() or project.stands_on or lose else [], lose)
 
 
 def save_steps(project: Project) -> list[Step]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from kubeup import ssh
+from kubeup.db import passwords
 from kubeup.db.server import ROOT, Container, Server
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
@@ -37,6 +38,7 @@ LOOK = r"""
 command -v docker >/dev/null && echo tool docker.io
 { command -v docker-compose || docker compose version; } >/dev/null 2>&1 && echo tool docker-compose
 command -v apt-get >/dev/null && echo tool apt-get
+ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
@@ -51,6 +53,49 @@ wait
 exit 0
 """
 
+SERVICE_UNIT = """\
+[Unit]
+Description=docker for the database
+Wants=network-online.target
+After=network-online.target containerd.service
+StartLimitIntervalSec=0
+[Service]
+Type=notify
+ExecStart=/bin/sh -c 'exec dockerd --host unix:///run/docker.sock'
+Restart=always
+RestartSec=2
+KillMode=process
+Delegate=yes
+[Install]
+WantedBy=multi-user.target
+"""
+
+# the packages that are missing, and a daemon that runs. On standard input the proxies: their passwords are for nobody's process list
+INSTALL = r"""
+set -ea; eval "$(cat)"; DEBIAN_FRONTEND=noninteractive; set +a
+if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then
+  install -d /etc/docker; printf %s "$1" >/etc/docker/daemon.json
+fi
+service=$2; shift 2
+# a machine in a container may not raise limits
+if systemd-detect-virt --quiet --container; then
+  install -d /etc/systemd/system/docker.service.d
+  printf '[Service]\nOOMScoreAdjust=0\nLimitNOFILE=\nLimitNPROC=\nLimitCORE=\n' >/etc/systemd/system/docker.service.d/kubeup.conf
+fi
+if test $# -gt 0; then
+  apt-get -q -o DPkg::Lock::Timeout=300 update
+  apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-remove --no-install-recommends "$@"
+fi
+unit=docker.service
+# minikube masks it at each start where its nodes run on containerd: a unit of another name is not its business
+if test "$(systemctl is-enabled $unit 2>/dev/null)" = masked; then
+  unit=kubeup-docker.service
+  printf %s "$service" >/etc/systemd/system/$unit
+  systemctl daemon-reload
+fi
+systemctl enable --now $unit
+"""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -58,6 +103,7 @@ class Found:
 
     missing: tuple[str, ...] = NEEDED
     has_apt: bool = True
+    daemon: bool = False
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 and mode
     holds_data: bool = False
     image: bool = False
@@ -86,7 +132,7 @@ def parse(text: str) -> Found:
     there = {row[0] for row in rows.get("tool", [])}
     state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
     return Found(
-        tuple(name for name in NEEDED if name not in there), "apt-get" in there,
+        tuple(name for name in NEEDED if name not in there), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
         tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid)
@@ -172,9 +218,9 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     if seen.missing and not seen.has_apt:
         raise Refused(f"{node} can't get {' and '.join(seen.missing)}", "it has no apt-get, and this is how they are installed",
                       "install them there yourself, or choose another machine: database.vm")
-    if seen.missing:
-        reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing"
-        steps.append(Step(PACKAGES, f"install docker on {node}", reason, Install(machine), needs, 60))
+    if seen.missing or not seen.daemon:
+        reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing" if seen.missing else "docker does not run"
+        steps.append(Step(PACKAGES, f"{'install' if seen.missing else 'start'} docker on {node}", reason, Install(machine), needs, 60))
     if not seen.image:
         steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
                           (*needs, PACKAGES, "image/db"), 10))
@@ -212,23 +258,13 @@ class Install:
     machine: Machine
 
     def already(self) -> str:
-        return "" if self.machine.look().missing else "there"
+        seen = self.machine.look()
+        return "there" if seen.daemon and not seen.missing else ""
 
     def run(self, log: Log) -> None:
-        reach = self.machine.place.reach()
-        script = (
-            # a proxy's password is for nobody's process list
-            'set -ea; eval "$(cat)"; DEBIAN_FRONTEND=noninteractive; set +a; '
-            'if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then '
-            f'install -d /etc/docker; printf %s {shlex.quote(DAEMON)} >/etc/docker/daemon.json; fi; '
-            # a machine in a container may not raise limits
-            'if systemd-detect-virt --quiet --container; then own=/etc/systemd/system/docker.service.d; install -d $own; '
-            "printf '[Service]\\nOOMScoreAdjust=0\\nLimitNOFILE=\\nLimitNPROC=\\nLimitCORE=\\n' >$own/kubeup.conf; fi; "
-            'apt-get -q -o DPkg::Lock::Timeout=300 update; '
-            'apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-remove --no-install-recommends "$@"; '
-            "systemctl enable --now docker.service")
         proxies = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.machine.proxies.items())
-        output = ssh.run(reach, "sh", "-c", script, "install", *self.machine.look().missing, stdin=proxies, root=True, timeout=1200)
+        output = ssh.run(self.machine.place.reach(), "sh", "-c", INSTALL, "install", DAEMON, SERVICE_UNIT, *self.machine.look().missing,
+                         stdin=proxies, root=True, timeout=1200)
         if not output.ok:
             raise failed(self.machine, "could not get docker", output)
         log("installed")
@@ -261,6 +297,7 @@ class Run:
 
     def run(self, log: Log) -> None:
         reach, seconds = self.machine.place.reach(), 300
+        self._take_passwords(log)
         for name, text in self.machine.files().items():
             write(self.machine, reach, name, text)
             log(f"{FOLDER}/{name}")
@@ -277,6 +314,19 @@ class Run:
             raise failed(self.machine, "does not get its database up", output)
         self._ask()
         log("it is healthy and answers SQL")
+
+    def _take_passwords(self, log: Log) -> None:
+        """A server that stands ready beside the one in use was told nothing when that one's passwords changed: its own `.env` opens it still."""
+        secret, reach = self.machine.secret(), self.machine.place.reach()
+        held = ssh.run(reach, "cat", f"{FOLDER}/.env", root=True).stdout
+        earlier = dict(line.split("=", 1) for line in shlex.split(held)).get("MYSQL_ROOT_PASSWORD", "")
+        server = self.machine.server(secret["MYSQL_DATABASE"], secret["MYSQL_USER"])
+        if earlier in ("", secret["ROOT_PASSWORD"]) or not self.machine.look().healthy or not server.admits(ROOT, earlier):
+            return
+        for user, password in ((server.user, secret["MYSQL_PASSWORD"]), (ROOT, secret["ROOT_PASSWORD"])):
+            if not server.admits(user, password):
+                server.sql(passwords.altering(user, passwords.hosts(server, user, earlier), password, ""), password=earlier)
+                log(f"{user} has a new password")
 
     def _ask(self) -> None:
         secret = self.machine.secret()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Overlay:
     env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
     folder: Path
     place: Place
-    machine: str = ""  # address of the machine that the database runs on; '' in the cluster
+    machine: Callable[[], str] | None = None  # asks for the address of the machine that the database runs on: it may have to be made first
 
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
@@ -82,7 +82,7 @@ class Overlay:
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
         ports, replace = self.settings.ports, _replace
         patches: list[Patch] = [
-            *(self._on_machine() if self.machine else self._in_cluster()),
+            *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
             ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
             # a changed password must reach a pod that read the old one from its environment
@@ -101,8 +101,8 @@ class Overlay:
                 replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [self.place.node])]),
             ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)])]
 
-    def _on_machine(self) -> list[Patch]:
-        return [({"kind": "EndpointSlice", "name": "mysql-vm"}, [_replace("/endpoints/0/addresses", [self.machine])])]
+    def _on_machine(self, address: str) -> list[Patch]:
+        return [({"kind": "EndpointSlice", "name": "mysql-vm"}, [_replace("/endpoints/0/addresses", [address])])]
 
 
 def _replace(path: str, value: object) -> dict[str, object]:

@@ -34,6 +34,15 @@ def test_installed_and_the_second_run_changes_nothing(cluster: Cluster) -> None:
     assert cluster.plan() == []  # the cluster's own database is in use, and stays so
 
 
+def test_passwords_that_changed_meanwhile_are_carried_there(cluster: Cluster, ever: list[str]) -> None:
+    ever += passwords().values()
+    cluster.inv("db.rotate")
+    ever += passwords().values()
+    ran = cluster.inv("db.vm", "--yes")
+    assert "because: .env new or changed" in ran.out and "root has a new password" in ran.out
+    assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
+
+
 def test_a_compose_project_of_somebody_else_is_refused_by_name(cluster: Cluster) -> None:
     on(cluster, "docker rm --force kubeup-db; mkdir -p /srv/theirs; cd /srv/theirs; "
        "sed 's#device: .*#device: /srv/theirs#' /var/lib/kubeup/db/compose.yaml >compose.yaml; touch .env; docker volume rm kubeup-db_data; "

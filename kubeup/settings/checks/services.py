@@ -39,10 +39,7 @@ def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
         yield error(at(settings, BESIDE), BESIDE, "1", allowed="0", why=why, hint="name a machine of your own in database.address",
                     related=("provider",))
     if provider == "minikube":
-        if settings.database.on == "vm" and not settings.database.address:
-            why = "minikube's nodes are its own: nothing is installed on them"
-            yield error(at(settings, "database.on"), "database.on", "vm", allowed="cluster", why=why, related=("provider",))
-        return
+        return  # it names its nodes itself
     wanted = settings.database.vm
     if settings.database.address and (wanted or settings.nodes.database.count):
         other = "database.vm" if wanted else BESIDE

@@ -39,6 +39,12 @@ def test_the_plan_is_the_howtos_command(bare: OnMinikube) -> None:
     assert bare.profiles() == {} and bare.left() == {"containers": [], "volumes": [], "networks": []}
 
 
+def test_before_there_is_anything_status_says_so(bare: OnMinikube) -> None:
+    status = bare.inv("status", "--json").json
+    assert not status["answers"] and {row["state"] for row in status["machines"]} == {"missing"} and status["urls"] == []
+    assert "Kubernetes does not answer" in bare.inv("status").out
+
+
 def test_up_proves_everything(bare: OnMinikube, first_up: Ran) -> None:
     assert first_up.code == 0, str(first_up)
     assert f"2 nodes Ready at v1.26.1: {HOWTO} " in first_up.out and " ✔ metrics" in first_up.out

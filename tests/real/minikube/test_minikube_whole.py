@@ -116,6 +116,29 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) ->
     assert not (cluster.state / "data.tar.gz").exists()
 
 
+@pytest.mark.long
+def test_the_database_on_a_node(cluster: OnMinikube) -> None:
+    """By a docker beside the containerd of the node, on which minikube keeps docker.service masked: there, over a stop and a `down`, and back."""
+    number = cluster.add_product("kept on a node")
+    cluster.inv("db.vm", "--yes")
+    assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
+    cluster.inv("db.move", "vm", "--yes")
+    storage = cluster.verify_until_ok()["storage"]["detail"]
+    assert f"kubeup-db on {WORKER}" in storage and cluster.product(number)["name"] == "kept on a node" and cluster.plan() == []
+    cluster.inv("cluster.stop")
+    cluster.inv("cluster.start")
+    cluster.verify_until_ok(120)
+    assert cluster.product(number)["name"] == "kept on a node" and cluster.plan() == []
+    cluster.inv("db.move", "vm", "--drop-old", "--yes")
+    cluster.inv("down", "--yes")
+    assert (cluster.state / "data-vm.tar.gz").stat().st_mode & 0o077 == 0
+    assert " ✔ product removed" in cluster.up().out
+    assert cluster.product(number)["name"] == "kept on a node" and not (cluster.state / "data-vm.tar.gz").exists()
+    cluster.inv("db.move", "cluster", "--yes")
+    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
+    assert cluster.product(number)["name"] == "kept on a node" and cluster.plan() == []
+
+
 @pytest.fixture
 def registry(registry_tool: str, tmp_path: Path) -> Iterator[str]:
     """One that the nodes reach, whatever network they get: through their gateway, this machine."""

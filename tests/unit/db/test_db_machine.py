@@ -21,6 +21,7 @@ FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
 RUNNING = """\
 tool docker.io
 tool apt-get
+tool daemon
 tool docker-compose
 file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
 file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
@@ -48,6 +49,12 @@ def test_a_fresh_machine_gets_everything(db: Machine) -> None:
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
     assert steps["db/vm-packages"].reason == "docker.io, docker-compose missing"
     assert [step.reason for step in machine.plan(db, None)] == ["a new machine"] * 3
+
+
+def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
+    stopped = replace(as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health="")
+    steps = by_id(machine.plan(db, stopped))
+    assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:

@@ -51,6 +51,15 @@ def test_sql_comes_before_everything_else(project: Project) -> None:
     assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"
 
 
+def test_what_can_not_be_planned_takes_nothing_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Passwords) -> str:
+        raise KubeupError("the database can't be reached", "no pod", "start it")
+
+    plans = carried_out(monkeypatch)
+    monkeypatch.setattr(Passwords, "root", away)
+    assert error_of(rotation.rotate, project, Report(io.StringIO())).next == "start it" and plans == []
+
+
 def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, KubeupError("the API does not stand", "it keeps ending", "read its log"), None)
     error = error_of(rotation.rotate, project, Report(io.StringIO()))

@@ -155,7 +155,7 @@ def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_
 @pytest.mark.real
 def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: Path) -> None:
     inside = overlay(tmp_path)
-    outside = replace(inside, folder=tmp_path / "deploy-vm", machine="192.168.60.11")
+    outside = replace(inside, folder=tmp_path / "deploy-vm", machine=lambda: "192.168.60.11")
     before, after = (rendered(one, real_kubectl) for one in (inside, outside))
     for name in ("Service api", "Deployment api", "Secret mysecret", "Service ui", "Deployment ui"):
         assert before[name] == after[name], name

@@ -90,7 +90,6 @@ def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str
         ("{provider: minikube, nodes: {database: {count: 1}}}", "no machine beside its nodes"),
         ("{nodes: {database: {count: 1}}, network: {control_ip: 192.168.60.2}}", "the database's machine gets that one"),
         ("database: {vm: worker-1, address: 192.168.60.50}", "on one machine"),
-        ("{provider: minikube, database: {on: vm}}", "nothing is installed on them"),
         ("software: {kubernetes: 1.30.0}", "tested for 1.26 only"),
         ("database: {user: root}", "user of its own"),
         ("network: {control_ip: 192.168.060.10}", "octal"),
