@@ -70,7 +70,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     on_vm = folder / "on-vm.yaml"
-    on_vm.write_text(Deployment(replace(overlay, folder=folder / "overlay-on-vm", machine="192.168.60.11"), project.kubectl).render())
+    on_vm.write_text(Deployment(replace(overlay, folder=folder / "overlay-on-vm", machine=lambda: "192.168.60.11"), project.kubectl).render())
     return [rendered, on_vm, *GIVEN]
 
 
