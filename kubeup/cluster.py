@@ -13,6 +13,7 @@ from typing import Any
 
 from kubeup import keys, ssh
 from kubeup import packages as hosts
+from kubeup.deploy import apply
 from kubeup.deploy.network import WaitForNetwork
 from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
@@ -301,7 +302,10 @@ def provision(project: Project, check: bool = False, limit: str = "", tags: str 
     steps = [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
     if check or ((limit or tags) and not facts.answers):  # a part of the play alone makes no cluster of new nodes
         return steps
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", "the play restarts what it changes", wait_for_nodes(project), (PROVISION,), 5)]
+    why = "the play restarts what it changes"
+    standing = [one.app for one in facts.workloads if one.standing]
+    return [*steps, Step(ANSWERS, "wait for every node to be ready", why, wait_for_nodes(project), (PROVISION,), 5),
+            *apply.wait(project.deployment, standing, (ANSWERS,), why)]
 
 
 def ping(project: Project, limit: str = "") -> str:

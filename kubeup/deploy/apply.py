@@ -180,9 +180,9 @@ class WaitForPart:
             watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
 
 
-def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...]) -> list[Step]:
-    """A step for each part that is as it should be on paper, but whose pods are not ready."""
-    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", "its pods are not ready", WaitForPart(deployment, part), (*needs, f"load/{part}"), 10)
+def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...], why: str = "its pods are not ready") -> list[Step]:
+    """A step for each part that is as it should be on paper, but whose pods are not ready, or won't be for a moment."""
+    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", why, WaitForPart(deployment, part), (*needs, f"load/{part}"), 10)
             for part in parts if part in TITLES]
 
 

@@ -13,7 +13,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
 from kubeup.facts.host import HostFacts
-from kubeup.facts.kubernetes import KubeNode
+from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
@@ -128,6 +128,14 @@ def test_a_play_by_hand_ends_once_what_it_restarted_is_back(tmp_path: Path, monk
     monkeypatch.setattr(cluster, "observe", lambda project: facts(one, three(), answers=answers))
     steps = by_id(cluster.provision(one, **more))
     assert ("cluster/answers" in steps) is waits and list(steps)[-1 - waits] == "cluster/provision"
+
+
+def test_a_play_by_hand_waits_for_what_stood_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    found = replace(facts(one, three(), answers=True), workloads=(KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1)))
+    monkeypatch.setattr(cluster, "observe", lambda project: found)
+    steps = by_id(cluster.provision(one))
+    assert list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"] and "cluster/answers" in steps["deploy/ui"].needs
 
 
 @pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
