@@ -147,7 +147,7 @@ def image_steps(project: Project) -> list[Step]:
     root = system_images.proxy_rootfs(project.host.stale_mirror)
     if project.system_archive.exists():
         return []
-    make = system_images.MakeSystemImages(project.engine.command, project.engine.build_options, project.release, root)
+    make = system_images.MakeSystemImages(project.engine, project.release, root)
     steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"

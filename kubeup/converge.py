@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kubeup import secrets, up
+from kubeup import packages, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
@@ -33,13 +33,25 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
         out.data(plan_data(plan))
         return False
     out.plan(plan, commands)
+    if rooted := plan and _by_sudo(project, plan):
+        out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
     if dry or not plan:
         return False
     _ask(plan, yes)
+    if rooted:
+        shell.authorize()
     project.remember_choices(plan.ids)
     with lock(project.state.folder, command) as journal, progress(out, whole) as shown:
         run(plan, shown, journal)
     return True
+
+
+def _by_sudo(project: Project, plan: Plan) -> list[str]:
+    """The programs that a plan needs root for, where this user has to become root for it."""
+    if project.host.root:
+        return []
+    engine = [project.engine.name] if project.engine.by_sudo else []
+    return [*engine, *(["apt-get"] if packages.STEP in plan.ids else [])]
 
 
 def _ask(plan: Plan, yes: bool) -> None:

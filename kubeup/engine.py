@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kubeup.errors import Refused
 from kubeup.facts.host import HostFacts
+from kubeup.shell import SUDO
 
 STOP_SIGNAL = "SIGRTMIN+3"  # systemd's signal for a clean halt, see systemd(1)
 NODE_OPEN_FILES = 65536
@@ -17,13 +18,17 @@ PACKAGES = {"podman": ("podman", "runc", "netavark", "aardvark-dns", "iptables",
 
 @dataclass(frozen=True)
 class Engine:
-    """A container engine's command with the options it needs on every call, and those for a node."""
+    """A container engine: its command as this user runs it, the options of each call, and those for a node and a build."""
 
     name: str
     command: tuple[str, ...]
     node_options: tuple[str, ...]
     build_options: tuple[str, ...]
     why: str
+
+    @property
+    def by_sudo(self) -> bool:
+        return self.command[0] == "sudo"
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -34,26 +39,46 @@ class Engine:
 
 
 def choose(wanted: str, host: HostFacts) -> Engine:
-    """The engine for `wanted` (auto, podman, docker). Raises Refused where this machine can't run nodes."""
-    if host.system != "Linux" or not host.root:
-        what = f"{host.system}" if host.system != "Linux" else "a user who is not root"
-        raise Refused(f"the provider local does not work for {what}", "its nodes are privileged containers of a Linux machine",
-                      "run as root on Linux, or choose another: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
-    return _docker(host) if _takes_docker(wanted, host) else _podman(host)
+    """The engine that runs nodes, for `wanted` (auto, podman, docker). Raises Refused where this machine or user can't."""
+    if host.system != "Linux":
+        raise Refused(f"the provider local does not work for {host.system}", "its nodes are privileged containers of a Linux machine",
+                      "choose another: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
+    if not _takes_docker(wanted, host):
+        return _podman(host, _root_by(host, "podman"))
+    return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
 
 
 def for_images(wanted: str, host: HostFacts) -> Engine:
     """The engine that builds, saves and pushes images: that needs no privileges, and works for any user."""
-    return Engine("docker", ("docker",), (), _told(host), "docker") if _takes_docker(wanted, host) else _podman(host)
+    if _takes_docker(wanted, host):
+        return Engine("docker", ("docker",), (), _told(host), "docker")
+    return _podman(host, ())
 
 
 def _takes_docker(wanted: str, host: HostFacts) -> bool:
-    return wanted == "docker" or (wanted == "auto" and "docker-engine" in host.tools and "podman" not in host.tools)
+    """Docker where it alone is there, or where it spares an ordinary user sudo and can make nodes."""
+    if wanted != "auto":
+        return wanted == "docker"
+    if "docker-engine" not in host.tools:
+        return "docker-of-root" in host.tools and "podman" not in host.tools
+    return "podman" not in host.tools or (not host.root and host.sys_resource)
 
 
-def _podman(host: HostFacts) -> Engine:
+def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
+    """What makes a command root's. Raises Refused for a user who can't become root."""
+    if host.root:
+        return ()
+    if not host.may_sudo:
+        raise Refused(f"the provider local needs root for {engine}", "its nodes are privileged containers, and sudo does not let this user in",
+                      "have an administrator put you into the group docker, with Docker installed; or run it as root; or choose another "
+                      "provider: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
+    kept = ",".join(sorted(host.proxies))  # by their names: what is in them is nobody's business
+    return (*SUDO, f"--preserve-env={kept}") if kept else SUDO
+
+
+def _podman(host: HostFacts, root: tuple[str, ...]) -> Engine:
     command = ["podman"]
-    why = ["podman"]
+    why = ["podman by sudo" if root else "podman"]
     if host.cgroup == 1:
         # crun refuses the hybrid layout ("invalid file system type on /sys/fs/cgroup"), runc takes it
         command += ["--runtime", "runc"]
@@ -62,14 +87,15 @@ def _podman(host: HostFacts) -> Engine:
         command += ["--cgroup-manager", "cgroupfs"]
         why.append("cgroupfs, as PID 1 is not systemd")
     builds = ("--isolation", "chroot") if not host.systemd else ()
-    return Engine("podman", tuple(command), container_options(host, podman=True), builds, ", ".join(why))
+    return Engine("podman", (*root, *command), container_options(host, podman=True), builds, ", ".join(why))
 
 
-def _docker(host: HostFacts) -> Engine:
+def _docker(host: HostFacts, root: tuple[str, ...]) -> Engine:
     if not host.sys_resource:
         raise Refused("docker can't run nodes on this machine", "its --privileged asks for CAP_SYS_RESOURCE, which is not to be had here",
                       "use podman: `--set local.engine=podman`")
-    return Engine("docker", ("docker",), container_options(host, podman=False), _told(host), "docker")
+    why = "docker by sudo" if root else "docker"
+    return Engine("docker", (*root, "docker"), container_options(host, podman=False), _told(host), why)
 
 
 def _told(host: HostFacts) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from kubeup.facts import host, proxies
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
+SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
 
 
@@ -26,11 +27,13 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
         answers = pool.map(answers_at, urls)
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
+        permitted = pool.submit(_may_sudo)
         reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
         return host.HostFacts(
             system=platform.system(),
             arch=host.ARCHITECTURES.get(platform.machine(), platform.machine()),
             root=os.geteuid() == 0,
+            may_sudo=permitted.result(),
             distribution=host.distribution(_text("/etc/os-release")),
             cpus=len(os.sched_getaffinity(0)),
             memory=host.memory_mib(_text("/proc/meminfo")),
@@ -42,7 +45,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
             inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
             modules_folder=Path("/lib/modules").is_dir(),
-            tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | ({"docker-engine"} if DOCKER_SOCKET.exists() else set()),
+            tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
             routes=leading.result(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
@@ -65,6 +68,30 @@ def answers_at(url: str) -> bool:
         return error.code in (200, 301, 302, 307, 308, 401, 404, 405)
     except (OSError, ValueError):
         return False
+
+
+def _docker_sockets() -> frozenset[str]:
+    """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that only root may."""
+    if os.access(DOCKER_SOCKET, os.R_OK | os.W_OK):
+        return frozenset({"docker-engine"})
+    return frozenset({"docker-of-root"}) if DOCKER_SOCKET.exists() else frozenset()
+
+
+def _may_sudo() -> bool:
+    """Whether sudo lets this user become root: by a group, or by a rule that asks for no password."""
+    if os.geteuid() == 0 or not shell.which("sudo"):
+        return False
+    by_group = any(_group_name(number) in SUDOERS for number in os.getgroups())
+    return by_group or shell.read(*shell.SUDO, "true", ok=None).ok
+
+
+def _group_name(number: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:  # a group of a directory service that is away
+        return ""
 
 
 def _text(path: str) -> str:

@@ -31,22 +31,25 @@ def plan(names: tuple[str, ...], host: HostFacts) -> list[Step]:
     """A step that installs `names`. Raises KubeupError where kubeup can't install them itself."""
     if not names:
         return []
-    if not host.root:
-        raise KubeupError(f"packages are missing: {', '.join(names)}", "installing them needs root", f"sudo apt-get install {' '.join(names)}")
-    return [Step(STEP, "install packages on this machine", ", ".join(names), Install(names), seconds=60)]
+    if not host.root and not host.may_sudo:
+        raise KubeupError(f"packages are missing: {', '.join(names)}", "installing them needs root, and sudo does not let this user in",
+                          f"have an administrator type: apt-get install {' '.join(names)}")
+    return [Step(STEP, "install packages on this machine", ", ".join(names), Install(names, () if host.root else shell.SUDO), seconds=60)]
 
 
 @dataclass(frozen=True)
 class Install:
     names: tuple[str, ...]
+    root: tuple[str, ...] = ()  # what makes a command root's
 
     def commands(self) -> tuple[str, ...]:
         return tuple(shell.shown(argv, 600) for argv in self._argvs())
 
     def run(self, log: Log) -> None:
         for argv in self._argvs():
-            shell.write(*argv, log=log, env={"DEBIAN_FRONTEND": "noninteractive"})
+            shell.write(*argv, log=log)
 
     def _argvs(self) -> tuple[tuple[str, ...], ...]:
-        lock = ("-o", "DPkg::Lock::Timeout=300")
-        return (("apt-get", "-q", *lock, "update"), ("apt-get", "-q", *lock, "install", "-y", "--no-install-recommends", *self.names))
+        # named here and not in the environment, which sudo does not hand on
+        apt = (*self.root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
+        return ((*apt, "update"), (*apt, "install", "-y", "--no-install-recommends", *self.names))

@@ -23,7 +23,7 @@ from kubeup.errors import Refused
 from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
-from kubeup.images.build import Builder, builder
+from kubeup.images.build import Builder
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
 from kubeup.release import images as system_images
@@ -58,7 +58,8 @@ class Project:
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.for_images(self.settings.local.engine, self.host)
+        """What builds, saves and pushes images."""
+        return self.provider.image_engine()
 
     @cached_property
     def release(self) -> source.Release:
@@ -85,7 +86,7 @@ class Project:
 
     @property
     def builder(self) -> Builder:
-        return builder(self.engine.command, self.engine.build_options, self.host)
+        return Builder(self.engine, self.host.own_certificates)
 
     @property
     def system_archive(self) -> Path:

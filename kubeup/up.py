@@ -163,11 +163,11 @@ def _refuse_half_done(project: Project) -> None:
 
 def push_steps(project: Project) -> list[Step]:
     """A push for each image of ours that its registry does not hold."""
-    plain, command = bool(project.settings.images.plain_registries), project.engine.command
+    plain, engine = bool(project.settings.images.plain_registries), project.engine
     ours = [image for image in project.images if image.context is not None]
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        held = list(pool.map(lambda image: load.in_registry(command, image.reference, plain), ours))
-    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(command, image, plain),
+        held = list(pool.map(lambda image: load.in_registry(engine, image.reference, plain), ours))
+    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(engine, image, plain),
                  (f"image/{image.part}", "host/packages"), 20) for image, there in zip(ours, held, strict=True) if not there]
 
 

@@ -40,6 +40,7 @@ class HostFacts:
     system: str = "Linux"
     arch: str = "amd64"
     root: bool = True
+    may_sudo: bool = False  # may become root by sudo(8), with or without a password
     distribution: Distribution = field(default_factory=Distribution)
     cpus: int = 2
     memory: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubeup import cache, shell
-from kubeup.facts.host import HostFacts
+from kubeup.engine import Engine
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Log, Step
@@ -15,17 +15,16 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclass(frozen=True)
 class Builder:
-    """An engine's command, the options its builds need, and whether this machine has certificate authorities of its own."""
+    """The engine that builds, and whether this machine has certificate authorities of its own."""
 
-    command: tuple[str, ...]
-    options: tuple[str, ...]
+    engine: Engine
     own_certificates: bool
 
     def build_words(self) -> tuple[str, ...]:
         if not self.own_certificates:
-            return self.options
+            return self.engine.build_options
         # pip and npm in the build must trust what this machine trusts; nothing of it stays in the image
-        return (*self.options, "-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", "/usr/local/share/ca-certificates:/usr/local/share/ca-certificates:ro",
+        return (*self.engine.build_options, "-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", "/usr/local/share/ca-certificates:/usr/local/share/ca-certificates:ro",
                 "--build-arg", f"PIP_CERT={CERTIFICATES}", "--build-arg", f"NODE_EXTRA_CA_CERTS={CERTIFICATES}")
 
 
@@ -43,27 +42,23 @@ class BuildImage:
         return (shell.shown(self._argv(), 600),)
 
     def run(self, log: Log) -> None:
-        engine = self.builder.command
+        argv = self.builder.engine.argv
         for name, root in dict(self.image.rootfs).items():
-            if not shell.read(*engine, "image", "inspect", name, ok=None).ok:
-                shell.write(*engine, "import", str(root.path), name, log=log)
+            if not shell.read(*argv("image", "inspect", name), ok=None).ok:
+                shell.write(*argv("import", str(root.path), name), log=log)
         shell.write(*self._argv(), log=log)
         if self.image.context is None:
-            shell.write(*engine, "tag", self.image.source, self.image.reference, log=log)
+            shell.write(*argv("tag", self.image.source, self.image.reference), log=log)
         with cache.made_whole(self.image.archive.parent) as work:
-            shell.write(*engine, "save", "-o", str(work / self.image.archive.name), self.image.local, log=log)
+            shell.save(*argv("save", self.image.local), into=work / self.image.archive.name, log=log)
             work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:
-            return (*self.builder.command, "pull", self.image.source)
+            return self.builder.engine.argv("pull", self.image.source)
         arguments = [word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")]
-        return (*self.builder.command, "build", *self.builder.build_words(), *arguments, "--tag", self.image.local,
-                "-f", str(self.image.context / "Containerfile"), str(self.image.context))
-
-
-def builder(command: tuple[str, ...], options: tuple[str, ...], host: HostFacts) -> Builder:
-    return Builder(command, options, host.own_certificates)
+        return self.builder.engine.argv("build", *self.builder.build_words(), *arguments, "--tag", self.image.local,
+                                        "-f", str(self.image.context / "Containerfile"), str(self.image.context))
 
 
 def step_id(image: AppImage) -> str:

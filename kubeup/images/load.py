@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import shell, ssh
+from kubeup.engine import Engine
 from kubeup.errors import KubeupError
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Action, Log, Step
@@ -54,7 +55,7 @@ def plan(images: Sequence[AppImage], nodes: Collection[str], held: Mapping[str, 
 class PushImage:
     """Push an image. The login is the engine's own (its credential store, or REGISTRY_AUTH_FILE)."""
 
-    engine: tuple[str, ...]
+    engine: Engine
     image: AppImage
     plain: bool  # a registry on a private address, spoken to without TLS
 
@@ -62,9 +63,10 @@ class PushImage:
         return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
-        if not shell.read(*self.engine, "image", "inspect", self.image.local, ok=None).ok:
-            shell.write(*self.engine, "load", "-i", str(self.image.archive), log=log)
-        shell.write(*self.engine, "tag", self.image.local, self.image.reference, log=log)
+        argv = self.engine.argv
+        if not shell.read(*argv("image", "inspect", self.image.local), ok=None).ok:
+            shell.write(*argv("load", "-i", str(self.image.archive)), log=log)
+        shell.write(*argv("tag", self.image.local, self.image.reference), log=log)
         try:
             shell.write(*self._argv(), log=log)
         except KubeupError as error:
@@ -73,24 +75,24 @@ class PushImage:
             raise
 
     def _argv(self) -> tuple[str, ...]:
-        plain = ("--tls-verify=false",) if self.plain and self.engine[0] == "podman" else ()
-        return (*self.engine, "push", *plain, self.image.reference)
+        plain = ("--tls-verify=false",) if self.plain and self.engine.name == "podman" else ()
+        return self.engine.argv("push", *plain, self.image.reference)
 
 
 def archives(images: Sequence[AppImage]) -> tuple[tuple[str, Path], ...]:
     return tuple((image.reference, image.archive) for image in images)
 
 
-def in_registry(engine: Sequence[str], reference: str, plain: bool) -> bool:
+def in_registry(engine: Engine, reference: str, plain: bool) -> bool:
     """Whether a registry holds a tag; False where it can't be asked.
 
     The engine asks, with the login and the token dance that it pushes with.
     """
     repository, _, tag = reference.rpartition(":")
-    if shell.which(engine[0]) is None:
+    if shell.which(engine.name) is None:
         return False
-    if engine[0] == "docker":
-        return shell.read(*engine, "manifest", "inspect", *(("--insecure",) if plain else ()), reference, ok=None).ok
+    if engine.name == "docker":
+        return shell.read(*engine.argv("manifest", "inspect", *(("--insecure",) if plain else ()), reference), ok=None).ok
     verify = ("--tls-verify=false",) if plain else ()
-    answer = shell.read(*engine, "search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository, ok=None)
+    answer = shell.read(*engine.argv("search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository), ok=None)
     return answer.ok and any(tag in row["Tags"] for row in json.loads(answer.stdout))

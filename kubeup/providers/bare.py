@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from kubeup import engine as engines
 from kubeup.errors import Refused, UsageError
+from kubeup.facts.host import HostFacts
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
 from kubeup.plan import Action, Step
@@ -29,6 +31,7 @@ class Bare(ABC):
     list_images = LIST
     name: str
     settings: Settings
+    host: HostFacts
 
     def wanted(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()
@@ -81,6 +84,9 @@ class Bare(ABC):
 
     def host_steps(self) -> Sequence[Step]:
         return ()
+
+    def image_engine(self) -> engines.Engine:
+        return engines.for_images(self.settings.local.engine, self.host)
 
     def own(self, *words: str) -> Own:
         raise UsageError(f"the provider {self.name} has no {words[0]}", f"that is {OWNERS.get(words[0], 'minikube')}'s",

@@ -18,6 +18,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.plan import Action, Log, Step
 
 if TYPE_CHECKING:
+    from kubeup.engine import Engine
     from kubeup.images.catalog import AppImage
     from kubeup.settings import Settings
     from kubeup.settings.model import NodeSpec
@@ -165,6 +166,9 @@ class Provider(Protocol):
     def destroy(self, data: bool) -> Sequence[Step]: ...
     def remove(self, name: str) -> Step: ...
     def packages(self) -> tuple[str, ...]: ...
+
+    def image_engine(self) -> Engine:
+        """The container engine that builds and saves images."""
 
 
 # name -> module and class, imported when it is chosen

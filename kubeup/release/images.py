@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, shell
+from kubeup.engine import Engine
 from kubeup.images.rootfs import Rootfs
 from kubeup.plan import Log
 from kubeup.release.components import IMAGES, SystemImage
@@ -30,10 +31,9 @@ def archive(release: Release, root: Rootfs) -> Path:
 
 @dataclass(frozen=True)
 class MakeSystemImages:
-    """Build or pull every system image and save them as one archive. `engine` is the container engine's command."""
+    """Build or pull every system image and save them as one archive."""
 
-    engine: tuple[str, ...]
-    build_options: tuple[str, ...]
+    engine: Engine
     release: Release
     root: Rootfs
 
@@ -45,23 +45,24 @@ class MakeSystemImages:
             for one in IMAGES:
                 log(one.name)
                 self._pull(one, log) if self.release.source == "download" else self._build(one, log)
-            shell.write(*self.engine, "save", *self._multi(), "-o", str(work / "images.tar"), *(one.name for one in IMAGES), log=log)
+            shell.save(*self.engine.argv("save", *self._multi(), *(one.name for one in IMAGES)), into=work / "images.tar", log=log)
             work.chmod(0o755)
 
     def _multi(self) -> tuple[str, ...]:
-        return ("-m",) if self.engine[0] == "podman" else ()
+        return ("-m",) if self.engine.name == "podman" else ()
 
     def _pull(self, one: SystemImage, log: Log) -> None:
-        shell.write(*self.engine, "pull", "--quiet", one.name, log=log)
+        shell.write(*self.engine.argv("pull", "--quiet", one.name), log=log)
 
     def _build(self, one: SystemImage, log: Log) -> None:
         base = f"localhost/kubeup/kube-proxy-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
         if one.debian:
-            shell.write(*self.engine, "import", str(self.root.path), base, log=log)
+            shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
         binary = self.release.binary(one.binary)
         folder = cache.folder("contexts")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as context:
             Path(context, one.binary).hardlink_to(binary)
             Path(context, "Containerfile").write_text((DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base))
-            shell.write(*self.engine, "build", *self.build_options, "--quiet", "--tag", one.name, "-f", f"{context}/Containerfile", context, log=log)
+            build = ("build", *self.engine.build_options, "--quiet", "--tag", one.name, "-f", f"{context}/Containerfile", context)
+            shell.write(*self.engine.argv(*build), log=log)

@@ -14,16 +14,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kubeup.shell import processes
 from kubeup.shell.lines import Lines, Log
 from kubeup.shell.pipes import Talk, chain, talk
 from kubeup.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which
+from kubeup.shell.sudo import SUDO, authorize
 
 __all__ = [
-    "LATE", "LOST", "STOPPED", "Alive", "Lines", "Log", "Output", "Talk", "become", "chain", "failed", "missing", "read", "shown",
-    "stop_all", "stream", "talk", "which", "write",
+    "LATE", "LOST", "STOPPED", "SUDO", "Alive", "Lines", "Log", "Output", "Talk", "authorize", "become", "chain", "failed",
+    "missing", "read", "save", "shown", "stop_all", "stream", "talk", "which", "write",
 ]  # fmt: skip
 
 STREAM_SECONDS = 86400.0
@@ -82,6 +84,23 @@ def write(
     if code != 0:
         raise failed(argv, code, "\n".join(last))
     return "\n".join(whole)
+
+
+def save(*argv: str, into: Path, log: Log | None = None, timeout: float = 3600) -> None:
+    """Run a command and keep its standard output as a file, which is this user's own whoever runs the command."""
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+
+    def line(text: str) -> None:
+        last.append(text)
+        if log is not None:
+            log(text)
+
+    err = Lines(line)
+    with into.open("wb") as file:
+        code = processes.run(argv, file.fileno(), err, None, None, None, timeout)
+    err.flush_rest()
+    if code != 0:
+        raise failed(argv, code, "\n".join(last))
 
 
 def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapping[str, str] | None = None) -> None:

@@ -193,8 +193,15 @@ def signal_group(process: Any, number: signal.Signals = signal.SIGTERM) -> None:
     """End a command and whatever it started itself."""
     try:
         process.signal_group(number)
-    except (OSError, ProcessLookupError):
+    except PermissionError:  # it is root's, by sudo, which hands on no signal of its own group
+        _signal_as_root(process.pgid, number)
+    except OSError:
         return
+
+
+def _signal_as_root(group: int, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    launch(("sudo", "-n", "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
 
 
 def stop_all() -> None:

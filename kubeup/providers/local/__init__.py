@@ -56,13 +56,18 @@ class Local(Bare):
             chosen = self.engine
         except KubeupError as error:
             return Usable(False, f"{error.what}: {error.why}", error.next)
-        if chosen.command[0] in self.host.tools or self.host.distribution.has_apt:
+        if chosen.name in self.host.tools or self.host.distribution.has_apt:
             return Usable(True, f"nodes as containers of {chosen.why}")
         return Usable(False, f"{chosen.name} is not installed", f"install {chosen.name} with this distribution's package manager")
 
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for it."""
-        return (*self.engine.packages, "mmdebstrap", "openssh-client")
+        # without root mmdebstrap works in a user namespace, which uidmap's programs make
+        alone = () if self.host.root else ("uidmap",)
+        return (*self.engine.packages, "mmdebstrap", *alone, "openssh-client")
+
+    def image_engine(self) -> engines.Engine:
+        return self.engine
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
         found = {one.name: one for one in self._containers()}
@@ -103,7 +108,7 @@ class Local(Bare):
         steps = [self._remove(one.name, data) for one in found]
         if data:
             steps += self._orphaned_data({one.name for one in found})
-        if self.engine.command[0] in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
+        if self.engine.name in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
             steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
                               tuple(step.id for step in steps)))
         return steps
@@ -115,8 +120,10 @@ class Local(Bare):
 
     def _containers(self) -> tuple[Container, ...]:
         """This profile's node containers, ours or not: names are what a second checkout would collide with."""
-        if not shell.which(self.engine.command[0]):
+        if not shell.which(self.engine.name):
             return ()
+        if self.engine.by_sudo:
+            shell.authorize()
         wanted = {spec.name for spec in self.settings.machines_list()}
         rows = [line.split() for line in shell.read(*self.engine.argv("ps", "--all", "--format", self._names())).stdout.splitlines()]
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
@@ -226,7 +233,7 @@ class Local(Bare):
 
     def _orphaned_data(self, done: set[str]) -> list[Step]:
         """Data volumes whose nodes went before (a `down` that kept them)."""
-        if not shell.which(self.engine.command[0]):
+        if not shell.which(self.engine.name):
             return []
         listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}")).stdout.split()
         found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()

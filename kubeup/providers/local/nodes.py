@@ -98,7 +98,7 @@ class CreateNode:
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
                 labels = ("--label", f"{PROFILE}={self.node.profile}", "--label", f"{OURS}={self.node.ours}")
                 shell.write(*argv("volume", "create", *labels, volume), log=log)
-        copy_disk(self.engine, self.node.disk, self.node.var, log)
+        copy_disk(self.engine, self.node.image, self.node.disk, self.node.var, log)
         shell.write(*self.node.argv(self.engine), log=log, cwd=ASIDE)
         log("starting")
         admit(self.engine, self.node.name, self.reach, self.state)

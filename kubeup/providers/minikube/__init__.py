@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from kubeup import engine as engines
 from kubeup import ssh
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import minikube as facts
@@ -42,6 +43,9 @@ class Minikube(Reading):
 
     def packages(self) -> tuple[str, ...]:
         return ("openssh-client",) if self.host.distribution.has_apt else ()
+
+    def image_engine(self) -> engines.Engine:
+        return engines.for_images(self.settings.local.engine, self.host)
 
     def kubernetes(self) -> str:
         return "brought by minikube"

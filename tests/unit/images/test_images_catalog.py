@@ -22,7 +22,7 @@ def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImag
 
 def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
     chosen = engine.choose("auto", host)
-    return by_id(build.plan(tuple(found.values()), build.builder(chosen.command, chosen.build_options, host)))  # type: ignore[return-value]
+    return by_id(build.plan(tuple(found.values()), build.Builder(chosen, host.own_certificates)))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("host", "keys", "expected"), [

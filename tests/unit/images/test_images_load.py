@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from builders import reach
 
+from kubeup.engine import Engine
 from kubeup.images import load
 from kubeup.images.build import Builder, BuildImage
 from kubeup.images.catalog import AppImage
@@ -14,6 +15,9 @@ from kubeup.shell import Output
 API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ())
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
 NAMES = ("dev-control", "dev-worker-1")
+PODMAN = Engine("podman", ("podman",), (), (), "")
+BY_SUDO = Engine("podman", ("sudo", "-n", "podman", "--runtime", "runc"), (), (), "")
+DOCKER = Engine("docker", ("docker",), (), (), "")
 
 
 def loader(image: AppImage, names: tuple[str, ...]) -> load.LoadImage:
@@ -39,30 +43,29 @@ def test_nothing_to_load() -> None:
 
 
 @pytest.mark.parametrize(("engine", "plain", "line"), [
-    (("podman",), False, "podman push registry.example.org/ana/api:1"),
-    (("podman", "--runtime", "runc"), True, "podman --runtime runc push --tls-verify=false registry.example.org/ana/api:1"),
-    (("docker",), True, "docker push registry.example.org/ana/api:1"),
+    (PODMAN, False, "podman push registry.example.org/ana/api:1"),
+    (BY_SUDO, True, "sudo -n podman --runtime runc push --tls-verify=false registry.example.org/ana/api:1"),
+    (DOCKER, True, "docker push registry.example.org/ana/api:1"),
 ])
-def test_push(engine: tuple[str, ...], plain: bool, line: str) -> None:
+def test_push(engine: Engine, plain: bool, line: str) -> None:
     assert PushImage(engine, AppImage("api", "registry.example.org/ana/api:1", Path("/src"), ()), plain).commands() == (line,)
 
 
 LISTED = '[{"Name":"127.0.0.1:5077/ana/pause","Tags":["sha-12","sha-13"]}]'  # podman 4.3
-PODMAN = ("podman", "--runtime", "runc")
 
 
 @pytest.mark.parametrize(("engine", "tag", "answer", "there", "asked"), [
     (PODMAN, "sha-12", Output(0, LISTED, ""), True, "search --list-tags --format json --limit 100000 --tls-verify=false 127.0.0.1:5077/ana/pause"),
     (PODMAN, "sha-1", Output(0, LISTED, ""), False, ""),
     (PODMAN, "sha-12", Output(125, "", "invalid status code from registry 404 (Not Found)"), False, ""),
-    (("docker",), "sha-12", Output(0, "{}", ""), True, "manifest inspect --insecure 127.0.0.1:5077/ana/pause:sha-12"),
-    (("docker",), "sha-12", Output(1, "", "no such manifest: 127.0.0.1:5077/ana/pause:sha-12"), False, ""),
+    (DOCKER, "sha-12", Output(0, "{}", ""), True, "manifest inspect --insecure 127.0.0.1:5077/ana/pause:sha-12"),
+    (DOCKER, "sha-12", Output(1, "", "no such manifest: 127.0.0.1:5077/ana/pause:sha-12"), False, ""),
 ])
-def test_a_registry_is_asked_by_the_engine(monkeypatch: pytest.MonkeyPatch, engine: tuple[str, ...], tag: str, answer: Output, there: bool,
+def test_a_registry_is_asked_by_the_engine(monkeypatch: pytest.MonkeyPatch, engine: Engine, tag: str, answer: Output, there: bool,
                                            asked: str) -> None:
     seen: list[str] = []
     monkeypatch.setattr("kubeup.shell.which", lambda name: name)
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine):])) or answer)
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine.command):])) or answer)
     assert load.in_registry(engine, f"127.0.0.1:5077/ana/pause:{tag}", plain=True) is there
     assert seen[0].endswith(asked)
 
@@ -76,7 +79,7 @@ def test_what_is_pushed_is_what_was_built_under_its_own_name(monkeypatch: pytest
     written: list[tuple[str, ...]] = []
     monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0 if known else 125, "", ""))
     monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
-    PushImage(("podman",), PUSHED, False).run(lambda line: None)
+    PushImage(PODMAN, PUSHED, False).run(lambda line: None)
     assert written == [*([] if known else [("podman", "load", "-i", str(PUSHED.archive))]),
                        ("podman", "tag", "localhost/api:84cd", PUSHED.reference), ("podman", "push", PUSHED.reference)]
 
@@ -84,8 +87,11 @@ def test_what_is_pushed_is_what_was_built_under_its_own_name(monkeypatch: pytest
 def test_an_image_is_built_and_kept_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, ...]] = []
     monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
-    BuildImage(Builder(("podman",), (), False), PUSHED).run(lambda line: None)
-    build, save = written
+    saved: list[tuple[tuple[str, ...], Path]] = []
+    monkeypatch.setattr("kubeup.shell.save", lambda *argv, into, log: saved.append((argv, into)))
+    BuildImage(Builder(PODMAN, False), PUSHED).run(lambda line: None)
+    (build,), ((save, into),) = written, saved
     assert build[build.index("--tag") + 1] == "localhost/api:84cd"
-    assert save[:3] == ("podman", "save", "-o") and save[4] == "localhost/api:84cd"
+    # printed by the engine and written here: the archive is this user's own, whoever runs the engine
+    assert save == ("podman", "save", "localhost/api:84cd") and into.name == PUSHED.archive.name
     assert PUSHED.archive.parent.is_dir()

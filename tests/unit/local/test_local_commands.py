@@ -13,6 +13,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.providers import base
 from kubeup.providers.base import Needed
 from kubeup.providers.local import Local, disks, nodes
+from kubeup.shell import Output
 
 WORKER = nodes.NodeContainer("dev-worker-1", "worker", "dev", "192.168.60.11", 2, 4096, "kubeup-dev", "localhost/kubeup/node:abc", "disk", OURS)
 
@@ -62,8 +63,18 @@ def test_docker_removes_a_node_with_options_that_it_has() -> None:
         "docker stop --time 10 dev-control", "docker rm --force dev-control", "docker volume rm --force dev-control-var")
 
 
-def test_where_a_volume_lies() -> None:
-    assert disks.mountpoint(recorded("local/volume_inspect.json")) == Path("/var/lib/containers/storage/volumes/dev-worker-1-data/_data")
+def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who is not root may not even look into them, and what two mounts hold can't share files."""
+    run: list[tuple[str, ...]] = []
+    asked = recorded("local/volume_inspect.json")
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0, asked.replace("dev-worker-1-data", argv[-1]), ""))
+    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: run.append(argv))
+    ordinary = engine.choose("podman", replace(DESKTOP, root=False, may_sudo=True))
+    disks.copy_disk(ordinary, "node:1", "disk", "a-var", lambda line: None)
+    volumes = "/var/lib/containers/storage/volumes"
+    start = f"sudo -n podman run --rm --network none --volume {volumes}:{volumes} node:1 sh -c".split()
+    assert run[0][:len(start)] == tuple(start)
+    assert run[0][-4:-2] == (f"{volumes}/disk/_data", f"{volumes}/a-var/_data")
 
 
 def provider(tmp_path: Path, host: HostFacts = DESKTOP, keys: str = "") -> Local:

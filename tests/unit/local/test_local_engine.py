@@ -67,7 +67,7 @@ def test_docker_can_not_do_without_sys_resource() -> None:
 @pytest.mark.parametrize(("host", "what"), [
     (replace(DESKTOP, system="Darwin"), "the provider local does not work for Darwin"),
     (replace(DESKTOP, system="Windows", root=False), "the provider local does not work for Windows"),
-    (replace(DESKTOP, root=False), "the provider local does not work for a user who is not root"),
+    (replace(DESKTOP, root=False), "the provider local needs root for podman"),
 ])
 def test_where_nodes_can_not_run_the_others_are_named(host: object, what: str) -> None:
     error = error_of(engine.choose, "auto", host)
@@ -75,6 +75,41 @@ def test_where_nodes_can_not_run_the_others_are_named(host: object, what: str) -
     assert error.what == what
     for other in ("minikube", "vagrant", "hosts", "existing"):
         assert other in error.next
+
+
+ORDINARY = replace(DESKTOP, root=False, may_sudo=True)
+
+
+def test_an_ordinary_user_runs_podman_by_sudo_and_nothing_is_asked_there() -> None:
+    found = engine.choose("auto", ORDINARY)
+    assert found.command == ("sudo", "-n", "podman") and found.by_sudo
+    assert found.why == "podman by sudo"
+    assert found.packages == engine.choose("auto", DESKTOP).packages
+
+
+def test_sudo_hands_a_proxy_on_by_its_name_alone() -> None:
+    behind = replace(ORDINARY, proxies={"https_proxy": "http://ana:secret@proxy.example.org:3128", "no_proxy": "localhost"})
+    assert engine.choose("podman", behind).command == ("sudo", "-n", "--preserve-env=https_proxy,no_proxy", "podman")
+
+
+def test_who_may_speak_to_docker_needs_no_root() -> None:
+    in_the_group = replace(DESKTOP, root=False, tools=frozenset({"podman", "docker", "docker-engine"}))
+    assert engine.choose("auto", in_the_group).command == ("docker",)
+    assert engine.choose("auto", replace(in_the_group, may_sudo=True)).command == ("docker",)
+    assert engine.choose("auto", replace(in_the_group, root=True)).name == "podman", "root has no group to thank"
+    # where docker can't make nodes podman does
+    limited = replace(in_the_group, may_sudo=True, sys_resource=False)
+    assert engine.choose("auto", limited).command == ("sudo", "-n", "podman")
+
+
+def test_a_docker_that_is_roots_alone_is_run_by_sudo() -> None:
+    closed = replace(ORDINARY, tools=frozenset({"docker", "docker-of-root"}))
+    assert engine.choose("auto", closed).command == ("sudo", "-n", "docker")
+    assert engine.choose("auto", replace(closed, tools=closed.tools | {"podman"})).name == "podman"
+
+
+def test_images_need_no_root() -> None:
+    assert engine.for_images("auto", replace(ORDINARY, may_sudo=False)).command == ("podman",)
 
 
 def test_auto_takes_podman_where_both_are_there() -> None:

@@ -173,15 +173,21 @@ def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: 
 
 def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
     error = error_of(packages.plan, ("podman", "mmdebstrap"), replace(DESKTOP, root=False))
-    assert error.next == "sudo apt-get install podman mmdebstrap"
+    assert error.next.endswith(": apt-get install podman mmdebstrap")
+
+
+def test_who_may_use_sudo_installs_by_it() -> None:
+    step, = packages.plan(("podman",), replace(DESKTOP, root=False, may_sudo=True))
+    assert step.action.commands()[1] == (  # type: ignore[attr-defined]
+        "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
 
 
 def test_packages_of_this_machine() -> None:
     assert packages.installed(recorded("plans/dpkg_query")) == {"apt-transport-https", "mmdebstrap", "podman", "runc", "tmux", "vim"}
     step, = packages.plan(("podman",), DESKTOP)
     assert step.action.commands() == (  # type: ignore[attr-defined]
-        "apt-get -q -o DPkg::Lock::Timeout=300 update",
-        "apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
+        "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update",
+        "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
     assert packages.plan((), DESKTOP) == []
 
 
@@ -204,7 +210,7 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
     error = _chosen(project(tmp_path, replace(DESKTOP, root=False)))
     assert error is not None
     assert error.what == "no provider works on this machine"
-    assert error.why.startswith("local: the provider local does not work for a user who is not root")
+    assert error.why.startswith("local: the provider local needs root for podman")
     for other in ("minikube", "vagrant", "hosts", "existing"):
         assert other in error.why
 
