@@ -25,8 +25,9 @@ from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
+from kubeup.release import go
 from kubeup.release import images as system_images
-from kubeup.release.build import GoCompile, go_tool
+from kubeup.release.build import GoCompile
 from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
@@ -122,7 +123,12 @@ def release_steps(project: Project) -> list[Step]:
                           seconds=10))
     if steps:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
-    for build in release.missing_builds():
+    builds = release.missing_builds()
+    if builds and not go.go_tool():
+        root = go.debian_root(project.host.stale_mirror)
+        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds))
+        before = go.STEP
+    for build in builds:
         step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", f"{release.why}; not in the cache",
                     GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds)
         steps.append(step)
@@ -152,13 +158,6 @@ def image_steps(project: Project) -> list[Step]:
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
     return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20)]
-
-
-def packages(project: Project, builds: bool) -> tuple[str, ...]:
-    from kubeup.release.build import GO_PACKAGE
-
-    more = (GO_PACKAGE,) if builds and project.release.missing_builds() and not go_tool() else ()
-    return (*project.packages, *more)
 
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
@@ -295,7 +294,7 @@ def provision(project: Project, check: bool = False, limit: str = "", tags: str 
     facts = _provisionable(project)
     made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
     manifest = cni.steps(project.settings, project.state)
-    missing = hosts.missing(packages(project, builds=True)) if made else ()
+    missing = hosts.missing(project.packages) if made else ()
     what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
     title = "look what the play would change" if check else "run the play"
     needs = ("release/kubernetes", "image/system", cni.STEP)

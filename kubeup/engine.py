@@ -13,7 +13,7 @@ NODE_OPEN_FILES = 65536
 NODE_PROCESSES = 16384  # podman lowers its own limit before it starts the node: the machine's hard limit is refused there
 
 
-PACKAGES = {"podman": ("podman", "runc", "netavark", "aardvark-dns", "iptables", "iproute2")}  # Debian's, by engine
+PACKAGES = {"podman": ("podman", "runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2")}  # Debian's, by engine
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def plan(project: Project, application: bool = True) -> Whole:
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
         steps += _application(project, facts, steps, diff, found)
-    missing = packages.missing(cluster.packages(project, builds=bool(own_images))) if steps else ()
+    missing = packages.missing(project.packages) if steps else ()
     whole = plan_of(packages.plan(missing, project.host), steps)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))

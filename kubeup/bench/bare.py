@@ -15,7 +15,8 @@ from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
-from kubeup.release.build import GoCompile, go_tool
+from kubeup.release.build import GoCompile
+from kubeup.release.go import go_tool
 from kubeup.release.components import KUBERNETES_BUILD
 from kubeup.shell import write
 

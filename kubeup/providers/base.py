@@ -59,6 +59,7 @@ class Machines:
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
+    blocked: str = ""  # what keeps nodes from each other on this machine, in words
 
     @property
     def running(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,30 +9,13 @@ from kubeup import cache, shell
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
 from kubeup.release.components import GoBuild
+from kubeup.release.go import DEBIAN_GO, go_tool
 
-GO_PACKAGE = "golang-1.19-go"
-DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
 # The compiler's own garbage collection is a sixth of what it takes (seen on etcd: 92 s of processor time, 76 s so), the binaries are
 # the same to the byte. The limit keeps a process at about what it takes anyway where memory is short: https://go.dev/doc/gc-guide
 _COLLECT_LESS = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 # the user's own must not change what is built
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off", **_COLLECT_LESS}
-FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
-
-
-def go_tool() -> str:
-    """The path of a Go 1.19 to 1.21, or '' where none is installed."""
-    for minor in FITTING:
-        if Path(DEBIAN_GO.format(minor)).exists():
-            return DEBIAN_GO.format(minor)
-    path = shell.which("go")
-    return path if path and go_minor(shell.read(path, "version", ok=None).stdout) in FITTING else ""
-
-
-def go_minor(version: str) -> int:
-    """19 from `go version go1.19.8 linux/amd64`; 0 where the text is another."""
-    match = re.search(r"\bgo1\.(\d+)", version)
-    return int(match.group(1)) if match else 0
 
 
 @dataclass(frozen=True)
@@ -52,8 +34,8 @@ class GoCompile:
     def run(self, log: Log) -> None:
         go = go_tool()
         if not go:
-            raise KubeupError("no Go 1.19 to 1.21 is installed", f"Kubernetes is built with it; looked for {DEBIAN_GO.format(19)} and PATH",
-                              f"apt-get install {GO_PACKAGE}, or set release.source to download")
+            raise KubeupError("no Go 1.19 to 1.21 is installed", f"Kubernetes is built with it; looked for {DEBIAN_GO.format(19)}, on PATH and in the cache",
+                              "run the same again, which brings Debian's; or set release.source to download")
         compiled = 0
 
         def count(line: str) -> None:

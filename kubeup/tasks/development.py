@@ -113,7 +113,7 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
     try:
         project = load(strict=False)
         release = cluster.release_steps(project) if needs_release else []
-        names += packages.missing(cluster.packages(project, builds=True)) if release else ()
+        names += packages.missing(project.packages) if release else ()
         for step in plan_of(packages.plan(tuple(dict.fromkeys(names)), project.host), release):
             out.say(f"{step.title}: {step.reason}")
             step.action.run(Quiet(step.title, out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from kubeup import cache, keys, shell, ssh
@@ -15,7 +16,8 @@ from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Usable, Vouching, nobody
-from kubeup.providers.local import disks, image, nodes
+from kubeup.providers.local import disks, forwarding, image, nodes
+from kubeup.providers.local.forwarding import NodesNetwork
 from kubeup.providers.local.nodes import NodeContainer
 from kubeup.release import source
 from kubeup.release.components import NODE_BINARIES
@@ -25,7 +27,7 @@ from kubeup.ssh import Reach
 from kubeup.state import State
 
 UNFINISHED = "was never finished: its making was interrupted"
-NETWORK, IMAGE, DISK = "local/network", "local/image", "local/disk"
+NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
 
 
 class Local(Bare):
@@ -70,7 +72,9 @@ class Local(Bare):
         return self.engine
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
-        found = {one.name: one for one in self._containers()}
+        with ThreadPoolExecutor(1) as pool:
+            blocked = pool.submit(self._blocked)
+            found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
         surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
         rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
@@ -78,6 +82,7 @@ class Local(Bare):
         return Machines(
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
+            blocked=blocked.result() if any(row.state == "running" for row in rows) else "",
         )
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
@@ -91,6 +96,8 @@ class Local(Bare):
         if missing:
             steps += self._foundation(needed)
             steps += [self._create(node.name, self._disk(needed)) for node in missing]
+        if any(step.id.startswith("node/") for step in steps) or machines.blocked:
+            steps.append(self._let_forward(machines.blocked))
         return steps
 
     def stop(self) -> Sequence[Step]:
@@ -99,9 +106,13 @@ class Local(Bare):
 
     def start(self) -> Sequence[Step]:
         """Start what is stopped; podman forgets a resize when a node stops, so it is done again."""
-        stopped = {one.name: one for one in self._ours() if one.state != "running"}
+        ours = self._ours()
+        stopped = {one.name: one for one in ours if one.state != "running"}
         seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.machines_list() if spec.name in stopped]
-        return [*(self._start(one.name, one.state) for one in stopped.values()), *(self._resize(node) for node in seen if node.differs)]
+        if not stopped:
+            return []
+        return [self._let_forward("", ours), *(self._start(one.name, one.state) for one in stopped.values()),
+                *(self._resize(node) for node in seen if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         found = self._ours()
@@ -109,14 +120,25 @@ class Local(Bare):
         if data:
             steps += self._orphaned_data({one.name for one in found})
         if self.engine.name in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
+            gone = tuple(step.id for step in steps)
+            steps.append(Step(FORWARDING, "take the nodes' rules out of this machine's packet filter", "its nodes go",
+                              forwarding.Unforward(self._nodes_network(found)), gone))
             steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
-                              tuple(step.id for step in steps)))
+                              (*gone, FORWARDING)))
         return steps
 
     # what it is made of
 
     def node_image(self) -> str:
         return image.tag(image.rootfs(self.host.stale_mirror), self.release.identity())
+
+    def _nodes_network(self, found: Sequence[Container] = ()) -> NodesNetwork:
+        image = found[0].image if found else self.node_image()
+        return NodesNetwork(self.engine, image, self.network, self.settings.slug, self.settings.node_network,
+                            self.settings.network.pod_cidr)
+
+    def _blocked(self) -> str:
+        return self._nodes_network().wrong() if shell.which(self.engine.name) else ""
 
     def _containers(self) -> tuple[Container, ...]:
         """This profile's node containers, ours or not: names are what a second checkout would collide with."""
@@ -207,10 +229,14 @@ class Local(Bare):
         spec = self._spec(name)
         container = self._container(spec, disk)
         return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
-                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (NETWORK, DISK, keys.STEP), 4)
+                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (FORWARDING, DISK, keys.STEP), 4)
 
     def _start(self, name: str, was: str) -> Step:
-        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), seconds=3)
+        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3)
+
+    def _let_forward(self, reason: str, found: Sequence[Container] = ()) -> Step:
+        return Step(FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",
+                    forwarding.LetForward(self._nodes_network(found)), (NETWORK, IMAGE))
 
     def _admit(self, name: str) -> Step:
         admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)

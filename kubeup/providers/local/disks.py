@@ -74,7 +74,7 @@ def copy_disk(engine: Engine, image: str, disk: str, volume: str, log: Log) -> N
 
 def _aside(engine: Engine, image: str, *options: str) -> tuple[str, ...]:
     """A command line that runs what follows in a container of its own, with no network."""
-    return engine.argv("run", "--rm", "--network", "none", *options, image)
+    return engine.argv("run", "--rm", "--network", "none", *engine.node_options, *options, image)
 
 
 def _folder(engine: Engine, volume: str) -> Path:

@@ -109,7 +109,7 @@ def containers_conf(host: HostFacts) -> str:
 def _prepared(log: Log) -> Project:
     """Packages, the release and its images, and two root file systems, by the product's own steps."""
     project = load(strict=False)
-    wanted = packages.missing((*cluster.packages(project, builds=True), *PACKAGES))
+    wanted = packages.missing((*project.packages, *PACKAGES))
     roots = [root for root in (images.rootfs(project.host.stale_mirror), proxy_rootfs(project.host.stale_mirror)) if not root.path.exists()]
     steps: dict[str, Step] = {step.id: step for step in (
         *packages.plan(wanted, project.host), *cluster.release_steps(project), *cluster.image_steps(project), *map(rootfs_step, roots))}

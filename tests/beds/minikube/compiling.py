@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeup import cache, shell
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
-from kubeup.release.build import DEBIAN_GO, go_minor
+from kubeup.release.go import DEBIAN_GO, go_minor
 from tests.beds.go import ENVIRONMENT, build
 
 FOLDERS = Path(__file__).with_name("go")

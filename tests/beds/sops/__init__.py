@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeup import cache, packages
+from kubeup import cache, machine
 from kubeup.plan import Log
-from kubeup.release.build import GO_PACKAGE, go_tool
+from kubeup.release.go import UnpackGo, debian_root, go_tool
 from tests.beds.go import build
 
 GO = Path(__file__).with_name("go")
@@ -19,7 +19,7 @@ def make(log: Log) -> Path:
     if folder.is_dir():
         return folder
     if not go_tool():
-        packages.Install((GO_PACKAGE,)).run(log)
+        UnpackGo(debian_root(machine.observe().stale_mirror)).run(log)
     with cache.made_whole(folder) as work:
         for name, package in PROGRAMS.items():
             build(go_tool(), GO, package, work / name, log)

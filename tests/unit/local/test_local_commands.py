@@ -72,7 +72,8 @@ def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.Mo
     ordinary = engine.choose("podman", replace(DESKTOP, root=False, may_sudo=True))
     disks.copy_disk(ordinary, "node:1", "disk", "a-var", lambda line: None)
     volumes = "/var/lib/containers/storage/volumes"
-    start = f"sudo -n podman run --rm --network none --volume {volumes}:{volumes} node:1 sh -c".split()
+    options = " ".join(ordinary.node_options)
+    start = f"sudo -n podman run --rm --network none {options} --volume {volumes}:{volumes} node:1 sh -c".split()
     assert run[0][:len(start)] == tuple(start)
     assert run[0][-4:-2] == (f"{volumes}/disk/_data", f"{volumes}/a-var/_data")
 
@@ -82,7 +83,7 @@ def provider(tmp_path: Path, host: HostFacts = DESKTOP, keys: str = "") -> Local
 
 
 def test_host_packages_are_those_of_the_engine(tmp_path: Path) -> None:
-    assert provider(tmp_path).packages() == ("podman", "runc", "netavark", "aardvark-dns", "iptables", "iproute2", "mmdebstrap", "openssh-client")
+    assert provider(tmp_path).packages() == ("podman", "runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2", "mmdebstrap", "openssh-client")
     assert provider(tmp_path, keys="local: {engine: docker}").packages() == ("mmdebstrap", "openssh-client")
 
 

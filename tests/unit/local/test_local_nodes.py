@@ -27,6 +27,7 @@ def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...
     made = Local(settings(tmp_path, keys_), state(tmp_path), host)
     write_private(made.state.known_hosts, KNOWN)
     made._containers = lambda: found  # type: ignore[method-assign]
+    made._blocked = lambda: ""  # type: ignore[method-assign]
     return made
 
 
@@ -68,7 +69,8 @@ def test_a_moved_node_is_refused(tmp_path: Path) -> None:
 def test_a_node_that_its_maker_never_finished_is_admitted(tmp_path: Path) -> None:
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
     write_private(provider.state.known_hosts, KNOWN.splitlines()[0] + "\n")
-    step, = provider.plan(provider.observe(), NEEDED)
+    step, forwarding = provider.plan(provider.observe(), NEEDED)
+    assert forwarding.id == "local/forwarding"
     assert (step.id, step.title) == ("node/dev-worker-1", "finish dev-worker-1")
     assert step.reason == "was never finished: its making was interrupted"
 
@@ -105,8 +107,9 @@ def test_a_surplus_node_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_stopped_nodes_are_started(tmp_path: Path) -> None:
     steps = local(tmp_path, SANDBOX).plan(three("stopped"), NEEDED)
-    assert [one.id for one in steps] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
-    assert {one.reason for one in steps} == {"it is stopped"}
+    *nodes, forwarding = steps
+    assert [one.id for one in nodes] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
+    assert {(one.reason, one.needs) for one in nodes} == {("it is stopped", (forwarding.id,))}
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
 
 
@@ -128,7 +131,9 @@ def test_a_stopped_node_gets_its_size_again_when_it_is_started(tmp_path: Path) -
     stopped = containers(recorded("local/podman_inspect_stopped.json"))
     provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1, memory: 2304}}")
     provider.state = replace(provider.state, ours=stopped[0].label("kubeup.project"))
-    assert [(one.id, one.needs) for one in provider.start()] == [("node/dev-worker-1", ()), ("resize/dev-worker-1", ("node/dev-worker-1",))]
+    assert [(one.id, one.needs) for one in provider.start()] == [
+        ("local/forwarding", ("local/network", "local/image")), ("node/dev-worker-1", ("local/forwarding",)),
+        ("resize/dev-worker-1", ("node/dev-worker-1",))]
 
 
 def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
@@ -136,11 +141,16 @@ def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
     provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1}}")
     seen = provider.observe()
     assert (seen.nodes[1].state, seen.nodes[1].detail) == ("stopped", "")
-    assert [one.id for one in provider.plan(seen, NEEDED)] == ["node/dev-worker-1"]
+    assert [one.id for one in provider.plan(seen, NEEDED)] == ["node/dev-worker-1", "local/forwarding"]
 
 
 def test_running_nodes_need_nothing(tmp_path: Path) -> None:
     assert list(local(tmp_path).plan(three(), NEEDED)) == []
+
+
+def test_rules_that_are_gone_are_put_back_under_running_nodes(tmp_path: Path) -> None:
+    step, = local(tmp_path).plan(replace(three(), blocked="another rule comes first"), NEEDED)
+    assert (step.id, step.reason) == ("local/forwarding", "another rule comes first")
 
 
 def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None:
@@ -151,11 +161,12 @@ def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None
 def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     steps = by_id(local(tmp_path).plan(three("missing"), NEEDED))
     made = [f"node/{name}" for name in ("dev-control", "dev-worker-1", "dev-worker-2")]
-    assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made]
+    assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made, "local/forwarding"]
     assert steps["local/image"].needs == ("host/packages", "rootfs/machine", "release/kubernetes")
     assert steps["local/disk"].needs == ("local/image", "image/system")
     assert steps["local/disk"].reason == "1 archives, once instead of on every node"
-    assert steps["node/dev-worker-2"].needs == ("local/network", "local/disk", keys.STEP)
+    assert steps["node/dev-worker-2"].needs == ("local/forwarding", "local/disk", keys.STEP)
+    assert steps["local/forwarding"].needs == ("local/network", "local/image")
     assert steps["node/dev-worker-2"].reason == "192.168.60.12, 2 CPUs, 4096 MiB: missing"
     assert steps["local/network"].title == "make the network kubeup-dev (192.168.60.0/24)"
 

@@ -18,6 +18,7 @@ from kubeup.plan import Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import inventory as inventories
+from kubeup.release import go
 from kubeup.state import write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -105,7 +106,7 @@ def test_other_networks_provision_anew(tmp_path: Path) -> None:
 def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
-    assert list(steps) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+    assert list(steps) == ["local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
 
 
 def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,14 +184,18 @@ def test_release_by_download(tmp_path: Path) -> None:
     assert steps["release/kubernetes"].needs == ("release/kubeadm", "release/kubelet", "release/kubectl")
 
 
-def test_release_by_compiling_goes_one_after_another(tmp_path: Path) -> None:
+def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
-    steps = cluster.release_steps(one)
+    monkeypatch.setattr(go, "go_tool", lambda: "")
+    bring, *steps = cluster.release_steps(one)
+    assert (bring.id, bring.needs) == ("release/go", ("host/packages",))
+    monkeypatch.setattr(go, "go_tool", lambda: "/usr/lib/go-1.19/bin/go")
+    assert [step.needs[0] for step in cluster.release_steps(one)][:2] == ["host/packages", "release/kubernetes"]
     assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
-    assert [step.needs[0] for step in steps] == ["host/packages", *[step.id for step in steps[:-1]]]
+    assert [step.needs[0] for step in steps] == ["release/go", *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
     assert steps[1].reason == "https://dl.k8s.io/ does not answer; not in the cache"
-    assert plan_of(steps).critical_seconds() == sum(step.seconds for step in steps)
+    assert plan_of([bring], steps).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
 
 
 def test_system_images(tmp_path: Path) -> None:

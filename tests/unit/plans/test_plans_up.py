@@ -23,6 +23,7 @@ from kubeup.project import Project
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
 from kubeup.provision import inventory as inventories
+from kubeup.release import go
 from kubeup.report import Report
 from kubeup.shell import Output
 from kubeup.state import CHOICES, State, choices, keep_choices, write_private
@@ -35,7 +36,7 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
     monkeypatch.setattr(keys, "check", lambda _: None)
     monkeypatch.setattr(packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap"))
-    monkeypatch.setattr(cluster, "go_tool", lambda: "")
+    monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.deploy.apply.Deployment.diff", lambda *_: "")
     monkeypatch.setattr("kubeup.deploy.apply.Deployment.render", lambda _: "")
 
@@ -116,7 +117,7 @@ def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pyte
     seen = replace(standing(one, three("stopped")), stamps={}, images={}, nodes=(), answers=False)
     found = whole(one, seen, monkeypatch)
     assert found.blind
-    assert found.plan.ids == ("host/packages", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers")
+    assert found.plan.ids == ("host/packages", "local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers")
 
 
 def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, error_of, recorded
 
-from kubeup.release import build, source
+from kubeup.release import build, go, source
 from kubeup.release.build import GoCompile
 from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
 from kubeup.release.download import DownloadBinary
+from kubeup.shell import Output
 
 ARM = replace(DESKTOP, arch="arm64")
 
@@ -112,11 +113,25 @@ def test_the_compile_command_of_kubernetes_can_be_pasted() -> None:
     ("", 0),
 ])
 def test_go_versions(text: str, minor: int) -> None:
-    assert build.go_minor(text) == minor
+    assert go.go_minor(text) == minor
 
 
-def test_without_a_fitting_go_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_go_that_does_not_fit_is_passed_over_for_debians(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(go, "DEBIAN_GO", str(tmp_path / "go-1.{}"))
+    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""))
+    root = go.debian_root(stale=False)
+    assert go.go_tool() == ""
+    ours = go.unpacked(root) / "usr" / "lib" / "go-1.19" / "bin" / "go"
+    ours.parent.mkdir(parents=True)
+    ours.touch()
+    assert go.go_tool() == str(ours)
+    assert go.UnpackGo(root).already() == "in the cache"
+
+
+def test_without_a_fitting_go_nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(build, "go_tool", lambda: "")
     error = error_of(GoCompile(KUBERNETES_BUILD, tmp_path / "k").run, print)
-    assert "apt-get install golang-1.19-go" in error.next
+    assert "release.source to download" in error.next
     assert not (tmp_path / "k").exists()

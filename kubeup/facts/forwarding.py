@@ -1,0 +1,102 @@
+"""What a machine's packet filter has to let through between nodes that are its containers, as rules of iptables.
+
+Others rule there as well: Docker and ufw set FORWARD to DROP (containers/podman#24486), and where bridges call iptables
+(br_netfilter, which kube-proxy needs) what goes from node to node is forwarded. Engines hide what leaves their network
+behind the machine's address; a pod on another node would see that instead of the node's or the client's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import takewhile
+
+NAME_LENGTH = 28  # of a chain, at most (XT_EXTENSION_MAXNAMELEN in linux/netfilter/x_tables.h)
+PREFIX = "KUBEUP-"
+CHAINS = {"filter": "FORWARD", "raw": "PREROUTING"}  # table -> the chain of the kernel's that ours is called from
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """A profile's own rules, in a chain of its own in each table. `bridge`: the network's interface on this machine."""
+
+    profile: str
+    bridge: str
+    nodes: IPv4Network
+    pods: IPv4Network
+
+    @property
+    def chain(self) -> str:
+        return chain(self.profile)
+
+    def rules(self, table: str) -> tuple[str, ...]:
+        """As iptables-save(8) prints them."""
+        bridge, nodes, pods = self.bridge, self.nodes, self.pods
+        label = f'-m comment --comment "kubeup profile {self.profile}"'
+        if table == "raw":
+            # nothing that is not tracked is given another address (iptables-extensions(8), CT)
+            ways = ((nodes, pods), (pods, nodes))
+            return tuple(f"-A {self.chain} -s {a} -d {b} -i {bridge} {label} -j CT --notrack" for a, b in ways)
+        return (
+            f"-A {self.chain} -i {bridge} -o {bridge} {label} -j ACCEPT",
+            f"-A {self.chain} -s {nodes} -i {bridge} {label} -j ACCEPT",
+            f"-A {self.chain} -d {nodes} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED {label} -j ACCEPT",
+        )
+
+    def jump(self, table: str) -> str:
+        return f"-A {CHAINS[table]} -j {self.chain}"
+
+    def restore(self) -> str:
+        """What iptables-restore(8) is given with --noflush: both chains whole, the jumps first."""
+        rows = []
+        for table, above in CHAINS.items():
+            rows += [f"*{table}", f":{self.chain} - [0:0]", *self.rules(table), f"-I {above} 1 -j {self.chain}", "COMMIT"]
+        return "\n".join([*rows, ""])
+
+    def wrong(self, saved: str) -> str:
+        """What is missing in the text of iptables-save(8), in words; '' where nothing is."""
+        rows = _by_table(saved)
+        for table, above in CHAINS.items():
+            found = rows.get(table, [])
+            if tuple(row for row in found if row.startswith(f"-A {self.chain} ")) != self.rules(table):
+                return f"the rules for what goes between nodes are not in the table {table}"
+            if self.jump(table) not in _first(found, above):
+                return f"another rule comes before those for the nodes in {table} {above}"
+        return ""
+
+
+def chain(profile: str) -> str:
+    """The name of a profile's own chain."""
+    name = f"{PREFIX}{profile}"
+    if len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9]}-{hashlib.sha256(profile.encode()).hexdigest()[:8]}"
+
+
+def bridge(inspect_json: str) -> str:
+    """The interface of a network, from `podman network inspect` or `docker network inspect`.
+
+    Docker names it after the first 12 digits of the network's id unless told otherwise.
+    """
+    row = json.loads(inspect_json)[0]
+    named = (row.get("Options") or {}).get("com.docker.network.bridge.name", "")
+    return str(row.get("network_interface") or named or f"br-{row['Id'][:12]}")
+
+
+def _first(rows: list[str], above: str) -> tuple[str, ...]:
+    """The first rules of a chain: the calls of all profiles' own chains, in any order, before those of others."""
+    calls = f"-A {above} -j {PREFIX}"
+    return tuple(takewhile(lambda row: row.startswith(calls), (row for row in rows if row.startswith(f"-A {above} "))))
+
+
+def _by_table(saved: str) -> dict[str, list[str]]:
+    tables: dict[str, list[str]] = {}
+    table = ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith("-A "):
+            tables.setdefault(table, []).append(line.rstrip())
+    return tables

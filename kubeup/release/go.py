@@ -1,0 +1,68 @@
+"""The Go that Kubernetes is compiled with: one that is installed and fits, else Debian 12's, unpacked into the cache."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup import cache, shell
+from kubeup.images.rootfs import Rootfs
+from kubeup.plan import Log
+
+FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
+STEP = "release/go"
+DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
+FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")  # of the package; links lead from the one to the other
+
+
+def debian_root(stale: bool) -> Rootfs:
+    """Debian 12 is the newest release with a Go that fits, and other distributions have none: it comes from there."""
+    return Rootfs("go", "bookworm", ("golang-1.19-go",), seconds=45, stale=stale)
+
+
+def unpacked(root: Rootfs) -> Path:
+    """Where a Go lies, or will lie, that came with a root file system."""
+    return cache.folder("go", root.path.parent.name)
+
+
+def go_tool() -> str:
+    """The path of a Go 1.19 to 1.21, or '' where there is none."""
+    for minor in FITTING:
+        if Path(DEBIAN_GO.format(minor)).exists():
+            return DEBIAN_GO.format(minor)
+    path = shell.which("go")
+    if path and go_minor(shell.read(path, "version", ok=None).stdout) in FITTING:
+        return path
+    ours = unpacked(debian_root(stale=False)) / FOLDERS[0] / "bin" / "go"
+    return str(ours) if ours.exists() else ""
+
+
+def go_minor(version: str) -> int:
+    """19 from `go version go1.19.8 linux/amd64`; 0 where the text is another."""
+    match = re.search(r"\bgo1\.(\d+)", version)
+    return int(match.group(1)) if match else 0
+
+
+@dataclass(frozen=True)
+class UnpackGo:
+    """Bring Debian's Go into the cache. It runs wherever its C library does, and needs no root."""
+
+    root: Rootfs
+
+    def already(self) -> str:
+        return "in the cache" if unpacked(self.root).is_dir() else ""
+
+    def commands(self) -> tuple[str, ...]:
+        target = unpacked(self.root)
+        return (shell.shown(self.root.command(target / "rootfs.tar"), 2000), shell.shown(self._unpack(target)))
+
+    def run(self, log: Log) -> None:
+        with cache.made_whole(unpacked(self.root)) as work:
+            shell.write(*self.root.command(work / "rootfs.tar"), log=log)
+            shell.write(*self._unpack(work), log=log)
+            (work / "rootfs.tar").unlink()
+            work.chmod(0o755)
+
+    def _unpack(self, folder: Path) -> tuple[str, ...]:
+        return ("tar", "-C", str(folder), "-xf", str(folder / "rootfs.tar"), *(f"./{one}" for one in FOLDERS))
