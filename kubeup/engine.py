@@ -86,8 +86,14 @@ def _podman(host: HostFacts, root: tuple[str, ...]) -> Engine:
     if not host.systemd:
         command += ["--cgroup-manager", "cgroupfs"]
         why.append("cgroupfs, as PID 1 is not systemd")
-    builds = ("--isolation", "chroot") if not host.systemd else ()
-    return Engine("podman", (*root, *command), container_options(host, podman=True), builds, ", ".join(why))
+    return Engine("podman", (*root, *command), container_options(host, podman=True), _builds(host), ", ".join(why))
+
+
+def _builds(host: HostFacts) -> tuple[str, ...]:
+    """What podman's builds need here. Without the right to raise limits they may not ask for their own."""
+    if not host.systemd:
+        return ("--isolation", "chroot")
+    return () if host.sys_resource else tuple(_limits(host))
 
 
 def _docker(host: HostFacts, root: tuple[str, ...]) -> Engine:

@@ -16,8 +16,8 @@ from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
 from kubeup.release.build import GoCompile
-from kubeup.release.go import go_tool
 from kubeup.release.components import KUBERNETES_BUILD
+from kubeup.release.go import go_tool
 from kubeup.shell import write
 
 

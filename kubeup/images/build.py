@@ -24,8 +24,9 @@ class Builder:
         if not self.own_certificates:
             return self.engine.build_options
         # pip and npm in the build must trust what this machine trusts; nothing of it stays in the image
-        return (*self.engine.build_options, "-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", "/usr/local/share/ca-certificates:/usr/local/share/ca-certificates:ro",
-                "--build-arg", f"PIP_CERT={CERTIFICATES}", "--build-arg", f"NODE_EXTRA_CA_CERTS={CERTIFICATES}")
+        mounts = [word for path in ("/etc/ssl/certs", "/usr/local/share/ca-certificates") for word in ("-v", f"{path}:{path}:ro")]
+        arguments = ("--build-arg", f"PIP_CERT={CERTIFICATES}", "--build-arg", f"NODE_EXTRA_CA_CERTS={CERTIFICATES}")
+        return (*self.engine.build_options, *mounts, *arguments)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class GoCompile:
     def run(self, log: Log) -> None:
         go = go_tool()
         if not go:
-            raise KubeupError("no Go 1.19 to 1.21 is installed", f"Kubernetes is built with it; looked for {DEBIAN_GO.format(19)}, on PATH and in the cache",
+            looked = f"looked for {DEBIAN_GO.format(19)}, on PATH and in the cache"
+            raise KubeupError("no Go 1.19 to 1.21 is installed", f"Kubernetes is built with it; {looked}",
                               "run the same again, which brings Debian's; or set release.source to download")
         compiled = 0
 

@@ -169,18 +169,18 @@ def ended_with(*processes: Any) -> Iterator[None]:
 
 def stopped(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{words[0]} was stopped", f"`{shown(words)}` was interrupted", "run the same again", code=STOPPED)
+    return CommandError(f"{program(words)} was stopped", f"`{shown(words)}` was interrupted", "run the same again", code=STOPPED)
 
 
 def late(argv: Iterable[str], seconds: float) -> CommandError:
     words = list(argv)
-    return CommandError(f"{words[0]} took longer than {seconds:g} s", f"`{shown(words)}` was stopped",
+    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{shown(words)}` was stopped",
                         "run the same again; see `inv doctor` when it repeats", code=LATE)
 
 
 def lost(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{words[0]} hears nothing any more", f"what `{shown(words)}` talked to has gone",
+    return CommandError(f"{program(words)} hears nothing any more", f"what `{shown(words)}` talked to has gone",
                         "run the same again once that is back: `inv status`", code=LOST)
 
 
@@ -217,8 +217,15 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
     why = "\n".join([f"`{shown(words)}` ended with status {code}", *lines])
-    return CommandError(f"{Path(words[0]).name} failed", why, "mend what the lines above name, then run the same again",
+    return CommandError(f"{program(words)} failed", why, "mend what the lines above name, then run the same again",
                         code=code, stderr=text)
+
+
+def program(argv: Iterable[str]) -> str:
+    """The name of what a command line is about: apt-get of `sudo -n env LANG=C apt-get update`."""
+    before = {"sudo", "env"}
+    words = (word for word in argv if word not in before and not word.startswith("-") and "=" not in word)
+    return Path(next(words, "the command")).name
 
 
 def missing(tool: str) -> CommandError:

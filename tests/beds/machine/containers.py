@@ -29,7 +29,6 @@ LABEL = "kubeup.bed=machine"
 UP_SECONDS = 120
 # below this machine's own, as without CAP_SYS_RESOURCE a container can't raise its own again
 OPEN_FILES = 16384
-CONTAINERS_CONF = f'[containers]\ndefault_ulimits = ["nofile={OPEN_FILES}:{OPEN_FILES}"]\n'
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
 
 def _settings_of_this_machine() -> dict[str, str]:
     """How this machine's own administrator told pip, npm, Go and apt where packages come from: file in /etc -> its text."""
-    found = {"environment": _environment(), "containers/containers.conf": CONTAINERS_CONF}
+    found = {"environment": _environment()}
     pip = Path("/etc/pip.conf")
     if pip.exists():
         found["pip.conf"] = pip.read_text()

@@ -83,7 +83,10 @@ def provider(tmp_path: Path, host: HostFacts = DESKTOP, keys: str = "") -> Local
 
 
 def test_host_packages_are_those_of_the_engine(tmp_path: Path) -> None:
-    assert provider(tmp_path).packages() == ("podman", "runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2", "mmdebstrap", "openssh-client")
+    podmans = ("podman", "runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2")
+    assert provider(tmp_path).packages() == (*podmans, "mmdebstrap", "openssh-client")
+    ordinary = replace(DESKTOP, root=False, may_sudo=True)
+    assert provider(tmp_path, ordinary).packages() == (*podmans, "mmdebstrap", "uidmap", "openssh-client")
     assert provider(tmp_path, keys="local: {engine: docker}").packages() == ("mmdebstrap", "openssh-client")
 
 

@@ -43,6 +43,11 @@ def test_a_limit_is_never_raised_over_the_machines_own() -> None:
     assert not any(word.startswith("nproc=") for word in endless)
 
 
+def test_a_build_asks_for_no_more_than_this_machine_may_give() -> None:
+    limited = replace(SANDBOX, systemd=True)
+    assert engine.choose("podman", limited).build_options == ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=16384:16384")
+
+
 def test_docker() -> None:
     found = engine.choose("docker", DESKTOP)
     assert found.command == ("docker",)

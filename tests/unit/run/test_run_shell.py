@@ -332,3 +332,12 @@ def test_who_is_heard_is_not_asked_whether_it_is_there(monkeypatch: pytest.Monke
     monkeypatch.setattr(processes, "SILENCE", 0.3)
     steady = ("sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.1; done")
     assert shell.chain(steady, ("cat",), alive=lambda: pytest.fail("it was asked")).split() == [str(number) for number in range(1, 11)]
+
+
+@pytest.mark.parametrize(("argv", "name"), [
+    (("/usr/bin/podman", "ps"), "podman"),
+    (("sudo", "-n", "--preserve-env=http_proxy", "podman", "build"), "podman"),
+    (("sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "update"), "apt-get"),
+])
+def test_an_error_names_the_program_and_not_what_starts_it(argv: tuple[str, ...], name: str) -> None:
+    assert processes.failed(argv, 1, "no").what == f"{name} failed"

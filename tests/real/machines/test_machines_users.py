@@ -1,0 +1,56 @@
+"""Who types: a user with a password for sudo, and one whom sudo does not let in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.real.machines.conftest import Checkout, cloned
+
+pytestmark = [pytest.mark.real, pytest.mark.long]
+
+PASSWORD = "correct horse"
+# a terminal for a program that asks: what is typed comes when it has asked (python's pty has no such thing)
+TYPED = """
+import os, pty, sys
+asked = 0
+def read(fd):
+    global asked
+    data = os.read(fd, 1024)
+    if b"[sudo] password" in data:
+        asked += 1
+        os.write(fd, b"%s\\n")
+    return data
+code = pty.spawn(["sh", "-c", sys.argv[1]], read)
+print(f"asked {asked} times")
+sys.exit(os.waitstatus_to_exitcode(code))
+"""
+
+
+@pytest.fixture(scope="module")
+def anas(checkout: Checkout) -> Checkout:
+    """A clone of somebody who has to type a password for sudo. The engine is there already."""
+    checkout.machine.run("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "
+                         "--no-install-recommends podman runc netavark aardvark-dns nftables python3-venv >/dev/null", "root")
+    return cloned(checkout.machine, "kubeup", user="ana")
+
+
+def test_a_password_is_not_waited_for_where_nobody_can_type_it(anas: Checkout) -> None:
+    told = anas.inv("plan", code=3)
+    assert "sudo asks for a password, and nobody is there to type it" in told.err
+
+
+def test_a_password_is_asked_for_once(anas: Checkout) -> None:
+    script = TYPED % PASSWORD
+    anas.machine.run(f"cat >typed.py <<'EOF'\n{script}\nEOF", "ana")
+    told = anas.machine.run("python3 typed.py 'cd kubeup && ./inv plan'", "ana", code=None)
+    assert "asked 1 times" in told.out, str(told)
+    assert PASSWORD not in told.out
+    assert "Plan:" in told.out
+
+
+def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
+    checkout.machine.run("id eve >/dev/null 2>&1 || useradd --create-home --shell /bin/bash eve", "root")
+    hers = cloned(checkout.machine, "kubeup", user="eve")
+    told = hers.inv("plan --set provider=local", code=None)
+    assert told.code in (2, 3), str(told)
+    assert "sudo does not let this user in" in told.err and "docker" in told.err
