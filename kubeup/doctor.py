@@ -133,9 +133,10 @@ def _passwords(project: Project) -> Finding:
 def _machines(project: Project) -> Finding:
     machines = project.provider.observe()
     rows = [f"{node.name} {node.state}" for node in machines.nodes if node.state != "running"]
-    rows += [machines.blocked] if machines.blocked else []
+    rows += [machines.blocked.why] if machines.blocked else []
     rows += [f"{node.name}: {text}" for node in machines.nodes for text in (*node.differs, *([node.detail] if node.detail else []))]
-    return Finding("machines", not rows, "; ".join(rows) or f"{len(machines.nodes)} running as the settings want them", "`inv up`")
+    fix = machines.blocked.fix if machines.blocked else ""
+    return Finding("machines", not rows, "; ".join(rows) or f"{len(machines.nodes)} running as the settings want them", fix or "`inv up`")
 
 
 def _database(project: Project) -> Finding:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 from itertools import takewhile
 
 NAME_LENGTH = 28  # of a chain, at most (XT_EXTENSION_MAXNAMELEN in linux/netfilter/x_tables.h)
+FIREWALLD = "firewalld"  # the table of that service; its last rule rejects, whatever the policy of its chains
 PREFIX = "KUBEUP-"
 CHAINS = {"filter": "FORWARD", "raw": "PREROUTING"}  # table -> the chain of the kernel's that ours is called from
 
@@ -83,6 +84,18 @@ def bridge(inspect_json: str) -> str:
     row = json.loads(inspect_json)[0]
     named = (row.get("Options") or {}).get("com.docker.network.bridge.name", "")
     return str(row.get("network_interface") or named or f"br-{row['Id'][:12]}")
+
+
+def droppers(ruleset_json: str) -> tuple[str, ...]:
+    """Tables of nftables, as `family name`, that may drop what is forwarded whatever others accept.
+
+    From `nft -j list ruleset`. A chain of another table that accepts a packet does not spare it these
+    (https://wiki.nftables.org, "Configuring chains"); iptables' own table is the one that our rules come first in.
+    """
+    chains = [row["chain"] for row in json.loads(ruleset_json)["nftables"] if "chain" in row]
+    forwarding = [one for one in chains if one.get("hook") == "forward" and (one["family"], one["table"]) != ("ip", "filter")]
+    found = (f"{one['family']} {one['table']}" for one in forwarding if one.get("policy") == "drop" or one["table"] == FIREWALLD)
+    return tuple(dict.fromkeys(found))
 
 
 def _first(rows: list[str], above: str) -> tuple[str, ...]:

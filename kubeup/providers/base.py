@@ -50,6 +50,14 @@ class NodeState:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """Why nodes don't reach each other on this machine; `fix`: what to type where a step of ours can't mend it."""
+
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
 class Machines:
     """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
 
@@ -59,7 +67,7 @@ class Machines:
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
-    blocked: str = ""  # what keeps nodes from each other on this machine, in words
+    blocked: Blocked | None = None  # what keeps nodes from each other on this machine
 
     @property
     def running(self) -> bool:

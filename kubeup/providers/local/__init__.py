@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 
 from kubeup import cache, keys, shell, ssh
@@ -15,7 +16,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Step
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Usable, Vouching, nobody
+from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
 from kubeup.providers.local.forwarding import NodesNetwork
 from kubeup.providers.local.nodes import NodeContainer
@@ -73,17 +74,21 @@ class Local(Bare):
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
         with ThreadPoolExecutor(1) as pool:
-            blocked = pool.submit(self._blocked)
+            asked = pool.submit(self._blocked)
             found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
         surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
         rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
         rows += [NodeState(one.name, one.label(nodes.ROLE), one.address, "surplus", detail="not in the settings") for one in surplus]
-        return Machines(
+        machines = Machines(
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
-            blocked=blocked.result() if any(row.state == "running" for row in rows) else "",
         )
+        running = [row for row in rows if row.state == "running" and not row.closed]
+        if not running:
+            return machines
+        blocked = asked.result() or (None if vouched(machines.boots) else self._dropped(running))
+        return replace(machines, blocked=blocked)
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -96,8 +101,11 @@ class Local(Bare):
         if missing:
             steps += self._foundation(needed)
             steps += [self._create(node.name, self._disk(needed)) for node in missing]
-        if any(step.id.startswith("node/") for step in steps) or machines.blocked:
-            steps.append(self._let_forward(machines.blocked))
+        made = any(step.id.startswith("node/") for step in steps)
+        if machines.blocked and machines.blocked.fix and not made:
+            raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
+        if made or machines.blocked:
+            steps.append(self._let_forward(machines.blocked.why if machines.blocked else ""))
         return steps
 
     def stop(self) -> Sequence[Step]:
@@ -137,8 +145,14 @@ class Local(Bare):
         return NodesNetwork(self.engine, image, self.network, self.settings.slug, self.settings.node_network,
                             self.settings.network.pod_cidr)
 
-    def _blocked(self) -> str:
-        return self._nodes_network().wrong() if shell.which(self.engine.name) else ""
+    def _blocked(self) -> Blocked | None:
+        return self._nodes_network().blocked() if shell.which(self.engine.name) else None
+
+    def _dropped(self, running: Sequence[NodeState]) -> Blocked | None:
+        """Whether a worker is kept from the control plane by somebody else's rules."""
+        control = next((node.address for node in running if node.role == "control"), "")
+        worker = next((node.name for node in running if node.role == "worker"), "")
+        return self._nodes_network().dropped(worker, control) if control and worker else None
 
     def _containers(self) -> tuple[Container, ...]:
         """This profile's node containers, ours or not: names are what a second checkout would collide with."""

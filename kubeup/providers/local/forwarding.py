@@ -11,10 +11,13 @@ from ipaddress import IPv4Network
 from kubeup import shell
 from kubeup.engine import Engine
 from kubeup.errors import CommandError, KubeupError
-from kubeup.facts.forwarding import CHAINS, Forwarding, bridge, chain
+from kubeup.facts.forwarding import CHAINS, FIREWALLD, Forwarding, bridge, chain, droppers
 from kubeup.plan import Log
+from kubeup.providers.base import Blocked
 
-SAVE = "iptables-save"
+API_SERVER = 6443
+ANSWER_SECONDS = 3
+LATE = 124  # timeout(1)'s own exit status
 # the module is missing on an ordinary machine until somebody asks for it: kube-proxy's "bridge-nf-call-iptables" is its parameter
 MODULES = "test -d /proc/sys/net/bridge || modprobe -a br_netfilter overlay"
 NO_MODULE = "see `modprobe br_netfilter`: a kernel without it can't carry Services between pods of one node"
@@ -44,12 +47,34 @@ class NodesNetwork:
         options = ("--rm", "--privileged", "--network", "host", *self.engine.node_options)
         return self.engine.argv("run", *options, *more, self.image, *words)
 
-    def wrong(self) -> str:
-        """What keeps the nodes from each other, in words; '' where nothing does, or where nothing is there yet."""
+    def blocked(self) -> Blocked | None:
+        """What is missing of our rules; None where nothing is, or where nothing is there yet."""
         wanted = self.forwarding()
         if wanted is None or not shell.read(*self.engine.argv("image", "inspect", self.image), ok=None).ok:
-            return ""
-        return wanted.wrong(shell.read(*self.inside(SAVE)).stdout)
+            return None
+        wrong = wanted.wrong(shell.read(*self.inside("iptables-save")).stdout)
+        return Blocked(wrong) if wrong else None
+
+    def dropped(self, node: str, address: str) -> Blocked | None:
+        """Who else drops what `node` sends to the API server at `address`; None where an answer comes, be it a refusal."""
+        ask = f"timeout {ANSWER_SECONDS} bash -c '</dev/tcp/{address}/{API_SERVER}'"
+        if shell.read(*self.engine.argv("exec", node, "sh", "-c", ask), ok=None).code != LATE:
+            return None
+        names = droppers(shell.read(*self.inside("nft", "-j", "list", "ruleset")).stdout)
+        why = f"{node} gets no answer from {address}:{API_SERVER}, though the rules for the nodes are there"
+        if not names:
+            return Blocked(why, "see what drops it: `nft list ruleset`")
+        return Blocked(f"{why}: the packet filter's table {' and '.join(names)} drops what is forwarded", self._let_through(names))
+
+    def _let_through(self, names: tuple[str, ...]) -> str:
+        """What to type, as only the one who rules a table may change it."""
+        sources = " ".join(f"--add-source={one}" for one in (self.nodes, self.pods))
+        if any(name.endswith(FIREWALLD) for name in names):
+            return f"firewall-cmd --permanent --zone=trusted {sources} && firewall-cmd --reload"
+        wanted = self.forwarding()
+        interface = wanted.bridge if wanted else self.name
+        rules = f"`iifname {interface} accept` and `oifname {interface} accept`"
+        return f"let it through in {names[0]}, before what drops it: {rules}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +84,7 @@ class LetForward:
     network: NodesNetwork
 
     def already(self) -> str:
-        return "" if self.network.forwarding() is None or self.network.wrong() else "the rules are there"
+        return "" if self.network.forwarding() is None or self.network.blocked() else "the rules are there"
 
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv(), 2000),)

@@ -12,8 +12,9 @@ from kubeup.images.rootfs import Rootfs
 from kubeup.plan import Log
 
 PACKAGES = (
-    "systemd-sysv", "dbus", "openssh-server", "sudo", "containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack",
-    "ebtables", "ethtool", "socat", "iproute2", "kmod", "procps", "ca-certificates", "python3", "python3-apt",
+    "systemd-sysv", "dbus", "openssh-server", "sudo", "containerd", "runc", "containernetworking-plugins",
+    "iptables", "nftables", "ipset", "conntrack", "ebtables", "ethtool", "socat", "iproute2", "kmod", "procps",
+    "ca-certificates", "python3", "python3-apt",
 )
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 

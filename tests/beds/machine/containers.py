@@ -27,6 +27,8 @@ HERE = Path(__file__).parent
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 LABEL = "kubeup.bed=machine"
 UP_SECONDS = 120
+# not the engine's default one: the engine in the machine has that
+NETWORK, SUBNET = "kubeup-bed", "10.87.0.0/24"
 # below this machine's own, as without CAP_SYS_RESOURCE a container can't raise its own again
 OPEN_FILES = 16384
 
@@ -106,8 +108,10 @@ def start(kind: str, name: str, log: Log, memory: int = 12288) -> ContainerMachi
     made = ContainerMachine(f"kubeup-bed-{name}", KINDS[kind], podman)
     if made.name in made._podman("ps", "--all", "--format", "{{.Names}}").split():
         made.remove()
+    if NETWORK not in made._podman("network", "ls", "--format", "{{.Name}}").split():
+        made._podman("network", "create", "--subnet", SUBNET, "--disable-dns", "--label", LABEL, NETWORK)
     made._podman(
-        "run", "--detach", "--name", made.name, "--hostname", name, "--label", LABEL, "--privileged", "--systemd=false",
+        "run", "--detach", "--network", NETWORK, "--name", made.name, "--hostname", name, "--label", LABEL, "--privileged", "--systemd=false",
         "--cgroupns=private", "--memory", f"{memory}m", "--pids-limit", "-1", "--stop-signal", "SIGRTMIN+3",
         "--ulimit", f"nofile={OPEN_FILES}:{OPEN_FILES}", "--ulimit", f"nproc={_processes()}:{_processes()}",
         "--tmpfs", "/run", "--tmpfs", "/tmp", "--volume", f"{made.name}-var:/var", "--env", "container=oci",

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 import pytest
 from builders import recorded
 
-from kubeup.facts.forwarding import Forwarding, bridge, chain
+from kubeup.facts.forwarding import Forwarding, bridge, chain, droppers
 
 DEV = Forwarding("dev", "podman1", IPv4Network("192.168.60.0/24"), IPv4Network("10.244.0.0/16"))
 SAVED = recorded("facts/iptables_save_nodes")  # netavark's rules, and those of a profile named dev
@@ -54,3 +54,18 @@ def test_which_interface_a_network_is() -> None:
     docker = [{"Name": "kubeup-dev", "Id": "1f0a8e9a64c5c0b1", "Options": {}}]
     named = [{"Name": "kubeup-dev", "Id": "1f0a8e9a64c5c0b1", "Options": {"com.docker.network.bridge.name": "nodes0"}}]
     assert [bridge(json.dumps(one)) for one in (podman, docker, named)] == ["podman1", "br-1f0a8e9a64c5", "nodes0"]
+
+
+def ruleset(*chains: dict[str, object]) -> str:
+    return json.dumps({"nftables": [{"metainfo": {"version": "1.0.6"}}, *({"chain": one} for one in chains), {"rule": {}}]})
+
+
+def test_tables_that_drop_whatever_ours_accepts() -> None:
+    base = {"type": "filter", "hook": "forward", "prio": 0}
+    netavark = {**base, "family": "inet", "table": "netavark", "name": "FORWARD", "policy": "accept"}
+    own = {**base, "family": "inet", "table": "filter", "name": "forward", "policy": "drop"}
+    iptables = {**base, "family": "ip", "table": "filter", "name": "FORWARD", "policy": "drop"}
+    firewalld = {**base, "family": "inet", "table": "firewalld", "name": "filter_FORWARD", "policy": "accept"}
+    called = {"family": "inet", "table": "lan", "name": "no-base-chain"}
+    assert droppers(ruleset(netavark, iptables, called)) == ()
+    assert droppers(ruleset(netavark, own, firewalld)) == ("inet filter", "inet firewalld")

@@ -13,7 +13,7 @@ from kubeup.errors import Refused
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
-from kubeup.providers.base import Machines, Needed, NodeState
+from kubeup.providers.base import Blocked, Machines, Needed, NodeState
 from kubeup.providers.local import Local
 from kubeup.shell import Output
 from kubeup.state import write_private
@@ -27,7 +27,8 @@ def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...
     made = Local(settings(tmp_path, keys_), state(tmp_path), host)
     write_private(made.state.known_hosts, KNOWN)
     made._containers = lambda: found  # type: ignore[method-assign]
-    made._blocked = lambda: ""  # type: ignore[method-assign]
+    made._blocked = lambda: None  # type: ignore[method-assign]
+    made._dropped = lambda running: None  # type: ignore[method-assign]
     return made
 
 
@@ -149,8 +150,22 @@ def test_running_nodes_need_nothing(tmp_path: Path) -> None:
 
 
 def test_rules_that_are_gone_are_put_back_under_running_nodes(tmp_path: Path) -> None:
-    step, = local(tmp_path).plan(replace(three(), blocked="another rule comes first"), NEEDED)
+    step, = local(tmp_path).plan(replace(three(), blocked=Blocked("another rule comes first")), NEEDED)
     assert (step.id, step.reason) == ("local/forwarding", "another rule comes first")
+
+
+def test_what_only_its_owner_may_change_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    seen = replace(three(), blocked=Blocked("firewalld drops it", "firewall-cmd --reload"))
+    error = error_of(local(tmp_path).plan, seen, NEEDED)
+    assert isinstance(error, Refused)
+    assert (error.why, error.next) == ("firewalld drops it", "firewall-cmd --reload")
+
+
+def test_nodes_that_kubernetes_vouches_for_are_not_asked_whether_they_reach_each_other(tmp_path: Path) -> None:
+    provider = local(tmp_path, SANDBOX, podman_nodes())
+    provider._dropped = lambda running: Blocked(f"{len(running)} asked")  # type: ignore[method-assign]
+    assert provider.observe().blocked == Blocked("2 asked")
+    assert provider.observe(lambda boots: True).blocked is None
 
 
 def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None:
