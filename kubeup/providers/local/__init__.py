@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
@@ -73,9 +72,7 @@ class Local(Bare):
         return self.engine
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
-        with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(self._blocked)
-            found = {one.name: one for one in self._containers()}
+        found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
         surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
         rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
@@ -85,10 +82,7 @@ class Local(Bare):
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
-        if not running:
-            return machines
-        blocked = asked.result() or (None if vouched(machines.boots) else self._dropped(running))
-        return replace(machines, blocked=blocked)
+        return replace(machines, blocked=self._blocked(found[running[0].name].image, running, vouched(machines.boots))) if running else machines
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -105,7 +99,8 @@ class Local(Bare):
         if machines.blocked and machines.blocked.fix and not made:
             raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
         if made or machines.blocked:
-            steps.append(self._let_forward(machines.blocked.why if machines.blocked else ""))
+            image = "" if missing else _image(self._containers())
+            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", image))
         return steps
 
     def stop(self) -> Sequence[Step]:
@@ -119,7 +114,7 @@ class Local(Bare):
         seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.machines_list() if spec.name in stopped]
         if not stopped:
             return []
-        return [self._let_forward("", ours), *(self._start(one.name, one.state) for one in stopped.values()),
+        return [self._let_forward("", _image(ours)), *(self._start(one.name, one.state) for one in stopped.values()),
                 *(self._resize(node) for node in seen if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
@@ -129,8 +124,9 @@ class Local(Bare):
             steps += self._orphaned_data({one.name for one in found})
         if self.engine.name in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
             gone = tuple(step.id for step in steps)
-            steps.append(Step(FORWARDING, "take the nodes' rules out of this machine's packet filter", "its nodes go",
-                              forwarding.Unforward(self._nodes_network(found)), gone))
+            if image_there := _image(found) or self._built():
+                steps.append(Step(FORWARDING, "take the nodes' rules out of this machine's packet filter", "its nodes go",
+                                  forwarding.Unforward(self._nodes_network(image_there)), gone))
             steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
                               (*gone, FORWARDING)))
         return steps
@@ -140,19 +136,23 @@ class Local(Bare):
     def node_image(self) -> str:
         return image.tag(image.rootfs(self.host.stale_mirror), self.release.identity())
 
-    def _nodes_network(self, found: Sequence[Container] = ()) -> NodesNetwork:
-        image = found[0].image if found else self.node_image()
-        return NodesNetwork(self.engine, image, self.network, self.settings.slug, self.settings.node_network,
+    def _nodes_network(self, image: str = "") -> NodesNetwork:
+        """`image`: one that is there and has a node's programs, where that of new nodes may not be."""
+        return NodesNetwork(self.engine, image or self.node_image(), self.network, self.settings.slug, self.settings.node_network,
                             self.settings.network.pod_cidr)
 
-    def _blocked(self) -> Blocked | None:
-        return self._nodes_network().blocked() if shell.which(self.engine.name) else None
-
-    def _dropped(self, running: Sequence[NodeState]) -> Blocked | None:
-        """Whether a worker is kept from the control plane by somebody else's rules."""
+    def _blocked(self, image: str, running: Sequence[NodeState], vouched: bool) -> Blocked | None:
+        """What keeps nodes that run from each other; a worker is asked where Kubernetes does not call all of them ready."""
+        network = self._nodes_network(image)
         control = next((node.address for node in running if node.role == "control"), "")
         worker = next((node.name for node in running if node.role == "worker"), "")
-        return self._nodes_network().dropped(worker, control) if control and worker else None
+        missing = network.blocked()
+        return missing if missing or vouched or not (control and worker) else network.dropped(worker, control)
+
+    def _built(self) -> str:
+        """The image of new nodes, where it is there."""
+        there = shell.read(*self.engine.argv("image", "inspect", self.node_image()), ok=None).ok
+        return self.node_image() if there else ""
 
     def _containers(self) -> tuple[Container, ...]:
         """This profile's node containers, ours or not: names are what a second checkout would collide with."""
@@ -248,9 +248,9 @@ class Local(Bare):
     def _start(self, name: str, was: str) -> Step:
         return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3)
 
-    def _let_forward(self, reason: str, found: Sequence[Container] = ()) -> Step:
+    def _let_forward(self, reason: str, image: str = "") -> Step:
         return Step(FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",
-                    forwarding.LetForward(self._nodes_network(found)), (NETWORK, IMAGE))
+                    forwarding.LetForward(self._nodes_network(image)), (NETWORK, IMAGE))
 
     def _admit(self, name: str) -> Step:
         admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)
@@ -282,3 +282,8 @@ class Local(Bare):
         names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has(ours)]
         return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]
+
+
+def _image(found: Sequence[Container]) -> str:
+    """What nodes that are there were made from; '' where there are none."""
+    return found[0].image if found else ""

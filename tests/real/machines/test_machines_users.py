@@ -54,3 +54,24 @@ def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
     told = hers.inv("plan --set provider=local", code=None)
     assert told.code in (2, 3), str(told)
     assert "sudo does not let this user in" in told.err and "docker" in told.err
+
+
+INTERRUPTED = """
+import threading
+from kubeup import shell
+from kubeup.errors import CommandError
+threading.Timer(1, shell.stop_all).start()
+try:
+    shell.write("sudo", "-n", "sleep", "4242")
+except CommandError as error:
+    print(error.what)
+"""
+
+
+def test_an_interrupt_ends_what_sudo_runs(checkout: Checkout) -> None:
+    """It is root's, so this user's own signal does not reach it."""
+    script = f".venv/bin/python - <<'EOF'\n{INTERRUPTED}\nEOF"
+    checkout.inv("--version")  # makes the environment
+    told = checkout.machine.run(f"cd '{checkout.folder}' && time -p {script}", timeout=60)
+    assert told.out.strip() == "sleep was stopped"
+    assert checkout.machine.run("pgrep -f '^sleep 4242'", code=None).out == ""

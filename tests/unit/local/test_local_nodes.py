@@ -15,6 +15,7 @@ from kubeup.facts.containers import Container, containers
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState
 from kubeup.providers.local import Local
+from kubeup.providers.local.forwarding import NodesNetwork
 from kubeup.shell import Output
 from kubeup.state import write_private
 
@@ -27,8 +28,7 @@ def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...
     made = Local(settings(tmp_path, keys_), state(tmp_path), host)
     write_private(made.state.known_hosts, KNOWN)
     made._containers = lambda: found  # type: ignore[method-assign]
-    made._blocked = lambda: None  # type: ignore[method-assign]
-    made._dropped = lambda running: None  # type: ignore[method-assign]
+    made._blocked = lambda *_: None  # type: ignore[method-assign]
     return made
 
 
@@ -161,11 +161,18 @@ def test_what_only_its_owner_may_change_is_refused_with_what_to_type(tmp_path: P
     assert (error.why, error.next) == ("firewalld drops it", "firewall-cmd --reload")
 
 
-def test_nodes_that_kubernetes_vouches_for_are_not_asked_whether_they_reach_each_other(tmp_path: Path) -> None:
+def test_nodes_that_kubernetes_vouches_for_are_not_asked_whether_they_reach_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = local(tmp_path, SANDBOX, podman_nodes())
-    provider._dropped = lambda running: Blocked(f"{len(running)} asked")  # type: ignore[method-assign]
-    assert provider.observe().blocked == Blocked("2 asked")
-    assert provider.observe(lambda boots: True).blocked is None
+    asked: list[tuple[str, str]] = []
+    provider._blocked = Local._blocked.__get__(provider)  # type: ignore[method-assign]
+    monkeypatch.setattr(NodesNetwork, "blocked", lambda _: None)
+    monkeypatch.setattr(NodesNetwork, "dropped", lambda _, *ends: asked.append(ends))
+    provider.observe(lambda boots: True)
+    assert asked == []
+    provider.observe()
+    assert asked == [("dev-worker-1", "192.168.60.10")]
 
 
 def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None:
