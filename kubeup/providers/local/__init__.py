@@ -142,12 +142,9 @@ class Local(Bare):
                             self.settings.network.pod_cidr)
 
     def _blocked(self, image: str, running: Sequence[NodeState], vouched: bool) -> Blocked | None:
-        """What keeps nodes that run from each other; a worker is asked where Kubernetes does not call all of them ready."""
-        network = self._nodes_network(image)
         control = next((node.address for node in running if node.role == "control"), "")
         worker = next((node.name for node in running if node.role == "worker"), "")
-        missing = network.blocked()
-        return missing if missing or vouched or not (control and worker) else network.dropped(worker, control)
+        return self._nodes_network(image).blocked(worker, control, vouched)
 
     def _built(self) -> str:
         """The image of new nodes, where it is there."""
