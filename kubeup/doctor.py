@@ -92,7 +92,9 @@ def _memory(project: Project) -> Finding:
 
 
 def _disk(project: Project) -> Finding:
-    return Finding("disk", project.host.free_disk >= DISK_GIB, f"{project.host.free_disk} GiB free, an empty cache takes {DISK_GIB}", "make room")
+    disk = project.host.cache_disk
+    found = f"{disk.free:.0f} GiB free at {disk.path}, an empty cache takes {DISK_GIB}"
+    return Finding("disk", disk.free >= DISK_GIB, found, "make room, or set XDG_CACHE_HOME to a folder elsewhere")
 
 
 def _inotify(project: Project) -> Finding:

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kubeup import shell
-from kubeup.facts import host, proxies
+from kubeup import cache, shell
+from kubeup.facts import disks, host, proxies
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
@@ -23,6 +23,9 @@ TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ss
 
 def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
     """Facts of this machine; `urls` are asked side by side whether they answer."""
+    import psutil
+
+    memory, cgroup = psutil.virtual_memory(), host.cgroup_version(_text("/proc/self/mounts"))
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(answers_at, urls)
         leading = pool.submit(routes)
@@ -35,10 +38,14 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             root=os.geteuid() == 0,
             may_sudo=permitted.result(),
             distribution=host.distribution(_text("/etc/os-release")),
-            cpus=len(os.sched_getaffinity(0)),
-            memory=host.memory_mib(_text("/proc/meminfo")),
-            free_disk=shutil.disk_usage("/").free // 2**30,
-            cgroup=host.cgroup_version(_text("/proc/self/mounts")),
+            cpus=cpus(),
+            memory=memory.total // 2**20,
+            memory_available=memory.available // 2**20,
+            cache_disk=disk(cache.folder()),
+            home_disk=disk(Path.home()),
+            storage=storage(),
+            kernel=kernel(cgroup),
+            cgroup=cgroup,
             systemd=Path("/run/systemd/system").is_dir(),
             sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
             open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
@@ -47,6 +54,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
             routes=leading.result(),
+            addresses=addresses(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
             reachable=reachable,
@@ -92,6 +100,72 @@ def _group_name(number: int) -> str:
         return grp.getgrgid(number).gr_name
     except KeyError:  # a group of a directory service that is away
         return ""
+
+
+def cpus() -> int:
+    """Those that this process may run on, which a container's or a job's may be fewer than the machine's."""
+    import psutil
+
+    mine = psutil.Process()
+    # psutil has it where the system tells: not on macOS
+    return len(mine.cpu_affinity()) if hasattr(mine, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def disk(path: Path) -> disks.Disk:
+    """Where something will lie that may not be there yet: its nearest folder that is."""
+    import psutil
+
+    place = path.absolute()
+    there = next(one for one in (place, *place.parents) if one.exists()).resolve()
+    mounts = [(one.device, one.mountpoint) for one in psutil.disk_partitions(all=True)]
+    return disks.Disk(str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30)
+
+
+def storage() -> dict[str, disks.Disk]:
+    """Where images, volumes and nodes of podman and docker lie, or would; elsewhere than on Linux in a machine of their own."""
+    if platform.system() != "Linux":
+        return {}
+    home = str(Path.home())
+    config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
+    own = _text(f"{config}/containers/storage.conf")
+    podman = disks.podman_storage(os.geteuid() == 0, home, system, own, os.environ)
+    docker = disks.docker_storage(_text("/etc/docker/daemon.json"))
+    return {"podman": disk(Path(podman)), "docker": disk(Path(docker))}
+
+
+def kernel(cgroup: int) -> host.Kernel:
+    """What this machine's Linux brings; nothing on another system."""
+    if platform.system() != "Linux":
+        return host.Kernel()
+    folder = f"/lib/modules/{platform.release()}"
+    return host.Kernel(
+        platform.release(), host.filesystems(_text("/proc/filesystems")),
+        host.controllers(cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")),
+        host.modules(_text("/proc/modules"), _text(f"{folder}/modules.builtin"), _text(f"{folder}/modules.dep")),
+    )
+
+
+def addresses() -> tuple[host.Address, ...]:
+    """This machine's own IPv4 addresses, the loopback's included."""
+    import psutil
+
+    rows = [(device, one) for device, found in psutil.net_if_addrs().items() for one in found]
+    return host.addresses((device, one.address, one.netmask or "") for device, one in rows if one.family == socket.AF_INET)
+
+
+def listening() -> frozenset[host.Listener] | None:
+    """TCP ports that something listens on here, looked at now; None where only root is told (macOS): then nothing is known.
+
+    No part of `observe`: it looks at every process, and only who is about to take a port needs it.
+    """
+    import psutil
+
+    try:
+        found = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    return frozenset(host.Listener(one.laddr.ip, one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN)
 
 
 def _text(path: str) -> str:

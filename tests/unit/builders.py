@@ -9,6 +9,7 @@ from typing import Any
 
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
+from kubeup.facts.disks import Disk
 from kubeup.facts.host import Distribution, HostFacts
 from kubeup.images.bases import HUB
 from kubeup.plan import Log, Step
@@ -22,10 +23,14 @@ DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
 
 DEBIAN = Distribution("debian", "bookworm", "12")
+DISK = Disk("/home", "/dev/sda2", 200.0)
+ROOM = {"cache_disk": DISK, "home_disk": DISK, "storage": {"podman": DISK, "docker": DISK}}
 # a laptop or a server as most people have it
-DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, tools=frozenset({"podman", "ssh-keygen"}), reachable=frozenset({*ANSWERS, HUB}))
+DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, memory_available=12000, **ROOM,
+                    tools=frozenset({"podman", "ssh-keygen"}), reachable=frozenset({*ANSWERS, HUB}))
 # a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
-SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, cgroup=1, systemd=False, sys_resource=False, open_files=20000, processes=96365,
+SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, memory_available=22000, **ROOM, cgroup=1,
+                    systemd=False, sys_resource=False, open_files=20000, processes=96365,
                     modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), reachable=frozenset())
 
 

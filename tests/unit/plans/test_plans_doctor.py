@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, machines, settings, state, three
+from builders import DESKTOP, DISK, machines, settings, state, three
 
 from kubeup import doctor
+from kubeup.facts.disks import Disk
 from kubeup.project import Project
 
 
@@ -35,3 +36,11 @@ def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "nodes: {database: {count: 1, memory: 4096}}"), state(tmp_path), replace(DESKTOP, memory=16384))
     found = doctor._memory(one)
     assert not found.ok and "may take 16384" in found.what
+
+
+@pytest.mark.parametrize(("free", "ok"), [(12.4, True), (11.2, False)])
+def test_room_is_asked_for_where_the_cache_is(tmp_path: Path, free: float, ok: bool) -> None:
+    full = replace(DISK, free=1.0)
+    host = replace(DESKTOP, cache_disk=Disk("/srv/cache/kubeup", "/dev/sdb1", free), home_disk=full, storage={"podman": full})
+    found = doctor._disk(Project(settings(tmp_path), state(tmp_path), host))
+    assert found.ok == ok and found.what == f"{free:.0f} GiB free at /srv/cache/kubeup, an empty cache takes 12"
