@@ -129,7 +129,8 @@ def release_steps(project: Project) -> list[Step]:
         steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds))
         before = go.STEP
     for build in builds:
-        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", f"{release.why}; not in the cache",
+        reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
+        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", reason,
                     GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds)
         steps.append(step)
         before = step.id

@@ -38,12 +38,18 @@ class Engine:
         return (*self.command, *words)
 
 
-def choose(wanted: str, host: HostFacts) -> Engine:
-    """The engine that runs nodes, for `wanted` (auto, podman, docker). Raises Refused where this machine or user can't."""
+def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
+    """The engine that runs nodes, for `wanted` (auto, podman, docker); nodes that were `made` by one stay with it, and so do their volumes.
+
+    Raises Refused where this machine or user can't run nodes, and where the settings name another engine than has them.
+    """
+    if made and wanted not in ("auto", made):
+        raise Refused(f"the settings want nodes of {wanted}, this profile's are {made}'s", "they and their data would not be found",
+                      f"set local.engine to {made}; to lose them and their data, `inv down --data` with that, then choose anew")
     if host.system != "Linux":
         raise Refused(f"the provider local does not work for {host.system}", "its nodes are privileged containers of a Linux machine",
                       "choose another: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
-    if not _takes_docker(wanted, host):
+    if not _takes_docker(made or wanted, host):
         return _podman(host, _root_by(host, "podman"))
     return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
 

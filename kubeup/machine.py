@@ -7,34 +7,33 @@ import platform
 import resource
 import shutil
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from kubeup import cache, shell
+from kubeup import cache, shell, web
 from kubeup.facts import disks, host, proxies
+from kubeup.facts.sites import Question
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
-PROBE_SECONDS = 4.0
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
 
 
-def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
-    """Facts of this machine; `urls` are asked side by side whether they answer."""
+def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
+    """Facts of this machine, and what sites answer to `questions`."""
     import psutil
 
     memory, cgroup = psutil.virtual_memory(), host.cgroup_version(_text("/proc/self/mounts"))
     with ThreadPoolExecutor(8) as pool:
-        answers = pool.map(answers_at, urls)
+        answers = pool.submit(web.ask_all, questions)
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
-        reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
         return host.HostFacts(
             system=platform.system(),
-            arch=host.ARCHITECTURES.get(platform.machine(), platform.machine()),
+            arch=arch(),
             root=os.geteuid() == 0,
             may_sudo=permitted.result(),
             distribution=host.distribution(_text("/etc/os-release")),
@@ -57,25 +56,14 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             addresses=addresses(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
-            reachable=reachable,
+            answers=answers.result(),
             proxies=proxies.told(os.environ),
         )
 
 
-def answers_at(url: str) -> bool:
-    """Whether a server answers HTTP at `url` (any status below 500), through a proxy where one is set."""
-    import urllib.error
-    import urllib.request
-
-    try:
-        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if "https_proxy" not in proxies.told(os.environ) else None
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
-            return True
-    except urllib.error.HTTPError as error:
-        # a registry asks for a login with 401; a proxy that refuses says 403
-        return error.code in (200, 301, 302, 307, 308, 401, 404, 405)
-    except (OSError, ValueError):
-        return False
+def arch() -> str:
+    """This machine's processor, by the name that Kubernetes' releases have for it."""
+    return host.ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def _docker_sockets() -> frozenset[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubeup import engine as engines
 from kubeup import machine
@@ -22,6 +22,7 @@ from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
 from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import NO, Answer, Question, answered, site
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
 from kubeup.kube import Kubectl
@@ -30,10 +31,16 @@ from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import Made, State
 
 CLUSTER, VM = "cluster", "vm"  # where a database may run
 SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
+
+# how the ids begin of steps that make what keeps what it was made of
+IMAGES = ("image/db", "image/api", "image/ui", "rootfs/", "load/", "push/", "deploy/")
+NODES = ("local/", "node/")
+KUBERNETES = (*NODES, "release/", "image/system", "cluster/")
+PLACED = (*NODES, "cluster/", "load/", "deploy/")  # on machines of the provider
 
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
@@ -61,13 +68,18 @@ class Project:
         """What builds, saves and pushes images."""
         return self.provider.image_engine()
 
+    @property
+    def made(self) -> Made:
+        """What this profile's things were made of, which they keep."""
+        return states.made(self.state)
+
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
 
     @cached_property
     def bases(self) -> bases.Bases:
-        return bases.choose(self.settings, self.host)
+        return bases.choose(self.settings, self.host, self.made)
 
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
@@ -181,14 +193,40 @@ class Project:
         return Passwords(self.server, self.deployment)
 
     def remember_choices(self, steps: Collection[str] = ()) -> None:
-        """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""
+        """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
+        turn what is there into something else. What is merely planned is decided anew.
+        """
         known = states.choices(self.state)
-        decided = {"reachable": sorted(self.host.reachable), "provider": self.provider.name}
+        decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
+        if _any(steps, PLACED):
+            decided["provider"] = self.provider.name
         if "deploy/db" in steps:
             decided["database"] = self.database_on
             if self.database_on == VM:
                 decided["machine"] = self.machine.told_as
+        known.pop("reachable", None)
         states.keep_choices(self.state, {**known, **decided})
+
+    def _made_by(self, steps: Collection[str], all_: bool) -> Made:
+        """What is on record, and what is made now; `all_` where an older kubeup has made things."""
+        made = self.made
+        if all_ or _any(steps, IMAGES):
+            made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
+        if all_ or _any(steps, NODES):
+            made = _kept(made, engine=self.provider.made_by() or made.engine)
+        if self.provider.bare and (all_ or _any(steps, KUBERNETES)):
+            made = _kept(made, source=self.release.source, source_why=self.release.why)
+        return made
+
+
+def _any(steps: Collection[str], kinds: tuple[str, ...]) -> bool:
+    return any(step.startswith(kinds) for step in steps)
+
+
+def _kept(made: Made, **decided: str) -> Made:
+    """The reason that is on record stays with what was decided by it."""
+    same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
+    return made if same else replace(made, **decided)
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
@@ -203,14 +241,33 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
-    reachable = known.get("reachable")
-    host = machine.observe((*source.ANSWERS, bases.HUB) if reachable is None else ())
-    if reachable is not None:
-        host = replace(host, reachable=frozenset(reachable))
-    project = Project(settings, state, host, known.get("provider", ""))
+    stands_on, earlier = known.get("provider", ""), known.get("reachable")
+    host = machine.observe(_questions(settings, states.made(state), stands_on) if earlier is None else ())
+    if earlier is not None:
+        host = replace(host, answers=_as_before(earlier, host.arch))
+    project = Project(settings, state, host, stands_on)
     if strict:
         _refuse(project, loaded)
     return project
+
+
+def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
+    """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
+    release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
+    own = providers.brings_kubernetes(name)
+    of_release = () if own else source.questions(release.source, made.source, machine.arch(), str(release.base_url))
+    return (*of_release, *bases.questions(settings.images.bases, made.bases))
+
+
+def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:
+    """The answers by which an older kubeup made this profile's things, which stay as they are.
+
+    It asked these addresses, and kept those in `reachable` where anything at all came back.
+    """
+    asked = {"https://dl.k8s.io/": source.binary_question(arch), "https://registry.k8s.io/v2/": source.SYSTEM_IMAGE,
+             "https://registry-1.docker.io/v2/": bases.HUB_IMAGE}
+    return {one.url: answered(one) if url in reachable else Answer(NO, f"{site(one.url)} did not answer when this was made")
+            for url, one in asked.items()}
 
 
 def problems(project: Project) -> list[Problem]:

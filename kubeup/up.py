@@ -220,7 +220,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept", "copying"} if self.data else {"provider"}
+        gone = {"provider", "database", "machine", "kept", "copying", "made", "reachable"} if self.data else {"provider"}
         states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 

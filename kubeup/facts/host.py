@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from kubeup.facts.disks import Disk
+from kubeup.facts.sites import Answer, Question, silent
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
@@ -102,8 +103,11 @@ class HostFacts:
     addresses: tuple[Address, ...] = ()
     own_certificates: bool = False
     stale_mirror: bool = False
-    reachable: frozenset[str] = frozenset()
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+
+    def answer(self, question: Question) -> Answer:
+        return self.answers.get(question.url) or silent(question, "it was not asked")
 
     def leads_to(self, address: str) -> bool:
         """Whether a network of this machine holds an IPv4 address: for another one a gateway far away may answer."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import Question
 from kubeup.images.rootfs import Rootfs
 from kubeup.settings import Settings
+from kubeup.state import NOTHING, Made
 
-HUB = "https://registry-1.docker.io/v2/"
+HUB = "registry-1.docker.io"
 
 # Multi-platform digests; each is renewed by hand, with the tag it was read from beside it.
 HUB_IMAGES = {
@@ -45,10 +48,21 @@ class Bases:
         return Rootfs(kind, suite, packages, seconds, self.stale, left_out)
 
 
-def choose(settings: Settings, host: HostFacts) -> Bases:
-    wanted = settings.images.bases
+HUB_IMAGE = sites.manifest(HUB, "library/python", HUB_IMAGES["python"].partition("@")[2])
+
+
+def questions(wanted: str, kept: str) -> tuple[Question, ...]:
+    """What has to be asked before `choose` can; nothing where it is decided already."""
+    return () if wanted != "auto" or kept else (HUB_IMAGE,)
+
+
+def choose(settings: Settings, host: HostFacts, made: Made = NOTHING) -> Bases:
+    """Under auto what was `made` of one of them stays so: a database's files may be of a version that only it has."""
+    wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
     if wanted != "auto":
         return Bases(wanted, "named by images.bases", host.stale_mirror)
-    if HUB in host.reachable:
+    if made.bases:
+        return Bases(made.bases, f"made so before ({made.bases_why})", host.stale_mirror)
+    if answer.yes:
         return Bases("hub", "Docker Hub answers", host.stale_mirror)
-    return Bases("debian", "Docker Hub does not answer", host.stale_mirror)
+    return Bases("debian", answer.told, host.stale_mirror)

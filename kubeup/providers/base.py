@@ -161,6 +161,9 @@ class Provider(Protocol):
     def kubernetes(self) -> str:
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
+    def made_by(self) -> str:
+        """The container engine that has its nodes, where kubeup itself makes them with one; else ''."""
+
     def install(self) -> Sequence[Step]:
         """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
 
@@ -193,6 +196,14 @@ def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provid
     module, cls = PROVIDERS[name]
     made: Provider = getattr(import_module(module), cls)(settings, state, host)
     return made
+
+
+def brings_kubernetes(name: str) -> bool:
+    """Whether the provider of that name makes its clusters itself; False where it isn't chosen yet."""
+    if name not in PROVIDERS:
+        return False
+    module, cls = PROVIDERS[name]
+    return not getattr(import_module(module), cls).bare
 
 
 def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from kubeup import cache
 from kubeup.errors import KubeupError
+from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
-from kubeup.release.components import BUILDS, KUBERNETES, NODE_BINARIES, REGISTRY, GoBuild
+from kubeup.facts.sites import Question
+from kubeup.release.components import BUILDS, KUBERNETES, NODE_BINARIES, PAUSE, REGISTRY, GoBuild
+from kubeup.state import NOTHING, Made
 
 DOWNLOADS = "https://dl.k8s.io"
-ANSWERS = (f"{DOWNLOADS}/", f"https://{REGISTRY}/v2/")  # both must, or the cluster could be only half made of releases
+PROCESSORS = ("amd64", "arm64")
+SYSTEM_IMAGE = sites.manifest(REGISTRY, "pause", PAUSE)
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,41 @@ class Release:
         return cache.digest(*(self.folder(build).name for build in BUILDS))
 
 
-def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS) -> Release:
-    """`wanted` is auto, download or build (settings: release.source). Raises KubeupError for an unknown processor."""
-    if host.arch not in ("amd64", "arm64"):
+def address(base_url: str, arch: str, name: str, system: str = "linux") -> str:
+    """Where a site with Kubernetes' releases has a binary: https://kubernetes.io/releases/download/#binaries."""
+    return f"{base_url.rstrip('/')}/release/v{KUBERNETES}/bin/{system}/{arch}/{name}"
+
+
+def binary_question(arch: str) -> Question:
+    """The smallest file that every download begins with. A site's root tells nothing: dl.k8s.io's is a bucket that says 403."""
+    return Question(f"{address(DOWNLOADS, arch, 'kubectl')}.sha256", sum=True)
+
+
+def questions(wanted: str, kept: str, arch: str, base_url: str = DOWNLOADS) -> tuple[Question, ...]:
+    """What has to be asked before `choose` can; nothing where it is decided already.
+
+    A site that the settings name is taken as theirs; what it serves has to have the official sums.
+    """
+    if wanted != "auto" or kept or arch not in PROCESSORS:
+        return ()
+    return (SYSTEM_IMAGE,) if base_url != DOWNLOADS else (binary_question(arch), SYSTEM_IMAGE)
+
+
+def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made = NOTHING) -> Release:
+    """`wanted` is auto, download or build (settings: release.source); under auto what was `made` so stays so.
+
+    Both sites must answer, or the cluster could be only half made of releases. Raises KubeupError for an unknown processor.
+    """
+    if host.arch not in PROCESSORS:
         raise KubeupError(f"no Kubernetes {KUBERNETES} for this processor ({host.arch})", "kubeup runs on amd64 and arm64",
                           "use the provider `existing` with a cluster that runs elsewhere")
-    if wanted == "download":
-        return Release("download", host.arch, "asked for by release.source", base_url)
-    if wanted == "build":
-        return Release("build", host.arch, "asked for by release.source", base_url)
-    # a site that the settings name is taken as theirs; what it serves has the official sums
-    silent = [url for url in ANSWERS if url not in host.reachable and not (url == f"{DOWNLOADS}/" and base_url != DOWNLOADS)]
-    if silent:
-        return Release("build", host.arch, f"{silent[0]} does not answer", base_url)
+    if wanted != "auto":
+        return Release(wanted, host.arch, "asked for by release.source", base_url)
+    if made.source:
+        return Release(made.source, host.arch, f"made so before ({made.source_why})", base_url)
+    for question in questions(wanted, made.source, host.arch, base_url):
+        answer = host.answer(question)
+        if not answer.yes:
+            return Release("build", host.arch, answer.told, base_url)
     why = f"{DOWNLOADS} and {REGISTRY} answer" if base_url == DOWNLOADS else f"release.base_url names {base_url}, and {REGISTRY} answers"
     return Release("download", host.arch, why, base_url)

@@ -24,7 +24,7 @@ from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import State, made
 
 UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
@@ -43,11 +43,15 @@ class Local(Bare):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host)
+        return engines.choose(self.settings.local.engine, self.host, made(self.state).engine)
 
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        chosen = self.settings.release
+        return source.choose(chosen.source, self.host, str(chosen.base_url), made(self.state))
+
+    def made_by(self) -> str:
+        return self.engine.name
 
     @property
     def network(self) -> str:

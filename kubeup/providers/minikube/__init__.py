@@ -47,6 +47,9 @@ class Minikube(Reading):
     def image_engine(self) -> engines.Engine:
         return engines.for_images(self.settings.local.engine, self.host)
 
+    def made_by(self) -> str:
+        return ""
+
     def kubernetes(self) -> str:
         return "brought by minikube"
 

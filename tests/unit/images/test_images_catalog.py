@@ -12,7 +12,9 @@ from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Rootfs
-from kubeup.state import write_private
+from kubeup.state import Made, write_private
+
+SILENT = "registry-1.docker.io gave no answer for the image library/python (its name can't be resolved)"
 
 
 def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImage]:
@@ -27,13 +29,25 @@ def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
 
 @pytest.mark.parametrize(("host", "keys", "expected"), [
     (DESKTOP, "", ("hub", "Docker Hub answers")),
-    (SANDBOX, "", ("debian", "Docker Hub does not answer")),
+    (SANDBOX, "", ("debian", SILENT)),
     (DESKTOP, "images: {bases: debian}", ("debian", "named by images.bases")),
     (SANDBOX, "images: {bases: hub}", ("hub", "named by images.bases")),
 ])
 def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expected: tuple[str, str]) -> None:
     found = bases.choose(settings(tmp_path, keys), host)
     assert (found.source, found.why) == expected
+
+
+@pytest.mark.parametrize(("made", "host"), [("debian", DESKTOP), ("hub", SANDBOX)])
+def test_images_stay_what_they_were_made_of(tmp_path: Path, made: str, host: HostFacts) -> None:
+    found = bases.choose(settings(tmp_path), host, Made(bases=made, bases_why="it rained"))
+    assert (found.source, found.why) == (made, "made so before (it rained)")
+    assert bases.questions("auto", made) == bases.questions("hub", "") == () != bases.questions("auto", "")
+
+
+def test_docker_hub_is_asked_for_the_very_image() -> None:
+    question, = bases.questions("auto", "")
+    assert question.url == f"https://registry-1.docker.io/v2/library/python/manifests/{bases.HUB_IMAGES['python'].rpartition('@')[2]}"
 
 
 def test_with_docker_hub(tmp_path: Path) -> None:
@@ -54,7 +68,7 @@ def test_every_base_on_docker_hub_is_named_by_digest() -> None:
 def test_with_package_registries_only(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
     assert found["db"].reference.startswith("localhost/kubeup-mysql:")
-    assert found["db"].what == "MySQL 9.7 from Debian unstable, as Docker Hub does not answer"
+    assert found["db"].what == "MySQL 9.7 from Debian unstable, as " + SILENT
     assert {root.name for one in found.values() for _, root in one.rootfs} == {"mysql", "python", "npm", "node"}
     steps = plan(found, SANDBOX)
     assert set(steps) == {"rootfs/mysql", "rootfs/python", "rootfs/npm", "rootfs/node", "image/db", "image/api", "image/ui"}
@@ -68,7 +82,7 @@ def test_mariadb_and_old_mysql(tmp_path: Path) -> None:
     assert images(tmp_path, DESKTOP, "database: {version: '5.7'}")["db"].source == bases.HUB_IMAGES["mysql 5.7"]
     error = error_of(images, tmp_path, SANDBOX, "database: {version: '5.7'}")
     assert isinstance(error, UsageError)
-    assert "Docker Hub does not answer" in error.why
+    assert SILENT in error.why
     assert "images.bases to hub" in error.next
 
 

@@ -194,7 +194,8 @@ def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch
     assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
     assert [step.needs[0] for step in steps] == ["release/go", *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
-    assert steps[1].reason == "https://dl.k8s.io/ does not answer; not in the cache"
+    assert steps[0].reason == f"{one.release.why}; not in the cache" and "can't be resolved" in one.release.why
+    assert steps[1].reason == "not in the cache"
     assert plan_of([bring], steps).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
 
 
