@@ -32,6 +32,7 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
 
+OWN_KUBECTL = "release/own-kubectl"
 PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
@@ -121,6 +122,9 @@ def release_steps(project: Project) -> list[Step]:
     for name in release.missing_downloads():
         steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
                           seconds=10))
+    if release.lacks_kubectl:
+        what = DownloadBinary("kubectl", release.base_url, release.arch, release.own_downloads, release.system.lower())
+        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10))
     if steps:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
     builds = release.missing_builds()

@@ -16,7 +16,8 @@ from kubeup.facts import disks, host, proxies
 from kubeup.facts.sites import Question
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-DOCKER_SOCKET = Path("/var/run/docker.sock")
+# Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
+DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
 
@@ -68,9 +69,9 @@ def arch() -> str:
 
 def _docker_sockets() -> frozenset[str]:
     """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that only root may."""
-    if os.access(DOCKER_SOCKET, os.R_OK | os.W_OK):
+    if any(os.access(one, os.R_OK | os.W_OK) for one in DOCKER_SOCKETS):
         return frozenset({"docker-engine"})
-    return frozenset({"docker-of-root"}) if DOCKER_SOCKET.exists() else frozenset()
+    return frozenset({"docker-of-root"}) if any(one.exists() for one in DOCKER_SOCKETS) else frozenset()
 
 
 def _may_sudo() -> bool:
@@ -164,8 +165,8 @@ def _text(path: str) -> str:
 
 
 def routes() -> tuple[host.Route, ...]:
-    """This machine's IPv4 routes but the default one, none where it has no ip(8)."""
-    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else ()
+    """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
+    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else host.on_link(addresses())
 
 
 def _stale_mirror() -> bool:

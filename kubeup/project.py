@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -106,7 +107,7 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig, self.provider.context)
+        return Kubectl(self.provider.kubectl() or self.release.kubectl, self.state.kubeconfig, self.provider.context)
 
     @property
     def kubernetes(self) -> str:
@@ -255,8 +256,8 @@ def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question
     """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
     release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
     own = providers.brings_kubernetes(name)
-    of_release = () if own else source.questions(release.source, made.source, machine.arch(), str(release.base_url))
-    return (*of_release, *bases.questions(settings.images.bases, made.bases))
+    of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
+    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()))
 
 
 def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:

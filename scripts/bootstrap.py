@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,9 @@ def works(python: Path) -> bool:
 
 
 def main() -> None:
+    if platform.system() == "Windows":
+        stop("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+             "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
     if sys.version_info < OLDEST:
         stop(f"python {sys.version.split()[0]} is too old", "kubeup needs 3.11 or newer",
              "run it with a newer python3, for example on Debian 12 or Ubuntu 24.04")

@@ -106,6 +106,15 @@ class HostFacts:
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
 
+    @property
+    def linux(self) -> bool:
+        return self.system == "Linux"
+
+    @property
+    def system_name(self) -> str:
+        """As its users call it."""
+        return "macOS" if self.system == "Darwin" else self.system
+
     def answer(self, question: Question) -> Answer:
         return self.answers.get(question.url) or silent(question, "it was not asked")
 
@@ -160,6 +169,11 @@ def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
     files = (path.rsplit("/", 1)[-1].split(".ko", 1)[0] for path in paths)
     names = {*(row.split(maxsplit=1)[0] for row in loaded.splitlines() if row.strip()), *files}
     return frozenset(name.replace("-", "_") for name in names) or None
+
+
+def on_link(own: Iterable[Address]) -> tuple[Route, ...]:
+    """The networks that this machine's addresses are in, where its routes can't be read."""
+    return tuple(Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback)
 
 
 def addresses(rows: Iterable[tuple[str, str, str]]) -> tuple[Address, ...]:

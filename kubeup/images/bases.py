@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubeup.errors import UsageError
 from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
@@ -51,14 +52,19 @@ class Bases:
 HUB_IMAGE = sites.manifest(HUB, "library/python", HUB_IMAGES["python"].partition("@")[2])
 
 
-def questions(wanted: str, kept: str) -> tuple[Question, ...]:
+def questions(wanted: str, kept: str, system: str) -> tuple[Question, ...]:
     """What has to be asked before `choose` can; nothing where it is decided already."""
-    return () if wanted != "auto" or kept else (HUB_IMAGE,)
+    return () if wanted != "auto" or kept or system != "Linux" else (HUB_IMAGE,)
 
 
 def choose(settings: Settings, host: HostFacts, made: Made = NOTHING) -> Bases:
     """Under auto what was `made` of one of them stays so: a database's files may be of a version that only it has."""
     wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
+    if not host.linux:
+        if wanted == "debian":
+            raise UsageError(f"root file systems of Debian packages are not made on {host.system_name}", "mmdebstrap runs on Linux only",
+                             "set images.bases to hub, or to auto")
+        return Bases("hub", f"{host.system_name} can't make any of Debian packages", host.stale_mirror)
     if wanted != "auto":
         return Bases(wanted, "named by images.bases", host.stale_mirror)
     if made.bases:

@@ -27,10 +27,11 @@ class DownloadBinary:
     base_url: str
     arch: str
     folder: Path
+    system: str = "linux"
 
     @property
     def url(self) -> str:
-        return source.address(self.base_url, self.arch, self.name)
+        return source.address(self.base_url, self.arch, self.name, self.system)
 
     def already(self) -> str:
         return "downloaded" if (self.folder / self.name).exists() else ""

@@ -45,8 +45,9 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         from kubeup.errors import Exit as Code
         from kubeup.errors import KubeupError
 
-        _take_as_interrupts()
         try:
+            _refuse_windows()
+            _take_as_interrupts()
             body(*args, **kwargs)
         except KubeupError as error:
             import sys
@@ -59,6 +60,17 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
             raise Exit(code=1) from None
 
     return run
+
+
+def _refuse_windows() -> None:
+    """Before anything is imported that Windows has not: fcntl, resource, signals."""
+    import platform
+
+    from kubeup.errors import UsageError
+
+    if platform.system() == "Windows":
+        raise UsageError("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+                         "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
 
 
 def _take_as_interrupts() -> None:

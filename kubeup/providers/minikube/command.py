@@ -32,9 +32,14 @@ def driver(wanted: str, probed: DryRun, host: HostFacts) -> Driver:
         return Driver((f"--driver={wanted}",), "named in minikube.driver")
     if probed.error not in NO_DRIVER:
         return Driver(("--vm=true",), f"minikube takes the VM driver {probed.driver or 'it finds first'}")
+    if not host.linux:
+        # containers there are in a machine of their own, and nobody outside reaches their addresses: kubernetes/minikube#18747
+        raise Refused(f"minikube has no hypervisor on this {host.system_name}", f"{probed.error}: {probed.message or 'it found none'}",
+                      "install one, such as `brew install vfkit` or VirtualBox (https://minikube.sigs.k8s.io/docs/drivers/ lists them); "
+                      "or set minikube.driver to docker, where the addresses of its containers can be reached from here")
     reason = f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers"
     for name, tool in (("docker", "docker-engine"), ("podman", "podman")):
-        if tool in host.tools and (name == "docker" or host.system == "Linux"):
+        if tool in host.tools:
             return Driver((f"--driver={name}",), f"{reason} of {name}")
     raise Refused("minikube has no driver on this machine", f"{probed.error}: {probed.message or 'neither a hypervisor nor a container engine'}",
                   "install one, such as `apt-get install podman` or VirtualBox; https://minikube.sigs.k8s.io/docs/drivers/ lists them")

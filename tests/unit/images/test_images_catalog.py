@@ -42,11 +42,11 @@ def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expec
 def test_images_stay_what_they_were_made_of(tmp_path: Path, made: str, host: HostFacts) -> None:
     found = bases.choose(settings(tmp_path), host, Made(bases=made, bases_why="it rained"))
     assert (found.source, found.why) == (made, "made so before (it rained)")
-    assert bases.questions("auto", made) == bases.questions("hub", "") == () != bases.questions("auto", "")
+    assert bases.questions("auto", made, "Linux") == bases.questions("hub", "", "Linux") == () != bases.questions("auto", "", "Linux")
 
 
 def test_docker_hub_is_asked_for_the_very_image() -> None:
-    question, = bases.questions("auto", "")
+    question, = bases.questions("auto", "", "Linux")
     assert question.url == f"https://registry-1.docker.io/v2/library/python/manifests/{bases.HUB_IMAGES['python'].rpartition('@')[2]}"
 
 

@@ -31,7 +31,6 @@ def test_the_howtos_command_flag_for_flag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("host", "words"), [
     (replace(USER, tools=frozenset({"podman"})), "podman"),
     (replace(USER, tools=frozenset({"podman", "docker", "docker-engine"})), "docker"),
-    (replace(USER, system="Darwin", tools=frozenset({"docker", "docker-engine"})), "docker"),
 ])  # fmt: skip
 def test_without_a_hypervisor_nodes_are_containers(host: object, words: str) -> None:
     chosen = command.driver("auto", NONE, host)  # type: ignore[arg-type]
@@ -44,8 +43,15 @@ def test_no_driver_at_all(tools: frozenset[str]) -> None:
     assert isinstance(error, Refused) and error.what == "minikube has no driver on this machine" and "DRV_NOT_DETECTED" in error.why
 
 
-def test_a_podman_on_macos_is_no_driver() -> None:
-    assert isinstance(error_of(lambda: command.driver("auto", NONE, replace(USER, system="Darwin", tools=frozenset({"podman"})))), Refused)
+@pytest.mark.parametrize("tool", ["podman", "docker-engine"])
+def test_a_container_engine_on_macos_is_no_driver(tool: str) -> None:
+    """Its nodes' addresses end in the machine that the engine runs in."""
+    mac = replace(USER, system="Darwin", tools=frozenset({tool}))
+    error = error_of(lambda: command.driver("auto", NONE, mac))
+    assert isinstance(error, Refused) and error.what == "minikube has no hypervisor on this macOS" and "brew install vfkit" in error.next
+    assert "apt-get" not in error.next
+    assert command.driver("auto", DryRun("vfkit"), mac).words == ("--vm=true",)
+    assert command.driver("docker", NONE, mac).words == ("--driver=docker",), "OrbStack's can be reached, for one"
 
 
 def test_a_named_driver_is_taken_unasked() -> None:

@@ -27,7 +27,7 @@ def test_an_open_internet_downloads() -> None:
     assert release.missing_builds() == ()
 
 
-KUBECTL, PAUSE = source.questions("auto", "", "amd64")
+KUBECTL, PAUSE = source.questions("auto", "", "Linux", "amd64")
 
 
 @pytest.mark.parametrize(("asked", "answer", "why"), [
@@ -54,7 +54,7 @@ def test_a_file_is_asked_for_that_a_download_needs(tmp_path: Path) -> None:
     ("download", "", source.DOWNLOADS, 0), ("build", "", source.DOWNLOADS, 0),
 ])
 def test_nothing_is_asked_that_is_decided(wanted: str, kept: str, base_url: str, count: int) -> None:
-    assert len(source.questions(wanted, kept, "amd64", base_url)) == count
+    assert len(source.questions(wanted, kept, "Linux", "amd64", base_url)) == count
 
 
 @pytest.mark.parametrize(("made", "host"), [("build", DESKTOP), ("download", SANDBOX)])
