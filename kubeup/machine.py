@@ -105,22 +105,31 @@ def disk(path: Path) -> disks.Disk:
     import psutil
 
     place = path.absolute()
-    there = next(one for one in (place, *place.parents) if one.exists()).resolve()
+    there = next(one for one in (place, *place.parents) if _is_there(one)).resolve()
     mounts = [(one.device, one.mountpoint) for one in psutil.disk_partitions(all=True)]
     return disks.Disk(str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30)
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # below a folder that this user may not look into
+        return False
+
+
 def storage() -> dict[str, disks.Disk]:
-    """Where images, volumes and nodes of podman and docker lie, or would; elsewhere than on Linux in a machine of their own."""
+    """See `HostFacts`; elsewhere than on Linux engines keep everything in a machine of their own."""
     if platform.system() != "Linux":
         return {}
     home = str(Path.home())
     config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
     system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
     own = _text(f"{config}/containers/storage.conf")
-    podman = disks.podman_storage(os.geteuid() == 0, home, system, own, os.environ)
-    docker = disks.docker_storage(_text("/etc/docker/daemon.json"))
-    return {"podman": disk(Path(podman)), "docker": disk(Path(docker))}
+    root = os.geteuid() == 0
+    folders = {"podman": disks.podman_storage(True, home, system),
+               "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
+               "docker": disks.docker_storage(_text("/etc/docker/daemon.json"))}
+    return {name: disk(Path(folder)) for name, folder in folders.items()}
 
 
 def kernel(cgroup: int) -> host.Kernel:

@@ -76,7 +76,8 @@ class HostFacts:
 
     `memory` is all there is, `memory_available` what programs could have now without swapping. `cache_disk` is where the user's
     cache lies, `home_disk` the home folder (minikube's and VirtualBox' machines), `storage` where each container engine would
-    put images, volumes and nodes, by its name: podman and docker; nothing where nodes don't lie on this machine's own disk.
+    put nodes and their images, by its name: podman (which root runs, by sudo as well) and docker; `podman of this user` is where
+    it builds images. Nothing where nodes don't lie on this machine's own disk.
     """
 
     system: str = "Linux"

@@ -111,7 +111,7 @@ def test_this_machine_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.system == "Linux"
     assert found.cpus >= 1
     assert 100 < found.memory_available < found.memory
-    assert found.storage.keys() == {"podman", "docker"} and all(one.free > 0 for one in found.storage.values())
+    assert found.storage.keys() == {"podman", "docker", "podman of this user"} and all(one.free > 0 for one in found.storage.values())
     assert "overlay" in found.kernel.filesystems and "memory" in found.kernel.controllers
     assert IPv4Interface("127.0.0.1/8") in [one.interface for one in found.addresses]
     assert "apt-get" in found.tools or not found.distribution.has_apt
@@ -139,3 +139,18 @@ def test_who_listens_here() -> None:
         one = Listener("127.0.0.1", server.getsockname()[1])
         assert one in (machine.listening() or ())
     assert one not in (machine.listening() or ())
+
+
+def test_room_below_a_folder_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kubeup import machine
+
+    looked = Path.exists
+
+    def closed(path: Path) -> bool:
+        if "root" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    found = machine.disk(tmp_path / "root" / "storage")
+    assert found.free > 0 and found.filesystem == machine.disk(tmp_path).filesystem
