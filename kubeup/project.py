@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kubeup import engine as engines
 from kubeup import machine
 from kubeup import state as states
-from kubeup.db.machine import VOLUME, Machine
+from kubeup.db.machine import SERVICE, VOLUME, Machine
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
@@ -41,6 +41,7 @@ SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
 IMAGES = ("image/db", "image/api", "image/ui", "rootfs/", "load/", "push/", "deploy/")
 NODES = ("local/", "node/")
 KUBERNETES = (*NODES, "release/", "image/system", "cluster/")
+DATABASE = ("deploy/db", SERVICE)
 PLACED = (*NODES, "cluster/", "load/", "deploy/")  # on machines of the provider
 
 if TYPE_CHECKING:
@@ -190,6 +191,11 @@ class Project:
         return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
 
     @property
+    def server_version(self) -> str:
+        """Which database the settings, and what images are built on, make of it."""
+        return catalog.server(self.settings, self.bases)
+
+    @property
     def passwords(self) -> Passwords:
         return Passwords(self.server, self.deployment)
 
@@ -217,7 +223,7 @@ class Project:
             made = _kept(made, engine=self.provider.made_by() or made.engine)
         if self.provider.bare and (all_ or _any(steps, KUBERNETES)):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
-        return made
+        return _kept(made, server=self.server_version) if _any(steps, DATABASE) else made
 
 
 def _any(steps: Collection[str], kinds: tuple[str, ...]) -> bool:

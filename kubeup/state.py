@@ -75,6 +75,7 @@ class Made:
 
     `source`: of Kubernetes on its nodes, download or build. `bases`: what its images are built on, hub or debian; a
     database's files are of a version that only one of them may have. `engine`: the container engine that has its nodes.
+    `server`: the database's engine and version, which wrote those files.
     """
 
     source: str = ""
@@ -82,6 +83,7 @@ class Made:
     bases: str = ""
     bases_why: str = ""
     engine: str = ""
+    server: str = ""
 
 
 NOTHING = Made()

@@ -14,6 +14,7 @@ from kubeup.state import PROJECT
 
 NOT_CONTENT = ("tests", "test", "node_modules", "README.md", ".venv")
 TAG_LENGTH = 12
+IN_DEBIAN = {"mysql": "9.7", "mariadb": "10.11"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ def _repository(settings: Settings, name: str) -> str:
     return settings.images.repository(name) if settings.images.via == "registry" else f"localhost/{name}"
 
 
+def server(settings: Settings, bases: Bases) -> str:
+    """The database's engine and version as they really are: Debian has one of each."""
+    engine = settings.database.engine
+    return f"{engine} {settings.database.version if bases.source == 'hub' else IN_DEBIAN[engine]}"
+
+
 def _database(settings: Settings, bases: Bases) -> AppImage:
     engine, version = settings.database.engine, settings.database.version
     if bases.source == "hub":
@@ -91,5 +98,5 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
         raise UsageError("MySQL 5.7 is in no Debian release", f"base images come from Debian packages here ({bases.why})",
                          "set database.version to '8.4' (Debian's own newer MySQL then runs), or images.bases to hub")
     root = bases.rootfs(engine)
-    what = {"mysql": "MySQL 9.7 from Debian unstable", "mariadb": "MariaDB 10.11 from Debian stable"}[engine]
+    what = {"mysql": "MySQL {} from Debian unstable", "mariadb": "MariaDB {} from Debian stable"}[engine].format(IN_DEBIAN[engine])
     return _built(settings, "db", f"kubeup-{engine}", PROJECT / "apps" / "db", {"BASE": (base_name(root), root)}, f"{what}, as {bases.why}")

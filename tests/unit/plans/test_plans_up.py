@@ -228,6 +228,8 @@ def test_choices_stay(tmp_path: Path) -> None:
     one.remember_choices(("node/dev-control",))
     assert choices(one.state)["provider"] == "local"
     assert made(one.state) == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
+    one.remember_choices(("deploy/db",))
+    assert made(one.state).server == "mysql 8.4"
 
 
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
@@ -245,6 +247,35 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     other = Project(settings(tmp_path, "{provider: local, local: {engine: podman}}"), one.state, DESKTOP)
     error = error_of(lambda: other.provider.made_by())
     assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"
+
+
+@pytest.mark.parametrize(("keys_", "host", "way"), [
+    ("database: {engine: mariadb}", DESKTOP, "to lose the data"), ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
+    ("database: {version: '8.4'}", DESKTOP, ""), ("images: {bases: debian}", DESKTOP, ""),
+])
+def test_another_database_is_not_started_on_files_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys_: str, host: HostFacts, way: str,
+) -> None:
+    passwords(tmp_path)
+    one = project(tmp_path, host)
+    one.remember_choices(("deploy/db",))
+    assert made(one.state).server == "mysql 8.4"
+    other = project(tmp_path, host, keys_)
+    plan = lambda: whole(other, ClusterFacts(three("missing")), monkeypatch)  # noqa: E731
+    if not way:
+        assert "deploy/db" in plan().plan.ids
+        return
+    error = error_of(plan)
+    assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
+
+
+def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
+    one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
+    one.remember_choices(("db/vm-service",))
+    error = error_of(up.data_steps, project(tmp_path, DESKTOP), ())
+    assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
+    up.ForgetAccess(one.state, data=True).run(print)
+    assert made(one.state) == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
 
 
 def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
