@@ -75,7 +75,10 @@ def meaning(question: Question, error: Exception) -> Answer:
         return sites.silent(question, f"not within {TIMEOUT} s")
     if isinstance(cause, socket.gaierror):
         return sites.silent(question, "its name can't be resolved")
-    return sites.silent(question, getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
+    if isinstance(cause, str):  # urllib's own words
+        return sites.silent(question, cause)
+    # other errors' words may quote a proxy's address, and with it a password
+    return sites.silent(question, getattr(cause, "strerror", None) or type(cause).__name__)
 
 
 def _file(question: Question) -> Answer:
@@ -109,7 +112,7 @@ def _token(challenge: str, registry: str) -> str:
     told = urllib.request.parse_keqv_list(rows)
     realm = told.get("realm", "")
     if urlsplit(realm).scheme not in ("https", urlsplit(registry).scheme):  # no file:, and nothing less than the registry itself
-        raise ValueError(f"it names {realm} for tokens")
+        raise urllib.error.URLError(f"it names {realm} for tokens")
     query = urlencode([(name, told[name]) for name in ("service", "scope") if name in told])
     with open_url(f"{realm}?{query}") as answer:
         found = dict(json.loads(answer.read(SMALL)))

@@ -134,6 +134,14 @@ def test_a_certificate_that_is_not_trusted_is_an_answer() -> None:
     assert told.kind == NO and "a certificate that is not trusted here (self-signed certificate)" in told.told
 
 
+def test_a_proxys_password_is_in_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    for proxy in ("http://ana@127.0.0.1:secret", "http://ana:secret@nowhere.invalid:1", "http://ana:secret@127.0.0.1:1"):
+        monkeypatch.setenv("https_proxy", proxy)
+        told = ask("https://dl.k8s.io/x")
+        assert told.kind == UNKNOWN and "cret" not in told.told
+
+
 def test_a_proxy_that_refuses_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     url, _ = site  # it knows no CONNECT: 501
     monkeypatch.setenv("https_proxy", url)
