@@ -27,8 +27,9 @@ CONTROL, WORKER_1, WORKER_2 = NODES = ("e2e-control", "e2e-worker-1", "e2e-worke
 ADDRESSES = dict(zip(NODES, ("192.168.62.10", "192.168.62.11", "192.168.62.12"), strict=True))
 GATEWAY = "192.168.62.1"  # this machine, as the nodes see it
 LINES = (
-    "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order", "names outside", "storage",
-    "NodePort api", "NodePort ui", "product written", "product read", "product in the database", "product removed", "metrics",
+    "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order",
+    "names outside", "network policies", "storage", "NodePort api", "NodePort ui", "product written",
+    "product read", "product in the database", "product removed", "metrics",
 )  # fmt: skip
 
 
