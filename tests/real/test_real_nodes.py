@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.real.harness import CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, mib, until
+from tests.real.lone import Lone, lone
 from tests.unit.provision.test_provision_roles import sysctl
 
 pytestmark = pytest.mark.real
@@ -143,3 +145,51 @@ def evicted(cluster: Cluster) -> bool:
     status = json.loads(cluster.kubectl("get", "pod", FILLER, "-o", "json"))["status"]
     assert "OOMKilled" not in json.dumps(status), status
     return bool(status.get("reason") == "Evicted")
+
+
+# a machine that has Docker already
+
+
+@pytest.fixture
+def docker(cluster: Cluster, tmp_path: Path) -> Iterator[Lone]:
+    with lone(cluster, tmp_path) as made:
+        yield made
+
+
+def base(machine: Lone) -> tuple[int, str]:
+    done = machine.play("--tags", "base")
+    return done.returncode, done.stdout + done.stderr
+
+
+def packages(machine: Lone) -> set[str]:
+    query = "dpkg-query --show --showformat '${db:Status-Status} ${Package}\n'"
+    return set(machine.on(f"{query} | sed -n 's/^installed //p'").split())
+
+
+def test_a_machine_keeps_its_docker(docker: Lone) -> None:
+    """Its containerd conflicts with the distribution's. What is missing is installed beside it."""
+    docker.has_dockers_containerd("1.7.27-1")
+    docker.on("dpkg --purge ipset")
+    before = packages(docker)
+    code, told = base(docker)
+    assert code == 0, told
+    assert packages(docker) >= before | {"ipset"} and not packages(docker) & {"containerd", "runc"}
+    assert docker.play("--tags", "containerd").returncode == 0
+    assert "kubeup" in docker.on("head -1 /etc/containerd/config.toml")
+    assert base(docker)[0] == 0  # which is then its own to write anew
+
+
+@pytest.mark.parametrize(("version", "line", "why"), [
+    ("1.5.11-1", "", "containerd.io 1.5.11-1 is too old for Kubernetes 1.26"),
+    ("1.7.27-1", "oom_score = 1", "/etc/containerd/config.toml was changed by somebody"),
+])
+def test_a_docker_that_does_not_fit_is_refused_first(docker: Lone, version: str, line: str, why: str) -> None:
+    """Before anything is changed."""
+    docker.has_dockers_containerd(version)
+    docker.on(f"echo '{line}' >>/etc/containerd/config.toml" if line else "true")
+    docker.on("touch /mark; sleep 1.1")
+    before = packages(docker)
+    code, told = base(docker)
+    assert code != 0 and why in told, told
+    assert packages(docker) == before
+    assert docker.on("find /etc /usr /opt /srv -newer /mark; ls -d /etc/kubeup 2>/dev/null; true") == ""
