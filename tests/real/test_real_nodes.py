@@ -115,9 +115,9 @@ def soon_well(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def filler(cluster: Cluster, soon_well: None) -> dict[str, Any]:
-    """A pod without requests on a worker that takes its memory to half of what has to be left."""
+    """A pod without requests on a worker that takes its memory until less is left than has to be."""
     api = cluster.objects("deployments", "-l", "app=api")[0]["spec"]["template"]["spec"]
-    take = summary(cluster, WORKER_2)["availableBytes"] - EDGE // 2
+    take = summary(cluster, WORKER_2)["availableBytes"] - EDGE * 2 // 3
     script = f"import time; taken = b'x' * {take}; time.sleep(900)"
     container = {"name": FILLER, "image": api["containers"][0]["image"],
                  "imagePullPolicy": "IfNotPresent", "command": ["python3", "-c", script]}
