@@ -171,7 +171,8 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         name, why = next(iter(facts.unreachable.items()))
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
-    made = [step.id for step in machines if step.id.startswith("node/")]
+    # kubelet starts anew after both
+    made = [step.id for step in machines if step.id.startswith(("node/", "resize/"))]
     bare = project.provider.bare
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""

@@ -188,8 +188,9 @@ def prove(project: Project, out: Report, json: bool = False) -> None:
 
 
 def _print(line: Line, out: Report) -> None:
-    out.say(f" {'✔' if line.ok else '✘'} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
-    if not line.ok:
+    mark = ("!" if line.cause else "✔") if line.ok else "✘"
+    out.say(f" {mark} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
+    if line.cause:
         out.say(f"     cause: {line.cause}\n     next:  {line.next}")
 
 

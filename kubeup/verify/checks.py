@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 
-from kubeup.verify import metrics, names, network, nodeports, nodes, storage
+from kubeup.verify import metrics, names, network, nodeports, nodes, policies, storage
 from kubeup.verify.lines import Check, Context, Line
 from kubeup.verify.probes import Probes
 from kubeup.verify.product import Product
@@ -31,6 +31,8 @@ def checks(context: Context, probes: Probes, product: Product, stop: threading.E
     return (
         Check("nodes", "every node is Ready, at the wanted version, with an address of its own", partial(nodes.look, context)),
         *_in_pods(context, probes),
+        Check("network policies", "it is said where NetworkPolicies are not enforced",
+              partial(policies.look, context)),
         Check("storage", "the database's claim is bound to a volume that stays on its node and is kept", partial(storage.look, context)),
         Check("NodePort api", "the API answers on every node and is connected to its database", partial(nodeports.look, context, "api")),
         Check("NodePort ui", "the UI's page is there on every node", partial(nodeports.look, context, "ui")),

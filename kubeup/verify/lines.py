@@ -12,7 +12,7 @@ from kubeup.ssh import Reach
 
 @dataclass(frozen=True)
 class Line:
-    """One check's outcome. `cause` and `next` are set where it failed."""
+    """One check's outcome. `cause` and `next` are set where it failed, and where it warns."""
 
     name: str
     proves: str
@@ -73,6 +73,11 @@ def good(detail: str) -> Verdict:
 
 def bad(detail: str, cause: str, next: str) -> Verdict:
     return Verdict(False, detail, cause, next)
+
+
+def warning(detail: str, cause: str, next: str) -> Verdict:
+    """What a cluster works with, and somebody should know."""
+    return Verdict(True, detail, cause, next)
 
 
 def not_tried(earlier: str) -> Verdict:

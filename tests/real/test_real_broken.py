@@ -115,6 +115,26 @@ def test_no_metrics(cluster: Cluster) -> None:
     cluster.verify_until_ok()
 
 
+DENIED = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all}
+spec: {podSelector: {}}
+"""
+
+
+def test_a_network_policy_that_nobody_enforces_is_named(cluster: Cluster) -> None:
+    """It is taken, and every pod is reached as before: no failure, and nothing to be silent about."""
+    assert "would not enforce" in cluster.verify()["network policies"]["detail"]
+    with mended(lambda: cluster.kubectl("delete", "networkpolicy", "deny-all")):
+        cluster.kubectl("create", "-f", "-", stdin=DENIED)
+        lines = cluster.verify()
+        assert not failed(lines) and lines["pods across nodes"]["ok"]
+        line = lines["network policies"]
+        assert "default/deny-all" in line["detail"] and line["cause"] and line["next"]
+        assert " ! network policies" in cluster.inv("verify").out
+
+
 def database(cluster: Cluster, sql: str) -> str:
     """Run SQL as the database's root, the password taken from the pod's own environment."""
     client = 'MYSQL_PWD=$MYSQL_ROOT_PASSWORD exec "$(command -v mysql || command -v mariadb)" -h127.0.0.1 -uroot -N "$MYSQL_DATABASE"'

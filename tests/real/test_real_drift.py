@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.real.harness import CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended
+from tests.real.harness import CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -18,7 +18,7 @@ def ids(steps: list[dict[str, str]]) -> set[str]:
 
 
 def test_a_node_of_another_size_is_resized_in_place(cluster: Cluster) -> None:
-    more = ("--set", "nodes.workers.memory=2304")
+    more = ("--set", "nodes.workers.memory=2304", "--set", "nodes.workers.cpu=1")
     before = cluster.containers(), cluster.pods()
     with mended(cluster.up):
         steps = cluster.plan(*more)
@@ -27,11 +27,16 @@ def test_a_node_of_another_size_is_resized_in_place(cluster: Cluster) -> None:
         assert "2048" in reasons[f"resize/{WORKER_1}"] and "2304" in reasons[f"resize/{WORKER_1}"]
         assert not any(step["loses"] for step in steps)
         cluster.up(*more)
-        assert cluster.limits(WORKER_1) == cluster.limits(WORKER_2) == (2.0, 2304) and cluster.limits(CONTROL) == (2.0, 2048)
+        assert cluster.limits(WORKER_1) == cluster.limits(WORKER_2) == (1.0, 2304)
+        assert cluster.limits(CONTROL) == (2.0, 2048)
+        until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (1, 2304),
+              "the cluster knows of their size", 30)
         assert cluster.plan(*more) == []
         assert cluster.containers() == before[0]
         assert {name: cluster.pods().get(name) for name in before[1]} == before[1]  # no pod was disturbed
     assert cluster.limits(WORKER_1) == (2.0, 2048) and cluster.plan() == []
+    until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (2, 2048),
+          "the cluster knows of their size", 30)
 
 
 def test_only_what_differs_is_deployed(cluster: Cluster) -> None:

@@ -73,6 +73,14 @@ def test_from_nothing(tmp_path: Path) -> None:
     assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
 
 
+def test_a_resized_node_is_waited_for_as_its_kubelet_starts_anew(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    small = node("dev-worker-1", differs=("2048 MiB, wanted 4096",))
+    steps = plan(one, facts(one, machines(node("dev-control"), small, node("dev-worker-2"))))
+    assert list(steps) == ["resize/dev-worker-1", "cluster/answers"]
+    assert "resize/dev-worker-1" in steps["cluster/answers"].needs
+
+
 def test_a_key_that_is_missing_is_made_first(tmp_path: Path) -> None:
     one = Project(settings(tmp_path), state(tmp_path), SANDBOX)
     steps = list(plan(one, facts(one, three("missing"), nodes=(), answers=False)))

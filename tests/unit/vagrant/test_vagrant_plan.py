@@ -180,7 +180,8 @@ def test_machines_json_tells_what_the_settings_say(make: Callable[..., Vagrant],
 
 def test_a_container_gets_what_systemd_needs_in_one(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
     plain = json.loads(make(DOCKER)._texts()["machines.json"])["machines"][0]
-    assert "mac" not in plain and plain["create_args"][:4] == ["--cpus", "2", "--memory", "4096m"] and "--no-hosts" not in plain["create_args"]
+    limits = ["--cpus", "2", "--memory", "4096m", "--pids-limit", "-1"]
+    assert "mac" not in plain and plain["create_args"][:6] == limits and "--no-hosts" not in plain["create_args"]
     monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: True)
     behind = json.loads(make(DOCKER, host=SANDBOX)._texts()["machines.json"])["machines"][0]
     assert behind["mac"] == "02:00:c0:a8:3c:0a" and {"--no-hosts", "--systemd=false", "nofile=20000:20000"} <= set(behind["create_args"])
