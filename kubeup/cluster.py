@@ -273,10 +273,20 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
     if found[name].role == "db":
         return [project.provider.remove(name)]
-    bare = project.provider.bare
+    bare, unpublish = project.provider.bare, _unpublish(project, name)
     leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
-                 LeaveCluster(project.kubectl, name, bare), seconds=20)
-    return [leave, replace(project.provider.remove(name), needs=(leave.id,))]
+                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
+    return [*unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+def _unpublish(project: Project, name: str) -> list[Step]:
+    """The UI's Service gives a node's address back before that may become another machine's."""
+    address = next((reach.address for reach in project.provider.nodes() if reach.name == name), "")
+    if not project.external.has(address):
+        return []
+    action = apply.ApplyService(project.deployment_without(name))
+    title, reason = f"take {address} off the UI's Service", f"it is {name}'s"
+    return [Step("deploy/address", title, reason, action, seconds=1)]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.data import Files
+from kubeup.deploy.external import External
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
@@ -132,7 +133,20 @@ class Project:
 
     def deployment_on(self, side: str) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl, self.boots)
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
+                          self.place, address, self.external)
+        return Deployment(overlay, self.kubectl, self.boots)
+
+    def deployment_without(self, node: str) -> Deployment:
+        """The application as it is to be once a node has left."""
+        overlay, external = self.deployment.overlay, replace(self.external, leaving=node)
+        return replace(self.deployment, overlay=replace(overlay, external=external))
+
+    @cached_property
+    def external(self) -> External:
+        """Where the UI answers without a NodePort."""
+        port, named = self.settings.ports.http, self.settings.named("ports.http")
+        return External(port, named, self.provider.nodes, self.kubectl, self.state)
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when the nodes' machines run, looked at now."""

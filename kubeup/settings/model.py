@@ -59,6 +59,10 @@ class Settings(Keys):
     profile: str
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
+    def named(self, key: str) -> bool:
+        """Whether somebody wrote a key, whatever it says."""
+        return key in self._origins
+
     @property
     def slug(self) -> str:
         """The profile's name as Kubernetes allows it in a node's name."""

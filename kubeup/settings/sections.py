@@ -150,6 +150,9 @@ class Database(Section):
 class Ports(Section):
     api: kinds.NodePort = Field(default=31000, description="NodePort of the API")
     ui: kinds.NodePort = Field(default=30001, description="NodePort of the UI")
+    http: Annotated[int, Field(ge=0, le=65535), Says("0 to 65535")] = Field(
+        default=80, description="the UI's port of the nodes' addresses; not named: 80 where free; 0: none"
+    )
 
 
 class Local(Section):

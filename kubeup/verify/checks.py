@@ -36,6 +36,7 @@ def checks(context: Context, probes: Probes, product: Product, stop: threading.E
         Check("storage", "the database's claim is bound to a volume that stays on its node and is kept", partial(storage.look, context)),
         Check("NodePort api", "the API answers on every node and is connected to its database", partial(nodeports.look, context, "api")),
         Check("NodePort ui", "the UI's page is there on every node", partial(nodeports.look, context, "ui")),
+        *_at_addresses(context),
         *_of_product(context, product),
         Check("metrics", "metrics-server measures every node", partial(metrics.look, context, stop)),
     )
@@ -50,6 +51,12 @@ def _in_pods(context: Context, probes: Probes) -> tuple[Check, ...]:
         Check("name in the wrong order", "cluster DNS refuses a name that can't exist", partial(names.wrong_order, probes), resolved),
         Check("names outside", "a pod resolves names outside exactly where its node does", partial(names.outside, context, probes), resolved),
     )
+
+
+def _at_addresses(context: Context) -> tuple[Check, ...]:
+    proves = "the UI's page is there at every node's address, without its NodePort"
+    check = Check("HTTP port ui", proves, partial(nodeports.look_published, context))
+    return (check,) if context.settings.ports.http else ()
 
 
 def _of_product(context: Context, product: Product) -> tuple[Check, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from kubeup.deploy.external import Published
 from kubeup.kube import Kubectl
 from kubeup.settings.model import NodeSpec, Settings
 from kubeup.ssh import Reach
@@ -61,6 +62,7 @@ class Context:
     ask_database: Callable[[str], str] | None = None
     database_address: str = ""
     look_at_database: Callable[[], str] | None = None
+    published: Callable[[], Published] = Published  # where the UI answers without a NodePort
 
     @property
     def database_in_cluster(self) -> bool:

@@ -28,7 +28,7 @@ ADDRESSES = dict(zip(NODES, ("192.168.62.10", "192.168.62.11", "192.168.62.12"),
 GATEWAY = "192.168.62.1"  # this machine, as the nodes see it
 LINES = (
     "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order",
-    "names outside", "network policies", "storage", "NodePort api", "NodePort ui", "product written",
+    "names outside", "network policies", "storage", "NodePort api", "NodePort ui", "HTTP port ui", "product written",
     "product read", "product in the database", "product removed", "metrics",
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings
 
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
+from kubeup.deploy.external import External
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.plan import Step, plan_of
@@ -61,6 +62,21 @@ def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three(), system=frozenset({"coredns"})))
     assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
+
+
+@pytest.mark.parametrize(("addresses", "first"), [
+    (["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])])
+def test_a_worker_gives_its_address_back_before_it_goes(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str],
+        first: list[str]) -> None:
+    one = project(tmp_path)
+    monkeypatch.setattr(External, "_specs", lambda _: [{"externalIPs": addresses}])
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    steps = cluster.remove(one, "dev-worker-2")
+    assert [step.id for step in steps][:-1] == [*first, "cluster/leave"]
+    assert steps[-2].needs == tuple(first) and steps[-1].needs == ("cluster/leave",)
+    for unpublish in steps[: len(first)]:
+        assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
 
 
 def test_from_nothing(tmp_path: Path) -> None:

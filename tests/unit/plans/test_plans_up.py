@@ -15,6 +15,7 @@ from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db.machine import Found, Machine
 from kubeup.deploy import apply
+from kubeup.deploy.external import Published
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
@@ -398,6 +399,16 @@ def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought
     plans += [found("node/dev-control", blind=True), found(), found()]
     converge.bring_up(one, Report(io.StringIO()), yes=True)
     assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
+
+
+def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    nodeports = (("ui", "http://192.168.60.12:30001/"), ("api", "http://192.168.60.12:31000/docs"))
+    everywhere = Published(80, ("192.168.60.10", "192.168.60.12"))
+    assert converge.urls(one, everywhere) == (("ui", "http://192.168.60.12/"), *nodeports)
+    on_one = Published(80, ("192.168.60.10",))
+    assert converge.urls(one, on_one)[0] == ("ui", "http://192.168.60.10/")
+    assert converge.urls(one, Published()) == nodeports
 
 
 def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
