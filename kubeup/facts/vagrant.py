@@ -40,6 +40,12 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match.groups()) if match else ()
 
 
+def plugins(machine_readable: str) -> frozenset[str]:
+    """Names of plug-ins, from `vagrant plugin list --machine-readable`: rows of time, target, type and data."""
+    rows = (line.split(",") for line in machine_readable.splitlines())
+    return frozenset(plain(row[3]) for row in rows if len(row) > 3 and row[2] == "plugin-name")
+
+
 def statuses(machine_readable: str) -> dict[str, str]:
     """State by machine, from `vagrant status --machine-readable`: rows of time, target, type and data."""
     rows = (line.split(",") for line in machine_readable.splitlines())

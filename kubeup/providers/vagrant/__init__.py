@@ -31,6 +31,7 @@ PACKAGED = ("bullseye", "bookworm", "jammy")  # releases of Debian and Ubuntu th
 FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 HALF = "is half made"
+PLUGIN = "vagrant-libvirt"
 SNAPSHOTS = ("virtualbox", "libvirt")
 SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
 
@@ -171,9 +172,13 @@ class Vagrant(Bare):
             return f"Vagrant {dotted(version)} is too old: {dotted(OLDEST)} is the oldest that is known to do", INSTALL
         if trouble := self.looking.trouble():
             return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix
-        if self.chosen == "libvirt" and "vagrant-libvirt" not in self.tool.read("plugin", "list").stdout:
-            return "Vagrant's plug-in vagrant-libvirt is not installed", self.looking.fix
-        return "", ""
+        return self._plugin_misfit() if self.chosen == "libvirt" else ("", "")
+
+    def _plugin_misfit(self) -> tuple[str, str]:
+        found, trouble = self.tool.plugins()
+        if trouble:  # not known is not missing
+            return f"Vagrant can't be asked for its plug-ins: {trouble}", "see what `vagrant plugin list` says, and mend that"
+        return ("", "") if PLUGIN in found else (f"Vagrant's plug-in {PLUGIN} is not installed", self.looking.fix)
 
     def packages(self) -> tuple[str, ...]:
         if not self.host.distribution.has_apt:

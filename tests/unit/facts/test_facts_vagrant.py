@@ -15,6 +15,11 @@ def test_status_of_machines_that_are_not_there() -> None:
     assert facts.statuses(recorded("vagrant/status_none.txt")) == dict.fromkeys(("vg-control", "vg-worker-1", "vg-worker-2"), "not_created")
 
 
+def test_plugins() -> None:
+    assert facts.plugins(recorded("vagrant/plugin_list.rc0.txt")) == {"vagrant-libvirt"}
+    assert facts.plugins(recorded("vagrant/plugin_list_no_folder.rc1.txt")) == frozenset()
+
+
 def test_a_field_as_it_was() -> None:
     line = next(line for line in recorded("vagrant/status_none.txt").splitlines() if ",state-human-long," in line)
     assert facts.plain(line.split(",")[3]).startswith("The environment has not yet been created. Run `vagrant up` to\ncreate the environment.")

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, commands, error_of, node, settings, state, three
+from builders import DESKTOP, SANDBOX, commands, error_of, node, recorded, settings, state, three
 
 from kubeup import ssh
 from kubeup.errors import Refused, UsageError
@@ -21,6 +21,7 @@ from kubeup.providers.base import Machines, Needed, NodeState
 from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks
 from kubeup.providers.vagrant.actions import Admission, Tool
 from kubeup.settings import check_provider
+from kubeup.shell import Output
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
@@ -131,6 +132,39 @@ def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant]) -> None:
     error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
     assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
     assert make(version="Vagrant 2.4.1").probe().ok
+
+
+LIBVIRT = "{provider: vagrant, vagrant: {provider: libvirt}}"
+
+
+def says(monkeypatch: pytest.MonkeyPatch, answer: Output) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """Let every program answer the same; what was asked, with its environment."""
+    asked = list[tuple[tuple[str, ...], dict[str, str]]]()
+
+    def read(*argv: str, env: dict[str, str] | None = None, **more: object) -> Output:
+        asked.append((argv, env or {}))
+        return answer
+
+    monkeypatch.setattr("kubeup.shell.read", read)
+    return asked
+
+
+def test_plugins_are_asked_for_where_a_folder_is(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile's own is not there before the first run."""
+    asked = says(monkeypatch, Output(0, recorded("vagrant/plugin_list.rc0.txt"), ""))
+    provider = make(LIBVIRT)
+    assert "node/dev" in {step.id for step in plan(provider, three("missing"))}
+    (argv, env), = asked
+    assert argv[1:3] == ("plugin", "list") and Path(env["VAGRANT_CWD"]).is_dir() and not provider.folder.exists()
+
+
+def test_plugins_that_are_not_told_are_not_taken_as_missing(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, Output(1, "", recorded("vagrant/plugin_list_no_folder.rc1.txt")))
+    error = error_of(plan, make(LIBVIRT), three("missing"))
+    assert isinstance(error, Refused) and error.what.startswith("Vagrant can't be asked for its plug-ins: ")
+    assert "The working directory for Vagrant doesn't exist!" in error.what and "vagrant plugin list" in error.next
+    says(monkeypatch, Output(0, "1795980326,,ui,info,No plugins installed.", ""))
+    assert error_of(plan, make(LIBVIRT), three("missing")).what == "Vagrant's plug-in vagrant-libvirt is not installed"
 
 
 def test_an_address_that_is_taken(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
