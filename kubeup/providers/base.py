@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Usable:
-    """Whether a provider works on this machine: `why` not, and the `fix`. `after` installs count as usable."""
+    """Whether a provider works on this machine: `why` not, and the `fix`. `fetched`: only once its tool has been fetched."""
 
     ok: bool
     why: str = ""
     fix: str = ""
+    fetched: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,11 +209,11 @@ def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "
         return make(settings.provider, settings, state, host), "named in the settings"
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
-    refused = []
-    for name in ORDER:
-        provider = make(name, settings, state, host)
-        usable = provider.probe()
-        if usable.ok:
-            return provider, usable.why or "the first that works here"
-        refused.append(f"{name}: {usable.why} ({usable.fix})")
+    found = {name: make(name, settings, state, host) for name in ORDER}
+    usable = {name: one.probe() for name, one in found.items()}
+    for fetched in (False, True):  # what has to be fetched is the last resort
+        for name, one in usable.items():
+            if one.ok and one.fetched == fetched:
+                return found[name], one.why or "the first that works here"
+    refused = [f"{name}: {one.why} ({one.fix})" for name, one in usable.items()]
     raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")

@@ -19,19 +19,17 @@ from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
+from kubeup.providers.vagrant.fitness import Fitness
 from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
+from kubeup.providers.vagrant.versions import dotted
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
 
-OLDEST = (2, 2, 19)  # the first that knows which addresses VirtualBox allows
-INSTALL = "install it from https://developer.hashicorp.com/vagrant/install"
-PACKAGED = ("bullseye", "bookworm", "jammy")  # releases of Debian and Ubuntu that have it
 FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 HALF = "is half made"
-PLUGIN = "vagrant-libvirt"
 SNAPSHOTS = ("virtualbox", "libvirt")
 SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
 
@@ -43,10 +41,6 @@ class Found:
     machine: Machine | None
     ours: bool = False
     half: bool = False  # made by ours, which was killed before it knew
-
-
-def dotted(version: Sequence[int]) -> str:
-    return ".".join(map(str, version))
 
 
 class Vagrant(Bare):
@@ -104,7 +98,7 @@ class Vagrant(Bare):
         if self.looking.there:
             with ThreadPoolExecutor(len(names)) as pool:
                 return dict(zip(names, pool.map(self._look, names), strict=True))
-        told = facts.statuses(self.tool.read("status", "--machine-readable").stdout) if self.tool.providers() and self._version() else {}
+        told = facts.statuses(self.tool.read("status", "--machine-readable").stdout) if self.tool.providers() and self.fitness.version else {}
         return {name: self._told(name, told.get(name, "")) for name in names}
 
     def _look(self, name: str) -> Found:
@@ -147,44 +141,22 @@ class Vagrant(Bare):
 
     # whether it can be used
 
-    def probe(self) -> Usable:
-        wrong, fix = self._misfit()
-        return Usable(False, wrong, fix) if wrong else Usable(True, f"Vagrant {dotted(self._version())} with {self.chosen}")
-
-    @property
-    def there(self) -> bool:
-        return "vagrant" in self.host.tools
-
     @cached_property
-    def _printed_version(self) -> str:
-        return shell.read("vagrant", "--version", ok=None).stdout if self.there else ""
-
-    def _version(self) -> tuple[int, ...]:
-        return facts.version(self._printed_version)
+    def fitness(self) -> Fitness:
+        return Fitness(self.host, self.tool, self.chosen, self.looking)
 
     def _misfit(self) -> tuple[str, str]:
-        """Why machines can't be made here, and the fix; ('', '') where they can."""
-        version = self._version()
-        if not version:
-            packaged = "`inv doctor --fix --set provider=vagrant` installs this distribution's, or "
-            return "vagrant is not installed", (packaged if self.host.distribution.codename in PACKAGED else "") + INSTALL
-        if version < OLDEST:
-            return f"Vagrant {dotted(version)} is too old: {dotted(OLDEST)} is the oldest that is known to do", INSTALL
-        if trouble := self.looking.trouble():
-            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix
-        return self._plugin_misfit() if self.chosen == "libvirt" else ("", "")
+        return self.fitness.misfit(self.settings.vagrant.box_architecture)
 
-    def _plugin_misfit(self) -> tuple[str, str]:
-        found, trouble = self.tool.plugins()
-        if trouble:  # not known is not missing
-            return f"Vagrant can't be asked for its plug-ins: {trouble}", "see what `vagrant plugin list` says, and mend that"
-        return ("", "") if PLUGIN in found else (f"Vagrant's plug-in {PLUGIN} is not installed", self.looking.fix)
+    def probe(self) -> Usable:
+        wrong, fix = self._misfit()
+        if wrong:
+            return Usable(False, wrong, fix)
+        found, coming = f"Vagrant {dotted(self.fitness.planned)} with {self.chosen}", self.fitness.coming()
+        return Usable(True, f"{found}; {', '.join(coming)} would be installed first", fetched=True) if coming else Usable(True, found)
 
     def packages(self) -> tuple[str, ...]:
-        if not self.host.distribution.has_apt:
-            return ()
-        own = ("vagrant",) if not self.there and self.host.distribution.codename in PACKAGED else ()
-        return ("openssh-client", *own)
+        return ("openssh-client", *self.fitness.packages()) if self.host.distribution.has_apt else ()
 
     # planning
 
@@ -254,6 +226,13 @@ class Vagrant(Bare):
         for node in machines.nodes:
             self._refuse_node(node)
         self.refuse_astray(machines)
+        self._refuse_architecture()
+
+    def _refuse_architecture(self) -> None:
+        """An older Vagrant reads no file that names one, so nothing could be done with machines that are there already."""
+        wrong, fix = self.fitness.architecture_misfit() if self.settings.vagrant.box_architecture else ("", "")
+        if wrong:
+            raise Refused(wrong, f"vagrant.box_architecture is {self.settings.vagrant.box_architecture}", fix)
 
     def _refuse_node(self, node: NodeState) -> None:
         if node.state == "foreign":
@@ -320,8 +299,8 @@ class Vagrant(Bare):
         return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts))
 
     def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
-        if not self._version():
-            raise Refused("vagrant is not installed", "it made these machines", self._misfit()[1])
+        if not self.fitness.version:
+            raise Refused("vagrant is not installed", "it made these machines", self.fitness.install)
         return Step(f"node/{self.settings.slug}", title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
 
     def own(self, *words: str) -> Own:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kubeup import shell
 from kubeup.facts import vagrant as facts
+from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
 
 
@@ -19,7 +20,7 @@ class Looking:
     after: tuple[str, ...]
     means: Callable[[str], Machine | None]
     works: tuple[str, ...]  # the words that find out whether what is behind the program works
-    fix: str  # where the program is missing
+    fix: Callable[[HostFacts, tuple[str, ...]], str]  # where it is missing: for this machine, with Debian's packages that bring it
 
     @property
     def there(self) -> bool:
@@ -29,10 +30,14 @@ class Looking:
         """Why the program is of no use here, or ''."""
         if not self.there:
             return f"{self.program} is not installed"
-        answer = shell.read(self.program, *self.works, ok=None, env={"LC_ALL": "C"})
+        answer = self.answer()
         if answer.ok and "WARNING" not in answer.stdout:
             return ""
         return f"`{self.program} {' '.join(self.works)}` says: {(answer.stderr or answer.stdout).strip()[:300]}"
+
+    def answer(self) -> shell.Output:
+        """What the program says to the words that find out whether it works."""
+        return shell.read(self.program, *self.works, ok=None, env={"LC_ALL": "C"})
 
     def look(self, name: str) -> Machine | None:
         """The machine of that name or id; None where there is none."""
@@ -40,12 +45,33 @@ class Looking:
         return self.means(answer.stdout) if answer.ok else None
 
 
+OTHER = "choose another: `--set vagrant.provider=libvirt`"
+
+
+def virtualbox_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
+    """Debian has no VirtualBox: it comes from its makers, who have none for Linux on arm64."""
+    if host.system == "Linux" and host.arch != "amd64":
+        return f"VirtualBox is not made for Linux on {host.arch}: {OTHER}"
+    page = "Linux_Downloads" if host.system == "Linux" else "Downloads"
+    known = " ".join(filter(None, (host.distribution.id, host.distribution.version))) or host.system
+    found = f"install VirtualBox for {known} from https://www.virtualbox.org/wiki/{page}"
+    return f"{found}, or {OTHER}" if host.system == "Linux" else found
+
+
+def libvirt_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
+    how = f"`apt-get install {' '.join(packages)}`" if packages else "install libvirt and QEMU as your distribution has them: https://libvirt.org"
+    return f"{how}; a user who is not root has to be in the group libvirt"
+
+
+def docker_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
+    return "install and start Docker (https://docs.docker.com/engine/install/), or podman and podman-docker"
+
+
 PROGRAMS = {
-    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox, ("--version",),
-                          "install VirtualBox from https://www.virtualbox.org/wiki/Downloads, or choose another: `--set vagrant.provider=libvirt`"),
+    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox, ("--version",), virtualbox_fix),
     "libvirt": Looking("virsh", ("--connect", "qemu:///system", "dominfo"), (), facts.libvirt,
-                       ("--connect", "qemu:///system", "version"), "install libvirt-clients, libvirt-daemon-system, qemu-system and vagrant-libvirt"),
-    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, ("version",), "install and start Docker, or podman and podman-docker"),
+                       ("--connect", "qemu:///system", "version"), libvirt_fix),
+    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, ("version",), docker_fix),
 }
 
 

@@ -56,6 +56,14 @@ def test_version(text: str, version: tuple[int, ...]) -> None:
     assert facts.version(text) == version
 
 
+@pytest.mark.parametrize(("text", "version"), [
+    ("7.0.10r158379\n", (7, 0, 10)), ("6.1.50_Ubuntur161033\n", (6, 1, 50)), ("VBoxManage: error: 7.1.4\n", ()), ("", ()),
+    ("WARNING: The vboxdrv kernel module is not loaded.\n7.2.4r170995\n", (7, 2, 4)),
+])  # fmt: skip
+def test_version_of_virtualbox(text: str, version: tuple[int, ...]) -> None:
+    assert facts.virtualbox_version(text) == version
+
+
 def test_host_keys_of_what_a_provisioner_prints() -> None:
     printed = (
         "==> dev-control: Running provisioner: kubeup (shell)...\n    dev-control: Running: /tmp/vagrant-shell20240211-1-abc.sh\n"
@@ -69,4 +77,6 @@ def test_advice_where_vagrant_has_words_of_its_own() -> None:
     box = "The box 'nobody/nothing' could not be found or\ncould not be accessed in the remote catalog."
     assert "software.box" in facts.advice(box)
     assert "inv host.networks" in facts.advice("The IP address configured for the host-only network is not within the\nallowed ranges.")
+    other = "The box you're attempting to add doesn't support the provider\nyou requested. Please find an alternate box"
+    assert "vagrant.box_architecture" in facts.advice(other)
     assert facts.advice("something new") == ""
