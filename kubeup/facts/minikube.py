@@ -105,6 +105,14 @@ def profiles(text: str) -> dict[str, Profile | None]:
     return {**invalid, **{row["Name"]: _profile(row["Config"]) for row in found.get("valid") or [] if row.get("Config")}}
 
 
+def profile(text: str) -> Profile | None:
+    """From a profile's own config.json; None where it is half of one."""
+    try:
+        return _profile(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def starting(text: str, name: str) -> bool:
     """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
     try:

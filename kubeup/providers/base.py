@@ -163,7 +163,7 @@ class Provider(Protocol):
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
     def install(self) -> Sequence[Step]:
-        """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
+        """What fetches the tool that the provider needs, where none here fits: it comes first in a plan."""
 
     def host_steps(self) -> Sequence[Step]:
         """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
@@ -209,11 +209,16 @@ def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "
         return make(settings.provider, settings, state, host), "named in the settings"
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
-    found = {name: make(name, settings, state, host) for name in ORDER}
-    usable = {name: one.probe() for name, one in found.items()}
-    for fetched in (False, True):  # what has to be fetched is the last resort
-        for name, one in usable.items():
-            if one.ok and one.fetched == fetched:
-                return found[name], one.why or "the first that works here"
-    refused = [f"{name}: {one.why} ({one.fix})" for name, one in usable.items()]
+    refused, later = list[str](), list[tuple[Provider, str]]()
+    for name in ORDER:
+        provider = make(name, settings, state, host)
+        usable = provider.probe()
+        if usable.ok and not usable.fetched:
+            return provider, usable.why or "the first that works here"
+        if usable.ok:
+            later.append((provider, usable.why))
+        else:
+            refused.append(f"{name}: {usable.why} ({usable.fix})")
+    if later:  # what has to be fetched is the last resort
+        return later[0]
     raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")

@@ -194,9 +194,11 @@ class Minikube(Section):
     home: kinds.Folder | None = Field(default=None, description="minikube's own folder; default: MINIKUBE_HOME, ~/.minikube")
     download_url: kinds.Url = Field(
         default="https://github.com/kubernetes/minikube/releases/download",
-        description="where `inv doctor --fix` fetches minikube; what it serves must have the pinned sum",
+        description="where minikube is fetched from, if none here fits; what it serves must have the pinned sum",
     )
-    force: bool = Field(default=False, description="pass --force, which takes a Kubernetes that minikube calls too old")
+    force: bool = Field(
+        default=False, description="take a minikube newer than 1.36 and pass --force, without which it refuses Kubernetes 1.26.1"
+    )
     extra_args: tuple[kinds.Argument, ...] = Field(default=(), description="more arguments for minikube start")
 
 

@@ -153,7 +153,9 @@ class Vagrant(Bare):
         if wrong:
             return Usable(False, wrong, fix)
         found, coming = f"Vagrant {dotted(self.fitness.planned)} with {self.chosen}", self.fitness.coming()
-        return Usable(True, f"{found}; {', '.join(coming)} would be installed first", fetched=True) if coming else Usable(True, found)
+        if not coming:
+            return Usable(True, found)
+        return Usable(True, f"{found}; {', '.join(coming)} would be installed first", "`inv doctor --fix` installs them", fetched=True)
 
     def packages(self) -> tuple[str, ...]:
         return ("openssh-client", *self.fitness.packages()) if self.host.distribution.has_apt else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import subprocess
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_the_right_one_becomes_an_executable(url: str, tmp_path: Path) -> None:
     install.run(lambda line: None)
     assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
     assert install.already() == "downloaded"
+
+
+def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> None:
+    install = Install(url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "to ols" / "minikube")
+    subprocess.run(["sh", "-ec", "\n".join(install.commands())], check=True, capture_output=True)
+    assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
+    wrong = Install(url, "0" * 64, install.path)
+    assert subprocess.run(["sh", "-ec", "\n".join(wrong.commands())], check=False, capture_output=True).returncode != 0
 
 
 def test_another_one_does_not(url: str, tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from kubeup.facts.host import Distribution, HostFacts, Route
 from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks
-from kubeup.providers.vagrant import versions
+from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks, versions
 from kubeup.providers.vagrant.actions import Admission, Tool
 from kubeup.settings import check_provider
 from kubeup.shell import Output
@@ -157,7 +156,8 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
     provider = make(version="", host=DESKTOP)
     monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
     assert "vagrant" in provider.packages() and "host/packages" in plan(provider, three("missing"))[-1].needs
-    assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first", fetched=True)
+    assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
+                                      "`inv doctor --fix` installs them", fetched=True)
     monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
     assert "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next  # installed, and not found
     fedora = replace(DESKTOP, distribution=Distribution("fedora", "", "41"))
