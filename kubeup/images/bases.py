@@ -17,6 +17,8 @@ HUB_IMAGES = {
     "mysql 8.4": "docker.io/library/mysql:8.4@sha256:b3b90af2a6552ae30c266fdb7d5dd55f3afb72404bb78d37fe8a23eb857fd3fb",
     "mysql 5.7": "docker.io/library/mysql:5.7@sha256:4bc6bc963e6d8443453676cae56536f4b8156d78bae03c0145cbe47c2aad73bb",
 }
+# MySQL has its own packages for arm64 from 8.0 on: docker-library/mysql#318, #1102
+AMD64_ALONE = frozenset({"mysql 5.7"})
 
 PERL = ("/usr/share/perl/*", "/usr/lib/*-linux-gnu/perl/*", "/usr/lib/*-linux-gnu/libperl.so*")
 MYSQL_EXTRAS = tuple(f"/usr/bin/{name}" for name in (
@@ -32,6 +34,7 @@ class Bases:
     source: str  # hub or debian
     why: str
     stale: bool
+    arch: str = "amd64"  # of this machine, and of the nodes that it makes
 
     def rootfs(self, kind: str) -> Rootfs:
         """The Debian root file system of a kind: python, node, npm, mysql or mariadb."""
@@ -48,7 +51,7 @@ class Bases:
 def choose(settings: Settings, host: HostFacts) -> Bases:
     wanted = settings.images.bases
     if wanted != "auto":
-        return Bases(wanted, "named by images.bases", host.stale_mirror)
+        return Bases(wanted, "named by images.bases", host.stale_mirror, host.arch)
     if HUB in host.reachable:
-        return Bases("hub", "Docker Hub answers", host.stale_mirror)
-    return Bases("debian", "Docker Hub does not answer", host.stale_mirror)
+        return Bases("hub", "Docker Hub answers", host.stale_mirror, host.arch)
+    return Bases("debian", "Docker Hub does not answer", host.stale_mirror, host.arch)
