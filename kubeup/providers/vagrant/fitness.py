@@ -53,14 +53,12 @@ class Fitness:
 
     def packages(self) -> tuple[str, ...]:
         """Debian's packages of Vagrant, and of what is behind its provider."""
-        if not self._packaged:
-            return ()
-        own = () if self.there else ("vagrant",)
-        return (*own, *self._libvirts()) if self.chosen == "libvirt" else own
+        own = ("vagrant",) if self._packaged and not self.there else ()
+        return (*own, *self._libvirts()) if self.chosen == "libvirt" and self.host.distribution.has_apt else own
 
     def _libvirts(self) -> tuple[str, ...]:
         # Debian's plug-in is for Debian's Vagrant: HashiCorp's has a Ruby of its own
-        plugin = () if self.there and not self._debians else (PLUGIN,)
+        plugin = (PLUGIN,) if self._packaged and (self._debians or not self.there) else ()
         emulator = EMULATORS.get(self.host.arch)
         return (*plugin, DAEMON, *BESIDE, *([emulator] if emulator else []))
 
@@ -99,7 +97,7 @@ class Fitness:
     def _behind(self, version: Version, coming: tuple[str, ...]) -> Misfit:
         """What is wrong with what is behind the provider."""
         if DAEMON not in coming and (trouble := self.looking.trouble()):
-            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix(self.host, self.packages())
+            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix(self.host, coming)
         if self.chosen == "virtualbox":
             return versions.pair_misfit(version, facts.virtualbox_version(self.looking.answer().stdout))
         return self._plugin_misfit() if self.chosen == "libvirt" and PLUGIN not in coming else NONE

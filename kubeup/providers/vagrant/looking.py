@@ -20,7 +20,7 @@ class Looking:
     after: tuple[str, ...]
     means: Callable[[str], Machine | None]
     works: tuple[str, ...]  # the words that find out whether what is behind the program works
-    fix: Callable[[HostFacts, tuple[str, ...]], str]  # where it is missing: for this machine, with Debian's packages that bring it
+    fix: Callable[[HostFacts, tuple[str, ...]], str]  # for this machine, with the packages that the plan would install
 
     @property
     def there(self) -> bool:
@@ -48,7 +48,7 @@ class Looking:
 OTHER = "choose another: `--set vagrant.provider=libvirt`"
 
 
-def virtualbox_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
+def virtualbox_fix(host: HostFacts, coming: tuple[str, ...]) -> str:
     """Debian has no VirtualBox: it comes from its makers, who have none for Linux on arm64."""
     if host.system == "Linux" and host.arch != "amd64":
         return f"VirtualBox is not made for Linux on {host.arch}: {OTHER}"
@@ -58,12 +58,15 @@ def virtualbox_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
     return f"{found}, or {OTHER}" if host.system == "Linux" else found
 
 
-def libvirt_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
-    how = f"`apt-get install {' '.join(packages)}`" if packages else "install libvirt and QEMU as your distribution has them: https://libvirt.org"
-    return f"{how}; a user who is not root has to be in the group libvirt"
+def libvirt_fix(host: HostFacts, coming: tuple[str, ...]) -> str:
+    """On Debian its packages are part of the plan, so it is there and does not answer."""
+    if not host.distribution.has_apt:
+        return "install libvirt and QEMU as your distribution has them (https://libvirt.org), and start libvirt"
+    install = [f"`apt-get install {' '.join(coming)}`"] if coming else []
+    return "; ".join((*install, "start it with `systemctl start libvirtd`", "a user who is not root has to be in the group libvirt"))
 
 
-def docker_fix(host: HostFacts, packages: tuple[str, ...]) -> str:
+def docker_fix(host: HostFacts, coming: tuple[str, ...]) -> str:
     return "install and start Docker (https://docs.docker.com/engine/install/), or podman and podman-docker"
 
 

@@ -197,7 +197,9 @@ def test_libvirt_comes_with_the_packages(make: Callable[..., Vagrant], monkeypat
     # what is installed already and does not work is not mended by installing it
     monkeypatch.setattr("kubeup.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
     error = error_of(plan, provider, three("missing"))
-    assert "virsh is not installed" in error.what and "in the group libvirt" in error.next
+    assert "virsh is not installed" in error.what and "systemctl start libvirtd" in error.next and "in the group libvirt" in error.next
+    noble = replace(DESKTOP, distribution=replace(DEBIAN, id="ubuntu", codename="noble"))
+    assert make(LIBVIRT, version="", host=noble).packages() == ("openssh-client", *behind), "libvirt it has, Vagrant it has not"
     # Debian's plug-in is of no use to HashiCorp's Vagrant, which lies elsewhere
     provider = make(LIBVIRT)
     monkeypatch.setattr("kubeup.shell.which", lambda name: f"/opt/vagrant/bin/{name}")
