@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kubeup import keys, shell, ssh
-from kubeup.errors import Refused, UsageError
+from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
@@ -98,12 +98,19 @@ class Vagrant(Bare):
         if self.looking.there:
             with ThreadPoolExecutor(len(names)) as pool:
                 return dict(zip(names, pool.map(self._look, names), strict=True))
-        told = facts.statuses(self.tool.read("status", "--machine-readable").stdout) if self.tool.providers() and self.fitness.version else {}
+        told = self._statuses() if self.tool.providers() and self.fitness.version else {}
         return {name: self._told(name, told.get(name, "")) for name in names}
+
+    def _statuses(self) -> dict[str, str]:
+        answer = self.tool.read("status", "--machine-readable")
+        if not answer.ok:  # not told is not gone
+            raise KubeupError("vagrant does not tell which machines are there", (answer.stderr or answer.stdout).strip()[-500:],
+                              f"see what it says: cd {self.folder} && vagrant status")
+        return facts.statuses(answer.stdout)
 
     def _look(self, name: str) -> Found:
         known = self.tool.id(name, self.chosen)
-        machine = self.looking.look(known) if known else None
+        machine = self.looking.look(known, known=True) if known else None
         if machine:
             return Found(machine, ours=True)
         other = self.looking.look(name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubeup import shell
+from kubeup.errors import KubeupError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
@@ -19,6 +21,7 @@ class Looking:
     before: tuple[str, ...]
     after: tuple[str, ...]
     means: Callable[[str], Machine | None]
+    absent: re.Pattern[str]  # how it says that there is no such machine
     works: tuple[str, ...]  # the words that find out whether what is behind the program works
     fix: Callable[[HostFacts, tuple[str, ...]], str]  # for this machine, with the packages that the plan would install
 
@@ -39,9 +42,16 @@ class Looking:
         """What the program says to the words that find out whether it works."""
         return shell.read(self.program, *self.works, ok=None, env={"LC_ALL": "C"})
 
-    def look(self, name: str) -> Machine | None:
-        """The machine of that name or id; None where there is none."""
+    def look(self, name: str, known: bool = False) -> Machine | None:
+        """The machine of that name or id; None where there is none.
+
+        Raises KubeupError where one that Vagrant has `known` could not be asked about: it is not taken as gone.
+        """
         answer = shell.read(self.program, *self.before, name, *self.after, ok=None, env={"LC_ALL": "C"})
+        if known and not answer.ok and not self.absent.search(answer.stderr):
+            said = " ".join((answer.stderr or answer.stdout).split())[:300]
+            raise KubeupError(f"{self.program} does not tell whether the machine {name} is there",
+                              said or f"it ends with {answer.code}", "mend that, and run the same again")
         return self.means(answer.stdout) if answer.ok else None
 
 
@@ -71,10 +81,12 @@ def docker_fix(host: HostFacts, coming: tuple[str, ...]) -> str:
 
 
 PROGRAMS = {
-    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox, ("--version",), virtualbox_fix),
-    "libvirt": Looking("virsh", ("--connect", "qemu:///system", "dominfo"), (), facts.libvirt,
+    "virtualbox": Looking("VBoxManage", ("showvminfo",), ("--machinereadable",), facts.virtualbox,
+                          re.compile("Could not find a registered machine|VBOX_E_OBJECT_NOT_FOUND"), ("--version",), virtualbox_fix),
+    "libvirt": Looking("virsh", ("--connect", "qemu:///system", "dominfo"), (), facts.libvirt, re.compile("failed to get domain"),
                        ("--connect", "qemu:///system", "version"), libvirt_fix),
-    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, ("version",), docker_fix),
+    "docker": Looking("docker", ("container", "inspect"), (), facts.docker, re.compile("no such container", re.IGNORECASE), ("version",),
+                      docker_fix),
 }
 
 

@@ -384,7 +384,7 @@ def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines
          keys: str = "provider: vagrant") -> dict[str, NodeState]:
     """What is observed where the provider's program knows these machines, by id or name."""
     provider = make(keys)
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name: machines.get(name))
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name, known=False: machines.get(name))
     return {node.name: node for node in provider.observe().nodes}
 
 
@@ -404,6 +404,34 @@ def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: py
     assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == ("stopped", ("3 CPUs, wanted 2",), None)
     # never let in; its provider does not tell since when it runs
     assert found[NAMES[2]].closed and found[NAMES[2]].detail == UNFINISHED and found[NAMES[2]].booted is not None
+
+
+@pytest.mark.parametrize(("by", "said"), [
+    ("virtualbox", "VBoxManage: error: Could not find a registered machine named 'id-of-dev-control'"),
+    ("libvirt", "error: failed to get domain 'id-of-dev-control'"), ("docker", "Error: No such container: id-of-dev-control"),
+    ("docker", "Error: inspecting object: no such container id-of-dev-control"),
+])  # fmt: skip
+def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                                    by: str, said: str) -> None:
+    provider = make(f"{{provider: vagrant, vagrant: {{provider: {by}, image: box}}}}")
+    known(provider, NAMES[0], by=by)
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", said))
+    assert provider.observe().nodes[0].state == "missing"
+    silent = "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock'"
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", silent))
+    error = error_of(provider.observe)
+    assert error.what.endswith("does not tell whether the machine id-of-dev-control is there") and "Failed to connect socket" in error.why
+
+
+def test_a_status_that_fails_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vagrant itself is asked where the provider's program is not here."""
+    provider = make()
+    known(provider, NAMES[0])
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.there", property(lambda self: False))
+    says(monkeypatch, Output(0, recorded("vagrant/status_none.txt"), ""))
+    assert provider.observe().nodes[0].state == "missing"
+    says(monkeypatch, Output(1, "", "There is a syntax error in the following Vagrantfile."))
+    assert error_of(provider.observe).what == "vagrant does not tell which machines are there"
 
 
 def test_machines_lost_foreign_made_anew_and_moved(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
