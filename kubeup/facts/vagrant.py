@@ -108,6 +108,8 @@ BOX = ("its publisher may have none for this provider, or Vagrant may look for a
        "set vagrant.box_architecture (Vagrant 2.4.0 and newer), vagrant.box_version or software.box")
 ADVICE = (
     ("could not be found or", "see that software.box is spelled as its publisher does and can be fetched: `vagrant box add NAME` tells more"),
+    ("Call to virConnectOpen failed", "start libvirt (`systemctl start libvirtd`); a user who is not root has to be in its group: "
+     "`sudo usermod -aG libvirt $USER`, then log in anew"),
     ("doesn't support the provider", BOX),
     ("has no available version that", BOX),
     ("Unable to find image", "set vagrant.image to an image that is there, or that its registry serves"),

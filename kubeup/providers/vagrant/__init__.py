@@ -162,6 +162,8 @@ class Vagrant(Bare):
         found, coming = f"Vagrant {dotted(self.fitness.planned)} with {self.chosen}", self.fitness.coming()
         if not coming:
             return Usable(True, found)
+        if not self.host.root and not self.host.may_sudo:
+            return Usable(False, f"packages are missing: {', '.join(coming)}", f"have an administrator type: apt-get install {' '.join(coming)}")
         return Usable(True, f"{found}; {', '.join(coming)} would be installed first", "`inv doctor --fix` installs them", fetched=True)
 
     def packages(self) -> tuple[str, ...]:

@@ -79,4 +79,7 @@ def test_advice_where_vagrant_has_words_of_its_own() -> None:
     assert "inv host.networks" in facts.advice("The IP address configured for the host-only network is not within the\nallowed ranges.")
     other = "The box you're attempting to add doesn't support the provider\nyou requested. Please find an alternate box"
     assert "vagrant.box_architecture" in facts.advice(other)
+    silent = ("Error while connecting to Libvirt: Error making a connection to libvirt URI qemu:///system:\nCall to virConnectOpen failed: "
+              "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory")
+    assert "systemctl start libvirtd" in facts.advice(silent) and "usermod -aG libvirt" in facts.advice(silent)
     assert facts.advice("something new") == ""

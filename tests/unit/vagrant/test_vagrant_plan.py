@@ -158,6 +158,10 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
     assert "vagrant" in provider.packages() and "host/packages" in plan(provider, three("missing"))[-1].needs
     assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
                                       "`inv doctor --fix` installs them", fetched=True)
+    ordinary = make(version="", host=replace(DESKTOP, root=False)).probe()
+    assert (ordinary.ok, ordinary.fix) == (False, "have an administrator type: apt-get install vagrant")
+    assert make(version="", host=replace(DESKTOP, root=False, may_sudo=True)).probe().fetched
+    provider = make(version="", host=DESKTOP)
     monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
     assert "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next  # installed, and not found
     fedora = replace(DESKTOP, distribution=Distribution("fedora", "", "41"))
