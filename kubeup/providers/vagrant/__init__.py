@@ -175,11 +175,12 @@ class Vagrant(Bare):
         """What makes the machines as the settings want them. Raises Refused for what would need one to be made anew."""
         self._refuse(machines)
         missing = [node for node in machines.nodes if node.state == "missing"]
+        bring = [*self._bring(machines), *self._resize(machines)]
+        if bring:
+            self._refuse_unfit(bring[-1])
         if missing:
             self._refuse_new(missing)
-        steps = [*self._files(), *(self.host_steps() if missing else ())]
-        bring = self._bring(machines)
-        return [*steps, *bring, *self._resize(machines)]
+        return [*self._files(), *(self.host_steps() if missing else ()), *bring]
 
     def _bring(self, machines: Machines) -> list[Step]:
         start = [node for node in machines.nodes if node.state in ("missing", "stopped")]
@@ -257,11 +258,14 @@ class Vagrant(Bare):
                           "Vagrant gives a container its size when it makes it", "put the settings back; a worker can be made anew: "
                           f"`inv cluster.remove {node.name}`, then `inv up`")
 
-    def _refuse_new(self, missing: Sequence[NodeState]) -> None:
-        """What would stop vagrant halfway."""
+    def _refuse_unfit(self, step: Step) -> None:
+        """What would stop vagrant before it begins."""
         wrong, fix = self._misfit()
         if wrong:
-            raise Refused(wrong, f"{', '.join(node.name for node in missing)} can't be made without", fix)
+            raise Refused(wrong, f"it is needed to {step.title}", fix)
+
+    def _refuse_new(self, missing: Sequence[NodeState]) -> None:
+        """What would stop vagrant halfway."""
         self._refuse_key()
         # where no network of this machine holds an address, a gateway far away may answer for it
         wanted = [self._spec(node.name).address for node in missing]
@@ -296,7 +300,9 @@ class Vagrant(Bare):
         if not stopped:
             return []
         up = Up(self.tool, self.chosen, stopped, (), self.state)
-        return [Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)]
+        step = Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)
+        self._refuse_unfit(step)
+        return [step]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))

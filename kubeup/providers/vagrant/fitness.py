@@ -68,7 +68,8 @@ class Fitness:
 
     def coming(self) -> tuple[str, ...]:
         """Those of its packages that are not here yet: the plan installs them first."""
-        return packages.missing(self.packages())
+        wanted = self.packages()
+        return packages.missing(wanted) if wanted else ()
 
     @property
     def install(self) -> str:

@@ -223,6 +223,20 @@ def test_which_vagrant_knows_which_virtualbox(vagrant: tuple[int, ...], virtualb
     assert what == (both if need else "") and (need in next_ and "developer.hashicorp.com/vagrant/install" in next_) == bool(need)
 
 
+@pytest.mark.parametrize("there", [node(NAMES[0], "stopped"), node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[0], closed=True)])
+def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                               there: NodeState) -> None:
+    """VirtualBox may have been renewed since they were made."""
+    provider = make()
+    written(provider)
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.2.0r170228\n", ""))
+    assert plan(provider, three()) == [], "nothing starts"
+    error = error_of(plan, provider, Machines((there, node(NAMES[1]), node(NAMES[2]))))
+    assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+    monkeypatch.setattr(Vagrant, "_in_state", lambda self, state: NAMES[:1])
+    assert isinstance(error_of(provider.start), Refused)
+
+
 def test_what_else_a_pair_that_does_not_fit_can_become() -> None:
     assert "or VirtualBox 7.0, which this Vagrant knows" in versions.pair_misfit((2, 3, 4), (7, 2, 0))[1]
     assert "or VirtualBox 6.1, which this Vagrant knows" in versions.pair_misfit((2, 3, 3), (7, 0, 0))[1]
