@@ -256,10 +256,12 @@ class Minikube(Reading):
         return [self._start(asleep)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        if self.tool is None and (self.home / "profiles" / self.profile_name).exists():
-            self._ready()  # not asked is not gone
-        known = facts.profiles(self.ask("profile", "list", "-o", "json"))  # with those that are half made
-        if self.tool is None or self.profile_name not in known:
+        if self.tool is None:
+            if (self.home / "profiles" / self.profile_name).exists():
+                self._ready()  # not asked is not gone
+            return []
+        known = self._profiles()
+        if self.profile_name not in known:
             return []
         profile = known[self.profile_name]
         loses = f"everything in the minikube profile {self.profile_name}, the database's data included" if data else ""

@@ -116,7 +116,15 @@ class Reading:
         """By minikube's word; by its file alone where no minikube is here to be asked."""
         if self.tool is None:
             return facts.profile(file.read_text(encoding="utf-8"))
-        return facts.profiles(self.ask("profile", "list", "--light", "-o", "json")).get(self.profile_name)
+        return self._profiles("--light").get(self.profile_name)
+
+    def _profiles(self, *more: str) -> dict[str, Profile | None]:
+        """All of minikube's, with those that are half made. Raises KubeupError where it does not tell: not told is not gone."""
+        text = self.ask("profile", "list", *more, "-o", "json")
+        if not facts.tells_profiles(text):
+            raise KubeupError("minikube does not tell which profiles there are", text.strip()[-500:] or "it says nothing",
+                              f"see what it says: {self.tool.path if self.tool else 'minikube'} profile list")
+        return facts.profiles(text)
 
     def _states(self, *only: str) -> dict[str, NodeStatus]:
         return facts.statuses(self.ask("status", "-o", "json", *command.on(self.settings), *only))

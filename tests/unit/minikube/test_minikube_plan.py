@@ -348,6 +348,14 @@ def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypa
         assert isinstance(error, Refused) and error.what == "minikube is not installed" and "inv doctor --fix" in error.next
 
 
+@pytest.mark.parametrize("said", ["", '{"error":{"Op":"open","Path":"/home/ana/.minikube/profiles","Err":13}}'])
+def test_profiles_that_are_not_told_are_not_taken_as_gone(make: Make, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    one = make(*TWO)
+    monkeypatch.setattr(Minikube, "ask", lambda self, *words: said)
+    for look in (one.observe, lambda: one.destroy(data=False)):
+        assert error_of(look).what == "minikube does not tell which profiles there are"
+
+
 def test_a_missing_tool_leaves_nothing_to_remove(tools: Make) -> None:
     one = tools()
     assert one.destroy(data=False) == [] and one.start() == []
