@@ -129,7 +129,8 @@ class Minikube(Reading):
             chosen = command.expected(self.host_then) or command.Driver(("--vm=true",), "as the how-to has it")
             chosen = replace(chosen, why=f"{chosen.why}; minikube is asked once it is fetched")
             action = actions.AskAndRun(self._making(chosen), self._as_told)
-        root = "; --force, as minikube refuses root without" if self.host.root else ""
+        forced = "; --force, as minikube.force says" if self.settings.minikube.force else ""
+        root = "; --force, as minikube refuses root without" if self.host.root else forced
         return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
                      action, ("host/packages",), 90), *self._get_kubectl()]
 

@@ -32,7 +32,7 @@ def test_no_minikube(bare: OnMinikube, tmp_path: Path) -> None:
     shown = bare.inv("cluster.minikube", "--dry", "--commands", env=path).out
     fetch, start = shown.index("releases/download/v1.36.0/minikube-linux-"), shown.index("/minikube start --kubernetes-version=1.26.1 ")
     assert fetch < start and "--nodes=2" in shown[start:] and "sha256sum --check" in shown[fetch:start]
-    first, second, *_ = bare.inv("plan", "--json", env=path).json
+    first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
     assert [first["id"], second["id"]] == ["provider/minikube", f"node/{bare.name}"] and second["needs"][-1] == "provider/minikube"
     assert "minikube is not installed" in bare.inv("cluster.dashboard", env=path, code=3).err
     assert nothing_made(bare)
@@ -41,7 +41,7 @@ def test_no_minikube(bare: OnMinikube, tmp_path: Path) -> None:
 def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
     """It stays, and the pinned one comes beside it."""
     path = {"PATH": f"{minikube_labelled('v1.37.0', lambda line: None)}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    first, second, *_ = bare.inv("plan", "--json", env=path).json
+    first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
     assert first["id"] == "provider/minikube" and second["id"] == f"node/{bare.name}"
     assert "stays: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last" in first["reason"]
     doctor = bare.inv("doctor", "--json", env=path, code=1).json

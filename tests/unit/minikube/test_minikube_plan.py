@@ -308,6 +308,8 @@ def test_a_newer_minikube_is_taken_where_forced(tools: Make) -> None:
         command = commands([planned(forced)["node/test-1.26-2nodes"]])[0]
         assert command.startswith("/usr/bin/minikube start ") and command.endswith(" --force")
         assert forced.probe().ok and not forced.probe().fetched and forced.install() == []
+    assert planned(one)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube refuses root without")
+    assert planned(forced)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube.force says")
     older = tools((1, 28, 0), keys)
     assert planned(older)["node/test-1.26-2nodes"].action.command.argv[0] == str(release.pinned(one.host).path)  # type: ignore[attr-defined]
 
