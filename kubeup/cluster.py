@@ -182,15 +182,17 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
                           (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
+    # what follows needs machines that run and an API server that answers: other nodes become ready meanwhile
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += _after(made, project.provider.metrics())
+        steps += after(made, project.provider.metrics())
     ids = {step.id for step in steps}
-    return [*steps, *_after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
+    return [*steps, *after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
 
 
-def _after(made: Iterable[str], steps: Iterable[Step]) -> list[Step]:
-    """Steps for machines that run and an API server that answers: other nodes become ready meanwhile."""
-    return [replace(step, needs=(*step.needs, *made)) for step in steps]
+def after(ids: Iterable[str], steps: Iterable[Step]) -> list[Step]:
+    """Steps that wait for those of these ids as well."""
+    before = tuple(ids)
+    return [replace(step, needs=(*step.needs, *before)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -255,7 +257,7 @@ def start(project: Project) -> list[Step]:
                    WaitForNetwork(project.kubectl, project.boots), (ANSWERS,), 15)
     started = tuple(step.id for step in steps)
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
-            *_after(started, project.provider.after_start())]
+            *after(started, project.provider.after_start())]
 
 
 def remove(project: Project, name: str) -> list[Step]:

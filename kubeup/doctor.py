@@ -72,9 +72,10 @@ def _settings(project: Project) -> Finding:
 
 
 def _provider(project: Project) -> Finding:
-    usable, steps = project.provider.probe(), tuple(project.provider.install())
+    usable = project.provider.probe()
+    steps = tuple(project.provider.install()) if usable.ok else ()
     ask = "; ".join(f"{step.title}?" for step in steps)
-    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
+    return Finding("provider", usable.ok and not usable.fetched, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
 
 
 def _packages(project: Project) -> Finding:

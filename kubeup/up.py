@@ -55,7 +55,8 @@ def plan(project: Project, application: bool = True) -> Whole:
     if application:
         steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(project.packages) if steps else ()
-    whole = plan_of(packages.plan(missing, project.host), steps)
+    tools = list(project.provider.install()) if steps else []
+    whole = plan_of(tools, packages.plan(missing, project.host), cluster.after([step.id for step in tools], steps))
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 

@@ -85,6 +85,11 @@ class Settings(Keys):
     def minikube_memory(self) -> int:
         return self.minikube.memory or self.nodes.control.memory
 
+    @property
+    def box(self) -> str | None:
+        """What Vagrant makes machines of; None where they are containers, which have an image."""
+        return None if self.vagrant.provider == "docker" else self.software.box or sections.BOXES[self.vagrant.provider]
+
     def nodes_list(self) -> tuple[NodeSpec, ...]:
         """The nodes wanted: those under `hosts` for that provider, else one control plane and the workers."""
         if self.provider == "hosts":

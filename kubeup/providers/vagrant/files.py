@@ -63,8 +63,9 @@ def machines(settings: Settings, state: State, host: HostFacts, podman: bool, ot
     chosen, containers = settings.vagrant, settings.vagrant.provider == "docker"
     return {
         "provider": chosen.provider,
-        "box": settings.software.box,
+        "box": settings.box,
         "box_version": chosen.box_version,
+        "box_architecture": chosen.box_architecture,
         "image": chosen.image,
         "boot_timeout": chosen.boot_timeout,
         "linked_clone": chosen.linked_clone,

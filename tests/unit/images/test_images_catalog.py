@@ -65,6 +65,19 @@ def test_every_base_on_docker_hub_is_named_by_digest() -> None:
     assert all("@sha256:" in image and len(image.rpartition(":")[2]) == 64 for image in bases.HUB_IMAGES.values())
 
 
+@pytest.mark.parametrize(("keys", "why"), [
+    ("database: {version: '5.7'}", "Docker Hub answers"), ("{database: {version: '5.7'}, images: {bases: hub}}", "named by images.bases"),
+])
+def test_mysql_5_7_has_an_image_for_one_architecture_alone(tmp_path: Path, keys: str, why: str) -> None:
+    error = error_of(images, tmp_path, replace(DESKTOP, arch="arm64"), keys)
+    assert isinstance(error, UsageError) and error.what == "there is no image of MySQL 5.7 for arm64"
+    assert why in error.why and "'8.4'" in error.next and "mariadb" in error.next
+    assert images(tmp_path, DESKTOP, keys)["db"].source == bases.HUB_IMAGES["mysql 5.7"]
+    assert "hub" not in error_of(images, tmp_path, replace(SANDBOX, arch="arm64"), "database: {version: '5.7'}").next
+    for other in ("database: {version: '8.0'}", "database: {engine: mariadb}"):
+        assert images(tmp_path, replace(DESKTOP, arch="arm64"), other)["db"].context is None
+
+
 def test_with_package_registries_only(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
     assert found["db"].reference.startswith("localhost/kubeup-mysql:")

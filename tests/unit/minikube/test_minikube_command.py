@@ -103,12 +103,13 @@ def test_the_probe_is_the_start_itself_but_dry(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("version", "wrong"), [
     ((1, 28, 0), "v1.28.0 does not know Kubernetes 1.26.1: v1.29.0 is the first that does"),
     ((1, 29, 0), ""), ((1, 36, 0), ""), ((1, 36, 9), ""),
-    ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): v1.36 is the last that takes it"),
-    ((2, 0, 0), "v2.0.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): v1.36 is the last that takes it"),
+    ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last that takes it without"),
+    ((2, 0, 0), "v2.0.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last that takes it without"),
     ((), "its version can't be read"),
 ])  # fmt: skip
 def test_minikubes_window_for_kubernetes_1_26_1(version: tuple[int, ...], wrong: str) -> None:
     assert release.misfit(version) == wrong
+    assert release.misfit(version, force=True) == ("" if "--force" in wrong else wrong)
 
 
 def test_the_download_that_fits() -> None:

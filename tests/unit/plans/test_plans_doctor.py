@@ -10,8 +10,8 @@ from builders import DESKTOP, DISK, machines, settings, state, three
 
 from kubeup import doctor
 from kubeup.deploy.external import External, Published
-from kubeup.kube import Kubectl
 from kubeup.facts.disks import Disk
+from kubeup.kube import Kubectl
 from kubeup.project import Project
 
 

@@ -210,8 +210,9 @@ def _chosen(one: Project) -> KubeupError | None:
     return None
 
 
-def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
-    error = _chosen(project(tmp_path, replace(DESKTOP, root=False)))
+def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.shell.which", lambda name: None)
+    error = _chosen(project(tmp_path, replace(DESKTOP, root=False, tools=frozenset({"ssh-keygen"}))))
     assert error is not None
     assert error.what == "no provider works on this machine"
     assert error.why.startswith("local: the provider local needs root for podman")
