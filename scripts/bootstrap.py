@@ -3,14 +3,14 @@
 Runs with the Python that the environment is made from, and with nothing but its standard library.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -175,11 +175,20 @@ def hand_over() -> None:
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Of two first commands at once the second waits, and finds the environment made."""
+    import fcntl
+
+    with Path(__file__).open() as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        yield
+
+
 def main() -> None:
     lock, stamp = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        with Path(__file__).open() as own:
-            fcntl.flock(own, fcntl.LOCK_EX)  # two first commands at once: the second finds it made
+        with alone():
             make(lock, stamp)
     except KeyboardInterrupt:
         sys.exit(130)
