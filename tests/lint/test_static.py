@@ -26,7 +26,8 @@ BIN = Path(sys.executable).parent
 KUBERNETES = "1.26"
 GIVEN = [*PROJECT.glob("ansible/roles/*/files/*.yaml")]  # manifests that the play applies as they are
 CONTAINERFILES = [path for folder in ("apps", "kubeup/providers", "tests/beds") for path in PROJECT.glob(f"{folder}/*/Containerfile")]
-SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
+SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("scripts/*.sh"),
+           *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
            *PROJECT.glob("tests/beds/*/*.sh")]
 
 TOOLS: dict[str, list[str | Path]] = {
