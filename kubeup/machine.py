@@ -19,7 +19,10 @@ OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
-TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
+TOOLS = (
+    "podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant",
+    "VBoxManage", "virsh", "vfkit", "kubectl",
+)  # fmt: skip
 
 
 def observe(questions: Sequence[Question] = ()) -> host.HostFacts:

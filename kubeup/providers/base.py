@@ -68,6 +68,7 @@ class Machines:
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
+    image: str = ""  # that a node was made from, where that is the provider's own business
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
 
     @property

@@ -86,7 +86,10 @@ class Local(Bare):
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
-        return replace(machines, blocked=self._blocked(found[running[0].name].image, running, vouched(machines.boots))) if running else machines
+        if not running:
+            return machines
+        image = found[running[0].name].image
+        return replace(machines, image=image, blocked=self._blocked(image, running, vouched(machines.boots)))
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -103,8 +106,7 @@ class Local(Bare):
         if machines.blocked and machines.blocked.fix and not made:
             raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
         if made or machines.blocked:
-            image = "" if missing else _image(self._containers())
-            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", image))
+            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", "" if missing else machines.image))
         return steps
 
     def stop(self) -> Sequence[Step]:

@@ -15,8 +15,8 @@ QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false
 NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
 
 
-ENGINES = "install one, such as `apt-get install podman` or VirtualBox; https://minikube.sigs.k8s.io/docs/drivers/ lists them"
-HYPERVISORS = frozenset({"VBoxManage", "virsh"})  # programs of those that minikube's virtual machines run on
+LISTED = "https://minikube.sigs.k8s.io/docs/drivers/ lists them"
+HYPERVISORS = frozenset({"VBoxManage", "virsh", "vfkit"})  # programs of those that minikube's virtual machines run on
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,20 @@ def driver(wanted: str, probed: DryRun, host: HostFacts) -> Driver:
     if not host.linux:
         # containers there are in a machine of their own, and nobody outside reaches their addresses: kubernetes/minikube#18747
         raise Refused(f"minikube has no hypervisor on this {host.system_name}", f"{probed.error}: {probed.message or 'it found none'}",
-                      "install one, such as `brew install vfkit` or VirtualBox (https://minikube.sigs.k8s.io/docs/drivers/ lists them); "
-                      "or set minikube.driver to docker, where the addresses of its containers can be reached from here")
+                      to_install(host))
     found = _containers(host, f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers")
     if found:
         return found
     raise Refused("minikube has no driver on this machine", f"{probed.error}: {probed.message or 'neither a hypervisor nor a container engine'}",
-                  ENGINES)
+                  to_install(host))
+
+
+def to_install(host: HostFacts) -> str:
+    """What a machine without any driver can be given."""
+    if host.linux:
+        return f"install one, such as `apt-get install podman` or VirtualBox; {LISTED}"
+    return (f"install one, such as `brew install vfkit` or VirtualBox ({LISTED}); or set minikube.driver to docker, "
+            "where the addresses of its containers can be reached from here")
 
 
 def expected(host: HostFacts) -> Driver | None:

@@ -223,7 +223,7 @@ class Reading:
         if self._pinned is None:
             return Usable(False, wrong, fix)
         if command.expected(self.host_then) is None:
-            return Usable(False, f"{wrong}, and there is neither a hypervisor nor a container engine for its nodes", command.ENGINES)
+            return Usable(False, f"{wrong}, and there is neither a hypervisor nor a container engine for its nodes", command.to_install(self.host))
         return Usable(True, f"{wrong}; v{release.PINNED} would be fetched", fix, fetched=True)
 
     @property

@@ -109,7 +109,7 @@ def test_without_any_provider_it_says_which_there_are(mac: Mac, words: tuple[str
     ran = mac.inv(*words, "--json", code=1 if words == ("doctor",) else 2)
     told = ran.stdout if words == ("doctor",) else ran.stderr
     assert "local: the provider local does not work on macOS: its nodes are privileged containers of a Linux machine" in told
-    assert "minikube-darwin-arm64" in told and "provider=vagrant" in told
+    assert "brew install vfkit" in told and "vagrant: " in told
 
 
 def test_local_by_name_says_why_not(mac: Mac) -> None:
