@@ -15,8 +15,8 @@ case $status in
     ;;
 esac
 [ -e "$file" ] || exit 0
-# written by the role containerd, also by one that did not yet say so
-if head -n 1 "$file" | grep -q kubeup || [ -e /etc/kubeup/provisioned ]; then
+# written by the role containerd, also by one that did not yet say so, were it cut off later on
+if head -n 1 "$file" | grep -q kubeup || [ -d /etc/kubeup ]; then
   exit 0
 fi
 sum=$(md5sum <"$file" | cut -d ' ' -f 1)
