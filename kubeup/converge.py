@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kubeup import packages, secrets, shell, up
+from kubeup import machine, packages, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
+from kubeup.facts.pace import Pace
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
 from kubeup.report import Report, plan_data, progress
@@ -42,7 +44,7 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
         shell.authorize()
     project.remember_choices(plan.ids)
     with lock(project.state.folder, command) as journal, progress(out, whole) as shown:
-        run(plan, shown, journal)
+        run(plan, shown, journal, project.host.pace, partial(machine.keep_pace, project.host))
     return True
 
 
@@ -128,23 +130,24 @@ def settle(project: Project, shaken: bool) -> None:
     to serve for a while, and whoever fell meanwhile has to stand again.
     """
     watch.retry_pulls(project.kubectl, _silent)
-    stands = network.WaitForNetwork(project.kubectl, project.boots)
+    pace = machine.pace(project.host)  # as the run before measured it
+    stands = network.WaitForNetwork(project.kubectl, project.boots, pace=pace)
     if shaken:
         stands.run(_silent)
-    _stand(project)
-    serving.until_serving(project.kubectl, doubted=shaken)
+    _stand(project, pace)
+    serving.until_serving(project.kubectl, pace.seconds(serving.SECONDS), doubted=shaken)
     if shaken:
         stands.run(_silent)
-        _stand(project)
+        _stand(project, pace)
 
 
 def _silent(line: str) -> None:
     """No step of a plan: nobody is shown what it says."""
 
 
-def _stand(project: Project) -> None:
+def _stand(project: Project, pace: Pace) -> None:
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(_silent), PARTS))
+        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part, pace=pace).run(_silent), PARTS))
 
 
 def show_urls(project: Project, out: Report) -> None:
@@ -158,15 +161,16 @@ def context(project: Project) -> Context:
 
     image = next(image.reference for image in project.images if image.part == "api")
     return Context(project.settings, project.kubectl, project.provider.nodes(), project.provider.wanted(), image,
-                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project), *_outside(project))
+                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project), *_outside(project),
+                   pace=machine.pace(project.host))
 
 
 def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], str]] | tuple[()]:
     """How a database outside the cluster is asked, where it is, and how it is."""
     if project.database_on == CLUSTER:
         return ()
-    server, machine = project.server, project.machine
-    return lambda sql: server.sql(sql, server.database, user=server.user), machine.address, machine.told
+    server, outside = project.server, project.machine
+    return lambda sql: server.sql(sql, server.database, user=server.user), outside.address, outside.told
 
 
 def secret_values(project: Project) -> dict[str, str]:

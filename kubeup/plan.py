@@ -6,10 +6,11 @@ A plan is made from settings and facts, can be compared, shown and asked about, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self, runtime_checkable
 
 from kubeup.errors import KubeupError
+from kubeup.facts.pace import AS_MEANT, Pace
 
 Log = Callable[[str], None]
 
@@ -47,6 +48,17 @@ class Explained(Protocol):
 
 
 @dataclass(frozen=True)
+class Paced:
+    """An action with limits of time: whoever runs it hands it how slow this machine is by then."""
+
+    pace: Pace = field(default=AS_MEANT, kw_only=True, compare=False, repr=False)
+
+    def at(self, pace: Pace) -> Self:
+        """The same with its limits at that pace."""
+        return replace(self, pace=pace)
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing to do. `needs` names steps that must be done first, where they are part of the plan."""
 
@@ -57,6 +69,7 @@ class Step:
     needs: tuple[str, ...] = ()
     seconds: float = 1.0
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
+    measures: bool = False  # its time tells how fast this machine is: it waits for no network and for nobody
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from kubeup.facts.disks import Disk
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.facts.sites import Answer, Question, silent
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
@@ -106,6 +107,7 @@ class HostFacts:
     stale_mirror: bool = False
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+    pace: Pace = field(default=AS_MEANT, compare=False)  # by the last run
 
     @property
     def linux(self) -> bool:

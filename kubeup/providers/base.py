@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from kubeup import shell
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Action, Log, Step
+from kubeup.plan import Action, Log, Paced, Step
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -92,7 +92,7 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Own:
+class Own(Paced):
     """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
 
     argv: tuple[str, ...]
@@ -103,7 +103,7 @@ class Own:
         return (shell.shown(self.argv, 1000),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.timeout)
+        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout))
 
 
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.kube import Kubectl
 from kubeup.settings.model import NodeSpec, Settings
 from kubeup.ssh import Reach
@@ -61,6 +62,7 @@ class Context:
     ask_database: Callable[[str], str] | None = None
     database_address: str = ""
     look_at_database: Callable[[], str] | None = None
+    pace: Pace = field(default=AS_MEANT, kw_only=True)
 
     @property
     def database_in_cluster(self) -> bool:

@@ -210,7 +210,8 @@ class Local(Bare):
         return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
     def _reach(self, spec: NodeSpec) -> Reach:
-        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts)
+        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
+                     pace=self.host.pace)
 
     def _container(self, spec: NodeSpec, disk: str) -> NodeContainer:
         return NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
@@ -230,9 +231,11 @@ class Local(Bare):
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10),
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
+                 measures=True),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
-                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
+                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
+                 measures=True),
         ]
 
     def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
@@ -244,10 +247,12 @@ class Local(Bare):
         spec = self._spec(name)
         container = self._container(spec, disk)
         return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
-                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (FORWARDING, DISK, keys.STEP), 4)
+                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (FORWARDING, DISK, keys.STEP), 4,
+                    measures=True)
 
     def _start(self, name: str, was: str) -> Step:
-        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3)
+        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3,
+                    measures=True)
 
     def _let_forward(self, reason: str, image: str = "") -> Step:
         return Step(FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",

@@ -202,7 +202,7 @@ class Minikube(Reading):
                      actions.LookOften(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
-        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context)
+        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
     def host_steps(self) -> Sequence[Step]:
         return ()

@@ -12,6 +12,7 @@ from kubeup.settings import Settings
 
 # minikube reads any flag from the environment, also those that a command lacks
 QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false", "MINIKUBE_WANTBETAUPDATENOTIFICATION": "false"}
+WAIT_SECONDS = 360.0
 NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
 
 
@@ -53,12 +54,17 @@ def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
 def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...]:
     """The how-to's command, flag for flag, with what the settings add behind it."""
     return ("start", *_cluster(settings), *chosen.words, *_sized(settings), *_passed_through(settings), *_force(settings, host),
-            *settings.minikube.extra_args)
+            *_patient(host), *settings.minikube.extra_args)
 
 
 def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
     """Start again what is there; everything else minikube has kept."""
-    return ("start", *on(settings), *_force(settings, host))
+    return ("start", *on(settings), *_force(settings, host), *_patient(host))
+
+
+def _patient(host: HostFacts) -> tuple[str, ...]:
+    """How long minikube waits for its Kubernetes, where that is longer on this machine than its own 6 minutes."""
+    return (f"--wait-timeout={host.pace.seconds(WAIT_SECONDS):.0f}s",) if host.pace.times > 1 else ()
 
 
 def on(settings: Settings) -> tuple[str, str]:

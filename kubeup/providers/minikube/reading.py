@@ -171,7 +171,7 @@ class Reading:
     def nodes(self) -> tuple[Reach, ...]:
         profile = self.profile()
         return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
-                           self.state.known_hosts) for node in (profile.nodes if profile else ()) if node.address)
+                           self.state.known_hosts, pace=self.host.pace) for node in (profile.nodes if profile else ()) if node.address)
 
     def beside(self) -> tuple[Reach, ...]:
         return ()

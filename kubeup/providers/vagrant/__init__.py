@@ -83,7 +83,7 @@ class Vagrant(Bare):
 
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
-                     root=self.settings.ssh.root)
+                     root=self.settings.ssh.root, pace=self.host.pace)
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
         wanted = self.settings.machines_list()

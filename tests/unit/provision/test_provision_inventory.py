@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from builders import DESKTOP, SANDBOX, settings, state, three
 
 from kubeup.facts.host import HostFacts
+from kubeup.facts.pace import Pace
 from kubeup.provision import inventory as inventories
 from kubeup.provision import play
-from kubeup.provision.inventory import Ingredients
+from kubeup.provision.inventory import ANSIBLE, Ingredients
 from kubeup.release import source
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -63,6 +65,24 @@ def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..
     assert variables(made_of())["kubeup_proxies"] == {}
     # another network tomorrow is no reason to touch nodes that work
     assert inventories.digest(made_of(host=behind)) == inventories.digest(made_of())
+
+
+def test_a_slow_day_makes_no_node_another_one(made_of: Callable[..., Ingredients]) -> None:
+    slow = replace(SANDBOX, pace=Pace(9))
+    assert (variables(made_of())["kubeup_pace"], variables(made_of(host=slow))["kubeup_pace"]) == (1, 9)
+    assert inventories.digest(made_of(host=slow)) == inventories.digest(made_of())
+
+
+@pytest.mark.parametrize(("times", "control", "discovery"), [(None, "240s", "300s"), (9, "2160s", "2700s"), ("9", "2160s", "2700s")])
+def test_kubeadms_own_limits_follow(times: object, control: str, discovery: str) -> None:
+    more = {} if times is None else {"kubeup_pace": times}
+    words = ["kubeadm", "join", "192.168.60.10:6443", "--token", "a.b", "--discovery-token-ca-cert-hash", "sha256:c"]
+    assert f"timeoutForControlPlane: {control}\n" in rendered("control_plane/templates/kubeadm.yaml.j2", **more)
+    assert yaml.safe_load(rendered("worker/templates/join.yaml.j2", worker_words=words, **more))["discovery"]["timeout"] == discovery
+
+
+def rendered(template: str, **variables: object) -> str:
+    return str(jinja2.Template((ANSIBLE / "roles" / template).read_text(encoding="utf-8")).render(**variables))
 
 
 def test_machines_that_are_no_containers_reserve_nothing(made_of: Callable[..., Ingredients]) -> None:
