@@ -164,7 +164,17 @@ def kernel(cgroup: int) -> host.Kernel:
         platform.release(), host.filesystems(_text("/proc/filesystems")),
         host.controllers(cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")),
         host.modules(_text("/proc/modules"), _text(f"{folder}/modules.builtin"), _text(f"{folder}/modules.dep")),
+        host.options(_kernel_config()),
     )
+
+
+def _kernel_config() -> str:
+    import gzip
+
+    try:
+        return gzip.decompress(Path("/proc/config.gz").read_bytes()).decode(errors="replace")
+    except (OSError, EOFError):
+        return _text(f"/boot/config-{platform.release()}")
 
 
 def addresses() -> tuple[host.Address, ...]:
