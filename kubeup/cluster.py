@@ -21,7 +21,7 @@ from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, w
 from kubeup.facts.pace import Patience
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
-from kubeup.plan import Log, Paced, Step
+from kubeup.plan import Log, Paced, Room, Step
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
@@ -35,6 +35,7 @@ from kubeup.state import choices
 
 OWN_KUBECTL = "release/own-kubectl"
 PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
+BINARY = Room(cache=75)
 DRAIN_SECONDS = 120.0  # for the pods of a node to end
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
@@ -123,22 +124,24 @@ def release_steps(project: Project) -> list[Step]:
     release, steps, before = project.release, list[Step](), "host/packages"
     for name in release.missing_downloads():
         steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
-                          seconds=10))
+                          seconds=10, room=BINARY))
     if release.lacks_kubectl:
         what = DownloadBinary("kubectl", release.base_url, release.arch, release.own_downloads, release.system.lower())
-        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10))
+        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10,
+                          room=BINARY))
     if steps:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
     builds = release.missing_builds()
     if builds and not go.go_tool():
         root = go.debian_root(project.host.stale_mirror)
-        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds))
+        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds,
+                          room=Room(cache=500)))
         before = go.STEP
     for build in builds:
         reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
         step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", reason,
                     GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds,
-                    measures=True)
+                    room=build.room, measures=True)
         steps.append(step)
         before = step.id
     return steps
@@ -165,7 +168,7 @@ def image_steps(project: Project) -> list[Step]:
     steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
-    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20)]
+    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20, room=system_images.ROOM)]
 
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:

@@ -73,7 +73,7 @@ def confirm(question: str, yes: bool = False) -> None:
 
 
 def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,
-             application: bool = True) -> None:
+             application: bool = True, force: bool = False) -> None:
     """Bring everything to where the settings want it. Raises NotConverged where a plan is left afterwards."""
     name, why = project.provider.name, project.chosen[1]
     if not json:
@@ -82,7 +82,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             out.say(f"database: {project.images[0].what}")
     changed = shaken = False
     for _ in range(ROUNDS):
-        whole = up.plan(project, application)
+        whole = up.plan(project, application, force)
         ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
         changed, shaken = changed or ran, shaken or (ran and shakes(whole.plan))
         if not ran or not whole.blind:
@@ -90,7 +90,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     if dry:
         return
     if changed:
-        left = _settled(project, application, shaken)
+        left = _settled(project, application, shaken, force)
         if left:
             out.plan(left)
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
@@ -112,14 +112,14 @@ def shakes(plan: Plan) -> bool:
     return nodes and any(f"deploy/{part}" not in plan.ids for part in PARTS)
 
 
-def _settled(project: Project, application: bool, shaken: bool) -> Plan:
+def _settled(project: Project, application: bool, shaken: bool, force: bool) -> Plan:
     """What is left to do once everything stands. Where nothing but waiting is left, pods have fallen meanwhile: one more look."""
     if application:
         settle(project, shaken)
-    left = up.plan(project, application).plan
+    left = up.plan(project, application, force).plan
     if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
         settle(project, True)
-        left = up.plan(project, application).plan
+        left = up.plan(project, application, force).plan
     return left
 
 

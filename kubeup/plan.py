@@ -59,6 +59,18 @@ class Paced:
 
 
 @dataclass(frozen=True)
+class Room:
+    """MiB that something takes: in the user's cache, in the home folder, and where the container engine keeps images and volumes."""
+
+    cache: int = 0
+    home: int = 0
+    storage: int = 0
+
+    def __add__(self, other: Room) -> Room:
+        return Room(self.cache + other.cache, self.home + other.home, self.storage + other.storage)
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing to do. `needs` names steps that must be done first, where they are part of the plan."""
 
@@ -69,6 +81,7 @@ class Step:
     needs: tuple[str, ...] = ()
     seconds: float = 1.0
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
+    room: Room = Room()  # an estimate: what it took elsewhere
     measures: bool = False  # its time tells how fast this machine is: it waits for no network and for nobody
 
 
@@ -90,6 +103,10 @@ class Plan:
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(step.id for step in self.steps)
+
+    @property
+    def room(self) -> Room:
+        return sum((step.room for step in self.steps), Room())
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -58,6 +58,16 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The settings that say how many machines there are and how large; `others` are those of the count that are no workers."""
+
+    count: str = "nodes.workers.count"
+    control: str = "nodes.control"
+    worker: str = "nodes.workers"
+    others: int = 0
+
+
+@dataclass(frozen=True)
 class Machines:
     """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
 
@@ -68,6 +78,7 @@ class Machines:
     containers: bool = False
     cgroup_driver: str = "systemd"
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
+    shares_ports: bool = False  # a node is this machine itself: what listens here is in a NodePort's way
 
     @property
     def running(self) -> bool:
@@ -120,6 +131,7 @@ class Provider(Protocol):
 
     name: str
     creates_machines: bool
+    sizes: Sizes
     bare: bool  # its machines come without Kubernetes: the play makes it of them
     preloads: bool  # its new nodes start with the images of `Needed`
     keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`

@@ -12,8 +12,9 @@ from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
 from kubeup.facts.containers import Container, containers, volumes
 from kubeup.facts.host import HostFacts
+from kubeup.images import rootfs
 from kubeup.images.rootfs import MakeRootfs, Rootfs
-from kubeup.plan import Step
+from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
@@ -232,23 +233,24 @@ class Local(Bare):
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
                  image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
-                 measures=True),
+                 room=Room(storage=500), measures=True),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
                  disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
-                 measures=True),
+                 room=Room(storage=2200), measures=True),
         ]
 
     def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
         if root.path.exists():
             return []
-        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)]
+        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds,
+                     room=rootfs.ROOM)]
 
     def _create(self, name: str, disk: str) -> Step:
         spec = self._spec(name)
         container = self._container(spec, disk)
         return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
-                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (FORWARDING, DISK, keys.STEP), 4,
-                    measures=True)
+                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
+                    (FORWARDING, DISK, keys.STEP), 4, room=Room(storage=300), measures=True)
 
     def _start(self, name: str, was: str) -> Step:
         return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3,

@@ -15,11 +15,11 @@ from kubeup.facts import minikube as facts
 from kubeup.facts.minikube import Profile
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own
+from kubeup.plan import Action, Room, Step
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
 from kubeup.providers.minikube import actions, command, release
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
-from kubeup.providers.minikube.reading import ASLEEP, STALE, Reading
+from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, Reading
 from kubeup.providers.minikube.remake import RemakeNode
 
 
@@ -29,6 +29,7 @@ class Minikube(Reading):
     name = "minikube"
     creates_machines = True
     bare = False
+    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1)
     preloads = False
     keeps_data = False
     # below one of the few folders that survive a restart with every driver: handbook/persistent_volumes of minikube's documentation
@@ -125,7 +126,13 @@ class Minikube(Reading):
         words = command.start(self.settings, driver, self.host)
         root = "; --force, as minikube refuses root without" if self.host.root else ""
         return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{driver.why}{root}",
-                     self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), ("host/packages",), 90), *self._get_kubectl()]
+                     self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), ("host/packages",), 90,
+                     room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
+
+    def _room(self, nodes: int) -> Room:
+        """Roughly, by what its base image and one archive of Kubernetes' images unpack to."""
+        in_containers = self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS)
+        return Room(home=1000, storage=1200 + 2000 * nodes) if in_containers else Room(home=1000 + 3000 * nodes)
 
     def _dry_run(self, tool: Tool) -> facts.DryRun:
         """In a home of its own with the user's configuration: a dry run that finds no driver leaves half a profile behind."""

@@ -111,7 +111,10 @@ class Reading:
         rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
         if profile is not None:
             rows[0] = replace(rows[0], differs=self._differs(profile))
-        return Machines(tuple(rows), release_inside=True, images_inside=True)
+        driver = profile.driver if profile else self.settings.minikube.driver
+        # under `auto` it is not known before it is made: containers take less
+        return Machines(tuple(rows), release_inside=True, images_inside=True, containers=driver in ("auto", *CONTAINER_DRIVERS),
+                        shares_ports=driver == "none")
 
     def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
         state = "running" if status.running else "stopped" if status.there else "missing"

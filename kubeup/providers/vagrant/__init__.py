@@ -14,7 +14,7 @@ from kubeup.errors import Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
-from kubeup.plan import Step
+from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
 from kubeup.providers.vagrant import addresses, files, networks
@@ -205,7 +205,13 @@ class Vagrant(Bare):
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
         return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
-                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0))]
+                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0),
+                             room=self._room(sum(node.state == "missing" for node in start)))]
+
+    def _room(self, machines: int) -> Room:
+        """Roughly: a box, and what Kubernetes adds on each machine. libvirt keeps its machines elsewhere."""
+        rooms = {"docker": Room(storage=2500 * machines), "virtualbox": Room(home=2000 + 2500 * machines)}
+        return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 
     def _files(self) -> list[Step]:
         wanted = self._texts()
