@@ -168,7 +168,8 @@ def image_steps(project: Project) -> list[Step]:
     steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
-    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20, room=system_images.ROOM)]
+    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make,
+                         needs, 20, room=system_images.ROOM)]
 
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
@@ -217,9 +218,9 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
 
 @dataclass(frozen=True)
 class WaitForNodes(Paced):
-    """Until the API server answers and every node is Ready, by a report of the kubelet that runs now.
+    """Until the API server answers and every node is Ready, by a report of a kubelet that runs now.
 
-    `seconds` at this machine's pace, since something was last heard of them that had not been heard before.
+    For `seconds` at this machine's pace after what was last heard and not heard before.
     """
 
     kubectl: Kubectl
@@ -238,8 +239,7 @@ class WaitForNodes(Paced):
             for node in nodes([event["object"]] if event else []):
                 not_ready.pop(node.name, None) if _stands(node, boots) else not_ready.update({node.name: node.why or "not heard of since it started"})
             log(", ".join(sorted(not_ready)) or "all ready")
-            # what comes after a colon may count seconds
-            return not not_ready or patience.ended(sorted((name, why.partition(":")[0]) for name, why in not_ready.items()))
+            return not not_ready or patience.ended(_kinds(not_ready))
 
         while not_ready and not patience.over:
             self.kubectl.watch("nodes", each=each)
@@ -249,17 +249,25 @@ class WaitForNodes(Paced):
                               "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")
 
     def _until_answered(self, log: Log) -> None:
-        kubectl, end = self.kubectl.at(self.pace), time.monotonic() + self.pace.seconds(self.seconds)
+        kubectl = self.kubectl.at(self.pace)
+        end = time.monotonic() + self.pace.seconds(self.seconds)
         while not kubectl.answers():
             if time.monotonic() > end:
-                raise KubeupError("the API server does not answer",
-                                  "\n".join([f"nothing at the address in {kubectl.kubeconfig}", *self._waited()]),
-                                  "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
+                found = [f"nothing at the address in {kubectl.kubeconfig}", *self._waited()]
+                look = "`inv ssh.control -- journalctl -u kubelet -n 50`"
+                raise KubeupError("the API server does not answer", "\n".join(found),
+                                  f"look at the control plane: {look}")
             log("the API server is not up yet")
             time.sleep(0.5)
 
     def _waited(self) -> list[str]:
-        return [f"waited for {self.pace.seconds(self.seconds):.0f} s: {why}" for why in (self.pace.why(),) if why]
+        why = self.pace.why()
+        return [f"waited for {self.pace.seconds(self.seconds):.0f} s: {why}"] if why else []
+
+
+def _kinds(not_ready: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Why nodes are not ready; what comes after a colon may count seconds."""
+    return sorted((name, why.partition(":")[0]) for name, why in not_ready.items())
 
 
 def wait_for_nodes(project: Project) -> WaitForNodes:
@@ -311,8 +319,8 @@ class LeaveCluster(Paced):
         if self.name not in {node.name for node in nodes(self.kubectl.items("nodes"))}:
             return
         limit = self.pace.seconds(DRAIN_SECONDS)
-        self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--timeout={limit:.0f}s",
-                           log=log, timeout=limit + 60)
+        self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data",
+                           "--force", f"--timeout={limit:.0f}s", log=log, timeout=limit + 60)
         if self.forget:
             self.kubectl.write("delete", "node", self.name, log=log)
 

@@ -15,7 +15,7 @@ from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.facts.pace import Pace
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
-from kubeup.report import Report, plan_data, progress
+from kubeup.report import Report, duration, plan_data, progress
 from kubeup.run import lock, run
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
     out.plan(plan, commands)
     if rooted := plan and _by_sudo(project, plan):
         out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
+    if plan and (why := project.host.pace.why()):
+        out.say(f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}")
     if dry or not plan:
         return False
     _ask(plan, yes)
@@ -146,8 +148,9 @@ def _silent(line: str) -> None:
 
 
 def _stand(project: Project, pace: Pace) -> None:
-    with ThreadPoolExecutor(len(PARTS)) as pool:
-        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part, pace=pace).run(_silent), PARTS))
+    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in PARTS]
+    with ThreadPoolExecutor(len(waits)) as pool:
+        list(pool.map(lambda wait: wait.run(_silent), waits))
 
 
 def show_urls(project: Project, out: Report) -> None:

@@ -27,6 +27,9 @@ class Finding:
     ask: str = ""
 
 
+Check = Callable[[Project], Finding | list[Finding]]
+
+
 def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = False) -> None:
     """Run every check side by side; with `fix` apply the safe fixes and look again. Raises KubeupError for what is left."""
     found = findings(project)
@@ -47,15 +50,16 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 
 
 def findings(project: Project) -> list[Finding]:
-    checks: tuple[tuple[str, Callable[[Project], Finding | list[Finding]]], ...] = (
-        ("settings", _settings), ("provider", _provider), ("packages", _packages), ("requirements", _requirements),
+    checks: tuple[tuple[str, Check], ...] = (
+        ("settings", _settings), ("provider", _provider), ("packages", _packages),
+        ("requirements", _requirements),
         ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
     with ThreadPoolExecutor(len(checks)) as pool:
         found = pool.map(lambda check: _safe(check[0], check[1], project), checks)
         return [one for several in found for one in several]
 
 
-def _safe(name: str, check: Callable[[Project], Finding | list[Finding]], project: Project) -> list[Finding]:
+def _safe(name: str, check: Check, project: Project) -> list[Finding]:
     try:
         found = check(project)
     except KubeupError as error:

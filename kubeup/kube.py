@@ -27,16 +27,20 @@ class Kubectl:
     kubeconfig: Path
     context: str = ""
     namespace: str = "default"
-    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that must not wait for long
+    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that are short
 
     def at(self, pace: Pace) -> Kubectl:
         return replace(self, pace=pace)
 
     def look(self, *words: str) -> Output:
-        """Ask the API server; one that does not answer within some seconds counts as an error. Raises CommandError where nothing does."""
+        """Ask an API server that may be away: one that does not answer within seconds is an error.
+
+        Raises CommandError where nothing is there to refuse.
+        """
         self.require_access()
         within = self.pace.seconds(ANSWER_SECONDS)
-        return shell.read(*self.argv(*words, f"--request-timeout={within:.0f}s"), ok=None, timeout=2 * within + 2)
+        argv = self.argv(*words, f"--request-timeout={within:.0f}s")
+        return shell.read(*argv, ok=None, timeout=2 * within + 2)
 
     def argv(self, *words: str) -> tuple[str, ...]:
         context = ("--context", self.context) if self.context else ()

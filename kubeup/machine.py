@@ -70,7 +70,7 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
 
 
 def pace(found: host.HostFacts) -> Pace:
-    """How slow this machine was when it was last measured; as meant where it never was, or is another one now."""
+    """How slow this machine was when it was last measured; as meant where it never was."""
     return paces.read(_text(str(cache.folder(PACE))), _identity(found))
 
 
@@ -81,7 +81,7 @@ def keep_pace(found: host.HostFacts, measured: Pace) -> None:
 
 
 def _identity(found: host.HostFacts) -> dict[str, object]:
-    """What tells that this is the same machine, of the same size. Memory in GiB: some MiB come and go with a kernel."""
+    """What tells the same machine. Memory in GiB, as some MiB come and go with a kernel."""
     return {"arch": found.arch, "cpus": found.cpus, "memory": round(found.memory / 1024)}
 
 

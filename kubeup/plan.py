@@ -60,7 +60,8 @@ class Paced:
 
 @dataclass(frozen=True)
 class Room:
-    """MiB that something takes: in the user's cache, in the home folder, and where the container engine keeps images and volumes."""
+    """MiB that something takes: in the user's cache, in the home folder, and in the container
+    engine's storage of images and volumes."""
 
     cache: int = 0
     home: int = 0
@@ -82,7 +83,7 @@ class Step:
     seconds: float = 1.0
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
     room: Room = Room()  # an estimate: what it took elsewhere
-    measures: bool = False  # its time tells how fast this machine is: it waits for no network and for nobody
+    measures: bool = False  # its time tells how fast this machine is: it waits for nobody
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,8 @@ class Project:
         """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
         name, _, address = self._machine_name().partition("@")
         ssh = self.settings.ssh
-        reach = Reach(name, "db", address, ssh.user, self.state.private_key, self.state.known_hosts, pace=self.host.pace)
+        reach = Reach(name, "db", address, ssh.user, self.state.private_key,
+                      self.state.known_hosts, pace=self.host.pace)
         own = (reach,) if address else ()
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")

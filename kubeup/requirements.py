@@ -282,10 +282,11 @@ def _addresses(work: Work) -> Iterator[Requirement]:
     gateway = next(iter(network.hosts()))
     within = [f"{network} is the network that {address.device} is in, as {address.interface.ip}" for address in work.host.addresses
               if address.interface.ip in network and address.interface.ip != gateway]
-    wrong = taken or (within if not work.machines.any_there else [])
+    if not work.machines.any_there and not taken:
+        taken = within or ([f"{network} is {work.machines.taken}"] if work.machines.taken else [])
     known = [*work.settings.networks, *(route.network for route in work.host.routes)]
     free = free_range(network.prefixlen, [*known, *(address.interface.network for address in work.host.addresses)])
-    yield Requirement("addresses", not wrong, "; ".join(wrong) or f"{network} is free for the nodes",
+    yield Requirement("addresses", not taken, "; ".join(taken) or f"{network} is free for the nodes",
                       f"network.control_ip {free[10]} would fit" if free else "set network.control_ip to one of a network that nobody uses")
 
 

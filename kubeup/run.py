@@ -97,10 +97,13 @@ def nobody(pace: Pace) -> None:
     """Keeps no pace."""
 
 
-def run(plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT, keep: Callable[[Pace], None] = nobody) -> Result:
+def run(
+    plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
+    keep: Callable[[Pace], None] = nobody,
+) -> Result:
     """Carry out a plan. Raises the first failed step's error, with the step's title before its cause.
 
-    Limits of time are at the `pace` given, and at the one that the steps before measured; `keep` is told that one.
+    Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
     """
     result, began = Result(), time.monotonic()
     journal.add("plan", steps=list(plan.ids))
@@ -119,7 +122,7 @@ def run(plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
 
 @dataclass
 class Timing:
-    """How slow this machine is, by an earlier run and by the steps of this one; says so as soon as it is known."""
+    """How slow this machine is, by an earlier run and by this one's steps; says so once it is known."""
 
     pace: Pace
     keep: Callable[[Pace], None]
@@ -140,7 +143,9 @@ class Timing:
             self.progress.note(f"{why}: they are {self.pace.times} times as long here")
 
 
-def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing) -> None:
+def _run_steps(
+    plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing,
+) -> None:
     waiting, done = list(plan.steps), set[str]()
     running: dict[Future[Done], Step] = {}
     failure: KubeupError | None = None
@@ -152,7 +157,9 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result,
                     ids = set(plan.ids)
                     ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
-                    running |= {pool.submit(_one, step, _at(step.action, timing.pace), progress, journal, failed): step for step in begun}
+                    for step in begun:
+                        action = _at(step.action, timing.pace)
+                        running[pool.submit(_one, step, action, progress, journal, failed)] = step
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
@@ -175,7 +182,9 @@ def _at(action: Action, pace: Pace) -> Action:
     return action.at(pace) if isinstance(action, Paced) else action
 
 
-def _one(step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event) -> Done:
+def _one(
+    step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event,
+) -> Done:
     began = time.monotonic()
     outcome = "failed"
     try:

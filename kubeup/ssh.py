@@ -53,7 +53,8 @@ class Reach:
             return self._by_sudo(command)
         options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
                    f'-oIdentityFile="{self.key}"',
-                   "-oPasswordAuthentication=no", f"-oConnectTimeout={self.pace.seconds(CONNECT_SECONDS):.0f}", f"-p{self.port}"]
+                   "-oPasswordAuthentication=no",
+                   f"-oConnectTimeout={self.pace.seconds(CONNECT_SECONDS):.0f}", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
 
@@ -139,12 +140,15 @@ class _connection:
             raise _explained(reach, error) from None
         try:
             # connected here: paramiko has one limit for this and for the keys it agrees on afterwards
-            line = socket.create_connection((reach.address, reach.port), reach.pace.seconds(CONNECT_SECONDS))
+            line = socket.create_connection(
+                (reach.address, reach.port), reach.pace.seconds(CONNECT_SECONDS))
         except OSError as error:
             raise _explained(reach, error) from None
         within = reach.pace.seconds(ANSWER_SECONDS)
-        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=within, connect_kwargs={
-            "pkey": key, "look_for_keys": False, "allow_agent": False, "sock": line, "banner_timeout": within, "auth_timeout": within})
+        how = {"pkey": key, "look_for_keys": False, "allow_agent": False, "sock": line,
+               "banner_timeout": within, "auth_timeout": within}
+        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config,
+                                connect_timeout=within, connect_kwargs=how)
         # fabric accepts any host key by default
         self._open.client.set_missing_host_key_policy(RejectPolicy())
         if reach.known_hosts.exists():
@@ -205,7 +209,9 @@ def _explained(reach: Reach, error: Exception) -> KubeupError:
                            "for a machine of your own: check its fingerprint, then add it with ssh-keyscan")
     why = "no answer" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
     if why == "No existing session":  # paramiko's words for a server that has not agreed on keys in time
-        why = f"it took the connection and did not greet within {reach.pace.seconds(ANSWER_SECONDS):.0f} s: it is overloaded, or no SSH server"
+        within = reach.pace.seconds(ANSWER_SECONDS)
+        why = (f"it took the connection and did not greet within {within:.0f} s: it is overloaded, "
+               "or no SSH server")
     return KubeupError(f"{node} can't be reached by SSH", why, "see whether the node runs: `inv status`, and `inv cluster.start` to start it")
 
 

@@ -57,30 +57,39 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
         steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(project.packages) if steps else ()
     whole = plan_of(packages.plan(missing, project.host), steps)
-    requirements.require(requirements.check(_work(project, facts.machines, whole.steps)) if whole else (), force)
+    if whole:
+        work = _work(project, facts.machines, whole.steps)
+        requirements.require(requirements.check(work), force)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
-def _artifacts(project: Project, machines: Machines, images: tuple[AppImage, ...]) -> tuple[list[Step], list[Step], Needed]:
-    """What makes Kubernetes' own binaries and images, what makes the application's, and what of it new nodes start with."""
+def _artifacts(
+    project: Project, machines: Machines, images: tuple[AppImage, ...],
+) -> tuple[list[Step], list[Step], Needed]:
+    """What makes Kubernetes' own binaries and images, what makes the application's, and what of
+    them new nodes start with."""
     missing_node = any(node.state == "missing" for node in machines.nodes)
     through_disk = images if missing_node and project.settings.images.via == "load" else ()
-    needed = Needed((("system", project.system_archive), *load.archives(through_disk)), ("image/system", *(build.step_id(one) for one in images)))
+    archives = (("system", project.system_archive), *load.archives(through_disk))
+    needed = Needed(archives, ("image/system", *(build.step_id(one) for one in images)))
     wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
-    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if wants_release else []
+    own_images = list[Step]()
+    if wants_release:
+        own_images = [*cluster.release_steps(project), *cluster.image_steps(project)]
     return own_images, build.plan(images, project.builder), needed
 
 
 def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
-    provider = project.provider
-    beside = [spec for spec in project.settings.machines_list() if spec.role == "db"] if provider.bare else []
+    provider, settings = project.provider, project.settings
+    wanted = settings.machines_list() if provider.bare else provider.wanted()
     listening = this_machine.listening() if machines.shares_ports else None
-    return Work(project.settings, project.host, machines, (*provider.wanted(), *beside), tuple(steps), project.engine.name, provider.sizes, listening)
+    return Work(settings, project.host, machines, wanted, tuple(steps), project.engine.name,
+                provider.sizes, listening)
 
 
 def outstanding(project: Project) -> Work:
-    """What is left to do that takes something of this machine, also where a whole plan can't be made."""
+    """What is left to do that takes something of this machine, also where no plan can be made."""
     seen = project.provider.observe()
     own_images, image_steps, needed = _artifacts(project, seen, project.images)
     try:

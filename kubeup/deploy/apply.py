@@ -84,7 +84,8 @@ class ApplyPart(Paced):
         if self.part == "db":
             forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
         if self.deployment.has_pods(self.part):
-            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped, self.pace)
+            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log,
+                                 stopped, self.pace)
 
 
 def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
@@ -177,7 +178,8 @@ class WaitForPart(Paced):
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped, self.pace)
+            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(),
+                                 self.wait, log, stopped, self.pace)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...], why: str = "its pods are not ready") -> list[Step]:

@@ -145,7 +145,8 @@ class StopDatabase(Paced):
             return
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
         limit = self.pace.seconds(END_SECONDS)
-        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", f"--timeout={limit:.0f}s", log=log, timeout=limit + 60)
+        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete",
+                           f"--timeout={limit:.0f}s", log=log, timeout=limit + 60)
 
     def _stop_on_node(self) -> None:
         """Without an API server: kubelet would start it again, so that ends first. The node is about to go."""

@@ -38,7 +38,9 @@ class WaitForNetwork(Paced):
         _until(kubectl, NAMES, seconds, lambda: watch.all_standing(kubectl, NAMES, boots))
 
 
-def _until(kubectl: Kubectl, where: tuple[str, ...], seconds: float, stand: Callable[[], bool]) -> None:
+def _until(
+    kubectl: Kubectl, where: tuple[str, ...], seconds: float, stand: Callable[[], bool],
+) -> None:
     end, over = time.monotonic() + seconds, stand()
 
     def each(event: object) -> bool:

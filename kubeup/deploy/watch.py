@@ -114,10 +114,11 @@ def _last_end(raw: dict[str, Any]) -> str:
 
 
 def until_standing(
-    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log, stopped: Callable[[], bool], pace: Pace = AS_MEANT,
+    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log,
+    stopped: Callable[[], bool], pace: Pace = AS_MEANT,
 ) -> None:
-    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it does not, and for `seconds` at
-    this machine's `pace` its pods came into no state that they had not been in.
+    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it
+    does not, and its pods were in no new state for `seconds` at this machine's `pace`.
 
     `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
     """
@@ -150,7 +151,8 @@ def until_standing(
         raise KubeupError(f"no longer waited for {app}", "another step failed", "mend that, then run the same again")
     if not complete:
         where = "\n".join(filter(None, (told(watched) or "no pod of it was made", pace.why())))
-        raise KubeupError(f"{app} does not stand after {pace.seconds(seconds):.0f} s", where, f"`inv deploy.status`, `inv deploy.logs {app}`")
+        raise KubeupError(f"{app} does not stand after {pace.seconds(seconds):.0f} s", where,
+                          f"`inv deploy.status`, `inv deploy.logs {app}`")
 
 
 def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:

@@ -57,9 +57,9 @@ class Listener:
 class Kernel:
     """What a Linux kernel brings for containers and pods; everything is empty on another system.
 
-    `controllers` are those of cgroups that are switched on. `modules`: what is loaded, built in or can be loaded, `options`: what
-    it was configured with. Both are None where the kernel does not tell of all (a container without /lib/modules): then
-    nothing follows from a name that is missing.
+    `controllers` are those of cgroups that are switched on. `modules`: what is loaded, built in or
+    can be loaded, `options`: what it was configured with. Both are None where the kernel does not
+    tell of all (a container without /lib/modules): nothing follows from a missing name then.
     """
 
     release: str = ""
@@ -69,9 +69,13 @@ class Kernel:
     options: frozenset[str] | None = None
 
     def lacks(self, module: str, option: str = "") -> bool:
-        """Whether it is known that a module can't be had, by its name (the same with - and _, as for modprobe(8)) or its option."""
-        unbuilt = bool(option) and self.options is not None and option not in self.options
-        return unbuilt or (self.modules is not None and module.replace("-", "_") not in self.modules)
+        """Whether it is known that a module can't be had, by its name or the option it is built with.
+
+        Names are the same with - and _, as for modprobe(8).
+        """
+        if option and self.options is not None and option not in self.options:
+            return True
+        return self.modules is not None and module.replace("-", "_") not in self.modules
 
     def has(self, module: str, option: str = "") -> bool:
         """Whether it is known that a module can be had."""
@@ -175,9 +179,9 @@ def controllers(version: int, proc_cgroups: str, cgroup_controllers: str) -> fro
 
 
 def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
-    """Names from the texts of /proc/modules, modules.builtin and modules.dep below /lib/modules; None without the latter.
+    """Names from the texts of /proc/modules, modules.builtin and modules.dep below /lib/modules.
 
-    What is loaded is not all there is: a container sees that, too.
+    None without the last two: what is loaded is not all there is, and all that a container sees.
     """
     if not builtin and not loadable:
         return None
@@ -188,9 +192,10 @@ def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
 
 
 def options(config: str) -> frozenset[str] | None:
-    """What is built in or as a module, from a kernel's configuration, without CONFIG_; None where there is none."""
-    rows = (row.removeprefix("CONFIG_").partition("=") for row in config.splitlines() if row.startswith("CONFIG_"))
-    return frozenset(name for name, _, value in rows if value in ("y", "m")) or None
+    """What is built in or as a module, from a kernel's configuration; None where there is none."""
+    rows = (row.partition("=") for row in config.splitlines())
+    built = (name.removeprefix("CONFIG_") for name, _, value in rows if value in ("y", "m"))
+    return frozenset(built) or None
 
 
 def on_link(own: Iterable[Address]) -> tuple[Route, ...]:

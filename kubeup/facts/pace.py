@@ -1,4 +1,4 @@
-"""How many times slower this machine is than those that limits of time were made for, by what steps took on it."""
+"""How many times slower this machine is than limits of time were made for, by what steps took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MOST = 30  # what is slower still does not get on at all
 
 @dataclass(frozen=True)
 class Pace:
-    """`earlier`: times slower, by the last run on this machine. `took` and `meant`: seconds of this run's steps, and their estimates."""
+    """`earlier`: times slower, by the last run on this machine.
+
+    `took` and `meant`: seconds of this run's steps, and their estimates.
+    """
 
     earlier: int = 1
     took: float = 0.0
@@ -28,7 +31,7 @@ class Pace:
 
     @property
     def times(self) -> int:
-        """Times slower than meant, never less than 1. An idle moment makes nobody wait for less: the longer of both counts."""
+        """Times slower than meant, never less than 1: the longer of both, as a moment may be idle."""
         return max(1, self.earlier, self.measured)
 
     def seconds(self, limit: float) -> float:
@@ -41,11 +44,13 @@ class Pace:
 
     def why(self) -> str:
         """What to say of limits that are longer here; '' where they are not."""
-        return f"this machine is about {self.times} times slower than limits of time were made for" if self.times > 1 else ""
+        told = f"this machine is about {self.times} times slower than limits of time were made for"
+        return told if self.times > 1 else ""
 
     def waiting(self, limit: float) -> str:
-        """What to say before something is waited for, with its limit in seconds; '' where that is the usual one."""
-        return f"{self.why()}: waiting for up to {self.seconds(limit):.0f} s" if self.times > 1 else ""
+        """What to say before something is waited for, with its limit in seconds; '' for a usual one."""
+        told = f"{self.why()}: waiting for up to {self.seconds(limit):.0f} s"
+        return told if self.times > 1 else ""
 
 
 AS_MEANT = Pace()
@@ -53,7 +58,10 @@ AS_MEANT = Pace()
 
 @dataclass
 class Patience:
-    """A wait that ends once nothing new was seen for `seconds`. States that come again are not new, so it ends at last."""
+    """A wait that ends once nothing new was seen for `seconds`.
+
+    States that come again are not new, so it ends at last.
+    """
 
     seconds: float
     now: Callable[[], float] = time.monotonic
@@ -84,7 +92,7 @@ def text(pace: Pace, machine: dict[str, object]) -> str:
 
 
 def read(kept: str, machine: dict[str, object]) -> Pace:
-    """The pace that was kept. What can't be read, or is another machine's, tells nothing: it is measured anew."""
+    """The pace that was kept. What can't be read, or is another machine's, is measured anew."""
     try:
         found = json.loads(kept)
         known = int(found["times"]) if found["machine"] == machine else 1

@@ -59,7 +59,10 @@ class Blocked:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The settings that say how many machines there are and how large; `others` are those of the count that are no workers."""
+    """The settings that say how many machines there are and how large.
+
+    `others` are those of the count that are no workers.
+    """
 
     count: str = "nodes.workers.count"
     control: str = "nodes.control"
@@ -78,7 +81,8 @@ class Machines:
     containers: bool = False
     cgroup_driver: str = "systemd"
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
-    shares_ports: bool = False  # a node is this machine itself: what listens here is in a NodePort's way
+    taken: str = ""  # who has the network that the nodes are to be on
+    shares_ports: bool = False  # a node is this machine itself: a NodePort is a port of it
 
     @property
     def running(self) -> bool:

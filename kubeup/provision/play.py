@@ -40,8 +40,9 @@ class Provision(Paced):
     def run(self, log: Log) -> None:
         write_private(self.state.inventory, self.inventory)
         try:
-            shell.write(*self._argv(), log=log if self.verbosity or self.check else _readable_alone(log), cwd=str(ANSIBLE),
-                        env=environment(self.pace), timeout=self.pace.seconds(PLAY_SECONDS))
+            told = log if self.verbosity or self.check else _readable_alone(log)
+            shell.write(*self._argv(), log=told, cwd=str(ANSIBLE), env=environment(self.pace),
+                        timeout=self.pace.seconds(PLAY_SECONDS))
         except CommandError as error:
             again = f"ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
             error.next = f"mend what is named above; the same with all details: {again}"
@@ -98,9 +99,8 @@ def changed(output: str) -> dict[str, int]:
 
 
 def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
-    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result, half the time).
-
-    Its time-out is for a node's SSH, sudo and Python to be there, one after another.
+    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result,
+    half the time). The time-out is for a node's SSH, sudo and Python, one after another.
     """
     values = {
         "ANSIBLE_TIMEOUT": f"{pace.seconds(CONNECTED_SECONDS):.0f}",

@@ -10,7 +10,7 @@ from kubeup import cache, keys, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, containers, volumes
+from kubeup.facts.containers import Container, containers, networks, volumes
 from kubeup.facts.host import HostFacts
 from kubeup.images import rootfs
 from kubeup.images.rootfs import MakeRootfs, Rootfs
@@ -85,9 +85,24 @@ class Local(Bare):
         machines = Machines(
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
+            taken=self._taken() if any(row.state == "missing" for row in rows) else "",
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
         return replace(machines, blocked=self._blocked(found[running[0].name].image, running, vouched(machines.boots))) if running else machines
+
+    def _taken(self) -> str:
+        """The engine's network that has the nodes' range already, as another profile's may."""
+        if self.engine.name not in self.host.tools:
+            return ""
+        argv = self.engine.argv
+        names = shell.read(*argv("network", "ls", "--format", "{{.Name}}")).stdout.split()
+        if self.network in names or not names:
+            return ""
+        # one may go between the two looks
+        known = networks(shell.read(*argv("network", "inspect", *names), ok=None).stdout)
+        wanted = self.settings.node_network
+        having = [name for name, ranges in known.items() if any(map(wanted.overlaps, ranges))]
+        return f"{self.engine.name}'s network {having[0]}" if having else ""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""

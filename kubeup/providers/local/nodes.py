@@ -19,10 +19,12 @@ ASIDE = "/run"
 STUCK_SECONDS = 60.0  # without any change among systemd's jobs
 STOP_SECONDS = 30  # a node may take to stop, then it is killed
 COMING = 3  # sshd is neither up nor failed
-# looks for some seconds, so that a node that comes up is asked once; then tells what systemd still has to do
+# looks for some seconds, so that a node that comes up is asked once; then tells what is to come
 LOOK_FOR_SSHD = (
-    "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do systemctl is-active --quiet ssh.service && exit 0; "
-    "systemctl is-failed --quiet ssh.service && { systemctl status --no-pager ssh.service; exit 1; }; sleep 0.1; done; "
+    "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do "
+    "systemctl is-active --quiet ssh.service && exit 0; "
+    "systemctl is-failed --quiet ssh.service && { systemctl status --no-pager ssh.service; exit 1; }; "
+    "sleep 0.1; done; "
     f"systemctl list-jobs --no-legend; exit {COMING}"
 )
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
@@ -222,24 +224,27 @@ class RemoveNetwork:
 def wait_for_sshd(engine: Engine, name: str, pace: Pace, log: Log) -> None:
     """Until sshd has come up, for as long as systemd gets on with what comes before it.
 
-    Raises KubeupError where sshd failed, where the node ended, and where nothing has changed for a minute at `pace`. Jobs that
-    come again (a service that is restarted and restarted) are no change.
+    Raises KubeupError where sshd failed, where the node ended, and where nothing has changed for a
+    minute at `pace`. Jobs that come again (a service that is restarted and restarted) are no change.
     """
     limit = pace.seconds(STUCK_SECONDS)
     patience = Patience(limit)
     while True:
-        answer = shell.read(*engine.argv("exec", name, "sh", "-c", LOOK_FOR_SSHD), ok=None, timeout=10 * limit)
+        look = engine.argv("exec", name, "sh", "-c", LOOK_FOR_SSHD)
+        answer = shell.read(*look, ok=None, timeout=10 * limit)
         if answer.ok:
             return
         jobs = jobs_of(answer.stdout)
         log(f"systemd has {len(jobs)} jobs left")
         if answer.code != COMING or patience.ended(jobs):
-            stuck = f"nothing has changed on it for {limit:.0f} s\n" if answer.code == COMING else ""
-            raise _not_up(engine, name, f"{stuck}{(answer.stderr or answer.stdout).strip()[-1500:]}")
+            coming = answer.code == COMING
+            stuck = f"nothing has changed on it for {limit:.0f} s\n" if coming else ""
+            found = (answer.stderr or answer.stdout).strip()[-1500:]
+            raise _not_up(engine, name, f"{stuck}{found}")
 
 
 def jobs_of(listed: str) -> list[str]:
-    """Unit, kind and state of each job that `systemctl list-jobs --no-legend` prints, without its number, in order."""
+    """Unit, kind and state of each job of `systemctl list-jobs --no-legend`, without its number."""
     return sorted(" ".join(row.split()[1:]) for row in listed.splitlines() if row.strip())
 
 

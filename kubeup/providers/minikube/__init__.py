@@ -131,8 +131,9 @@ class Minikube(Reading):
 
     def _room(self, nodes: int) -> Room:
         """Roughly, by what its base image and one archive of Kubernetes' images unpack to."""
-        in_containers = self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS)
-        return Room(home=1000, storage=1200 + 2000 * nodes) if in_containers else Room(home=1000 + 3000 * nodes)
+        if self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS):
+            return Room(home=1000, storage=1200 + 2000 * nodes)
+        return Room(home=1000 + 3000 * nodes)
 
     def _dry_run(self, tool: Tool) -> facts.DryRun:
         """In a home of its own with the user's configuration: a dry run that finds no driver leaves half a profile behind."""

@@ -63,8 +63,9 @@ def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
 
 
 def _patient(host: HostFacts) -> tuple[str, ...]:
-    """How long minikube waits for its Kubernetes, where that is longer on this machine than its own 6 minutes."""
-    return (f"--wait-timeout={host.pace.seconds(WAIT_SECONDS):.0f}s",) if host.pace.times > 1 else ()
+    """How long minikube waits for its Kubernetes, where its own 6 minutes are too few here."""
+    limit = host.pace.seconds(WAIT_SECONDS)
+    return (f"--wait-timeout={limit:.0f}s",) if limit > WAIT_SECONDS else ()
 
 
 def on(settings: Settings) -> tuple[str, str]:

@@ -209,8 +209,9 @@ class Vagrant(Bare):
                              room=self._room(sum(node.state == "missing" for node in start)))]
 
     def _room(self, machines: int) -> Room:
-        """Roughly: a box, and what Kubernetes adds on each machine. libvirt keeps its machines elsewhere."""
-        rooms = {"docker": Room(storage=2500 * machines), "virtualbox": Room(home=2000 + 2500 * machines)}
+        """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""
+        rooms = {"docker": Room(storage=2500 * machines),
+                 "virtualbox": Room(home=2000 + 2500 * machines)}
         return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 
     def _files(self) -> list[Step]:

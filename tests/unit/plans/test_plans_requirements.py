@@ -249,6 +249,12 @@ def test_whose_address_it_is(tmp_path: Path) -> None:
     assert found(work(tmp_path, at("192.168.60.77/24")), "addresses").found == "192.168.60.0/24 is the network that eth0 is in, as 192.168.60.77"
 
 
+def test_a_network_that_another_profile_has(tmp_path: Path) -> None:
+    one = found(work(tmp_path, machines=three("missing", taken="podman's network kubeup-work")), "addresses")
+    assert not one.ok and not one.estimate and one.found == "192.168.60.0/24 is podman's network kubeup-work"
+    assert found(work(tmp_path, machines=three(taken="podman's network kubeup-work"), wanted=()), "memory").ok
+
+
 @pytest.mark.parametrize(("shares", "listening", "ok"), [
     (True, {Listener("::", 31000)}, False), (True, {Listener("127.0.0.1", 22)}, True), (True, None, None), (False, {Listener("::", 31000)}, None)])
 def test_node_ports_matter_where_a_node_is_this_machine(tmp_path: Path, shares: bool, listening: Any, ok: bool | None) -> None:
