@@ -308,7 +308,8 @@ class Vagrant(Bare):
         if not stopped:
             return []
         up = Up(self.tool, self.chosen, stopped, (), self.state)
-        return [Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)]
+        return [Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30,
+                     measures=True)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
