@@ -60,15 +60,17 @@ class Paced:
 
 @dataclass(frozen=True)
 class Room:
-    """MiB that something takes: in the user's cache, in the home folder, and in the container
-    engine's storage of images and volumes."""
+    """MiB that something takes: in the user's cache, in the home folder, where the container engine
+    keeps images that are built, and where it keeps nodes (root's podman, for a user of sudo)."""
 
     cache: int = 0
     home: int = 0
-    storage: int = 0
+    images: int = 0
+    nodes: int = 0
 
     def __add__(self, other: Room) -> Room:
-        return Room(self.cache + other.cache, self.home + other.home, self.storage + other.storage)
+        return Room(self.cache + other.cache, self.home + other.home, self.images + other.images,
+                    self.nodes + other.nodes)
 
 
 @dataclass(frozen=True)

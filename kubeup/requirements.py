@@ -37,6 +37,7 @@ MODULES = (
     ("br_netfilter", "BRIDGE_NETFILTER", "a pod reaches a Service's pod on its own node by it"),
 )
 TABLES = (("ip_tables", "IP_NF_IPTABLES"), ("nf_tables", "NF_TABLES"))  # one of them
+OF_USER = {"podman": "podman of this user"}  # which builds images, by its name in HostFacts.storage
 NEW = "missing"
 
 
@@ -197,10 +198,12 @@ def _sizes(specs: Sequence[NodeSpec]) -> str:
 def _disk(work: Work) -> Iterator[Requirement]:
     """File system by file system: a cache and an engine's storage are on one more often than not."""
     room, host = work.room, work.host
+    prune = f"`{work.engine} system prune` removes what nobody uses"
     if room == Room() and host.cache_disk.path:
         yield Requirement("disk", True, f"{_gib(host.cache_disk.free * 1024)} free at {host.cache_disk.path}; nothing is to be made")
     places = [(room.cache, host.cache_disk, "or set XDG_CACHE_HOME to a folder elsewhere"), (room.home, host.home_disk, ""),
-              (room.storage, host.storage.get(work.engine, Disk()), f"`{work.engine} system prune` removes what nobody uses")]
+              (room.images, host.storage.get(OF_USER.get(work.engine, work.engine), Disk()), prune),
+              (room.nodes, host.storage.get(work.engine, Disk()), prune)]
     for filesystem in dict.fromkeys(disk.filesystem for needed, disk, _ in places if needed and disk.path):
         here = [place for place in places if place[0] and place[1].filesystem == filesystem]
         needed = sum(mib for mib, _, _ in here)

@@ -11,7 +11,7 @@ from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Log, Room, Step
 
-ROOM = Room(cache=260, storage=600)  # an archive; what it is saved from, and built on
+ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 

@@ -29,7 +29,7 @@ def archive(release: Release, root: Rootfs) -> Path:
     return cache.folder("images", f"system-{made_from}") / "images.tar"
 
 
-ROOM = Room(cache=420, storage=600)  # the archive, and what it is saved from
+ROOM = Room(cache=420, images=600)  # the archive, and what it is saved from
 
 
 @dataclass(frozen=True)

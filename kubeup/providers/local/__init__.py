@@ -248,10 +248,10 @@ class Local(Bare):
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
                  image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
-                 room=Room(storage=500), measures=True),
+                 room=Room(nodes=500), measures=True),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
                  disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
-                 room=Room(storage=2200), measures=True),
+                 room=Room(nodes=2200), measures=True),
         ]
 
     def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
@@ -265,7 +265,7 @@ class Local(Bare):
         container = self._container(spec, disk)
         return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
                     nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
-                    (FORWARDING, DISK, keys.STEP), 4, room=Room(storage=300), measures=True)
+                    (FORWARDING, DISK, keys.STEP), 4, room=Room(nodes=300), measures=True)
 
     def _start(self, name: str, was: str) -> Step:
         return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3,

@@ -132,7 +132,7 @@ class Minikube(Reading):
     def _room(self, nodes: int) -> Room:
         """Roughly, by what its base image and one archive of Kubernetes' images unpack to."""
         if self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS):
-            return Room(home=1000, storage=1200 + 2000 * nodes)
+            return Room(home=1000, nodes=1200 + 2000 * nodes)
         return Room(home=1000 + 3000 * nodes)
 
     def _dry_run(self, tool: Tool) -> facts.DryRun:

@@ -210,7 +210,7 @@ class Vagrant(Bare):
 
     def _room(self, machines: int) -> Room:
         """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""
-        rooms = {"docker": Room(storage=2500 * machines),
+        rooms = {"docker": Room(nodes=2500 * machines),
                  "virtualbox": Room(home=2000 + 2500 * machines)}
         return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 

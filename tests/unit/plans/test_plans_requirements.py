@@ -133,7 +133,7 @@ def steps(*rooms: Room) -> tuple[Any, ...]:
 
 def disks(cache: tuple[str, float], home: tuple[str, float], storage: tuple[str, float]) -> HostFacts:
     places = [Disk(path, *at) for path, at in (("/home/ana/.cache/kubeup", cache), ("/home/ana", home), ("/var/lib/containers", storage))]
-    return replace(DESKTOP, cache_disk=places[0], home_disk=places[1], storage={"podman": places[2]})
+    return replace(DESKTOP, cache_disk=places[0], home_disk=places[1], storage={"podman": places[2], "podman of this user": places[2]})
 
 
 def test_nothing_to_make_takes_no_disk(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_nothing_to_make_takes_no_disk(tmp_path: Path) -> None:
 
 
 def test_places_on_one_file_system_share_its_room(tmp_path: Path) -> None:
-    some = steps(Room(cache=2048), Room(home=2048, storage=1024))
+    some = steps(Room(cache=2048), Room(home=2048, images=512, nodes=512))
     apart = work(tmp_path, disks(("a", 3), ("b", 3), ("c", 3)), steps=some)
     assert [one.ok for one in requirements.check(apart) if one.name == "disk"] == [True, True, True]
     one = found(work(tmp_path, disks(("a", 3), ("a", 3), ("a", 3)), steps=some), "disk")
@@ -158,7 +158,13 @@ def test_half_of_what_is_needed_is_too_little_for_certain(tmp_path: Path) -> Non
 
 def test_an_engine_whose_storage_is_elsewhere_needs_none_here(tmp_path: Path) -> None:
     mac = replace(DESKTOP, storage={})
-    assert found(work(tmp_path, mac, steps=steps(Room(cache=10, storage=10**6))), "disk").ok
+    assert found(work(tmp_path, mac, steps=steps(Room(cache=10, nodes=10**6))), "disk").ok
+
+
+def test_a_user_of_sudo_has_images_of_his_own_and_nodes_of_roots(tmp_path: Path) -> None:
+    storage = {"podman": Disk("/var/lib/containers", "a", 9.0), "podman of this user": Disk("/home/ana/.local/share/containers", "b", 0.1)}
+    some = work(tmp_path, replace(DESKTOP, storage=storage), steps=steps(Room(images=600, nodes=600)))
+    assert [one.ok for one in requirements.check(some) if one.name == "disk"] == [False, True]
 
 
 # processors
