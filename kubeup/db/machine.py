@@ -16,7 +16,7 @@ from kubeup.db.server import ROOT, Container, Server
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Step
 from kubeup.shell import Output
 from kubeup.ssh import Reach
 
@@ -95,6 +95,9 @@ if test "$(systemctl is-enabled $unit 2>/dev/null)" = masked; then
 fi
 systemctl enable --now $unit
 """
+
+
+UP_SECONDS = 300.0  # that a new database may take to make its files
 
 
 @dataclass(frozen=True)
@@ -285,7 +288,7 @@ class BringImage:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Paced):
     """Write the service's files and bring it up, until it answers SQL."""
 
     machine: Machine
@@ -296,7 +299,7 @@ class Run:
         return "" if _why(self.machine, seen) else seen.words
 
     def run(self, log: Log) -> None:
-        reach, seconds = self.machine.place.reach(), 300
+        reach, seconds = self.machine.place.reach(), round(self.pace.seconds(UP_SECONDS))
         self._take_passwords(log)
         for name, text in self.machine.files().items():
             write(self.machine, reach, name, text)

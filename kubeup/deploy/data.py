@@ -14,6 +14,7 @@ from kubeup import cache, secrets, ssh
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts.pace import Pace
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Log, Paced, Step
 
@@ -144,9 +145,7 @@ class StopDatabase(Paced):
         if not self.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "name").stdout.strip():
             return
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
-        limit = self.pace.seconds(END_SECONDS)
-        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete",
-                           f"--timeout={limit:.0f}s", log=log, timeout=limit + 60)
+        wait_for_end(self.kubectl, self.pace, log)
 
     def _stop_on_node(self) -> None:
         """Without an API server: kubelet would start it again, so that ends first. The node is about to go."""
@@ -154,6 +153,13 @@ class StopDatabase(Paced):
         output = ssh.run(node, "sh", "-c", STOP, "stop", root=True)
         if not output.ok:
             raise KubeupError(f"the database on {node.name} does not end", output.stderr.strip()[-500:], LOSE)
+
+
+def wait_for_end(kubectl: Kubectl, pace: Pace, log: Log) -> None:
+    """Until the database's pod is gone, which writes down first what it has."""
+    limit = pace.seconds(END_SECONDS)
+    kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", f"--timeout={limit:.0f}s",
+                  log=log, timeout=limit + 60)
 
 
 @dataclass(frozen=True)
