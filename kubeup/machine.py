@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -9,16 +10,21 @@ import shutil
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from kubeup import cache, shell, web
 from kubeup.facts import disks, host, proxies
+from kubeup.facts import pace as paces
+from kubeup.facts.pace import Pace
 from kubeup.facts.sites import Question
+from kubeup.state import write_private
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
+PACE = "pace.json"  # in the cache
 TOOLS = (
     "podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant",
     "VBoxManage", "virsh", "vfkit", "kubectl",
@@ -35,7 +41,7 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
-        return host.HostFacts(
+        found = host.HostFacts(
             system=platform.system(),
             arch=arch(),
             root=os.geteuid() == 0,
@@ -63,6 +69,23 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
             answers=answers.result(),
             proxies=proxies.told(os.environ),
         )
+    return replace(found, pace=pace(found))
+
+
+def pace(found: host.HostFacts) -> Pace:
+    """How slow this machine was when it was last measured; as meant where it never was."""
+    return paces.read(_text(str(cache.folder(PACE))), _identity(found))
+
+
+def keep_pace(found: host.HostFacts, measured: Pace) -> None:
+    """Keep it for the next run. One that can't be kept is measured anew."""
+    with contextlib.suppress(OSError):
+        write_private(cache.folder(PACE), paces.text(measured, _identity(found)), 0o644)
+
+
+def _identity(found: host.HostFacts) -> dict[str, object]:
+    """What tells the same machine. Memory in GiB, as some MiB come and go with a kernel."""
+    return {"arch": found.arch, "cpus": found.cpus, "memory": round(found.memory / 1024)}
 
 
 def arch() -> str:
@@ -144,7 +167,17 @@ def kernel(cgroup: int) -> host.Kernel:
         platform.release(), host.filesystems(_text("/proc/filesystems")),
         host.controllers(cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")),
         host.modules(_text("/proc/modules"), _text(f"{folder}/modules.builtin"), _text(f"{folder}/modules.dep")),
+        host.options(_kernel_config()),
     )
+
+
+def _kernel_config() -> str:
+    import gzip
+
+    try:
+        return gzip.decompress(Path("/proc/config.gz").read_bytes()).decode(errors="replace")
+    except (OSError, EOFError):
+        return _text(f"/boot/config-{platform.release()}")
 
 
 def addresses() -> tuple[host.Address, ...]:

@@ -109,7 +109,8 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.provider.kubectl() or self.release.kubectl, self.state.kubeconfig, self.provider.context)
+        path = self.provider.kubectl() or self.release.kubectl
+        return Kubectl(path, self.state.kubeconfig, self.provider.context, pace=self.host.pace)
 
     @property
     def kubernetes(self) -> str:
@@ -169,7 +170,9 @@ class Project:
         """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
         name, _, address = self._machine_name().partition("@")
         ssh = self.settings.ssh
-        own = (Reach(name, "db", address, ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
+        reach = Reach(name, "db", address, ssh.user, self.state.private_key,
+                      self.state.known_hosts, pace=self.host.pace)
+        own = (reach,) if address else ()
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,

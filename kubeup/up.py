@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from kubeup import cluster, packages, secrets
+from kubeup import cluster, packages, requirements, secrets
 from kubeup import machine as this_machine
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
@@ -17,9 +18,11 @@ from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.images import build, load
+from kubeup.images.catalog import AppImage
 from kubeup.plan import Action, Log, Plan, Step, plan_of
 from kubeup.project import CLUSTER, SIDES, VM, Project
-from kubeup.providers.base import Needed
+from kubeup.providers.base import Machines, Needed
+from kubeup.requirements import Work
 from kubeup.state import State
 
 ACCESS = "cluster/access"
@@ -34,8 +37,11 @@ class Whole:
     blind: bool
 
 
-def plan(project: Project, application: bool = True) -> Whole:
-    """Everything between what is there and what the settings want; without the `application` the cluster alone."""
+def plan(project: Project, application: bool = True, force: bool = False) -> Whole:
+    """Everything between what is there and what the settings want; without the `application` the cluster alone.
+
+    Raises Refused where this machine does not do for it, with `force` where it does not for certain.
+    """
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
@@ -45,25 +51,58 @@ def plan(project: Project, application: bool = True) -> Whole:
     diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
-    missing_node = any(node.state == "missing" for node in facts.machines.nodes)
-    through_disk = images if missing_node and project.settings.images.via == "load" else ()
-    image_steps = build.plan(images, project.builder)
-    needed = Needed((("system", project.system_archive), *load.archives(through_disk)), ("image/system", *(build.step_id(one) for one in images)))
-    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
-    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if wants_release else []
+    own_images, image_steps, needed = _artifacts(project, facts.machines, images)
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
         steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(project.packages) if steps else ()
     tools = list(project.provider.install()) if steps else []
     whole = plan_of(tools, packages.plan(missing, project.host), cluster.after([step.id for step in tools], steps))
+    if whole:
+        work = _work(project, facts.machines, whole.steps)
+        requirements.require(requirements.check(work), force)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
-def machines(project: Project) -> Plan:
+def _artifacts(
+    project: Project, machines: Machines, images: tuple[AppImage, ...],
+) -> tuple[list[Step], list[Step], Needed]:
+    """What makes Kubernetes' own binaries and images, what makes the application's, and what of
+    them new nodes start with."""
+    missing_node = any(node.state == "missing" for node in machines.nodes)
+    through_disk = images if missing_node and project.settings.images.via == "load" else ()
+    archives = (("system", project.system_archive), *load.archives(through_disk))
+    needed = Needed(archives, ("image/system", *(build.step_id(one) for one in images)))
+    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
+    own_images = list[Step]()
+    if wants_release:
+        own_images = [*cluster.release_steps(project), *cluster.image_steps(project)]
+    return own_images, build.plan(images, project.builder), needed
+
+
+def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
+    provider, settings = project.provider, project.settings
+    wanted = settings.machines_list() if provider.bare else provider.wanted()
+    listening = this_machine.listening() if machines.shares_ports else None
+    return Work(settings, project.host, machines, wanted, tuple(steps), project.engine.name,
+                provider.sizes, listening)
+
+
+def outstanding(project: Project) -> Work:
+    """What is left to do that takes something of this machine, also where no plan can be made."""
+    seen = project.provider.observe()
+    own_images, image_steps, needed = _artifacts(project, seen, project.images)
+    try:
+        machines = project.provider.plan(seen, needed)
+    except KubeupError:  # told by whoever looks at the machines
+        machines = ()
+    return _work(project, seen, [*own_images, *image_steps, *machines])
+
+
+def machines(project: Project, force: bool = False) -> Plan:
     """The machines alone: those steps of the whole plan that make and start nodes, and whatever these need."""
-    whole = {step.id: step for step in plan(project, application=False).plan}
+    whole = {step.id: step for step in plan(project, application=False, force=force).plan}
     wanted, waiting = set[str](), [name for name in whole if name.startswith("node/")]
     while waiting:
         name = waiting.pop()

@@ -18,7 +18,7 @@ from kubeup.errors import KubeupError, Refused
 from kubeup.facts import compose
 from kubeup.facts.compose import Compose, Tools
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Step
 from kubeup.shell import Output
 from kubeup.ssh import Reach
 
@@ -104,6 +104,9 @@ if test "$(systemctl is-enabled $unit 2>/dev/null)" = masked; then
 fi
 systemctl enable --now $unit
 """
+
+
+UP_SECONDS = 300.0  # that a new database may take to make its files
 
 
 @dataclass(frozen=True)
@@ -347,7 +350,7 @@ class BringImage:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Paced):
     """Write the service's files and bring it up, until it answers SQL."""
 
     machine: Machine
@@ -358,7 +361,7 @@ class Run:
         return "" if _why(self.machine, seen) else seen.words
 
     def run(self, log: Log) -> None:
-        reach, seconds = self.machine.place.reach(), 300
+        reach, seconds = self.machine.place.reach(), round(self.pace.seconds(UP_SECONDS))
         self._take_passwords(log)
         for name, text in self.machine.files().items():
             write(self.machine, reach, name, text)

@@ -16,7 +16,7 @@ from kubeup.deploy.overlay import PARTS, Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
 from kubeup.kube import MANAGER, Kubectl
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Step
 
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
@@ -61,7 +61,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class ApplyPart:
+class ApplyPart(Paced):
     """Apply one part and watch it until it stands, or until something that can't heal by itself shows."""
 
     deployment: Deployment
@@ -89,7 +89,8 @@ class ApplyPart:
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
-            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log,
+                                 stopped, self.pace)
 
 
 def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
@@ -195,7 +196,7 @@ def new_passwords(deployment: Deployment) -> bool:
 
 
 @dataclass(frozen=True)
-class WaitForPart:
+class WaitForPart(Paced):
     """Watch a part that was applied before and does not stand (any more)."""
 
     deployment: Deployment
@@ -207,7 +208,8 @@ class WaitForPart:
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(),
+                                 self.wait, log, stopped, self.pace)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...], why: str = "its pods are not ready") -> list[Step]:

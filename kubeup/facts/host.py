@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from kubeup.facts.disks import Disk
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.facts.sites import Answer, Question, silent
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
@@ -56,18 +57,30 @@ class Listener:
 class Kernel:
     """What a Linux kernel brings for containers and pods; everything is empty on another system.
 
-    `controllers` are those of cgroups that are switched on. `modules`: what is loaded, built in or can be loaded, None where
-    the kernel tells of none (a container without /lib/modules): then nothing follows from a name that is missing.
+    `controllers` are those of cgroups that are switched on. `modules`: what is loaded, built in or
+    can be loaded, `options`: what it was configured with. Both are None where the kernel does not
+    tell of all (a container without /lib/modules): nothing follows from a missing name then.
     """
 
     release: str = ""
     filesystems: frozenset[str] = frozenset()
     controllers: frozenset[str] = frozenset()
     modules: frozenset[str] | None = None
+    options: frozenset[str] | None = None
 
-    def lacks(self, module: str) -> bool:
-        """Whether it is known that a module can't be had. Names are the same with - and _, as for modprobe(8)."""
+    def lacks(self, module: str, option: str = "") -> bool:
+        """Whether it is known that a module can't be had, by its name or the option it is built with.
+
+        Names are the same with - and _, as for modprobe(8).
+        """
+        if option and self.options is not None and option not in self.options:
+            return True
         return self.modules is not None and module.replace("-", "_") not in self.modules
+
+    def has(self, module: str, option: str = "") -> bool:
+        """Whether it is known that a module can be had."""
+        told = self.modules is not None or (bool(option) and self.options is not None)
+        return told and not self.lacks(module, option)
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,7 @@ class HostFacts:
     stale_mirror: bool = False
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+    pace: Pace = field(default=AS_MEANT, compare=False)  # by the last run
 
     @property
     def linux(self) -> bool:
@@ -165,11 +179,23 @@ def controllers(version: int, proc_cgroups: str, cgroup_controllers: str) -> fro
 
 
 def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
-    """Names from the texts of /proc/modules, modules.builtin and modules.dep below /lib/modules; None where all are empty."""
+    """Names from the texts of /proc/modules, modules.builtin and modules.dep below /lib/modules.
+
+    None without the last two: what is loaded is not all there is, and all that a container sees.
+    """
+    if not builtin and not loadable:
+        return None
     paths = [*builtin.split(), *(row.split(":", 1)[0] for row in loadable.splitlines())]
     files = (path.rsplit("/", 1)[-1].split(".ko", 1)[0] for path in paths)
     names = {*(row.split(maxsplit=1)[0] for row in loaded.splitlines() if row.strip()), *files}
-    return frozenset(name.replace("-", "_") for name in names) or None
+    return frozenset(name.replace("-", "_") for name in names)
+
+
+def options(config: str) -> frozenset[str] | None:
+    """What is built in or as a module, from a kernel's configuration; None where there is none."""
+    rows = (row.partition("=") for row in config.splitlines())
+    built = (name.removeprefix("CONFIG_") for name, _, value in rows if value in ("y", "m"))
+    return frozenset(built) or None
 
 
 def on_link(own: Iterable[Address]) -> tuple[Route, ...]:

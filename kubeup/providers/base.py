@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from kubeup import shell
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Action, Log, Step
+from kubeup.plan import Action, Log, Paced, Step
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -59,6 +59,19 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The settings that say how many machines there are and how large.
+
+    `others` are those of the count that are no workers.
+    """
+
+    count: str = "nodes.workers.count"
+    control: str = "nodes.control"
+    worker: str = "nodes.workers"
+    others: int = 0
+
+
+@dataclass(frozen=True)
 class Machines:
     """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
 
@@ -70,6 +83,8 @@ class Machines:
     cgroup_driver: str = "systemd"
     image: str = ""  # that a node was made from, where that is the provider's own business
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
+    taken: str = ""  # who has the network that the nodes are to be on
+    shares_ports: bool = False  # a node is this machine itself: a NodePort is a port of it
 
     @property
     def running(self) -> bool:
@@ -94,7 +109,7 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Own:
+class Own(Paced):
     """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
 
     argv: tuple[str, ...]
@@ -105,7 +120,7 @@ class Own:
         return (shell.shown(self.argv, 1000),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.timeout)
+        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout))
 
 
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
@@ -122,6 +137,7 @@ class Provider(Protocol):
 
     name: str
     creates_machines: bool
+    sizes: Sizes
     bare: bool  # its machines come without Kubernetes: the play makes it of them
     preloads: bool  # its new nodes start with the images of `Needed`
     keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`

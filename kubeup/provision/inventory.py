@@ -21,7 +21,10 @@ from kubeup.state import State
 
 ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
 # what differs with this machine and the network it is in, and doesn't make a node another one
-SURROUNDINGS = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest", "kubeup_proxies")
+SURROUNDINGS = (
+    "kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest",
+    "kubeup_proxies", "kubeup_pace",
+)
 STAMP = "/etc/kubeup/provisioned"
 
 
@@ -87,6 +90,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_system_image_names": [one.name for one in IMAGES],
         "kubeup_plain_registries": list(settings.images.plain_registries),
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
+        "kubeup_pace": made_of.host.pace.times,  # limits of time are so many times as long
         "kubeup_proxies": proxies.on_nodes(made_of.host.proxies, settings.networks),
     }
     groups: dict[str, Any] = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}}

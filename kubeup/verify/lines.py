@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kubeup.deploy.external import Published
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.kube import Kubectl
 from kubeup.settings.model import NodeSpec, Settings
 from kubeup.ssh import Reach
@@ -63,6 +64,7 @@ class Context:
     database_address: str = ""
     look_at_database: Callable[[], str] | None = None
     published: Callable[[], Published] = Published  # where the UI answers without a NodePort
+    pace: Pace = field(default=AS_MEANT, kw_only=True)
 
     @property
     def database_in_cluster(self) -> bool:

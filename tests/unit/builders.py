@@ -125,6 +125,9 @@ class Told:
     def ended(self, step: Step, outcome: str, seconds: float) -> None:
         self.rows.append((step.id, outcome))
 
+    def note(self, text: str) -> None:
+        self.rows.append(("", text))
+
 
 def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:
     return Step(id, **{"title": f"do {id}", "reason": "asked for", "action": action or Do(), "needs": needs, **more})

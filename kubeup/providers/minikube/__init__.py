@@ -15,11 +15,11 @@ from kubeup.facts import minikube as facts
 from kubeup.facts.minikube import Profile
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own
+from kubeup.plan import Action, Room, Step
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
 from kubeup.providers.minikube import actions, command, release
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
-from kubeup.providers.minikube.reading import ASLEEP, STALE, UNASKED, Reading
+from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, UNASKED, Reading
 from kubeup.providers.minikube.remake import RemakeNode
 
 FETCH = "provider/minikube"
@@ -31,6 +31,7 @@ class Minikube(Reading):
     name = "minikube"
     creates_machines = True
     bare = False
+    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1)
     preloads = False
     keeps_data = False
     # below one of the few folders that survive a restart with every driver: handbook/persistent_volumes of minikube's documentation
@@ -135,7 +136,7 @@ class Minikube(Reading):
         forced = "; --force, as minikube.force says" if self.settings.minikube.force else ""
         root = "; --force, as minikube refuses root without" if self.host.root else forced
         return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
-                     action, ("host/packages",), 90), *self._get_kubectl()]
+                     action, ("host/packages",), 90, room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
 
     def _driver(self) -> command.Driver:
         """The driver that is named, or the one that minikube takes."""
@@ -150,6 +151,12 @@ class Minikube(Reading):
 
     def _as_told(self) -> RunAndAdmit:
         return self._making(self._driver())
+
+    def _room(self, nodes: int) -> Room:
+        """Roughly, by what its base image and one archive of Kubernetes' images unpack to."""
+        if self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS):
+            return Room(home=1000, nodes=1200 + 2000 * nodes)
+        return Room(home=1000 + 3000 * nodes)
 
     def _dry_run(self, tool: Tool) -> facts.DryRun:
         """In a home of its own with the user's configuration: a dry run that finds no driver leaves half a profile behind."""
@@ -227,7 +234,7 @@ class Minikube(Reading):
                      actions.LookOften(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
-        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context)
+        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
     def host_steps(self) -> Sequence[Step]:
         return ()

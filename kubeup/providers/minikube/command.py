@@ -12,6 +12,7 @@ from kubeup.settings import Settings
 
 # minikube reads any flag from the environment, also those that a command lacks
 QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false", "MINIKUBE_WANTBETAUPDATENOTIFICATION": "false"}
+WAIT_SECONDS = 360.0
 NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
 
 
@@ -80,12 +81,18 @@ def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
 def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...]:
     """The how-to's command, flag for flag, with what the settings add behind it."""
     return ("start", *_cluster(settings), *chosen.words, *_sized(settings), *_passed_through(settings), *_force(settings, host),
-            *settings.minikube.extra_args)
+            *_patient(host), *settings.minikube.extra_args)
 
 
 def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
     """Start again what is there; everything else minikube has kept."""
-    return ("start", *on(settings), *_force(settings, host))
+    return ("start", *on(settings), *_force(settings, host), *_patient(host))
+
+
+def _patient(host: HostFacts) -> tuple[str, ...]:
+    """How long minikube waits for its Kubernetes, where its own 6 minutes are too few here."""
+    limit = host.pace.seconds(WAIT_SECONDS)
+    return (f"--wait-timeout={limit:.0f}s",) if limit > WAIT_SECONDS else ()
 
 
 def on(settings: Settings) -> tuple[str, str]:

@@ -150,7 +150,10 @@ class Reading:
         rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
         if profile is not None:
             rows[0] = replace(rows[0], differs=self._differs(profile))
-        return Machines(tuple(rows), release_inside=True, images_inside=True)
+        driver = profile.driver if profile else self.settings.minikube.driver
+        # under `auto` it is not known before it is made: containers take less
+        return Machines(tuple(rows), release_inside=True, images_inside=True, containers=driver in ("auto", *CONTAINER_DRIVERS),
+                        shares_ports=driver == "none")
 
     def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
         state = "running" if status.running else "stopped" if status.there else "missing"
@@ -211,7 +214,7 @@ class Reading:
     def nodes(self) -> tuple[Reach, ...]:
         profile = self.profile()
         return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
-                           self.state.known_hosts) for node in (profile.nodes if profile else ()) if node.address)
+                           self.state.known_hosts, pace=self.host.pace) for node in (profile.nodes if profile else ()) if node.address)
 
     def beside(self) -> tuple[Reach, ...]:
         return ()

@@ -14,7 +14,7 @@ from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
-from kubeup.plan import Step
+from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
 from kubeup.providers.vagrant import addresses, files, networks
@@ -78,7 +78,7 @@ class Vagrant(Bare):
 
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
-                     root=self.settings.ssh.root)
+                     root=self.settings.ssh.root, pace=self.host.pace)
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
         wanted = self.settings.machines_list()
@@ -194,7 +194,14 @@ class Vagrant(Bare):
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
         return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
-                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0))]
+                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0),
+                             room=self._room(sum(node.state == "missing" for node in start)))]
+
+    def _room(self, machines: int) -> Room:
+        """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""
+        rooms = {"docker": Room(nodes=2500 * machines),
+                 "virtualbox": Room(home=2000 + 2500 * machines)}
+        return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 
     def _files(self) -> list[Step]:
         wanted = self._texts()
@@ -300,7 +307,7 @@ class Vagrant(Bare):
         if not stopped:
             return []
         up = Up(self.tool, self.chosen, stopped, (), self.state)
-        step = Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)
+        step = Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30, measures=True)
         self._refuse_unfit(step)
         return [step]
 

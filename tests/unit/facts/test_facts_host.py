@@ -75,6 +75,14 @@ def test_a_module_is_lacking_only_where_the_kernel_tells_of_some() -> None:
     there = ("br_netfilter", "br-netfilter", "ip_tables", "nf_conntrack", "overlay")
     assert not any(known.lacks(name) for name in there) and known.lacks("ip_vs")
     assert not Kernel(modules=host.modules("", "", "")).lacks("ip_vs"), "a container sees no modules at all"
+    assert not Kernel(modules=host.modules(loaded, "", "")).lacks("ip_vs"), "or those that are loaded alone"
+
+
+def test_what_a_kernel_was_configured_with() -> None:
+    known, silent = Kernel(options=host.options(recorded("facts/kernel_config"))), Kernel(options=host.options(""))
+    assert known.has("overlay", "OVERLAY_FS") and not known.lacks("overlay", "OVERLAY_FS")
+    assert known.lacks("ip_vs", "IP_VS") and not known.has("ip_vs", "IP_VS")
+    assert not silent.lacks("overlay", "OVERLAY_FS") and not silent.has("overlay", "OVERLAY_FS"), "unknown is neither"
 
 
 def test_addresses_keep_their_networks() -> None:

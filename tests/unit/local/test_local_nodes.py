@@ -32,6 +32,7 @@ def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...
     write_private(made.state.known_hosts, KNOWN)
     made._containers = lambda: found  # type: ignore[method-assign]
     made._blocked = lambda *_: None  # type: ignore[method-assign]
+    made._taken = lambda: ""  # type: ignore[method-assign]
     return made
 
 
@@ -115,6 +116,19 @@ def test_stopped_nodes_are_started(tmp_path: Path) -> None:
     assert [one.id for one in nodes] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
     assert {(one.reason, one.needs) for one in nodes} == {("it is stopped", (forwarding.id,))}
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
+
+
+@pytest.mark.parametrize(("address", "names", "taken"), [
+    ("192.168.62.10", "kubeup-e2e podman", "podman's network kubeup-e2e"), ("10.88.3.10", "kubeup-e2e podman", "podman's network podman"),
+    ("192.168.63.10", "kubeup-e2e podman", ""), ("192.168.62.10", "kubeup-e2e kubeup-dev", ""), ("192.168.62.10", "", "")])
+def test_a_network_that_somebody_else_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, names: str, taken: str) -> None:
+    """Two profiles with one address: the engine makes no second network of that range."""
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
+    inspected = recorded("local/podman_network_inspect.json")
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(0, inspected if "inspect" in argv else names, ""))
+    provider = local(tmp_path, DESKTOP, (), f"network: {{control_ip: {address}}}")
+    del provider._taken
+    assert provider.observe().taken == taken
 
 
 def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from builders import DESKTOP, SANDBOX, error_of, settings
 
 from kubeup.errors import Refused
 from kubeup.facts.minikube import DryRun
+from kubeup.facts.pace import Pace
 from kubeup.providers.minikube import command, release
 
 USER = replace(DESKTOP, root=False)
@@ -64,6 +65,7 @@ def test_root_has_to_force_minikube(tmp_path: Path) -> None:
     assert "--force" in line(tmp_path, "minikube: {force: true}")
     assert command.restart(settings(tmp_path), USER) == ("start", "-p", "test-1.26-2nodes")
     assert command.restart(settings(tmp_path), SANDBOX) == ("start", "-p", "test-1.26-2nodes", "--force")
+    assert command.restart(settings(tmp_path), replace(USER, pace=Pace(5))) == ("start", "-p", "test-1.26-2nodes", "--wait-timeout=1800s")
 
 
 def test_settings_pass_through(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import External
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
+from kubeup.facts.pace import AS_MEANT, Pace, Patience
+from kubeup.kube import Kubectl
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
@@ -236,3 +238,42 @@ def test_system_images(tmp_path: Path) -> None:
 
 def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:
     assert list(by_id(cluster.image_steps(project(tmp_path, DESKTOP)))) == ["image/system"]
+
+
+class Coming(Kubectl):
+    """An API server whose nodes become ready one by one, some minutes from one to the next, as far as they do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ready: tuple[str, ...]) -> None:
+        super().__init__(Path("kubectl"), Path("kubeconfig"))
+        vars(self).update(time=0.0, ready=ready)
+        monkeypatch.setattr(cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"]))
+        monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+
+    def at(self, pace: Pace) -> Coming:
+        return self
+
+    def watch(self, *words: str, each: Any, tick: float = 2.0) -> None:
+        events = [{"object": api_node(name)} for name in vars(self)["ready"]]
+        while not each(events.pop(0) if events else None):
+            vars(self)["time"] += 150.0
+
+
+def api_node(name: str) -> dict[str, Any]:
+    now = "2026-11-24T12:00:00Z"
+    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {"conditions": [condition]}}
+
+
+def test_nodes_that_come_one_by_one_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl = Coming(monkeypatch, NAMES)
+    cluster.WaitForNodes(kubectl, NAMES, dict).run(lambda _: None)
+    assert vars(kubectl)["time"] == 300
+
+
+@pytest.mark.parametrize(("pace", "waited"), [(AS_MEANT, 450), (Pace(10), 2100)])
+def test_nodes_that_never_come_are_not(monkeypatch: pytest.MonkeyPatch, pace: Pace, waited: int) -> None:
+    kubectl, said = Coming(monkeypatch, NAMES[:2]), list[str]()
+    error = error_of(cluster.WaitForNodes(kubectl, NAMES, dict).at(pace).run, said.append)
+    assert error.what == "not every node became ready" and error.why.startswith("dev-worker-2: not registered yet")
+    assert ("10 times slower" in error.why, said[0].endswith("waiting for up to 1800 s")) == (pace.times > 1, pace.times > 1)
+    assert vars(kubectl)["time"] == waited

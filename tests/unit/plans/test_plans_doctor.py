@@ -6,21 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, DISK, machines, settings, state, three
+from builders import DESKTOP, DISK, settings, state, three
 
 from kubeup import doctor
 from kubeup.deploy.external import External, Published
-from kubeup.facts.disks import Disk
 from kubeup.kube import Kubectl
 from kubeup.project import Project
-
-
-@pytest.mark.parametrize(("limit", "containers", "ok"), [(128, True, True), (50, True, False), (50, False, True)])
-def test_containers_share_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, containers: bool, ok: bool) -> None:
-    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, inotify=limit))
-    monkeypatch.setattr(type(one.provider), "observe", lambda _: machines(*three().nodes, containers=containers))
-    found = doctor._inotify(one)
-    assert found.ok == ok and f"max_user_instances={8 * limit}" in found.fix
 
 
 @pytest.mark.parametrize(("shadowed", "refused", "ok", "what"), [
@@ -55,15 +46,22 @@ def test_a_proxy(tmp_path: Path, proxies: dict[str, str], ok: bool, what: str) -
     assert "as 192.168.60.1," in found.fix and "secret" not in str(found)
 
 
-def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
-    one = Project(settings(tmp_path, "nodes: {database: {count: 1, memory: 4096}}"), state(tmp_path), replace(DESKTOP, memory=16384))
-    found = doctor._memory(one)
-    assert not found.ok and "may take 16384" in found.what
+def test_it_finds_what_a_plan_would_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = {"cache_disk": replace(DISK, free=1.0), "home_disk": replace(DISK, free=1.0), "storage": {}}
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500, inotify=50, **full))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three("missing"))
+    found = {finding.name: finding for finding in doctor._requirements(one)}
+    assert {name for name, finding in found.items() if not finding.ok} == {"memory", "disk", "inotify"}
+    assert "3 new machines" in found["memory"].what and "max_user_instances=400" in found["inotify"].fix
 
 
-@pytest.mark.parametrize(("free", "ok"), [(12.4, True), (11.2, False)])
-def test_room_is_asked_for_where_the_cache_is(tmp_path: Path, free: float, ok: bool) -> None:
-    full = replace(DISK, free=1.0)
-    host = replace(DESKTOP, cache_disk=Disk("/srv/cache/kubeup", "/dev/sdb1", free), home_disk=full, storage={"podman": full})
-    found = doctor._disk(Project(settings(tmp_path), state(tmp_path), host))
-    assert found.ok == ok and found.what == f"{free:.0f} GiB free at /srv/cache/kubeup, an empty cache takes 12"
+def test_nodes_that_are_there_need_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    assert all(finding.ok for finding in doctor._requirements(one))
+
+
+def test_machines_that_others_make_are_not_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
+    monkeypatch.setattr(type(one.provider), "creates_machines", False)
+    assert doctor._requirements(one) == []

@@ -17,6 +17,7 @@ from kubeup.db.machine import Found, Machine
 from kubeup.deploy import apply
 from kubeup.deploy.external import Published
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
+from kubeup.facts.disks import Disk
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
@@ -93,6 +94,27 @@ def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(tmp_path
 def test_the_cluster_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch, application=False)
     assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in found.plan.ids)
+
+
+def test_a_machine_that_does_not_do_is_refused_before_anything_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = replace(SANDBOX, memory=1500, memory_available=1100, storage={"podman": Disk("/var/lib/containers", "/dev/sdb1", 0.5)})
+    error = error_of(whole, project(tmp_path, tiny), ClusterFacts(three("missing")), monkeypatch)
+    assert isinstance(error, Refused) and error.code == 3
+    assert [line.split(":")[0] for line in error.why.splitlines()] == ["memory", "disk"]
+
+
+def test_force_goes_on_where_what_is_needed_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, replace(SANDBOX, memory_available=2000))
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("missing")))
+    assert "--force" in error_of(up.plan, one).next
+    assert "node/dev-control" in up.plan(one, force=True).plan.ids
+    assert "node/dev-control" in up.machines(one, force=True).ids
+
+
+def test_a_cluster_that_stands_is_never_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, replace(SANDBOX, memory=1500, memory_available=200))
+    passwords(tmp_path)
+    assert whole(one, standing(one, three()), monkeypatch).plan.ids == ()
 
 
 def test_a_second_run_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

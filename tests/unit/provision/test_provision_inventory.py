@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from builders import SANDBOX, settings, state, three
 
 from kubeup.facts.host import HostFacts
+from kubeup.facts.pace import Pace
 from kubeup.provision import inventory as inventories
 from kubeup.provision import play
-from kubeup.provision.inventory import Ingredients
+from kubeup.provision.inventory import ANSIBLE, Ingredients
 from kubeup.release import source
 from kubeup.ssh import Reach
 
@@ -69,6 +71,24 @@ def test_a_node_is_no_other_for_its_size(made_of: Callable[..., Ingredients]) ->
     digest, larger = inventories.digest(made_of()), replace(SANDBOX, memory=131072, cpus=64)
     assert inventories.digest(made_of("nodes: {workers: {memory: 2048}}")) == digest
     assert inventories.digest(made_of(host=larger)) == digest
+
+
+def test_a_slow_day_makes_no_node_another_one(made_of: Callable[..., Ingredients]) -> None:
+    slow = replace(SANDBOX, pace=Pace(9))
+    assert (variables(made_of())["kubeup_pace"], variables(made_of(host=slow))["kubeup_pace"]) == (1, 9)
+    assert inventories.digest(made_of(host=slow)) == inventories.digest(made_of())
+
+
+@pytest.mark.parametrize(("times", "control", "discovery"), [(None, "240s", "300s"), (9, "2160s", "2700s"), ("9", "2160s", "2700s")])
+def test_kubeadms_own_limits_follow(times: object, control: str, discovery: str) -> None:
+    more = {} if times is None else {"kubeup_pace": times}
+    words = ["kubeadm", "join", "192.168.60.10:6443", "--token", "a.b", "--discovery-token-ca-cert-hash", "sha256:c"]
+    assert f"timeoutForControlPlane: {control}\n" in rendered("control_plane/templates/kubeadm.yaml.j2", **more)
+    assert yaml.safe_load(rendered("worker/templates/join.yaml.j2", worker_words=words, **more))["discovery"]["timeout"] == discovery
+
+
+def rendered(template: str, **variables: object) -> str:
+    return str(jinja2.Template((ANSIBLE / "roles" / template).read_text(encoding="utf-8")).render(**variables))
 
 
 @pytest.mark.parametrize(("network", "expected"), [
