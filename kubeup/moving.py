@@ -78,7 +78,7 @@ def _switched(project: Project, to: str, kept: str) -> Plan:
 def _serves(project: Project, side: str) -> bool:
     """Whether a side that was left is still up."""
     if side == VM:
-        return project.machine.look().state == "running"
+        return project.machine.seen().state == "running"
     answer = project.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "jsonpath={.spec.replicas}")
     return answer.stdout.strip() not in ("", "0")
 

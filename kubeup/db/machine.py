@@ -41,14 +41,8 @@ ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
-# side by side: most of the time is the programs' own start
-if command -v docker >/dev/null; then
-  version=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || version=$(docker --version)
-  echo "docker $version"
-fi &
-for command in 'docker compose' docker-compose; do
-  version=$($command version --short 2>/dev/null) && echo "compose $version $command"
-done &
+command -v docker >/dev/null || exit 0
+# side by side: most of the time is docker's own start
 docker image inspect --format 'image {{.Id}}' "$3" 2>/dev/null &
 docker ps --all --filter "label=com.docker.compose.project=$4" --format \
   'project {{.Names}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null &
@@ -58,8 +52,19 @@ wait
 exit 0
 """
 
-# what apt would install, as it calls it for programs
-ASK_APT = f"LC_ALL=C exec apt-cache policy {' '.join(compose.PACKAGES)}"
+# which docker and compose start, and what apt would install: asked where something is to be done
+TOOLS = r"""
+if command -v docker >/dev/null; then
+  version=$(docker version --format '{{.Server.Version}}' 2>/dev/null) ||
+    version=$(docker --version)
+  echo "docker $version"
+fi
+for command in 'docker compose' docker-compose; do
+  version=$($command version --short 2>/dev/null) && echo "compose $version $command"
+done
+command -v apt-cache >/dev/null || exit 0
+LC_ALL=C exec apt-cache policy "$@"
+"""
 
 SERVICE_UNIT = """\
 [Unit]
@@ -142,15 +147,21 @@ def parse(text: str) -> Found:
         kind, *rest = line.split() or [""]
         rows.setdefault(kind, []).append(rest)
     there = {row[0] for row in rows.get("tool", [])}
-    docker = " ".join((rows.get("docker") or [[]])[0])
-    told = rows.get("compose", [])
-    composes = [Compose(" ".join(command), version) for version, *command in told]
     state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
     return Found(
-        Tools(docker, tuple(composes)), "apt-get" in there, "daemon" in there,
+        Tools(), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
         tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid)
+
+
+def parse_tools(text: str) -> Tools:
+    """From what TOOLS prints."""
+    lines = [line.split(" ", 1) for line in text.splitlines() if " " in line]
+    docker = next((rest.strip() for kind, rest in lines if kind == "docker"), "")
+    told = [rest.split(" ", 1) for kind, rest in lines if kind == "compose"]
+    composes = tuple(Compose(command, version) for version, command in told)
+    return Tools(docker, composes, compose.candidates(text))
 
 
 @dataclass(frozen=True)
@@ -207,27 +218,40 @@ class Machine:
 
     def told(self) -> str:
         """How the service is, in a line. Raises KubeupError where it is not well."""
-        found = self.look()
+        found = self.seen()
         text = f"{CONTAINER} on {self.place.node} ({self.address}:{PORT}) is {found.words}, its volume is {self.volume}"
         if not found.healthy:
             raise KubeupError(f"the database on {self.place.node} is {found.words}", text, "`inv db.vm` brings it up again")
         return text
 
-    def look(self) -> Found:
+    def seen(self) -> Found:
+        """What is there, but for docker's and compose's versions."""
         output = ssh.run(self.place.reach(), "sh", "-c", LOOK, "look", FOLDER, self.volume, self.image.reference, PROJECT, root=True)
         if not output.ok:
             raise failed(self, "can't be looked at", output)
-        found = parse(output.stdout)
-        if not found.tools.missing or not found.has_apt:
-            return found
-        answer = ssh.run(self.place.reach(), "sh", "-c", ASK_APT, root=True)
-        if not answer.ok:
-            raise failed(self, "does not tell what its apt has", answer)
-        return replace(found, tools=replace(found.tools, offers=compose.candidates(answer.stdout)))
+        return parse(output.stdout)
+
+    def look(self) -> Found:
+        """The same, and what it has of docker and compose where something is to be done."""
+        found = self.seen()
+        return found if self._is_well(found) else replace(found, tools=self.tools())
+
+    def _is_well(self, found: Found) -> bool:
+        try:
+            return well(self, found)
+        except Refused:  # whoever plans is told
+            return False
+
+    def tools(self) -> Tools:
+        command = ("sh", "-c", TOOLS, "tools", *compose.PACKAGES)
+        output = ssh.run(self.place.reach(), *command, root=True)
+        if not output.ok:
+            raise failed(self, "does not tell what its apt has", output)
+        return parse_tools(output.stdout)
 
     def compose_command(self) -> str:
         """The compose to use. Raises KubeupError where none starts and works with its docker."""
-        tools, node = self.look().tools, self.place.node
+        tools, node = self.tools(), self.place.node
         if tools.compose is None:
             why = tools.unfit or "`docker compose version` and `docker-compose version` fail there"
             raise KubeupError(f"no docker compose works on {node}", why,
@@ -246,8 +270,8 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     refuse_foreign(machine, seen)
     node, steps = machine.place.node, list[Step]()
     why = "a new machine" if fresh else _why(machine, seen)
-    if seen.daemon and seen.image and not why:
-        return []  # what runs is left alone, whatever compose is there
+    if well(machine, seen):
+        return []
     refuse_without(machine, seen)
     if seen.tools.missing or not seen.daemon:
         title = f"{'install' if seen.tools.missing else 'start'} docker on {node}"
@@ -259,6 +283,11 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     if why:
         steps.append(Step(SERVICE, f"run the database on {node}", why, Run(machine), (*needs, PACKAGES, IMAGE, "secrets/env"), 20))
     return steps
+
+
+def well(machine: Machine, seen: Found) -> bool:
+    """Whether nothing is to be done: what runs is left alone, whatever compose is there."""
+    return seen.daemon and seen.image and not _why(machine, seen)
 
 
 def _why_install(tools: Tools) -> str:
@@ -316,13 +345,13 @@ class Install:
     machine: Machine
 
     def already(self) -> str:
-        seen = self.machine.look()
-        return "there" if seen.daemon and not seen.tools.missing else ""
+        return "there" if self.machine.seen().daemon and not self.machine.tools().missing else ""
 
     def run(self, log: Log) -> None:
-        if self.machine.look().tools.missing:
+        found = replace(self.machine.seen(), tools=self.machine.tools())
+        if found.tools.missing and found.has_apt:
             self._do("could not fetch apt's index", UPDATE)
-        found = self.machine.look()
+            found = replace(found, tools=self.machine.tools())
         refuse_without(self.machine, found, certain=True)
         self._do("could not get docker", INSTALL, DAEMON, SERVICE_UNIT, *found.tools.packages)
         log(f"{self.machine.compose_command()} works")
@@ -340,7 +369,7 @@ class BringImage:
     machine: Machine
 
     def already(self) -> str:
-        return "there" if self.machine.look().image else ""
+        return "there" if self.machine.seen().image else ""
 
     def run(self, log: Log) -> None:
         reach, image = self.machine.place.reach(), self.machine.image
@@ -356,7 +385,7 @@ class Run(Paced):
     machine: Machine
 
     def already(self) -> str:
-        seen = self.machine.look()
+        seen = self.machine.seen()
         refuse_foreign(self.machine, seen)
         return "" if _why(self.machine, seen) else seen.words
 
@@ -386,7 +415,9 @@ class Run(Paced):
         held = ssh.run(reach, "cat", f"{FOLDER}/.env", root=True).stdout
         earlier = dict(line.split("=", 1) for line in shlex.split(held)).get("MYSQL_ROOT_PASSWORD", "")
         server = self.machine.server(secret["MYSQL_DATABASE"], secret["MYSQL_USER"])
-        if earlier in ("", secret["ROOT_PASSWORD"]) or not self.machine.look().healthy or not server.admits(ROOT, earlier):
+        if earlier in ("", secret["ROOT_PASSWORD"]) or not self.machine.seen().healthy:
+            return
+        if not server.admits(ROOT, earlier):
             return
         for user, password in ((server.user, secret["MYSQL_PASSWORD"]), (ROOT, secret["ROOT_PASSWORD"])):
             if not server.admits(user, password):

@@ -65,7 +65,7 @@ class External:
     """Decides on which nodes the UI gets `port`: where it is free, or on all where it was `named`.
 
     A node that the Service has already was decided on before: where it has all of them, nobody is
-    asked again in this run. `leaving` is a node about to be removed.
+    asked again in this run. With a node that is `leaving` no other becomes one.
     """
 
     port: int  # 0: none
@@ -94,6 +94,9 @@ class External:
         if reaches in self.memory.settled:
             return self.memory.settled[reaches]
         there = self.decided()
+        if self.leaving:  # others come with what makes them
+            kept = tuple(reach.address for reach in reaches if reach.address in there)
+            return Published(self.port, kept)
         new = [reach for reach in reaches if reach.address not in there]
         if not new:
             everywhere = Published(self.port, tuple(reach.address for reach in reaches))

@@ -22,8 +22,6 @@ FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
 RUNNING = """\
 tool apt-get
 tool daemon
-docker 20.10.24+dfsg1
-compose 1.29.2 docker-compose
 file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
 file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
 data 31
@@ -41,7 +39,8 @@ def db() -> Machine:
 
 
 def as_wanted(db: Machine) -> Found:
-    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()))
+    tools = machine.parse_tools(recorded("db/tools-debian-12.txt"))
+    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()), tools=tools)
 
 
 def test_a_fresh_machine_gets_everything(db: Machine) -> None:
@@ -59,7 +58,7 @@ def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:
-    bare = machine.parse(FRESH.replace("tool apt-get", "docker 20.10.24"))
+    bare = replace(machine.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24"))
     error = error_of(machine.plan, db, bare)
     assert isinstance(error, Refused) and "database.vm" in error.next
     assert error.what == "dev-worker-1 can't get docker compose" and "no apt-get" in error.why
@@ -79,11 +78,12 @@ def why_install(db: Machine, found: Found) -> str:
     ("ubuntu-22.04", 29, "2.40.3+ds1-0ubuntu1~22.04.1", 2)])
 def test_what_other_distributions_print(system: str, docker: int, works: str, starts: int) -> None:
     """With docker that does not run. Version 1 is installed on Ubuntu as well; on 24.04 it does not start."""
-    tools = machine.parse(recorded(f"db/look-{system}.txt")).tools
+    tools = machine.parse_tools(recorded(f"db/tools-{system}.txt"))
     assert tools.compose == Compose("docker compose", works) and tools.missing == ""
     assert major(tools.docker) == docker and len(tools.composes) == starts
     alone = replace(tools, composes=tools.composes[1:])
     assert (alone.compose is None) == (system != "debian-13")
+    assert tools.offers["docker.io"].startswith(f"{docker}.") and machine.parse_tools("") == Tools()
 
 
 def test_the_plan_names_what_apt_has(db: Machine) -> None:
@@ -113,6 +113,12 @@ def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: Machine) -> No
     empty = machine.parse(FRESH)
     machine.refuse_without(db, empty)
     assert "none of their packages" in error_of(machine.refuse_without, db, empty, True).why
+
+
+def test_debian_12_has_version_1_for_its_own_docker(db: Machine) -> None:
+    tools = as_wanted(db).tools
+    assert (tools.docker, tools.missing) == ("20.10.24+dfsg1", "")
+    assert tools.compose == Compose("docker-compose", "1.29.2")
 
 
 def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:

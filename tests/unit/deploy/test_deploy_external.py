@@ -177,9 +177,12 @@ def test_a_node_without_ss_does_not_count_as_free(make: Make) -> None:
 
 
 def test_a_node_that_leaves_gives_its_address_back(make: Make) -> None:
-    external, _ = make()
+    external, asked = make()
     service(external)["spec"]["externalIPs"] = list(ADDRESSES)
     assert replace(external, leaving="dev-worker-2").now().addresses == ADDRESSES[:2]
+    service(external)["spec"]["externalIPs"] = list(ADDRESSES[1:])
+    assert replace(external, leaving="dev-worker-2").now() == Published(80, ADDRESSES[1:2])
+    assert asked == []
 
 
 def test_no_port_asks_nobody(make: Make) -> None:

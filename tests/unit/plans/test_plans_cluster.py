@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings, state, step, three
+from builders import (
+    DESKTOP,
+    SANDBOX,
+    by_id,
+    error_of,
+    machines,
+    node,
+    recorded,
+    settings,
+    state,
+    step,
+    three,
+)
 
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
@@ -66,14 +79,18 @@ def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
     assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
 
 
+@pytest.mark.parametrize("keys_", ["", "nodes: {workers: {count: 1}}"])
 @pytest.mark.parametrize(("addresses", "first"), [
     (["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])])
 def test_a_worker_gives_its_address_back_before_it_goes(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str],
-        first: list[str]) -> None:
-    one = project(tmp_path)
+        first: list[str], keys_: str) -> None:
+    one = project(tmp_path, keys_=keys_)
     monkeypatch.setattr(External, "_specs", lambda _: [{"externalIPs": addresses}])
     monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    objects = json.loads(recorded("diagram/cluster.json"))["items"]
+    there = [item for item in objects if item["kind"] == "Node"]
+    monkeypatch.setattr(Kubectl, "items", lambda *_: there)
     steps = cluster.remove(one, "dev-worker-2")
     assert [step.id for step in steps][:-1] == [*first, "cluster/leave"]
     assert steps[-2].needs == tuple(first) and steps[-1].needs == ("cluster/leave",)
