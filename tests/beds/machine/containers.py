@@ -152,7 +152,7 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
 
 def _settings_of_this_machine() -> dict[str, str]:
     """How this machine's own administrator told pip, npm, Go and apt where packages come from: file in /etc -> its text."""
-    found = {"environment": _environment()}
+    found = {"environment": _environment(), "kubeup-passwords": "ana:correct horse\n"}
     pip = Path("/etc/pip.conf")
     if pip.exists():
         found["pip.conf"] = pip.read_text()
