@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kubeup import cluster, database, keys, packages, secrets
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
-from kubeup.facts import proxies
+from kubeup.facts import proxies, software
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
 from kubeup.report import Report
@@ -80,7 +80,7 @@ def _packages(project: Project) -> Finding:
     missing = packages.missing(project.packages)
     steps = tuple(packages.plan(missing, project.host)) if missing else ()
     found = f"missing: {', '.join(missing)}" if missing else "all there"
-    return Finding("packages", not missing, found, f"apt-get install {' '.join(missing)}", steps)
+    return Finding("packages", not missing, found, software.manager(project.host.distribution).command(missing), steps)
 
 
 def _memory(project: Project) -> Finding:

@@ -12,12 +12,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubeup import shell
-from kubeup.facts import host, proxies
+from kubeup.facts import apt, host, proxies
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
+DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")  # packages that decide whether and how nodes are made
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
 
 
@@ -28,13 +29,16 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
+        podman = pool.submit(_podman)
+        distribution = host.distribution(_text("/etc/os-release"))
+        index = pool.submit(_index, distribution)
         reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
         return host.HostFacts(
             system=platform.system(),
             arch=host.ARCHITECTURES.get(platform.machine(), platform.machine()),
             root=os.geteuid() == 0,
             may_sudo=permitted.result(),
-            distribution=host.distribution(_text("/etc/os-release")),
+            distribution=distribution,
             cpus=len(os.sched_getaffinity(0)),
             memory=host.memory_mib(_text("/proc/meminfo")),
             free_disk=shutil.disk_usage("/").free // 2**30,
@@ -46,6 +50,8 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
+            podman=podman.result(),
+            apt=index.result(),
             routes=leading.result(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
@@ -104,6 +110,19 @@ def _text(path: str) -> str:
 def routes() -> tuple[host.Route, ...]:
     """This machine's IPv4 routes but the default one, none where it has no ip(8)."""
     return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else ()
+
+
+def _podman() -> apt.Version:
+    return apt.version(shell.read("podman", "--version", ok=None).stdout) if shell.which("podman") else ()
+
+
+def _index(distribution: host.Distribution) -> apt.Index:
+    """What apt has of the packages that decide; on Debian only where there is no engine yet, as it has all of them."""
+    if not shell.which("apt-cache"):
+        return apt.Index()
+    if distribution.id == "debian" and (shell.which("podman") or _docker_sockets()):
+        return apt.Index()
+    return apt.policy(shell.read("apt-cache", "policy", apt.ALWAYS, *DECIDING, env={"LC_ALL": "C"}, ok=None).stdout)
 
 
 def _stale_mirror() -> bool:

@@ -24,6 +24,7 @@ from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
+from kubeup.images.rootfs import Origin
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
 from kubeup.release import images as system_images
@@ -66,8 +67,13 @@ class Project:
         return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
 
     @cached_property
+    def root_origin(self) -> Origin:
+        """Where Debian's root file systems come from."""
+        return bases.origin(self.host, self.engine)
+
+    @cached_property
     def bases(self) -> bases.Bases:
-        return bases.choose(self.settings, self.host)
+        return bases.choose(self.settings, self.host, self.root_origin)
 
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
@@ -81,7 +87,8 @@ class Project:
     @property
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for the nodes and for the images."""
-        roots = ("mmdebstrap",) if any(image.rootfs for image in self.images) else ()
+        system = self.provider.bare and self.release.source == "build"  # kube-proxy's
+        roots = self.root_origin.packages if system or any(image.rootfs for image in self.images) else ()
         return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
 
     @property
@@ -90,7 +97,7 @@ class Project:
 
     @property
     def system_archive(self) -> Path:
-        return system_images.archive(self.release, system_images.proxy_rootfs(self.host.stale_mirror))
+        return system_images.archive(self.release, system_images.proxy_rootfs(self.root_origin))
 
     @cached_property
     def kubectl(self) -> Kubectl:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from kubeup.facts import apt
+
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
 
@@ -53,6 +55,8 @@ class HostFacts:
     inotify: int = 1024  # instances that a user may have, those in containers included
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
+    podman: apt.Version = ()  # of the podman that is here, () where it is not told
+    apt: apt.Index = field(default_factory=apt.Index)  # of what decides how nodes are made; empty where nobody had to ask
     routes: tuple[Route, ...] = ()
     own_certificates: bool = False
     stale_mirror: bool = False

@@ -1,11 +1,13 @@
-"""What the applications' images are built on: Docker Hub's by digest where it answers, else Debian packages under the same contract."""
+"""What images are built on: Docker Hub's by digest where it answers, else Debian packages under the same contract."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from kubeup.engine import Engine
+from kubeup.facts import apt, software
 from kubeup.facts.host import HostFacts
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import IMAGE, MMDEBSTRAP, Origin, Rootfs
 from kubeup.settings import Settings
 
 HUB = "https://registry-1.docker.io/v2/"
@@ -31,7 +33,7 @@ class Bases:
 
     source: str  # hub or debian
     why: str
-    stale: bool
+    origin: Origin  # of the root file systems that Debian packages go into
 
     def rootfs(self, kind: str) -> Rootfs:
         """The Debian root file system of a kind: python, node, npm, mysql or mariadb."""
@@ -42,13 +44,46 @@ class Bases:
             "mysql": (("mysql-server-core", "mysql-client-core"), "sid", (*PERL, *MYSQL_EXTRAS), 23.0),
             "mariadb": (("mariadb-server-core", "mariadb-client"), "bookworm", (), 30.0),
         }[kind]
-        return Rootfs(kind, suite, packages, seconds, self.stale, left_out)
+        return Rootfs(kind, suite, packages, seconds, self.origin, left_out)
 
 
-def choose(settings: Settings, host: HostFacts) -> Bases:
+def choose(settings: Settings, host: HostFacts, origin: Origin) -> Bases:
     wanted = settings.images.bases
     if wanted != "auto":
-        return Bases(wanted, "named by images.bases", host.stale_mirror)
+        return Bases(wanted, "named by images.bases", origin)
     if HUB in host.reachable:
-        return Bases("hub", "Docker Hub answers", host.stale_mirror)
-    return Bases("debian", "Docker Hub does not answer", host.stale_mirror)
+        return Bases("hub", "Docker Hub answers", origin)
+    return Bases("debian", "Docker Hub does not answer", origin)
+
+
+# Debian itself has its keys, others a package of them: Ubuntu 22.04 one from before Bookworm's
+KEYRING = "debian-archive-keyring (>= 2023)"
+
+
+def origin(host: HostFacts, engine: Engine) -> Origin:
+    """Where Debian's root file systems come from here: the one place that decides it."""
+    # without root mmdebstrap works in a user namespace, which uidmap's programs make
+    alone = () if host.root else ("uidmap",)
+    keys = () if host.distribution.id == "debian" else (KEYRING,)
+    tools = ("mmdebstrap", *alone, *keys)
+    none = Origin("", stale=host.stale_mirror, packages=(), engine=engine)
+    lacking = _lacks(tools, host)
+    if not lacking:
+        return replace(none, how=MMDEBSTRAP, packages=tools if host.distribution.has_apt else ())
+    if HUB in host.reachable:
+        return replace(none, how=IMAGE, why=f"{lacking}, Docker Hub answers")
+    manager = software.manager(host.distribution)
+    fix = "run it where https://registry-1.docker.io can be reached (https_proxy is heeded)"
+    if manager.named("mmdebstrap") and not host.distribution.has_apt:
+        fix += f", or install mmdebstrap with apt: `{manager.command(('mmdebstrap',))}`"
+    return replace(none, why=f"{lacking}, and Docker Hub does not answer", fix=fix)
+
+
+def _lacks(tools: tuple[str, ...], host: HostFacts) -> str:
+    """Why mmdebstrap can't be had, or ''. An index never fetched does not speak against it."""
+    if host.distribution.has_apt:
+        known = host.apt
+        unknown = [] if known.empty else [one for one in tools if not apt.pick(one, known.candidates)]
+        return f"apt has no {' and no '.join(unknown)}" if unknown else ""
+    there = {"mmdebstrap", "apt-get"} <= host.tools  # it works through apt
+    return "" if there else "mmdebstrap and apt are not there"

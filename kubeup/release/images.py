@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.engine import Engine
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import Origin, Rootfs
 from kubeup.plan import Log
 from kubeup.release.components import IMAGES, SystemImage
 from kubeup.release.source import Release
@@ -18,9 +18,9 @@ SCRATCH = 'FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nE
 DEBIAN = 'FROM {base}\nCOPY {name} /usr/local/bin/\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
 
 
-def proxy_rootfs(stale: bool) -> Rootfs:
+def proxy_rootfs(origin: Origin) -> Rootfs:
     """kube-proxy programs iptables: the one system image that needs more than its binary."""
-    return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, stale=stale)
+    return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, origin=origin)
 
 
 def archive(release: Release, root: Rootfs) -> Path:

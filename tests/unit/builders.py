@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
-from kubeup.facts.host import Distribution, HostFacts
+from kubeup.facts import apt
+from kubeup.facts.host import Distribution, HostFacts, distribution
 from kubeup.images.bases import HUB
 from kubeup.plan import Log, Step
 from kubeup.providers.base import Machines, NodeState
@@ -23,14 +24,21 @@ OURS = "/home/ana/kubeup"
 
 DEBIAN = Distribution("debian", "bookworm", "12")
 # a laptop or a server as most people have it
-DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, tools=frozenset({"podman", "ssh-keygen"}), reachable=frozenset({*ANSWERS, HUB}))
+DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, tools=frozenset({"podman", "ssh-keygen"}), podman=(4, 3),
+                    reachable=frozenset({*ANSWERS, HUB}))
 # a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
 SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, cgroup=1, systemd=False, sys_resource=False, open_files=20000, processes=96365,
-                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), reachable=frozenset())
+                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), podman=(4, 3), reachable=frozenset())
 
 
 def recorded(name: str) -> str:
     return (DATA / name).read_text(encoding="utf-8")
+
+
+def on(release: str, index: str = "", host: HostFacts = DESKTOP, **more: Any) -> HostFacts:
+    """That machine under another distribution, by its recorded os-release and, where it has one, apt's index."""
+    known = apt.policy(recorded(f"facts/apt_policy_{index}")) if index else apt.Index()
+    return replace(host, distribution=distribution(recorded(f"facts/os_release_{release}")), apt=known, **more)
 
 
 def settings(folder: Path, keys: str = "", profile: str = "dev") -> Settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.engine import Engine
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import Origin, Rootfs
 from kubeup.plan import Log
 
 PACKAGES = (
@@ -19,8 +19,8 @@ PACKAGES = (
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
 
-def rootfs(stale: bool) -> Rootfs:
-    return Rootfs("machine", "bookworm", PACKAGES, seconds=64, stale=stale)
+def rootfs(origin: Origin) -> Rootfs:
+    return Rootfs("machine", "bookworm", PACKAGES, seconds=64, origin=origin)
 
 
 def tag(root: Rootfs, release: str) -> str:

@@ -11,13 +11,13 @@ from kubeup.errors import UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
-from kubeup.images.rootfs import MakeRootfs, Rootfs
+from kubeup.images.rootfs import MakeRootfs, Origin, Rootfs
 from kubeup.state import write_private
 
 
 def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImage]:
     chosen = settings(tmp_path, keys)
-    return {one.part: one for one in catalog.catalog(chosen, bases.choose(chosen, host))}
+    return {one.part: one for one in catalog.catalog(chosen, bases.choose(chosen, host, Origin()))}
 
 
 def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
@@ -32,7 +32,7 @@ def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
     (SANDBOX, "images: {bases: hub}", ("hub", "named by images.bases")),
 ])
 def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expected: tuple[str, str]) -> None:
-    found = bases.choose(settings(tmp_path, keys), host)
+    found = bases.choose(settings(tmp_path, keys), host, Origin())
     assert (found.source, found.why) == expected
 
 
@@ -152,7 +152,7 @@ def test_a_root_file_systems_command() -> None:
 
 
 def test_a_frozen_mirror_is_allowed_and_makes_the_same_thing() -> None:
-    fresh, stale = Rootfs("mysql", "sid", ("mysql-server-core",), 23), Rootfs("mysql", "sid", ("mysql-server-core",), 23, stale=True)
+    fresh, stale = Rootfs("mysql", "sid", ("mysql-server-core",), 23), Rootfs("mysql", "sid", ("mysql-server-core",), 23, Origin(stale=True))
     assert fresh.path == stale.path
     line, = MakeRootfs(stale).commands()
     assert "--aptopt=Acquire::Check-Valid-Until \"false\"" in line
