@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kubeup import cluster, database, keys, packages, secrets
+from kubeup import cluster, database, keys, packages, secrets, shell
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.facts import proxies, software
@@ -125,7 +125,7 @@ def _passwords(project: Project) -> Finding:
     missing = secrets.missing(path)
     steps = tuple(secrets.plan(path))
     if path.exists() and path.stat().st_mode & 0o077:
-        return Finding("passwords", False, f"{path} can be read by others", f"chmod 600 {path}")
+        return Finding("passwords", False, f"{path} can be read by others", shell.shown(("chmod", "600", str(path))))
     found = f"{', '.join(missing)} missing" if missing else f"{path.name} has them"
     return Finding("passwords", not missing, found, "`inv up` generates them", steps)
 

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kubeup import shell
+from kubeup import cache, shell
 from kubeup.facts import apt, host, proxies
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+CONTAINERS = Path("/var/lib/containers")  # docker's folder lies beside it
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
@@ -41,7 +42,7 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             distribution=distribution,
             cpus=len(os.sched_getaffinity(0)),
             memory=host.memory_mib(_text("/proc/meminfo")),
-            free_disk=shutil.disk_usage("/").free // 2**30,
+            free_disk=min(map(_free, (cache.folder(), CONTAINERS))) // 2**30,
             cgroup=host.cgroup_version(_text("/proc/self/mounts")),
             systemd=Path("/run/systemd/system").is_dir(),
             sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
@@ -98,6 +99,12 @@ def _group_name(number: int) -> str:
         return grp.getgrgid(number).gr_name
     except KeyError:  # a group of a directory service that is away
         return ""
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free where a folder lies, or will lie."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free
 
 
 def _text(path: str) -> str:

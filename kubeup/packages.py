@@ -138,7 +138,7 @@ class Install:
 
     def commands(self) -> tuple[str, ...]:
         return tuple(
-            shell.shown(argv, 600) for argv in (self._argv("update"), self._install(self.names))
+            shell.shown(argv) for argv in (self._argv("update"), self._install(self.names))
         )
 
     def run(self, log: Log) -> None:

@@ -40,7 +40,7 @@ class BuildImage:
         return f"{self.image.reference} is in the cache" if self.image.archive.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(), 600),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
         argv = self.builder.engine.argv
@@ -52,7 +52,6 @@ class BuildImage:
             shell.write(*argv("tag", self.image.source, self.image.reference), log=log)
         with cache.made_whole(self.image.archive.parent) as work:
             shell.save(*argv("save", self.image.local), into=work / self.image.archive.name, log=log)
-            work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:

@@ -36,7 +36,7 @@ IMAGES = {
 # the last line's files are for containers alone: a machine's services are to be started
 CONTAINERFILE = """FROM {image}
 RUN printf '%s\\n' {rules} >/etc/dpkg/dpkg.cfg.d/kubeup \\
- && apt-get -q{stale} update \\
+ && apt-get -q{stale} -o Acquire::Languages=none update \\
  && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends {packages} \\
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt/* /var/log/*.log \\
  && rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-*
@@ -176,12 +176,12 @@ class MakeRootfs:
         return "in the cache" if self.rootfs.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(shell.shown(argv, 2000) for argv in commands(self.rootfs, self.rootfs.path.parent))
+        argvs = commands(self.rootfs, self.rootfs.path.parent)
+        return tuple(map(shell.shown, argvs))
 
     def run(self, log: Log) -> None:
         with cache.made_whole(self.rootfs.path.parent) as work:
             make(self.rootfs, work, log)
-            work.chmod(0o755)
 
 
 def require(root: Rootfs, what: str) -> None:

@@ -59,7 +59,7 @@ class UnpackGo:
 
     def commands(self) -> tuple[str, ...]:
         target = unpacked(self.root)
-        made = (shell.shown(argv, 2000) for argv in rootfs.commands(self.root, target))
+        made = (shell.shown(argv) for argv in rootfs.commands(self.root, target))
         return (*made, shell.shown(self._unpack(target)))
 
     def run(self, log: Log) -> None:
@@ -67,7 +67,6 @@ class UnpackGo:
             rootfs.make(self.root, work, log)
             shell.write(*self._unpack(work), log=log)
             (work / "rootfs.tar").unlink()
-            work.chmod(0o755)
 
     def _unpack(self, folder: Path) -> tuple[str, ...]:
         return ("tar", "-C", str(folder), "-xf", str(folder / "rootfs.tar"), *(f"./{one}" for one in FOLDERS))

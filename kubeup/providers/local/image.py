@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +42,6 @@ class BuildNodeImage:
     def run(self, log: Log) -> None:
         base = f"localhost/kubeup/node-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
         shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        folder = cache.folder("contexts")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as context:
-            Path(context, "bin").mkdir()
-            for binary in self.binaries:
-                Path(context, "bin", binary.name).hardlink_to(binary)
+        with cache.context({}, {f"bin/{binary.name}": binary for binary in self.binaries}) as context:
             shell.write(*self.engine.argv("build", *self.engine.build_options, "--build-arg", f"BASE={base}", "--tag", self.image,
-                                          "-f", str(CONTAINERFILE), context), log=log)
+                                          "-f", str(CONTAINERFILE), str(context)), log=log)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import recorded
@@ -76,6 +78,15 @@ def test_no_routes() -> None:
 @pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("arm64", "arm64")])
 def test_processors_are_named_as_kubernetes_names_them(machine: str, name: str) -> None:
     assert host.ARCHITECTURES[machine] == name
+
+
+def test_the_tightest_disk_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from kubeup import machine
+
+    asked = list[Path]()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=7))
+    assert machine._free(tmp_path / "not" / "made yet") == 7
+    assert asked == [tmp_path]
 
 
 @pytest.mark.real

@@ -97,6 +97,15 @@ def test_names_for_loading_and_for_a_registry(tmp_path: Path) -> None:
     assert found["ui"].reference.startswith("registry.example.org:5000/ana/ui-node-products:")
 
 
+@pytest.mark.parametrize("part", ["api", "ui", "db"])
+def test_what_an_images_user_reads_is_readable_however_strict_the_checkouts_umask_was(part: str) -> None:
+    context = catalog.PROJECT / "apps" / part
+    copies = [line.split() for line in (context / "Containerfile").read_text().splitlines() if line.startswith("COPY ")]
+    ours = [words for words in copies if not words[1].startswith("--from=")]
+    needed = [words for words in ours if (context / words[-2]).is_dir() or part == "db"]
+    assert needed and all(words[1].startswith("--chmod=") for words in needed)
+
+
 def test_build_command(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
     base = found["api"].rootfs[0][0]

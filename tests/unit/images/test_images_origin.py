@@ -94,7 +94,7 @@ def test_the_build_has_the_same_packages_and_leaves_the_same_out() -> None:
         )
     assert "Check-Valid-Until" not in text
     assert (
-        "-o Acquire::Check-Valid-Until=false update"
+        "-o Acquire::Check-Valid-Until=false -o Acquire::Languages=none update"
         in replace(root, origin=replace(root.origin, stale=True)).containerfile()
     )
     assert "rm -f /usr/sbin/policy-rc.d" in text, "services on nodes are to be started"
