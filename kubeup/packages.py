@@ -31,11 +31,8 @@ def missing(names: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(names))
     here = _installed_here(wanted)
     if here is None:
-        return tuple(
-            one
-            for one in wanted
-            if one.split()[0] not in software.WITH_PODMAN and not _is_there(one)
-        )
+        asked = dict.fromkeys(apt.names((one,))[0] for one in wanted)
+        return tuple(one for one in asked if one not in software.WITH_PODMAN and not _is_there(one))
     lacking = [
         one for one in wanted if not apt.pick(one.split(" | ")[0], here) and not _is_there(one)
     ]

@@ -13,13 +13,11 @@ PROGRAMS = {
     "podman": "podman",
     "openssh-client": "ssh-keygen",
     "mmdebstrap": "mmdebstrap",
-    "iptables": "iptables",
-    "iproute2": "ip",
     "zstd": "zstd",
 }
 # what podman's own package asks for elsewhere; Debian's at most recommends it
-WITH_PODMAN = frozenset({"runc", "netavark", "aardvark-dns", "nftables"})
-SAME = {name: name for name in ("podman", "iptables", "iproute2", "zstd")}
+WITH_PODMAN = frozenset({"runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2"})
+SAME = {name: name for name in ("podman", "zstd")}
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,6 @@ MANAGERS = {
         {
             **SAME,
             "openssh-client": "openssh-clients",
-            "iproute2": "iproute",
-            "iptables": "iptables-nft",
             "docker.io": "moby-engine",
             "mmdebstrap": "mmdebstrap",
         },
@@ -60,7 +56,7 @@ MANAGERS = {
     ),
 }
 UNKNOWN = Manager(
-    "install with this distribution's package manager:",
+    "install with this system's package manager:",
     SAME | {"openssh-client": "openssh", "docker.io": "docker"},
 )
 

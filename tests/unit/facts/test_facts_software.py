@@ -8,17 +8,17 @@ from builders import recorded
 from kubeup.facts import host, software
 from kubeup.facts.host import Distribution
 
-WANTED = ("podman (>= 4.3)", "openssh-client", "iproute2")
+WANTED = ("podman (>= 4.3)", "openssh-client", "zstd")
 
 
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("debian_12", "sudo apt-get install podman openssh-client iproute2"),
-        ("ubuntu_22_04", "sudo apt-get install podman openssh-client iproute2"),
-        ("fedora_41", "sudo dnf install podman openssh-clients iproute"),
-        ("arch", "sudo pacman -S --needed podman openssh iproute2"),
-        ("opensuse_tumbleweed", "sudo zypper install podman openssh-clients iproute2"),
+        ("debian_12", "sudo apt-get install podman openssh-client zstd"),
+        ("ubuntu_22_04", "sudo apt-get install podman openssh-client zstd"),
+        ("fedora_41", "sudo dnf install podman openssh-clients zstd"),
+        ("arch", "sudo pacman -S --needed podman openssh zstd"),
+        ("opensuse_tumbleweed", "sudo zypper install podman openssh-clients zstd"),
     ],
 )
 def test_the_command_that_a_person_types(file: str, line: str) -> None:
@@ -41,7 +41,7 @@ def test_a_distribution_that_is_like_another(like: Distribution, install: str) -
 
 def test_a_distribution_that_nobody_here_knows() -> None:
     found = software.manager(Distribution("nixos"))
-    assert found.command(("podman",)) == "install with this distribution's package manager: podman"
+    assert found.command(("podman",)) == "install with this system's package manager: podman"
     assert found.named("mmdebstrap") == ""
 
 
