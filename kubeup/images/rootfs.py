@@ -129,12 +129,16 @@ class Rootfs:
             argv("create", "--name", container, image, "true"),
             argv("export", container),
             argv("rm", "--force", container),
+            argv("rmi", image),
         )
 
 
-def commands(root: Rootfs, folder: Path) -> tuple[tuple[str, ...], ...]:
-    """The command lines that `make` runs."""
-    return root.build(folder) if root.origin.how == IMAGE else (root.command(folder / TAR),)
+def commands(root: Rootfs, folder: Path) -> tuple[str, ...]:
+    """The command lines of `make`."""
+    if root.origin.how != IMAGE:
+        return (shell.shown(root.command(folder / TAR)),)
+    build, create, export, *remove = map(shell.shown, root.build(folder))
+    return build, create, f"{export} > {shell.shown((str(folder / TAR),))}", *remove
 
 
 def make(root: Rootfs, folder: Path, log: Log) -> None:
@@ -156,7 +160,7 @@ def make(root: Rootfs, folder: Path, log: Log) -> None:
 
 def _build(root: Rootfs, folder: Path, log: Log) -> None:
     (folder / "Containerfile").write_text(root.containerfile(), encoding="utf-8")
-    build, create, export, remove = root.build(folder)
+    build, create, export, remove, forget = root.build(folder)
     shell.write(*build, log=log)
     shell.read(*remove, ok=None)  # left by one that was interrupted
     shell.write(*create, log=log)
@@ -164,6 +168,7 @@ def _build(root: Rootfs, folder: Path, log: Log) -> None:
         shell.save(*export, into=folder / TAR, log=log)
     finally:
         shell.read(*remove, ok=None)
+        shell.read(*forget, ok=None)
 
 
 @dataclass(frozen=True)
@@ -176,8 +181,7 @@ class MakeRootfs:
         return "in the cache" if self.rootfs.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        argvs = commands(self.rootfs, self.rootfs.path.parent)
-        return tuple(map(shell.shown, argvs))
+        return commands(self.rootfs, self.rootfs.path.parent)
 
     def run(self, log: Log) -> None:
         with cache.made_whole(self.rootfs.path.parent) as work:

@@ -59,8 +59,7 @@ class UnpackGo:
 
     def commands(self) -> tuple[str, ...]:
         target = unpacked(self.root)
-        made = (shell.shown(argv) for argv in rootfs.commands(self.root, target))
-        return (*made, shell.shown(self._unpack(target)))
+        return (*rootfs.commands(self.root, target), shell.shown(self._unpack(target)))
 
     def run(self, log: Log) -> None:
         with cache.made_whole(unpacked(self.root)) as work:

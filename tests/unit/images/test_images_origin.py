@@ -78,8 +78,9 @@ def test_the_commands_that_build_one_from_an_image() -> None:
     assert MakeRootfs(root).commands() == (
         f"podman build --tag localhost/kubeup/root:{name} -f {folder}/Containerfile {folder}",
         f"podman create --name kubeup-root-{name} localhost/kubeup/root:{name} true",
-        f"podman export kubeup-root-{name}",
+        f"podman export kubeup-root-{name} > {folder}/rootfs.tar",
         f"podman rm --force kubeup-root-{name}",
+        f"podman rmi localhost/kubeup/root:{name}",
     )
 
 
