@@ -32,6 +32,7 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
 
+OWN_KUBECTL = "release/own-kubectl"
 PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
@@ -121,6 +122,9 @@ def release_steps(project: Project) -> list[Step]:
     for name in release.missing_downloads():
         steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
                           seconds=10))
+    if release.lacks_kubectl:
+        what = DownloadBinary("kubectl", release.base_url, release.arch, release.own_downloads, release.system.lower())
+        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10))
     if steps:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
     builds = release.missing_builds()
@@ -130,7 +134,8 @@ def release_steps(project: Project) -> list[Step]:
         steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds))
         before = go.STEP
     for build in builds:
-        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", f"{release.why}; not in the cache",
+        reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
+        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", reason,
                     GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds)
         steps.append(step)
         before = step.id
@@ -167,7 +172,8 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         name, why = next(iter(facts.unreachable.items()))
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
-    made = [step.id for step in machines if step.id.startswith("node/")]
+    # kubelet starts anew after both
+    made = [step.id for step in machines if step.id.startswith(("node/", "resize/"))]
     bare = project.provider.bare
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""
@@ -177,15 +183,17 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
                           (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
     if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
+    # what follows needs machines that run and an API server that answers: other nodes become ready meanwhile
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += _after(made, project.provider.metrics())
+        steps += after(made, project.provider.metrics())
     ids = {step.id for step in steps}
-    return [*steps, *_after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
+    return [*steps, *after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
 
 
-def _after(made: Iterable[str], steps: Iterable[Step]) -> list[Step]:
-    """Steps for machines that run and an API server that answers: other nodes become ready meanwhile."""
-    return [replace(step, needs=(*step.needs, *made)) for step in steps]
+def after(ids: Iterable[str], steps: Iterable[Step]) -> list[Step]:
+    """Steps that wait for those of these ids as well."""
+    before = tuple(ids)
+    return [replace(step, needs=(*step.needs, *before)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -250,7 +258,7 @@ def start(project: Project) -> list[Step]:
                    WaitForNetwork(project.kubectl, project.boots), (ANSWERS,), 15)
     started = tuple(step.id for step in steps)
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
-            *_after(started, project.provider.after_start())]
+            *after(started, project.provider.after_start())]
 
 
 def remove(project: Project, name: str) -> list[Step]:
@@ -268,10 +276,20 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
     if found[name].role == "db":
         return [project.provider.remove(name)]
-    bare = project.provider.bare
+    bare, unpublish = project.provider.bare, _unpublish(project, name)
     leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
-                 LeaveCluster(project.kubectl, name, bare), seconds=20)
-    return [leave, replace(project.provider.remove(name), needs=(leave.id,))]
+                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
+    return [*unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+def _unpublish(project: Project, name: str) -> list[Step]:
+    """The UI's Service gives a node's address back before that may become another machine's."""
+    address = next((reach.address for reach in project.provider.nodes() if reach.name == name), "")
+    if not project.external.has(address):
+        return []
+    action = apply.ApplyService(project.deployment_without(name))
+    title, reason = f"take {address} off the UI's Service", f"it is {name}'s"
+    return [Step("deploy/address", title, reason, action, seconds=1)]
 
 
 @dataclass(frozen=True)

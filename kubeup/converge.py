@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kubeup import packages, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
+from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.plan import Plan
@@ -147,18 +149,32 @@ def _stand(project: Project) -> None:
         list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(_silent), PARTS))
 
 
-def show_urls(project: Project, out: Report) -> None:
-    address = project.provider.nodes()[-1].address
+def urls(project: Project, published: Published) -> tuple[tuple[str, str], ...]:
+    """Where the application answers; nowhere without nodes: minikube's get addresses late."""
+    addresses = [node.address for node in project.provider.nodes()]
+    if not addresses:
+        return ()
     ports = project.settings.ports
-    out.say(f"UI  http://{address}:{ports.ui}/\nAPI http://{address}:{ports.api}/docs")
+    best = next((url for address in reversed(addresses) if (url := published.url(address))), "")
+    last, first = addresses[-1], (("ui", best),) if best else ()
+    own = (("ui", f"http://{last}:{ports.ui}/"), ("api", f"http://{last}:{ports.api}/docs"))
+    return (*first, *own)
+
+
+def show_urls(project: Project, out: Report) -> None:
+    for name, url in urls(project, project.external.found()):
+        out.say(f"{name.upper():3} {url}")
 
 
 def context(project: Project) -> Context:
     from kubeup.verify import Context
 
     image = next(image.reference for image in project.images if image.part == "api")
-    return Context(project.settings, project.kubectl, project.provider.nodes(), project.provider.wanted(), image,
-                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project), *_outside(project))
+    nodes = project.provider.nodes()
+    found = Context(project.settings, project.kubectl, nodes, project.provider.wanted(), image,
+                    tuple(node.address for node in nodes), lambda: secret_values(project),
+                    *_outside(project))
+    return replace(found, published=project.external.found)
 
 
 def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], str]] | tuple[()]:
@@ -188,8 +204,9 @@ def prove(project: Project, out: Report, json: bool = False) -> None:
 
 
 def _print(line: Line, out: Report) -> None:
-    out.say(f" {'✔' if line.ok else '✘'} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
-    if not line.ok:
+    mark = ("!" if line.cause else "✔") if line.ok else "✘"
+    out.say(f" {mark} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
+    if line.cause:
         out.say(f"     cause: {line.cause}\n     next:  {line.next}")
 
 

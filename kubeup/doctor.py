@@ -53,7 +53,8 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 def findings(project: Project) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
         ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("inotify", _inotify),
-        ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
+        ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords), ("machines", _machines),
+        ("nodes", _nodes), ("database", _database), ("http port", _http_port))
     with ThreadPoolExecutor(len(checks)) as pool:
         return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
 
@@ -71,9 +72,10 @@ def _settings(project: Project) -> Finding:
 
 
 def _provider(project: Project) -> Finding:
-    usable, steps = project.provider.probe(), tuple(project.provider.install())
+    usable = project.provider.probe()
+    steps = tuple(project.provider.install()) if usable.ok else ()
     ask = "; ".join(f"{step.title}?" for step in steps)
-    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
+    return Finding("provider", usable.ok and not usable.fetched, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
 
 
 def _packages(project: Project) -> Finding:
@@ -92,7 +94,9 @@ def _memory(project: Project) -> Finding:
 
 
 def _disk(project: Project) -> Finding:
-    return Finding("disk", project.host.free_disk >= DISK_GIB, f"{project.host.free_disk} GiB free, an empty cache takes {DISK_GIB}", "make room")
+    disk = project.host.cache_disk
+    found = f"{disk.free:.0f} GiB free at {disk.path}, an empty cache takes {DISK_GIB}"
+    return Finding("disk", disk.free >= DISK_GIB, found, "make room, or set XDG_CACHE_HOME to a folder elsewhere")
 
 
 def _inotify(project: Project) -> Finding:
@@ -143,6 +147,22 @@ def _database(project: Project) -> Finding:
     wrong = database.unfinished(project)
     fix = "`inv db.vm` brings up a service that is down; what is named finishes the rest"
     return Finding("database", not wrong, wrong or database.where(project), fix)
+
+
+def _http_port(project: Project) -> Finding:
+    """Whether the UI has its port of every node's address, and nobody waits there in vain."""
+    external, fix = project.external, "stop that, or set ports.http to another port, or to 0"
+    if not external.port:
+        return Finding("http port", True, "the settings want none")
+    if not project.kubectl.answers():
+        return Finding("http port", True, f"{external.port}, once the API server answers")
+    if shadowed := external.shadowed():
+        what = f"{external.port} is the UI's, in vain it is listened on by {'; '.join(shadowed)}"
+        return Finding("http port", False, what, fix)
+    published = external.found()
+    where = ", ".join(map(published.url, published.addresses))
+    what = "; ".join(filter(None, (where, *published.left_out)))
+    return Finding("http port", not published.refused, what, fix)
 
 
 def _nodes(project: Project) -> Finding:

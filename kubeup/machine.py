@@ -7,43 +7,51 @@ import platform
 import resource
 import shutil
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from kubeup import cache, shell
-from kubeup.facts import apt, host, proxies
+from kubeup import cache, shell, web
+from kubeup.facts import apt, disks, host, proxies
+from kubeup.facts.sites import Question
 
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-CONTAINERS = Path("/var/lib/containers")  # docker's folder lies beside it
-DOCKER_SOCKET = Path("/var/run/docker.sock")
-PROBE_SECONDS = 4.0
-SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
+# Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
+DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
 DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")  # packages that decide whether and how nodes are made
-TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
+SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
+TOOLS = (
+    "podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant",
+    "VBoxManage", "virsh", "vfkit", "kubectl",
+)  # fmt: skip
 
 
-def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
-    """Facts of this machine; `urls` are asked side by side whether they answer."""
+def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
+    """Facts of this machine, and what sites answer to `questions`."""
+    import psutil
+
+    memory, cgroup = psutil.virtual_memory(), host.cgroup_version(_text("/proc/self/mounts"))
     with ThreadPoolExecutor(8) as pool:
-        answers = pool.map(answers_at, urls)
+        answers = pool.submit(web.ask_all, questions)
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
         podman = pool.submit(_podman)
-        distribution = host.distribution(_text("/etc/os-release"))
-        index = pool.submit(_index, distribution)
-        reachable = frozenset(url for url, answer in zip(urls, answers, strict=True) if answer)
+        index = pool.submit(_index, distribution())
         return host.HostFacts(
             system=platform.system(),
-            arch=host.ARCHITECTURES.get(platform.machine(), platform.machine()),
+            arch=arch(),
             root=os.geteuid() == 0,
             may_sudo=permitted.result(),
-            distribution=distribution,
-            cpus=len(os.sched_getaffinity(0)),
-            memory=host.memory_mib(_text("/proc/meminfo")),
-            free_disk=min(map(_free, (cache.folder(), CONTAINERS))) // 2**30,
-            cgroup=host.cgroup_version(_text("/proc/self/mounts")),
+            distribution=distribution(),
+            cpus=cpus(),
+            memory=memory.total // 2**20,
+            memory_available=memory.available // 2**20,
+            cache_disk=disk(cache.folder()),
+            home_disk=disk(Path.home()),
+            storage=storage(),
+            kernel=kernel(cgroup),
+            cgroup=cgroup,
             systemd=Path("/run/systemd/system").is_dir(),
             sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
             open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
@@ -54,34 +62,24 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             podman=podman.result(),
             apt=index.result(),
             routes=leading.result(),
+            addresses=addresses(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
-            reachable=reachable,
+            answers=answers.result(),
             proxies=proxies.told(os.environ),
         )
 
 
-def answers_at(url: str) -> bool:
-    """Whether a server answers HTTP at `url` (any status below 500), through a proxy where one is set."""
-    import urllib.error
-    import urllib.request
-
-    try:
-        socket.getaddrinfo(urlsplit(url).hostname or "", 443) if "https_proxy" not in proxies.told(os.environ) else None
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
-            return True
-    except urllib.error.HTTPError as error:
-        # a registry asks for a login with 401; a proxy that refuses says 403
-        return error.code in (200, 301, 302, 307, 308, 401, 404, 405)
-    except (OSError, ValueError):
-        return False
+def arch() -> str:
+    """This machine's processor, by the name that Kubernetes' releases have for it."""
+    return host.ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def _docker_sockets() -> frozenset[str]:
     """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that only root may."""
-    if os.access(DOCKER_SOCKET, os.R_OK | os.W_OK):
+    if any(os.access(one, os.R_OK | os.W_OK) for one in DOCKER_SOCKETS):
         return frozenset({"docker-engine"})
-    return frozenset({"docker-of-root"}) if DOCKER_SOCKET.exists() else frozenset()
+    return frozenset({"docker-of-root"}) if any(one.exists() for one in DOCKER_SOCKETS) else frozenset()
 
 
 def _may_sudo() -> bool:
@@ -101,10 +99,79 @@ def _group_name(number: int) -> str:
         return ""
 
 
-def _free(folder: Path) -> int:
-    """Bytes that are free where a folder lies, or will lie."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(there).free
+def cpus() -> int:
+    """Those that this process may run on, which a container's or a job's may be fewer than the machine's."""
+    import psutil
+
+    mine = psutil.Process()
+    # psutil has it where the system tells: not on macOS
+    return len(mine.cpu_affinity()) if hasattr(mine, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def disk(path: Path) -> disks.Disk:
+    """Where something will lie that may not be there yet: its nearest folder that is."""
+    import psutil
+
+    place = path.absolute()
+    there = next(one for one in (place, *place.parents) if _is_there(one)).resolve()
+    mounts = [(one.device, one.mountpoint) for one in psutil.disk_partitions(all=True)]
+    return disks.Disk(str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # below a folder that this user may not look into
+        return False
+
+
+def storage() -> dict[str, disks.Disk]:
+    """See `HostFacts`; elsewhere than on Linux engines keep everything in a machine of their own."""
+    if platform.system() != "Linux":
+        return {}
+    home = str(Path.home())
+    config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
+    own = _text(f"{config}/containers/storage.conf")
+    root = os.geteuid() == 0
+    folders = {"podman": disks.podman_storage(True, home, system),
+               "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
+               "docker": disks.docker_storage(_text("/etc/docker/daemon.json"))}
+    return {name: disk(Path(folder)) for name, folder in folders.items()}
+
+
+def kernel(cgroup: int) -> host.Kernel:
+    """What this machine's Linux brings; nothing on another system."""
+    if platform.system() != "Linux":
+        return host.Kernel()
+    folder = f"/lib/modules/{platform.release()}"
+    return host.Kernel(
+        platform.release(), host.filesystems(_text("/proc/filesystems")),
+        host.controllers(cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")),
+        host.modules(_text("/proc/modules"), _text(f"{folder}/modules.builtin"), _text(f"{folder}/modules.dep")),
+    )
+
+
+def addresses() -> tuple[host.Address, ...]:
+    """This machine's own IPv4 addresses, the loopback's included."""
+    import psutil
+
+    rows = [(device, one) for device, found in psutil.net_if_addrs().items() for one in found]
+    return host.addresses((device, one.address, one.netmask or "") for device, one in rows if one.family == socket.AF_INET)
+
+
+def listening() -> frozenset[host.Listener] | None:
+    """TCP ports that something listens on here, looked at now; None where only root is told (macOS): then nothing is known.
+
+    No part of `observe`: it looks at every process, and only who is about to take a port needs it.
+    """
+    import psutil
+
+    try:
+        found = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    return frozenset(host.Listener(one.laddr.ip, one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN)
 
 
 def _text(path: str) -> str:
@@ -115,12 +182,16 @@ def _text(path: str) -> str:
 
 
 def routes() -> tuple[host.Route, ...]:
-    """This machine's IPv4 routes but the default one, none where it has no ip(8)."""
-    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else ()
+    """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
+    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else host.on_link(addresses())
 
 
 def _podman() -> apt.Version:
     return apt.version(shell.read("podman", "--version", ok=None).stdout) if shell.which("podman") else ()
+
+
+def distribution() -> host.Distribution:
+    return host.distribution(_text("/etc/os-release"))
 
 
 def _index(distribution: host.Distribution) -> apt.Index:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubeup import engine as engines
 from kubeup import machine
 from kubeup import state as states
-from kubeup.db.machine import VOLUME, Machine
+from kubeup.db.machine import SERVICE, VOLUME, Machine
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.data import Files
+from kubeup.deploy.external import External
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
 from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import NO, Answer, Question, answered, site
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
 from kubeup.images.rootfs import Origin
@@ -31,10 +34,17 @@ from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import Made, State
 
 CLUSTER, VM = "cluster", "vm"  # where a database may run
 SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
+
+# how the ids begin of steps that make what keeps what it was made of
+IMAGES = ("image/db", "image/api", "image/ui", "rootfs/", "load/", "push/", "deploy/")
+NODES = ("local/", "node/")
+KUBERNETES = (*NODES, "release/", "image/system", "cluster/")
+DATABASE = ("deploy/db", SERVICE)
+PLACED = (*NODES, "cluster/", "load/", "deploy/")  # on machines of the provider
 
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
@@ -62,9 +72,14 @@ class Project:
         """What builds, saves and pushes images."""
         return self.provider.image_engine()
 
+    @property
+    def made(self) -> Made:
+        """What this profile's things were made of, which they keep."""
+        return states.made(self.state)
+
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
 
     @cached_property
     def root_origin(self) -> Origin:
@@ -73,7 +88,7 @@ class Project:
 
     @cached_property
     def bases(self) -> bases.Bases:
-        return bases.choose(self.settings, self.host, self.root_origin)
+        return bases.choose(self.settings, self.host, self.root_origin, self.made)
 
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
@@ -101,7 +116,7 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig, self.provider.context)
+        return Kubectl(self.provider.kubectl() or self.release.kubectl, self.state.kubeconfig, self.provider.context)
 
     @property
     def kubernetes(self) -> str:
@@ -125,7 +140,20 @@ class Project:
 
     def deployment_on(self, side: str) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl, self.boots)
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
+                          self.place, address, self.external)
+        return Deployment(overlay, self.kubectl, self.boots)
+
+    def deployment_without(self, node: str) -> Deployment:
+        """The application as it is to be once a node has left."""
+        overlay, external = self.deployment.overlay, replace(self.external, leaving=node)
+        return replace(self.deployment, overlay=replace(overlay, external=external))
+
+    @cached_property
+    def external(self) -> External:
+        """Where the UI answers without a NodePort."""
+        port, named = self.settings.ports.http, self.settings.named("ports.http")
+        return External(port, named, self.provider.nodes, self.kubectl, self.state)
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when the nodes' machines run, looked at now."""
@@ -184,18 +212,49 @@ class Project:
         return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
 
     @property
+    def server_version(self) -> str:
+        """Which database the settings, and what images are built on, make of it."""
+        return catalog.server(self.settings, self.bases)
+
+    @property
     def passwords(self) -> Passwords:
         return Passwords(self.server, self.deployment)
 
     def remember_choices(self, steps: Collection[str] = ()) -> None:
-        """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""
+        """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
+        turn what is there into something else. What is merely planned is decided anew.
+        """
         known = states.choices(self.state)
-        decided = {"reachable": sorted(self.host.reachable), "provider": self.provider.name}
+        decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
+        if _any(steps, PLACED):
+            decided["provider"] = self.provider.name
         if "deploy/db" in steps:
             decided["database"] = self.database_on
             if self.database_on == VM:
                 decided["machine"] = self.machine.told_as
+        known.pop("reachable", None)
         states.keep_choices(self.state, {**known, **decided})
+
+    def _made_by(self, steps: Collection[str], all_: bool) -> Made:
+        """What is on record, and what is made now; `all_` where an older kubeup has made things."""
+        made = self.made
+        if all_ or _any(steps, IMAGES):
+            made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
+        if all_ or _any(steps, NODES):
+            made = _kept(made, engine=self.provider.made_by() or made.engine)
+        if self.provider.bare and (all_ or _any(steps, KUBERNETES)):
+            made = _kept(made, source=self.release.source, source_why=self.release.why)
+        return _kept(made, server=self.server_version) if _any(steps, DATABASE) else made
+
+
+def _any(steps: Collection[str], kinds: tuple[str, ...]) -> bool:
+    return any(step.startswith(kinds) for step in steps)
+
+
+def _kept(made: Made, **decided: str) -> Made:
+    """The reason that is on record stays with what was decided by it."""
+    same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
+    return made if same else replace(made, **decided)
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
@@ -210,14 +269,34 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
-    reachable = known.get("reachable")
-    host = machine.observe((*source.ANSWERS, bases.HUB) if reachable is None else ())
-    if reachable is not None:
-        host = replace(host, reachable=frozenset(reachable))
-    project = Project(settings, state, host, known.get("provider", ""))
+    stands_on, earlier = known.get("provider", ""), known.get("reachable")
+    host = machine.observe(_questions(settings, states.made(state), stands_on) if earlier is None else ())
+    if earlier is not None:
+        host = replace(host, answers=_as_before(earlier, host.arch))
+    project = Project(settings, state, host, stands_on)
     if strict:
         _refuse(project, loaded)
     return project
+
+
+def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
+    """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
+    release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
+    own = providers.brings_kubernetes(name)
+    of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
+    of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
+    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()), *of_roots)
+
+
+def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:
+    """The answers by which an older kubeup made this profile's things, which stay as they are.
+
+    It asked these addresses, and kept those in `reachable` where anything at all came back.
+    """
+    asked = {"https://dl.k8s.io/": source.binary_question(arch), "https://registry.k8s.io/v2/": source.SYSTEM_IMAGE,
+             "https://registry-1.docker.io/v2/": bases.HUB_IMAGE}
+    return {one.url: answered(one) if url in reachable else Answer(NO, f"{site(one.url)} did not answer when this was made")
+            for url, one in asked.items()}
 
 
 def problems(project: Project) -> list[Problem]:

@@ -12,6 +12,7 @@ from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
 from kubeup.db.machine import Found
+from kubeup.db.server import Version
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
@@ -54,7 +55,8 @@ def plan(project: Project, application: bool = True) -> Whole:
     if application:
         steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(project.packages) if steps else ()
-    whole = plan_of(packages.plan(missing, project.host), steps)
+    tools = list(project.provider.install()) if steps else []
+    whole = plan_of(tools, packages.plan(missing, project.host), cluster.after([step.id for step in tools], steps))
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
@@ -73,6 +75,7 @@ def machines(project: Project) -> Plan:
 
 def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
+    refuse_other_server(project)
     look = Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
                 data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)
     return [*data.restore(project.files_on(CLUSTER), needs), look]
@@ -112,6 +115,8 @@ def _look_at_machine(project: Project) -> Found | None:
 def machine_steps(project: Project, found: Found | None, needs: tuple[str, ...]) -> list[Step]:
     """What makes the database run on its machine."""
     steps = db_machine.plan(project.machine, found, (*needs, passwords.SET, data.RESTORE))
+    if steps:
+        refuse_other_server(project)
     return [*(data.restore(project.files_on(VM), needs) if steps else ()), *steps]
 
 
@@ -211,6 +216,20 @@ def _made_for_data(project: Project) -> bool:
     return VM in (project.database_on, known.get("kept", "")) and not project.machine.own
 
 
+def refuse_other_server(project: Project) -> None:
+    """Raises Refused where another database than wrote the files would be started on them, and could spoil them."""
+    if not project.made.server:
+        return
+    made, now = Version(project.made.server), Version(project.server_version)
+    if now.takes_files_of(made):
+        return
+    back = "put back database.engine, database.version and images.bases as they were"
+    over = "`inv db.backup`, `inv down --data`, `inv up` and `inv db.restore FILE` bring the rows over"
+    rows = made.engine == now.engine and now.newer_than(made)
+    raise Refused(f"the settings want {now}, the database's files are of {made}", "it would not start on them, or spoil them",
+                  f"{back}; or {over}" if rows else f"{back}; or, to lose the data: `inv down --data`")
+
+
 @dataclass(frozen=True)
 class ForgetAccess:
     """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's kubeconfig stays as it is."""
@@ -220,7 +239,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept", "copying"} if self.data else {"provider"}
+        gone = {"provider", "database", "machine", "kept", "copying", "made", "reachable"} if self.data else {"provider"}
         states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 

@@ -62,7 +62,7 @@ class Origin:
 
     def made_from(self, suite: str) -> tuple[str, ...]:
         """What a name by content has to say of it: nothing where packages alone decide."""
-        return (IMAGES[suite], CONTAINERFILE) if self.how == IMAGE else ()
+        return () if self.how == MMDEBSTRAP else (IMAGES[suite], CONTAINERFILE)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,9 @@ class Bare(ABC):
     def kubernetes(self) -> str:
         return ""
 
+    def made_by(self) -> str:
+        return ""
+
     def install(self) -> Sequence[Step]:
         return ()
 

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Usable:
-    """Whether a provider works on this machine: `why` not, and the `fix`. `after` installs count as usable."""
+    """Whether a provider works on this machine: `why` not, and the `fix`. `fetched`: only once its tool has been fetched."""
 
     ok: bool
     why: str = ""
     fix: str = ""
+    fetched: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Machines:
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
+    image: str = ""  # that a node was made from, where that is the provider's own business
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
 
     @property
@@ -161,8 +163,11 @@ class Provider(Protocol):
     def kubernetes(self) -> str:
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
+    def made_by(self) -> str:
+        """The container engine that has its nodes, where kubeup itself makes them with one; else ''."""
+
     def install(self) -> Sequence[Step]:
-        """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
+        """What fetches the tool that the provider needs, where none here fits: it comes first in a plan."""
 
     def host_steps(self) -> Sequence[Step]:
         """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
@@ -195,6 +200,14 @@ def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provid
     return made
 
 
+def brings_kubernetes(name: str) -> bool:
+    """Whether the provider of that name makes its clusters itself; False where it isn't chosen yet."""
+    if name not in PROVIDERS:
+        return False
+    module, cls = PROVIDERS[name]
+    return not getattr(import_module(module), cls).bare
+
+
 def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:
     """The provider that the settings name, or under `auto` the one the profile's cluster stands on, or the first that works here.
 
@@ -208,11 +221,16 @@ def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "
         return make(settings.provider, settings, state, host), "named in the settings"
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
-    refused = []
+    refused, later = list[str](), list[tuple[Provider, str]]()
     for name in ORDER:
         provider = make(name, settings, state, host)
         usable = provider.probe()
-        if usable.ok:
+        if usable.ok and not usable.fetched:
             return provider, usable.why or "the first that works here"
-        refused.append(f"{name}: {usable.why} ({usable.fix})")
+        if usable.ok:
+            later.append((provider, usable.why))
+        else:
+            refused.append(f"{name}: {usable.why} ({usable.fix})")
+    if later:  # what has to be fetched is the last resort
+        return later[0]
     raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")

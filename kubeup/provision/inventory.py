@@ -62,7 +62,6 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
     hosts = {spec.name: {
         "ansible_host": reach[spec.name].address, "ansible_port": reach[spec.name].port, "ansible_user": reach[spec.name].user,
         "kubeup_address": spec.address, "kubeup_pod_range": ranges[spec.name],
-        "kubeup_reserved": reserved(spec, made_of.host) if machines.containers else "",
     } for spec in specs}
     control = next(spec for spec in specs if spec.role == "control")
     variables = {
@@ -102,10 +101,3 @@ def pod_ranges(settings: Settings, specs: Sequence[NodeSpec]) -> dict[str, str]:
     network = settings.network.pod_cidr
     subnets = network.subnets(new_prefix=max(24, network.prefixlen))
     return {spec.name: str(subnet) for spec, subnet in zip(specs, subnets, strict=False)}
-
-
-def reserved(spec: NodeSpec, host: HostFacts) -> str:
-    """What a container node's kubelet must not count: it sees the whole machine. In kubelet's --system-reserved syntax."""
-    cpus, memory = host.cpus - spec.cpus, host.memory - spec.memory_mb
-    parts = [f"cpu={cpus}"] if cpus > 0 else []
-    return ",".join([*parts, f"memory={memory}Mi"] if memory > 0 else parts)

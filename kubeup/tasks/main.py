@@ -106,7 +106,8 @@ def bench(c: Any, only: str = "", long: bool = False, profile: str = "", set: li
 
 
 @kubeup_task(help={"long": "also the tests that take many minutes",
-                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant"})
+                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant;"
+                           " with --long also database, machines"})
 def test(c: Any, long: bool = False, only: str = "") -> None:
     """Run all the tests that this machine can, the real ones included.
 

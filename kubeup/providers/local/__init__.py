@@ -25,7 +25,7 @@ from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import State, made
 
 UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
@@ -44,11 +44,15 @@ class Local(Bare):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host)
+        return engines.choose(self.settings.local.engine, self.host, made(self.state).engine)
 
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        chosen = self.settings.release
+        return source.choose(chosen.source, self.host, str(chosen.base_url), made(self.state))
+
+    def made_by(self) -> str:
+        return self.engine.name
 
     @cached_property
     def root_origin(self) -> Origin:
@@ -86,7 +90,10 @@ class Local(Bare):
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
-        return replace(machines, blocked=self._blocked(found[running[0].name].image, running, vouched(machines.boots))) if running else machines
+        if not running:
+            return machines
+        image = found[running[0].name].image
+        return replace(machines, image=image, blocked=self._blocked(image, running, vouched(machines.boots)))
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -103,8 +110,7 @@ class Local(Bare):
         if machines.blocked and machines.blocked.fix and not made:
             raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
         if made or machines.blocked:
-            image = "" if missing else _image(self._containers())
-            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", image))
+            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", "" if missing else machines.image))
         return steps
 
     def stop(self) -> Sequence[Step]:

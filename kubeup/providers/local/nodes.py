@@ -15,6 +15,9 @@ from kubeup.state import State
 
 # a container's monitor stays in the folder it was started from, and leaves a file named oom there when something in it runs out of memory
 ASIDE = "/run"
+SIZE = "node-size.service"  # of the role base
+# of processes: podman's own 2048 is less than 110 pods need, and docker has none; their memory is limited
+NO_LIMIT = "-1"
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 
 
@@ -68,8 +71,9 @@ class NodeContainer:
         labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
             "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
-            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", "--stop-signal", STOP_SIGNAL,
-            "--env", "container=oci", *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
+            "--pids-limit", NO_LIMIT, "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
+            *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
             *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")
 
 
@@ -134,7 +138,7 @@ class StartNode:
 
 @dataclass(frozen=True)
 class Resize:
-    """Give a running or stopped node other limits; nothing on it is lost."""
+    """Give a running or stopped node other limits; nothing on it is lost. One that runs sees them at once."""
 
     engine: Engine
     name: str
@@ -146,6 +150,8 @@ class Resize:
 
     def run(self, log: Log) -> None:
         shell.write(*self._argv(), log=log)
+        # there is none on a node that has stopped, nor where Kubernetes is not
+        shell.read(*self.engine.argv("exec", self.name, "systemctl", "try-restart", SIZE), ok=None)
 
     def _argv(self) -> tuple[str, ...]:
         return self.engine.argv("update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)

@@ -81,6 +81,25 @@ class RunAndAdmit:
 
 
 @dataclass(frozen=True)
+class AskAndRun:
+    """A start whose driver minikube has to be asked for, which is not here before the plan has fetched it.
+
+    `expected` is what the plan shows; `ask` gives the start with minikube's own answer.
+    """
+
+    expected: RunAndAdmit
+    ask: Callable[[], RunAndAdmit]
+
+    def commands(self) -> tuple[str, ...]:
+        return self.expected.commands()
+
+    def run(self, log: Log) -> None:
+        start = self.ask()
+        log(start.commands()[0])
+        start.run(log)
+
+
+@dataclass(frozen=True)
 class SetUpAgain:
     """Start a profile whose first start was cut off once its Kubernetes ran: what came after that (the pod network, say) is missing.
 
@@ -265,7 +284,8 @@ class Install:
         return "downloaded" if self.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (f"curl -fLo {self.path} {self.url}",)
+        kept = shell.shown((str(self.path),))
+        return (f"curl -fLo {kept} --create-dirs {self.url}", f"echo '{self.sha256}  {self.path}' | sha256sum --check && chmod 755 {kept}")
 
     def run(self, log: Log) -> None:
         fetch(self.url, self.sha256, self.path, log, f"install minikube yourself and put it on PATH (sha256 {self.sha256})")

@@ -15,6 +15,10 @@ QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false
 NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
 
 
+LISTED = "https://minikube.sigs.k8s.io/docs/drivers/ lists them"
+HYPERVISORS = frozenset({"VBoxManage", "virsh", "vfkit"})  # programs of those that minikube's virtual machines run on
+
+
 @dataclass(frozen=True)
 class Driver:
     """The words that choose a driver, and why these."""
@@ -32,12 +36,40 @@ def driver(wanted: str, probed: DryRun, host: HostFacts) -> Driver:
         return Driver((f"--driver={wanted}",), "named in minikube.driver")
     if probed.error not in NO_DRIVER:
         return Driver(("--vm=true",), f"minikube takes the VM driver {probed.driver or 'it finds first'}")
-    reason = f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers"
-    for name, tool in (("docker", "docker-engine"), ("podman", "podman")):
-        if tool in host.tools and (name == "docker" or host.system == "Linux"):
-            return Driver((f"--driver={name}",), f"{reason} of {name}")
+    if not host.linux:
+        # containers there are in a machine of their own, and nobody outside reaches their addresses: kubernetes/minikube#18747
+        raise Refused(f"minikube has no hypervisor on this {host.system_name}", f"{probed.error}: {probed.message or 'it found none'}",
+                      to_install(host))
+    found = _containers(host, f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers")
+    if found:
+        return found
     raise Refused("minikube has no driver on this machine", f"{probed.error}: {probed.message or 'neither a hypervisor nor a container engine'}",
-                  "install one, such as `apt-get install podman` or VirtualBox; https://minikube.sigs.k8s.io/docs/drivers/ lists them")
+                  to_install(host))
+
+
+def to_install(host: HostFacts) -> str:
+    """What a machine without any driver can be given."""
+    if host.linux:
+        return f"install one, such as `apt-get install podman` or VirtualBox; {LISTED}"
+    return (f"install one, such as `brew install vfkit` or VirtualBox ({LISTED}); or set minikube.driver to docker, "
+            "where the addresses of its containers can be reached from here")
+
+
+def expected(host: HostFacts) -> Driver | None:
+    """The driver that minikube will most likely take, by what this machine has; None where it has nothing for nodes.
+
+    For a minikube that is not here yet, which is asked itself as soon as it is.
+    """
+    if HYPERVISORS & host.tools:
+        return Driver(("--vm=true",), "there is a hypervisor here")
+    return _containers(host, "no hypervisor is known here, so nodes are containers")
+
+
+def _containers(host: HostFacts, reason: str) -> Driver | None:
+    for name, tool in (("docker", "docker-engine"), ("podman", "podman")) if host.linux else ():
+        if tool in host.tools:
+            return Driver((f"--driver={name}",), f"{reason} of {name}")
+    return None
 
 
 def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:

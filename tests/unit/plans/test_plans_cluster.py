@@ -12,6 +12,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings
 
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
+from kubeup.deploy.external import External
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.plan import Step, plan_of
@@ -63,6 +64,21 @@ def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
     assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
 
 
+@pytest.mark.parametrize(("addresses", "first"), [
+    (["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])])
+def test_a_worker_gives_its_address_back_before_it_goes(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str],
+        first: list[str]) -> None:
+    one = project(tmp_path)
+    monkeypatch.setattr(External, "_specs", lambda _: [{"externalIPs": addresses}])
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    steps = cluster.remove(one, "dev-worker-2")
+    assert [step.id for step in steps][:-1] == [*first, "cluster/leave"]
+    assert steps[-2].needs == tuple(first) and steps[-1].needs == ("cluster/leave",)
+    for unpublish in steps[: len(first)]:
+        assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
+
+
 def test_from_nothing(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("missing"), nodes=(), answers=False))
@@ -71,6 +87,14 @@ def test_from_nothing(tmp_path: Path) -> None:
     assert set(steps["cluster/answers"].needs) >= {"node/dev-control", "cluster/provision"}
     assert list(steps)[-2:] == ["cluster/provision", "cluster/answers"]
     assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
+
+
+def test_a_resized_node_is_waited_for_as_its_kubelet_starts_anew(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    small = node("dev-worker-1", differs=("2048 MiB, wanted 4096",))
+    steps = plan(one, facts(one, machines(node("dev-control"), small, node("dev-worker-2"))))
+    assert list(steps) == ["resize/dev-worker-1", "cluster/answers"]
+    assert "resize/dev-worker-1" in steps["cluster/answers"].needs
 
 
 def test_a_key_that_is_missing_is_made_first(tmp_path: Path) -> None:
@@ -194,7 +218,8 @@ def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch
     assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
     assert [step.needs[0] for step in steps] == ["release/go", *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
-    assert steps[1].reason == "https://dl.k8s.io/ does not answer; not in the cache"
+    assert steps[0].reason == f"{one.release.why}; not in the cache" and "can't be resolved" in one.release.why
+    assert steps[1].reason == "not in the cache"
     assert plan_of([bring], steps).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import DESKTOP, SANDBOX, settings, state, three
+from builders import SANDBOX, settings, state, three
 
 from kubeup.facts.host import HostFacts
 from kubeup.provision import inventory as inventories
 from kubeup.provision import play
 from kubeup.provision.inventory import Ingredients
 from kubeup.release import source
-from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 
 
@@ -37,7 +36,7 @@ def test_hosts_and_groups(made_of: Callable[..., Ingredients], tmp_path: Path) -
     whole = inventories.inventory(made_of())
     assert whole["nodes"]["hosts"]["dev-worker-1"] == {
         "ansible_host": "192.168.60.11", "ansible_port": 22, "ansible_user": "vagrant", "kubeup_address": "192.168.60.11",
-        "kubeup_pod_range": "10.244.1.0/24", "kubeup_reserved": "memory=20009Mi"}
+        "kubeup_pod_range": "10.244.1.0/24"}
     assert whole["control"] == {"hosts": {"dev-control": {}}}
     assert whole["workers"] == {"hosts": {"dev-worker-1": {}, "dev-worker-2": {}}}
     assert whole["nodes"]["vars"]["ansible_ssh_private_key_file"] == str(tmp_path / "state" / "id_rsa")
@@ -65,17 +64,11 @@ def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..
     assert inventories.digest(made_of(host=behind)) == inventories.digest(made_of())
 
 
-def test_machines_that_are_no_containers_reserve_nothing(made_of: Callable[..., Ingredients]) -> None:
-    whole = inventories.inventory(made_of(containers=False))
-    assert {row["kubeup_reserved"] for row in whole["nodes"]["hosts"].values()} == {""}
-
-
-def test_what_a_node_must_not_count() -> None:
-    spec = NodeSpec("dev-worker-1", "worker", "192.168.60.11", 2, 4096)
-    assert inventories.reserved(spec, DESKTOP) == "cpu=6,memory=12288Mi"
-    assert inventories.reserved(spec, SANDBOX) == "memory=20009Mi"
-    assert inventories.reserved(spec, replace(DESKTOP, cpus=4, memory=4096)) == "cpu=2"
-    assert inventories.reserved(spec, replace(DESKTOP, cpus=1, memory=2048)) == ""
+def test_a_node_is_no_other_for_its_size(made_of: Callable[..., Ingredients]) -> None:
+    """It sees that itself, and no longer the machine's."""
+    digest, larger = inventories.digest(made_of()), replace(SANDBOX, memory=131072, cpus=64)
+    assert inventories.digest(made_of("nodes: {workers: {memory: 2048}}")) == digest
+    assert inventories.digest(made_of(host=larger)) == digest
 
 
 @pytest.mark.parametrize(("network", "expected"), [
@@ -99,7 +92,6 @@ def test_only_registries_on_private_addresses_are_plain(tmp_path: Path, registry
 @pytest.mark.parametrize("keys", [
     "network: {pod_cidr: 10.200.0.0/16}",
     "network: {service_cidr: 10.97.0.0/16}",
-    "nodes: {workers: {memory: 2048}}",
     "images: {registry: '192.168.1.5:5000', prefix: ana}",
 ])
 def test_a_setting_that_a_node_carries_changes_the_digest(made_of: Callable[..., Ingredients], keys: str) -> None:
