@@ -7,15 +7,27 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from kubeup.errors import UsageError
 
 
 def folder(*parts: str) -> Path:
-    """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base, "kubeup", *parts)
+    """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet.
+
+    Raises UsageError for one that container engines can't be told of.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # the XDG Base Directory Specification has one that is not absolute ignored
+    base = named if named.is_absolute() else Path.home() / ".cache"
+    if ":" in str(base):
+        raise UsageError(f"the cache folder {base} has a colon in its name",
+                         "container engines take it for the end of a path (docker run -v, podman save -o)",
+                         "set XDG_CACHE_HOME to a folder without one")
+    return base / "kubeup" / Path(*parts)
 
 
 def digest(*parts: str | bytes) -> str:
@@ -50,7 +62,8 @@ def sha256(path: Path) -> str:
 def made_whole(target: Path) -> Iterator[Path]:
     """A folder to fill beside `target`; renamed to it at the end, so that a half-made one is never found there.
 
-    Two commands that make the same thing wait for each other, and the second finds it done.
+    Two commands that make the same thing wait for each other, and the second finds it done. Whatever the user's umask is,
+    all of it can be read by everybody: programs go into images whose users are others.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as lock:
@@ -58,7 +71,44 @@ def made_whole(target: Path) -> Iterator[Path]:
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             yield work
+            for_everybody(work)
             if not target.exists():
                 work.rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder to build an image from, with texts and files by their paths in it, for everybody to read."""
+    contexts = folder("contexts")
+    contexts.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=contexts) as made:
+        root = Path(made)
+        for name in (*texts, *files):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (root / name).write_text(text, encoding="utf-8")
+        for name, file in files.items():
+            _link(file, root / name)
+        for_everybody(root)
+        yield root
+
+
+def _link(file: Path, target: Path) -> None:
+    """A second name for a file, or its copy: on another file system, or where it is somebody else's (fs.protected_hardlinks)."""
+    try:
+        target.hardlink_to(file)
+        for_everybody(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        shutil.copy2(file, target)
+
+
+def for_everybody(root: Path) -> None:
+    """Let everybody do with a file, or with all below a folder, what its owner may: read it, run it, enter it."""
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            owner = mode & (stat.S_IRUSR | stat.S_IXUSR)
+            path.chmod(mode | owner >> 3 | owner >> 6)

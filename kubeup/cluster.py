@@ -19,7 +19,7 @@ from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.facts.pace import Patience
-from kubeup.images.build import rootfs_step
+from kubeup.images import rootfs
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Paced, Room, Step
 from kubeup.project import Project
@@ -133,7 +133,8 @@ def release_steps(project: Project) -> list[Step]:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
     builds = release.missing_builds()
     if builds and not go.go_tool():
-        root = go.debian_root(project.host.stale_mirror)
+        root = go.debian_root(project.root_origin)
+        rootfs.require(root, "Go")
         steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds,
                           room=Room(cache=500)))
         before = go.STEP
@@ -161,11 +162,11 @@ def _joined(name: str, needs: Sequence[str]) -> Step:
 
 def image_steps(project: Project) -> list[Step]:
     """What makes the archive of system images."""
-    root = system_images.proxy_rootfs(project.host.stale_mirror)
+    root = system_images.proxy_rootfs(project.root_origin)
     if project.system_archive.exists():
         return []
     make = system_images.MakeSystemImages(project.engine, project.release, root)
-    steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
+    steps = [] if root.path.exists() or project.release.source == "download" else [rootfs.step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
     return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make,

@@ -29,7 +29,8 @@ settings:
 
 def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report, json: bool) -> None:
     """Print every problem of a settings file on this machine. Raises SettingsError where one is an error."""
-    loaded = package.load(file or SETTINGS, profile or None, tuple(sets), os.environ, ("KUBEUP_SETTINGS",))
+    file = file or Path(os.environ.get("KUBEUP_SETTINGS") or SETTINGS)  # as every other task takes it
+    loaded = package.load(file, profile or None, tuple(sets), os.environ, ("KUBEUP_SETTINGS",))
     found = list(loaded.problems)
     if loaded.settings is not None:
         # what was said for any provider gives way to what holds for this machine's
@@ -41,7 +42,7 @@ def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report
             out.say(str(one))
     errors = [one for one in found if one.severity == "error"]
     if errors:
-        raise SettingsError(f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file or SETTINGS}", "each is named above",
+        raise SettingsError(f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file}", "each is named above",
                             "mend them, then check again")
     if not json:
         out.say(f"{file or SETTINGS}: {len(found)} warnings, no errors" if found else f"{file or SETTINGS}: nothing wrong")

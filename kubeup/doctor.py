@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kubeup import cluster, database, keys, packages, requirements, secrets, up
+from kubeup import cluster, database, keys, packages, requirements, secrets, shell, up
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
-from kubeup.facts import proxies
+from kubeup.facts import proxies, software
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
 from kubeup.report import Report
@@ -83,7 +83,7 @@ def _packages(project: Project) -> Finding:
     missing = packages.missing(project.packages)
     steps = tuple(packages.plan(missing, project.host)) if missing else ()
     found = f"missing: {', '.join(missing)}" if missing else "all there"
-    return Finding("packages", not missing, found, f"apt-get install {' '.join(missing)}", steps)
+    return Finding("packages", not missing, found, software.manager(project.host.distribution).command(missing), steps)
 
 
 def _requirements(project: Project) -> list[Finding]:
@@ -116,7 +116,7 @@ def _passwords(project: Project) -> Finding:
     missing = secrets.missing(path)
     steps = tuple(secrets.plan(path))
     if path.exists() and path.stat().st_mode & 0o077:
-        return Finding("passwords", False, f"{path} can be read by others", f"chmod 600 {path}")
+        return Finding("passwords", False, f"{path} can be read by others", shell.shown(("chmod", "600", str(path))))
     found = f"{', '.join(missing)} missing" if missing else f"{path.name} has them"
     return Finding("passwords", not missing, found, "`inv up` generates them", steps)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubeup.errors import Refused
+from kubeup.facts import apt, software
 from kubeup.facts.host import HostFacts
 from kubeup.shell import SUDO
 
 STOP_SIGNAL = "SIGRTMIN+3"  # systemd's signal for a clean halt, see systemd(1)
 NODE_OPEN_FILES = 65536
 NODE_PROCESSES = 16384  # podman lowers its own limit before it starts the node: the machine's hard limit is refused there
+OLDEST_PODMAN: apt.Version = (4, 3)  # that came with `podman update`, which a node is resized with
 
-
-PACKAGES = {"podman": ("podman", "runc", "netavark", "aardvark-dns", "nftables", "iptables", "iproute2")}  # Debian's, by engine
+# by engine, as Debian names them: podman 3, as Ubuntu 22.04 has it, knows of CNI plug-ins alone
+PACKAGES = {"podman": ("podman", "runc", "netavark | containernetworking-plugins", "aardvark-dns | containernetworking-plugins",
+                       "nftables", "iptables", "iproute2")}
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,41 @@ def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
     if not host.linux:
         raise Refused(f"the provider local does not work on {host.system_name}", "its nodes are privileged containers of a Linux machine",
                       "choose one that makes virtual machines: `--set provider=minikube` or `--set provider=vagrant`")
-    if not _takes_docker(made or wanted, host):
-        return _podman(host, _root_by(host, "podman"))
-    return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
+    if _takes_docker(made or wanted, host):
+        return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
+    if is_old(found := podman_version(host)):
+        raise Refused(f"podman {'.'.join(map(str, found))} can't run the nodes",
+                      "it can't give a node other CPUs and memory: `podman update` came with podman 4.3",
+                      f"use docker: `{software.manager(host.distribution).command(('docker.io',))}`, then `--set local.engine=docker`")
+    return _podman(host, _root_by(host, "podman"))
+
+
+def lacks(engine: Engine, host: HostFacts) -> tuple[str, str]:
+    """Why an engine can't be had on this machine and how to mend that, or '' twice: podman is installed where apt has it."""
+    tool, manager = engine.name, software.manager(host.distribution)
+    if tool not in host.tools and tool == "podman" and host.distribution.has_apt:
+        nowhere = not host.apt.empty and "podman" not in host.apt.candidates
+        return ("apt has no podman", "`sudo add-apt-repository universe` on Ubuntu, then `sudo apt-get update`") if nowhere else ("", "")
+    if tool not in host.tools:
+        return f"{tool} is not installed", manager.command(("docker.io" if tool == "docker" else tool,))
+    if tool == "docker" and not host.tools & {"docker-engine", "docker-of-root"}:
+        return "docker does not run", "`sudo systemctl start docker`"
+    return "", ""
+
+
+def for_nodes(engine: Engine) -> tuple[str, ...]:
+    """An engine's packages where nodes are made with it."""
+    oldest = f"podman (>= {'.'.join(map(str, OLDEST_PODMAN))})"
+    return tuple(oldest if name == "podman" else name for name in engine.packages)
+
+
+def podman_version(host: HostFacts) -> apt.Version:
+    """Of the podman that is here, or else that apt would install; () where neither is known."""
+    return host.podman if "podman" in host.tools else apt.version(host.apt.candidates.get("podman", ""))
+
+
+def is_old(podman: apt.Version) -> bool:
+    return () < podman < OLDEST_PODMAN
 
 
 def for_images(wanted: str, host: HostFacts) -> Engine:
@@ -65,9 +100,10 @@ def _takes_docker(wanted: str, host: HostFacts) -> bool:
     """Docker where it alone is there, or where it spares an ordinary user sudo and can make nodes."""
     if wanted != "auto":
         return wanted == "docker"
+    no_podman = "podman" not in host.tools or is_old(host.podman)
     if "docker-engine" not in host.tools:
-        return "docker-of-root" in host.tools and "podman" not in host.tools
-    return "podman" not in host.tools or (not host.root and host.sys_resource)
+        return "docker-of-root" in host.tools and no_podman
+    return no_podman or (not host.root and host.sys_resource)
 
 
 def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:

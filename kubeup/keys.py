@@ -9,8 +9,10 @@ from pathlib import Path
 from kubeup import shell
 from kubeup.errors import Refused
 from kubeup.plan import Log, Step
+from kubeup.state import write_private
 
 STEP = "ssh/key"
+NOT_FOR_SSH = ("%", '"')  # Ansible hands a key's path to ssh as it is
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,18 @@ class MakeKey:
         return "there" if self.private.exists() and self.public.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(self.private), 400),)
+        return (shell.shown(self._argv(self.private)),)
 
     def run(self, log: Log) -> None:
         self.private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.private.exists():
-            self.public.write_text(shell.read("ssh-keygen", "-y", "-P", "", "-f", str(self.private)).stdout)
+            write_private(self.public, shell.read("ssh-keygen", "-y", "-P", "", "-f", str(self.private)).stdout, 0o644)
             return
         shell.write(*self._argv(self.private), log=log)
         made = self.private.with_name(f"{self.private.name}.pub")
         if made != self.public:
-            made.rename(self.public)
+            write_private(self.public, made.read_text(encoding="utf-8"), 0o644)  # it may lie on another file system
+            made.unlink()
 
     @staticmethod
     def _argv(path: Path) -> tuple[str, ...]:
@@ -42,7 +45,13 @@ class MakeKey:
 
 
 def plan(private: Path, public: Path) -> list[Step]:
-    """What has to be done for a usable key. Raises Refused for a key that others can read or that has a passphrase."""
+    """What has to be done for a usable key.
+
+    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be told of.
+    """
+    if set(str(private)) & set(NOT_FOR_SSH):
+        raise Refused(f"{private} has a {' or a '.join(NOT_FOR_SSH)} in it", "ssh takes them for its own (TOKENS in ssh_config(5))",
+                      "rename that folder, or name another key in ssh.private_key_path")
     if not private.exists():
         if public.exists():
             raise Refused(f"{public} exists without its private half {private}", "making a new pair would overwrite it",
@@ -58,7 +67,8 @@ def check(private: Path) -> None:
     """Raises Refused for a key that ssh itself would not take, or that asks for a passphrase."""
     mode = stat.S_IMODE(private.stat().st_mode)
     if mode & 0o077:
-        raise Refused(f"the key {private} can be read by others (mode {mode:04o})", "ssh refuses such a key", f"chmod 600 {private}")
+        raise Refused(f"the key {private} can be read by others (mode {mode:04o})",
+                      "ssh refuses such a key", shell.shown(("chmod", "600", str(private))))
     answer = shell.read("ssh-keygen", "-y", "-P", "", "-f", str(private), ok=None)
     if answer.ok:
         return

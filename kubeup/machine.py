@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubeup import cache, shell, web
-from kubeup.facts import disks, host, proxies
+from kubeup.facts import apt, disks, host, proxies
 from kubeup.facts import pace as paces
 from kubeup.facts.pace import Pace
 from kubeup.facts.sites import Question
@@ -23,6 +23,7 @@ from kubeup.state import write_private
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
+DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")  # packages that decide whether and how nodes are made
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 PACE = "pace.json"  # in the cache
 TOOLS = (
@@ -41,12 +42,14 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
+        podman = pool.submit(_podman)
+        index = pool.submit(_index, distribution())
         found = host.HostFacts(
             system=platform.system(),
             arch=arch(),
             root=os.geteuid() == 0,
             may_sudo=permitted.result(),
-            distribution=host.distribution(_text("/etc/os-release")),
+            distribution=distribution(),
             cpus=cpus(),
             memory=memory.total // 2**20,
             memory_available=memory.available // 2**20,
@@ -62,6 +65,8 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
             inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
+            podman=podman.result(),
+            apt=index.result(),
             routes=leading.result(),
             addresses=addresses(),
             own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
@@ -212,6 +217,23 @@ def _text(path: str) -> str:
 def routes() -> tuple[host.Route, ...]:
     """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
     return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else host.on_link(addresses())
+
+
+def _podman() -> apt.Version:
+    return apt.version(shell.read("podman", "--version", ok=None).stdout) if shell.which("podman") else ()
+
+
+def distribution() -> host.Distribution:
+    return host.distribution(_text("/etc/os-release"))
+
+
+def _index(distribution: host.Distribution) -> apt.Index:
+    """What apt has of the packages that decide; on Debian only where there is no engine yet, as it has all of them."""
+    if not shell.which("apt-cache"):
+        return apt.Index()
+    if distribution.id == "debian" and (shell.which("podman") or _docker_sockets()):
+        return apt.Index()
+    return apt.policy(shell.read("apt-cache", "policy", apt.ALWAYS, *DECIDING, env={"LC_ALL": "C"}, ok=None).stdout)
 
 
 def _stale_mirror() -> bool:

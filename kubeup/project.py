@@ -27,6 +27,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import NO, Answer, Question, answered, site
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
+from kubeup.images.rootfs import Origin
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
 from kubeup.release import images as system_images
@@ -81,8 +82,13 @@ class Project:
         return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
 
     @cached_property
+    def root_origin(self) -> Origin:
+        """Where Debian's root file systems come from."""
+        return bases.origin(self.host, self.engine)
+
+    @cached_property
     def bases(self) -> bases.Bases:
-        return bases.choose(self.settings, self.host, self.made)
+        return bases.choose(self.settings, self.host, self.root_origin, self.made)
 
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
@@ -96,7 +102,8 @@ class Project:
     @property
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for the nodes and for the images."""
-        roots = ("mmdebstrap",) if any(image.rootfs for image in self.images) else ()
+        system = self.provider.bare and self.release.source == "build"  # kube-proxy's
+        roots = self.root_origin.packages if system or any(image.rootfs for image in self.images) else ()
         return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
 
     @property
@@ -105,7 +112,7 @@ class Project:
 
     @property
     def system_archive(self) -> Path:
-        return system_images.archive(self.release, system_images.proxy_rootfs(self.host.stale_mirror))
+        return system_images.archive(self.release, system_images.proxy_rootfs(self.root_origin))
 
     @cached_property
     def kubectl(self) -> Kubectl:
@@ -280,7 +287,8 @@ def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question
     release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
     own = providers.brings_kubernetes(name)
     of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
-    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()))
+    of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
+    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()), *of_roots)
 
 
 def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:

@@ -51,8 +51,8 @@ class Reach:
         """The same connection by OpenSSH's own client, for a person or another tool. Where root is not let in, sudo makes one root."""
         if user == "root" and not self.root:
             return self._by_sudo(command)
-        options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
-                   f'-oIdentityFile="{self.key}"',
+        options = [f"-oUserKnownHostsFile={told(self.known_hosts)}", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
+                   f"-oIdentityFile={told(self.key)}",
                    "-oPasswordAuthentication=no",
                    f"-oConnectTimeout={self.pace.seconds(CONNECT_SECONDS):.0f}", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
@@ -215,14 +215,19 @@ def _explained(reach: Reach, error: Exception) -> KubeupError:
     return KubeupError(f"{node} can't be reached by SSH", why, "see whether the node runs: `inv status`, and `inv cluster.start` to start it")
 
 
+def told(path: Path) -> str:
+    """A path as an option of ssh_config(5) takes it: spaces are no end of it, and a % no token."""
+    return f'"{path}"'.replace("%", "%%")
+
+
 def config_text(reaches: Sequence[Reach]) -> str:
     """An ssh_config(5) that plain ssh, editors and Ansible can use."""
     blocks = []
     for reach in reaches:
         blocks.append("\n".join([
             f"Host {reach.name} {reach.short}",
-            f"  HostName {reach.address}", f"  Port {reach.port}", f"  User {reach.user}", f'  IdentityFile "{reach.key}"',
-            "  IdentitiesOnly yes", f'  UserKnownHostsFile "{reach.known_hosts}"', "  StrictHostKeyChecking yes", ""]))
+            f"  HostName {reach.address}", f"  Port {reach.port}", f"  User {reach.user}", f"  IdentityFile {told(reach.key)}",
+            "  IdentitiesOnly yes", f"  UserKnownHostsFile {told(reach.known_hosts)}", "  StrictHostKeyChecking yes", ""]))
     return "\n".join(blocks)
 
 

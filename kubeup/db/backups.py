@@ -132,7 +132,7 @@ class Backup:
     profile: str
 
     def commands(self) -> tuple[str, ...]:
-        return (f"{shell.shown(self.server.dump(), 2000)} | {shell.shown(COMPRESS)} > {self.file}",)
+        return (f"{shell.shown(self.server.dump())} | {shell.shown(COMPRESS)} > {shell.shown((str(self.file),))}",)
 
     def run(self, log: Log) -> None:
         try:

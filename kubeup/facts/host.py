@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from kubeup.facts import apt
 from kubeup.facts.disks import Disk
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.facts.sites import Answer, Question, silent
@@ -113,6 +114,8 @@ class HostFacts:
     inotify: int = 1024  # instances that a user may have, those in containers included
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
+    podman: apt.Version = ()  # of the podman that is here, () where it is not told
+    apt: apt.Index = field(default_factory=apt.Index)  # of what decides how nodes are made; empty where nobody had to ask
     routes: tuple[Route, ...] = ()
     addresses: tuple[Address, ...] = ()
     own_certificates: bool = False

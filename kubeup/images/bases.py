@@ -1,14 +1,15 @@
-"""What the applications' images are built on: Docker Hub's by digest where it answers, else Debian packages under the same contract."""
+"""What images are built on: Docker Hub's by digest where it answers, else Debian packages under the same contract."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from kubeup.engine import Engine
 from kubeup.errors import UsageError
-from kubeup.facts import sites
+from kubeup.facts import apt, sites, software
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import IMAGE, IMAGES, MMDEBSTRAP, Origin, Rootfs
 from kubeup.settings import Settings
 from kubeup.state import NOTHING, Made
 
@@ -37,7 +38,7 @@ class Bases:
 
     source: str  # hub or debian
     why: str
-    stale: bool
+    origin: Origin  # of the root file systems that Debian packages go into
     arch: str = "amd64"  # of this machine, and of the nodes that it makes
 
     def rootfs(self, kind: str) -> Rootfs:
@@ -49,7 +50,7 @@ class Bases:
             "mysql": (("mysql-server-core", "mysql-client-core"), "sid", (*PERL, *MYSQL_EXTRAS), 23.0),
             "mariadb": (("mariadb-server-core", "mariadb-client"), "bookworm", (), 30.0),
         }[kind]
-        return Rootfs(kind, suite, packages, seconds, self.stale, left_out)
+        return Rootfs(kind, suite, packages, seconds, self.origin, left_out)
 
 
 HUB_IMAGE = sites.manifest(HUB, "library/python", HUB_IMAGES["python"].partition("@")[2])
@@ -60,18 +61,60 @@ def questions(wanted: str, kept: str, system: str) -> tuple[Question, ...]:
     return () if wanted != "auto" or kept or system != "Linux" else (HUB_IMAGE,)
 
 
-def choose(settings: Settings, host: HostFacts, made: Made = NOTHING) -> Bases:
+def choose(settings: Settings, host: HostFacts, origin: Origin, made: Made = NOTHING) -> Bases:
     """Under auto what was `made` of one of them stays so: a database's files may be of a version that only it has."""
     wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
     if not host.linux:
         if wanted == "debian":
             raise UsageError(f"root file systems of Debian packages are not made on {host.system_name}", "mmdebstrap runs on Linux only",
                              "set images.bases to hub, or to auto")
-        return Bases("hub", f"{host.system_name} can't make any of Debian packages", host.stale_mirror, host.arch)
+        return Bases("hub", f"{host.system_name} can't make any of Debian packages", origin, host.arch)
     if wanted != "auto":
-        return Bases(wanted, "named by images.bases", host.stale_mirror, host.arch)
+        return Bases(wanted, "named by images.bases", origin, host.arch)
     if made.bases:
-        return Bases(made.bases, f"made so before ({made.bases_why})", host.stale_mirror, host.arch)
+        return Bases(made.bases, f"made so before ({made.bases_why})", origin, host.arch)
     if answer.yes:
-        return Bases("hub", "Docker Hub answers", host.stale_mirror, host.arch)
-    return Bases("debian", answer.told, host.stale_mirror, host.arch)
+        return Bases("hub", "Docker Hub answers", origin, host.arch)
+    return Bases("debian", answer.told, origin, host.arch)
+
+
+# Debian itself has its keys, others a package of them: Ubuntu 22.04 one from before Bookworm's
+KEYRING = "debian-archive-keyring (>= 2023)"
+
+
+DEBIAN_IMAGE = sites.manifest(HUB, "library/debian", IMAGES["bookworm"].partition("@")[2])
+
+
+def origin_questions(system: str, distribution: str) -> tuple[Question, ...]:
+    """What has to be asked before `origin` can: nothing on Debian, which has mmdebstrap and its keys."""
+    return (DEBIAN_IMAGE,) if system == "Linux" and distribution != "debian" else ()
+
+
+def origin(host: HostFacts, engine: Engine) -> Origin:
+    """Where Debian's root file systems come from here: the one place that decides it."""
+    # without root mmdebstrap works in a user namespace, which uidmap's programs make
+    alone = () if host.root else ("uidmap",)
+    keys = () if host.distribution.id == "debian" else (KEYRING,)
+    tools = ("mmdebstrap", *alone, *keys)
+    none = Origin("", stale=host.stale_mirror, packages=(), engine=engine)
+    lacking = _lacks(tools, host)
+    if not lacking:
+        return replace(none, how=MMDEBSTRAP, packages=tools if host.distribution.has_apt else ())
+    answer = host.answer(DEBIAN_IMAGE)
+    if answer.yes:
+        return replace(none, how=IMAGE, why=f"{lacking}, Docker Hub answers")
+    manager = software.manager(host.distribution)
+    fix = "run it where https://registry-1.docker.io can be reached (https_proxy is heeded)"
+    if manager.named("mmdebstrap") and not host.distribution.has_apt:
+        fix += f", or install mmdebstrap with apt: `{manager.command(('mmdebstrap',))}`"
+    return replace(none, why=f"{lacking}, and {answer.told}", fix=fix)
+
+
+def _lacks(tools: tuple[str, ...], host: HostFacts) -> str:
+    """Why mmdebstrap can't be had, or ''. An index never fetched does not speak against it."""
+    if host.distribution.has_apt:
+        known = host.apt
+        unknown = [] if known.empty else [one for one in tools if not apt.pick(one, known.candidates)]
+        return f"apt has no {' and no '.join(unknown)}" if unknown else ""
+    there = {"mmdebstrap", "apt-get"} <= host.tools  # it works through apt
+    return "" if there else "mmdebstrap and apt are not there"

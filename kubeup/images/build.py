@@ -8,7 +8,6 @@ from kubeup import cache, shell
 from kubeup.engine import Engine
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
-from kubeup.images.rootfs import MakeRootfs, Rootfs
 from kubeup.plan import Log, Room, Step
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
@@ -42,7 +41,7 @@ class BuildImage:
         return f"{self.image.reference} is in the cache" if self.image.archive.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(), 600),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
         argv = self.builder.engine.argv
@@ -54,7 +53,6 @@ class BuildImage:
             shell.write(*argv("tag", self.image.source, self.image.reference), log=log)
         with cache.made_whole(self.image.archive.parent) as work:
             shell.save(*argv("save", self.image.local), into=work / self.image.archive.name, log=log)
-            work.chmod(0o755)
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:
@@ -73,15 +71,10 @@ def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
     # what nodes pull from Docker Hub themselves needs no archive
     missing = [image for image in images if not image.archive.exists() and image.reference != image.source]
     roots = {root.path: root for image in missing for _, root in image.rootfs if not root.path.exists()}
-    steps = [rootfs_step(root) for root in roots.values()]
+    steps = [rootfs.step(root) for root in roots.values()]
     for image in missing:
         reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
         needs = ("host/packages", *(f"rootfs/{root.name}" for _, root in image.rootfs))
         title = f"build {image.reference}" if image.context else f"pull {image.source}"
         steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25, room=ROOM))
     return steps
-
-
-def rootfs_step(root: Rootfs) -> Step:
-    return Step(f"rootfs/{root.name}", f"make a Debian root file system for {root.name}", "not in the cache", MakeRootfs(root),
-                ("host/packages",), root.seconds, room=rootfs.ROOM)

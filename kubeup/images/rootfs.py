@@ -1,19 +1,68 @@
-"""Debian root file systems made by mmdebstrap: what images are built on where no registry answers."""
+"""Debian root file systems, each a tar in the cache.
+
+They are made by mmdebstrap or, where that can't be had, in a build on Debian's own image.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeup import cache, shell
-from kubeup.errors import KubeupError
-from kubeup.plan import Log, Room
+from kubeup.engine import Engine
+from kubeup.errors import KubeupError, Refused
+from kubeup.plan import Log, Room, Step
 
-# Documentation and translations are a third of a small system; copyright files stay, as licences ask for.
+# Documentation and translations are a third of a small system; licences ask for copyright files.
 BASICS = ("usr-is-merged",)  # with its hook: without it usrmerge pulls in 50 MB of perl
 MERGED = "/usr/share/mmdebstrap/hooks/merged-usr"
-LEFT_OUT = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright", "path-exclude=/usr/share/man/*",
-            "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/info/*")
+LEFT_OUT = (
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/info/*",
+)
+MMDEBSTRAP, IMAGE = "mmdebstrap", "image"
+TAR = "rootfs.tar"
+IMAGES = {
+    # for all processors; by docker-library/repo-info, repos/debian/remote/bookworm-slim.md of 2026-08
+    "bookworm": "docker.io/library/debian:bookworm-slim"
+    "@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241",
+    # not pinned: what it had a month ago is in no archive any more
+    "sid": "docker.io/library/debian:sid-slim",
+}
+# the last line's files are for containers alone: a machine's services are to be started
+CONTAINERFILE = """FROM {image}
+RUN printf '%s\\n' {rules} >/etc/dpkg/dpkg.cfg.d/kubeup \\
+ && apt-get -q{stale} -o Acquire::Languages=none update \\
+ && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends {packages} \\
+ && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt/* /var/log/*.log \\
+ && rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-*
+"""
+PODMAN = Engine("podman", ("podman",), (), (), "podman")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where root file systems come from on this machine.
+
+    `how` is mmdebstrap, image, or '' where neither can be had, for which there is a `fix`.
+    `stale` allows a mirror that is a frozen copy (its signatures are still checked).
+    `packages` are what this machine itself needs for it.
+    """
+
+    how: str = MMDEBSTRAP
+    why: str = ""
+    fix: str = ""
+    stale: bool = False
+    packages: tuple[str, ...] = ("mmdebstrap",)
+    engine: Engine = PODMAN
+
+    def made_from(self, suite: str) -> tuple[str, ...]:
+        """What a name by content has to say of it: nothing where packages alone decide."""
+        return () if self.how == MMDEBSTRAP else (IMAGES[suite], CONTAINERFILE)
 
 
 ROOM = Room(cache=310)  # the largest of them
@@ -21,30 +70,108 @@ ROOM = Room(cache=310)  # the largest of them
 
 @dataclass(frozen=True)
 class Rootfs:
-    """A Debian suite with packages. `stale` allows a mirror that is a frozen copy (its signatures are still checked)."""
+    """A Debian suite with packages."""
 
     name: str
     suite: str
     packages: tuple[str, ...]
     seconds: float
-    stale: bool = False
+    origin: Origin = field(default_factory=Origin)
     left_out: tuple[str, ...] = ()  # paths, beside documentation and translations
 
     @property
     def path(self) -> Path:
         """The tar in the cache; its name holds a digest of what it is made from."""
-        made_from = cache.digest(self.suite, *self.packages, *self.left_out, *LEFT_OUT)
-        return cache.folder("rootfs", f"{self.name}-{self.suite}-{made_from}") / "rootfs.tar"
+        made_from = cache.digest(
+            self.suite,
+            *self.packages,
+            *self.left_out,
+            *LEFT_OUT,
+            *self.origin.made_from(self.suite),
+        )
+        return cache.folder("rootfs", f"{self.name}-{self.suite}-{made_from}") / TAR
+
+    @property
+    def rules(self) -> list[str]:
+        """dpkg's options for what is left out."""
+        return [*LEFT_OUT, *(f"path-exclude={path}" for path in self.left_out)]
 
     def command(self, target: Path) -> tuple[str, ...]:
-        rules = [*LEFT_OUT, *(f"path-exclude={path}" for path in self.left_out)]
-        options = [f"--dpkgopt={rule}" for rule in rules]
+        options = [f"--dpkgopt={rule}" for rule in self.rules]
         if self.suite != "sid":
             options.append(f"--hook-dir={MERGED}")
-        if self.stale:
+        if self.origin.stale:
             options.append('--aptopt=Acquire::Check-Valid-Until "false"')
         packages = self.packages if self.suite == "sid" else (*BASICS, *self.packages)
-        return ("mmdebstrap", "--variant=minbase", *options, f"--include={','.join(packages)}", self.suite, str(target))
+        return (
+            "mmdebstrap",
+            "--variant=minbase",
+            *options,
+            f"--include={','.join(packages)}",
+            self.suite,
+            str(target),
+        )
+
+    def containerfile(self) -> str:
+        """The same in a build on Debian's own image, which is a minbase, too."""
+        stale = " -o Acquire::Check-Valid-Until=false" if self.origin.stale else ""
+        return CONTAINERFILE.format(
+            image=IMAGES[self.suite],
+            rules=shlex.join(self.rules),
+            stale=stale,
+            packages=" ".join(self.packages),
+        )
+
+    def build(self, folder: Path) -> tuple[tuple[str, ...], ...]:
+        """What builds it from the Containerfile in `folder`, prints its tar, and removes the rest."""
+        name, argv = self.path.parent.name, self.origin.engine.argv
+        image, container = f"localhost/kubeup/root:{name}", f"kubeup-root-{name}"
+        words = ("--tag", image, "-f", str(folder / "Containerfile"), str(folder))
+        return (
+            argv("build", *self.origin.engine.build_options, *words),
+            argv("create", "--name", container, image, "true"),
+            argv("export", container),
+            argv("rm", "--force", container),
+            argv("rmi", image),
+        )
+
+
+def commands(root: Rootfs, folder: Path) -> tuple[str, ...]:
+    """The command lines of `make`."""
+    if root.origin.how != IMAGE:
+        return (shell.shown(root.command(folder / TAR)),)
+    build, create, export, *remove = map(shell.shown, root.build(folder))
+    return build, create, f"{export} > {shell.shown((str(folder / TAR),))}", *remove
+
+
+def make(root: Rootfs, folder: Path, log: Log) -> None:
+    """Make a root file system's tar in a folder."""
+    try:
+        if root.origin.how == IMAGE:
+            _build(root, folder, log)
+        else:
+            shell.write(*root.command(folder / TAR), log=log)
+    except KubeupError as error:
+        mirror = (
+            "look at /etc/apt/sources.list*: the packages come from the mirror named there "
+            "or from deb.debian.org; "
+        )
+        hint = "" if root.origin.how == IMAGE else mirror
+        error.next = f"{hint}when the network was away, run the same again"
+        raise
+
+
+def _build(root: Rootfs, folder: Path, log: Log) -> None:
+    (folder / "Containerfile").write_text(root.containerfile(), encoding="utf-8")
+    build, create, export, remove, forget = root.build(folder)
+    shell.write(*build, log=log)
+    shell.read(*remove, ok=None)  # left by one that was interrupted
+    shell.write(*create, log=log)
+    try:
+        shell.save(*export, into=folder / TAR, log=log)
+    finally:
+        shell.read(*remove, ok=None)
+        shell.read(*forget, ok=None)
 
 
 @dataclass(frozen=True)
@@ -57,14 +184,32 @@ class MakeRootfs:
         return "in the cache" if self.rootfs.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.rootfs.command(self.rootfs.path), 2000),)
+        return commands(self.rootfs, self.rootfs.path.parent)
 
     def run(self, log: Log) -> None:
         with cache.made_whole(self.rootfs.path.parent) as work:
-            try:
-                shell.write(*self.rootfs.command(work / "rootfs.tar"), log=log)
-            except KubeupError as error:
-                error.next = ("look at /etc/apt/sources.list*: the packages come from the mirror named there or from deb.debian.org; "
-                              "when the network was away, run the same again")
-                raise
-            work.chmod(0o755)
+            make(self.rootfs, work, log)
+
+
+def require(root: Rootfs, what: str) -> None:
+    """Raises Refused where this machine can't make it, before anything is done."""
+    if not root.origin.how:
+        raise Refused(
+            f"there is nothing to make the root file system for {what} from",
+            root.origin.why,
+            root.origin.fix,
+        )
+
+
+def step(root: Rootfs, what: str = "") -> Step:
+    """The step that makes a root file system. Raises Refused where this machine can't make one."""
+    require(root, what or root.name)
+    return Step(
+        f"rootfs/{root.name}",
+        f"make a Debian root file system for {what or root.name}",
+        "not in the cache",
+        MakeRootfs(root),
+        ("host/packages",),
+        root.seconds,
+        room=ROOM,
+    )

@@ -117,7 +117,7 @@ class Own(Paced):
     timeout: float = 600
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.argv, 1000),)
+        return (shell.shown(self.argv),)
 
     def run(self, log: Log) -> None:
         shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout))

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kubeup import cache
+from kubeup import cache, shell
 from kubeup.errors import KubeupError
 from kubeup.plan import Log, Step
 from kubeup.release.download import fetch
@@ -46,7 +46,7 @@ class PrepareManifest:
         return cache.folder("manifests", f"{self.cni}-{self.version}.yaml")
 
     def commands(self) -> tuple[str, ...]:
-        return (f"curl -fLo {self.cached} {PINNED[self.cni, self.version][0]}",)
+        return (shell.shown(("curl", "-fLo", str(self.cached), PINNED[self.cni, self.version][0])),)
 
     def run(self, log: Log) -> None:
         if not self.cached.exists():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubeup import cache
+from kubeup import cache, ssh
 from kubeup.facts import proxies
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines
@@ -68,7 +69,8 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
     control = next(spec for spec in specs if spec.role == "control")
     variables = {
         "ansible_ssh_private_key_file": str(reach[control.name].key),
-        "ansible_ssh_common_args": f"-oUserKnownHostsFile='\"{made_of.state.known_hosts}\"' -oStrictHostKeyChecking=yes -oIdentitiesOnly=yes",
+        "ansible_ssh_common_args": shlex.join((f"-oUserKnownHostsFile={ssh.told(made_of.state.known_hosts)}",
+                                               "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes")),
         "ansible_python_interpreter": "/usr/bin/python3",
         "mitogen_ssh_compression": False,  # Kubernetes' programs go there: a network of machines takes them faster than zlib does
         "kubeup_cluster": settings.slug,

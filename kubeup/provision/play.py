@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Provision(Paced):
     check: bool = False
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(), 400),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
         write_private(self.state.inventory, self.inventory)
@@ -44,7 +45,7 @@ class Provision(Paced):
             shell.write(*self._argv(), log=told, cwd=str(ANSIBLE), env=environment(self.pace),
                         timeout=self.pace.seconds(PLAY_SECONDS))
         except CommandError as error:
-            again = f"ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
+            again = shell.shown(("ansible-playbook", "-vvv", "-i", str(self.state.inventory), str(ANSIBLE / "site.yml")))
             error.next = f"mend what is named above; the same with all details: {again}"
             raise
 
@@ -106,11 +107,21 @@ def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
         "ANSIBLE_TIMEOUT": f"{pace.seconds(CONNECTED_SECONDS):.0f}",
         "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_PIPELINING": "True",
         "PYTHONUNBUFFERED": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_RETRY_FILES_ENABLED": "False", "ANSIBLE_FORKS": "10",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",  # Ansible's own, but for -C: see the inventory
+        "ANSIBLE_SSH_ARGS": _ssh_args(),
         "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False", "LC_ALL": "C.UTF-8",
     }
     plugins = mitogen_plugins()
     return values | ({"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"} if plugins else {})
+
+
+def _ssh_args() -> str:
+    """Ansible's own, but for -C: see the inventory. Where the home's name is long, each task opens a connection of its own.
+
+    A socket's path has 107 bytes at most (unix(7)); ssh adds 17 to what it is told while it makes it.
+    """
+    home = os.environ.get("ANSIBLE_HOME") or Path.home() / ".ansible"
+    length = len(os.fsencode(Path(home, "cp", "0123456789"))) + 17
+    return "-o ControlMaster=auto -o ControlPersist=60s" if length < 108 else "-o ControlMaster=no"
 
 
 def mitogen_plugins() -> str:

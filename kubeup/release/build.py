@@ -29,7 +29,7 @@ class GoCompile:
         return f"built ({self.target.name})" if self.target.is_dir() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(shell.shown(self.command("go", package, f"{self.target}/{name}"), 4000) for name, package in self.build.outputs)
+        return tuple(shell.shown(self.command("go", package, f"{self.target}/{name}")) for name, package in self.build.outputs)
 
     def run(self, log: Log) -> None:
         go = go_tool()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 
-from kubeup import web
+from kubeup import shell, web
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
 from kubeup.release import source
@@ -37,7 +37,7 @@ class DownloadBinary:
         return "downloaded" if (self.folder / self.name).exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (f"curl -fLo {self.folder / self.name} {self.url}",)
+        return (shell.shown(("curl", "-fLo", str(self.folder / self.name), self.url)),)
 
     def run(self, log: Log) -> None:
         wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])

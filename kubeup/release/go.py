@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, shell
-from kubeup.images.rootfs import Rootfs
+from kubeup.images import rootfs
+from kubeup.images.rootfs import IMAGE, MMDEBSTRAP, Origin, Rootfs
 from kubeup.plan import Log
 
 FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
@@ -16,9 +17,9 @@ DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
 FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")  # of the package; links lead from the one to the other
 
 
-def debian_root(stale: bool) -> Rootfs:
+def debian_root(origin: Origin) -> Rootfs:
     """Debian 12 is the newest release with a Go that fits, and other distributions have none: it comes from there."""
-    return Rootfs("go", "bookworm", ("golang-1.19-go",), seconds=45, stale=stale)
+    return Rootfs("go", "bookworm", ("golang-1.19-go",), seconds=45, origin=origin)
 
 
 def unpacked(root: Rootfs) -> Path:
@@ -34,8 +35,11 @@ def go_tool() -> str:
     path = shell.which("go")
     if path and go_minor(shell.read(path, "version", ok=None).stdout) in FITTING:
         return path
-    ours = unpacked(debian_root(stale=False)) / FOLDERS[0] / "bin" / "go"
-    return str(ours) if ours.exists() else ""
+    for how in (MMDEBSTRAP, IMAGE):
+        ours = unpacked(debian_root(Origin(how))) / FOLDERS[0] / "bin" / "go"
+        if ours.exists():
+            return str(ours)
+    return ""
 
 
 def go_minor(version: str) -> int:
@@ -55,14 +59,13 @@ class UnpackGo:
 
     def commands(self) -> tuple[str, ...]:
         target = unpacked(self.root)
-        return (shell.shown(self.root.command(target / "rootfs.tar"), 2000), shell.shown(self._unpack(target)))
+        return (*rootfs.commands(self.root, target), shell.shown(self._unpack(target)))
 
     def run(self, log: Log) -> None:
         with cache.made_whole(unpacked(self.root)) as work:
-            shell.write(*self.root.command(work / "rootfs.tar"), log=log)
+            rootfs.make(self.root, work, log)
             shell.write(*self._unpack(work), log=log)
             (work / "rootfs.tar").unlink()
-            work.chmod(0o755)
 
     def _unpack(self, folder: Path) -> tuple[str, ...]:
         return ("tar", "-C", str(folder), "-xf", str(folder / "rootfs.tar"), *(f"./{one}" for one in FOLDERS))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.engine import Engine
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import Origin, Rootfs
 from kubeup.plan import Log, Room
 from kubeup.release.components import IMAGES, SystemImage
 from kubeup.release.source import Release
@@ -18,9 +17,9 @@ SCRATCH = 'FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nE
 DEBIAN = 'FROM {base}\nCOPY {name} /usr/local/bin/\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
 
 
-def proxy_rootfs(stale: bool) -> Rootfs:
+def proxy_rootfs(origin: Origin) -> Rootfs:
     """kube-proxy programs iptables: the one system image that needs more than its binary."""
-    return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, stale=stale)
+    return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, origin=origin)
 
 
 def archive(release: Release, root: Rootfs) -> Path:
@@ -49,7 +48,6 @@ class MakeSystemImages:
                 log(one.name)
                 self._pull(one, log) if self.release.source == "download" else self._build(one, log)
             shell.save(*self.engine.argv("save", *self._multi(), *(one.name for one in IMAGES)), into=work / "images.tar", log=log)
-            work.chmod(0o755)
 
     def _multi(self) -> tuple[str, ...]:
         return ("-m",) if self.engine.name == "podman" else ()
@@ -61,11 +59,7 @@ class MakeSystemImages:
         base = f"localhost/kubeup/kube-proxy-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
         if one.debian:
             shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        binary = self.release.binary(one.binary)
-        folder = cache.folder("contexts")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as context:
-            Path(context, one.binary).hardlink_to(binary)
-            Path(context, "Containerfile").write_text((DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base))
-            build = ("build", *self.engine.build_options, "--quiet", "--tag", one.name, "-f", f"{context}/Containerfile", context)
-            shell.write(*self.engine.argv(*build), log=log)
+        text = (DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base)
+        with cache.context({"Containerfile": text}, {one.binary: self.release.binary(one.binary)}) as context:
+            words = ("--quiet", "--tag", one.name, "-f", str(context / "Containerfile"), str(context))
+            shell.write(*self.engine.argv("build", *self.engine.build_options, *words), log=log)

@@ -169,18 +169,18 @@ def ended_with(*processes: Any) -> Iterator[None]:
 
 def stopped(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} was stopped", f"`{shown(words)}` was interrupted", "run the same again", code=STOPPED)
+    return CommandError(f"{program(words)} was stopped", f"`{_short(words)}` was interrupted", "run the same again", code=STOPPED)
 
 
 def late(argv: Iterable[str], seconds: float) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{shown(words)}` was stopped",
+    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{_short(words)}` was stopped",
                         "run the same again; see `inv doctor` when it repeats", code=LATE)
 
 
 def lost(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} hears nothing any more", f"what `{shown(words)}` talked to has gone",
+    return CommandError(f"{program(words)} hears nothing any more", f"what `{_short(words)}` talked to has gone",
                         "run the same again once that is back: `inv status`", code=LOST)
 
 
@@ -216,7 +216,7 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     """The error of a command that ended with `code`, with its last lines as the cause."""
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
-    why = "\n".join([f"`{shown(words)}` ended with status {code}", *lines])
+    why = "\n".join([f"`{_short(words)}` ended with status {code}", *lines])
     return CommandError(f"{program(words)} failed", why, "mend what the lines above name, then run the same again",
                         code=code, stderr=text)
 
@@ -232,8 +232,14 @@ def missing(tool: str) -> CommandError:
     return CommandError(f"{tool} is not installed", f"no `{tool}` on PATH", "run `inv doctor --fix`, or install it", code=127)
 
 
-def shown(argv: Iterable[str], limit: int = 160) -> str:
+def shown(argv: Iterable[str]) -> str:
+    """A command line, ready to be pasted into a shell."""
     import shlex
 
-    text = shlex.join(argv)
+    return shlex.join(argv)
+
+
+def _short(argv: Iterable[str], limit: int = 160) -> str:
+    """As much of a command line as an error has room for."""
+    text = shown(argv)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
+from kubeup.facts import apt
 from kubeup.facts.disks import Disk
-from kubeup.facts.host import Distribution, HostFacts
+from kubeup.facts.host import Distribution, HostFacts, distribution
 from kubeup.facts.sites import Answer, answered, silent
-from kubeup.images.bases import HUB_IMAGE
+from kubeup.images.bases import DEBIAN_IMAGE, HUB_IMAGE
 from kubeup.plan import Log, Step
 from kubeup.providers.base import Machines, NodeState
 from kubeup.release.source import SYSTEM_IMAGE, binary_question
@@ -23,7 +24,7 @@ from kubeup.state import State
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
 
-QUESTIONS = (binary_question("amd64"), binary_question("arm64"), SYSTEM_IMAGE, HUB_IMAGE)
+QUESTIONS = (binary_question("amd64"), binary_question("arm64"), SYSTEM_IMAGE, HUB_IMAGE, DEBIAN_IMAGE)
 
 
 def open_internet(but: str = "", answer: Answer | None = None) -> dict[str, Answer]:
@@ -41,15 +42,21 @@ DISK = Disk("/home", "/dev/sda2", 200.0)
 ROOM = {"cache_disk": DISK, "home_disk": DISK, "storage": {"podman": DISK, "docker": DISK}}
 # a laptop or a server as most people have it
 DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, memory_available=12000, **ROOM,
-                    tools=frozenset({"podman", "ssh-keygen"}), answers=open_internet())
+                    tools=frozenset({"podman", "ssh-keygen"}), podman=(4, 3), answers=open_internet())
 # a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
 SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, memory_available=22000, **ROOM, cgroup=1,
                     systemd=False, sys_resource=False, open_files=20000, processes=96365,
-                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), answers=no_internet())
+                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), podman=(4, 3), answers=no_internet())
 
 
 def recorded(name: str) -> str:
     return (DATA / name).read_text(encoding="utf-8")
+
+
+def on(release: str, index: str = "", host: HostFacts = DESKTOP, **more: Any) -> HostFacts:
+    """That machine under another distribution, by its recorded os-release and, where it has one, apt's index."""
+    known = apt.policy(recorded(f"facts/apt_policy_{index}")) if index else apt.Index()
+    return replace(host, distribution=distribution(recorded(f"facts/os_release_{release}")), apt=known, **more)
 
 
 def settings(folder: Path, keys: str = "", profile: str = "dev") -> Settings:

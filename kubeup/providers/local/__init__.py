@@ -12,8 +12,8 @@ from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
 from kubeup.facts.containers import Container, containers, networks, volumes
 from kubeup.facts.host import HostFacts
-from kubeup.images import rootfs
-from kubeup.images.rootfs import MakeRootfs, Rootfs
+from kubeup.images import bases, rootfs
+from kubeup.images.rootfs import Origin
 from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
@@ -54,6 +54,10 @@ class Local(Bare):
     def made_by(self) -> str:
         return self.engine.name
 
+    @cached_property
+    def root_origin(self) -> Origin:
+        return bases.origin(self.host, self.engine)
+
     @property
     def network(self) -> str:
         return f"{self.settings.local.network}-{self.settings.slug}"
@@ -63,15 +67,14 @@ class Local(Bare):
             chosen = self.engine
         except KubeupError as error:
             return Usable(False, f"{error.what}: {error.why}", error.next)
-        if chosen.name in self.host.tools or self.host.distribution.has_apt:
-            return Usable(True, f"nodes as containers of {chosen.why}")
-        return Usable(False, f"{chosen.name} is not installed", f"install {chosen.name} with this distribution's package manager")
+        why, fix = engines.lacks(chosen, self.host)
+        if not why and not self.root_origin.how:
+            why, fix = self.root_origin.why, self.root_origin.fix
+        return Usable(False, why, fix) if why else Usable(True, f"nodes as containers of {chosen.why}")
 
     def packages(self) -> tuple[str, ...]:
-        """Debian packages that this machine needs for it."""
-        # without root mmdebstrap works in a user namespace, which uidmap's programs make
-        alone = () if self.host.root else ("uidmap",)
-        return (*self.engine.packages, "mmdebstrap", *alone, "openssh-client")
+        """Packages that this machine needs for it."""
+        return (*engines.for_nodes(self.engine), *self.root_origin.packages, "openssh-client")
 
     def image_engine(self) -> engines.Engine:
         return self.engine
@@ -156,7 +159,7 @@ class Local(Bare):
     # what it is made of
 
     def node_image(self) -> str:
-        return image.tag(image.rootfs(self.host.stale_mirror), self.release.identity())
+        return image.tag(image.rootfs(self.root_origin), self.release.identity())
 
     def _nodes_network(self, image: str = "") -> NodesNetwork:
         """`image`: one that is there and has a node's programs, where that of new nodes may not be."""
@@ -240,14 +243,14 @@ class Local(Bare):
         return f"kubeup-disk-{cache.digest(self.node_image(), *held)}"
 
     def _foundation(self, needed: Needed) -> list[Step]:
-        root = image.rootfs(self.host.stale_mirror)
+        root = image.rootfs(self.root_origin)
         binaries = tuple(self.release.binary(name) for name in NODE_BINARIES)
         subnet = str(self.settings.node_network)
         disk = self._disk(needed)
         return [
             Step(NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
-            *self._unless_cached("rootfs/machine", root),
+            *([] if root.path.exists() else [rootfs.step(root, "the nodes")]),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
                  image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
                  room=Room(nodes=500), measures=True),
@@ -255,12 +258,6 @@ class Local(Bare):
                  disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
                  room=Room(nodes=2200), measures=True),
         ]
-
-    def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
-        if root.path.exists():
-            return []
-        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds,
-                     room=rootfs.ROOM)]
 
     def _create(self, name: str, disk: str) -> Step:
         spec = self._spec(name)

@@ -117,7 +117,7 @@ class LetForward:
         return "" if missing else "the rules are there"
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(), 2000),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
         wanted = self.network.forwarding()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.engine import Engine
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import Origin, Rootfs
 from kubeup.plan import Log
 
 PACKAGES = (
@@ -19,8 +18,8 @@ PACKAGES = (
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
 
-def rootfs(stale: bool) -> Rootfs:
-    return Rootfs("machine", "bookworm", PACKAGES, seconds=64, stale=stale)
+def rootfs(origin: Origin) -> Rootfs:
+    return Rootfs("machine", "bookworm", PACKAGES, seconds=64, origin=origin)
 
 
 def tag(root: Rootfs, release: str) -> str:
@@ -43,11 +42,6 @@ class BuildNodeImage:
     def run(self, log: Log) -> None:
         base = f"localhost/kubeup/node-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
         shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        folder = cache.folder("contexts")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as context:
-            Path(context, "bin").mkdir()
-            for binary in self.binaries:
-                Path(context, "bin", binary.name).hardlink_to(binary)
+        with cache.context({}, {f"bin/{binary.name}": binary for binary in self.binaries}) as context:
             shell.write(*self.engine.argv("build", *self.engine.build_options, "--build-arg", f"BASE={base}", "--tag", self.image,
-                                          "-f", str(CONTAINERFILE), context), log=log)
+                                          "-f", str(CONTAINERFILE), str(context)), log=log)

@@ -99,7 +99,7 @@ class CreateNode(Paced):
     state: State
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.node.argv(self.engine), 600),)
+        return (shell.shown(self.node.argv(self.engine)),)
 
     def run(self, log: Log) -> None:
         argv = self.engine.argv

@@ -284,7 +284,7 @@ class Install:
         return "downloaded" if self.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        kept = shell.shown((str(self.path),), 1000)
+        kept = shell.shown((str(self.path),))
         return (f"curl -fLo {kept} --create-dirs {self.url}", f"echo '{self.sha256}  {self.path}' | sha256sum --check && chmod 755 {kept}")
 
     def run(self, log: Log) -> None:

@@ -118,7 +118,7 @@ class Up:
     state: State
 
     def commands(self) -> tuple[str, ...]:
-        return (f"cd {self.tool.folder} && {shell.shown(self._argv(), 1000)}",) if self.start else ()
+        return (f"{shell.shown(('cd', str(self.tool.folder)))} && {shell.shown(self._argv())}",) if self.start else ()
 
     def _argv(self) -> tuple[str, ...]:
         return self.tool.argv("up", "--provider", self.provider, *self.start)
@@ -150,7 +150,7 @@ class Do:
     words: tuple[str, ...]
 
     def commands(self) -> tuple[str, ...]:
-        return (f"cd {self.tool.folder} && {shell.shown(self.tool.argv(*self.words), 1000)}",)
+        return (f"{shell.shown(('cd', str(self.tool.folder)))} && {shell.shown(self.tool.argv(*self.words))}",)
 
     def run(self, log: Log) -> None:
         self.tool.write(*self.words, log=log)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, packages, shell
-from kubeup.images.build import rootfs_step
 from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import step as rootfs_step
 from kubeup.plan import Log
 from kubeup.project import Project, load
 from tests.beds.machine import Ran
@@ -128,7 +128,7 @@ def _processes() -> int:
 
 def _image(project: Project, kind: Kind, log: Log) -> str:
     """The image that machines of a kind are made from, built where it is not there yet."""
-    root = Rootfs(f"bed-{kind.name}", kind.suite, SERVER, 60, project.host.stale_mirror)
+    root = Rootfs(f"bed-{kind.name}", kind.suite, SERVER, 60, project.root_origin)
     files = {path.name: path.read_bytes() for path in sorted(CERTIFICATES.glob("*.crt"))}
     settings = _settings_of_this_machine()
     content = cache.digest(root.path.parent.name, (HERE / "Containerfile").read_text(), json.dumps(settings), *files.values())

@@ -14,7 +14,7 @@ from pathlib import Path
 from kubeup import cache, cluster, packages
 from kubeup.errors import KubeupError
 from kubeup.facts.host import HostFacts
-from kubeup.images.build import rootfs_step
+from kubeup.images.rootfs import step as rootfs_step
 from kubeup.plan import Log, Step, plan_of
 from kubeup.project import Project, load
 from kubeup.release.components import KUBERNETES, NODE_BINARIES
@@ -62,7 +62,7 @@ def make(log: Log) -> Bed:
         raise KubeupError("the minikube bed needs root", "its nodes are privileged containers", "run the tests as root")
     project = _prepared(log)
     host, engine = project.host, project.engine
-    root, conf = images.rootfs(host.stale_mirror), containers_conf(host)
+    root, conf = images.rootfs(project.root_origin), containers_conf(host)
     made_from = cache.digest(
         project.system_archive.parent.name, root.path.parent.name, images.CONTAINERFILE.read_text(), images.PRELOAD.read_text(), conf,
         *(program.path.parent.name for program in (CRICTL, DASHBOARD, KINDNETD, PROVISIONER)),
@@ -110,7 +110,7 @@ def _prepared(log: Log) -> Project:
     """Packages, the release and its images, and two root file systems, by the product's own steps."""
     project = load(strict=False)
     wanted = packages.missing((*project.packages, *PACKAGES))
-    roots = [root for root in (images.rootfs(project.host.stale_mirror), proxy_rootfs(project.host.stale_mirror)) if not root.path.exists()]
+    roots = [root for root in (images.rootfs(project.root_origin), proxy_rootfs(project.root_origin)) if not root.path.exists()]
     steps: dict[str, Step] = {step.id: step for step in (
         *packages.plan(wanted, project.host), *cluster.release_steps(project), *cluster.image_steps(project), *map(rootfs_step, roots))}
     for step in plan_of(steps.values()):
@@ -133,7 +133,7 @@ def _fill(bed: Bed, project: Project, conf: str, log: Log) -> None:
         for name in NODE_BINARIES:
             _link(release.binary(name), binaries / name)
         stand_ins = work / "stand-ins.tar"
-        images.save_stand_ins(engine, proxy_rootfs(project.host.stale_mirror), stand_ins, log)
+        images.save_stand_ins(engine, proxy_rootfs(project.root_origin), stand_ins, log)
         log("pack what minikube preloads on its nodes")
         images.pack_preload(engine, bed.base_image, release, (project.system_archive, stand_ins), preload, log)
         stand_ins.unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubeup import shell
 from kubeup.engine import Engine
-from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import Origin, Rootfs
 from kubeup.plan import Log
 from kubeup.providers.local import image as machine_image
 from kubeup.release.components import IMAGES, KUBERNETES, NODE_BINARIES
@@ -36,9 +36,9 @@ STAND_INS = {
 }
 
 
-def rootfs(stale: bool) -> Rootfs:
+def rootfs(origin: Origin) -> Rootfs:
     """The root file system of the provider local's machines, and a few packages more."""
-    return Rootfs("minikube", "bookworm", (*machine_image.PACKAGES, *MORE_PACKAGES), seconds=64, stale=stale)
+    return Rootfs("minikube", "bookworm", (*machine_image.PACKAGES, *MORE_PACKAGES), seconds=64, origin=origin)
 
 
 def image_there(engine: Engine, name: str) -> bool:

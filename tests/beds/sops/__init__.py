@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeup import cache, machine
+from kubeup.engine import for_images
+from kubeup.images import bases
 from kubeup.plan import Log
 from kubeup.release.go import UnpackGo, debian_root, go_tool
 from tests.beds.go import build
@@ -19,7 +21,8 @@ def make(log: Log) -> Path:
     if folder.is_dir():
         return folder
     if not go_tool():
-        UnpackGo(debian_root(machine.observe().stale_mirror)).run(log)
+        host = machine.observe()
+        UnpackGo(debian_root(bases.origin(host, for_images("podman", host)))).run(log)
     with cache.made_whole(folder) as work:
         for name, package in PROGRAMS.items():
             build(go_tool(), GO, package, work / name, log)

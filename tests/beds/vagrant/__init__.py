@@ -15,8 +15,8 @@ from pathlib import Path
 from kubeup import cache, packages, shell
 from kubeup.engine import Engine
 from kubeup.errors import KubeupError
-from kubeup.images.build import rootfs_step
 from kubeup.images.rootfs import LEFT_OUT, Rootfs
+from kubeup.images.rootfs import step as rootfs_step
 from kubeup.plan import Log
 from kubeup.project import Project, load
 from kubeup.providers.local.image import rootfs
@@ -90,7 +90,7 @@ def make(log: Log, ubuntu: bool = False) -> Bed:
 def _prepared(log: Log, ubuntu: bool) -> tuple[Project, Rootfs]:
     """Packages and the root file system, by the product's own steps."""
     project = load(strict=False)
-    root = UBUNTU if ubuntu else rootfs(project.host.stale_mirror)
+    root = UBUNTU if ubuntu else rootfs(project.root_origin)
     if ubuntu:
         _fetch_keyring(log)
     steps = [*packages.plan(packages.missing((*PACKAGES, *project.engine.packages, "mmdebstrap")), project.host),

@@ -161,10 +161,11 @@ def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_
     from builders import SANDBOX
 
     from kubeup.images import bases, catalog
+    from kubeup.images.rootfs import Origin
 
     chosen = settings(tmp_path)
     monkeypatch.setattr("kubeup.cache.digest", lambda *_: "0987654321098765")  # PyYAML writes it without quotes, kustomize reads a number
-    images = catalog.catalog(chosen, bases.choose(chosen, SANDBOX))
+    images = catalog.catalog(chosen, bases.choose(chosen, SANDBOX, Origin()))
     found = rendered(overlay(tmp_path, images=images), real_kubectl)
     template = found["Deployment api"]["spec"]["template"]
     assert template["spec"]["containers"][0]["image"] == images[1].reference

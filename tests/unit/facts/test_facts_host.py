@@ -16,6 +16,8 @@ from kubeup.facts.host import Address, Distribution, Kernel, Listener, Route
     ("os_release_debian_12", Distribution("debian", "bookworm", "12"), True),
     ("os_release_ubuntu_22_04", Distribution("ubuntu", "jammy", "22.04", ("debian",)), True),
     ("os_release_fedora_41", Distribution("fedora", "", "41"), False),
+    ("os_release_arch", Distribution("arch"), False),
+    ("os_release_opensuse_tumbleweed", Distribution("opensuse-tumbleweed", "", "20250115", ("opensuse", "suse")), False),
 ])
 def test_distribution(file: str, expected: Distribution, has_apt: bool) -> None:
     found = host.distribution(recorded(f"facts/{file}"))

@@ -11,7 +11,7 @@ from kubeup.errors import UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
-from kubeup.images.rootfs import MakeRootfs, Rootfs
+from kubeup.images.rootfs import MakeRootfs, Origin, Rootfs
 from kubeup.state import Made, write_private
 
 SILENT = "registry-1.docker.io gave no answer for the image library/python (its name can't be resolved)"
@@ -19,7 +19,7 @@ SILENT = "registry-1.docker.io gave no answer for the image library/python (its 
 
 def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImage]:
     chosen = settings(tmp_path, keys)
-    return {one.part: one for one in catalog.catalog(chosen, bases.choose(chosen, host))}
+    return {one.part: one for one in catalog.catalog(chosen, bases.choose(chosen, host, Origin()))}
 
 
 def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
@@ -34,13 +34,13 @@ def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
     (SANDBOX, "images: {bases: hub}", ("hub", "named by images.bases")),
 ])
 def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expected: tuple[str, str]) -> None:
-    found = bases.choose(settings(tmp_path, keys), host)
+    found = bases.choose(settings(tmp_path, keys), host, Origin())
     assert (found.source, found.why) == expected
 
 
 @pytest.mark.parametrize(("made", "host"), [("debian", DESKTOP), ("hub", SANDBOX)])
 def test_images_stay_what_they_were_made_of(tmp_path: Path, made: str, host: HostFacts) -> None:
-    found = bases.choose(settings(tmp_path), host, Made(bases=made, bases_why="it rained"))
+    found = bases.choose(settings(tmp_path), host, Origin(), Made(bases=made, bases_why="it rained"))
     assert (found.source, found.why) == (made, "made so before (it rained)")
     assert bases.questions("auto", made, "Linux") == bases.questions("hub", "", "Linux") == () != bases.questions("auto", "", "Linux")
 
@@ -124,6 +124,15 @@ def test_names_for_loading_and_for_a_registry(tmp_path: Path) -> None:
     assert found["ui"].reference.startswith("registry.example.org:5000/ana/ui-node-products:")
 
 
+@pytest.mark.parametrize("part", ["api", "ui", "db"])
+def test_what_an_images_user_reads_is_readable_however_strict_the_checkouts_umask_was(part: str) -> None:
+    context = catalog.PROJECT / "apps" / part
+    copies = [line.split() for line in (context / "Containerfile").read_text().splitlines() if line.startswith("COPY ")]
+    ours = [words for words in copies if not words[1].startswith("--from=")]
+    needed = [words for words in ours if (context / words[-2]).is_dir() or part == "db"]
+    assert needed and all(words[1].startswith("--chmod=") for words in needed)
+
+
 def test_build_command(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
     base = found["api"].rootfs[0][0]
@@ -179,7 +188,7 @@ def test_a_root_file_systems_command() -> None:
 
 
 def test_a_frozen_mirror_is_allowed_and_makes_the_same_thing() -> None:
-    fresh, stale = Rootfs("mysql", "sid", ("mysql-server-core",), 23), Rootfs("mysql", "sid", ("mysql-server-core",), 23, stale=True)
+    fresh, stale = Rootfs("mysql", "sid", ("mysql-server-core",), 23), Rootfs("mysql", "sid", ("mysql-server-core",), 23, Origin(stale=True))
     assert fresh.path == stale.path
     line, = MakeRootfs(stale).commands()
     assert "--aptopt=Acquire::Check-Valid-Until \"false\"" in line

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from builders import error_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,8 +42,6 @@ def test_a_tree_is_its_content(tmp_path: Path) -> None:
 
 
 def test_the_right_to_execute_counts_and_the_time_does_not(tmp_path: Path) -> None:
-    import os
-
     root = write(tmp_path, {"run.sh": "#!/bin/sh\n"})
     first = cache.tree_digest(root)
     os.utime(root / "run.sh", (1, 1))
@@ -109,6 +111,61 @@ def test_makers_wait_for_each_other_and_the_first_one_stays(tmp_path: Path) -> N
     assert most == 1
     assert len(list(target.iterdir())) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".thing.lock", "thing"]
+
+
+@pytest.fixture
+def strict() -> Iterator[None]:
+    """A user who lets nobody see what they make."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_made_whole_can_be_read_by_everybody(tmp_path: Path, strict: None) -> None:
+    target = tmp_path / "made" / "thing"
+    with cache.made_whole(target) as work:
+        write(work, {"bin/program": "", "text": ""})
+        (work / "bin" / "program").chmod(0o700)
+        (work / "elsewhere").symlink_to(tmp_path / "nowhere")
+    assert [mode(path) for path in (target, target / "bin", target / "bin" / "program", target / "text")] == [0o755, 0o755, 0o755, 0o644]
+    assert mode(target.parent) == 0o700, "the rest stays the user's business"
+
+
+def test_a_build_context(tmp_path: Path, cache_home: Path, strict: None) -> None:
+    program = write(tmp_path, {"program": "elf"}) / "program"
+    program.chmod(0o700)
+    with cache.context({"Containerfile": "FROM scratch"}, {"bin/kubectl": program}) as context:
+        assert context.parent == cache_home / "contexts"
+        assert (context / "Containerfile").read_text() == "FROM scratch"
+        assert (context / "bin" / "kubectl").samefile(program)
+        names = ("Containerfile", "bin", "bin/kubectl")
+        assert [mode(context / name) for name in names] == [0o644, 0o755, 0o755]
+    assert not context.exists() and program.exists()
+
+
+def test_a_file_that_can_not_be_linked_is_copied(tmp_path: Path, cache_home: Path, strict: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    program = write(tmp_path, {"program": "elf"}) / "program"
+    program.chmod(0o700)
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with cache.context({}, {"program": program}) as context:
+        assert (context / "program").read_text() == "elf" and mode(context / "program") == 0o755
+    assert mode(program) == 0o700
+
+
+def test_a_cache_that_engines_can_not_be_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/srv/a:b")
+    error = error_of(cache.folder, "images")
+    assert error.what == "the cache folder /srv/a:b has a colon in its name"
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")  # a volume's name to podman -v
+    assert cache.folder("images") == Path("/home/ana/.cache/kubeup/images")
 
 
 def test_private_files(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: 
 
 def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
     error = error_of(packages.plan, ("podman", "mmdebstrap"), replace(DESKTOP, root=False))
-    assert error.next.endswith(": apt-get install podman mmdebstrap")
+    assert error.next.endswith(": sudo apt-get install podman mmdebstrap")
 
 
 def test_who_may_use_sudo_installs_by_it() -> None:
@@ -209,7 +209,9 @@ def test_who_may_use_sudo_installs_by_it() -> None:
 
 
 def test_packages_of_this_machine() -> None:
-    assert packages.installed(recorded("plans/dpkg_query")) == {"apt-transport-https", "mmdebstrap", "podman", "runc", "tmux", "vim"}
+    found = packages.installed(recorded("plans/dpkg_query"))
+    assert set(found) == {"apt-transport-https", "dpkg", "mmdebstrap", "podman", "runc", "tmux", "vim"}
+    assert found["podman"] == "4.3.1+ds1-8+deb12u1+b3"
     step, = packages.plan(("podman",), DESKTOP)
     assert step.action.commands() == (  # type: ignore[attr-defined]
         "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update",
@@ -266,8 +268,9 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     assert made(one.state).source_why == one.release.why, "the reason is the one that counted"
     docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
     Project(one.settings, one.state, docker).remember_choices(("node/dev-control",))
-    assert Project(one.settings, one.state, DESKTOP).provider.made_by() == "docker", "podman was installed since"
-    assert Project(one.settings, one.state, DESKTOP).engine.name == "docker"
+    both = replace(docker, tools=docker.tools | {"podman"})
+    assert Project(one.settings, one.state, both).provider.made_by() == "docker", "podman was installed since"
+    assert Project(one.settings, one.state, both).engine.name == "docker"
     other = Project(settings(tmp_path, "{provider: local, local: {engine: podman}}"), one.state, DESKTOP)
     error = error_of(lambda: other.provider.made_by())
     assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"

@@ -9,6 +9,7 @@ from builders import DESKTOP, SANDBOX, error_of, open_internet, recorded
 from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Answer, Question
+from kubeup.images.rootfs import Origin
 from kubeup.release import build, go, source
 from kubeup.release.build import GoCompile
 from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
@@ -157,7 +158,7 @@ def test_a_go_that_does_not_fit_is_passed_over_for_debians(monkeypatch: pytest.M
     monkeypatch.setattr(go, "DEBIAN_GO", str(tmp_path / "go-1.{}"))
     monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""))
-    root = go.debian_root(stale=False)
+    root = go.debian_root(Origin())
     assert go.go_tool() == ""
     ours = go.unpacked(root) / "usr" / "lib" / "go-1.19" / "bin" / "go"
     ours.parent.mkdir(parents=True)

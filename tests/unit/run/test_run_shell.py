@@ -241,7 +241,8 @@ def test_a_stream_of_a_missing_tool_is_an_error() -> None:
 
 def test_what_is_shown_can_be_pasted() -> None:
     assert shell.shown(["ssh", "dev", "echo 'it is'; ls"]) == "ssh dev 'echo '\"'\"'it is'\"'\"'; ls'"
-    assert shell.shown(["a" * 300], 20) == "a" * 19 + "…"
+    assert shell.shown(["a" * 3000]) == "a" * 3000, "it can be pasted"
+    assert shell.failed(["a" * 3000], 1, "").why == f"`{'a' * 159}…` ended with status 1", "of an error it is a part"
 
 
 def test_sbin_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
