@@ -1,6 +1,7 @@
-"""Whether this machine does for what is left to do on it: memory, disk, processors, kernel, addresses and ports.
+"""Whether this machine does for what is left to do: memory, disk, processors, kernel and addresses.
 
-Facts and plans in, findings out; nothing here looks at the machine. What is not known is never called missing.
+Facts and plans in, findings out; nothing here looks at the machine. What is not known is never
+called missing.
 """
 
 from __future__ import annotations
@@ -18,14 +19,20 @@ from kubeup.settings import Settings
 from kubeup.settings.checks.ranges import free_range
 from kubeup.settings.model import NodeSpec
 
-# MiB. What nodes were seen to take, with the application on them (docs/benchmarks.md), and this machine beside them
+# MiB: what nodes were seen to take with the application on them (docs/benchmarks.md), and this
+# machine beside them
 LEAST, OWN = {"control": 800, "worker": 300, "db": 300}, 400
-# what kubeadm wants of a control plane (ControlPlaneMem in kubernetes/cmd/kubeadm/app/constants), and room to grow for others
+# what kubeadm wants of a control plane (ControlPlaneMem in kubernetes/cmd/kubeadm/app/constants),
+# and room to grow for others
 USUAL = {"control": 1700, "worker": 700, "db": 700}
 CONTROL_CPUS = 2  # kubeadm's ControlPlaneNumCPU
-WATCHES = 20  # inotify instances of one node: systemd 5, kubelet 5 to 6, containerd, kube-proxy, … (seen: 54 of three)
-# https://github.com/kubernetes/system-validators, which kubeadm uses; version 2 has no files for the others
-CONTROLLERS = {1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"), 2: ("cpu", "cpuset", "memory", "pids")}
+WATCHES = 20  # inotify instances of one node, systemd's and kubelet's above all (seen: 54 of three)
+# https://github.com/kubernetes/system-validators, which kubeadm uses; version 2 has no files for
+# the others
+CONTROLLERS = {
+    1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
+    2: ("cpu", "cpuset", "memory", "pids"),
+}
 # modules and the options they are built with, and what is not to be had without them
 MODULES = (
     ("overlay", "OVERLAY_FS", "containerd keeps images on it"),
@@ -59,7 +66,7 @@ class Requirement:
 class Work:
     """What is left to do: steps, machines as they are and should be, and what they are made with.
 
-    `engine` is the container engine's name. `listening`: ports in use here, None where that is not known.
+    `engine` is the container engine's name. `listening`: ports in use here, None where not known.
     """
 
     settings: Settings
@@ -84,7 +91,8 @@ class Work:
 
 def check(work: Work) -> tuple[Requirement, ...]:
     """Every finding at once, good ones as well, of what there is to say something about."""
-    return tuple(found for look in (_memory, _disk, _processors, _kernel, _inotify, _addresses, _ports) for found in look(work))
+    looks = (_memory, _disk, _processors, _kernel, _inotify, _addresses, _ports)
+    return tuple(found for look in looks for found in look(work))
 
 
 def require(found: Iterable[Requirement], force: bool) -> None:
@@ -92,9 +100,11 @@ def require(found: Iterable[Requirement], force: bool) -> None:
     wrong = [one for one in found if not one.ok and not (force and one.estimate)]
     if not wrong:
         return
-    forced = [] if any(not one.estimate for one in wrong) else ["what is needed is an estimate: --force goes on all the same"]
-    raise Refused("this machine does not do for what is to be made on it", "\n".join(f"{one.name}: {one.found}" for one in wrong),
-                  "\n".join([*(f"{one.name}: {one.fix}" for one in wrong), *forced]))
+    fixes = [f"{one.name}: {one.fix}" for one in wrong]
+    if all(one.estimate for one in wrong):
+        fixes.append("what is needed is an estimate: --force goes on all the same")
+    raise Refused("this machine does not do for what is to be made on it",
+                  "\n".join(f"{one.name}: {one.found}" for one in wrong), "\n".join(fixes))
 
 
 def _gib(mib: float) -> str:
@@ -132,14 +142,15 @@ def _least(specs: Iterable[NodeSpec]) -> int:
 
 
 def _usual(work: Work, specs: Iterable[NodeSpec]) -> int:
-    """What is taken after a while: all that a virtual machine was given, of a container's limit what is usual."""
-    shared = work.machines.containers
-    return sum(min(spec.memory_mb, USUAL[spec.role]) if shared else spec.memory_mb for spec in specs)
+    """What is taken after a while: all of a virtual machine's memory, what is usual of a limit."""
+    if not work.machines.containers:
+        return sum(spec.memory_mb for spec in specs)
+    return sum(min(spec.memory_mb, USUAL[spec.role]) for spec in specs)
 
 
 def _fits(work: Work, specs: Sequence[NodeSpec]) -> bool:
     host, usual = work.host, _usual(work, specs)
-    # a virtual machine takes its memory little by little, and what others have now may be free by then
+    # a virtual machine takes its memory little by little: what others have may be free by then
     enough = usual <= _free(host) if work.machines.containers else usual + OWN <= host.memory
     return enough and _least(specs) + OWN <= host.memory
 
@@ -150,14 +161,18 @@ def _smaller(work: Work) -> str:
         if _fits(work, specs):
             return f"{' and '.join(_changed(work, specs))} would fit"
     needed = _usual(work, _smallest(work.new)) + OWN
-    return f"no number and size of these nodes fits: the smallest take a machine with {_gib(needed)}"
+    return f"no number and size of nodes fits: the smallest take a machine with {_gib(needed)}"
 
 
 def _smaller_ones(work: Work) -> Iterator[tuple[NodeSpec, ...]]:
-    """Fewer workers, each time with the memory they have and then with less; containers' limits are not what is taken."""
+    """Fewer workers, each time with the memory they have and then with less.
+
+    A container takes no less for a lower limit.
+    """
     workers = [spec for spec in work.new if spec.role == "worker"]
     others = [spec for spec in work.new if spec.role != "worker"]
-    few = 1 if len(workers) == sum(spec.role == "worker" for spec in work.wanted) else 0  # one has the application
+    # one has the application
+    few = 1 if len(workers) == sum(spec.role == "worker" for spec in work.wanted) else 0
     for count in range(len(workers), min(few, len(workers)) - 1, -1):
         kept = (*others, *workers[:count])
         yield kept
@@ -178,8 +193,8 @@ def _changed(work: Work, specs: Sequence[NodeSpec]) -> list[str]:
     workers = sum(spec.role == "worker" for spec in work.wanted)
     rows = [f"{work.sizes.count} {workers - gone + work.sizes.others}"] if gone else []
     for role, key in (("control", work.sizes.control), ("worker", work.sizes.worker)):
-        smaller = [kept[spec.name].memory_mb for spec in work.new if spec.role == role and spec.name in kept
-                   and kept[spec.name].memory_mb < spec.memory_mb]
+        both = [(spec, kept[spec.name]) for spec in work.new if spec.role == role and spec.name in kept]
+        smaller = [now.memory_mb for was, now in both if now.memory_mb < was.memory_mb]
         rows += [f"{key}.memory {smaller[0]}"] if smaller else []
     return list(dict.fromkeys(rows))
 
@@ -196,23 +211,26 @@ def _sizes(specs: Sequence[NodeSpec]) -> str:
 
 
 def _disk(work: Work) -> Iterator[Requirement]:
-    """File system by file system: a cache and an engine's storage are on one more often than not."""
+    """File system by file system: cache and storage are on one more often than not."""
     room, host = work.room, work.host
     prune = f"`{work.engine} system prune` removes what nobody uses"
     if room == Room() and host.cache_disk.path:
-        yield Requirement("disk", True, f"{_gib(host.cache_disk.free * 1024)} free at {host.cache_disk.path}; nothing is to be made")
-    places = [(room.cache, host.cache_disk, "or set XDG_CACHE_HOME to a folder elsewhere"), (room.home, host.home_disk, ""),
+        free = _gib(host.cache_disk.free * 1024)
+        yield Requirement("disk", True, f"{free} free at {host.cache_disk.path}; nothing is to be made")
+    places = [(room.cache, host.cache_disk, "XDG_CACHE_HOME names a folder elsewhere"),
+              (room.home, host.home_disk, ""),
               (room.images, host.storage.get(OF_USER.get(work.engine, work.engine), Disk()), prune),
               (room.nodes, host.storage.get(work.engine, Disk()), prune)]
-    for filesystem in dict.fromkeys(disk.filesystem for needed, disk, _ in places if needed and disk.path):
-        here = [place for place in places if place[0] and place[1].filesystem == filesystem]
+    known = [place for place in places if place[0] and place[1].path]
+    for filesystem in dict.fromkeys(disk.filesystem for _, disk, _ in known):
+        here = [place for place in known if place[1].filesystem == filesystem]
         needed = sum(mib for mib, _, _ in here)
-        free = min(disk.free for _, disk, _ in here) * 1024
+        left = min(disk.free for _, disk, _ in here) * 1024
         where = " and ".join(dict.fromkeys(disk.path for _, disk, _ in here))
-        ways = "; ".join(dict.fromkeys(way for _, _, way in here if way))
+        found = f"{_gib(left)} free at {where}; what is to be made takes about {_gib(needed)}"
+        ways = dict.fromkeys(["make room there", *(way for _, _, way in here if way)])
         # half of what was seen is too little for certain
-        yield Requirement("disk", needed <= free, f"{_gib(free)} free at {where}; what is to be made takes about {_gib(needed)}",
-                          f"make room there{', ' if ways.startswith('or') else '; ' if ways else ''}{ways}", estimate=needed / 2 <= free)
+        yield Requirement("disk", needed <= left, found, "; ".join(ways), needed / 2 <= left)
 
 
 # processors, kernel
@@ -224,15 +242,18 @@ def _processors(work: Work) -> Iterator[Requirement]:
         return
     most = max(spec.cpus for spec in new)
     if work.machines.containers and work.engine == "docker" and most > host.cpus:
-        keys = [key for role, key in (("control", work.sizes.control), ("worker", work.sizes.worker))
-                if any(spec.role == role and spec.cpus > host.cpus for spec in new)]
-        yield Requirement("processors", False, f"{host.cpus} here; docker gives no container {most}",
-                          f"{' and '.join(f'{key}.cpu {host.cpus}' for key in dict.fromkeys(keys))} would fit; or `--set local.engine=podman`")
+        greedy = {spec.role for spec in new if spec.cpus > host.cpus}
+        keys = {"control": work.sizes.control, "worker": work.sizes.worker, "db": "nodes.database"}
+        named = [f"{key}.{work.sizes.cpus} {host.cpus}" for role, key in keys.items() if role in greedy]
+        fits = dict.fromkeys(named)
+        found = f"{host.cpus} here; docker gives no container {most}"
+        yield Requirement("processors", False, found,
+                          f"{' and '.join(fits)} would fit; or `--set local.engine=podman`")
     else:
         control = any(spec.role == "control" for spec in new)
         ok = not control or host.cpus >= CONTROL_CPUS
-        yield Requirement("processors", ok, f"{host.cpus} here; kubeadm wants {CONTROL_CPUS} for a control plane",
-                          "" if ok else "it works with one, slowly", estimate=True)
+        found = f"{host.cpus} here; kubeadm wants {CONTROL_CPUS} for a control plane"
+        yield Requirement("processors", ok, found, "" if ok else "it works with one, slowly", True)
 
 
 def _kernel(work: Work) -> Iterator[Requirement]:
@@ -245,7 +266,8 @@ def _kernel(work: Work) -> Iterator[Requirement]:
     unknown = "" if told else ", as far as is known: it does not tell its modules"
     good = f"{kernel.release} has what kubelet needs{unknown}"
     found = f"{kernel.release} lacks {'; '.join(missing)}" if missing else good
-    yield Requirement("kernel", not missing, found, "start a kernel that has it, as a distribution's usual one does")
+    yield Requirement("kernel", not missing, found,
+                      "start a kernel that has it, as a distribution's usual one does")
 
 
 def _missing_controllers(host: HostFacts) -> list[str]:
@@ -256,25 +278,32 @@ def _missing_controllers(host: HostFacts) -> list[str]:
 
 
 def _missing_modules(kernel: Kernel) -> list[str]:
-    gone = [f"{name} ({why})" for name, option, why in MODULES if kernel.lacks(name, option) and name not in kernel.filesystems]
-    tables = [] if any(not kernel.lacks(*one) for one in TABLES) else ["ip_tables and nf_tables (kube-proxy writes its rules with one of them)"]
-    return [*gone, *tables]
+    gone = [f"{name} ({why})" for name, option, why in MODULES
+            if kernel.lacks(name, option) and name not in kernel.filesystems]
+    if all(kernel.lacks(*one) for one in TABLES):
+        gone.append("ip_tables and nf_tables (kube-proxy writes its rules with one of them)")
+    return gone
 
 
 def _inotify(work: Work) -> Iterator[Requirement]:
-    """Nodes in containers share this machine's limit, as root on them is root here (kind's known issue "too many open files")."""
+    """Nodes in containers share this machine's limit, as root on them is root here.
+
+    See "Pod errors due to too many open files" in kind's known issues.
+    """
     limit, nodes = work.host.inotify, len(work.wanted)
     if not work.machines.containers or not limit or not nodes:
         return
-    yield Requirement("inotify", WATCHES * nodes <= limit, f"{limit} instances a user, the nodes may take {WATCHES * nodes}",
-                      f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it", estimate=True)
+    most = WATCHES * nodes
+    fix = f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it"
+    yield Requirement("inotify", most <= limit,
+                      f"{limit} instances a user, the nodes may take {most}", fix, estimate=True)
 
 
 # addresses, ports
 
 
 def _addresses(work: Work) -> Iterator[Requirement]:
-    """A node must not have an address of this machine's, nor the network that this machine itself is in."""
+    """A node must not have an address of this machine's, nor be in its network, or another's."""
     if not work.new or not any(spec.address for spec in work.new):
         return
     network = work.settings.node_network
@@ -283,21 +312,28 @@ def _addresses(work: Work) -> Iterator[Requirement]:
              if spec.address and (device := own.get(IPv4Address(spec.address)))]
     # the first address of the nodes' network is this machine's, once there is one
     gateway = next(iter(network.hosts()))
-    within = [f"{network} is the network that {address.device} is in, as {address.interface.ip}" for address in work.host.addresses
-              if address.interface.ip in network and address.interface.ip != gateway]
+    inside = [one for one in work.host.addresses if one.interface.ip in network]
+    within = [f"{network} is the network that {one.device} is in, as {one.interface.ip}"
+              for one in inside if one.interface.ip != gateway]
     if not work.machines.any_there and not taken:
         taken = within or ([f"{network} is {work.machines.taken}"] if work.machines.taken else [])
     known = [*work.settings.networks, *(route.network for route in work.host.routes)]
-    free = free_range(network.prefixlen, [*known, *(address.interface.network for address in work.host.addresses)])
-    yield Requirement("addresses", not taken, "; ".join(taken) or f"{network} is free for the nodes",
-                      f"network.control_ip {free[10]} would fit" if free else "set network.control_ip to one of a network that nobody uses")
+    known += [one.interface.network for one in work.host.addresses]
+    free = free_range(network.prefixlen, known)
+    fix = "set network.control_ip to one of a network that nobody uses"
+    if free and free.num_addresses > 20:
+        fix = f"network.control_ip {free[10]} would fit"
+    found = "; ".join(taken) or f"{network} is free for the nodes"
+    yield Requirement("addresses", not taken, found, fix)
 
 
 def _ports(work: Work) -> Iterator[Requirement]:
-    """Only nodes that are this machine itself share its ports: others have addresses of their own."""
+    """Only a node that is this machine itself shares its ports: others have their own addresses."""
     if not work.machines.shares_ports or not work.new or work.listening is None:
         return
-    used = {one.port for one in work.listening}
-    taken = [f"{port} (ports.{name})" for name, port in (("api", work.settings.ports.api), ("ui", work.settings.ports.ui)) if port in used]
-    yield Requirement("ports", not taken, f"something listens on {', '.join(taken)}" if taken else "the NodePorts are free",
+    used, ports = {one.port for one in work.listening}, work.settings.ports
+    wanted = (("api", ports.api), ("ui", ports.ui))
+    taken = [f"{port} (ports.{name})" for name, port in wanted if port in used]
+    found = f"something listens on {', '.join(taken)}" if taken else "the NodePorts are free"
+    yield Requirement("ports", not taken, found,
                       "set them to others from 30000 to 32767, or end what listens there")

@@ -69,6 +69,7 @@ class Sizes:
     control: str = "nodes.control"
     worker: str = "nodes.workers"
     others: int = 0
+    cpus: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Minikube(Reading):
     name = "minikube"
     creates_machines = True
     bare = False
-    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1)
+    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1, cpus="cpus")
     preloads = False
     keeps_data = False
     # below one of the few folders that survive a restart with every driver: handbook/persistent_volumes of minikube's documentation

@@ -17,6 +17,7 @@ from kubeup.facts.disks import Disk
 from kubeup.facts.host import Address, HostFacts, Kernel, Listener, Route
 from kubeup.plan import Room
 from kubeup.providers.base import Machines, Sizes
+from kubeup.providers.minikube import Minikube
 from kubeup.requirements import CONTROLLERS, Requirement, Work
 
 MODULES = frozenset(name for name, *_ in (*requirements.MODULES, *requirements.TABLES))
@@ -71,7 +72,7 @@ def test_the_figures_and_what_would_fit(tmp_path: Path) -> None:
 def test_a_definite_no_tells_the_least(tmp_path: Path) -> None:
     one = found(work(tmp_path, small(1500)), "memory")
     assert one.found == "1.5 GiB here, 1.1 GiB free; 3 new machines of 4096 MiB take 1.4 GiB at the very least, this machine itself 0.4 GiB"
-    assert one.fix == "no number and size of these nodes fits: the smallest take a machine with 2.7 GiB"
+    assert one.fix == "no number and size of nodes fits: the smallest take a machine with 2.7 GiB"
 
 
 @pytest.mark.parametrize(("memory", "ok", "fix"), [
@@ -101,9 +102,11 @@ def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
 
 
 def test_minikubes_settings_have_other_names(tmp_path: Path) -> None:
-    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1)
+    sizes = Minikube.sizes
     one = found(work(tmp_path, small(5000), three("missing", containers=False), sizes=sizes), "memory")
     assert one.fix == "minikube.nodes 2 and minikube.memory 2048 would fit"
+    one = found(work(tmp_path, replace(DESKTOP, cpus=1), sizes=sizes, engine="docker"), "processors")
+    assert one.fix.startswith("minikube.cpus 1 would fit")
 
 
 @pytest.mark.parametrize("memory", range(1200, 20000, 700))
