@@ -16,7 +16,7 @@ from tests.real.harness import ADDRESSES, CONTROL, LINES, NODES, WORKER_2, Clust
 
 pytestmark = pytest.mark.real
 
-ASK = "exec 3<>/dev/tcp/{}/80; printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3"
+ASK = "exec 3<>/dev/tcp/{}/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3"
 OTHER_CLUSTER = """\
 apiVersion: v1
 kind: Config
