@@ -122,6 +122,7 @@ def test_local_by_name_says_why_not(mac: Mac) -> None:
 
 
 def test_minikube_is_planned_with_this_systems_kubectl(mac: Mac) -> None:
+    mac.has("podman", "#!/bin/sh\n")  # images are built by it
     mac.has("minikube", MINIKUBE)
     mac.settings("minikube: {driver: vfkit}")
     steps = {step["id"]: step for step in json.loads(mac.inv("plan", "--json").stdout)}
@@ -140,6 +141,7 @@ def test_minikube_without_a_hypervisor_is_told_what_to_install(mac: Mac) -> None
 
 
 def test_vagrant_gets_linux_for_nodes_and_a_kubectl_for_here(mac: Mac) -> None:
+    mac.has("podman", "#!/bin/sh\n")  # images are built by it
     mac.has("vagrant", "#!/bin/sh\necho Vagrant 2.4.1\n")
     mac.has("VBoxManage", "#!/bin/sh\ntest \"$1\" = --version && echo 7.0.20r163906\n")
     mac.settings("{provider: vagrant, network: {control_ip: 192.168.177.10}}")
