@@ -112,7 +112,7 @@ def _visit(reaches: Sequence[Reach], list_images: Sequence[str]) -> tuple[dict[s
 
 def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredients:
     return inventories.Ingredients(project.settings, project.state, project.host, facts.machines, project.release, project.provider.nodes(),
-                                   project.system_archive)
+                                   project.system_archive, project.authorities.pems)
 
 
 def release_steps(project: Project) -> list[Step]:

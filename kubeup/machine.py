@@ -14,17 +14,19 @@ from urllib.parse import urlsplit
 from kubeup import shell
 from kubeup.facts import host, proxies
 
-OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROBE_SECONDS = 4.0
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 TOOLS = ("podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage", "virsh", "kubectl")
 
 
-def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
-    """Facts of this machine; `urls` are asked side by side whether they answer."""
+def observe(urls: tuple[str, ...] = (), authorities: str = "") -> host.HostFacts:
+    """Facts of this machine; `urls` are asked side by side whether they answer.
+
+    `authorities` are certificates in PEM that are trusted beside the machine's own.
+    """
     with ThreadPoolExecutor(8) as pool:
-        answers = pool.map(answers_at, urls)
+        answers = pool.map(lambda url: answers_at(url, authorities), urls)
         leading = pool.submit(routes)
         stale = pool.submit(_stale_mirror)
         permitted = pool.submit(_may_sudo)
@@ -47,21 +49,25 @@ def observe(urls: tuple[str, ...] = ()) -> host.HostFacts:
             modules_folder=Path("/lib/modules").is_dir(),
             tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
             routes=leading.result(),
-            own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
             reachable=reachable,
             proxies=proxies.told(os.environ),
         )
 
 
-def answers_at(url: str) -> bool:
+def answers_at(url: str, authorities: str = "") -> bool:
     """Whether a server answers HTTP at `url` (any status below 500), through a proxy where one is set."""
+    import ssl
     import urllib.error
     import urllib.request
 
     try:
         socket.getaddrinfo(urlsplit(url).hostname or "", 443) if "https_proxy" not in proxies.told(os.environ) else None
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
+        trusting = ssl.create_default_context()
+        if authorities:
+            trusting.load_verify_locations(cadata=authorities)
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS, context=trusting):
             return True
     except urllib.error.HTTPError as error:
         # a registry asks for a login with 401; a proxy that refuses says 403

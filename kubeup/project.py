@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kubeup import certificates, machine
 from kubeup import engine as engines
-from kubeup import machine
 from kubeup import state as states
 from kubeup.db.machine import VOLUME, Machine
 from kubeup.db.passwords import Passwords
@@ -20,10 +20,11 @@ from kubeup.deploy.data import Files
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
-from kubeup.facts import proxies
+from kubeup.facts import proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
+from kubeup.images.mirrors import Mirrors
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
 from kubeup.release import images as system_images
@@ -73,10 +74,30 @@ class Project:
     def images(self) -> tuple[catalog.AppImage, ...]:
         return catalog.catalog(self.settings, self.bases)
 
+    @cached_property
+    def authorities(self) -> certificates.Authorities:
+        return certificates.read(self.settings)
+
+    @cached_property
+    def registries(self) -> tuple[registries.Registry, ...]:
+        """Those that are asked in another way than their names say."""
+        images = self.settings.images
+        return registries.registries(images.mirrors, images.plain_registries)
+
     @property
     def environment(self) -> dict[str, str]:
-        """What programs of this machine are told, so that they don't ask a proxy for nodes, pods and Services."""
-        return proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
+        past = proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        return {**past, **self.authorities.environment, **self.mirrors.environment}
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        return Mirrors(self.registries)
+
+    def write_environment(self) -> None:
+        """Make the files that the environment names, in the cache."""
+        self.authorities.write_bundle()
+        self.mirrors.write()
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -86,7 +107,7 @@ class Project:
 
     @property
     def builder(self) -> Builder:
-        return Builder(self.engine, self.host.own_certificates)
+        return Builder(self.engine, self.authorities.bundle)
 
     @property
     def system_archive(self) -> Path:
@@ -203,14 +224,22 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
-    reachable = known.get("reachable")
-    host = machine.observe((*source.ANSWERS, bases.HUB) if reachable is None else ())
-    if reachable is not None:
-        host = replace(host, reachable=frozenset(reachable))
+    host = machine.observe() if "reachable" in known else _probed(settings)
+    host = replace(host, reachable=frozenset(known.get("reachable", host.reachable)))
     project = Project(settings, state, host, known.get("provider", ""))
     if strict:
         _refuse(project, loaded)
     return project
+
+
+def _probed(settings: Settings) -> HostFacts:
+    """This machine's facts, with the sites that answer, or a mirror of which does."""
+    mirrors = settings.images.mirrors
+    ways = {url: (url, *registries.answering(url, mirrors)) for url in (*source.ANSWERS, bases.HUB)}
+    asked = tuple(dict.fromkeys(way for several in ways.values() for way in several))
+    host = machine.observe(asked, "".join(certificates.read(settings).pems))
+    answers = (url for url, several in ways.items() if host.reachable & set(several))
+    return replace(host, reachable=frozenset(answers))
 
 
 def problems(project: Project) -> list[Problem]:
@@ -220,7 +249,32 @@ def problems(project: Project) -> list[Problem]:
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
     routes = [(route.network, route.device) for route in project.host.routes if route.network != project.settings.node_network]
-    return [*check_provider(project.settings, provider), *check_routes(project.settings, routes, provider)]  # type: ignore[arg-type]
+    return [
+        *check_provider(project.settings, provider),  # type: ignore[arg-type]
+        *check_routes(project.settings, routes, provider),  # type: ignore[arg-type]
+        *project.authorities.problems,
+        *_docker_alone(project),
+    ]
+
+
+def _docker_alone(project: Project) -> Iterator[Problem]:
+    """What docker on this machine can't be told for one command, as podman is."""
+    from kubeup.settings.checks.place import at
+    from kubeup.settings.problem import warning
+
+    settings, hint = project.settings, "or set local.engine to podman"
+    if project.engine.name == "podman":
+        return
+    if settings.images.mirrors:
+        key = "images.mirrors"
+        yield warning(at(settings, key), key, "not used by docker on this machine",
+                      why="its daemon alone knows mirrors, of Docker Hub",
+                      hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}")
+    if project.authorities.pems:
+        key = certificates.KEY
+        yield warning(at(settings, key), key, "not used in docker's builds",
+                      why="they mount no files of this machine",
+                      hint=f"use base images that have them, {hint}")
 
 
 def _refuse(project: Project, loaded: Loaded) -> None:

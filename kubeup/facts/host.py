@@ -54,7 +54,6 @@ class HostFacts:
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = ()
-    own_certificates: bool = False
     stale_mirror: bool = False
     reachable: frozenset[str] = frozenset()
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`

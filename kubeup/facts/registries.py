@@ -1,0 +1,111 @@
+"""How registries are asked: what containerd reads on a node, and podman here. Data in, text out.
+
+A mirror's URL may have a path: images lie below it, as in `harbor.example.com/hub/library/mysql`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+HUB = "docker.io"
+# the first line of a file that is ours
+MARK = "# made by kubeup: images.mirrors, and the registry without TLS"
+SERVERS = {
+    HUB: "registry-1.docker.io"
+}  # of a registry that is called by another name than its server (containerd's docs/hosts.md)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry, the URL of its server, and the URLs that are asked before it, in their order."""
+
+    name: str
+    server: str
+    mirrors: tuple[str, ...]
+
+
+def private(host: str) -> bool:
+    """Whether `host` or `host:port` is a private address: only there plain HTTP is spoken."""
+    name = host.rsplit(":", 1)[0]
+    try:
+        return ip_address(name).is_private
+    except ValueError:
+        return name == "localhost"
+
+
+def registries(mirrors: Mapping[str, Sequence[str]], plain: Iterable[str]) -> tuple[Registry, ...]:
+    """Those that are not asked as usual: with mirrors, or `plain`, which is without TLS."""
+    without_tls = tuple(plain)
+    names = dict.fromkeys((*without_tls, *(name for name, urls in mirrors.items() if urls)))
+    return tuple(
+        Registry(
+            name,
+            _server(name, name in without_tls),
+            tuple(url.rstrip("/") for url in mirrors.get(name, ())),
+        )
+        for name in names
+    )
+
+
+def _server(name: str, plain: bool) -> str:
+    return f"{'http' if plain else 'https'}://{SERVERS.get(name, name)}"
+
+
+def hosts_toml(registry: Registry) -> str:
+    """containerd's /etc/containerd/certs.d/<registry>/hosts.toml (its docs/hosts.md)."""
+    # containerd 1.6 drops a file without a host in it, and asks the server over TLS then
+    # (remotes/docker/config/hosts.go)
+    hosts = registry.mirrors or (registry.server,)
+    return "\n".join(
+        [MARK, f'server = "{registry.server}"', *(line for url in hosts for line in _host(url)), ""]
+    )
+
+
+def _host(url: str) -> Iterable[str]:
+    server, path = _server_and_path(url)
+    # the API's root stands before what names a repository: with a path it has to be spelt out
+    yield f'[host."{server}{f"/v2/{path}" if path else ""}"]'
+    yield '  capabilities = ["pull", "resolve"]'
+    if path:
+        yield "  override_path = true"
+
+
+def _server_and_path(url: str) -> tuple[str, str]:
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}", path
+
+
+def registries_conf(known: Sequence[Registry], own: str) -> str:
+    """podman's registries.conf, see containers-registries.conf(5): the user's `own`, then mirrors.
+
+    A registry that the user's text has is asked as that says.
+    Raises ValueError where that text is no TOML.
+    """
+    import tomllib
+
+    taken = {
+        row.get("prefix") or row.get("location") for row in tomllib.loads(own).get("registry", [])
+    }
+    tables = [
+        line for one in known if one.mirrors and one.name not in taken for line in _table(one)
+    ]
+    return "\n".join([own.rstrip("\n"), *tables, ""])
+
+
+def _table(registry: Registry) -> Iterable[str]:
+    yield from ("[[registry]]", f'location = "{registry.name}"')
+    if registry.server.startswith("http://"):
+        yield "insecure = true"
+    for url in registry.mirrors:
+        yield from ("[[registry.mirror]]", f'location = "{url.partition("://")[2]}"')
+        if url.startswith("http://"):
+            yield "insecure = true"
+
+
+def answering(url: str, mirrors: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Where mirrors of the registry with this API's root (OCI's distribution-spec) have theirs."""
+    names = [name for name in mirrors if url == f"{_server(name, plain=False)}/v2/"]
+    return tuple(f"{_server_and_path(one)[0]}/v2/" for name in names for one in mirrors[name])
