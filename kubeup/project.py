@@ -165,8 +165,10 @@ class Project:
         own = (Reach(name, "db", address, ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
+        beside = own or name in {reach.name for reach in self.provider.beside()}
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
-                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks))
+                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
+                       self.authorities.pems if beside else None)
 
     def _machine_name(self) -> str:
         """That machine's name; with its address, as name@address, where it is one of the user's own.
