@@ -230,7 +230,8 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
                           "a new machine" if fresh else "it has others", Trust(machine), needs, 3))
     if seen.missing or not seen.daemon:
         reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing" if seen.missing else "docker does not run"
-        steps.append(Step(PACKAGES, f"{'install' if seen.missing else 'start'} docker on {node}", reason, Install(machine), (*needs, AUTHORITIES), 60))
+        title = f"{'install' if seen.missing else 'start'} docker on {node}"
+        steps.append(Step(PACKAGES, title, reason, Install(machine), (*needs, AUTHORITIES), 60))
     if not seen.image:
         steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
                           (*needs, PACKAGES, "image/db"), 10))

@@ -109,3 +109,48 @@ def answering(url: str, mirrors: Mapping[str, Sequence[str]]) -> tuple[str, ...]
     """Where mirrors of the registry with this API's root (OCI's distribution-spec) have theirs."""
     names = [name for name in mirrors if url == f"{_server(name, plain=False)}/v2/"]
     return tuple(f"{_server_and_path(one)[0]}/v2/" for name in names for one in mirrors[name])
+
+
+def unplaced(mirrors: Sequence[str]) -> str:
+    """The first mirror without a path, '' where there is none: dockerd takes no other."""
+    found = (url.rstrip("/") for url in mirrors)
+    return next((url for url in found if not _server_and_path(url)[1]), "")
+
+
+def script(known: Iterable[Registry]) -> str:
+    """A shell script for root: containerd and CRI-O ask these mirrors, and no earlier ones of ours.
+
+    What somebody else had written for a registry lies beside ours, and is put back after it.
+    """
+    mirrored = tuple(one for one in known if one.mirrors)
+    files = "".join(f"put {one.name} <<'END'\n{hosts_toml(one)}END\n" for one in mirrored)
+    conf = f"cat >{CRIO} <<'END'\n{registries_conf(mirrored, MARK)}END\n" if mirrored else ""
+    names = " ".join(one.name for one in mirrored)
+    return _SCRIPT.format(mark=MARK, names=names, files=files, conf=conf or f"rm -f {CRIO}\n")
+
+
+CRIO = "/etc/containers/registries.conf.d/kubeup.conf"
+_SCRIPT = """\
+set -e
+ours() {{ test -e "$1" && test "$(head -n 1 "$1")" = '{mark}'; }}
+if test -d /etc/containerd; then
+  install -d /etc/containerd/certs.d
+  cd /etc/containerd/certs.d
+  put() {{
+    install -d "$1"
+    if test -e "$1/hosts.toml" && ! ours "$1/hosts.toml"; then
+      mv "$1/hosts.toml" "$1/hosts.toml.before"
+    fi
+    cat >"$1/.hosts.toml.new"
+    mv "$1/.hosts.toml.new" "$1/hosts.toml"
+  }}
+{files}  for file in */hosts.toml; do
+    case " {names} " in *" ${{file%/hosts.toml}} "*) continue ;; esac
+    if ours "$file"; then
+      if test -e "$file.before"; then mv "$file.before" "$file"; else rm "$file"; fi
+    fi
+  done
+fi
+if test -d /etc/containers/registries.conf.d; then
+{conf}fi
+"""

@@ -22,7 +22,6 @@ from kubeup.state import State
 ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
 # what differs with this machine and the network it is in, and doesn't make a node another one
 SURROUNDINGS = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest", "kubeup_proxies")
-STAMP = "/etc/kubeup/provisioned"
 
 
 @dataclass(frozen=True)

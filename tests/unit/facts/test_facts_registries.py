@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +95,48 @@ def test_where_mirrors_tell_that_they_are_there() -> None:
 )
 def test_private_addresses(host: str, is_private: bool) -> None:
     assert registries.private(host) is is_private
+
+
+MIRRORED = registries.registries(HUB, [])
+
+
+def told(folder: Path, *known: Registry) -> None:
+    """Run the script for a node, for real, with its folders below another one."""
+    text = registries.script(known).replace("/etc/", f"{folder}/")
+    subprocess.run(["sh", "-s"], input=text, text=True, check=True, capture_output=True)
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    (tmp_path / "containerd" / "certs.d" / "docker.io").mkdir(parents=True)
+    (tmp_path / "containerd" / "certs.d" / "docker.io" / "hosts.toml").write_text("server = 1\n")
+    (tmp_path / "containers" / "registries.conf.d").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_node_is_told_and_what_was_there_comes_back(etc: Path) -> None:
+    certs, crio = etc / "containerd" / "certs.d", etc / "containers" / "registries.conf.d"
+    quay = Registry("quay.io", "https://quay.io", ("https://q.example.com",))
+    plain = Registry("10.0.0.7:5000", "http://10.0.0.7:5000", ())
+    for _ in range(2):
+        told(etc, *MIRRORED, quay, plain)
+        assert (certs / "docker.io" / "hosts.toml").read_text() == hosts_toml(MIRRORED[0])
+        assert (certs / "quay.io" / "hosts.toml").read_text() == hosts_toml(quay)
+        assert not (certs / "10.0.0.7:5000").exists(), "minikube tells its nodes of these"
+        found = tomllib.loads((crio / "kubeup.conf").read_text())["registry"]
+        assert [row["location"] for row in found] == ["docker.io", "quay.io"]
+    told(etc, quay)
+    assert (certs / "docker.io" / "hosts.toml").read_text() == "server = 1\n"
+    told(etc)
+    left = sorted(str(path.relative_to(etc)) for path in etc.rglob("*") if path.is_file())
+    assert left == ["containerd/certs.d/docker.io/hosts.toml"]
+
+
+def test_a_node_without_such_runtimes_is_left_alone(tmp_path: Path) -> None:
+    told(tmp_path, *MIRRORED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dockerd_takes_mirrors_without_a_path() -> None:
+    assert registries.unplaced(HUB["docker.io"]) == "https://mirror.example.com"
+    assert registries.unplaced(HUB["docker.io"][1:]) == registries.unplaced([]) == ""
