@@ -78,12 +78,6 @@ class Project:
     def authorities(self) -> certificates.Authorities:
         return certificates.read(self.settings)
 
-    @cached_property
-    def registries(self) -> tuple[registries.Registry, ...]:
-        """Those that are asked in another way than their names say."""
-        images = self.settings.images
-        return registries.registries(images.mirrors, images.plain_registries)
-
     @property
     def environment(self) -> dict[str, str]:
         """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
@@ -92,7 +86,7 @@ class Project:
 
     @cached_property
     def mirrors(self) -> Mirrors:
-        return Mirrors(self.registries)
+        return Mirrors.of(self.settings)
 
     def write_environment(self) -> None:
         """Make the files that the environment names, in the cache."""
@@ -226,20 +220,22 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
-    host = machine.observe() if "reachable" in known else _probed(settings)
-    host = replace(host, reachable=frozenset(known.get("reachable", host.reachable)))
+    authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
+    host = machine.observe() if "reachable" in known else _probed(settings, authorities)
+    host = replace(host, reachable=frozenset(known.get("reachable", host.reachable)),
+                   variables=(*authorities.environment, *mirrors.environment))
     project = Project(settings, state, host, known.get("provider", ""))
     if strict:
         _refuse(project, loaded)
     return project
 
 
-def _probed(settings: Settings) -> HostFacts:
+def _probed(settings: Settings, authorities: certificates.Authorities) -> HostFacts:
     """This machine's facts, with the sites that answer, or a mirror of which does."""
     mirrors = settings.images.mirrors
     ways = {url: (url, *registries.answering(url, mirrors)) for url in (*source.ANSWERS, bases.HUB)}
     asked = tuple(dict.fromkeys(way for several in ways.values() for way in several))
-    host = machine.observe(asked, "".join(certificates.read(settings).pems))
+    host = machine.observe(asked, "".join(authorities.pems))
     answers = (url for url, several in ways.items() if host.reachable & set(several))
     return replace(host, reachable=frozenset(answers))
 

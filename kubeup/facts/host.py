@@ -56,6 +56,7 @@ class HostFacts:
     routes: tuple[Route, ...] = ()
     stale_mirror: bool = False
     reachable: frozenset[str] = frozenset()
+    variables: tuple[str, ...] = ()  # beside the proxies': those that podman needs, whoever runs it
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
 
     def leads_to(self, address: str) -> bool:

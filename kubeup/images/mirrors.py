@@ -6,10 +6,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubeup import cache
 from kubeup.errors import KubeupError
-from kubeup.facts.registries import Registry, registries_conf
+from kubeup.facts.registries import Registry, registries, registries_conf
+
+if TYPE_CHECKING:
+    from kubeup.settings import Settings
 
 VARIABLE = "CONTAINERS_REGISTRIES_CONF"  # see podman(1)
 OWN = (
@@ -22,7 +26,12 @@ OWN = (
 class Mirrors:
     """The registries that have mirrors; podman's own files stay as they are."""
 
-    registries: tuple[Registry, ...] = ()
+    known: tuple[Registry, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Mirrors:
+        images = settings.images
+        return cls(registries(images.mirrors, images.plain_registries))
 
     @cached_property
     def text(self) -> str:
@@ -30,14 +39,14 @@ class Mirrors:
 
         Raises KubeupError for one that podman can't read, either.
         """
-        if not any(one.mirrors for one in self.registries):
+        if not any(one.mirrors for one in self.known):
             return ""
         names = (os.environ.get(VARIABLE, ""), *OWN)
         own = next(
             (path for name in names if name and (path := Path(name).expanduser()).is_file()), None
         )
         try:
-            return registries_conf(self.registries, own.read_text(encoding="utf-8") if own else "")
+            return registries_conf(self.known, own.read_text(encoding="utf-8") if own else "")
         except ValueError as error:
             raise KubeupError(
                 f"{own} can't be read", str(error), "mend that file: podman reads it, too"

@@ -185,6 +185,6 @@ def test_a_registry_answers_where_a_mirror_of_it_does(
     monkeypatch.setattr("kubeup.machine.observe", observe)
     mirrors = "{docker.io: ['https://mirror.example.com/hub'], quay.io: ['https://10.0.0.9']}"
     keys = f"images: {{mirrors: {mirrors}}}"
-    found = project._probed(settings(tmp_path, keys))
+    found = project._probed(settings(tmp_path, keys), certificates.Authorities())
     assert found.reachable == {"https://registry-1.docker.io/v2/"}
     assert "https://10.0.0.9/v2/" not in asked and len(asked) == 4
