@@ -36,24 +36,25 @@ class Authorities:
     def bundle(self) -> Path | None:
         """The file with all that this machine trusts and these; None where there are none.
 
-        In the cache, unless the machine's own has them all.
+        In the cache, unless the machine's own has them all. None, too, where it has none of its
+        own: with these alone a program would trust nobody else.
         """
-        if not self.pems:
+        own = machines_bundle() if self.pems else None
+        if own is None:
             return None
-        own = machines_bundle()
-        text = own.read_text(encoding="utf-8", errors="replace") if own else ""
-        if own and set(self.pems) <= set(facts.pems(text)):
+        text = _text(own)
+        if set(self.pems) <= set(facts.pems(text)):
             return own
-        return cache.folder("certificates", cache.digest(text, *self.pems)) / "ca-certificates.crt"
+        folder = cache.folder("certificates", cache.digest(text, *self.pems))
+        return folder / "ca-certificates.crt"
 
     def write_bundle(self) -> None:
         """Make that file where it is not there."""
-        if self.bundle is None or self.bundle.exists():
+        own, made = machines_bundle(), self.bundle
+        if own is None or made is None or made.exists():
             return
-        own = machines_bundle()
-        text = own.read_text(encoding="utf-8", errors="replace").rstrip("\n") if own else ""
-        with cache.made_whole(self.bundle.parent) as work:
-            (work / self.bundle.name).write_text("\n".join([text, *self.pems]), encoding="utf-8")
+        with cache.made_whole(made.parent) as work:
+            (work / made.name).write_text("\n".join([_text(own), *self.pems]), encoding="utf-8")
             work.chmod(0o755)
 
     @property
@@ -147,5 +148,9 @@ def machines_own() -> list[Path]:
 
 def machines_bundle() -> Path | None:
     """The file of all that this machine trusts: the environment's, or its distribution's."""
-    named, known = os.environ.get(VARIABLE, ""), (store.bundle for store in facts.STORES)
-    return next((Path(name) for name in (named, *known) if name and Path(name).is_file()), None)
+    names = (os.environ.get(VARIABLE, ""), *(store.bundle for store in facts.STORES), facts.OTHERS)
+    return next((Path(name) for name in names if name and Path(name).is_file()), None)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

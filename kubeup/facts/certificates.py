@@ -45,6 +45,7 @@ STORES = (
     Store("/etc/ca-certificates/trust-source/anchors", "", BUNDLE),
     Store("/etc/pki/trust/anchors", "", "/etc/ssl/ca-bundle.pem"),
 )
+OTHERS = "/etc/ssl/cert.pem"  # such a file of macOS and Alpine
 
 
 def pems(text: str) -> tuple[str, ...]:

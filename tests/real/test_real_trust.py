@@ -172,7 +172,6 @@ def write_somebodys(cluster: Cluster, registry: str) -> str:
 def test_a_node_pulls_from_the_mirror_once_it_trusts_the_authority(
     cluster: Cluster, beside: Company
 ) -> None:
-    untrusted = (*beside.mirrored, "--set", "network.ca_certificates=[]")
     wanted = (*beside.mirrored, *beside.trusted)
 
     def forget() -> None:
@@ -180,7 +179,8 @@ def test_a_node_pulls_from_the_mirror_once_it_trusts_the_authority(
         cluster.on(WORKER_2, f"ctr -n k8s.io images rm {IMAGE}", check=False)
 
     with mended(cluster.up, forget):
-        cluster.up(*untrusted)
+        alone = ("--limit", WORKER_2, "--tags", "containerd")
+        cluster.inv("cluster.provision", *alone, *beside.mirrored)
         start_pod(cluster)
         until(lambda: "x509" in how_it_is(cluster), "the node does not trust the mirror", 60)
 

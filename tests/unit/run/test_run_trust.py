@@ -135,7 +135,14 @@ def test_the_project_refuses_and_warns(tmp_path: Path) -> None:
     assert all("local.engine to podman" in one.hint for one in found)
 
 
+def test_a_machine_without_such_a_file_gets_none_with_these_alone(tmp_path: Path) -> None:
+    found = read(tmp_path, str(FILES / "authority.pem"))
+    found.write_bundle()
+    assert found.pems and found.bundle is None and found.environment == {}
+
+
 def test_programs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bundle.pem").write_text(recorded("certificates/ended.pem"))
     monkeypatch.setattr("kubeup.images.mirrors.OWN", ())
     keys = (
         f"network: {{ca_certificates: ['{FILES / 'authority.pem'}']}}\n"
