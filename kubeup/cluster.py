@@ -18,9 +18,10 @@ from kubeup.deploy.network import WaitForNetwork
 from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, told_since, workloads
+from kubeup.facts.pace import Patience
 from kubeup.images.build import rootfs_step
 from kubeup.kube import Kubectl
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Room, Step
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
@@ -32,7 +33,10 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
 
+OWN_KUBECTL = "release/own-kubectl"
 PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
+BINARY = Room(cache=75)
+DRAIN_SECONDS = 120.0  # for the pods of a node to end
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
 
@@ -92,7 +96,7 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
         return None
     kinds = "nodes,deployments.apps,statefulsets.apps"
     try:
-        answer = kubectl.read("get", kinds, "--all-namespaces", "-o", "json", "--request-timeout=4s", ok=None, timeout=10)
+        answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
     except CommandError:  # nothing at all is at its address, not even a refusal
         return None
     items: list[dict[str, Any]] | None = json.loads(answer.stdout)["items"] if answer.ok else None
@@ -120,17 +124,24 @@ def release_steps(project: Project) -> list[Step]:
     release, steps, before = project.release, list[Step](), "host/packages"
     for name in release.missing_downloads():
         steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
-                          seconds=10))
+                          seconds=10, room=BINARY))
+    if release.lacks_kubectl:
+        what = DownloadBinary("kubectl", release.base_url, release.arch, release.own_downloads, release.system.lower())
+        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10,
+                          room=BINARY))
     if steps:
         return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
     builds = release.missing_builds()
     if builds and not go.go_tool():
         root = go.debian_root(project.host.stale_mirror)
-        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds))
+        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds,
+                          room=Room(cache=500)))
         before = go.STEP
     for build in builds:
-        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", f"{release.why}; not in the cache",
-                    GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds)
+        reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
+        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", reason,
+                    GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds,
+                    room=build.room, measures=True)
         steps.append(step)
         before = step.id
     return steps
@@ -157,7 +168,8 @@ def image_steps(project: Project) -> list[Step]:
     steps = [] if root.path.exists() or project.release.source == "download" else [rootfs_step(root)]
     needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
     how = "pull" if project.release.source == "download" else "build"
-    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make, needs, 20)]
+    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make,
+                         needs, 20, room=system_images.ROOM)]
 
 
 def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
@@ -166,7 +178,8 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         name, why = next(iter(facts.unreachable.items()))
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
-    made = [step.id for step in machines if step.id.startswith("node/")]
+    # kubelet starts anew after both
+    made = [step.id for step in machines if step.id.startswith(("node/", "resize/"))]
     bare = project.provider.bare
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""
@@ -174,7 +187,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         steps += cni.steps(project.settings, project.state)
         steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
                           (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
-    told = _after(made, project.provider.trust(facts.stamps, bool(made)))
+    told = after(made, project.provider.trust(facts.stamps, bool(made)))
     steps += told
     settled = (*made, *(step.id for step in told))
     standing = all(_stands(node, facts.machines.boots) for node in facts.nodes)
@@ -183,15 +196,16 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them",
                           wait_for_nodes(project), needs, 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += _after(settled, project.provider.metrics())
+        steps += after(settled, project.provider.metrics())
     ids = {step.id for step in steps}
     more = [step for step in project.provider.after_start() if step.id not in ids] if made else ()
-    return [*steps, *_after(settled, more)]
+    return [*steps, *after(settled, more)]
 
 
-def _after(made: Iterable[str], steps: Iterable[Step]) -> list[Step]:
-    """Steps for machines that run and an API server that answers: other nodes become ready meanwhile."""
-    return [replace(step, needs=(*step.needs, *made)) for step in steps]
+def after(ids: Iterable[str], steps: Iterable[Step]) -> list[Step]:
+    """Steps that wait for those of these ids as well."""
+    before = tuple(ids)
+    return [replace(step, needs=(*step.needs, *before)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -212,8 +226,11 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
 
 
 @dataclass(frozen=True)
-class WaitForNodes:
-    """Until the API server answers and every node is Ready, by a report of the kubelet that runs now."""
+class WaitForNodes(Paced):
+    """Until the API server answers and every node is Ready, by a report of a kubelet that runs now.
+
+    For `seconds` at this machine's pace after what was last heard and not heard before.
+    """
 
     kubectl: Kubectl
     names: tuple[str, ...]
@@ -221,26 +238,45 @@ class WaitForNodes:
     seconds: float = 180
 
     def run(self, log: Log) -> None:
-        end = time.monotonic() + self.seconds
-        while not self.kubectl.answers():
-            if time.monotonic() > end:
-                raise KubeupError("the API server does not answer", f"nothing at the address in {self.kubectl.kubeconfig}",
-                                  "look at the control plane: `inv ssh.control -- journalctl -u kubelet -n 50`")
-            log("the API server is not up yet")
-            time.sleep(0.5)
+        if waiting := self.pace.waiting(self.seconds):
+            log(waiting)
+        self._until_answered(log)
         not_ready, boots = dict.fromkeys(self.names, "not registered yet"), self.boots()
+        patience = Patience(self.pace.seconds(self.seconds))
 
         def each(event: dict[str, Any] | None) -> bool:
             for node in nodes([event["object"]] if event else []):
                 not_ready.pop(node.name, None) if _stands(node, boots) else not_ready.update({node.name: node.why or "not heard of since it started"})
             log(", ".join(sorted(not_ready)) or "all ready")
-            return not not_ready or time.monotonic() > end
+            return not not_ready or patience.ended(_kinds(not_ready))
 
-        while not_ready and time.monotonic() < end:
+        while not_ready and not patience.over:
             self.kubectl.watch("nodes", each=each)
         if not_ready:
-            raise KubeupError("not every node became ready", "\n".join(f"{name}: {why}" for name, why in sorted(not_ready.items())),
+            found = [f"{name}: {why}" for name, why in sorted(not_ready.items())]
+            raise KubeupError("not every node became ready", "\n".join([*found, *self._waited()]),
                               "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`")
+
+    def _until_answered(self, log: Log) -> None:
+        kubectl = self.kubectl.at(self.pace)
+        end = time.monotonic() + self.pace.seconds(self.seconds)
+        while not kubectl.answers():
+            if time.monotonic() > end:
+                found = [f"nothing at the address in {kubectl.kubeconfig}", *self._waited()]
+                look = "`inv ssh.control -- journalctl -u kubelet -n 50`"
+                raise KubeupError("the API server does not answer", "\n".join(found),
+                                  f"look at the control plane: {look}")
+            log("the API server is not up yet")
+            time.sleep(0.5)
+
+    def _waited(self) -> list[str]:
+        why = self.pace.why()
+        return [f"waited for {self.pace.seconds(self.seconds):.0f} s: {why}"] if why else []
+
+
+def _kinds(not_ready: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Why nodes are not ready; what comes after a colon may count seconds."""
+    return sorted((name, why.partition(":")[0]) for name, why in not_ready.items())
 
 
 def wait_for_nodes(project: Project) -> WaitForNodes:
@@ -256,7 +292,7 @@ def start(project: Project) -> list[Step]:
                    WaitForNetwork(project.kubectl, project.boots), (ANSWERS,), 15)
     started = tuple(step.id for step in steps)
     return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
-            *_after(started, project.provider.after_start())]
+            *after(started, project.provider.after_start())]
 
 
 def remove(project: Project, name: str) -> list[Step]:
@@ -274,14 +310,26 @@ def remove(project: Project, name: str) -> list[Step]:
                       "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
     if found[name].role == "db":
         return [project.provider.remove(name)]
-    bare = project.provider.bare
+    bare, unpublish = project.provider.bare, _unpublish(project, name)
     leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
-                 LeaveCluster(project.kubectl, name, bare), seconds=20)
-    return [leave, replace(project.provider.remove(name), needs=(leave.id,))]
+                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
+    return [*unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+def _unpublish(project: Project, name: str) -> list[Step]:
+    """The UI's Service gives a node's address back before that may become another machine's."""
+    # by the API server's word: the settings may do without that node already
+    found = nodes(project.kubectl.items("nodes"))
+    address = next((node.address for node in found if node.name == name), "")
+    if not project.external.has(address):
+        return []
+    action = apply.ApplyService(project.deployment_without(name))
+    title, reason = f"take {address} off the UI's Service", f"it is {name}'s"
+    return [Step("deploy/address", title, reason, action, seconds=1)]
 
 
 @dataclass(frozen=True)
-class LeaveCluster:
+class LeaveCluster(Paced):
     """Move a node's pods away; `forget` takes its object, too, unless the provider's own tool does (minikube's fails without it)."""
 
     kubectl: Kubectl
@@ -291,7 +339,9 @@ class LeaveCluster:
     def run(self, log: Log) -> None:
         if self.name not in {node.name for node in nodes(self.kubectl.items("nodes"))}:
             return
-        self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s", log=log)
+        limit = self.pace.seconds(DRAIN_SECONDS)
+        self.kubectl.write("drain", self.name, "--ignore-daemonsets", "--delete-emptydir-data",
+                           "--force", f"--timeout={limit:.0f}s", log=log, timeout=limit + 60)
         if self.forget:
             self.kubectl.write("delete", "node", self.name, log=log)
 

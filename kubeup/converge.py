@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kubeup import packages, secrets, shell, up
+from kubeup import machine, packages, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
+from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
+from kubeup.facts.pace import Pace
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
-from kubeup.report import Report, plan_data, progress
+from kubeup.report import Report, duration, plan_data, progress
 from kubeup.run import lock, run
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
     out.plan(plan, commands)
     if rooted := plan and _by_sudo(project, plan):
         out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
+    if plan and (why := project.host.pace.why()):
+        out.say(f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}")
     if dry or not plan:
         return False
     _ask(plan, yes)
@@ -42,7 +48,7 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
         shell.authorize()
     project.remember_choices(plan.ids)
     with lock(project.state.folder, command) as journal, progress(out, whole) as shown:
-        run(plan, shown, journal)
+        run(plan, shown, journal, project.host.pace, partial(machine.keep_pace, project.host))
     return True
 
 
@@ -71,7 +77,7 @@ def confirm(question: str, yes: bool = False) -> None:
 
 
 def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,
-             application: bool = True) -> None:
+             application: bool = True, force: bool = False) -> None:
     """Bring everything to where the settings want it. Raises NotConverged where a plan is left afterwards."""
     name, why = project.provider.name, project.chosen[1]
     if not json:
@@ -80,7 +86,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             out.say(f"database: {project.images[0].what}")
     changed = shaken = False
     for _ in range(ROUNDS):
-        whole = up.plan(project, application)
+        whole = up.plan(project, application, force)
         ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
         changed, shaken = changed or ran, shaken or (ran and shakes(whole.plan))
         if not ran or not whole.blind:
@@ -88,7 +94,7 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     if dry:
         return
     if changed:
-        left = _settled(project, application, shaken)
+        left = _settled(project, application, shaken, force)
         if left:
             out.plan(left)
             raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
@@ -110,14 +116,14 @@ def shakes(plan: Plan) -> bool:
     return nodes and any(f"deploy/{part}" not in plan.ids for part in PARTS)
 
 
-def _settled(project: Project, application: bool, shaken: bool) -> Plan:
+def _settled(project: Project, application: bool, shaken: bool, force: bool) -> Plan:
     """What is left to do once everything stands. Where nothing but waiting is left, pods have fallen meanwhile: one more look."""
     if application:
         settle(project, shaken)
-    left = up.plan(project, application).plan
+    left = up.plan(project, application, force).plan
     if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
         settle(project, True)
-        left = up.plan(project, application).plan
+        left = up.plan(project, application, force).plan
     return left
 
 
@@ -128,45 +134,61 @@ def settle(project: Project, shaken: bool) -> None:
     to serve for a while, and whoever fell meanwhile has to stand again.
     """
     watch.retry_pulls(project.kubectl, _silent)
-    stands = network.WaitForNetwork(project.kubectl, project.boots)
+    pace = machine.pace(project.host)  # as the run before measured it
+    stands = network.WaitForNetwork(project.kubectl, project.boots, pace=pace)
     if shaken:
         stands.run(_silent)
-    _stand(project)
-    serving.until_serving(project.kubectl, doubted=shaken)
+    _stand(project, pace)
+    serving.until_serving(project.kubectl, pace.seconds(serving.SECONDS), doubted=shaken)
     if shaken:
         stands.run(_silent)
-        _stand(project)
+        _stand(project, pace)
 
 
 def _silent(line: str) -> None:
     """No step of a plan: nobody is shown what it says."""
 
 
-def _stand(project: Project) -> None:
-    with ThreadPoolExecutor(len(PARTS)) as pool:
-        list(pool.map(lambda part: apply.WaitForPart(project.deployment, part).run(_silent), PARTS))
+def _stand(project: Project, pace: Pace) -> None:
+    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in PARTS]
+    with ThreadPoolExecutor(len(waits)) as pool:
+        list(pool.map(lambda wait: wait.run(_silent), waits))
+
+
+def urls(project: Project, published: Published) -> tuple[tuple[str, str], ...]:
+    """Where the application answers; nowhere without nodes: minikube's get addresses late."""
+    addresses = [node.address for node in project.provider.nodes()]
+    if not addresses:
+        return ()
+    ports = project.settings.ports
+    best = next((url for address in reversed(addresses) if (url := published.url(address))), "")
+    last, first = addresses[-1], (("ui", best),) if best else ()
+    own = (("ui", f"http://{last}:{ports.ui}/"), ("api", f"http://{last}:{ports.api}/docs"))
+    return (*first, *own)
 
 
 def show_urls(project: Project, out: Report) -> None:
-    address = project.provider.nodes()[-1].address
-    ports = project.settings.ports
-    out.say(f"UI  http://{address}:{ports.ui}/\nAPI http://{address}:{ports.api}/docs")
+    for name, url in urls(project, project.external.found()):
+        out.say(f"{name.upper():3} {url}")
 
 
 def context(project: Project) -> Context:
     from kubeup.verify import Context
 
     image = next(image.reference for image in project.images if image.part == "api")
-    return Context(project.settings, project.kubectl, project.provider.nodes(), project.provider.wanted(), image,
-                   tuple(node.address for node in project.provider.nodes()), lambda: secret_values(project), *_outside(project))
+    nodes = project.provider.nodes()
+    found = Context(project.settings, project.kubectl, nodes, project.provider.wanted(), image,
+                    tuple(node.address for node in nodes), lambda: secret_values(project),
+                    *_outside(project))
+    return replace(found, published=project.external.found, pace=machine.pace(project.host))
 
 
 def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], str]] | tuple[()]:
     """How a database outside the cluster is asked, where it is, and how it is."""
     if project.database_on == CLUSTER:
         return ()
-    server, machine = project.server, project.machine
-    return lambda sql: server.sql(sql, server.database, user=server.user), machine.address, machine.told
+    server, outside = project.server, project.machine
+    return lambda sql: server.sql(sql, server.database, user=server.user), outside.address, outside.told
 
 
 def secret_values(project: Project) -> dict[str, str]:
@@ -188,8 +210,9 @@ def prove(project: Project, out: Report, json: bool = False) -> None:
 
 
 def _print(line: Line, out: Report) -> None:
-    out.say(f" {'✔' if line.ok else '✘'} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
-    if not line.ok:
+    mark = ("!" if line.cause else "✔") if line.ok else "✘"
+    out.say(f" {mark} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
+    if line.cause:
         out.say(f"     cause: {line.cause}\n     next:  {line.next}")
 
 

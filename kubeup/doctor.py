@@ -6,17 +6,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kubeup import cluster, database, keys, packages, secrets
+from kubeup import cluster, database, keys, packages, requirements, secrets, up
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.facts import proxies
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project, problems
 from kubeup.report import Report
-
-DISK_GIB = 12  # what a build from an empty cache takes
-EARLIER = 600  # MiB that this machine itself needs beside the nodes
-WATCHES = 20  # inotify instances of one node: systemd 5, kubelet 5 to 6, containerd, kube-proxy, the control plane's parts (seen: 54 of three)
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,9 @@ class Finding:
     fix: str = ""
     steps: tuple[Step, ...] = ()
     ask: str = ""
+
+
+Check = Callable[[Project], Finding | list[Finding]]
 
 
 def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = False) -> None:
@@ -51,18 +50,21 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
 
 
 def findings(project: Project) -> list[Finding]:
-    checks: tuple[tuple[str, Callable[[Project], Finding]], ...] = (
-        ("settings", _settings), ("provider", _provider), ("packages", _packages), ("memory", _memory), ("disk", _disk), ("inotify", _inotify),
-        ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords), ("machines", _machines), ("nodes", _nodes), ("database", _database))
+    checks: tuple[tuple[str, Check], ...] = (
+        ("settings", _settings), ("provider", _provider), ("packages", _packages),
+        ("requirements", _requirements), ("proxy", _proxy), ("keys", _keys), ("passwords", _passwords),
+        ("machines", _machines), ("nodes", _nodes), ("database", _database), ("http port", _http_port))
     with ThreadPoolExecutor(len(checks)) as pool:
-        return list(pool.map(lambda check: _safe(check[0], check[1], project), checks))
+        found = pool.map(lambda check: _safe(check[0], check[1], project), checks)
+        return [one for several in found for one in several]
 
 
-def _safe(name: str, check: Callable[[Project], Finding], project: Project) -> Finding:
+def _safe(name: str, check: Check, project: Project) -> list[Finding]:
     try:
-        return check(project)
+        found = check(project)
     except KubeupError as error:
-        return Finding(name, False, f"{error.what}: {error.why}", error.next)
+        found = Finding(name, False, f"{error.what}: {error.why}", error.next)
+    return found if isinstance(found, list) else [found]
 
 
 def _settings(project: Project) -> Finding:
@@ -71,9 +73,10 @@ def _settings(project: Project) -> Finding:
 
 
 def _provider(project: Project) -> Finding:
-    usable, steps = project.provider.probe(), tuple(project.provider.install())
+    usable = project.provider.probe()
+    steps = tuple(project.provider.install()) if usable.ok else ()
     ask = "; ".join(f"{step.title}?" for step in steps)
-    return Finding("provider", usable.ok, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
+    return Finding("provider", usable.ok and not usable.fetched, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
 
 
 def _packages(project: Project) -> Finding:
@@ -83,24 +86,12 @@ def _packages(project: Project) -> Finding:
     return Finding("packages", not missing, found, f"apt-get install {' '.join(missing)}", steps)
 
 
-def _memory(project: Project) -> Finding:
-    beside = project.settings.nodes.database
-    wanted = sum(spec.memory_mb for spec in project.provider.wanted()) + beside.count * beside.memory + EARLIER
-    ok = not project.provider.creates_machines or wanted <= project.host.memory
-    return Finding("memory", ok, f"{project.host.memory} MiB here, the nodes may take {wanted - EARLIER}",
-                   "lower nodes.control.memory, nodes.workers.memory or nodes.workers.count")
-
-
-def _disk(project: Project) -> Finding:
-    return Finding("disk", project.host.free_disk >= DISK_GIB, f"{project.host.free_disk} GiB free, an empty cache takes {DISK_GIB}", "make room")
-
-
-def _inotify(project: Project) -> Finding:
-    """Nodes in containers share this machine's limit, as root on them is root here (kind's known issue "too many open files")."""
-    machines, limit = project.provider.observe(), project.host.inotify
-    wanted = WATCHES * len(machines.nodes) if machines.containers else 0
-    return Finding("inotify", wanted <= limit, f"{limit} instances a user, the nodes may take {wanted}",
-                   f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it")
+def _requirements(project: Project) -> list[Finding]:
+    """What the plan of `up` would refuse as well, where nodes are made on this machine."""
+    if not project.provider.creates_machines:
+        return []
+    found = requirements.check(up.outstanding(project))
+    return [Finding(one.name, one.ok, one.found, one.fix) for one in found]
 
 
 def _proxy(project: Project) -> Finding:
@@ -143,6 +134,22 @@ def _database(project: Project) -> Finding:
     wrong = database.unfinished(project)
     fix = "`inv db.vm` brings up a service that is down; what is named finishes the rest"
     return Finding("database", not wrong, wrong or database.where(project), fix)
+
+
+def _http_port(project: Project) -> Finding:
+    """Whether the UI has its port of every node's address, and nobody waits there in vain."""
+    external, fix = project.external, "stop that, or set ports.http to another port, or to 0"
+    if not external.port:
+        return Finding("http port", True, "the settings want none")
+    if not project.kubectl.answers():
+        return Finding("http port", True, f"{external.port}, once the API server answers")
+    if shadowed := external.shadowed():
+        what = f"{external.port} is the UI's, in vain it is listened on by {'; '.join(shadowed)}"
+        return Finding("http port", False, what, fix)
+    published = external.found()
+    where = ", ".join(map(published.url, published.addresses))
+    what = "; ".join(filter(None, (where, *published.left_out)))
+    return Finding("http port", not published.refused, what, fix)
 
 
 def _nodes(project: Project) -> Finding:

@@ -38,12 +38,18 @@ class Engine:
         return (*self.command, *words)
 
 
-def choose(wanted: str, host: HostFacts) -> Engine:
-    """The engine that runs nodes, for `wanted` (auto, podman, docker). Raises Refused where this machine or user can't."""
-    if host.system != "Linux":
-        raise Refused(f"the provider local does not work for {host.system}", "its nodes are privileged containers of a Linux machine",
-                      "choose another: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
-    if not _takes_docker(wanted, host):
+def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
+    """The engine that runs nodes, for `wanted` (auto, podman, docker); nodes that were `made` by one stay with it, and so do their volumes.
+
+    Raises Refused where this machine or user can't run nodes, and where the settings name another engine than has them.
+    """
+    if made and wanted not in ("auto", made):
+        raise Refused(f"the settings want nodes of {wanted}, this profile's are {made}'s", "they and their data would not be found",
+                      f"set local.engine to {made}; to lose them and their data, `inv down --data` with that, then choose anew")
+    if not host.linux:
+        raise Refused(f"the provider local does not work on {host.system_name}", "its nodes are privileged containers of a Linux machine",
+                      "choose one that makes virtual machines: `--set provider=minikube` or `--set provider=vagrant`")
+    if not _takes_docker(made or wanted, host):
         return _podman(host, _root_by(host, "podman"))
     return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
 
@@ -78,6 +84,8 @@ def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
 
 
 def _podman(host: HostFacts, root: tuple[str, ...]) -> Engine:
+    if not host.linux:  # a client of a machine that has its own options
+        return Engine("podman", ("podman",), (), (), "podman")
     command = ["podman"]
     why = ["podman by sudo" if root else "podman"]
     if host.cgroup == 1:

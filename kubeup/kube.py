@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kubeup import shell
 from kubeup.errors import CommandError, KubeupError
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.plan import Log
 from kubeup.shell import Output
 
+ANSWER_SECONDS = 4.0  # of a server that is awake
 MANAGER = "kubeup"  # the one field manager of server-side apply
 
 
@@ -25,6 +27,20 @@ class Kubectl:
     kubeconfig: Path
     context: str = ""
     namespace: str = "default"
+    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that are short
+
+    def at(self, pace: Pace) -> Kubectl:
+        return replace(self, pace=pace)
+
+    def look(self, *words: str) -> Output:
+        """Ask an API server that may be away: one that does not answer within seconds is an error.
+
+        Raises CommandError where nothing is there to refuse.
+        """
+        self.require_access()
+        within = self.pace.seconds(ANSWER_SECONDS)
+        argv = self.argv(*words, f"--request-timeout={within:.0f}s")
+        return shell.read(*argv, ok=None, timeout=2 * within + 2)
 
     def argv(self, *words: str) -> tuple[str, ...]:
         context = ("--context", self.context) if self.context else ()
@@ -75,6 +91,6 @@ class Kubectl:
         if not self.kubeconfig.exists() or not self.path.exists():
             return False
         try:
-            return shell.read(*self.argv("get", "--raw", "/readyz", "--request-timeout=4s"), ok=None, timeout=10).ok
+            return self.look("get", "--raw", "/readyz").ok
         except CommandError:  # it took too long
             return False

@@ -15,7 +15,7 @@ from kubeup.db.server import Server
 from kubeup.deploy import data
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Log, Plan, Step, plan_of
+from kubeup.plan import Action, Log, Paced, Plan, Step, plan_of
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.state import State, change_choices, choices
 from kubeup.up import data_steps
@@ -78,7 +78,7 @@ def _switched(project: Project, to: str, kept: str) -> Plan:
 def _serves(project: Project, side: str) -> bool:
     """Whether a side that was left is still up."""
     if side == VM:
-        return project.machine.look().state == "running"
+        return project.machine.seen().state == "running"
     answer = project.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "jsonpath={.spec.replicas}")
     return answer.stdout.strip() not in ("", "0")
 
@@ -149,14 +149,14 @@ class SeeTheApi:
 
 
 @dataclass(frozen=True)
-class StopInCluster:
+class StopInCluster(Paced):
     """No pod of the database; its claim, its volume and its data stay."""
 
     kubectl: Kubectl
 
     def run(self, log: Log) -> None:
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
-        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", "--timeout=120s", log=log)
+        data.wait_for_end(self.kubectl, self.pace, log)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ A plan is made from settings and facts, can be compared, shown and asked about, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self, runtime_checkable
 
 from kubeup.errors import KubeupError
+from kubeup.facts.pace import AS_MEANT, Pace
 
 Log = Callable[[str], None]
 
@@ -47,6 +48,32 @@ class Explained(Protocol):
 
 
 @dataclass(frozen=True)
+class Paced:
+    """An action with limits of time: whoever runs it hands it how slow this machine is by then."""
+
+    pace: Pace = field(default=AS_MEANT, kw_only=True, compare=False, repr=False)
+
+    def at(self, pace: Pace) -> Self:
+        """The same with its limits at that pace."""
+        return replace(self, pace=pace)
+
+
+@dataclass(frozen=True)
+class Room:
+    """MiB that something takes: in the user's cache, in the home folder, where the container engine
+    keeps images that are built, and where it keeps nodes (root's podman, for a user of sudo)."""
+
+    cache: int = 0
+    home: int = 0
+    images: int = 0
+    nodes: int = 0
+
+    def __add__(self, other: Room) -> Room:
+        return Room(self.cache + other.cache, self.home + other.home, self.images + other.images,
+                    self.nodes + other.nodes)
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing to do. `needs` names steps that must be done first, where they are part of the plan."""
 
@@ -57,6 +84,8 @@ class Step:
     needs: tuple[str, ...] = ()
     seconds: float = 1.0
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
+    room: Room = Room()  # an estimate: what it took elsewhere
+    measures: bool = False  # its time tells how fast this machine is: it waits for nobody
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,10 @@ class Plan:
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(step.id for step in self.steps)
+
+    @property
+    def room(self) -> Room:
+        return sum((step.room for step in self.steps), Room())
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubeup import certificates, machine
 from kubeup import engine as engines
 from kubeup import state as states
-from kubeup.db.machine import VOLUME, Machine
+from kubeup.db.machine import SERVICE, VOLUME, Machine
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.data import Files
+from kubeup.deploy.external import External
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
 from kubeup.facts import proxies, registries
 from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import NO, Answer, Question, answered, site
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
 from kubeup.images.mirrors import Mirrors
@@ -31,10 +34,17 @@ from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import Made, State
 
 CLUSTER, VM = "cluster", "vm"  # where a database may run
 SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
+
+# how the ids begin of steps that make what keeps what it was made of
+IMAGES = ("image/db", "image/api", "image/ui", "rootfs/", "load/", "push/", "deploy/")
+NODES = ("local/", "node/")
+KUBERNETES = (*NODES, "release/", "image/system", "cluster/")
+DATABASE = ("deploy/db", SERVICE)
+PLACED = (*NODES, "cluster/", "load/", "deploy/")  # on machines of the provider
 
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
@@ -62,13 +72,18 @@ class Project:
         """What builds, saves and pushes images."""
         return self.provider.image_engine()
 
+    @property
+    def made(self) -> Made:
+        """What this profile's things were made of, which they keep."""
+        return states.made(self.state)
+
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
 
     @cached_property
     def bases(self) -> bases.Bases:
-        return bases.choose(self.settings, self.host)
+        return bases.choose(self.settings, self.host, self.made)
 
     @cached_property
     def images(self) -> tuple[catalog.AppImage, ...]:
@@ -109,7 +124,8 @@ class Project:
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        return Kubectl(self.provider.kubectl() or self.release.binary("kubectl"), self.state.kubeconfig, self.provider.context)
+        path = self.provider.kubectl() or self.release.kubectl
+        return Kubectl(path, self.state.kubeconfig, self.provider.context, pace=self.host.pace)
 
     @property
     def kubernetes(self) -> str:
@@ -133,7 +149,20 @@ class Project:
 
     def deployment_on(self, side: str) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        return Deployment(Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place, address), self.kubectl, self.boots)
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
+                          self.place, address, self.external)
+        return Deployment(overlay, self.kubectl, self.boots)
+
+    def deployment_without(self, node: str) -> Deployment:
+        """The application as it is to be once a node has left."""
+        overlay, external = self.deployment.overlay, replace(self.external, leaving=node)
+        return replace(self.deployment, overlay=replace(overlay, external=external))
+
+    @cached_property
+    def external(self) -> External:
+        """Where the UI answers without a NodePort."""
+        port, named = self.settings.ports.http, self.settings.named("ports.http")
+        return External(port, named, self.provider.nodes, self.kubectl, self.state)
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when the nodes' machines run, looked at now."""
@@ -156,7 +185,9 @@ class Project:
         """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
         name, _, address = self._machine_name().partition("@")
         ssh = self.settings.ssh
-        own = (Reach(name, "db", address, ssh.user, self.state.private_key, self.state.known_hosts),) if address else ()
+        reach = Reach(name, "db", address, ssh.user, self.state.private_key,
+                      self.state.known_hosts, pace=self.host.pace)
+        own = (reach,) if address else ()
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         beside = own or name in {reach.name for reach in self.provider.beside()}
@@ -194,18 +225,49 @@ class Project:
         return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
 
     @property
+    def server_version(self) -> str:
+        """Which database the settings, and what images are built on, make of it."""
+        return catalog.server(self.settings, self.bases)
+
+    @property
     def passwords(self) -> Passwords:
         return Passwords(self.server, self.deployment)
 
     def remember_choices(self, steps: Collection[str] = ()) -> None:
-        """Keep what was decided: a network that comes or goes later must not turn a cluster into another one."""
+        """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
+        turn what is there into something else. What is merely planned is decided anew.
+        """
         known = states.choices(self.state)
-        decided = {"reachable": sorted(self.host.reachable), "provider": self.provider.name}
+        decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
+        if _any(steps, PLACED):
+            decided["provider"] = self.provider.name
         if "deploy/db" in steps:
             decided["database"] = self.database_on
             if self.database_on == VM:
                 decided["machine"] = self.machine.told_as
+        known.pop("reachable", None)
         states.keep_choices(self.state, {**known, **decided})
+
+    def _made_by(self, steps: Collection[str], all_: bool) -> Made:
+        """What is on record, and what is made now; `all_` where an older kubeup has made things."""
+        made = self.made
+        if all_ or _any(steps, IMAGES):
+            made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
+        if all_ or _any(steps, NODES):
+            made = _kept(made, engine=self.provider.made_by() or made.engine)
+        if self.provider.bare and (all_ or _any(steps, KUBERNETES)):
+            made = _kept(made, source=self.release.source, source_why=self.release.why)
+        return _kept(made, server=self.server_version) if _any(steps, DATABASE) else made
+
+
+def _any(steps: Collection[str], kinds: tuple[str, ...]) -> bool:
+    return any(step.startswith(kinds) for step in steps)
+
+
+def _kept(made: Made, **decided: str) -> Made:
+    """The reason that is on record stays with what was decided by it."""
+    same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
+    return made if same else replace(made, **decided)
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
@@ -221,23 +283,51 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     state = states.of(settings)
     known = states.choices(state)
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
-    host = machine.observe() if "reachable" in known else _probed(settings, authorities)
-    host = replace(host, reachable=frozenset(known.get("reachable", host.reachable)),
-                   variables=(*authorities.environment, *mirrors.environment))
-    project = Project(settings, state, host, known.get("provider", ""))
+    stands_on, earlier = known.get("provider", ""), known.get("reachable")
+    if earlier is None:
+        os.environ.update(authorities.environment)  # who asks a site trusts whom those do that fetch
+        authorities.write_bundle()
+        host = _asked(settings, _questions(settings, states.made(state), stands_on))
+    else:
+        found = machine.observe()
+        host = replace(found, answers=_as_before(earlier, found.arch))
+    host = replace(host, variables=(*authorities.environment, *mirrors.environment))
+    project = Project(settings, state, host, stands_on)
     if strict:
         _refuse(project, loaded)
     return project
 
 
-def _probed(settings: Settings, authorities: certificates.Authorities) -> HostFacts:
-    """This machine's facts, with the sites that answer, or a mirror of which does."""
+def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
+    """This machine's facts, with sites' answers; a mirror's yes is its registry's."""
     mirrors = settings.images.mirrors
-    ways = {url: (url, *registries.answering(url, mirrors)) for url in (*source.ANSWERS, bases.HUB)}
-    asked = tuple(dict.fromkeys(way for several in ways.values() for way in several))
-    host = machine.observe(asked, "".join(authorities.pems))
-    answers = (url for url, several in ways.items() if host.reachable & set(several))
-    return replace(host, reachable=frozenset(answers))
+    ways = {one.url: registries.mirrored(one.url, mirrors) for one in questions}
+    more = [replace(one, url=url) for one in questions for url in ways[one.url]]
+    host = machine.observe((*questions, *more))
+    told = {
+        url: next((host.answers[way] for way in several if host.answers[way].yes), host.answers[url])
+        for url, several in ways.items()
+    }
+    return replace(host, answers=told)
+
+
+def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
+    """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
+    release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
+    own = providers.brings_kubernetes(name)
+    of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
+    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()))
+
+
+def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:
+    """The answers by which an older kubeup made this profile's things, which stay as they are.
+
+    It asked these addresses, and kept those in `reachable` where anything at all came back.
+    """
+    asked = {"https://dl.k8s.io/": source.binary_question(arch), "https://registry.k8s.io/v2/": source.SYSTEM_IMAGE,
+             "https://registry-1.docker.io/v2/": bases.HUB_IMAGE}
+    return {one.url: answered(one) if url in reachable else Answer(NO, f"{site(one.url)} did not answer when this was made")
+            for url, one in asked.items()}
 
 
 def problems(project: Project) -> list[Problem]:

@@ -112,6 +112,10 @@ class LineProgress:
         why = f" ({outcome.removeprefix('already: ')})" if outcome.startswith("already") else f" ({duration(seconds)})"
         self._say(f"{word} {step.title}{why}")
 
+    def note(self, text: str) -> None:
+        """Something about the whole run."""
+        self._say(text)
+
     def _say(self, text: str) -> None:
         self._report.say(f"{time.monotonic() - self._began:7.1f}s {text}")
 
@@ -154,6 +158,9 @@ class LiveProgress(LineProgress):
         mark, style = {"changed": ("✔", "green"), "failed": ("✘", "red")}.get(outcome, ("=", "dim"))
         why = outcome.removeprefix("already: ") if outcome.startswith("already") else duration(seconds)
         self._console.print(Text.assemble((f" {mark} ", style), step.title, (f"  {why}", "dim")))
+
+    def note(self, text: str) -> None:
+        self._console.print(text, style="dim")
 
     def _table(self) -> Any:
         from rich.spinner import Spinner

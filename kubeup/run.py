@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,8 @@ from typing import Protocol
 
 from kubeup import shell
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Plan, Rechecked, Step, Waiting
+from kubeup.facts.pace import AS_MEANT, Pace
+from kubeup.plan import Action, Paced, Plan, Rechecked, Step, Waiting
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
 LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
@@ -35,6 +36,7 @@ class Progress(Protocol):
     def started(self, step: Step) -> None: ...
     def line(self, step: Step, text: str) -> None: ...
     def ended(self, step: Step, outcome: str, seconds: float) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,24 @@ def lock(folder: Path, command: str) -> Iterator[Journal]:
         file.truncate()
 
 
-def run(plan: Plan, progress: Progress, journal: Journal) -> Result:
-    """Carry out a plan. Raises the first failed step's error, with the step's title before its cause."""
+def nobody(pace: Pace) -> None:
+    """Keeps no pace."""
+
+
+def run(
+    plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
+    keep: Callable[[Pace], None] = nobody,
+) -> Result:
+    """Carry out a plan. Raises the first failed step's error, with the step's title before its cause.
+
+    Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
+    """
     result, began = Result(), time.monotonic()
     journal.add("plan", steps=list(plan.ids))
+    timing = Timing(pace, keep, progress, journal)
+    timing.tell()
     try:
-        _run_steps(plan, progress, journal, result)
+        _run_steps(plan, progress, journal, result, timing)
     except KeyboardInterrupt:
         shell.stop_all()
         journal.add("interrupted")
@@ -106,7 +120,32 @@ def run(plan: Plan, progress: Progress, journal: Journal) -> Result:
     return result
 
 
-def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result) -> None:
+@dataclass
+class Timing:
+    """How slow this machine is, by an earlier run and by this one's steps; says so once it is known."""
+
+    pace: Pace
+    keep: Callable[[Pace], None]
+    progress: Progress
+    journal: Journal
+
+    def add(self, step: Step, done: Done) -> None:
+        if not step.measures or done.outcome != "changed":
+            return
+        before, self.pace = self.pace.times, self.pace.after(done.seconds, step.seconds)
+        self.keep(self.pace)
+        if self.pace.times != before:
+            self.tell(step.id)
+
+    def tell(self, step: str = "") -> None:
+        if why := self.pace.why():
+            self.journal.add("pace", step, times=self.pace.times)
+            self.progress.note(f"{why}: they are {self.pace.times} times as long here")
+
+
+def _run_steps(
+    plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing,
+) -> None:
     waiting, done = list(plan.steps), set[str]()
     running: dict[Future[Done], Step] = {}
     failure: KubeupError | None = None
@@ -118,13 +157,16 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
                     ids = set(plan.ids)
                     ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
-                    running |= {pool.submit(_one, step, progress, journal, failed): step for step in begun}
+                    for step in begun:
+                        action = _at(step.action, timing.pace)
+                        running[pool.submit(_one, step, action, progress, journal, failed)] = step
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
                     try:
                         result.done.append(future.result())
                         done.add(step.id)
+                        timing.add(step, result.done[-1])
                     except KubeupError as error:
                         failure = failure or _named(step, error)
                         failed.set()
@@ -136,20 +178,26 @@ def _run_steps(plan: Plan, progress: Progress, journal: Journal, result: Result)
         raise failure
 
 
-def _one(step: Step, progress: Progress, journal: Journal, failed: threading.Event) -> Done:
+def _at(action: Action, pace: Pace) -> Action:
+    return action.at(pace) if isinstance(action, Paced) else action
+
+
+def _one(
+    step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event,
+) -> Done:
     began = time.monotonic()
     outcome = "failed"
     try:
-        if why_not := step.action.already() if isinstance(step.action, Rechecked) else "":
+        if why_not := action.already() if isinstance(action, Rechecked) else "":
             outcome = f"already: {why_not}"
         else:
             progress.started(step)
             journal.add("start", step.id)
             log = partial(progress.line, step)
-            if isinstance(step.action, Waiting):
-                step.action.run_unless(failed.is_set, log)
+            if isinstance(action, Waiting):
+                action.run_unless(failed.is_set, log)
             else:
-                step.action.run(log)
+                action.run(log)
             outcome = "changed"
     except KubeupError:
         raise

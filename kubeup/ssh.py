@@ -8,12 +8,13 @@ import socket
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeup import shell
 from kubeup.errors import KubeupError
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.shell import Output
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Reach:
     known_hosts: Path
     port: int = 22
     root: bool = True  # whether root is let in by the key
+    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)
 
     @property
     def short(self) -> str:
@@ -51,7 +53,8 @@ class Reach:
             return self._by_sudo(command)
         options = [f'-oUserKnownHostsFile="{self.known_hosts}"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
                    f'-oIdentityFile="{self.key}"',
-                   "-oPasswordAuthentication=no", f"-oConnectTimeout={CONNECT_SECONDS}", f"-p{self.port}"]
+                   "-oPasswordAuthentication=no",
+                   f"-oConnectTimeout={self.pace.seconds(CONNECT_SECONDS):.0f}", f"-p{self.port}"]
         remote = [shlex.join(command)] if command else []
         return ["ssh", *options, f"{user or self.user}@{self.address}", *(["--", *remote] if remote else [])]
 
@@ -137,12 +140,15 @@ class _connection:
             raise _explained(reach, error) from None
         try:
             # connected here: paramiko has one limit for this and for the keys it agrees on afterwards
-            line = socket.create_connection((reach.address, reach.port), CONNECT_SECONDS)
+            line = socket.create_connection(
+                (reach.address, reach.port), reach.pace.seconds(CONNECT_SECONDS))
         except OSError as error:
             raise _explained(reach, error) from None
-        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config, connect_timeout=ANSWER_SECONDS, connect_kwargs={
-            "pkey": key, "look_for_keys": False, "allow_agent": False, "sock": line,
-            "banner_timeout": ANSWER_SECONDS, "auth_timeout": ANSWER_SECONDS})
+        within = reach.pace.seconds(ANSWER_SECONDS)
+        how = {"pkey": key, "look_for_keys": False, "allow_agent": False, "sock": line,
+               "banner_timeout": within, "auth_timeout": within}
+        self._open = Connection(reach.address, user=reach.user, port=reach.port, config=config,
+                                connect_timeout=within, connect_kwargs=how)
         # fabric accepts any host key by default
         self._open.client.set_missing_host_key_policy(RejectPolicy())
         if reach.known_hosts.exists():
@@ -203,7 +209,9 @@ def _explained(reach: Reach, error: Exception) -> KubeupError:
                            "for a machine of your own: check its fingerprint, then add it with ssh-keyscan")
     why = "no answer" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
     if why == "No existing session":  # paramiko's words for a server that has not agreed on keys in time
-        why = f"it took the connection and did not greet within {ANSWER_SECONDS} s: it is overloaded, or no SSH server"
+        within = reach.pace.seconds(ANSWER_SECONDS)
+        why = (f"it took the connection and did not greet within {within:.0f} s: it is overloaded, "
+               "or no SSH server")
     return KubeupError(f"{node} can't be reached by SSH", why, "see whether the node runs: `inv status`, and `inv cluster.start` to start it")
 
 

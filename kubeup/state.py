@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kubeup.errors import Refused
 
 if TYPE_CHECKING:
     from kubeup.settings import Settings
 
-CHOICES = "choices.json"
+CHOICES, MADE = "choices.json", "made"
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -67,17 +69,60 @@ def of(settings: Settings) -> State:
     return State(folder, private, public)
 
 
+@dataclass(frozen=True)
+class Made:
+    """What decided how a profile's things were made, and why; it stays with them. '' where nothing of the kind was made yet.
+
+    `source`: of Kubernetes on its nodes, download or build. `bases`: what its images are built on, hub or debian; a
+    database's files are of a version that only one of them may have. `engine`: the container engine that has its nodes.
+    `server`: the database's engine and version, which wrote those files.
+    """
+
+    source: str = ""
+    source_why: str = ""
+    bases: str = ""
+    bases_why: str = ""
+    engine: str = ""
+    server: str = ""
+
+
+NOTHING = Made()
+KNOWN = {"source": ("download", "build"), "bases": ("hub", "debian"), "engine": ("podman", "docker")}
+
+
 def choices(state: State) -> dict[str, Any]:
-    """What was decided; {} where nothing was, or nothing that can be read."""
+    """What was decided; {} where nothing was. Raises Refused where that can't be read: something may stand by it."""
+    path = state.folder / CHOICES
     try:
-        found: dict[str, Any] = dict(json.loads((state.folder / CHOICES).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from None
+    if not isinstance(found, dict):
+        raise _unreadable(path, f"it holds {found!r:.60}")
     return found
 
 
+def made(state: State) -> Made:
+    """How this profile's things were made. Raises Refused for a record that can't be understood."""
+    rows = choices(state).get(MADE, {})
+    names = [one.name for one in fields(Made)]
+    if not isinstance(rows, dict) or not all(name in names and isinstance(value, str) for name, value in rows.items()):
+        raise _unreadable(state.folder / CHOICES, f"{MADE}: {rows}")
+    strange = {name: rows[name] for name, values in KNOWN.items() if rows.get(name, "") not in ("", *values)}
+    if strange:
+        raise _unreadable(state.folder / CHOICES, f"{MADE}: {strange}")
+    return Made(**rows)
+
+
+def _unreadable(path: Path, why: str) -> Refused:
+    return Refused(f"{path} can't be understood", why, "it says what this profile's cluster was made of and where the database's data "
+                   "are: put it back as it was. Only where there is neither cluster nor data, remove it")
+
+
 def keep_choices(state: State, decided: dict[str, Any]) -> None:
-    """Write down which sites answered (`reachable`) and which `provider` the profile's cluster stands on."""
+    """Write down what was `made`, which `provider` the profile's cluster stands on, and where the database is."""
     write_private(state.folder / CHOICES, json.dumps(decided), 0o644)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubeup import cluster, database
+from kubeup.converge import urls
+from kubeup.deploy.external import Published
 from kubeup.facts.kubernetes import KubeClaim, KubeNode, KubePod, claims, nodes, pods
 from kubeup.project import Project
 from kubeup.providers.base import NodeState
@@ -27,6 +29,7 @@ class Status:
     pods: tuple[KubePod, ...]
     claims: tuple[KubeClaim, ...]
     urls: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...] = ()  # nodes at whose address the UI does not answer, and why
 
 
 def collect(project: Project) -> Status:
@@ -35,18 +38,13 @@ def collect(project: Project) -> Status:
         asked = pool.submit(_ask, project)
         machines = pool.submit(project.provider.observe, lambda boots: cluster.vouched(asked.result(), boots))
     found = asked.result()
+    published = project.external.found() if found is not None else Published()
     by_kind = {kind: [item for item in found or () if item["kind"] == kind] for kind in ("Node", "Pod", "PersistentVolumeClaim")}
     return Status(
         project.settings.profile, project.provider.name,
         f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
         f"{project.images[0].what}; {place.result()}", machines.result().nodes, found is not None, nodes(by_kind["Node"]), pods(by_kind["Pod"]),
-        claims(by_kind["PersistentVolumeClaim"]), _urls(project))
-
-
-def _urls(project: Project) -> tuple[tuple[str, str], ...]:
-    """Where the application answers; nowhere while there is no node (minikube gives addresses only then)."""
-    ports, addresses = project.settings.ports, [node.address for node in project.provider.nodes()]
-    return tuple((name, f"http://{addresses[-1]}:{path}") for name, path in (("ui", f"{ports.ui}/"), ("api", f"{ports.api}/docs")) if addresses)
+        claims(by_kind["PersistentVolumeClaim"]), urls(project, published), published.left_out)
 
 
 def _ask(project: Project) -> list[dict[str, Any]] | None:
@@ -73,6 +71,8 @@ def show(status: Status, out: Report) -> None:
         out.say(f"\nclaim {claim.name}: {claim.phase}, {claim.size or 'no size yet'} on volume {claim.volume or '-'}")
     for name, url in status.urls:
         out.say(f"{name:4} {url}")
+    for words in status.left_out:
+        out.say(words)
 
 
 def _pod(pod: KubePod) -> tuple[str, str, str, int]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from kubeup import cluster, packages, secrets
+from kubeup import cluster, packages, requirements, secrets
 from kubeup import machine as this_machine
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
 from kubeup.db.machine import Found
+from kubeup.db.server import Version
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.images import build, load
+from kubeup.images.catalog import AppImage
 from kubeup.plan import Action, Log, Plan, Step, plan_of
 from kubeup.project import CLUSTER, SIDES, VM, Project
-from kubeup.providers.base import Needed
+from kubeup.providers.base import Machines, Needed
+from kubeup.requirements import Work
 from kubeup.state import State
 
 ACCESS = "cluster/access"
@@ -33,8 +37,11 @@ class Whole:
     blind: bool
 
 
-def plan(project: Project, application: bool = True) -> Whole:
-    """Everything between what is there and what the settings want; without the `application` the cluster alone."""
+def plan(project: Project, application: bool = True, force: bool = False) -> Whole:
+    """Everything between what is there and what the settings want; without the `application` the cluster alone.
+
+    Raises Refused where this machine does not do for it, with `force` where it does not for certain.
+    """
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
@@ -44,24 +51,58 @@ def plan(project: Project, application: bool = True) -> Whole:
     diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
-    missing_node = any(node.state == "missing" for node in facts.machines.nodes)
-    through_disk = images if missing_node and project.settings.images.via == "load" else ()
-    image_steps = build.plan(images, project.builder)
-    needed = Needed((("system", project.system_archive), *load.archives(through_disk)), ("image/system", *(build.step_id(one) for one in images)))
-    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
-    own_images = [*cluster.release_steps(project), *cluster.image_steps(project)] if wants_release else []
+    own_images, image_steps, needed = _artifacts(project, facts.machines, images)
     steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
     if application:
         steps += _application(project, facts, steps, diff, found)
     missing = packages.missing(project.packages) if steps else ()
-    whole = plan_of(packages.plan(missing, project.host), steps)
+    tools = list(project.provider.install()) if steps else []
+    whole = plan_of(tools, packages.plan(missing, project.host), cluster.after([step.id for step in tools], steps))
+    if whole:
+        work = _work(project, facts.machines, whole.steps)
+        requirements.require(requirements.check(work), force)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
-def machines(project: Project) -> Plan:
+def _artifacts(
+    project: Project, machines: Machines, images: tuple[AppImage, ...],
+) -> tuple[list[Step], list[Step], Needed]:
+    """What makes Kubernetes' own binaries and images, what makes the application's, and what of
+    them new nodes start with."""
+    missing_node = any(node.state == "missing" for node in machines.nodes)
+    through_disk = images if missing_node and project.settings.images.via == "load" else ()
+    archives = (("system", project.system_archive), *load.archives(through_disk))
+    needed = Needed(archives, ("image/system", *(build.step_id(one) for one in images)))
+    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
+    own_images = list[Step]()
+    if wants_release:
+        own_images = [*cluster.release_steps(project), *cluster.image_steps(project)]
+    return own_images, build.plan(images, project.builder), needed
+
+
+def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
+    provider, settings = project.provider, project.settings
+    wanted = settings.machines_list() if provider.bare else provider.wanted()
+    listening = this_machine.listening() if machines.shares_ports else None
+    return Work(settings, project.host, machines, wanted, tuple(steps), project.engine.name,
+                provider.sizes, listening)
+
+
+def outstanding(project: Project) -> Work:
+    """What is left to do that takes something of this machine, also where no plan can be made."""
+    seen = project.provider.observe()
+    own_images, image_steps, needed = _artifacts(project, seen, project.images)
+    try:
+        machines = project.provider.plan(seen, needed)
+    except KubeupError:  # told by whoever looks at the machines
+        machines = ()
+    return _work(project, seen, [*own_images, *image_steps, *machines])
+
+
+def machines(project: Project, force: bool = False) -> Plan:
     """The machines alone: those steps of the whole plan that make and start nodes, and whatever these need."""
-    whole = {step.id: step for step in plan(project, application=False).plan}
+    whole = {step.id: step for step in plan(project, application=False, force=force).plan}
     wanted, waiting = set[str](), [name for name in whole if name.startswith("node/")]
     while waiting:
         name = waiting.pop()
@@ -73,6 +114,7 @@ def machines(project: Project) -> Plan:
 
 def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
+    refuse_other_server(project)
     look = Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
                 data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)
     return [*data.restore(project.files_on(CLUSTER), needs), look]
@@ -112,6 +154,8 @@ def _look_at_machine(project: Project) -> Found | None:
 def machine_steps(project: Project, found: Found | None, needs: tuple[str, ...]) -> list[Step]:
     """What makes the database run on its machine."""
     steps = db_machine.plan(project.machine, found, (*needs, passwords.SET, data.RESTORE))
+    if steps:
+        refuse_other_server(project)
     return [*(data.restore(project.files_on(VM), needs) if steps else ()), *steps]
 
 
@@ -211,6 +255,20 @@ def _made_for_data(project: Project) -> bool:
     return VM in (project.database_on, known.get("kept", "")) and not project.machine.own
 
 
+def refuse_other_server(project: Project) -> None:
+    """Raises Refused where another database than wrote the files would be started on them, and could spoil them."""
+    if not project.made.server:
+        return
+    made, now = Version(project.made.server), Version(project.server_version)
+    if now.takes_files_of(made):
+        return
+    back = "put back database.engine, database.version and images.bases as they were"
+    over = "`inv db.backup`, `inv down --data`, `inv up` and `inv db.restore FILE` bring the rows over"
+    rows = made.engine == now.engine and now.newer_than(made)
+    raise Refused(f"the settings want {now}, the database's files are of {made}", "it would not start on them, or spoil them",
+                  f"{back}; or {over}" if rows else f"{back}; or, to lose the data: `inv down --data`")
+
+
 @dataclass(frozen=True)
 class ForgetAccess:
     """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's kubeconfig stays as it is."""
@@ -220,7 +278,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept", "copying"} if self.data else {"provider"}
+        gone = {"provider", "database", "machine", "kept", "copying", "made", "reachable"} if self.data else {"provider"}
         states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
 
 

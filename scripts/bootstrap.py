@@ -1,40 +1,92 @@
-"""Makes the project's virtual environment from a lock file with hashes: `bootstrap.py LOCK STAMP`. Called by `inv`."""
+"""Makes the project's virtual environment: `bootstrap.py LOCK STAMP`. Called by `inv`.
 
+Runs with the Python that the environment is made from, and with nothing but its standard library.
+"""
+
+import contextlib
 import hashlib
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
-OLDEST = (3, 11)
+PYTHON = VENV / "bin" / "python"
+IDENTITY = "import sys; print(sys.version, sys.base_prefix)"
+PIP = (str(PYTHON), "-m", "pip", "--disable-pip-version-check")
+EXACTLY = ("--require-hashes", "--no-deps")
+RUN = "requirements.lock"
+APT = (("update",), ("install", "-y", "--no-install-recommends"))
 
 
-def stop(what: str, why: str, then: str) -> None:
+def stop(what: str, why: str, then: str) -> NoReturn:
     sys.exit(f"error: {what}\n  why:  {why}\n  next: {then}")
 
 
+def say(text: str) -> None:
+    print(f"inv: {text}", file=sys.stderr)
+
+
+def interpreter() -> Path:
+    """The Python that runs this, outside of any environment, by a name that tells its version.
+
+    What is called python3 alone may be another one after an upgrade of the distribution; the name
+    of one that has gone leads nowhere, which `inv` notices.
+    """
+    found = Path(getattr(sys, "_base_executable", "") or sys.executable)
+    named = found.with_name(f"python3.{sys.version_info[1]}")
+    return named if named.exists() else found.resolve()
+
+
+def has_venv_module() -> bool:
+    """Whether ensurepip is there: an import here would remember the answer."""
+    asked = [str(interpreter()), "-c", "import ensurepip"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def venv_package() -> str:
+    """Debian's package of ensurepip, which it keeps apart: that of its own python3, or of one beside."""
+    name = f"python3.{sys.version_info[1]}"
+    return "python3-venv" if Path("/usr/bin/python3").resolve().name == name else f"{name}-venv"
+
+
 def install_venv_module() -> None:
-    """Debian and Ubuntu ship python3 without ensurepip; root can mend that at once."""
-    package = "python3-venv"
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        stop(f"this python3 cannot make virtual environments ({sys.executable})", "its ensurepip module is missing",
-             f"install {package} (sudo apt-get install {package}), then run this again")
-    print(f"inv: installing {package} (python3 here has no ensurepip)", file=sys.stderr)
+    """Install Debian's package where nobody has to be asked for it. Ends the program elsewhere."""
+    package = venv_package()
+    if not shutil.which("apt-get"):
+        stop(f"{interpreter()} can't make virtual environments", "its ensurepip module is missing",
+             "install it, or another Python that has it")
+    before = as_root()
+    if before is None:
+        stop(f"{interpreter()} can't make virtual environments", "Debian keeps what it takes apart",
+             f"sudo apt-get update; sudo apt-get install {package}")
+    say(f"installing {package} {'with sudo ' if before else ''}as {interpreter()} lacks it")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package]):
+    for words in APT:
+        command = [*before, "apt-get", "-qq", *words, *([package] if "install" in words else [])]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
-def can_make_environments() -> bool:
-    """Whether ensurepip is there; another process is asked, as an import here would remember the answer."""
-    return subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0
+def as_root() -> Sequence[str] | None:
+    """What goes before a command to run it as root without a question; None where that can't be."""
+    if os.geteuid() == 0:
+        return ()
+    if not (sudo := shutil.which("sudo")):
+        return None
+    asked = subprocess.run([sudo, "-n", "true"], capture_output=True, check=False)
+    return (sudo, "-n") if asked.returncode == 0 else None
 
 
 def digest(lock: Path) -> str:
-    return hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    """Of what an environment is made of: the locked packages and the Python."""
+    made_of = f"{sys.version}{interpreter()}"
+    return hashlib.sha256(lock.read_bytes() + made_of.encode()).hexdigest()
 
 
 def made_from(stamp: Path) -> str:
@@ -42,34 +94,108 @@ def made_from(stamp: Path) -> str:
 
 
 def make(lock: Path, stamp: Path) -> None:
-    """Install what `lock` names, unless `stamp` says that this has been done; both locks hold the same versions."""
+    """Install what `lock` names, unless `stamp` says that this has been done.
+
+    Both locks hold the same versions.
+    """
     wanted = digest(lock)
-    if made_from(stamp) != wanted:
-        print(f"inv: installing {lock.name} into {VENV.name} (once)", file=sys.stderr)
-        if not can_make_environments():
-            install_venv_module()
-        if not (VENV / "bin" / "pip").exists() or not works(VENV / "bin" / "python"):
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
-    stamp.write_text(wanted)
+    if made_from(stamp) != wanted or not works():
+        say(f"installing {lock.name} into {VENV.name} (once)")
+        stamp.unlink(missing_ok=True)  # what fails half-way is no longer what it was
+        if not works():
+            make_environment()
+        install(lock)
+    for each, mark in {ROOT / RUN: VENV / ".stamp", lock: stamp}.items():
+        mark.write_text(digest(each))
+    hand_over()
 
 
-def works(python: Path) -> bool:
-    """False for an environment whose interpreter has gone, or has another version than this one."""
-    if not python.exists():
+def works() -> bool:
+    """False for an environment whose Python has gone, or is another one than this."""
+    if not PYTHON.exists() or not (VENV / "bin" / "pip").exists():
         return False
-    asked = subprocess.run([str(python), "-c", "import sys; print(sys.version)"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() == sys.version.strip()
+    answers = [subprocess.run([str(python), "-c", IDENTITY], capture_output=True, check=False).stdout
+               for python in (PYTHON, interpreter())]
+    return answers[0] == answers[1]
+
+
+def make_environment() -> None:
+    python, uv = str(interpreter()), shutil.which("uv")
+    maker = [python, "-m", "venv"]
+    if not has_venv_module() and uv:
+        maker = [uv, "-q", "venv", "--seed", "--python", python]
+    elif not has_venv_module():
+        install_venv_module()
+    subprocess.run([*maker, "--clear", str(VENV)], check=True)
+
+
+def install(lock: Path) -> None:
+    """Install what the commands take (RUN), then what else `lock` names.
+
+    Only the former is compiled at once: nobody starts most of the tests' packages. A lock names all
+    there is, so nothing has to be worked out.
+    """
+    uv = find_uv(lock)
+    for each in dict.fromkeys((ROOT / RUN, lock)):
+        if not uv or not by_uv(uv, each):
+            more = [] if each.name == RUN else ["--no-compile"]
+            subprocess.run([*PIP, "-q", "install", *EXACTLY, *more, "-r", str(each)], check=True)
+
+
+def find_uv(lock: Path) -> str:
+    """uv is many times as fast as pip, which weighs every file of every release of a package.
+
+    The machine's own, else one that `lock` names; '' where pip has been told where to get packages,
+    as uv does not know of that.
+    """
+    told = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False)
+    if re.search(r"index|proxy|client.cert", told.stdout):
+        return ""
+    named = re.search(r"^uv==(?:.*\\\n)*.*\n", lock.read_text(), re.MULTILINE)
+    if (found := shutil.which("uv")) or not named:
+        return found or ""
+    alone = [*PIP, "-q", "install", *EXACTLY, "-r", "/dev/stdin"]
+    subprocess.run(alone, check=True, input=named[0], text=True)
+    return str(VENV / "bin" / "uv")
+
+
+def by_uv(uv: str, lock: Path) -> bool:
+    """Whether uv could install what `lock` names; pip tells the reason where neither can."""
+    more = ["--compile-bytecode"] if lock.name == RUN else []
+    told = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # as Debian's pip; old name
+    command = [uv, "-q", "pip", "install", "--python", str(PYTHON), *EXACTLY, *more, "-r", str(lock)]
+    return subprocess.run(command, env=told, capture_output=True, check=False).returncode == 0
+
+
+def hand_over() -> None:
+    """What root makes in somebody else's checkout (`sudo ./inv ...`) is theirs like the rest."""
+    owner = ROOT.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for path in (VENV, *VENV.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Of two first commands at once the second waits, and finds the environment made."""
+    import fcntl
+
+    with Path(__file__).open() as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        yield
 
 
 def main() -> None:
-    if sys.version_info < OLDEST:
-        stop(f"python {sys.version.split()[0]} is too old", "kubeup needs 3.11 or newer",
-             "run it with a newer python3, for example on Debian 12 or Ubuntu 24.04")
+    if platform.system() == "Windows":
+        stop("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+             "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
     lock, stamp = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        make(lock, stamp)
+        with alone():
+            make(lock, stamp)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (subprocess.CalledProcessError, OSError) as error:
         stop("the virtual environment could not be made", str(error),
              "look at the lines above; when the network was away, run the same command again; "

@@ -49,7 +49,7 @@ def warm_up(project: Project) -> Figure:
 
 def _now(project: Project) -> Project:
     """The project on this machine as it is once its nodes have gone, and their network with them."""
-    return replace(project, host=replace(machine.observe(()), reachable=project.host.reachable))
+    return replace(project, host=replace(machine.observe(()), answers=project.host.answers))
 
 
 def by_hand(project: Project, application: bool = True) -> float:

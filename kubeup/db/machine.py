@@ -1,11 +1,11 @@
-"""The database on a machine: Debian's docker and compose, one service, one volume, reached by the nodes alone."""
+"""The database on a machine: docker compose, one service, one volume, reached by nodes alone."""
 
 from __future__ import annotations
 
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -15,9 +15,10 @@ from kubeup.db import passwords
 from kubeup.db.server import ROOT, Container, Server
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
-from kubeup.facts import certificates
+from kubeup.facts import certificates, compose
+from kubeup.facts.compose import Compose, Tools
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Step
 from kubeup.shell import Output
 from kubeup.ssh import Reach
 
@@ -26,7 +27,6 @@ AUTHORITIES = "db/vm-authorities"
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
 VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
-NEEDED = ("docker.io", "docker-compose")
 PORT = 3306
 UID = "999"  # the image's user
 PLACES = {"compose.yaml": 0o644, ".env": 0o600}
@@ -37,8 +37,6 @@ HEALTH = 'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$pi
 
 # one look at everything, a fact a line
 LOOK = r"""
-command -v docker >/dev/null && echo tool docker.io
-{ command -v docker-compose || docker compose version; } >/dev/null 2>&1 && echo tool docker-compose
 command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
@@ -54,6 +52,20 @@ health='{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}'
 docker inspect --format "container {{.State.Status}} $health {{.Config.Image}} {{.State.Pid}}" "$4" 2>/dev/null &
 wait
 exit 0
+"""
+
+# which docker and compose start, and what apt would install: asked where something is to be done
+TOOLS = r"""
+if command -v docker >/dev/null; then
+  version=$(docker version --format '{{.Server.Version}}' 2>/dev/null) ||
+    version=$(docker --version)
+  echo "docker $version"
+fi
+for command in 'docker compose' docker-compose; do
+  version=$($command version --short 2>/dev/null) && echo "compose $version $command"
+done
+command -v apt-cache >/dev/null || exit 0
+LC_ALL=C exec apt-cache policy "$@"
 """
 
 SERVICE_UNIT = """\
@@ -73,9 +85,11 @@ Delegate=yes
 WantedBy=multi-user.target
 """
 
-# the packages that are missing, and a daemon that runs. On standard input the proxies: their passwords are for nobody's process list
-INSTALL = r"""
-set -ea; eval "$(cat)"; DEBIAN_FRONTEND=noninteractive; set +a
+# on standard input the proxies: their passwords are for nobody's process list
+PROXIES = 'set -ea; eval "$(cat)"; DEBIAN_FRONTEND=noninteractive; set +a; '
+UPDATE = f"{PROXIES}exec apt-get -q -o DPkg::Lock::Timeout=300 update"
+# the packages that are missing, and a daemon that runs
+INSTALL = PROXIES + r"""
 if ! test -e /etc/docker/daemon.json && ! command -v dockerd >/dev/null; then
   install -d /etc/docker; printf %s "$1" >/etc/docker/daemon.json
 fi
@@ -86,7 +100,6 @@ if systemd-detect-virt --quiet --container; then
   printf '[Service]\nOOMScoreAdjust=0\nLimitNOFILE=\nLimitNPROC=\nLimitCORE=\n' >/etc/systemd/system/docker.service.d/kubeup.conf
 fi
 if test $# -gt 0; then
-  apt-get -q -o DPkg::Lock::Timeout=300 update
   apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-remove --no-install-recommends "$@"
 fi
 unit=docker.service
@@ -100,11 +113,14 @@ systemctl enable --now $unit
 """
 
 
+UP_SECONDS = 300.0  # that a new database may take to make its files
+
+
 @dataclass(frozen=True)
 class Found:
     """What is on the machine."""
 
-    missing: tuple[str, ...] = NEEDED
+    tools: Tools = field(default_factory=Tools)
     has_apt: bool = True
     daemon: bool = False
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 and mode
@@ -136,11 +152,20 @@ def parse(text: str) -> Found:
     there = {row[0] for row in rows.get("tool", [])}
     state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
     return Found(
-        tuple(name for name in NEEDED if name not in there), "apt-get" in there, "daemon" in there,
+        Tools(), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
         tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid,
         tuple(sorted(row[0] for row in rows.get("certificate", []))))
+
+
+def parse_tools(text: str) -> Tools:
+    """From what TOOLS prints."""
+    lines = [line.split(" ", 1) for line in text.splitlines() if " " in line]
+    docker = next((rest.strip() for kind, rest in lines if kind == "docker"), "")
+    told = [rest.split(" ", 1) for kind, rest in lines if kind == "compose"]
+    composes = tuple(Compose(command, version) for version, command in told)
+    return Tools(docker, composes, compose.candidates(text))
 
 
 @dataclass(frozen=True)
@@ -199,17 +224,45 @@ class Machine:
 
     def told(self) -> str:
         """How the service is, in a line. Raises KubeupError where it is not well."""
-        found = self.look()
+        found = self.seen()
         text = f"{CONTAINER} on {self.place.node} ({self.address}:{PORT}) is {found.words}, its volume is {self.volume}"
         if not found.healthy:
             raise KubeupError(f"the database on {self.place.node} is {found.words}", text, "`inv db.vm` brings it up again")
         return text
 
-    def look(self) -> Found:
+    def seen(self) -> Found:
+        """What is there, but for docker's and compose's versions."""
         output = ssh.run(self.place.reach(), "sh", "-c", LOOK, "look", FOLDER, self.volume, self.image.reference, PROJECT, root=True)
         if not output.ok:
             raise failed(self, "can't be looked at", output)
         return parse(output.stdout)
+
+    def look(self) -> Found:
+        """The same, and what it has of docker and compose where something is to be done."""
+        found = self.seen()
+        return found if self._is_well(found) else replace(found, tools=self.tools())
+
+    def _is_well(self, found: Found) -> bool:
+        try:
+            return well(self, found)
+        except Refused:  # whoever plans is told
+            return False
+
+    def tools(self) -> Tools:
+        command = ("sh", "-c", TOOLS, "tools", *compose.PACKAGES)
+        output = ssh.run(self.place.reach(), *command, root=True)
+        if not output.ok:
+            raise failed(self, "does not tell what its apt has", output)
+        return parse_tools(output.stdout)
+
+    def compose_command(self) -> str:
+        """The compose to use. Raises KubeupError where none starts and works with its docker."""
+        tools, node = self.tools(), self.place.node
+        if tools.compose is None:
+            why = tools.unfit or "`docker compose version` and `docker-compose version` fail there"
+            raise KubeupError(f"no docker compose works on {node}", why,
+                              f"look there: `inv cluster.ssh {node}`")
+        return tools.compose.command
 
 
 def wanted(files: Mapping[str, str]) -> dict[str, str]:
@@ -222,22 +275,62 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     seen, fresh = found or Found(), found is None
     refuse_foreign(machine, seen)
     node, steps = machine.place.node, list[Step]()
-    if seen.missing and not seen.has_apt:
-        raise Refused(f"{node} can't get {' and '.join(seen.missing)}", "it has no apt-get, and this is how they are installed",
-                      "install them there yourself, or choose another machine: database.vm")
-    if machine.authorities is not None and seen.certificates != certificates.names(machine.authorities):
-        steps.append(Step(AUTHORITIES, f"make {node} trust the settings' authorities",
-                          "a new machine" if fresh else "it has others", Trust(machine), needs, 3))
-    if seen.missing or not seen.daemon:
-        reason = "a new machine" if fresh else f"{', '.join(seen.missing)} missing" if seen.missing else "docker does not run"
-        title = f"{'install' if seen.missing else 'start'} docker on {node}"
+    why = "a new machine" if fresh else _why(machine, seen)
+    steps += _authorities(machine, seen, needs)
+    if well(machine, seen):
+        return steps
+    refuse_without(machine, seen)
+    if seen.tools.missing or not seen.daemon:
+        title = f"{'install' if seen.tools.missing else 'start'} docker on {node}"
+        reason = "a new machine" if fresh else _why_install(seen.tools)
         steps.append(Step(PACKAGES, title, reason, Install(machine), (*needs, AUTHORITIES), 60))
     if not seen.image:
         steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
                           (*needs, PACKAGES, "image/db"), 10))
-    if why := "a new machine" if fresh else _why(machine, seen):
+    if why:
         steps.append(Step(SERVICE, f"run the database on {node}", why, Run(machine), (*needs, PACKAGES, IMAGE, "secrets/env"), 20))
     return steps
+
+
+def _authorities(machine: Machine, seen: Found, needs: tuple[str, ...]) -> list[Step]:
+    """What tells a machine that is no node of the settings' authorities."""
+    if machine.authorities is None:
+        return []
+    if seen.certificates == certificates.names(machine.authorities):
+        return []
+    title = f"make {machine.place.node} trust the settings' authorities"
+    return [Step(AUTHORITIES, title, "it has others, or none", Trust(machine), needs, 3)]
+
+
+def well(machine: Machine, seen: Found) -> bool:
+    """Whether nothing is to be done: what runs is left alone, whatever compose is there."""
+    return seen.daemon and seen.image and not _why(machine, seen)
+
+
+def _why_install(tools: Tools) -> str:
+    """What is missing, why what is there does not do, and what apt will be asked for."""
+    if not tools.missing:
+        return "docker does not run"
+    unfit = f" ({tools.unfit})" if tools.unfit else ""
+    named = f", apt has {' '.join(tools.packages)}" if tools.packages else ""
+    return f"{tools.missing} missing{unfit}{named}"
+
+
+def refuse_without(machine: Machine, seen: Found, certain: bool = False) -> None:
+    """Raises Refused where what is missing can't be had.
+
+    That apt offers nothing is `certain` once it has fetched its index: a new machine may have none.
+    """
+    tools, what = seen.tools, f"{machine.place.node} can't get {seen.tools.missing}"
+    unfit = f"; {tools.unfit}" if tools.unfit else ""
+    if tools.missing and not seen.has_apt:
+        raise Refused(what, f"it has no apt-get, and this is how they are installed{unfit}",
+                      "install them there yourself, or choose another machine: database.vm")
+    if tools.missing and not tools.packages and (tools.offers or certain):
+        offered = ", ".join(f"{name} {version}" for name, version in tools.offers.items())
+        raise Refused(what, f"its apt has {offered or 'none of their packages'}{unfit}",
+                      "install them there yourself, compose as docker-compose-v2 (Ubuntu's) or "
+                      "docker-compose-plugin (Docker's); or choose another machine: database.vm")
 
 
 def _why(machine: Machine, seen: Found) -> str:
@@ -277,21 +370,28 @@ class Trust:
 
 @dataclass(frozen=True)
 class Install:
-    """What is missing of Debian's docker and compose. A docker that is there, of whatever origin, stays as it is."""
+    """What is missing of docker and compose, from apt. A docker that is there stays as it is."""
 
     machine: Machine
 
     def already(self) -> str:
-        seen = self.machine.look()
-        return "there" if seen.daemon and not seen.missing else ""
+        return "there" if self.machine.seen().daemon and not self.machine.tools().missing else ""
 
     def run(self, log: Log) -> None:
+        found = replace(self.machine.seen(), tools=self.machine.tools())
+        if found.tools.missing and found.has_apt:
+            self._do("could not fetch apt's index", UPDATE)
+            found = replace(found, tools=self.machine.tools())
+        refuse_without(self.machine, found, certain=True)
+        self._do("could not get docker", INSTALL, DAEMON, SERVICE_UNIT, *found.tools.packages)
+        log(f"{self.machine.compose_command()} works")
+
+    def _do(self, failure: str, script: str, *arguments: str) -> None:
         proxies = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.machine.proxies.items())
-        output = ssh.run(self.machine.place.reach(), "sh", "-c", INSTALL, "install", DAEMON, SERVICE_UNIT, *self.machine.look().missing,
+        output = ssh.run(self.machine.place.reach(), "sh", "-c", script, "install", *arguments,
                          stdin=proxies, root=True, timeout=1200)
         if not output.ok:
-            raise failed(self.machine, "could not get docker", output)
-        log("installed")
+            raise failed(self.machine, failure, output)
 
 
 @dataclass(frozen=True)
@@ -299,7 +399,7 @@ class BringImage:
     machine: Machine
 
     def already(self) -> str:
-        return "there" if self.machine.look().image else ""
+        return "there" if self.machine.seen().image else ""
 
     def run(self, log: Log) -> None:
         reach, image = self.machine.place.reach(), self.machine.image
@@ -309,26 +409,26 @@ class BringImage:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Paced):
     """Write the service's files and bring it up, until it answers SQL."""
 
     machine: Machine
 
     def already(self) -> str:
-        seen = self.machine.look()
+        seen = self.machine.seen()
         refuse_foreign(self.machine, seen)
         return "" if _why(self.machine, seen) else seen.words
 
     def run(self, log: Log) -> None:
-        reach, seconds = self.machine.place.reach(), 300
+        reach, seconds = self.machine.place.reach(), round(self.pace.seconds(UP_SECONDS))
         self._take_passwords(log)
         for name, text in self.machine.files().items():
             write(self.machine, reach, name, text)
             log(f"{FOLDER}/{name}")
         script = (
             'set -e; test -d "$1" || install -d -m 700 -o "$2" -g "$2" "$1"; cd "$3"; '
-            'tool=docker-compose; command -v $tool >/dev/null || tool="docker compose"; '
-            f'$tool -f compose.yaml -p {PROJECT} up --detach --remove-orphans 2>&1; '
+            f'{self.machine.compose_command()} -f compose.yaml -p {PROJECT} '
+            'up --detach --remove-orphans 2>&1; '
             f'for _ in $(seq {seconds * 2}); do '
             f"state=$(docker inspect --format '{{{{.State.Status}}}} {{{{.State.Health.Status}}}}' {CONTAINER}); "
             'test "$state" = "running healthy" && exit 0; case "$state" in exited*|dead*|*unhealthy) break;; esac; sleep 0.5; done; '
@@ -345,7 +445,9 @@ class Run:
         held = ssh.run(reach, "cat", f"{FOLDER}/.env", root=True).stdout
         earlier = dict(line.split("=", 1) for line in shlex.split(held)).get("MYSQL_ROOT_PASSWORD", "")
         server = self.machine.server(secret["MYSQL_DATABASE"], secret["MYSQL_USER"])
-        if earlier in ("", secret["ROOT_PASSWORD"]) or not self.machine.look().healthy or not server.admits(ROOT, earlier):
+        if earlier in ("", secret["ROOT_PASSWORD"]) or not self.machine.seen().healthy:
+            return
+        if not server.admits(ROOT, earlier):
             return
         for user, password in ((server.user, secret["MYSQL_PASSWORD"]), (ROOT, secret["ROOT_PASSWORD"])):
             if not server.admits(user, password):

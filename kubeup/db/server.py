@@ -265,6 +265,10 @@ def account(user: str, host: str) -> str:
     return f"{literal(user)}@{literal(host)}"
 
 
+# MySQL's long-term releases, each with the one after it
+UPGRADES: dict[tuple[int, ...], tuple[int, ...]] = {(5, 7): (8, 0), (8, 0): (8, 4), (8, 4): (9, 7)}
+
+
 @dataclass(frozen=True)
 class Version:
     """What a server calls itself: `8.4.3`, `10.11.6-MariaDB-0+deb12u1`."""
@@ -283,12 +287,21 @@ class Version:
     def numbers(self) -> tuple[int, ...]:
         return self.all_numbers[:2]
 
+    def takes_files_of(self, other: Version) -> bool:
+        """Whether it starts on a data folder of the other: the same or a later one, of MySQL the next that is supported for long.
+
+        See https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html.
+        """
+        if self.engine != other.engine or other.newer_than(self):
+            return False
+        return self.engine == "mariadb" or self.numbers == other.numbers or UPGRADES.get(other.numbers) == self.numbers
+
     def newer_than(self, other: Version) -> bool:
         """By major and minor: a patch release reads what its successors wrote."""
         return self.numbers > other.numbers
 
     def __str__(self) -> str:
-        return f"{'MariaDB' if self.engine == 'mariadb' else 'MySQL'} {self.text.split('-')[0]}"
+        return f"{'MariaDB' if self.engine == 'mariadb' else 'MySQL'} {self.text.split(' ')[-1].split('-')[0]}"
 
 
 def version(server: Server) -> Version:

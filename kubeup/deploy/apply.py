@@ -11,11 +11,12 @@ from datetime import datetime
 from kubeup import shell
 from kubeup.deploy import watch
 from kubeup.deploy.data import STEP as DATA
+from kubeup.deploy.external import SERVICE, Published
 from kubeup.deploy.overlay import PARTS, Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
 from kubeup.kube import MANAGER, Kubectl
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Paced, Step
 
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
@@ -60,7 +61,7 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class ApplyPart:
+class ApplyPart(Paced):
     """Apply one part and watch it until it stands, or until something that can't heal by itself shows."""
 
     deployment: Deployment
@@ -75,6 +76,8 @@ class ApplyPart:
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         kubectl = self.deployment.kubectl
+        published = self.deployment.overlay.published() if self.part == SERVICE else Published()
+        require_asked(published)
         rendered = manifests.documents(self.deployment.render())
         # the API reads the database's Secret: whichever of the two comes first brings it
         secret = [one for one in rendered if self.part == "api" and manifests.key(one) == SECRET]
@@ -83,8 +86,11 @@ class ApplyPart:
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
         if self.part == "db":
             forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        for words in published.left_out:
+            log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
-            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log,
+                                 stopped, self.pace)
 
 
 def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
@@ -95,6 +101,27 @@ def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
         kubectl.write("delete", "endpointslices", "-l", theirs)
     else:
         kubectl.write("delete", "endpointslice", "mysql-vm", "--ignore-not-found")
+
+
+def require_asked(published: Published) -> None:
+    """Raises KubeupError where a node can't tell whether its port is free: it may be in use."""
+    if published.unasked:
+        nodes = ", ".join(published.unasked)
+        raise KubeupError(f"nobody knows whether port {published.port} is free on {nodes}",
+                          "it is not ready, or can't be reached by SSH",
+                          "`inv up` makes it so; ports.http: 0 does without that port")
+
+
+@dataclass(frozen=True)
+class ApplyService:
+    """Apply the UI's Service alone, as it is to be now."""
+
+    deployment: Deployment
+
+    def run(self, log: Log) -> None:
+        rendered = manifests.documents(self.deployment.render())
+        service = [one for one in rendered if manifests.key(one) == f"Service {SERVICE}"]
+        self.deployment.kubectl.write(*APPLY, stdin=manifests.text(service), log=log)
 
 
 def never() -> bool:
@@ -138,7 +165,11 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), 
         raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
                           "report this: it is a mistake in kubeup")
     needs = (*needs, *(step.id for step in carried[:1]))
-    return [*carried, *(_step(deployment, part, f"{', '.join(names)} new or changed", needs) for part, names in by_part.items() if names)]
+    changed = {part: ", ".join(names) for part, names in by_part.items() if names}
+    reasons = {part: f"{names} new or changed" for part, names in changed.items()}
+    if SERVICE in reasons:
+        reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))
+    return [*carried, *(_step(deployment, part, reason, needs) for part, reason in reasons.items())]
 
 
 def _carried(deployment: Deployment, carry: Callable[[], list[Step]] | None) -> list[Step]:
@@ -165,7 +196,7 @@ def new_passwords(deployment: Deployment) -> bool:
 
 
 @dataclass(frozen=True)
-class WaitForPart:
+class WaitForPart(Paced):
     """Watch a part that was applied before and does not stand (any more)."""
 
     deployment: Deployment
@@ -177,7 +208,8 @@ class WaitForPart:
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(), self.wait, log, stopped)
+            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(),
+                                 self.wait, log, stopped, self.pace)
 
 
 def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...], why: str = "its pods are not ready") -> list[Step]:

@@ -14,9 +14,11 @@ from kubeup import cache, secrets, ssh
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts.pace import Pace
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Log, Step
+from kubeup.plan import Action, Log, Paced, Step
 
+END_SECONDS = 120.0  # that a database may take to write down what it has, and end
 STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
 # prints the mark of data that is there, or leaves the new one where there is neither data nor mark
 SCRIPT = (
@@ -98,14 +100,14 @@ class Files:
 
 
 @dataclass(frozen=True)
-class SaveData:
+class SaveData(Paced):
     """Stop the database and copy its files to this machine, whole and with their sum, before their machine goes."""
 
     files: Files
     stop: Action
 
     def run(self, log: Log) -> None:
-        self.stop.run(log)
+        (self.stop.at(self.pace) if isinstance(self.stop, Paced) else self.stop).run(log)
         files, node = self.files, self.files.place.reach()
         packed = ssh.run(node, "sh", "-c", PACK, "pack", files.place.folder, files.remote, node.user, *files.names, root=True, timeout=1800)
         if not packed.ok:
@@ -130,7 +132,7 @@ class SaveData:
 
 
 @dataclass(frozen=True)
-class StopDatabase:
+class StopDatabase(Paced):
     """End the database in the cluster: files of a running one would be those of a moment that never was."""
 
     place: Place
@@ -143,7 +145,7 @@ class StopDatabase:
         if not self.kubectl.read("get", "statefulset/mysql", "--ignore-not-found", "-o", "name").stdout.strip():
             return
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
-        self.kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", "--timeout=120s", log=log)
+        wait_for_end(self.kubectl, self.pace, log)
 
     def _stop_on_node(self) -> None:
         """Without an API server: kubelet would start it again, so that ends first. The node is about to go."""
@@ -151,6 +153,13 @@ class StopDatabase:
         output = ssh.run(node, "sh", "-c", STOP, "stop", root=True)
         if not output.ok:
             raise KubeupError(f"the database on {node.name} does not end", output.stderr.strip()[-500:], LOSE)
+
+
+def wait_for_end(kubectl: Kubectl, pace: Pace, log: Log) -> None:
+    """Until the database's pod is gone, which writes down first what it has."""
+    limit = pace.seconds(END_SECONDS)
+    kubectl.write("wait", "pod", "-l", "app=db", "--for=delete", f"--timeout={limit:.0f}s",
+                  log=log, timeout=limit + 60)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from kubeup.deploy import watch
 from kubeup.facts.kubernetes import replaceable
 from kubeup.kube import Kubectl
-from kubeup.plan import Log
+from kubeup.plan import Log, Paced
 
 SYSTEM = ("-n", "kube-system")
 PROXIES, NAMES = (*SYSTEM, "-l", "k8s-app=kube-proxy"), (*SYSTEM, "-l", "k8s-app=kube-dns")  # where kubeadm puts them
@@ -20,7 +20,7 @@ SECONDS = 90.0
 
 
 @dataclass(frozen=True)
-class WaitForNetwork:
+class WaitForNetwork(Paced):
     """Until Services and names lead where they should, or for a while: what is wrong then, a verification tells.
 
     `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
@@ -30,16 +30,18 @@ class WaitForNetwork:
     boots: Callable[[], Mapping[str, datetime]]
 
     def run(self, log: Log) -> None:
-        kubectl, boots = self.kubectl, self.boots()
+        kubectl, boots, seconds = self.kubectl, self.boots(), self.pace.seconds(SECONDS)
         log("kube-proxy")
-        _until(kubectl, PROXIES, lambda: _proxies_stand(kubectl, boots))
+        _until(kubectl, PROXIES, seconds, lambda: _proxies_stand(kubectl, boots))
         retry_starts(kubectl, log)
         log("CoreDNS")
-        _until(kubectl, NAMES, lambda: watch.all_standing(kubectl, NAMES, boots))
+        _until(kubectl, NAMES, seconds, lambda: watch.all_standing(kubectl, NAMES, boots))
 
 
-def _until(kubectl: Kubectl, where: tuple[str, ...], stand: Callable[[], bool]) -> None:
-    end, over = time.monotonic() + SECONDS, stand()
+def _until(
+    kubectl: Kubectl, where: tuple[str, ...], seconds: float, stand: Callable[[], bool],
+) -> None:
+    end, over = time.monotonic() + seconds, stand()
 
     def each(event: object) -> bool:
         nonlocal over

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from kubeup import secrets
+from kubeup.deploy.external import External, Published
 from kubeup.deploy.place import Place
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
@@ -36,6 +37,11 @@ class Overlay:
     folder: Path
     place: Place
     machine: Callable[[], str] | None = None  # asks for the address of the machine that the database runs on: it may have to be made first
+    external: External | None = None  # tells at which of the nodes' addresses the UI answers
+
+    def published(self) -> Published:
+        """Where the UI answers without a NodePort, as it is to be now."""
+        return self.external.now() if self.external else Published()
 
     def secret(self) -> dict[str, str]:
         """The Secret's keys. The one place where the database's name and user come from."""
@@ -84,13 +90,13 @@ class Overlay:
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
-            ({"kind": "Service", "name": "ui"}, [replace("/spec/ports/0/nodePort", ports.ui)]),
+            ({"kind": "Service", "name": "ui"}, [
+                replace("/spec/ports/0/nodePort", ports.ui), *_externally(self.published())]),
             # a changed password must reach a pod that read the old one from its environment
             ({"kind": "Deployment", "name": "api"}, [
                 {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": fingerprint}}]),
         ]
         return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
-
 
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace
@@ -103,6 +109,13 @@ class Overlay:
 
     def _on_machine(self, address: str) -> list[Patch]:
         return [({"kind": "EndpointSlice", "name": "mysql-vm"}, [_replace("/endpoints/0/addresses", [address])])]
+
+
+def _externally(published: Published) -> list[dict[str, object]]:
+    if not published.addresses:
+        return []
+    port = _replace("/spec/ports/0/port", published.port)
+    return [port, {"op": "add", "path": "/spec/externalIPs", "value": list(published.addresses)}]
 
 
 def _replace(path: str, value: object) -> dict[str, object]:

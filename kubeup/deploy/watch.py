@@ -12,6 +12,7 @@ from typing import Any
 from kubeup.deploy.overlay import MANAGED
 from kubeup.errors import KubeupError
 from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, told_since, workloads
+from kubeup.facts.pace import AS_MEANT, Pace, Patience
 from kubeup.kube import Kubectl
 from kubeup.plan import Log
 
@@ -113,13 +114,17 @@ def _last_end(raw: dict[str, Any]) -> str:
 
 
 def until_standing(
-    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log, stopped: Callable[[], bool],
+    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log,
+    stopped: Callable[[], bool], pace: Pace = AS_MEANT,
 ) -> None:
-    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it does not within `seconds`.
+    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it
+    does not, and its pods were in no new state for `seconds` at this machine's `pace`.
 
     `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
     """
-    watched, began = Watched(app, time.monotonic()), time.monotonic()
+    watched, patience = Watched(app, time.monotonic()), Patience(pace.seconds(seconds))
+    if waiting := pace.waiting(seconds):
+        log(waiting)
     found: list[Trouble] = []
     complete, own, needed = False, ("-l", f"app={app}"), ("-l", f"app in ({app},{NEEDS.get(app, app)})")
 
@@ -135,9 +140,9 @@ def until_standing(
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
         complete = standing(watched.own(), boots) and all_standing(kubectl, own, boots)
-        return complete or time.monotonic() - began > seconds
+        return complete or patience.ended(states(watched))
 
-    while not complete and not found and not stopped() and time.monotonic() - began < seconds:
+    while not complete and not found and not stopped() and not patience.over:
         kubectl.watch("pods", *needed, each=each, tick=TICK)  # the API server ends a watch now and then
     if found:
         first = found[0]
@@ -145,7 +150,8 @@ def until_standing(
     if not complete and stopped():
         raise KubeupError(f"no longer waited for {app}", "another step failed", "mend that, then run the same again")
     if not complete:
-        raise KubeupError(f"{app} does not stand after {seconds:.0f} s", told(watched) or "no pod of it was made",
+        where = "\n".join(filter(None, (told(watched) or "no pod of it was made", pace.why())))
+        raise KubeupError(f"{app} does not stand after {pace.seconds(seconds):.0f} s", where,
                           f"`inv deploy.status`, `inv deploy.logs {app}`")
 
 
@@ -176,11 +182,18 @@ def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> 
 
 def told(watched: Watched) -> str:
     """The pods in one line, for progress."""
-    rows = []
-    for pod in pods(watched.own()):
-        state = "ready" if pod.ready else next((reason for reason, _ in pod.waiting), pod.phase.lower())
-        rows.append(f"{pod.name} {'ending' if pod.deleting else state}")
-    return ", ".join(sorted(rows))
+    return ", ".join(sorted(f"{pod.name} {_state(pod)}" for pod in pods(watched.own())))
+
+
+def states(watched: Watched) -> list[str]:
+    """The pods' states alone: pods that are made again and again are not progress."""
+    return sorted(map(_state, pods(watched.own())))
+
+
+def _state(pod: KubePod) -> str:
+    if pod.deleting:
+        return "ending"
+    return "ready" if pod.ready else next((reason for reason, _ in pod.waiting), pod.phase.lower())
 
 
 def logs(kubectl: Kubectl, app: str) -> str:

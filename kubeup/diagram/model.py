@@ -9,6 +9,7 @@ Part = Literal["all", "db", "api", "ui"]
 APPS = ("ui", "api", "db")  # in the order in which a request passes them
 TITLES = {"all": "the cluster", "db": "database", "api": "API", "ui": "UI"}
 BROWSER = "browser"
+HTTP = 80  # the port that a URL does without
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Service:
     pods: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()  # addresses behind it that are no pod's
+    external: tuple[str, ...] = ()  # addresses of nodes that lead to it
 
     @property
     def ok(self) -> bool:
@@ -106,7 +108,16 @@ class Service:
     @property
     def words(self) -> str:
         ports = ", ".join(port.words for port in self.ports)
-        return f"{self.type} {ports}"
+        own = ", ".join(str(port.own) for port in self.ports)
+        external = f", {own} on {len(self.external)} nodes" if self.external else ""
+        return f"{self.type} {ports}{external}"
+
+    def urls(self, address: str) -> tuple[str, ...]:
+        """Where a browser finds it on the node of that address, the shortest first."""
+        own = self.ports if address in self.external else ()
+        numbers = [*(port.own for port in own), *(port.node for port in self.ports if port.node)]
+        ends = [f":{number}" if number != HTTP else "" for number in numbers]
+        return tuple(f"http://{address}{end}" for end in ends)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ def _service(item: Item, endpoints: Sequence[Item], pods: Sequence[Pod]) -> Serv
         meta["name"], meta["namespace"], part_of(item), "headless" if headless else spec.get("type", "ClusterIP"),
         "" if headless else spec.get("clusterIP", ""), tuple(_port(row) for row in spec.get("ports", [])),
         tuple(name for name in map(_target, ready) if name in known), tuple(name for name in map(_target, waiting) if name in known),
-        tuple(row["ip"] for row in ready if _target(row) not in known))
+        tuple(row["ip"] for row in ready if _target(row) not in known),
+        tuple(spec.get("externalIPs", [])))
 
 
 def _by_hand(item: Item) -> Item:
@@ -155,8 +156,8 @@ def _links(services: Sequence[Service], nodes: Sequence[Node]) -> tuple[Link, ..
     """The ways of a request, as far as the Services are there that it takes."""
     by_part = {service.part: service for service in services if service.part}
     address = next((node.address for node in nodes if node.ok), nodes[0].address if nodes else "")
-    links = [_link(BROWSER, by_part[part], f"http://{address}:{port.node}", True) for part in ("ui", "api") if part in by_part
-             for port in by_part[part].ports if port.node]
+    shown = [by_part[part] for part in ("ui", "api") if part in by_part]
+    links = [_link(BROWSER, one, url, True) for one in shown for url in one.urls(address)[:1]]
     for source, target in (("ui", "api"), ("api", "db")):
         if source in by_part and target in by_part:
             service = by_part[target]

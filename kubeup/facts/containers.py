@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,13 @@ def _map(row: dict[str, object], key: str) -> dict[str, object]:
 def _int(row: dict[str, object], key: str) -> int:
     value = row.get(key)
     return int(value) if isinstance(value, (int, float)) else 0
+
+
+def networks(inspect_json: str) -> dict[str, tuple[IPv4Network, ...]]:
+    """IPv4 ranges of an engine's networks by name, from `network inspect`: podman's words, or docker's."""
+    found = dict[str, tuple[IPv4Network, ...]]()
+    for row in json.loads(inspect_json or "[]"):
+        ranges = [one.get("subnet", "") for one in row.get("subnets") or ()]
+        ranges += [one.get("Subnet", "") for one in (row.get("IPAM") or {}).get("Config") or ()]
+        found[row.get("name") or row["Name"]] = tuple(IPv4Network(one) for one in ranges if "." in one)
+    return found

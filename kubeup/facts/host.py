@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from kubeup.facts.disks import Disk
+from kubeup.facts.pace import AS_MEANT, Pace
+from kubeup.facts.sites import Answer, Question, silent
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
@@ -34,8 +38,60 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Address:
+    """An IPv4 address of this machine with its network, and the device that has it."""
+
+    device: str
+    interface: IPv4Interface
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A TCP port that something listens on; `address` is 0.0.0.0 or :: where on all of this machine's."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a Linux kernel brings for containers and pods; everything is empty on another system.
+
+    `controllers` are those of cgroups that are switched on. `modules`: what is loaded, built in or
+    can be loaded, `options`: what it was configured with. Both are None where the kernel does not
+    tell of all (a container without /lib/modules): nothing follows from a missing name then.
+    """
+
+    release: str = ""
+    filesystems: frozenset[str] = frozenset()
+    controllers: frozenset[str] = frozenset()
+    modules: frozenset[str] | None = None
+    options: frozenset[str] | None = None
+
+    def lacks(self, module: str, option: str = "") -> bool:
+        """Whether it is known that a module can't be had, by its name or the option it is built with.
+
+        Names are the same with - and _, as for modprobe(8).
+        """
+        if option and self.options is not None and option not in self.options:
+            return True
+        return self.modules is not None and module.replace("-", "_") not in self.modules
+
+    def has(self, module: str, option: str = "") -> bool:
+        """Whether it is known that a module can be had."""
+        told = self.modules is not None or (bool(option) and self.options is not None)
+        return told and not self.lacks(module, option)
+
+
+@dataclass(frozen=True)
 class HostFacts:
-    """Everything a choice of kubeup may depend on. Memory in MiB, disk in GiB."""
+    """Everything a choice of kubeup may depend on. Memory in MiB, disk in GiB.
+
+    `memory` is all there is, `memory_available` what programs could have now without swapping. `cache_disk` is where the user's
+    cache lies, `home_disk` the home folder (minikube's and VirtualBox' machines), `storage` where each container engine would
+    put nodes and their images, by its name: podman (which root runs, by sudo as well) and docker; `podman of this user` is where
+    it builds images. Nothing where nodes don't lie on this machine's own disk.
+    """
 
     system: str = "Linux"
     arch: str = "amd64"
@@ -44,7 +100,11 @@ class HostFacts:
     distribution: Distribution = field(default_factory=Distribution)
     cpus: int = 2
     memory: int = 0
-    free_disk: int = 0
+    memory_available: int = 0
+    cache_disk: Disk = field(default_factory=Disk)
+    home_disk: Disk = field(default_factory=Disk)
+    storage: Mapping[str, Disk] = field(default_factory=dict)
+    kernel: Kernel = Kernel()
     cgroup: int = 2
     systemd: bool = True
     sys_resource: bool = True
@@ -54,10 +114,24 @@ class HostFacts:
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = ()
+    addresses: tuple[Address, ...] = ()
     stale_mirror: bool = False
-    reachable: frozenset[str] = frozenset()
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
     variables: tuple[str, ...] = ()  # beside the proxies': those that podman needs, whoever runs it
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+    pace: Pace = field(default=AS_MEANT, compare=False)  # by the last run
+
+    @property
+    def linux(self) -> bool:
+        return self.system == "Linux"
+
+    @property
+    def system_name(self) -> str:
+        """As its users call it."""
+        return "macOS" if self.system == "Darwin" else self.system
+
+    def answer(self, question: Question) -> Answer:
+        return self.answers.get(question.url) or silent(question, "it was not asked")
 
     def leads_to(self, address: str) -> bool:
         """Whether a network of this machine holds an IPv4 address: for another one a gateway far away may answer."""
@@ -91,12 +165,47 @@ def has_capability(status: str, number: int) -> bool:
     return False
 
 
-def memory_mib(meminfo: str) -> int:
-    """MemTotal of /proc/meminfo, in MiB."""
-    for row in meminfo.splitlines():
-        if row.startswith("MemTotal:"):
-            return int(row.split()[1]) // 1024
-    return 0
+def filesystems(proc_filesystems: str) -> frozenset[str]:
+    """Those that the running kernel knows, from /proc/filesystems; a module may bring others."""
+    return frozenset(row.split()[-1] for row in proc_filesystems.splitlines() if row.strip())
+
+
+def controllers(version: int, proc_cgroups: str, cgroup_controllers: str) -> frozenset[str]:
+    """cgroup controllers that are switched on: for version 1 by /proc/cgroups, for 2 by /sys/fs/cgroup/cgroup.controllers."""
+    if version == 2:
+        return frozenset(cgroup_controllers.split())
+    rows = (row.split() for row in proc_cgroups.splitlines() if not row.startswith("#"))
+    return frozenset(row[0] for row in rows if len(row) == 4 and row[3] == "1")
+
+
+def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
+    """Names from the texts of /proc/modules, modules.builtin and modules.dep below /lib/modules.
+
+    None without the last two: what is loaded is not all there is, and all that a container sees.
+    """
+    if not builtin and not loadable:
+        return None
+    paths = [*builtin.split(), *(row.split(":", 1)[0] for row in loadable.splitlines())]
+    files = (path.rsplit("/", 1)[-1].split(".ko", 1)[0] for path in paths)
+    names = {*(row.split(maxsplit=1)[0] for row in loaded.splitlines() if row.strip()), *files}
+    return frozenset(name.replace("-", "_") for name in names)
+
+
+def options(config: str) -> frozenset[str] | None:
+    """What is built in or as a module, from a kernel's configuration; None where there is none."""
+    rows = (row.partition("=") for row in config.splitlines())
+    built = (name.removeprefix("CONFIG_") for name, _, value in rows if value in ("y", "m"))
+    return frozenset(built) or None
+
+
+def on_link(own: Iterable[Address]) -> tuple[Route, ...]:
+    """The networks that this machine's addresses are in, where its routes can't be read."""
+    return tuple(Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback)
+
+
+def addresses(rows: Iterable[tuple[str, str, str]]) -> tuple[Address, ...]:
+    """From device, IPv4 address and netmask of each; what is none is left out."""
+    return tuple(Address(device, IPv4Interface(f"{address}/{mask}")) for device, address, mask in rows if address and mask)
 
 
 def routes(ip_json: str) -> tuple[Route, ...]:

@@ -105,6 +105,23 @@ def profiles(text: str) -> dict[str, Profile | None]:
     return {**invalid, **{row["Name"]: _profile(row["Config"]) for row in found.get("valid") or [] if row.get("Config")}}
 
 
+def tells_profiles(text: str) -> bool:
+    """Whether that is an answer of `minikube profile list -o json`: an error is JSON as well, and nothing is no answer."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "valid" in found
+
+
+def profile(text: str) -> Profile | None:
+    """From a profile's own config.json; None where it is half of one."""
+    try:
+        return _profile(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def starting(text: str, name: str) -> bool:
     """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
     try:

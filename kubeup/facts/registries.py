@@ -105,10 +105,16 @@ def _table(registry: Registry) -> Iterable[str]:
             yield "insecure = true"
 
 
-def answering(url: str, mirrors: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Where mirrors of the registry with this API's root (OCI's distribution-spec) have theirs."""
-    names = [name for name in mirrors if url == f"{_server(name, plain=False)}/v2/"]
-    return tuple(f"{_server_and_path(one)[0]}/v2/" for name in names for one in mirrors[name])
+def mirrored(url: str, mirrors: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Where mirrors have what a registry has at an address of its API (OCI's distribution-spec)."""
+    found = []
+    for name, several in mirrors.items():
+        root = f"{_server(name, plain=False)}/v2/"
+        for server, path in map(_server_and_path, several):
+            if url.startswith(root):
+                below = f"{path.rstrip('/')}/" if path else ""
+                found.append(f"{server}/v2/{below}{url.removeprefix(root)}")
+    return tuple(found)
 
 
 def unplaced(mirrors: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from kubeup.facts.containers import containers
 
 COMMA, NEWLINE = "%!(VAGRANT_COMMA)", "\\n"
 VERSION = re.compile(r"\bVagrant (\d+)\.(\d+)\.(\d+)")
+VIRTUALBOX = re.compile(r"^(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 HOST_KEY = re.compile(r"^\s*(\S+): kubeup-host-key (\S+) (\S+)")
 FOLDER = "kubeup.vagrant"  # label of a container: the folder of its vagrant
 RUNNING = ("running",)
@@ -38,6 +39,18 @@ def version(text: str) -> tuple[int, ...]:
     """From `vagrant --version`; () where it says something else."""
     match = VERSION.search(text)
     return tuple(int(part) for part in match.groups()) if match else ()
+
+
+def virtualbox_version(text: str) -> tuple[int, ...]:
+    """From `VBoxManage --version`, whose warnings come before it; () where it says something else."""
+    match = VIRTUALBOX.search(text)
+    return tuple(int(part) for part in match.groups()) if match else ()
+
+
+def plugins(machine_readable: str) -> frozenset[str]:
+    """Names of plug-ins, from `vagrant plugin list --machine-readable`: rows of time, target, type and data."""
+    rows = (line.split(",") for line in machine_readable.splitlines())
+    return frozenset(plain(row[3]) for row in rows if len(row) > 3 and row[2] == "plugin-name")
 
 
 def statuses(machine_readable: str) -> dict[str, str]:
@@ -91,8 +104,14 @@ def advice(output: str) -> str:
     return next((text for words, text in ADVICE if words in output), "")
 
 
+BOX = ("its publisher may have none for this provider, or Vagrant may look for another architecture (chef/bento#1663): "
+       "set vagrant.box_architecture (Vagrant 2.4.0 and newer), vagrant.box_version or software.box")
 ADVICE = (
     ("could not be found or", "see that software.box is spelled as its publisher does and can be fetched: `vagrant box add NAME` tells more"),
+    ("Call to virConnectOpen failed", "start libvirt (`systemctl start libvirtd`); a user who is not root has to be in its group: "
+     "`sudo usermod -aG libvirt $USER`, then log in anew"),
+    ("doesn't support the provider", BOX),
+    ("has no available version that", BOX),
     ("Unable to find image", "set vagrant.image to an image that is there, or that its registry serves"),
     ("initializing source docker://", "set vagrant.image to an image that is there, or that its registry serves"),
     ("not within the", "`inv host.networks` allows the nodes' network; or set network.control_ip to an address such as 192.168.60.10"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubeup.errors import UsageError
+from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import Question
 from kubeup.images.rootfs import Rootfs
 from kubeup.settings import Settings
+from kubeup.state import NOTHING, Made
 
-HUB = "https://registry-1.docker.io/v2/"
+HUB = "registry-1.docker.io"
 
 # Multi-platform digests; each is renewed by hand, with the tag it was read from beside it.
 HUB_IMAGES = {
@@ -17,6 +21,8 @@ HUB_IMAGES = {
     "mysql 8.4": "docker.io/library/mysql:8.4@sha256:b3b90af2a6552ae30c266fdb7d5dd55f3afb72404bb78d37fe8a23eb857fd3fb",
     "mysql 5.7": "docker.io/library/mysql:5.7@sha256:4bc6bc963e6d8443453676cae56536f4b8156d78bae03c0145cbe47c2aad73bb",
 }
+# MySQL has its own packages for arm64 from 8.0 on: docker-library/mysql#318, #1102
+AMD64_ALONE = frozenset({"mysql 5.7"})
 
 PERL = ("/usr/share/perl/*", "/usr/lib/*-linux-gnu/perl/*", "/usr/lib/*-linux-gnu/libperl.so*")
 MYSQL_EXTRAS = tuple(f"/usr/bin/{name}" for name in (
@@ -32,6 +38,7 @@ class Bases:
     source: str  # hub or debian
     why: str
     stale: bool
+    arch: str = "amd64"  # of this machine, and of the nodes that it makes
 
     def rootfs(self, kind: str) -> Rootfs:
         """The Debian root file system of a kind: python, node, npm, mysql or mariadb."""
@@ -45,10 +52,26 @@ class Bases:
         return Rootfs(kind, suite, packages, seconds, self.stale, left_out)
 
 
-def choose(settings: Settings, host: HostFacts) -> Bases:
-    wanted = settings.images.bases
+HUB_IMAGE = sites.manifest(HUB, "library/python", HUB_IMAGES["python"].partition("@")[2])
+
+
+def questions(wanted: str, kept: str, system: str) -> tuple[Question, ...]:
+    """What has to be asked before `choose` can; nothing where it is decided already."""
+    return () if wanted != "auto" or kept or system != "Linux" else (HUB_IMAGE,)
+
+
+def choose(settings: Settings, host: HostFacts, made: Made = NOTHING) -> Bases:
+    """Under auto what was `made` of one of them stays so: a database's files may be of a version that only it has."""
+    wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
+    if not host.linux:
+        if wanted == "debian":
+            raise UsageError(f"root file systems of Debian packages are not made on {host.system_name}", "mmdebstrap runs on Linux only",
+                             "set images.bases to hub, or to auto")
+        return Bases("hub", f"{host.system_name} can't make any of Debian packages", host.stale_mirror, host.arch)
     if wanted != "auto":
-        return Bases(wanted, "named by images.bases", host.stale_mirror)
-    if HUB in host.reachable:
-        return Bases("hub", "Docker Hub answers", host.stale_mirror)
-    return Bases("debian", "Docker Hub does not answer", host.stale_mirror)
+        return Bases(wanted, "named by images.bases", host.stale_mirror, host.arch)
+    if made.bases:
+        return Bases(made.bases, f"made so before ({made.bases_why})", host.stale_mirror, host.arch)
+    if answer.yes:
+        return Bases("hub", "Docker Hub answers", host.stale_mirror, host.arch)
+    return Bases("debian", answer.told, host.stale_mirror, host.arch)

@@ -8,9 +8,12 @@ from pathlib import Path
 from kubeup import cache, shell
 from kubeup.engine import Engine
 from kubeup.facts import certificates
+from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Rootfs
-from kubeup.plan import Log, Step
+from kubeup.plan import Log, Room, Step
+
+ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
         reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
         needs = ("host/packages", *(f"rootfs/{root.name}" for _, root in image.rootfs))
         title = f"build {image.reference}" if image.context else f"pull {image.source}"
-        steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25))
+        steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25, room=ROOM))
     return steps
 
 
 def rootfs_step(root: Rootfs) -> Step:
     return Step(f"rootfs/{root.name}", f"make a Debian root file system for {root.name}", "not in the cache", MakeRootfs(root),
-                ("host/packages",), root.seconds)
+                ("host/packages",), root.seconds, room=rootfs.ROOM)

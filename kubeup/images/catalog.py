@@ -7,13 +7,14 @@ from pathlib import Path
 
 from kubeup import cache
 from kubeup.errors import UsageError
-from kubeup.images.bases import HUB_IMAGES, Bases
+from kubeup.images.bases import AMD64_ALONE, HUB_IMAGES, Bases
 from kubeup.images.rootfs import Rootfs
 from kubeup.settings import Settings
 from kubeup.state import PROJECT
 
 NOT_CONTENT = ("tests", "test", "node_modules", "README.md", ".venv")
 TAG_LENGTH = 12
+IN_DEBIAN = {"mysql": "9.7", "mariadb": "10.11"}
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,28 @@ def _repository(settings: Settings, name: str) -> str:
     return settings.images.repository(name) if settings.images.via == "registry" else f"localhost/{name}"
 
 
+def server(settings: Settings, bases: Bases) -> str:
+    """The database's engine and version as they really are: Debian has one of each."""
+    engine = settings.database.engine
+    return f"{engine} {settings.database.version if bases.source == 'hub' else IN_DEBIAN[engine]}"
+
+
 def _database(settings: Settings, bases: Bases) -> AppImage:
     engine, version = settings.database.engine, settings.database.version
     if bases.source == "hub":
         key = f"{engine} {version}"
+        if key in AMD64_ALONE and bases.arch != "amd64":
+            raise UsageError(f"there is no image of MySQL {version} for {bases.arch}", f"Docker Hub has it for amd64 alone ({bases.why})",
+                             "set database.version to '8.4' or '8.0', or database.engine to mariadb")
         source = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
         # an archive keeps no name with a digest, so what is loaded gets one of ours
         own = f"localhost/kubeup-{engine}:{version}-sha-{cache.digest(source)[:TAG_LENGTH]}"
         reference = source if settings.images.via == "registry" else own
         return AppImage("db", reference, None, (), what=f"{engine} {version} from Docker Hub", source=source)
     if engine == "mysql" and version == "5.7":
+        hub = ", or images.bases to hub" if bases.arch == "amd64" else ""
         raise UsageError("MySQL 5.7 is in no Debian release", f"base images come from Debian packages here ({bases.why})",
-                         "set database.version to '8.4' (Debian's own newer MySQL then runs), or images.bases to hub")
+                         f"set database.version to '8.4' (Debian's own newer MySQL then runs){hub}")
     root = bases.rootfs(engine)
-    what = {"mysql": "MySQL 9.7 from Debian unstable", "mariadb": "MariaDB 10.11 from Debian stable"}[engine]
+    what = {"mysql": "MySQL {} from Debian unstable", "mariadb": "MariaDB {} from Debian stable"}[engine].format(IN_DEBIAN[engine])
     return _built(settings, "db", f"kubeup-{engine}", PROJECT / "apps" / "db", {"BASE": (base_name(root), root)}, f"{what}, as {bases.why}")

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.errors import KubeupError
-from kubeup.plan import Log
+from kubeup.plan import Log, Room
 
 # Documentation and translations are a third of a small system; copyright files stay, as licences ask for.
 BASICS = ("usr-is-merged",)  # with its hook: without it usrmerge pulls in 50 MB of perl
 MERGED = "/usr/share/mmdebstrap/hooks/merged-usr"
 LEFT_OUT = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright", "path-exclude=/usr/share/man/*",
             "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/info/*")
+
+
+ROOM = Room(cache=310)  # the largest of them
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
 from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Own, Vouching, nobody
+from kubeup.providers.base import Machines, Own, Sizes, Vouching, nobody
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
@@ -29,6 +29,7 @@ class Bare(ABC):
     data_folder = DATA
     context = ""
     list_images = LIST
+    sizes = Sizes()
     name: str
     settings: Settings
     host: HostFacts
@@ -80,6 +81,9 @@ class Bare(ABC):
         return None
 
     def kubernetes(self) -> str:
+        return ""
+
+    def made_by(self) -> str:
         return ""
 
     def install(self) -> Sequence[Step]:

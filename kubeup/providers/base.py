@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from kubeup import shell
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Action, Log, Step
+from kubeup.plan import Action, Log, Paced, Step
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Usable:
-    """Whether a provider works on this machine: `why` not, and the `fix`. `after` installs count as usable."""
+    """Whether a provider works on this machine: `why` not, and the `fix`. `fetched`: only once its tool has been fetched."""
 
     ok: bool
     why: str = ""
     fix: str = ""
+    fetched: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,19 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The settings that say how many machines there are and how large.
+
+    `others` are those of the count that are no workers.
+    """
+
+    count: str = "nodes.workers.count"
+    control: str = "nodes.control"
+    worker: str = "nodes.workers"
+    others: int = 0
+
+
+@dataclass(frozen=True)
 class Machines:
     """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
 
@@ -67,7 +81,10 @@ class Machines:
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
+    image: str = ""  # that a node was made from, where that is the provider's own business
     blocked: Blocked | None = None  # what keeps nodes from each other on this machine
+    taken: str = ""  # who has the network that the nodes are to be on
+    shares_ports: bool = False  # a node is this machine itself: a NodePort is a port of it
 
     @property
     def running(self) -> bool:
@@ -92,7 +109,7 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Own:
+class Own(Paced):
     """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
 
     argv: tuple[str, ...]
@@ -103,7 +120,7 @@ class Own:
         return (shell.shown(self.argv, 1000),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.timeout)
+        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout))
 
 
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
@@ -120,6 +137,7 @@ class Provider(Protocol):
 
     name: str
     creates_machines: bool
+    sizes: Sizes
     bare: bool  # its machines come without Kubernetes: the play makes it of them
     preloads: bool  # its new nodes start with the images of `Needed`
     keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`
@@ -167,8 +185,11 @@ class Provider(Protocol):
     def kubernetes(self) -> str:
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
+    def made_by(self) -> str:
+        """The container engine that has its nodes, where kubeup itself makes them with one; else ''."""
+
     def install(self) -> Sequence[Step]:
-        """What fetches the tool that the provider needs, where that is missing; carried out only after asking."""
+        """What fetches the tool that the provider needs, where none here fits: it comes first in a plan."""
 
     def host_steps(self) -> Sequence[Step]:
         """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
@@ -201,6 +222,14 @@ def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provid
     return made
 
 
+def brings_kubernetes(name: str) -> bool:
+    """Whether the provider of that name makes its clusters itself; False where it isn't chosen yet."""
+    if name not in PROVIDERS:
+        return False
+    module, cls = PROVIDERS[name]
+    return not getattr(import_module(module), cls).bare
+
+
 def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:
     """The provider that the settings name, or under `auto` the one the profile's cluster stands on, or the first that works here.
 
@@ -214,11 +243,16 @@ def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "
         return make(settings.provider, settings, state, host), "named in the settings"
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
-    refused = []
+    refused, later = list[str](), list[tuple[Provider, str]]()
     for name in ORDER:
         provider = make(name, settings, state, host)
         usable = provider.probe()
-        if usable.ok:
+        if usable.ok and not usable.fetched:
             return provider, usable.why or "the first that works here"
-        refused.append(f"{name}: {usable.why} ({usable.fix})")
+        if usable.ok:
+            later.append((provider, usable.why))
+        else:
+            refused.append(f"{name}: {usable.why} ({usable.fix})")
+    if later:  # what has to be fetched is the last resort
+        return later[0]
     raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")

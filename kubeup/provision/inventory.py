@@ -21,7 +21,10 @@ from kubeup.state import State
 
 ANSIBLE = Path(__file__).resolve().parents[2] / "ansible"
 # what differs with this machine and the network it is in, and doesn't make a node another one
-SURROUNDINGS = ("kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest", "kubeup_proxies")
+SURROUNDINGS = (
+    "kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest",
+    "kubeup_proxies", "kubeup_pace",
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,6 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
     hosts = {spec.name: {
         "ansible_host": reach[spec.name].address, "ansible_port": reach[spec.name].port, "ansible_user": reach[spec.name].user,
         "kubeup_address": spec.address, "kubeup_pod_range": ranges[spec.name],
-        "kubeup_reserved": reserved(spec, made_of.host) if machines.containers else "",
     } for spec in specs}
     control = next(spec for spec in specs if spec.role == "control")
     asked = registries.registries(settings.images.mirrors, settings.images.plain_registries)
@@ -92,6 +94,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_registries": [{"name": one.name, "hosts": registries.hosts_toml(one)}
                               for one in asked],
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
+        "kubeup_pace": made_of.host.pace.times,  # limits of time are so many times as long
         "kubeup_proxies": proxies.on_nodes(made_of.host.proxies, settings.networks),
     }
     groups: dict[str, Any] = {group: {"hosts": {spec.name: {} for spec in specs if spec.role == role}}
@@ -104,10 +107,3 @@ def pod_ranges(settings: Settings, specs: Sequence[NodeSpec]) -> dict[str, str]:
     network = settings.network.pod_cidr
     subnets = network.subnets(new_prefix=max(24, network.prefixlen))
     return {spec.name: str(subnet) for spec, subnet in zip(specs, subnets, strict=False)}
-
-
-def reserved(spec: NodeSpec, host: HostFacts) -> str:
-    """What a container node's kubelet must not count: it sees the whole machine. In kubelet's --system-reserved syntax."""
-    cpus, memory = host.cpus - spec.cpus, host.memory - spec.memory_mb
-    parts = [f"cpu={cpus}"] if cpus > 0 else []
-    return ",".join([*parts, f"memory={memory}Mi"] if memory > 0 else parts)

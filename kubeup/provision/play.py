@@ -12,16 +12,19 @@ import yaml
 
 from kubeup import shell
 from kubeup.errors import CommandError
-from kubeup.plan import Log
+from kubeup.facts.pace import AS_MEANT, Pace
+from kubeup.plan import Log, Paced
 from kubeup.provision.inventory import ANSIBLE
 from kubeup.state import State, write_private
 
+CONNECTED_SECONDS = 30.0  # Ansible's own 10 were too few for a node that had just started
+PLAY_SECONDS = 3600.0
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]")
 RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
 
 
 @dataclass(frozen=True)
-class Provision:
+class Provision(Paced):
     """Run ansible/site.yml against the profile's inventory."""
 
     state: State
@@ -37,7 +40,9 @@ class Provision:
     def run(self, log: Log) -> None:
         write_private(self.state.inventory, self.inventory)
         try:
-            shell.write(*self._argv(), log=log if self.verbosity or self.check else _readable_alone(log), cwd=str(ANSIBLE), env=environment())
+            told = log if self.verbosity or self.check else _readable_alone(log)
+            shell.write(*self._argv(), log=told, cwd=str(ANSIBLE), env=environment(self.pace),
+                        timeout=self.pace.seconds(PLAY_SECONDS))
         except CommandError as error:
             again = f"ansible-playbook -vvv -i {self.state.inventory} {ANSIBLE / 'site.yml'}"
             error.next = f"mend what is named above; the same with all details: {again}"
@@ -48,6 +53,8 @@ class Provision:
         more += ["--limit", self.limit] if self.limit else []
         more += ["--tags", self.tags] if self.tags else []
         more += ["--check", "--diff"] if self.check else []
+        # measured since the inventory was written
+        more += ["--extra-vars", f"kubeup_pace={self.pace.times}"] if self.pace.times > 1 else []
         return ("ansible-playbook", "-i", str(self.state.inventory), *more, str(ANSIBLE / "site.yml"))
 
 
@@ -91,9 +98,12 @@ def changed(output: str) -> dict[str, int]:
     return {match.group(1): int(match.group(3)) for match in map(RECAP.match, output.splitlines()) if match}
 
 
-def environment() -> dict[str, str]:
-    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result, half the time)."""
+def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
+    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result,
+    half the time). The time-out is for a node's SSH, sudo and Python, one after another.
+    """
     values = {
+        "ANSIBLE_TIMEOUT": f"{pace.seconds(CONNECTED_SECONDS):.0f}",
         "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_PIPELINING": "True",
         "PYTHONUNBUFFERED": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_RETRY_FILES_ENABLED": "False", "ANSIBLE_FORKS": "10",
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",  # Ansible's own, but for -C: see the inventory

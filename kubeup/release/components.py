@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.plan import Room
+
 KUBERNETES = "1.26.1"
 COMMIT = "8f94681cd294aa8cfd3407b8191f6c70214973a4"  # of the tag v1.26.1
 ETCD, COREDNS, PAUSE, METRICS_SERVER = "3.5.6-0", "v1.9.3", "3.9", "v0.6.1"  # kubeadm 1.26's constants.go
@@ -37,6 +39,11 @@ class GoBuild:
     @property
     def folder(self) -> Path:
         return GO_FOLDERS / self.name
+
+    @property
+    def room(self) -> Room:
+        """Binaries, and Go's caches: 490 MiB and 5030 MiB of all 4014 packages."""
+        return Room(cache=self.packages // 8, home=self.packages * 5 // 4)
 
     @property
     def binaries(self) -> tuple[str, ...]:

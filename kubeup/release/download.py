@@ -6,17 +6,15 @@ import hashlib
 import http.client
 import os
 import tempfile
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 
+from kubeup import web
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
-from kubeup.release.components import KUBERNETES
+from kubeup.release import source
 
-TIMEOUT = 30  # seconds without a byte
 CHUNK = 1 << 20
 OTHERWISE = "set release.source to build"
 
@@ -29,10 +27,11 @@ class DownloadBinary:
     base_url: str
     arch: str
     folder: Path
+    system: str = "linux"
 
     @property
     def url(self) -> str:
-        return f"{self.base_url.rstrip('/')}/release/v{KUBERNETES}/bin/linux/{self.arch}/{self.name}"
+        return source.address(self.base_url, self.arch, self.name, self.system)
 
     def already(self) -> str:
         return "downloaded" if (self.folder / self.name).exists() else ""
@@ -65,10 +64,9 @@ def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERW
 
 def _open(url: str, otherwise: str = OTHERWISE) -> HTTPResponse:
     try:
-        answer: HTTPResponse = urllib.request.urlopen(url, timeout=TIMEOUT)
-    except (urllib.error.URLError, OSError) as error:
+        return web.open_url(url)
+    except web.Failed as error:
         raise KubeupError(f"{url} can't be fetched", str(error), f"look at the network, or {otherwise}") from None
-    return answer
 
 
 def _get(url: str) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeup import cache, shell
 from kubeup.engine import Engine
 from kubeup.images.rootfs import Rootfs
-from kubeup.plan import Log
+from kubeup.plan import Log, Room
 from kubeup.release.components import IMAGES, SystemImage
 from kubeup.release.source import Release
 
@@ -27,6 +27,9 @@ def archive(release: Release, root: Rootfs) -> Path:
     """One archive with all system images, named by what they are made from."""
     made_from = cache.digest(release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *(one.name for one in IMAGES))
     return cache.folder("images", f"system-{made_from}") / "images.tar"
+
+
+ROOM = Room(cache=420, images=600)  # the archive, and what it is saved from
 
 
 @dataclass(frozen=True)

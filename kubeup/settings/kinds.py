@@ -121,6 +121,11 @@ Address = Annotated[IPv4Address, BeforeValidator(read_address), WithJsonSchema({
 Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Says(_CIDR)]
 KubernetesVersion = Annotated[str, BeforeValidator(read_kubernetes)]
 Version = Annotated[str, BeforeValidator(read_version)]
+BoxVersion = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9A-Za-z]+)*$", max_length=63),
+    Says("one version as the box's publisher writes it, such as 202502.21.0"),
+]
 NodePort = Annotated[
     int,
     Field(ge=30000, le=32767),

@@ -59,6 +59,10 @@ class Settings(Keys):
     profile: str
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
+    def named(self, key: str) -> bool:
+        """Whether somebody wrote a key, whatever it says."""
+        return key in self._origins
+
     @property
     def slug(self) -> str:
         """The profile's name as Kubernetes allows it in a node's name."""
@@ -80,6 +84,11 @@ class Settings(Keys):
     @property
     def minikube_memory(self) -> int:
         return self.minikube.memory or self.nodes.control.memory
+
+    @property
+    def box(self) -> str | None:
+        """What Vagrant makes machines of; None where they are containers, which have an image."""
+        return None if self.vagrant.provider == "docker" else self.software.box or sections.BOXES[self.vagrant.provider]
 
     def nodes_list(self) -> tuple[NodeSpec, ...]:
         """The nodes wanted: those under `hosts` for that provider, else one control plane and the workers."""

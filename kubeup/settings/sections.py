@@ -11,6 +11,10 @@ from kubeup.facts.registries import private
 from kubeup.settings import kinds
 from kubeup.settings.kinds import Says
 
+# Ubuntu 22.04 for Vagrant's providers. bento has had no file for libvirt since 202510 (chef/bento's CHANGELOG), and the last one
+# does not boot (chef/bento#1604); cloud-image is Ubuntu's own cloud image with Vagrant's user, for amd64 and arm64
+# (alchemy-solutions/vagrant-cloud-images).
+BOXES = {"virtualbox": "bento/ubuntu-22.04", "libvirt": "cloud-image/ubuntu-22.04"}
 DATABASE_VERSIONS = {"mysql": ("8.4", "8.0", "5.7"), "mariadb": ("10.11", "10.6", "11.4")}
 
 
@@ -96,7 +100,9 @@ class Software(Section):
     containerd: kinds.Version = Field(default="1.6", description="1.6 or newer; installed on VMs and own machines")
     calico: kinds.Version = Field(default="3.25.0", description="used with cni: calico")
     flannel: kinds.Version = Field(default="0.23.0", description="used with cni: flannel")
-    box: kinds.Name = Field(default="bento/ubuntu-22.04", description="Vagrant box")
+    box: kinds.Name | None = Field(
+        default=None, description="Vagrant box; default: Ubuntu 22.04 from a publisher that has it for vagrant.provider"
+    )
     os: kinds.Name = Field(default="xUbuntu_22.04", description="the box's distribution")
 
 
@@ -157,6 +163,9 @@ class Database(Section):
 class Ports(Section):
     api: kinds.NodePort = Field(default=31000, description="NodePort of the API")
     ui: kinds.NodePort = Field(default=30001, description="NodePort of the UI")
+    http: Annotated[int, Field(ge=0, le=65535), Says("0 to 65535")] = Field(
+        default=80, description="the UI's port of the nodes' addresses; not named: 80 where free; 0: none"
+    )
 
 
 class Local(Section):
@@ -198,9 +207,11 @@ class Minikube(Section):
     home: kinds.Folder | None = Field(default=None, description="minikube's own folder; default: MINIKUBE_HOME, ~/.minikube")
     download_url: kinds.Url = Field(
         default="https://github.com/kubernetes/minikube/releases/download",
-        description="where `inv doctor --fix` fetches minikube; what it serves must have the pinned sum",
+        description="where minikube is fetched from, if none here fits; what it serves must have the pinned sum",
     )
-    force: bool = Field(default=False, description="pass --force, which takes a Kubernetes that minikube calls too old")
+    force: bool = Field(
+        default=False, description="take a minikube newer than 1.36 and pass --force, without which it refuses Kubernetes 1.26.1"
+    )
     extra_args: tuple[kinds.Argument, ...] = Field(default=(), description="more arguments for minikube start")
 
 
@@ -209,7 +220,10 @@ class Vagrant(Section):
     networks_conf: Literal["needed", "open"] = Field(
         default="needed", description="what VirtualBox' networks.conf gets: the one range needed, or every address"
     )
-    box_version: kinds.Version | None = Field(default=None, description="version of software.box; default: the newest")
+    box_version: kinds.BoxVersion | None = Field(default=None, description="version of the box; default: the newest")
+    box_architecture: Literal["amd64", "arm64"] | None = Field(
+        default=None, description="architecture of the box, with Vagrant 2.4.0 and newer; default: Vagrant's own choice"
+    )
     image: kinds.Reference | None = Field(
         default=None, description="with provider docker: an image with systemd, sshd and Vagrant's user and key"
     )

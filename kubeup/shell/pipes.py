@@ -18,6 +18,7 @@ from kubeup.shell.lines import Lines
 from kubeup.shell.processes import Alive, Started, ended_with, failed, launch, limited, on_record, signal_group
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
+WIDEN = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux alone has it
 
 
 def chain(
@@ -63,8 +64,9 @@ def chain(
 def _wide_pipe() -> tuple[int, int]:
     """A pipe that takes as much at once as a user may have: fewer changes between the processes at its ends."""
     read, write = os.pipe()
-    with contextlib.suppress(OSError):  # a kernel may give less
-        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
+    if WIDEN:
+        with contextlib.suppress(OSError):  # a kernel may give less
+            fcntl.fcntl(write, WIDEN, 1 << 20)
     return read, write
 
 

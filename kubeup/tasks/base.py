@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke import Exit, task
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from kubeup.plan import Plan
     from kubeup.project import Project
     from kubeup.report import Report
 
+HELP_FLAGS = ("-h", "--help")
 HELP = {
     "profile": "profile in the settings (default: settings.env)",
     "set": "a setting for this call, as key=value; may be given more than once",
@@ -21,6 +24,7 @@ HELP = {
     "yes": "go ahead without asking",
     "dry": "show what would be done, and do nothing",
     "json": "print data for programs",
+    "force": "go on where this machine seems too small by an estimate",
     "commands": "show each step's command lines too",
 }
 
@@ -34,19 +38,28 @@ def kubeup_task(**options: Any) -> Callable[[Callable[..., None]], Any]:
         names = list(inspect.signature(body).parameters)
         texts = {name: text for name, text in HELP.items() if name in names} | options.pop("help", {})
         iterable = [*(["set"] if "set" in names else []), *options.pop("iterable", [])]
-        return task(_guarded(body), help=texts, iterable=iterable, **options)
+        guarded = _guarded(body, options.get("name", body.__name__), options.get("positional", ()))
+        return task(guarded, help=texts, iterable=iterable, **options)
 
     return declare
 
 
-def _guarded(body: Callable[..., None]) -> Callable[..., None]:
+def _guarded(
+    body: Callable[..., None], name: str = "", words: Sequence[str] = (),
+) -> Callable[..., None]:
+    """`body` under our conventions; `words` are its arguments that are given without a flag."""
+
     @functools.wraps(body)
     def run(*args: Any, **kwargs: Any) -> None:
         from kubeup.errors import Exit as Code
         from kubeup.errors import KubeupError
 
-        _take_as_interrupts()
+        # invoke's parser takes any word as an argument that is still missing, --help as well
+        if any(kwargs.get(word) in HELP_FLAGS for word in words):
+            _show_help(body.__module__, name)
         try:
+            _refuse_windows()
+            _take_as_interrupts()
             body(*args, **kwargs)
         except KubeupError as error:
             import sys
@@ -55,10 +68,76 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
             raise Exit(code=int(error.code)) from None
         except KeyboardInterrupt:
             raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
-        except BrokenPipeError:
-            raise Exit(code=1) from None
 
     return run
+
+
+def _refuse_windows() -> None:
+    """Before anything is imported that Windows has not: fcntl, resource, signals."""
+    import platform
+
+    from kubeup.errors import UsageError
+
+    if platform.system() == "Windows":
+        raise UsageError("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+                         "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
+
+
+def _show_help(module: str, name: str) -> NoReturn:
+    """Print a task's help as `inv --help TASK` does, and end."""
+    from invoke.main import program
+
+    collection = module.rpartition(".")[2]
+    program.run(["inv", "--help", name if collection == "main" else f"{collection}.{name}"])
+    raise Exit
+
+
+@functools.cache
+def end_with_the_reader() -> None:
+    """Let this process end as other programs do where whoever reads its output has (`| head`).
+
+    Python's default is a traceback, or a complaint when it flushes at its end:
+    docs.python.org/3/library/signal.html#note-on-sigpipe. The signal itself stays ignored as long
+    as a task runs: it would also come from a connection that a node has closed.
+    """
+    import atexit
+    import sys
+
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            _end_by_signal()
+        usual(kind, error, trace)
+
+    sys.excepthook = hook
+    atexit.register(_flush_or_end)
+
+
+def _nobody_reads() -> bool:
+    """Whether the other end of the pipe that is our standard output has been closed."""
+    import select
+
+    asked = select.poll()
+    asked.register(1, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+
+
+def _flush_or_end() -> None:
+    import sys
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_by_signal()
+
+
+def _end_by_signal() -> None:
+    import os
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def _take_as_interrupts() -> None:

@@ -8,32 +8,33 @@ from kubeup.tasks.base import carry_out, kubeup_task, open_project
 
 
 @kubeup_task()
-def local(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+def local(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+          commands: bool = False, json: bool = False, force: bool = False) -> None:
     """Bring up the cluster as containers of this machine (without the application).
 
     Example: inv cluster.local --yes
     """
-    _bring_up("local", profile, set, yes=yes, dry=dry, commands=commands, json=json)
+    _bring_up("local", profile, set, yes=yes, dry=dry, commands=commands, json=json, force=force)
 
 
 @kubeup_task()
 def minikube(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
-             commands: bool = False, json: bool = False) -> None:
+             commands: bool = False, json: bool = False, force: bool = False) -> None:
     """Bring up the cluster with minikube (without the application), or take the one that is there as it is.
 
     Example: inv cluster.minikube --dry --commands
     """
-    _bring_up("minikube", profile, set, yes=yes, dry=dry, commands=commands, json=json)
+    _bring_up("minikube", profile, set, yes=yes, dry=dry, commands=commands, json=json, force=force)
 
 
 @kubeup_task()
 def vagrant(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
-            commands: bool = False, json: bool = False) -> None:
+            commands: bool = False, json: bool = False, force: bool = False) -> None:
     """Bring up the cluster on virtual machines that Vagrant makes (without the application).
 
     Example: inv cluster.vagrant --dry --commands
     """
-    _bring_up("vagrant", profile, set, yes=yes, dry=dry, commands=commands, json=json)
+    _bring_up("vagrant", profile, set, yes=yes, dry=dry, commands=commands, json=json, force=force)
 
 
 def _bring_up(provider: str, profile: str, set: list[str], **how: bool) -> None:
@@ -45,7 +46,8 @@ def _bring_up(provider: str, profile: str, set: list[str], **how: bool) -> None:
 
 
 @kubeup_task()
-def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+       commands: bool = False, force: bool = False) -> None:
     """Make and start the machines alone; `inv cluster.provision` makes Kubernetes of them.
 
     Example: inv cluster.up && inv cluster.ping && inv cluster.provision
@@ -53,7 +55,7 @@ def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     from kubeup import up as whole
 
     project, out = open_project(profile, set)
-    carry_out(project, whole.machines(project), out, "cluster.up", dry=dry, yes=yes, commands=commands)
+    carry_out(project, whole.machines(project, force), out, "cluster.up", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task()

@@ -8,7 +8,8 @@ from kubeup.tasks.base import carry_out, kubeup_task, open_project
 
 
 @kubeup_task()
-def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False,  # noqa: B006
+       commands: bool = False, json: bool = False, force: bool = False) -> None:
     """Bring up the cluster with the database, API and UI on it, and prove that it works.
 
     Example: inv up --yes    or    inv up --dry --commands
@@ -16,7 +17,7 @@ def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     from kubeup.converge import bring_up
 
     project, out = open_project(profile, set)
-    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands)
+    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, force=force)
 
 
 @kubeup_task(help={"data": "also delete the volumes with the database's data, by name, after asking"})
@@ -32,7 +33,8 @@ def down(c: Any, profile: str = "", set: list[str] = [], data: bool = False, yes
 
 
 @kubeup_task()
-def plan(c: Any, profile: str = "", set: list[str] = [], json: bool = False, commands: bool = False) -> None:  # noqa: B006
+def plan(c: Any, profile: str = "", set: list[str] = [], json: bool = False, commands: bool = False,  # noqa: B006
+         force: bool = False) -> None:
     """Show what `inv up` would do and why; nothing is changed.
 
     Example: inv plan --commands
@@ -40,7 +42,7 @@ def plan(c: Any, profile: str = "", set: list[str] = [], json: bool = False, com
     from kubeup.converge import bring_up
 
     project, out = open_project(profile, set)
-    bring_up(project, out, dry=True, json=json, commands=commands)
+    bring_up(project, out, dry=True, json=json, commands=commands, force=force)
 
 
 @kubeup_task()
@@ -106,7 +108,8 @@ def bench(c: Any, only: str = "", long: bool = False, profile: str = "", set: li
 
 
 @kubeup_task(help={"long": "also the tests that take many minutes",
-                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant"})
+                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant;"
+                           " with --long also database, machines"})
 def test(c: Any, long: bool = False, only: str = "") -> None:
     """Run all the tests that this machine can, the real ones included.
 

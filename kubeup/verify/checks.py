@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 
-from kubeup.verify import metrics, names, network, nodeports, nodes, storage
+from kubeup.verify import metrics, names, network, nodeports, nodes, policies, storage
 from kubeup.verify.lines import Check, Context, Line
 from kubeup.verify.probes import Probes
 from kubeup.verify.product import Product
@@ -31,9 +31,12 @@ def checks(context: Context, probes: Probes, product: Product, stop: threading.E
     return (
         Check("nodes", "every node is Ready, at the wanted version, with an address of its own", partial(nodes.look, context)),
         *_in_pods(context, probes),
+        Check("network policies", "it is said where NetworkPolicies are not enforced",
+              partial(policies.look, context)),
         Check("storage", "the database's claim is bound to a volume that stays on its node and is kept", partial(storage.look, context)),
         Check("NodePort api", "the API answers on every node and is connected to its database", partial(nodeports.look, context, "api")),
         Check("NodePort ui", "the UI's page is there on every node", partial(nodeports.look, context, "ui")),
+        *_at_addresses(context),
         *_of_product(context, product),
         Check("metrics", "metrics-server measures every node", partial(metrics.look, context, stop)),
     )
@@ -48,6 +51,12 @@ def _in_pods(context: Context, probes: Probes) -> tuple[Check, ...]:
         Check("name in the wrong order", "cluster DNS refuses a name that can't exist", partial(names.wrong_order, probes), resolved),
         Check("names outside", "a pod resolves names outside exactly where its node does", partial(names.outside, context, probes), resolved),
     )
+
+
+def _at_addresses(context: Context) -> tuple[Check, ...]:
+    proves = "the UI's page is there at every node's address, without its NodePort"
+    check = Check("HTTP port ui", proves, partial(nodeports.look_published, context))
+    return (check,) if context.settings.ports.http else ()
 
 
 def _of_product(context: Context, product: Product) -> tuple[Check, ...]:

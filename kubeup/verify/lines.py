@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kubeup.deploy.external import Published
+from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.kube import Kubectl
 from kubeup.settings.model import NodeSpec, Settings
 from kubeup.ssh import Reach
@@ -12,7 +14,7 @@ from kubeup.ssh import Reach
 
 @dataclass(frozen=True)
 class Line:
-    """One check's outcome. `cause` and `next` are set where it failed."""
+    """One check's outcome. `cause` and `next` are set where it failed, and where it warns."""
 
     name: str
     proves: str
@@ -61,6 +63,8 @@ class Context:
     ask_database: Callable[[str], str] | None = None
     database_address: str = ""
     look_at_database: Callable[[], str] | None = None
+    published: Callable[[], Published] = Published  # where the UI answers without a NodePort
+    pace: Pace = field(default=AS_MEANT, kw_only=True)
 
     @property
     def database_in_cluster(self) -> bool:
@@ -73,6 +77,11 @@ def good(detail: str) -> Verdict:
 
 def bad(detail: str, cause: str, next: str) -> Verdict:
     return Verdict(False, detail, cause, next)
+
+
+def warning(detail: str, cause: str, next: str) -> Verdict:
+    """What a cluster works with, and somebody should know."""
+    return Verdict(True, detail, cause, next)
 
 
 def not_tried(earlier: str) -> Verdict:

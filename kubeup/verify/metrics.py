@@ -30,7 +30,8 @@ class Usage:
 
 
 def look(context: Context, stop: threading.Event) -> Verdict:
-    names, end = [spec.name for spec in context.expected], time.monotonic() + WAIT_SECONDS
+    names = [spec.name for spec in context.expected]
+    end = time.monotonic() + context.pace.seconds(WAIT_SECONDS)
     while True:
         output = context.kubectl.read("top", "nodes", "--no-headers", ok=None, timeout=20)
         verdict = evaluate(names, output)

@@ -1,4 +1,4 @@
-"""Checks: the API and the UI answer at their NodePort on every node."""
+"""Checks: API and UI answer at their NodePort on every node, the UI at the nodes' addresses too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from kubeup.deploy.external import Published
 from kubeup.verify import http, reasons
 from kubeup.verify.http import Answer
 from kubeup.verify.lines import Context, Verdict, bad, good
@@ -18,6 +19,40 @@ def look(context: Context, app: str) -> Verdict:
     answers = ask_all([f"http://{address}:{port}{PATHS[app]}" for address in context.addresses])
     verdict = evaluate(app, answers)
     return verdict if verdict.ok else explain(context, app, port, verdict)
+
+
+def look_published(context: Context) -> Verdict:
+    published = context.published()
+    answers = ask_all([published.url(address) for address in published.addresses])
+    verdict = evaluate_published(published, answers)
+    if verdict.ok or published.refused:
+        return verdict
+    services = context.kubectl.items("-n", context.kubectl.namespace, "services")
+    specs: dict[str, dict[str, Any]] = {item["metadata"]["name"]: item["spec"] for item in services}
+    told = without(published, specs.get("ui", {}), verdict)
+    return told if told != verdict else explain(context, "ui", context.settings.ports.ui, verdict)
+
+
+def evaluate_published(published: Published, answers: Sequence[Answer]) -> Verdict:
+    """Judge the answers, one an address; a node whose port is somebody else's is told of."""
+    if published.refused:
+        return bad("not on every node", "; ".join(published.left_out), "free the port, or set ports.http")
+    if not answers and published.left_out:
+        return good("; ".join(published.left_out))
+    verdict = evaluate("ui", answers)
+    return good("; ".join((verdict.detail, *published.left_out))) if verdict.ok else verdict
+
+
+def without(published: Published, spec: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """Put before the cause what the Service lacks, where that is it."""
+    has, ports = spec.get("externalIPs", []), [row["port"] for row in spec.get("ports", [])]
+    lacks = [address for address in published.addresses if address not in has]
+    if not lacks and published.port in ports:
+        return verdict
+    numbers, addresses = ", ".join(map(str, ports)), ", ".join(has)
+    told = f"the Service ui has the port {numbers} and the externalIPs {addresses or 'none'}"
+    fix = "run `inv plan` to see what differs, then `inv up`"
+    return bad(verdict.detail, f"{told}\n{verdict.cause}", fix)
 
 
 def ask_all(urls: Sequence[str]) -> tuple[Answer, ...]:

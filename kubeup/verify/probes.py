@@ -104,7 +104,8 @@ class Probes:
             delete(self._context.kubectl, f"{SELECTOR},{RUN}={self._run}")
 
     def _settled(self, probe: Probe) -> Probe:
-        kubectl, end = self._context.kubectl, time.monotonic() + WAIT_SECONDS
+        kubectl = self._context.kubectl
+        end = time.monotonic() + self._context.pace.seconds(WAIT_SECONDS)
         wait = ("wait", f"pod/{probe.name}", "--for=condition=Ready", f"--timeout={WATCH_SECONDS}s")
         while True:
             ready = kubectl.read("-n", kubectl.namespace, *wait, ok=None).ok

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kubeup.deploy.apply import Deployment
+from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import Overlay
 from kubeup.project import load
 from kubeup.secrets import PASSWORDS
@@ -24,7 +26,8 @@ BIN = Path(sys.executable).parent
 KUBERNETES = "1.26"
 GIVEN = [*PROJECT.glob("ansible/roles/*/files/*.yaml")]  # manifests that the play applies as they are
 CONTAINERFILES = [path for folder in ("apps", "kubeup/providers", "tests/beds") for path in PROJECT.glob(f"{folder}/*/Containerfile")]
-SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
+SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("scripts/*.sh"),
+           *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
            *PROJECT.glob("tests/beds/*/*.sh")]
 
 TOOLS: dict[str, list[str | Path]] = {
@@ -66,9 +69,13 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     assert project.kubectl.path.exists(), "no kubectl of the project's release yet: `inv test --only lint` makes one"
     env = folder / ".env"
     env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
-    overlay = Overlay(project.settings, project.images, env, folder / "overlay", project.place)
+    addresses = tuple(node.address for node in project.settings.nodes_list())
+    external = SimpleNamespace(now=lambda: Published(80, addresses))
+    overlay = Overlay(project.settings, project.images, env, folder / "overlay", project.place,
+                      external=external)
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
+    assert "externalIPs" in rendered.read_text()
     on_vm = folder / "on-vm.yaml"
     on_vm.write_text(Deployment(replace(overlay, folder=folder / "overlay-on-vm", machine=lambda: "192.168.60.11"), project.kubectl).render())
     return [rendered, on_vm, *GIVEN]

@@ -21,8 +21,9 @@ from tests.real.browsing import FLAGS
 from tests.real.harness import PROFILE, Cluster, Ran, Watcher
 
 # what comes later builds on what went well before, and what destroys most comes last
-ORDER = ("up", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift", "interrupted", "registry", "trust",
-         "db_backup", "db_rotate", "db_move", "db_killed", "db_own", "data", "mariadb", "farewell")  # fmt: skip
+ORDER = ("up", "slow", "nodes", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift",
+         "interrupted", "registry", "trust", "db_backup", "db_rotate", "db_move", "db_killed", "db_own",
+         "data", "mariadb", "farewell")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

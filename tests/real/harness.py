@@ -27,8 +27,9 @@ CONTROL, WORKER_1, WORKER_2 = NODES = ("e2e-control", "e2e-worker-1", "e2e-worke
 ADDRESSES = dict(zip(NODES, ("192.168.62.10", "192.168.62.11", "192.168.62.12"), strict=True))
 GATEWAY = "192.168.62.1"  # this machine, as the nodes see it
 LINES = (
-    "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order", "names outside", "storage",
-    "NodePort api", "NodePort ui", "product written", "product read", "product in the database", "product removed", "metrics",
+    "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order",
+    "names outside", "network policies", "storage", "NodePort api", "NodePort ui", "HTTP port ui", "product written",
+    "product read", "product in the database", "product removed", "metrics",
 )  # fmt: skip
 
 
@@ -280,6 +281,11 @@ class Cluster(Tasks):
         quota, period, memory = map(int, text.split())
         return quota / period, memory // 2**20
 
+    def capacity(self, node: str) -> tuple[int, float]:
+        """CPUs and MiB of a node, as its kubelet has told the API server."""
+        told = json.loads(self.kubectl("get", "node", node, "-o", "json"))["status"]["capacity"]
+        return int(told["cpu"]), mib(told["memory"])
+
     def remove_everything(self) -> None:
         """What `down --data` leaves nothing of, also where that is broken: by its label."""
         for name in self.containers():
@@ -295,6 +301,11 @@ def output(*argv: str, stdin: str = "", check: bool = True, timeout: float = 180
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     assert not check or done.returncode == 0, f"{' '.join(argv)} -> {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout if check else done.stdout + done.stderr
+
+
+def mib(quantity: str) -> float:
+    """A memory quantity of Kubernetes', which it writes with the largest unit that fits, in MiB."""
+    return int(quantity[:-2]) * {"Ki": 1 / 1024, "Mi": 1, "Gi": 1024}[quantity[-2:]]
 
 
 def until(true: Any, what: str, seconds: float = 60, every: float = 0.5) -> None:

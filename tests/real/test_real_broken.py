@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
@@ -15,6 +16,7 @@ from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cl
 pytestmark = pytest.mark.real
 
 PRODUCT = {"product written", "product read", "product in the database", "product removed"}
+UI = {"NodePort ui", "HTTP port ui"}
 IN_PODS = {"pods across nodes", "names in the cluster", "name in the wrong order", "names outside"}
 RANGES = dict(zip(NODES, ("10.246.0.0/24", "10.246.1.0/24", "10.246.2.0/24"), strict=True))
 Lines = dict[str, dict[str, Any]]
@@ -38,7 +40,8 @@ def test_no_api_and_a_volume_that_would_be_deleted(cluster: Cluster) -> None:
         cluster.scale("deployment/api", 0)
         patch_volume(cluster, "Delete")
         lines = cluster.verify()
-        assert failed(lines) == {"NodePort api", "NodePort ui", "storage"} | PRODUCT  # the UI's list says that it can't be shown
+        # the UI's list says that it can't be shown
+        assert failed(lines) == {"NodePort api", "storage"} | UI | PRODUCT
         assert "api has no pod" in lines["NodePort api"]["cause"] and "inv up" in lines["NodePort api"]["next"]
         assert all(address in lines["NodePort api"]["cause"] for address in ADDRESSES.values())
         assert "Delete, not Retain" in lines["storage"]["cause"] and "deleting the claim would delete the data" in lines["storage"]["cause"]
@@ -54,9 +57,21 @@ def test_no_ui(cluster: Cluster) -> None:
     with mended(lambda: cluster.scale("deployment/ui", 1)):
         cluster.scale("deployment/ui", 0)
         lines = cluster.verify()
-        assert failed(lines) == {"NodePort ui"} | PRODUCT
+        assert failed(lines) == UI | PRODUCT
         assert "ui has no pod" in lines["NodePort ui"]["cause"] and "the UI itself is not there" in lines["product written"]["cause"]
     assert not failed(cluster.verify())
+
+
+def test_the_uis_service_without_one_of_the_nodes_addresses(cluster: Cluster) -> None:
+    some = [ADDRESSES[CONTROL], ADDRESSES[WORKER_1]]
+    patch = json.dumps({"spec": {"externalIPs": some}})
+    cluster.kubectl("patch", "service", "ui", "--type=merge", "-p", patch)
+    lines = cluster.verify()
+    assert failed(lines) == {"HTTP port ui"}
+    assert f"the externalIPs {', '.join(some)}\n" in lines["HTTP port ui"]["cause"]
+    assert [step["id"] for step in cluster.plan()] == ["deploy/ui"]
+    cluster.up()
+    assert not failed(cluster.verify()) and cluster.plan() == []
 
 
 def test_no_cluster_dns(cluster: Cluster) -> None:
@@ -115,6 +130,26 @@ def test_no_metrics(cluster: Cluster) -> None:
     cluster.verify_until_ok()
 
 
+DENIED = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny-all}
+spec: {podSelector: {}}
+"""
+
+
+def test_a_network_policy_that_nobody_enforces_is_named(cluster: Cluster) -> None:
+    """It is taken, and every pod is reached as before: no failure, and nothing to be silent about."""
+    assert "would not enforce" in cluster.verify()["network policies"]["detail"]
+    with mended(lambda: cluster.kubectl("delete", "networkpolicy", "deny-all")):
+        cluster.kubectl("create", "-f", "-", stdin=DENIED)
+        lines = cluster.verify()
+        assert not failed(lines) and lines["pods across nodes"]["ok"]
+        line = lines["network policies"]
+        assert "default/deny-all" in line["detail"] and line["cause"] and line["next"]
+        assert " ! network policies" in cluster.inv("verify").out
+
+
 def database(cluster: Cluster, sql: str) -> str:
     """Run SQL as the database's root, the password taken from the pod's own environment."""
     client = 'MYSQL_PWD=$MYSQL_ROOT_PASSWORD exec "$(command -v mysql || command -v mariadb)" -h127.0.0.1 -uroot -N "$MYSQL_DATABASE"'
@@ -126,7 +161,7 @@ def test_a_database_that_lost_its_table(cluster: Cluster) -> None:
         database(cluster, "RENAME TABLE products TO products_away;")
         lines = cluster.verify()
         # the API closes for a moment each time it meets the missing table, so whether it is ready depends on who asked before
-        assert failed(lines) - {"NodePort api"} == {"NodePort ui"} | PRODUCT
+        assert failed(lines) - {"NodePort api"} == UI | PRODUCT
         assert "inv deploy.logs" in lines["product written"]["next"]
     assert not failed(cluster.verify())
 
@@ -158,7 +193,7 @@ def test_no_database(cluster: Cluster) -> None:
         until(lambda: gone(cluster), "the database's pod gone", 90)
         until(lambda: cluster.api.get("/readyz").status_code == 503 if answers(cluster) else True, "the API not ready", 60)
         lines = cluster.verify()
-        assert failed(lines) == {"NodePort api", "NodePort ui", "names in the cluster"} | PRODUCT
+        assert failed(lines) == {"NodePort api", "names in the cluster"} | UI | PRODUCT
         assert "mysql-headless has no ready pod behind it" in lines["names in the cluster"]["cause"]
         assert "HTTP 503" in lines["product written"]["cause"] or "does not get through" in lines["product written"]["cause"]
     cluster.verify_until_ok()

@@ -6,9 +6,10 @@ import base64
 import json
 from functools import partial
 
+import httpx
 import pytest
 
-from tests.real.harness import CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended
+from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -18,7 +19,7 @@ def ids(steps: list[dict[str, str]]) -> set[str]:
 
 
 def test_a_node_of_another_size_is_resized_in_place(cluster: Cluster) -> None:
-    more = ("--set", "nodes.workers.memory=2304")
+    more = ("--set", "nodes.workers.memory=2304", "--set", "nodes.workers.cpu=1")
     before = cluster.containers(), cluster.pods()
     with mended(cluster.up):
         steps = cluster.plan(*more)
@@ -27,11 +28,16 @@ def test_a_node_of_another_size_is_resized_in_place(cluster: Cluster) -> None:
         assert "2048" in reasons[f"resize/{WORKER_1}"] and "2304" in reasons[f"resize/{WORKER_1}"]
         assert not any(step["loses"] for step in steps)
         cluster.up(*more)
-        assert cluster.limits(WORKER_1) == cluster.limits(WORKER_2) == (2.0, 2304) and cluster.limits(CONTROL) == (2.0, 2048)
+        assert cluster.limits(WORKER_1) == cluster.limits(WORKER_2) == (1.0, 2304)
+        assert cluster.limits(CONTROL) == (2.0, 2048)
+        until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (1, 2304),
+              "the cluster knows of their size", 30)
         assert cluster.plan(*more) == []
         assert cluster.containers() == before[0]
         assert {name: cluster.pods().get(name) for name in before[1]} == before[1]  # no pod was disturbed
     assert cluster.limits(WORKER_1) == (2.0, 2048) and cluster.plan() == []
+    until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (2, 2048),
+          "the cluster knows of their size", 30)
 
 
 def test_only_what_differs_is_deployed(cluster: Cluster) -> None:
@@ -62,6 +68,28 @@ def test_what_was_changed_by_hand_is_named_and_put_back(cluster: Cluster) -> Non
     assert "+    nodePort: 30001" in cluster.inv("deploy.diff").out
     cluster.up()
     assert cluster.objects("services", "-l", "app=ui")[0]["spec"]["ports"][0]["nodePort"] == 30001
+    assert cluster.plan() == []
+
+
+def test_a_node_whose_port_80_is_taken_is_left_out(cluster: Cluster) -> None:
+    none, named = ("--set", "ports.http=0"), ("--set", "ports.http=80")
+    taken = f"port 80 of {WORKER_2} can't be the UI's: python3 has it"
+    stop = "pkill -f '[h]ttp.server' || true"
+    with mended(cluster.up, lambda: cluster.on(WORKER_2, stop)):
+        cluster.inv("up", "--yes", *none)
+        assert "externalIPs" not in cluster.objects("services", "-l", "app=ui")[0]["spec"]
+        cluster.on(WORKER_2, "setsid python3 -m http.server 80 >/dev/null 2>&1 </dev/null &")
+        until(lambda: ":80" in cluster.on(WORKER_2, "ss -Hltn sport = :80"), "it listens")
+        assert taken in cluster.inv("up", "--yes", *named, code=3).err
+        step, = cluster.plan()
+        assert step["id"] == "deploy/ui" and taken in step["reason"]
+        cluster.up()
+        addresses = cluster.objects("services", "-l", "app=ui")[0]["spec"]["externalIPs"]
+        assert addresses == [ADDRESSES[name] for name in NODES if name != WORKER_2]
+        assert taken in cluster.inv("status").out and cluster.plan() == []
+        listed = httpx.get(f"http://{ADDRESSES[WORKER_2]}/", trust_env=False).text
+        assert "Directory listing" in listed  # theirs, as before
+    assert len(cluster.objects("services", "-l", "app=ui")[0]["spec"]["externalIPs"]) == len(NODES)
     assert cluster.plan() == []
 
 

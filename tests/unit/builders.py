@@ -9,11 +9,13 @@ from typing import Any
 
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
+from kubeup.facts.disks import Disk
 from kubeup.facts.host import Distribution, HostFacts
-from kubeup.images.bases import HUB
+from kubeup.facts.sites import Answer, answered, silent
+from kubeup.images.bases import HUB_IMAGE
 from kubeup.plan import Log, Step
 from kubeup.providers.base import Machines, NodeState
-from kubeup.release.source import ANSWERS
+from kubeup.release.source import SYSTEM_IMAGE, binary_question
 from kubeup.settings import Settings, load
 from kubeup.ssh import Reach
 from kubeup.state import State
@@ -21,12 +23,29 @@ from kubeup.state import State
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
 
+QUESTIONS = (binary_question("amd64"), binary_question("arm64"), SYSTEM_IMAGE, HUB_IMAGE)
+
+
+def open_internet(but: str = "", answer: Answer | None = None) -> dict[str, Answer]:
+    """Every site has what is asked for, `but` one, which says `answer`."""
+    found = {one.url: answered(one) for one in QUESTIONS}
+    return {**found, **({but: answer} if answer else {})}
+
+
+def no_internet() -> dict[str, Answer]:
+    return {one.url: silent(one, "its name can't be resolved") for one in QUESTIONS}
+
+
 DEBIAN = Distribution("debian", "bookworm", "12")
+DISK = Disk("/home", "/dev/sda2", 200.0)
+ROOM = {"cache_disk": DISK, "home_disk": DISK, "storage": {"podman": DISK, "docker": DISK}}
 # a laptop or a server as most people have it
-DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, tools=frozenset({"podman", "ssh-keygen"}), reachable=frozenset({*ANSWERS, HUB}))
+DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, memory_available=12000, **ROOM,
+                    tools=frozenset({"podman", "ssh-keygen"}), answers=open_internet())
 # a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
-SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, cgroup=1, systemd=False, sys_resource=False, open_files=20000, processes=96365,
-                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), reachable=frozenset())
+SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, memory_available=22000, **ROOM, cgroup=1,
+                    systemd=False, sys_resource=False, open_files=20000, processes=96365,
+                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), answers=no_internet())
 
 
 def recorded(name: str) -> str:
@@ -105,6 +124,9 @@ class Told:
 
     def ended(self, step: Step, outcome: str, seconds: float) -> None:
         self.rows.append((step.id, outcome))
+
+    def note(self, text: str) -> None:
+        self.rows.append(("", text))
 
 
 def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:

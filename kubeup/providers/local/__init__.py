@@ -10,10 +10,11 @@ from kubeup import cache, keys, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, containers, volumes
+from kubeup.facts.containers import Container, containers, networks, volumes
 from kubeup.facts.host import HostFacts
+from kubeup.images import rootfs
 from kubeup.images.rootfs import MakeRootfs, Rootfs
-from kubeup.plan import Step
+from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
@@ -24,7 +25,7 @@ from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.state import State, made
 
 UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
@@ -43,11 +44,15 @@ class Local(Bare):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host)
+        return engines.choose(self.settings.local.engine, self.host, made(self.state).engine)
 
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url))
+        chosen = self.settings.release
+        return source.choose(chosen.source, self.host, str(chosen.base_url), made(self.state))
+
+    def made_by(self) -> str:
+        return self.engine.name
 
     @property
     def network(self) -> str:
@@ -80,9 +85,27 @@ class Local(Bare):
         machines = Machines(
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
+            taken=self._taken() if any(row.state == "missing" for row in rows) else "",
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
-        return replace(machines, blocked=self._blocked(found[running[0].name].image, running, vouched(machines.boots))) if running else machines
+        if not running:
+            return machines
+        image = found[running[0].name].image
+        return replace(machines, image=image, blocked=self._blocked(image, running, vouched(machines.boots)))
+
+    def _taken(self) -> str:
+        """The engine's network that has the nodes' range already, as another profile's may."""
+        if self.engine.name not in self.host.tools:
+            return ""
+        argv = self.engine.argv
+        names = shell.read(*argv("network", "ls", "--format", "{{.Name}}")).stdout.split()
+        if self.network in names or not names:
+            return ""
+        # one may go between the two looks
+        known = networks(shell.read(*argv("network", "inspect", *names), ok=None).stdout)
+        wanted = self.settings.node_network
+        having = [name for name, ranges in known.items() if any(map(wanted.overlaps, ranges))]
+        return f"{self.engine.name}'s network {having[0]}" if having else ""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
@@ -99,8 +122,7 @@ class Local(Bare):
         if machines.blocked and machines.blocked.fix and not made:
             raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
         if made or machines.blocked:
-            image = "" if missing else _image(self._containers())
-            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", image))
+            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", "" if missing else machines.image))
         return steps
 
     def stop(self) -> Sequence[Step]:
@@ -142,12 +164,9 @@ class Local(Bare):
                             self.settings.network.pod_cidr)
 
     def _blocked(self, image: str, running: Sequence[NodeState], vouched: bool) -> Blocked | None:
-        """What keeps nodes that run from each other; a worker is asked where Kubernetes does not call all of them ready."""
-        network = self._nodes_network(image)
         control = next((node.address for node in running if node.role == "control"), "")
         worker = next((node.name for node in running if node.role == "worker"), "")
-        missing = network.blocked()
-        return missing if missing or vouched or not (control and worker) else network.dropped(worker, control)
+        return self._nodes_network(image).blocked(worker, control, vouched)
 
     def _built(self) -> str:
         """The image of new nodes, where it is there."""
@@ -209,7 +228,8 @@ class Local(Bare):
         return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
     def _reach(self, spec: NodeSpec) -> Reach:
-        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts)
+        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
+                     pace=self.host.pace)
 
     def _container(self, spec: NodeSpec, disk: str) -> NodeContainer:
         return NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
@@ -229,24 +249,29 @@ class Local(Bare):
                  nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
             *self._unless_cached("rootfs/machine", root),
             Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10),
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
+                 room=Room(nodes=500), measures=True),
             Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
-                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15),
+                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
+                 room=Room(nodes=2200), measures=True),
         ]
 
     def _unless_cached(self, step: str, root: Rootfs) -> list[Step]:
         if root.path.exists():
             return []
-        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds)]
+        return [Step(step, "make the nodes' root file system", "not in the cache", MakeRootfs(root), ("host/packages",), root.seconds,
+                     room=rootfs.ROOM)]
 
     def _create(self, name: str, disk: str) -> Step:
         spec = self._spec(name)
         container = self._container(spec, disk)
         return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
-                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state), (FORWARDING, DISK, keys.STEP), 4)
+                    nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
+                    (FORWARDING, DISK, keys.STEP), 4, room=Room(nodes=300), measures=True)
 
     def _start(self, name: str, was: str) -> Step:
-        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3)
+        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3,
+                    measures=True)
 
     def _let_forward(self, reason: str, image: str = "") -> Step:
         return Step(FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",

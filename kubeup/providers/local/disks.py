@@ -16,8 +16,10 @@ from kubeup.plan import Log
 
 COMPLETE = "lib/kubeup-disk"  # in the volume: every image was taken
 IMPORT = (
+    # as long as it is there it is waited for: a machine may be slow
     "containerd >/tmp/containerd.log 2>&1 & pid=$!; "
-    "for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done; "
+    "until ctr version >/dev/null 2>&1; do "
+    "kill -0 $pid || { cat /tmp/containerd.log >&2; exit 1; }; sleep 0.1; done; "
     'for archive in /archives/*; do ctr -n k8s.io images import "$archive" >/dev/null || exit 1; done; '
     f"kill $pid; wait $pid; touch /var/{COMPLETE}"
 )

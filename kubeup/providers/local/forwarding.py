@@ -17,7 +17,26 @@ from kubeup.providers.base import Blocked
 
 API_SERVER = 6443
 ANSWER_SECONDS = 3
-LATE = 124  # timeout(1)'s own exit status
+BETWEEN = "--- nftables ---\n"
+# nodes that an earlier kubeup made have no nft
+NFT = """{ command -v nft >/dev/null && nft -j list ruleset || echo '{"nftables": []}'; }"""
+LOOK = f"iptables-save && printf '%s\\n' '{BETWEEN.strip()}' && {NFT}"
+# on a node: itself to the control plane, and its end of the pods' network to the control plane's, as both may be judged apart
+ASK = """
+import ipaddress, json, socket, subprocess, sys
+host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+def shown(*words):
+    return json.loads(subprocess.run(["ip", "-j", "-4", *words], capture_output=True, text=True).stdout or "[]")
+own = [row["local"] for one in shown("address", "show", "cni0") for row in one.get("addr_info", [])]
+behind = [ipaddress.ip_network(row["dst"])[1] for row in shown("route") if row.get("gateway") == host and "/" in row["dst"]]
+for name, source, target in [("", "0.0.0.0", host), *(("pods", a, str(b)) for a in own for b in behind)]:
+    try:
+        socket.create_connection((target, port), seconds, (source, 0)).close()
+    except ConnectionRefusedError:
+        pass
+    except OSError:
+        sys.exit(name or "none")
+"""
 # the module is missing on an ordinary machine until somebody asks for it: kube-proxy's "bridge-nf-call-iptables" is its parameter
 MODULES = "test -d /proc/sys/net/bridge || modprobe -a br_netfilter overlay"
 NO_MODULE = "see `modprobe br_netfilter`: a kernel without it can't carry Services between pods of one node"
@@ -47,32 +66,41 @@ class NodesNetwork:
         options = ("--rm", "--privileged", "--network", "host", *self.engine.node_options)
         return self.engine.argv("run", *options, *more, self.image, *words)
 
-    def blocked(self) -> Blocked | None:
-        """What is missing of our rules; None where nothing is, or where the network is not there yet."""
+    def blocked(self, worker: str, control: str, vouched: bool) -> Blocked | None:
+        """What keeps nodes that run from each other; None where nothing does.
+
+        `worker` is a node's name, `control` the API server's address; '' for none. Where others may drop what our rules
+        let through, or where Kubernetes has not `vouched` for all nodes, that worker is asked whether it gets an answer.
+        """
         wanted = self.forwarding()
         if wanted is None:
             return None
-        wrong = wanted.wrong(shell.read(*self.inside("iptables-save")).stdout)
-        return Blocked(wrong) if wrong else None
-
-    def dropped(self, node: str, address: str) -> Blocked | None:
-        """Who else drops what `node` sends to the API server at `address`; None where an answer comes, be it a refusal."""
-        ask = f"timeout {ANSWER_SECONDS} bash -c '</dev/tcp/{address}/{API_SERVER}'"
-        if shell.read(*self.engine.argv("exec", node, "sh", "-c", ask), ok=None).code != LATE:
+        saved, _, ruleset = shell.read(*self.inside("sh", "-c", LOOK)).stdout.partition(BETWEEN)
+        if wrong := wanted.wrong(saved):
+            return Blocked(wrong)
+        others = droppers(ruleset)
+        if not (worker and control) or (vouched and not others):
             return None
-        names = droppers(shell.read(*self.inside("nft", "-j", "list", "ruleset")).stdout)
-        why = f"{node} gets no answer from {address}:{API_SERVER}, though the rules for the nodes are there"
-        if not names:
-            return Blocked(why, "see what drops it: `nft list ruleset`")
-        return Blocked(f"{why}: the packet filter's table {' and '.join(names)} drops what is forwarded", self._let_through(names))
+        return self._dropped(worker, control, wanted.bridge, others)
 
-    def _let_through(self, names: tuple[str, ...]) -> str:
+    def _dropped(self, worker: str, control: str, interface: str, others: tuple[str, ...]) -> Blocked | None:
+        """None where an answer comes to the node and to its pods, be it a refusal."""
+        ask = self.engine.argv("exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(ANSWER_SECONDS))
+        asked = shell.read(*ask, ok=(0, 1), timeout=60)
+        if asked.ok:
+            return None
+        who = f"pods on {worker} get" if "pods" in asked.stderr else f"{worker} gets"
+        why = f"{who} no answer from the control plane {control}, though the rules for the nodes are there"
+        if not others:
+            return Blocked(why, "see what drops it: `nft list ruleset`")
+        dropping = f"the packet filter's table {' and '.join(others)} drops what is forwarded"
+        return Blocked(f"{why}: {dropping}", self._let_through(others, interface))
+
+    def _let_through(self, names: tuple[str, ...], interface: str) -> str:
         """What to type, as only the one who rules a table may change it."""
         sources = " ".join(f"--add-source={one}" for one in (self.nodes, self.pods))
         if any(name.endswith(FIREWALLD) for name in names):
             return f"firewall-cmd --permanent --zone=trusted {sources} && firewall-cmd --reload"
-        wanted = self.forwarding()
-        interface = wanted.bridge if wanted else self.name
         rules = f"`iifname {interface} accept` and `oifname {interface} accept`"
         return f"let it through in {names[0]}, before what drops it: {rules}"
 
@@ -84,7 +112,9 @@ class LetForward:
     network: NodesNetwork
 
     def already(self) -> str:
-        return "" if self.network.forwarding() is None or self.network.blocked() else "the rules are there"
+        wanted = self.network.forwarding()
+        missing = wanted is None or wanted.wrong(shell.read(*self.network.inside("iptables-save")).stdout)
+        return "" if missing else "the rules are there"
 
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv(), 2000),)

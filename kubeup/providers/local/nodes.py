@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kubeup import shell, ssh
 from kubeup.engine import STOP_SIGNAL, Engine
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Log
+from kubeup.facts.pace import Pace, Patience
+from kubeup.plan import Log, Paced
 from kubeup.providers.bare import DATA
 from kubeup.providers.local.disks import copy_disk
 from kubeup.ssh import Reach
@@ -15,6 +16,20 @@ from kubeup.state import State
 
 # a container's monitor stays in the folder it was started from, and leaves a file named oom there when something in it runs out of memory
 ASIDE = "/run"
+SIZE = "node-size.service"  # of the role base
+# of processes: podman's own 2048 is less than 110 pods need, and docker has none; their memory is limited
+NO_LIMIT = "-1"
+STUCK_SECONDS = 60.0  # without any change among systemd's jobs
+STOP_SECONDS = 30  # a node may take to stop, then it is killed
+COMING = 3  # sshd is neither up nor failed
+# looks for some seconds, so that a node that comes up is asked once; then tells what is to come
+LOOK_FOR_SSHD = (
+    "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do "
+    "systemctl is-active --quiet ssh.service && exit 0; "
+    "systemctl is-failed --quiet ssh.service && { systemctl status --no-pager ssh.service; exit 1; }; "
+    "sleep 0.1; done; "
+    f"systemctl list-jobs --no-legend; exit {COMING}"
+)
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 
 
@@ -68,13 +83,14 @@ class NodeContainer:
         labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
             "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
-            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", "--stop-signal", STOP_SIGNAL,
-            "--env", "container=oci", *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
+            "--pids-limit", NO_LIMIT, "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
+            *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
             *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")
 
 
 @dataclass(frozen=True)
-class CreateNode:
+class CreateNode(Paced):
     """Make a node: its disk from the prepared one, its container, the user with the project's key, its host key on record."""
 
     engine: Engine
@@ -101,11 +117,12 @@ class CreateNode:
         copy_disk(self.engine, self.node.image, self.node.disk, self.node.var, log)
         shell.write(*self.node.argv(self.engine), log=log, cwd=ASIDE)
         log("starting")
+        wait_for_sshd(self.engine, self.node.name, self.pace, log)
         admit(self.engine, self.node.name, self.reach, self.state)
 
 
 @dataclass(frozen=True)
-class AdmitNode:
+class AdmitNode(Paced):
     """Finish a node whose making was interrupted after its container had started."""
 
     engine: Engine
@@ -116,11 +133,12 @@ class AdmitNode:
     def run(self, log: Log) -> None:
         if not shell.read(*self.engine.argv("exec", self.name, "true"), ok=None).ok:
             shell.write(*self.engine.argv("start", self.name), log=log, cwd=ASIDE)
+        wait_for_sshd(self.engine, self.name, self.pace, log)
         admit(self.engine, self.name, self.reach, self.state)
 
 
 @dataclass(frozen=True)
-class StartNode:
+class StartNode(Paced):
     engine: Engine
     name: str
 
@@ -129,12 +147,12 @@ class StartNode:
 
     def run(self, log: Log) -> None:
         shell.write(*self.engine.argv("start", self.name), log=log, cwd=ASIDE)
-        wait_for_sshd(self.engine, self.name)
+        wait_for_sshd(self.engine, self.name, self.pace, log)
 
 
 @dataclass(frozen=True)
 class Resize:
-    """Give a running or stopped node other limits; nothing on it is lost."""
+    """Give a running or stopped node other limits; nothing on it is lost. One that runs sees them at once."""
 
     engine: Engine
     name: str
@@ -146,21 +164,27 @@ class Resize:
 
     def run(self, log: Log) -> None:
         shell.write(*self._argv(), log=log)
+        # there is none on a node that has stopped, nor where Kubernetes is not
+        shell.read(*self.engine.argv("exec", self.name, "systemctl", "try-restart", SIZE), ok=None)
 
     def _argv(self) -> tuple[str, ...]:
         return self.engine.argv("update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
 
 
 @dataclass(frozen=True)
-class StopNode:
+class StopNode(Paced):
     engine: Engine
     name: str
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.engine.argv("stop", "--time", "30", self.name)),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.engine.argv("stop", "--time", "30", self.name), log=log)
+        shell.write(*self._argv(), log=log)
+
+    def _argv(self) -> tuple[str, ...]:
+        seconds = self.pace.seconds(STOP_SECONDS)
+        return self.engine.argv("stop", "--time", f"{seconds:.0f}", self.name)
 
 
 @dataclass(frozen=True)
@@ -203,19 +227,40 @@ class RemoveNetwork:
         shell.write(*self.engine.argv("network", "rm", self.name), log=log)
 
 
-def wait_for_sshd(engine: Engine, name: str) -> None:
-    """Until sshd has come up; systemd itself does the waiting (up to 60 s)."""
-    script = ("for _ in $(seq 200); do systemctl is-active --quiet ssh.service && exit 0; "
-              "systemctl is-failed --quiet ssh.service && break; sleep 0.1; done; systemctl status --no-pager ssh.service; exit 1")
-    answer = shell.read(*engine.argv("exec", name, "sh", "-c", script), ok=None, timeout=60)
-    if not answer.ok:
-        raise KubeupError(f"the node {name} did not come up", (answer.stderr or answer.stdout).strip()[-1500:],
-                          f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` make it anew, data is kept")
+def wait_for_sshd(engine: Engine, name: str, pace: Pace, log: Log) -> None:
+    """Until sshd has come up, for as long as systemd gets on with what comes before it.
+
+    Raises KubeupError where sshd failed, where the node ended, and where nothing has changed for a
+    minute at `pace`. Jobs that come again (a service that is restarted and restarted) are no change.
+    """
+    limit = pace.seconds(STUCK_SECONDS)
+    patience = Patience(limit)
+    while True:
+        look = engine.argv("exec", name, "sh", "-c", LOOK_FOR_SSHD)
+        answer = shell.read(*look, ok=None, timeout=10 * limit)
+        if answer.ok:
+            return
+        jobs = jobs_of(answer.stdout)
+        log(f"systemd has {len(jobs)} jobs left")
+        if answer.code != COMING or patience.ended(jobs):
+            coming = answer.code == COMING
+            stuck = f"nothing has changed on it for {limit:.0f} s\n" if coming else ""
+            found = (answer.stderr or answer.stdout).strip()[-1500:]
+            raise _not_up(engine, name, f"{stuck}{found}")
+
+
+def jobs_of(listed: str) -> list[str]:
+    """Unit, kind and state of each job of `systemctl list-jobs --no-legend`, without its number."""
+    return sorted(" ".join(row.split()[1:]) for row in listed.splitlines() if row.strip())
+
+
+def _not_up(engine: Engine, name: str, why: str) -> KubeupError:
+    return KubeupError(f"the node {name} did not come up", why,
+                       f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` make it anew, data is kept")
 
 
 def admit(engine: Engine, name: str, reach: Reach, state: State) -> None:
     """Make the user with the project's key on a new node and put its host key on record, both through the engine."""
-    wait_for_sshd(engine, name)
     script = (
         'set -e; user=$1; key=$(cat); id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"; '
         'echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/kubeup; chmod 0440 /etc/sudoers.d/kubeup; '

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import certificates, ssh
+from kubeup import certificates, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import minikube as facts
@@ -17,13 +17,15 @@ from kubeup.facts.minikube import Profile
 from kubeup.facts.registries import Registry
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own
+from kubeup.plan import Action, Room, Step
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
 from kubeup.providers.minikube import actions, command, release, trusts
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
-from kubeup.providers.minikube.reading import ASLEEP, STALE, Reading
+from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, UNASKED, Reading
 from kubeup.providers.minikube.remake import RemakeNode
 from kubeup.providers.minikube.trusts import Told
+
+FETCH = "provider/minikube"
 
 
 class Minikube(Reading):
@@ -32,6 +34,7 @@ class Minikube(Reading):
     name = "minikube"
     creates_machines = True
     bare = False
+    sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1)
     preloads = False
     keeps_data = False
     # below one of the few folders that survive a restart with every driver: handbook/persistent_volumes of minikube's documentation
@@ -40,9 +43,12 @@ class Minikube(Reading):
     def install(self) -> Sequence[Step]:
         """What brings the pinned minikube, where the one that is there does not fit."""
         wrong, _ = self.misfit()
+        if not wrong:
+            return []
         pinned = release.pinned(self.host, self.settings.minikube.download_url)
         what = actions.Install(pinned.url, pinned.sha256, pinned.path)
-        return [Step("host/minikube", f"fetch minikube v{release.PINNED} to {pinned.path}", wrong, what, seconds=20)] if wrong else []
+        beside = f"the one at {self.tool.path} stays: {wrong}" if self.tool else wrong
+        return [Step(FETCH, f"fetch minikube v{release.PINNED} to {pinned.path}", beside, what, seconds=20)]
 
     def packages(self) -> tuple[str, ...]:
         return ("openssh-client",) if self.host.distribution.has_apt else ()
@@ -50,11 +56,14 @@ class Minikube(Reading):
     def image_engine(self) -> engines.Engine:
         return engines.for_images(self.settings.local.engine, self.host)
 
+    def made_by(self) -> str:
+        return ""
+
     def kubernetes(self) -> str:
         return "brought by minikube"
 
     def _ready(self) -> Tool:
-        """The minikube to plan with. Raises Refused, with the download that fits, before anything starts."""
+        """The minikube that is here, for what is done at once. Raises Refused, with the download that fits, where it does not."""
         wrong, fix = self.misfit()
         if self.tool is None:
             raise Refused(wrong, "there is none on PATH, and none was fetched", fix)
@@ -84,7 +93,7 @@ class Minikube(Reading):
             raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
                           "`inv down` (the database's data is kept), then `inv up`")
         delete = Step(f"remove/{self.profile_name}", f"delete what there is of {self.profile_name}", "interrupted while its first node was made",
-                      self.own("delete"), seconds=5)
+                      self.planned.does("delete", *command.on(self.settings)), seconds=5)
         create, *more = self._create()
         return [delete, replace(create, needs=(*create.needs, delete.id)), *more]
 
@@ -97,7 +106,7 @@ class Minikube(Reading):
                 why = "minikube would give it another name" if engine else "only a container's volume can be looked into without it"
                 raise Refused(f"the node {node.name} is gone", why,
                               f"`inv cluster.remove {node.name}` where the database is on another; else `inv down --data` and `inv up`")
-            what = RemakeNode(self._ready(), engine, node.name, self.data_folder, self.home / "machines" / node.name, self._size,
+            what = RemakeNode(self.planned, engine, node.name, self.data_folder, self.home / "machines" / node.name, self._size,
                               self.nodes, self.state)
             steps.append(Step(f"node/{node.name}", f"make the node {node.name} anew", "its machine is gone; data on its volume is carried over", what,
                               (f"node/{self.profile_name}",), 45))
@@ -119,13 +128,38 @@ class Minikube(Reading):
                               "and `inv up`. Only the number of nodes can change in place")
 
     def _create(self) -> list[Step]:
-        tool = self._ready()
+        tool, wanted = self.planned, self.settings.minikube.driver
+        if tool == self.tool or wanted != "auto":
+            chosen = self._driver()
+            action: Action = self._making(chosen)
+        else:
+            chosen = command.expected(self.host_then) or command.Driver(("--vm=true",), "as the how-to has it")
+            chosen = replace(chosen, why=f"{chosen.why}; minikube is asked once it is fetched")
+            action = actions.AskAndRun(self._making(chosen), self._as_told)
+        forced = "; --force, as minikube.force says" if self.settings.minikube.force else ""
+        root = "; --force, as minikube refuses root without" if self.host.root else forced
+        return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
+                     action, ("host/packages",), 90, room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
+
+    def _driver(self) -> command.Driver:
+        """The driver that is named, or the one that minikube takes."""
         wanted = self.settings.minikube.driver
-        driver = command.driver(wanted, self._dry_run(tool) if wanted == "auto" else facts.DryRun(), self.host)
-        words = command.start(self.settings, driver, self.host)
-        root = "; --force, as minikube refuses root without" if self.host.root else ""
-        return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{driver.why}{root}",
-                     self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS)), ("host/packages",), 90), *self._get_kubectl()]
+        # a plan may have installed podman since this machine was looked at
+        found = replace(self.host, tools=self.host.tools | ({"podman"} if shell.which("podman") else set()))
+        return command.driver(wanted, self._dry_run(self.planned) if wanted == "auto" else facts.DryRun(), found)
+
+    def _making(self, chosen: command.Driver) -> RunAndAdmit:
+        tool = self.planned
+        return self._admitted(tool, tool.does(*command.start(self.settings, chosen, self.host), timeout=actions.START_SECONDS))
+
+    def _as_told(self) -> RunAndAdmit:
+        return self._making(self._driver())
+
+    def _room(self, nodes: int) -> Room:
+        """Roughly, by what its base image and one archive of Kubernetes' images unpack to."""
+        if self.settings.minikube.driver in ("auto", *CONTAINER_DRIVERS):
+            return Room(home=1000, nodes=1200 + 2000 * nodes)
+        return Room(home=1000 + 3000 * nodes)
 
     def _dry_run(self, tool: Tool) -> facts.DryRun:
         """In a home of its own with the user's configuration: a dry run that finds no driver leaves half a profile behind."""
@@ -143,14 +177,14 @@ class Minikube(Reading):
         return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why, self._starting(), seconds=40)
 
     def _starting(self) -> RunAndAdmit:
-        tool, words = self._ready(), command.restart(self.settings, self.host)
+        tool, words = self.planned, command.restart(self.settings, self.host)
         return self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS))
 
     def _add(self, names: Sequence[str], before: tuple[str, ...]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
         steps = list[Step]()
         for name in names:
-            tool = self._ready()
+            tool = self.planned
             what = tool.does("node", "add", *command.on(self.settings), more=self._size, timeout=actions.START_SECONDS)
             steps.append(Step(f"node/{name}", f"add the node {name}", "missing", self._admitted(tool, what), before, 40))
             before = (steps[-1].id,)
@@ -165,14 +199,14 @@ class Minikube(Reading):
             return [self._set_up_again()]
         if lost:
             steps.append(Step("node/access", f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
-                              self._ready().does("update-context", *command.on(self.settings))))
+                              self.planned.does("update-context", *command.on(self.settings))))
         if strange:
             steps.append(Step("node/host-keys", f"put the host keys of {self.profile_name} on record", "not known yet",
-                              actions.Admit(self._ready(), self.nodes, self.state)))
+                              actions.Admit(self.planned, self.nodes, self.state)))
         return steps
 
     def _set_up_again(self) -> Step:
-        forget = self._ready().does("ssh", *command.on(self.settings), "--", "sudo", "rm", "-f", actions.CONFIGURATION)
+        forget = self.planned.does("ssh", *command.on(self.settings), "--", "sudo", "rm", "-f", actions.CONFIGURATION)
         return replace(self._start(()), action=actions.SetUpAgain(forget, self._starting()), reason="its making was interrupted")
 
     def _half_made(self) -> bool:
@@ -183,7 +217,7 @@ class Minikube(Reading):
         """minikube fetches the kubectl of the cluster's version where neither it nor the system has one that fits."""
         if self.kubectl().exists():
             return []
-        what = self._ready().does("kubectl", *command.on(self.settings), "--", "version", "--client")
+        what = self.planned.does("kubectl", *command.on(self.settings), "--", "version", "--client")
         return [Step("node/kubectl", "get the kubectl that fits", "no kubectl within one minor version here", what,
                      (f"node/{self.profile_name}",), 10)]
 
@@ -197,12 +231,13 @@ class Minikube(Reading):
         return self._ready().does(*words, *command.on(self.settings))
 
     def metrics(self) -> Sequence[Step]:
-        enable = self.own("addons", "enable", "metrics-server")  # without the profile it would be somebody else's: the profile `minikube`
+        # without the profile it would be somebody else's: the profile `minikube`
+        enable = self.planned.does("addons", "enable", "metrics-server", *command.on(self.settings))
         return [Step("cluster/metrics", "enable metrics-server", f"not in the profile {self.profile_name}",
                      actions.LookOften(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
-        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context)
+        return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
     def host_steps(self) -> Sequence[Step]:
         return ()
@@ -235,10 +270,10 @@ class Minikube(Reading):
         return tuple(one for one in known if one.mirrors)
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
-        return actions.LoadImage(self._ready(), image, self.nodes, names, self.list_images)
+        return actions.LoadImage(self.planned, image, self.nodes, names, self.list_images)
 
     def stop(self) -> Sequence[Step]:
-        running = [node for node in self.observe().nodes if node.state == "running" or node.detail == ASLEEP]
+        running = [node for node in self.observe().nodes if node.state == "running" or node.detail in (ASLEEP, UNASKED)]
         if not running:
             return []
         return [Step(f"node/{self.profile_name}", f"stop the minikube profile {self.profile_name}", "it runs",
@@ -246,11 +281,18 @@ class Minikube(Reading):
 
     def start(self) -> Sequence[Step]:
         asleep = [node for node in self.observe().nodes if node.state == "stopped"]
-        return [self._start(asleep)] if asleep else []
+        if not asleep:
+            return []
+        self._ready()
+        return [self._start(asleep)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        known = facts.profiles(self.ask("profile", "list", "-o", "json"))  # with those that are half made
-        if self.tool is None or self.profile_name not in known:
+        if self.tool is None:
+            if (self.home / "profiles" / self.profile_name).exists():
+                self._ready()  # not asked is not gone
+            return []
+        known = self._profiles()
+        if self.profile_name not in known:
             return []
         profile = known[self.profile_name]
         loses = f"everything in the minikube profile {self.profile_name}, the database's data included" if data else ""

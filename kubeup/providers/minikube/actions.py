@@ -13,7 +13,7 @@ from kubeup import cache, shell, ssh
 from kubeup.errors import KubeupError
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
-from kubeup.plan import Log
+from kubeup.plan import Log, Paced
 from kubeup.providers.base import Own
 from kubeup.release.download import fetch
 from kubeup.ssh import Reach
@@ -64,7 +64,7 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class RunAndAdmit:
+class RunAndAdmit(Paced):
     """A command that makes or starts nodes; their host keys are on record afterwards, for ssh."""
 
     tool: Tool
@@ -76,12 +76,31 @@ class RunAndAdmit:
         return self.command.commands()
 
     def run(self, log: Log) -> None:
-        self.command.run(log)
+        self.command.at(self.pace).run(log)
         admit(self.tool, self.nodes(), self.state)
 
 
 @dataclass(frozen=True)
-class SetUpAgain:
+class AskAndRun(Paced):
+    """A start whose driver minikube has to be asked for, which is not here before the plan has fetched it.
+
+    `expected` is what the plan shows; `ask` gives the start with minikube's own answer.
+    """
+
+    expected: RunAndAdmit
+    ask: Callable[[], RunAndAdmit]
+
+    def commands(self) -> tuple[str, ...]:
+        return self.expected.commands()
+
+    def run(self, log: Log) -> None:
+        start = self.ask()
+        log(start.commands()[0])
+        start.at(self.pace).run(log)
+
+
+@dataclass(frozen=True)
+class SetUpAgain(Paced):
     """Start a profile whose first start was cut off once its Kubernetes ran: what came after that (the pod network, say) is missing.
 
     `minikube start` takes such a cluster as it is where the configuration on its node is the wanted one (restartPrimaryControlPlane
@@ -96,7 +115,7 @@ class SetUpAgain:
 
     def run(self, log: Log) -> None:
         self.forget.run(log)
-        self.start.run(log)
+        self.start.at(self.pace).run(log)
 
 
 @dataclass(frozen=True)
@@ -265,7 +284,8 @@ class Install:
         return "downloaded" if self.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (f"curl -fLo {self.path} {self.url}",)
+        kept = shell.shown((str(self.path),), 1000)
+        return (f"curl -fLo {kept} --create-dirs {self.url}", f"echo '{self.sha256}  {self.path}' | sha256sum --check && chmod 755 {kept}")
 
     def run(self, log: Log) -> None:
         fetch(self.url, self.sha256, self.path, log, f"install minikube yourself and put it on PATH (sha256 {self.sha256})")

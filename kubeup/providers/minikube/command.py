@@ -13,7 +13,12 @@ from kubeup.settings import Settings
 
 # minikube reads any flag from the environment, also those that a command lacks
 QUIET = {"MINIKUBE_IN_STYLE": "false", "MINIKUBE_WANTUPDATENOTIFICATION": "false", "MINIKUBE_WANTBETAUPDATENOTIFICATION": "false"}
+WAIT_SECONDS = 360.0
 NO_DRIVER = ("DRV_NOT_DETECTED", "DRV_NOT_HEALTHY", "DRV_DOCKER_NOT_RUNNING")  # minikube's pkg/minikube/reason
+
+
+LISTED = "https://minikube.sigs.k8s.io/docs/drivers/ lists them"
+HYPERVISORS = frozenset({"VBoxManage", "virsh", "vfkit"})  # programs of those that minikube's virtual machines run on
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,40 @@ def driver(wanted: str, probed: DryRun, host: HostFacts) -> Driver:
         return Driver((f"--driver={wanted}",), "named in minikube.driver")
     if probed.error not in NO_DRIVER:
         return Driver(("--vm=true",), f"minikube takes the VM driver {probed.driver or 'it finds first'}")
-    reason = f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers"
-    for name, tool in (("docker", "docker-engine"), ("podman", "podman")):
-        if tool in host.tools and (name == "docker" or host.system == "Linux"):
-            return Driver((f"--driver={name}",), f"{reason} of {name}")
+    if not host.linux:
+        # containers there are in a machine of their own, and nobody outside reaches their addresses: kubernetes/minikube#18747
+        raise Refused(f"minikube has no hypervisor on this {host.system_name}", f"{probed.error}: {probed.message or 'it found none'}",
+                      to_install(host))
+    found = _containers(host, f"--vm=true finds no hypervisor here ({probed.error}), so nodes are containers")
+    if found:
+        return found
     raise Refused("minikube has no driver on this machine", f"{probed.error}: {probed.message or 'neither a hypervisor nor a container engine'}",
-                  "install one, such as `apt-get install podman` or VirtualBox; https://minikube.sigs.k8s.io/docs/drivers/ lists them")
+                  to_install(host))
+
+
+def to_install(host: HostFacts) -> str:
+    """What a machine without any driver can be given."""
+    if host.linux:
+        return f"install one, such as `apt-get install podman` or VirtualBox; {LISTED}"
+    return (f"install one, such as `brew install vfkit` or VirtualBox ({LISTED}); or set minikube.driver to docker, "
+            "where the addresses of its containers can be reached from here")
+
+
+def expected(host: HostFacts) -> Driver | None:
+    """The driver that minikube will most likely take, by what this machine has; None where it has nothing for nodes.
+
+    For a minikube that is not here yet, which is asked itself as soon as it is.
+    """
+    if HYPERVISORS & host.tools:
+        return Driver(("--vm=true",), "there is a hypervisor here")
+    return _containers(host, "no hypervisor is known here, so nodes are containers")
+
+
+def _containers(host: HostFacts, reason: str) -> Driver | None:
+    for name, tool in (("docker", "docker-engine"), ("podman", "podman")) if host.linux else ():
+        if tool in host.tools:
+            return Driver((f"--driver={name}",), f"{reason} of {name}")
+    return None
 
 
 def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
@@ -49,12 +82,18 @@ def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
 def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...]:
     """The how-to's command, flag for flag, with what the settings add behind it."""
     return ("start", *_cluster(settings), *chosen.words, *_sized(settings), *_passed_through(settings), *_force(settings, host),
-            *settings.minikube.extra_args)
+            *_patient(host), *settings.minikube.extra_args)
 
 
 def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
     """Start again what is there; everything else minikube has kept."""
-    return ("start", *on(settings), *_force(settings, host))
+    return ("start", *on(settings), *_force(settings, host), *_patient(host))
+
+
+def _patient(host: HostFacts) -> tuple[str, ...]:
+    """How long minikube waits for its Kubernetes, where its own 6 minutes are too few here."""
+    limit = host.pace.seconds(WAIT_SECONDS)
+    return (f"--wait-timeout={limit:.0f}s",) if limit > WAIT_SECONDS else ()
 
 
 def on(settings: Settings) -> tuple[str, str]:

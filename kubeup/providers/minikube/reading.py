@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from kubeup import shell
+from kubeup.errors import KubeupError
 from kubeup.facts import minikube as facts
 from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
@@ -33,6 +34,7 @@ LISTS = {  # the images of a node by its container runtime, a line each
 CONTAINER_DRIVERS = ("docker", "podman")
 DEFAULT_RUNTIME = "docker"  # minikube's own
 ASLEEP = "its machine runs, its Kubernetes does not"
+UNASKED = "can't be looked at, as there is no minikube here"
 STALE = "our kubeconfig leads to where it was before"
 
 
@@ -63,13 +65,34 @@ class Reading:
 
     @property
     def tool(self) -> Tool | None:
-        """The pinned minikube where it was fetched, else the one on PATH."""
-        pinned = release.SUMS.get((self.host.system, self.host.arch)) and release.pinned(self.host).path
-        path = str(pinned) if pinned and pinned.exists() else shell.which("minikube")
+        """The pinned minikube where it was fetched, else the one on PATH; with minikube.force that one first, where it does."""
+        path, pinned = shell.which("minikube"), self._pinned
+        own = self._at(path) if path else None
+        if own and self.settings.minikube.force and not release.misfit(version_of(own), force=True):
+            return own
+        return self._at(str(pinned)) if pinned and pinned.exists() else own
+
+    @property
+    def planned(self) -> Tool:
+        """The minikube that a plan's steps use: the one that is here, or the pinned one, which `install` fetches before.
+
+        Raises KubeupError where none fits and none is pinned for this machine.
+        """
+        tool = self.tool
+        if tool and not self._wrong:
+            return tool
+        return self._at(str(release.pinned(self.host).path))
+
+    @property
+    def _pinned(self) -> Path | None:
+        """Where the pinned minikube lies once it was fetched; None where none is pinned for this machine."""
+        return release.pinned(self.host).path if (self.host.system, self.host.arch) in release.SUMS else None
+
+    def _at(self, path: str) -> Tool:
         env = {**command.QUIET, "KUBECONFIG": str(self.state.kubeconfig)}
         if self.settings.minikube.home:
             env["MINIKUBE_HOME"] = str(Path(self.settings.minikube.home).expanduser())
-        return Tool(path, tuple(env.items()), self.profile_name) if path else None
+        return Tool(path, tuple(env.items()), self.profile_name)
 
     @property
     def home(self) -> Path:
@@ -86,8 +109,22 @@ class Reading:
         file = self.home / "profiles" / self.profile_name / "config.json"
         written = file.stat().st_mtime_ns if file.exists() else 0
         if written != self._kept[0]:
-            self._kept = written, facts.profiles(self.ask("profile", "list", "--light", "-o", "json")).get(self.profile_name)
+            self._kept = written, self._read(file) if written else None
         return self._kept[1] if written else None
+
+    def _read(self, file: Path) -> Profile | None:
+        """By minikube's word; by its file alone where no minikube is here to be asked."""
+        if self.tool is None:
+            return facts.profile(file.read_text(encoding="utf-8"))
+        return self._profiles("--light").get(self.profile_name)
+
+    def _profiles(self, *more: str) -> dict[str, Profile | None]:
+        """All of minikube's, with those that are half made. Raises KubeupError where it does not tell: not told is not gone."""
+        text = self.ask("profile", "list", *more, "-o", "json")
+        if not facts.tells_profiles(text):
+            raise KubeupError("minikube does not tell which profiles there are", text.strip()[-500:] or "it says nothing",
+                              f"see what it says: {self.tool.path if self.tool else 'minikube'} profile list")
+        return facts.profiles(text)
 
     def _states(self, *only: str) -> dict[str, NodeStatus]:
         return facts.statuses(self.ask("status", "-o", "json", *command.on(self.settings), *only))
@@ -103,6 +140,8 @@ class Reading:
         booted = self._booted(profile)
         if profile and booted.keys() == {node.name for node in profile.nodes} and vouched(booted):
             states = {name: NodeStatus(name, "Running", "Running", "Running") for name in booted}
+        elif profile and self.tool is None:  # not asked is not gone
+            states = {node.name: NodeStatus(node.name, UNASKED) for node in profile.nodes}
         else:  # takes longer than all other looks together
             states = self._states() or (self._each_state(profile) if profile else {})
         wanted = self._wanted(profile)
@@ -111,13 +150,17 @@ class Reading:
         rows += [NodeState(node.name, "worker", node.address, "surplus", detail="not in the settings") for node in surplus]
         if profile is not None:
             rows[0] = replace(rows[0], differs=self._differs(profile))
-        return Machines(tuple(rows), release_inside=True, images_inside=True)
+        driver = profile.driver if profile else self.settings.minikube.driver
+        # under `auto` it is not known before it is made: containers take less
+        return Machines(tuple(rows), release_inside=True, images_inside=True, containers=driver in ("auto", *CONTAINER_DRIVERS),
+                        shares_ports=driver == "none")
 
     def _seen(self, spec: NodeSpec, status: NodeStatus) -> NodeState:
         state = "running" if status.running else "stopped" if status.there else "missing"
         asleep = status.host == "Running" and not status.running
         stale = status.running and status.kubeconfig == "Misconfigured"
-        return NodeState(spec.name, spec.role, spec.address, state, detail=ASLEEP if asleep else STALE if stale else "")
+        detail = ASLEEP if asleep else STALE if stale else UNASKED if status.host == UNASKED else ""
+        return NodeState(spec.name, spec.role, spec.address, state, detail=detail)
 
     def _engine(self, profile: Profile | None) -> tuple[str, ...]:
         """The engine of a container driver, as minikube calls it."""
@@ -171,22 +214,43 @@ class Reading:
     def nodes(self) -> tuple[Reach, ...]:
         profile = self.profile()
         return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
-                           self.state.known_hosts) for node in (profile.nodes if profile else ()) if node.address)
+                           self.state.known_hosts, pace=self.host.pace) for node in (profile.nodes if profile else ()) if node.address)
 
     def beside(self) -> tuple[Reach, ...]:
         return ()
 
     def probe(self) -> Usable:
         tool, (wrong, fix) = self.tool, self.misfit()
-        return Usable(True, f"{release.shown(version_of(tool))} at {tool.path}") if tool and not wrong else Usable(False, wrong, fix)
+        if tool and not wrong:
+            return Usable(True, f"{release.shown(version_of(tool))} at {tool.path}")
+        if self._pinned is None:
+            return Usable(False, wrong, fix)
+        if command.expected(self.host_then) is None:
+            return Usable(False, f"{wrong}, and there is neither a hypervisor nor a container engine for its nodes", command.to_install(self.host))
+        return Usable(True, f"{wrong}; v{release.PINNED} would be fetched", fix, fetched=True)
+
+    @property
+    def host_then(self) -> HostFacts:
+        """This machine with the container engine that a plan installs from Debian's packages, for images, before nodes are made."""
+        installs = (self.host.root or self.host.may_sudo) and self.host.distribution.has_apt
+        return replace(self.host, tools=self.host.tools | {"podman"}) if installs else self.host
+
+    @property
+    def _wrong(self) -> str:
+        """Why the minikube that is there can't be used, or ''."""
+        tool, force = self.tool, self.settings.minikube.force
+        return "minikube is not installed" if tool is None else release.misfit(version_of(tool), force)
 
     def misfit(self) -> tuple[str, str]:
         """Why the minikube that is there can't be used, and the fix; ('', '') where it can."""
-        wrong = "minikube is not installed" if self.tool is None else release.misfit(version_of(self.tool))
-        if not wrong or (self.tool is not None and self.settings.minikube.force):
+        wrong = self._wrong
+        if not wrong:
             return "", ""
-        pinned = release.pinned(self.host, self.settings.minikube.download_url)
-        forced = "" if self.tool is None else "; or set minikube.force to try all the same"
+        try:
+            pinned = release.pinned(self.host, self.settings.minikube.download_url)
+        except KubeupError as error:
+            return wrong, error.next
+        forced = "; or set minikube.force, which gives it --force" if self.tool and not release.misfit(version_of(self.tool), True) else ""
         return wrong, f"`inv doctor --fix --set provider=minikube` fetches {pinned.url} (sha256 {pinned.sha256}){forced}"
 
     def kubectl(self) -> Path:

@@ -9,7 +9,8 @@ from kubeup import cache
 from kubeup.errors import KubeupError
 from kubeup.facts.host import HostFacts
 
-# 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest became 1.28 (constants.go of 1.37)
+# 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest became 1.28 (constants.go of
+# 1.37). Newer ones take an older Kubernetes where they are given --force (K8S_OLD_UNSUPPORTED in their start.go).
 OLDEST, NEWEST = (1, 29), (1, 36)
 PINNED = "1.36.0"
 SITE = "https://github.com/kubernetes/minikube/releases/download"
@@ -26,14 +27,15 @@ def shown(version: tuple[int, ...]) -> str:
     return "v" + ".".join(str(part) for part in version) if version else "an unknown version"
 
 
-def misfit(version: tuple[int, ...]) -> str:
-    """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''."""
+def misfit(version: tuple[int, ...], force: bool = False) -> str:
+    """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''. `force`: it is given --force."""
     if not version:
         return "its version can't be read"
     if version[:2] < OLDEST:
         return f"{shown(version)} does not know Kubernetes 1.26.1: {shown(OLDEST)}.0 is the first that does"
-    if version[:2] > NEWEST:
-        return f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): {shown(NEWEST)} is the last that takes it"
+    if version[:2] > NEWEST and not force:
+        return (f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: "
+                f"{shown(NEWEST)} is the last that takes it without")
     return ""
 
 

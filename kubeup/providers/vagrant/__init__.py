@@ -10,24 +10,23 @@ from functools import cached_property
 from pathlib import Path
 
 from kubeup import keys, shell, ssh
-from kubeup.errors import Refused, UsageError
+from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
-from kubeup.plan import Step
+from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
+from kubeup.providers.vagrant.fitness import Fitness
 from kubeup.providers.vagrant.looking import PROGRAMS, Looking, podman_behind
+from kubeup.providers.vagrant.versions import dotted
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
 
-OLDEST = (2, 2, 19)  # the first that knows which addresses VirtualBox allows
-INSTALL = "install it from https://developer.hashicorp.com/vagrant/install"
-PACKAGED = ("bullseye", "bookworm", "jammy")  # releases of Debian and Ubuntu that have it
 FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 HALF = "is half made"
@@ -42,10 +41,6 @@ class Found:
     machine: Machine | None
     ours: bool = False
     half: bool = False  # made by ours, which was killed before it knew
-
-
-def dotted(version: Sequence[int]) -> str:
-    return ".".join(map(str, version))
 
 
 class Vagrant(Bare):
@@ -83,7 +78,7 @@ class Vagrant(Bare):
 
     def _reach(self, spec: NodeSpec) -> Reach:
         return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
-                     root=self.settings.ssh.root)
+                     root=self.settings.ssh.root, pace=self.host.pace)
 
     def observe(self, vouched: Vouching = nobody) -> Machines:
         wanted = self.settings.machines_list()
@@ -103,12 +98,19 @@ class Vagrant(Bare):
         if self.looking.there:
             with ThreadPoolExecutor(len(names)) as pool:
                 return dict(zip(names, pool.map(self._look, names), strict=True))
-        told = facts.statuses(self.tool.read("status", "--machine-readable").stdout) if self.tool.providers() and self._version() else {}
+        told = self._statuses() if self.tool.providers() and self.fitness.version else {}
         return {name: self._told(name, told.get(name, "")) for name in names}
+
+    def _statuses(self) -> dict[str, str]:
+        answer = self.tool.read("status", "--machine-readable")
+        if not answer.ok:  # not told is not gone
+            raise KubeupError("vagrant does not tell which machines are there", (answer.stderr or answer.stdout).strip()[-500:],
+                              f"see what it says: cd {self.folder} && vagrant status")
+        return facts.statuses(answer.stdout)
 
     def _look(self, name: str) -> Found:
         known = self.tool.id(name, self.chosen)
-        machine = self.looking.look(known) if known else None
+        machine = self.looking.look(known, known=True) if known else None
         if machine:
             return Found(machine, ours=True)
         other = self.looking.look(name)
@@ -146,40 +148,26 @@ class Vagrant(Bare):
 
     # whether it can be used
 
-    def probe(self) -> Usable:
-        wrong, fix = self._misfit()
-        return Usable(False, wrong, fix) if wrong else Usable(True, f"Vagrant {dotted(self._version())} with {self.chosen}")
-
-    @property
-    def there(self) -> bool:
-        return "vagrant" in self.host.tools
-
     @cached_property
-    def _printed_version(self) -> str:
-        return shell.read("vagrant", "--version", ok=None).stdout if self.there else ""
-
-    def _version(self) -> tuple[int, ...]:
-        return facts.version(self._printed_version)
+    def fitness(self) -> Fitness:
+        return Fitness(self.host, self.tool, self.chosen, self.looking)
 
     def _misfit(self) -> tuple[str, str]:
-        """Why machines can't be made here, and the fix; ('', '') where they can."""
-        version = self._version()
-        if not version:
-            packaged = "`inv doctor --fix --set provider=vagrant` installs this distribution's, or "
-            return "vagrant is not installed", (packaged if self.host.distribution.codename in PACKAGED else "") + INSTALL
-        if version < OLDEST:
-            return f"Vagrant {dotted(version)} is too old: {dotted(OLDEST)} is the oldest that is known to do", INSTALL
-        if trouble := self.looking.trouble():
-            return f"Vagrant's provider {self.chosen} does not work here: {trouble}", self.looking.fix
-        if self.chosen == "libvirt" and "vagrant-libvirt" not in self.tool.read("plugin", "list").stdout:
-            return "Vagrant's plug-in vagrant-libvirt is not installed", self.looking.fix
-        return "", ""
+        return self.fitness.misfit(self.settings.vagrant.box_architecture)
+
+    def probe(self) -> Usable:
+        wrong, fix = self._misfit()
+        if wrong:
+            return Usable(False, wrong, fix)
+        found, coming = f"Vagrant {dotted(self.fitness.planned)} with {self.chosen}", self.fitness.coming()
+        if not coming:
+            return Usable(True, found)
+        if not self.host.root and not self.host.may_sudo:
+            return Usable(False, f"packages are missing: {', '.join(coming)}", f"have an administrator type: apt-get install {' '.join(coming)}")
+        return Usable(True, f"{found}; {', '.join(coming)} would be installed first", "`inv doctor --fix` installs them", fetched=True)
 
     def packages(self) -> tuple[str, ...]:
-        if not self.host.distribution.has_apt:
-            return ()
-        own = ("vagrant",) if not self.there and self.host.distribution.codename in PACKAGED else ()
-        return ("openssh-client", *own)
+        return ("openssh-client", *self.fitness.packages()) if self.host.distribution.has_apt else ()
 
     # planning
 
@@ -187,11 +175,12 @@ class Vagrant(Bare):
         """What makes the machines as the settings want them. Raises Refused for what would need one to be made anew."""
         self._refuse(machines)
         missing = [node for node in machines.nodes if node.state == "missing"]
+        bring = [*self._bring(machines), *self._resize(machines)]
+        if bring:
+            self._refuse_unfit(bring[-1])
         if missing:
             self._refuse_new(missing)
-        steps = [*self._files(), *(self.host_steps() if missing else ())]
-        bring = self._bring(machines)
-        return [*steps, *bring, *self._resize(machines)]
+        return [*self._files(), *(self.host_steps() if missing else ()), *bring]
 
     def _bring(self, machines: Machines) -> list[Step]:
         start = [node for node in machines.nodes if node.state in ("missing", "stopped")]
@@ -205,7 +194,14 @@ class Vagrant(Bare):
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
         return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
-                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0))]
+                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0),
+                             room=self._room(sum(node.state == "missing" for node in start)))]
+
+    def _room(self, machines: int) -> Room:
+        """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""
+        rooms = {"docker": Room(nodes=2500 * machines),
+                 "virtualbox": Room(home=2000 + 2500 * machines)}
+        return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 
     def _files(self) -> list[Step]:
         wanted = self._texts()
@@ -249,6 +245,13 @@ class Vagrant(Bare):
         for node in machines.nodes:
             self._refuse_node(node)
         self.refuse_astray(machines)
+        self._refuse_architecture()
+
+    def _refuse_architecture(self) -> None:
+        """An older Vagrant reads no file that names one, so nothing could be done with machines that are there already."""
+        wrong, fix = self.fitness.architecture_misfit() if self.settings.vagrant.box_architecture else ("", "")
+        if wrong:
+            raise Refused(wrong, f"vagrant.box_architecture is {self.settings.vagrant.box_architecture}", fix)
 
     def _refuse_node(self, node: NodeState) -> None:
         if node.state == "foreign":
@@ -262,11 +265,14 @@ class Vagrant(Bare):
                           "Vagrant gives a container its size when it makes it", "put the settings back; a worker can be made anew: "
                           f"`inv cluster.remove {node.name}`, then `inv up`")
 
-    def _refuse_new(self, missing: Sequence[NodeState]) -> None:
-        """What would stop vagrant halfway."""
+    def _refuse_unfit(self, step: Step) -> None:
+        """What would stop vagrant before it begins."""
         wrong, fix = self._misfit()
         if wrong:
-            raise Refused(wrong, f"{', '.join(node.name for node in missing)} can't be made without", fix)
+            raise Refused(wrong, f"it is needed to {step.title}", fix)
+
+    def _refuse_new(self, missing: Sequence[NodeState]) -> None:
+        """What would stop vagrant halfway."""
         self._refuse_key()
         # where no network of this machine holds an address, a gateway far away may answer for it
         wanted = [self._spec(node.name).address for node in missing]
@@ -301,7 +307,9 @@ class Vagrant(Bare):
         if not stopped:
             return []
         up = Up(self.tool, self.chosen, stopped, (), self.state)
-        return [Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30)]
+        step = Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30, measures=True)
+        self._refuse_unfit(step)
+        return [step]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
@@ -315,8 +323,8 @@ class Vagrant(Bare):
         return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts))
 
     def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
-        if not self._version():
-            raise Refused("vagrant is not installed", "it made these machines", self._misfit()[1])
+        if not self.fitness.version:
+            raise Refused("vagrant is not installed", "it made these machines", self.fitness.install)
         return Step(f"node/{self.settings.slug}", title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
 
     def own(self, *words: str) -> Own:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubeup import shell, ssh
@@ -34,6 +34,23 @@ class Tool:
 
     def read(self, *words: str, timeout: float = 120) -> shell.Output:
         return shell.read(*self.argv(*words), env=dict(self.env), ok=None, timeout=timeout)
+
+    def plugins(self) -> tuple[frozenset[str], str]:
+        """Names of Vagrant's plug-ins; with why it could not be asked, or ''.
+
+        Asked where no project is: the profile's folder is not there before the first run, and Vagrant ends at once where
+        VAGRANT_CWD leads nowhere.
+        """
+        elsewhere = replace(self, env=(*self.env, ("VAGRANT_CWD", "/")))
+        words = ("plugin", "list", "--machine-readable")
+        try:
+            answer = elsewhere.read(*words)
+        except CommandError as error:
+            return frozenset(), error.what
+        if not answer.ok:
+            said = " ".join((answer.stderr or answer.stdout).split())[:300]
+            return frozenset(), f"`vagrant {' '.join(words)}` says: {said or f'nothing, and ends with {answer.code}'}"
+        return facts.plugins(answer.stdout), ""
 
     def does(self, *words: str, timeout: float = 600) -> Own:
         return Own(self.argv(*words), self.env, timeout)

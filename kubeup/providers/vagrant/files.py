@@ -63,8 +63,9 @@ def machines(settings: Settings, state: State, host: HostFacts, podman: bool, ot
     chosen, containers = settings.vagrant, settings.vagrant.provider == "docker"
     return {
         "provider": chosen.provider,
-        "box": settings.software.box,
+        "box": settings.box,
         "box_version": chosen.box_version,
+        "box_architecture": chosen.box_architecture,
         "image": chosen.image,
         "boot_timeout": chosen.boot_timeout,
         "linked_clone": chosen.linked_clone,
@@ -88,6 +89,7 @@ def _machine(spec: NodeSpec, host: HostFacts, label: str, podman: bool) -> dict[
     mac = {"mac": "02:00:" + ":".join(f"{int(part):02x}" for part in spec.address.split("."))} if podman else {}
     # podman writes /etc/hosts anew at each start
     hosts = ["--no-hosts"] if podman else []
-    limits = ["--cpus", str(spec.cpus), "--memory", f"{spec.memory_mb}m", "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
-              "--label", f"{facts.FOLDER}={label}"]
+    # podman's own limit of 2048 processes is less than 110 pods need
+    limits = ["--cpus", str(spec.cpus), "--memory", f"{spec.memory_mb}m", "--pids-limit", "-1",
+              "--stop-signal", STOP_SIGNAL, "--env", "container=oci", "--label", f"{facts.FOLDER}={label}"]
     return {**row, **mac, "create_args": [*limits, *hosts, *engines.container_options(host, podman)]}

@@ -30,6 +30,7 @@ def _checks(settings: Settings, provider: Provider) -> Iterator[Problem]:
     yield from software.node_image(settings, provider)
     yield from software.pod_network(settings, provider)
     yield from software.vagrant_image(settings, provider)
+    yield from software.vagrant_box(settings, provider)
     yield from software.containerd(settings, provider)
     yield from software.home_folder(settings, provider)
     yield from hosts.machines(settings, provider)

@@ -15,6 +15,12 @@ from kubeup.settings.sections import DATABASE_VERSIONS
 
 _ENDED = "5.7"
 _REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+_NODE_PORTS = range(30000, 32768)
+_NODES_OWN = {
+    22: "SSH", 3306: "the database on a machine", 6443: "the API server", 2379: "etcd",
+    2380: "etcd",
+    10250: "kubelet", 10256: "kube-proxy", 10257: "the controller manager", 10259: "the scheduler"}
 
 
 def ports(settings: Settings) -> Iterator[Problem]:
@@ -23,6 +29,11 @@ def ports(settings: Settings) -> Iterator[Problem]:
         found = f"{settings.ports.ui}, which ports.api has too"
         why = "a NodePort belongs to one service"
         yield error(origin, "ports.ui", found, allowed="another port", why=why, related=("ports.api",))
+    http = settings.ports.http
+    if http in _NODES_OWN or http in _NODE_PORTS:
+        why = f"it belongs to {_NODES_OWN.get(http, 'NodePorts')}"
+        origin = at(settings, "ports.http")
+        yield error(origin, "ports.http", str(http), allowed="another port", why=why)
 
 
 def database(settings: Settings) -> Iterator[Problem]:

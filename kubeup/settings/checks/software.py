@@ -9,11 +9,12 @@ from posixpath import normpath
 from kubeup.settings.checks.place import at
 from kubeup.settings.model import Provider, Settings
 from kubeup.settings.problem import Problem, problem
-from kubeup.settings.sections import Network, Software
+from kubeup.settings.sections import BOXES, Network, Software
 
 _OLDEST = (1, 6)
 CONTAINERD, HOME, KUBERNETES = "software.containerd", "node_home_dir", "software.kubernetes"
 CNI, IMAGE = "network.cni", "vagrant.image"
+BOX, BENTO = "software.box", "bento/"
 _OWN_CONTAINERD: dict[Provider, str] = {
     "auto": "refused if this ends up on vagrant or hosts, not used elsewhere; set 1.6 or newer",
     "local": "not used: the node image brings its own containerd",
@@ -50,6 +51,15 @@ def vagrant_image(settings: Settings, provider: Provider) -> Iterator[Problem]:
         yield problem("error", at(settings, IMAGE, "vagrant.provider"), IMAGE, "nothing",
                       allowed="an image with systemd, sshd, and the user vagrant with Vagrant's key",
                       why="Vagrant's provider docker starts containers, no boxes", related=("vagrant.provider",))
+
+
+def vagrant_box(settings: Settings, provider: Provider) -> Iterator[Problem]:
+    """The how-to's box is for VirtualBox."""
+    box, chosen = settings.software.box or "", settings.vagrant
+    if provider == "vagrant" and chosen.provider == "libvirt" and box.startswith(BENTO) and chosen.box_version is None:
+        yield problem("warning", at(settings, BOX), BOX, box, allowed=f"a box with a file for libvirt, such as {BOXES['libvirt']}",
+                      why="bento makes none for libvirt any more, and the last one does not boot (chef/bento#1604)",
+                      hint=f"leave it out, which takes {BOXES['libvirt']}", related=("vagrant.provider",))
 
 
 def containerd(settings: Settings, provider: Provider) -> Iterator[Problem]:

@@ -44,11 +44,11 @@ def cloned(on: ContainerMachine, folder: str, user: str = "dev", umask: str = "0
     bundle = Path("/tmp", f"{on.name}.bundle")
     subprocess.run(("git", "-C", str(PROJECT), "bundle", "create", "--quiet", str(bundle), "HEAD"), check=True)
     try:
-        on.copy(bundle, "/tmp/bundle", user)
+        on.copy(bundle, f"/tmp/bundle-of-{user}", user)
     finally:
         bundle.unlink()
     parent, name = os.path.split(folder)
-    clone = f"git clone --quiet /tmp/bundle/{bundle.name} {shlex.quote(name)}"
+    clone = f"git clone --quiet /tmp/bundle-of-{user}/{bundle.name} {shlex.quote(name)}"
     on.run(f"umask {umask}; mkdir -p {shlex.quote(parent or '.')} && cd {shlex.quote(parent or '.')} && {clone}", user)
     return Checkout(on, folder, user, umask)
 

@@ -49,7 +49,7 @@ def test_the_second_command_has_nothing_to_do(standing: Checkout) -> None:
 
 
 def test_stopped_and_started(standing: Checkout) -> None:
-    standing.inv("cluster.halt --yes")
+    standing.inv("cluster.halt")
     standing.inv("cluster.start")
     standing.inv("verify")
     assert "Nothing to do." in standing.inv("up --yes").out

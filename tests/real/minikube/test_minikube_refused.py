@@ -27,21 +27,28 @@ def nothing_made(cluster: OnMinikube) -> bool:
 
 
 def test_no_minikube(bare: OnMinikube, tmp_path: Path) -> None:
-    path = {"PATH": without({"minikube"}, tmp_path)}
-    for words in (("up", "--yes"), ("cluster.minikube", "--dry")):
-        ran = bare.inv(*words, env=path, code=3)
-        assert "error: minikube is not installed" in ran.err and "releases/download/v1.36.0/minikube-linux-" in ran.err and "sha256" in ran.err
+    """It is fetched first; the how-to's command is the next."""
+    path = {"PATH": without({"minikube"}, tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    shown = bare.inv("cluster.minikube", "--dry", "--commands", env=path).out
+    fetch, start = shown.index("releases/download/v1.36.0/minikube-linux-"), shown.index("/minikube start --kubernetes-version=1.26.1 ")
+    assert fetch < start and "--nodes=2" in shown[start:] and "sha256sum --check" in shown[fetch:start]
+    first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
+    assert [first["id"], second["id"]] == ["provider/minikube", f"node/{bare.name}"] and second["needs"][-1] == "provider/minikube"
+    assert "minikube is not installed" in bare.inv("cluster.dashboard", env=path, code=3).err
     assert nothing_made(bare)
 
 
-def test_a_minikube_that_is_too_new(bare: OnMinikube) -> None:
-    path = {"PATH": f"{minikube_labelled('v1.37.0', lambda line: None)}{os.pathsep}{os.environ['PATH']}"}
-    ran = bare.inv("up", "--yes", env=path, code=3)
-    assert "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): v1.36 is the last that takes it" in ran.err
+def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
+    """It stays, and the pinned one comes beside it."""
+    path = {"PATH": f"{minikube_labelled('v1.37.0', lambda line: None)}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
+    assert first["id"] == "provider/minikube" and second["id"] == f"node/{bare.name}"
+    assert "stays: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last" in first["reason"]
     doctor = bare.inv("doctor", "--json", env=path, code=1).json
     row, = [row for row in doctor if row["name"] == "provider"]
-    assert not row["ok"] and row["safe"] and "inv doctor --fix" in row["fix"]
-    assert " --force" in bare.inv("cluster.minikube", "--dry", "--commands", "--set", "minikube.force=true", env=path).out
+    assert not row["ok"] and row["safe"] and "inv doctor --fix" in row["fix"] and "minikube.force" in row["fix"]
+    forced = bare.inv("cluster.minikube", "--dry", "--commands", "--set", "minikube.force=true", env=path).out
+    assert " --force" in forced and "provider/minikube" not in forced and "fetch minikube" not in forced
     assert nothing_made(bare)
 
 
@@ -64,9 +71,11 @@ def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Pa
     words = ("doctor", "--fix", "--set", f"minikube.download_url=http://127.0.0.1:{server.server_port}")
     asked = bare.inv(*words, env=env, code=3)
     assert "nobody is there to be asked" in asked.err and "fetch minikube v1.36.0" in asked.err
-    ran = bare.inv(*words, "--yes", env=env, code=1)
+    for run in (words, ("cluster.minikube", *words[2:])):
+        ran = bare.inv(*run, "--yes", env=env, code=1)
+        assert "is not what it should be" in ran.err and "published is " in ran.err
     server.shutdown()
-    assert "is not what it should be" in ran.err and "published is " in ran.err
+    assert nothing_made(bare)
     assert not list((tmp_path / "cache").rglob("minikube"))
 
 

@@ -105,6 +105,16 @@ def test_vagrant_is_missing(lone: OnVagrant) -> None:
     assert "vagrant is not installed" in said and "inv doctor --fix --set provider=vagrant" in said
 
 
+def test_libvirt_is_planned_before_there_is_a_folder(lone: OnVagrant) -> None:
+    """The real Vagrant is asked for its plug-in, with nothing made yet."""
+    folder_with(lone, virsh="exit 0")
+    steps = {step["id"] for step in lone.inv("cluster.vagrant", "--dry", "--json", "--set", "vagrant.provider=libvirt").json}
+    assert {"vagrant/files", "node/vh"} <= steps and not lone.vagrants.exists()
+    folder_with(lone, vagrant='[ "$1" = --version ] && echo Vagrant 2.3.4 || { echo "Vagrant failed to initialize" >&2; exit 1; }')
+    said = refused(lone, "--set", "vagrant.provider=libvirt")
+    assert "Vagrant can't be asked for its plug-ins" in said and "Vagrant failed to initialize" in said
+
+
 def test_no_virtualbox(lone: OnVagrant) -> None:
     if shutil.which("VBoxManage"):
         pytest.skip("VirtualBox is installed here")

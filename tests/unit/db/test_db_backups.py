@@ -186,3 +186,18 @@ def test_restoring_over_rows_is_a_loss_and_over_none_is_not(server: Server, tmp_
     (step,) = restore.plan(server, tmp_path / "one.sql.zst", found, {"products": 7})
     assert "7 in products" in step.loses and "3 in products" in step.reason
     assert restore.plan(server, tmp_path / "one.sql.zst", found, {"products": 0})[0].loses == ""
+
+
+@pytest.mark.parametrize(("made", "now", "takes"), [
+    ("mysql 8.4", "mysql 8.4", True), ("mysql 8.4", "mysql 9.7", True), ("mysql 8.0", "mysql 8.4", True), ("mysql 5.7", "mysql 8.0", True),
+    ("mysql 5.7", "mysql 8.4", False), ("mysql 8.0", "mysql 9.7", False), ("mysql 9.7", "mysql 8.4", False),
+    ("mariadb 10.6", "mariadb 11.4", True), ("mariadb 11.4", "mariadb 10.11", False),
+    ("mysql 8.4", "mariadb 10.11", False), ("mariadb 10.11", "mysql 9.7", False),
+])
+def test_which_server_starts_on_which_files(made: str, now: str, takes: bool) -> None:
+    assert Version(now).takes_files_of(Version(made)) is takes
+
+
+def test_a_server_is_shown_by_its_makers_name() -> None:
+    assert [str(Version(text)) for text in ("mysql 9.7", "8.4.3", "mariadb 10.11", "10.11.6-MariaDB-0+deb12u1")] == [
+        "MySQL 9.7", "MySQL 8.4.3", "MariaDB 10.11", "MariaDB 10.11.6"]

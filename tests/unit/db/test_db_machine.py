@@ -7,23 +7,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from builders import by_id, error_of, reach
+from builders import by_id, error_of, reach, recorded
 
 from kubeup.db import machine
 from kubeup.db.machine import Found, Machine
 from kubeup.deploy.place import Place
 from kubeup.errors import Refused
 from kubeup.facts import certificates
+from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
 
 SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
 FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
 # as a Debian 12 node with Debian's docker and compose prints it
 RUNNING = """\
-tool docker.io
 tool apt-get
 tool daemon
-tool docker-compose
 file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
 file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
 data 31
@@ -41,14 +40,15 @@ def db() -> Machine:
 
 
 def as_wanted(db: Machine) -> Found:
-    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()))
+    tools = machine.parse_tools(recorded("db/tools-debian-12.txt"))
+    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()), tools=tools)
 
 
 def test_a_fresh_machine_gets_everything(db: Machine) -> None:
     assert machine.parse(FRESH) == Found()
     steps = by_id(machine.plan(db, machine.parse(FRESH)))
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
-    assert steps["db/vm-packages"].reason == "docker.io, docker-compose missing"
+    assert steps["db/vm-packages"].reason == "docker and docker compose missing"
     assert [step.reason for step in machine.plan(db, None)] == ["a new machine"] * 3
 
 
@@ -68,13 +68,72 @@ def test_a_machine_that_is_no_node_is_told_of_authorities(db: Machine) -> None:
     assert machine.parse(RUNNING + listed).certificates == names
     assert machine.plan(beside, replace(there, certificates=names)) == []
     (step,) = machine.plan(replace(beside, authorities=()), replace(there, certificates=names))
-    assert (step.id, step.reason) == ("db/vm-authorities", "it has others")
+    assert (step.id, step.reason) == ("db/vm-authorities", "it has others, or none")
     assert machine.plan(db, replace(there, certificates=names)) == [], "a node's are the play's"
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:
-    error = error_of(machine.plan, db, machine.parse(FRESH.replace("tool apt-get", "tool docker.io")))
-    assert isinstance(error, Refused) and "can't get docker-compose" in error.what and "database.vm" in error.next
+    bare = replace(machine.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24"))
+    error = error_of(machine.plan, db, bare)
+    assert isinstance(error, Refused) and "database.vm" in error.next
+    assert error.what == "dev-worker-1 can't get docker compose" and "no apt-get" in error.why
+
+
+def offered(docker: str, *composes: Compose, **offers: str) -> Found:
+    named = {name.replace("_", "-"): version for name, version in offers.items()}
+    return replace(machine.parse(FRESH), tools=Tools(docker, composes, named))
+
+
+def why_install(db: Machine, found: Found) -> str:
+    return by_id(machine.plan(db, found))["db/vm-packages"].reason
+
+
+@pytest.mark.parametrize(("system", "docker", "works", "starts"), [
+    ("debian-13", 26, "2.26.1-4", 2), ("ubuntu-24.04", 29, "2.40.3+ds1-0ubuntu1~24.04.1", 1),
+    ("ubuntu-22.04", 29, "2.40.3+ds1-0ubuntu1~22.04.1", 2)])
+def test_what_other_distributions_print(system: str, docker: int, works: str, starts: int) -> None:
+    """With docker that does not run. Version 1 is installed on Ubuntu as well; on 24.04 it does not start."""
+    tools = machine.parse_tools(recorded(f"db/tools-{system}.txt"))
+    assert tools.compose == Compose("docker compose", works) and tools.missing == ""
+    assert major(tools.docker) == docker and len(tools.composes) == starts
+    alone = replace(tools, composes=tools.composes[1:])
+    assert (alone.compose is None) == (system != "debian-13")
+    assert tools.offers["docker.io"].startswith(f"{docker}.") and machine.parse_tools("") == Tools()
+
+
+def test_the_plan_names_what_apt_has(db: Machine) -> None:
+    two = Tools(offers={"docker.io": "26.1.5", "docker-compose": "2.26.1-4"})
+    assert why_install(db, replace(machine.parse(FRESH), tools=two)) == (
+        "docker and docker compose missing, apt has docker.io docker-compose")
+    old = Compose("docker-compose", "1.29.2")
+    assert why_install(db, offered("29.1.3", old, docker_compose_v2="2.40.3")) == (
+        "docker compose missing (docker-compose 1.29.2 does not work with docker 29 "
+        "(docker/compose#11693)), apt has docker-compose-v2")
+
+
+def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: Machine) -> None:
+    old = Compose("docker-compose", "1.29.2")
+    error = error_of(machine.plan, db, offered("28.1.1", old, docker_compose="1.29.2-3"))
+    assert isinstance(error, Refused) and error.what == "dev-worker-1 can't get docker compose"
+    assert "docker-compose 1.29.2 does not work with docker 28" in error.why
+    assert "docker-compose-plugin" in error.next
+    assert why_install(db, offered("20.10.24", old)) == "docker does not run"
+
+
+def test_a_database_that_runs_is_left_alone_whatever_compose_is_there(db: Machine) -> None:
+    assert machine.plan(db, replace(as_wanted(db), tools=Tools("29.1.3"))) == []
+
+
+def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: Machine) -> None:
+    empty = machine.parse(FRESH)
+    machine.refuse_without(db, empty)
+    assert "none of their packages" in error_of(machine.refuse_without, db, empty, True).why
+
+
+def test_debian_12_has_version_1_for_its_own_docker(db: Machine) -> None:
+    tools = as_wanted(db).tools
+    assert (tools.docker, tools.missing) == ("20.10.24+dfsg1", "")
+    assert tools.compose == Compose("docker-compose", "1.29.2")
 
 
 def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:

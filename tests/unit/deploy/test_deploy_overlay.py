@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 from builders import error_of, place, settings
 
 from kubeup import secrets
+from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import BASE, Overlay
 from kubeup.deploy.place import volume_node
 from kubeup.errors import Refused
@@ -56,6 +57,24 @@ def test_ports_storage_and_the_node_of_the_volume(tmp_path: Path) -> None:
     assert (path["path"], path["value"]) == ("/spec/local/path", "/var/lib/kubeup/data/mysql")
     assert node["value"] == ["dev-worker-1"]
     assert found["StatefulSet mysql"][0]["value"] == "3Gi"
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """Stands for what decides at which addresses the UI answers."""
+
+    port: int
+
+    def now(self) -> Published:
+        return Published(self.port, ("192.168.60.10", "192.168.60.11"))
+
+
+def test_the_uis_service_has_the_nodes_addresses(tmp_path: Path) -> None:
+    found = patches(replace(overlay(tmp_path), external=Everywhere(8080)))["Service ui"]
+    assert [(one["op"], one["path"], one["value"]) for one in found[1:]] == [
+        ("replace", "/spec/ports/0/port", 8080),
+        ("add", "/spec/externalIPs", ["192.168.60.10", "192.168.60.11"])]
+    assert len(patches(overlay(tmp_path))["Service ui"]) == 1
 
 
 def test_without_workers_the_volume_lies_on_the_control_plane(tmp_path: Path) -> None:

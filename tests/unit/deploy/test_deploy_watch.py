@@ -13,6 +13,7 @@ from builders import error_of, recorded
 
 from kubeup.deploy import watch
 from kubeup.deploy.watch import UNSCHEDULED_SECONDS, Trouble, Watched
+from kubeup.facts.pace import AS_MEANT, Pace, Patience
 from kubeup.kube import Kubectl
 from kubeup.shell import Output
 
@@ -305,3 +306,42 @@ def test_other_troubles_of_what_a_pod_needs_are_told_by_whoever_waits_for_that(p
     database = next(item for item in json.loads(recorded("facts/kubectl_pods.json"))["items"] if item["metadata"]["labels"]["app"] == "db")
     broken_image = not_ready(database, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
     assert seen(pod, broken_image).trouble(400.0) is None
+
+
+class Slow(Answering):
+    """Tells of one pod, a state at a time, 200 s from one to the next; never of a whole rollout."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *told: Pod) -> None:
+        super().__init__()
+        vars(self).update(told=list(told), time=0.0)
+        monkeypatch.setattr(watch, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"]))
+
+    def watch(self, *words: str, each: Any, tick: float = 2.0) -> None:
+        pods = vars(self)["told"]
+        while not each({"type": "MODIFIED", "object": pods[0]}):
+            vars(self)["time"] += 200.0
+            pods.append(pods.pop(0))  # round and round
+
+    def until_standing(self, pace: Pace = AS_MEANT) -> str:
+        error = error_of(watch.until_standing, self, "api", {}, 300.0, lambda line: None, lambda: False, pace)
+        return f"{error.what}; {error.why}; {vars(self)['time']:.0f} s"
+
+
+def in_states(pod: Pod, *reasons: str) -> list[Pod]:
+    return [not_ready(copy.deepcopy(pod), {"waiting": {"reason": reason}}) for reason in reasons]
+
+
+def test_a_pod_that_gets_on_is_waited_for_however_long_it_takes(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    pods = in_states(pod, "PodInitializing", "ContainerCreating", "Pulling", "Pulled", "Created", "Started")
+    assert Slow(monkeypatch, *pods).until_standing().endswith("; 1400 s"), "5 states later than the first, then 2 of nothing new"
+
+
+def test_one_that_stands_still_or_goes_round_in_circles_is_not(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    still, around = (Slow(monkeypatch, *pods).until_standing() for pods in (in_states(pod, "Creating"), in_states(pod, "Creating", "Waiting")))
+    assert still.startswith("api does not stand after 300 s; api-") and still.endswith(" Creating; 400 s")
+    assert around.endswith("; 600 s")
+
+
+def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    text = Slow(monkeypatch, *in_states(pod, "Creating")).until_standing(Pace(10))
+    assert "does not stand after 3000 s" in text and "about 10 times slower" in text and text.endswith("; 3200 s")

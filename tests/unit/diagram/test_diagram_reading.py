@@ -37,6 +37,15 @@ def test_services_say_how_they_are_reached_and_what_is_behind(well):
     assert (own.outside, own.ok) == (("192.168.60.10",), True)
 
 
+def test_a_service_at_the_nodes_own_addresses_is_reached_there(well):
+    ui = replace(well.service("ui"), external=("192.168.60.10", "192.168.60.11"))
+    assert ui.words == "NodePort 30001 → 80, 80 on 2 nodes"
+    assert ui.urls("192.168.60.10") == ("http://192.168.60.10", "http://192.168.60.10:30001")
+    assert ui.urls("192.168.60.12") == ("http://192.168.60.12:30001",)
+    other = replace(ui, ports=(replace(ui.ports[0], own=8080),))
+    assert other.urls("192.168.60.11")[0] == "http://192.168.60.11:8080"
+
+
 def test_the_volume_and_where_it_lies(well):
     volume, = well.volumes
     assert (volume.claim, volume.node, volume.path, volume.policy, volume.part, volume.ok) == (

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 
 from builders import recorded
 
-from kubeup.facts.containers import containers
+from kubeup.facts.containers import containers, networks
 
 
 def test_podman_nodes() -> None:
@@ -59,3 +61,13 @@ def test_since_when_it_runs() -> None:
     assert running.started == datetime(2026, 11, 23, 21, 30, 48, 100_007, tzinfo=UTC)
     assert all(one.started is None for one in containers(recorded("local/podman_inspect_stopped.json")) if one.state != "running")
     assert containers(recorded("local/docker_inspect.json"))[0].started == datetime(2026, 11, 23, 18, 2, 12, 12_345, tzinfo=UTC)
+
+
+def test_ranges_of_networks() -> None:
+    assert networks(recorded("local/podman_network_inspect.json")) == {
+        "kubeup-e2e": (IPv4Network("192.168.62.0/24"),), "podman": (IPv4Network("10.88.0.0/16"),)}
+    # docker's shape, as its API describes it (Network.IPAM.Config)
+    docker = [{"Name": "bridge", "IPAM": {"Driver": "default", "Config": [{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}]}},
+              {"Name": "six", "IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}, {"Name": "host", "IPAM": {"Config": None}}]
+    assert networks(json.dumps(docker)) == {"bridge": (IPv4Network("172.17.0.0/16"),), "six": (), "host": ()}
+    assert networks("") == {}

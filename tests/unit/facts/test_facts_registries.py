@@ -76,12 +76,13 @@ def test_a_file_that_podman_cant_read_is_not_built_upon() -> None:
         registries_conf(registries.registries(HUB, []), "[[registry\n")
 
 
-def test_where_mirrors_tell_that_they_are_there() -> None:
-    assert registries.answering("https://registry-1.docker.io/v2/", HUB) == (
-        "https://mirror.example.com/v2/",
-        "https://harbor.example.com/v2/",
+def test_where_mirrors_have_what_a_registry_has() -> None:
+    url = "https://registry-1.docker.io/v2/library/python/manifests/3"
+    assert registries.mirrored(url, HUB) == (
+        "https://mirror.example.com/v2/library/python/manifests/3",
+        "https://harbor.example.com/v2/hub/library/python/manifests/3",
     )
-    assert registries.answering("https://quay.io/v2/", HUB) == ()
+    assert registries.mirrored("https://quay.io/v2/a/manifests/1", HUB) == ()
 
 
 @pytest.mark.parametrize(

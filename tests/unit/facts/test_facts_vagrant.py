@@ -15,6 +15,11 @@ def test_status_of_machines_that_are_not_there() -> None:
     assert facts.statuses(recorded("vagrant/status_none.txt")) == dict.fromkeys(("vg-control", "vg-worker-1", "vg-worker-2"), "not_created")
 
 
+def test_plugins() -> None:
+    assert facts.plugins(recorded("vagrant/plugin_list.rc0.txt")) == {"vagrant-libvirt"}
+    assert facts.plugins(recorded("vagrant/plugin_list_no_folder.rc1.txt")) == frozenset()
+
+
 def test_a_field_as_it_was() -> None:
     line = next(line for line in recorded("vagrant/status_none.txt").splitlines() if ",state-human-long," in line)
     assert facts.plain(line.split(",")[3]).startswith("The environment has not yet been created. Run `vagrant up` to\ncreate the environment.")
@@ -51,6 +56,14 @@ def test_version(text: str, version: tuple[int, ...]) -> None:
     assert facts.version(text) == version
 
 
+@pytest.mark.parametrize(("text", "version"), [
+    ("7.0.10r158379\n", (7, 0, 10)), ("6.1.50_Ubuntur161033\n", (6, 1, 50)), ("VBoxManage: error: 7.1.4\n", ()), ("", ()),
+    ("WARNING: The vboxdrv kernel module is not loaded.\n7.2.4r170995\n", (7, 2, 4)),
+])  # fmt: skip
+def test_version_of_virtualbox(text: str, version: tuple[int, ...]) -> None:
+    assert facts.virtualbox_version(text) == version
+
+
 def test_host_keys_of_what_a_provisioner_prints() -> None:
     printed = (
         "==> dev-control: Running provisioner: kubeup (shell)...\n    dev-control: Running: /tmp/vagrant-shell20240211-1-abc.sh\n"
@@ -64,4 +77,9 @@ def test_advice_where_vagrant_has_words_of_its_own() -> None:
     box = "The box 'nobody/nothing' could not be found or\ncould not be accessed in the remote catalog."
     assert "software.box" in facts.advice(box)
     assert "inv host.networks" in facts.advice("The IP address configured for the host-only network is not within the\nallowed ranges.")
+    other = "The box you're attempting to add doesn't support the provider\nyou requested. Please find an alternate box"
+    assert "vagrant.box_architecture" in facts.advice(other)
+    silent = ("Error while connecting to Libvirt: Error making a connection to libvirt URI qemu:///system:\nCall to virConnectOpen failed: "
+              "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory")
+    assert "systemctl start libvirtd" in facts.advice(silent) and "usermod -aG libvirt" in facts.advice(silent)
     assert facts.advice("something new") == ""

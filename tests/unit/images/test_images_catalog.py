@@ -12,7 +12,9 @@ from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Rootfs
-from kubeup.state import write_private
+from kubeup.state import Made, write_private
+
+SILENT = "registry-1.docker.io gave no answer for the image library/python (its name can't be resolved)"
 
 
 def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImage]:
@@ -27,13 +29,25 @@ def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
 
 @pytest.mark.parametrize(("host", "keys", "expected"), [
     (DESKTOP, "", ("hub", "Docker Hub answers")),
-    (SANDBOX, "", ("debian", "Docker Hub does not answer")),
+    (SANDBOX, "", ("debian", SILENT)),
     (DESKTOP, "images: {bases: debian}", ("debian", "named by images.bases")),
     (SANDBOX, "images: {bases: hub}", ("hub", "named by images.bases")),
 ])
 def test_where_bases_come_from(tmp_path: Path, host: HostFacts, keys: str, expected: tuple[str, str]) -> None:
     found = bases.choose(settings(tmp_path, keys), host)
     assert (found.source, found.why) == expected
+
+
+@pytest.mark.parametrize(("made", "host"), [("debian", DESKTOP), ("hub", SANDBOX)])
+def test_images_stay_what_they_were_made_of(tmp_path: Path, made: str, host: HostFacts) -> None:
+    found = bases.choose(settings(tmp_path), host, Made(bases=made, bases_why="it rained"))
+    assert (found.source, found.why) == (made, "made so before (it rained)")
+    assert bases.questions("auto", made, "Linux") == bases.questions("hub", "", "Linux") == () != bases.questions("auto", "", "Linux")
+
+
+def test_docker_hub_is_asked_for_the_very_image() -> None:
+    question, = bases.questions("auto", "", "Linux")
+    assert question.url == f"https://registry-1.docker.io/v2/library/python/manifests/{bases.HUB_IMAGES['python'].rpartition('@')[2]}"
 
 
 def test_with_docker_hub(tmp_path: Path) -> None:
@@ -51,10 +65,23 @@ def test_every_base_on_docker_hub_is_named_by_digest() -> None:
     assert all("@sha256:" in image and len(image.rpartition(":")[2]) == 64 for image in bases.HUB_IMAGES.values())
 
 
+@pytest.mark.parametrize(("keys", "why"), [
+    ("database: {version: '5.7'}", "Docker Hub answers"), ("{database: {version: '5.7'}, images: {bases: hub}}", "named by images.bases"),
+])
+def test_mysql_5_7_has_an_image_for_one_architecture_alone(tmp_path: Path, keys: str, why: str) -> None:
+    error = error_of(images, tmp_path, replace(DESKTOP, arch="arm64"), keys)
+    assert isinstance(error, UsageError) and error.what == "there is no image of MySQL 5.7 for arm64"
+    assert why in error.why and "'8.4'" in error.next and "mariadb" in error.next
+    assert images(tmp_path, DESKTOP, keys)["db"].source == bases.HUB_IMAGES["mysql 5.7"]
+    assert "hub" not in error_of(images, tmp_path, replace(SANDBOX, arch="arm64"), "database: {version: '5.7'}").next
+    for other in ("database: {version: '8.0'}", "database: {engine: mariadb}"):
+        assert images(tmp_path, replace(DESKTOP, arch="arm64"), other)["db"].context is None
+
+
 def test_with_package_registries_only(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
     assert found["db"].reference.startswith("localhost/kubeup-mysql:")
-    assert found["db"].what == "MySQL 9.7 from Debian unstable, as Docker Hub does not answer"
+    assert found["db"].what == "MySQL 9.7 from Debian unstable, as " + SILENT
     assert {root.name for one in found.values() for _, root in one.rootfs} == {"mysql", "python", "npm", "node"}
     steps = plan(found, SANDBOX)
     assert set(steps) == {"rootfs/mysql", "rootfs/python", "rootfs/npm", "rootfs/node", "image/db", "image/api", "image/ui"}
@@ -68,7 +95,7 @@ def test_mariadb_and_old_mysql(tmp_path: Path) -> None:
     assert images(tmp_path, DESKTOP, "database: {version: '5.7'}")["db"].source == bases.HUB_IMAGES["mysql 5.7"]
     error = error_of(images, tmp_path, SANDBOX, "database: {version: '5.7'}")
     assert isinstance(error, UsageError)
-    assert "Docker Hub does not answer" in error.why
+    assert SILENT in error.why
     assert "images.bases to hub" in error.next
 
 

@@ -33,7 +33,8 @@ def test_the_command_is_the_one_that_made_the_recorded_node() -> None:
 def test_podman_on_a_usual_machine() -> None:
     assert run_words(DESKTOP) == (
         "podman run --detach --name dev-worker-1 --hostname dev-worker-1 --network kubeup-dev --ip 192.168.60.11 "
-        "--mac-address 02:00:c0:a8:3c:0b --privileged --cpus 2 --memory 4096m --stop-signal SIGRTMIN+3 --env container=oci "
+        "--mac-address 02:00:c0:a8:3c:0b --privileged --cpus 2 --memory 4096m --pids-limit -1 "
+        "--stop-signal SIGRTMIN+3 --env container=oci "
         f"--label kubeup.profile=dev --label kubeup.project={OURS} --label kubeup.role=worker --label kubeup.address=192.168.60.11 "
         "--systemd=false --cgroupns=private --ulimit nofile=65536:65536 --tmpfs /run --tmpfs /tmp -v /lib/modules:/lib/modules:ro "
         "-v dev-worker-1-var:/var -v dev-worker-1-data:/var/lib/kubeup/data localhost/kubeup/node:abc /sbin/init")
@@ -134,7 +135,7 @@ def test_a_machine_where_local_does_not_work_says_why(tmp_path: Path, host: Host
     usable = provider(tmp_path, host).probe()
     assert not usable.ok
     assert "privileged containers" in usable.why
-    assert "`hosts`" in usable.fix
+    assert "provider=minikube" in usable.fix and "vagrant" in usable.fix
 
 
 def test_named_in_the_settings(tmp_path: Path) -> None:

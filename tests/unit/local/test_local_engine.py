@@ -70,15 +70,15 @@ def test_docker_can_not_do_without_sys_resource() -> None:
 
 
 @pytest.mark.parametrize(("host", "what"), [
-    (replace(DESKTOP, system="Darwin"), "the provider local does not work for Darwin"),
-    (replace(DESKTOP, system="Windows", root=False), "the provider local does not work for Windows"),
+    (replace(DESKTOP, system="Darwin"), "the provider local does not work on macOS"),
+    (replace(DESKTOP, system="Darwin", root=False), "the provider local does not work on macOS"),
     (replace(DESKTOP, root=False), "the provider local needs root for podman"),
 ])
 def test_where_nodes_can_not_run_the_others_are_named(host: object, what: str) -> None:
     error = error_of(engine.choose, "auto", host)
     assert isinstance(error, Refused)
     assert error.what == what
-    for other in ("minikube", "vagrant", "hosts", "existing"):
+    for other in ("minikube", "vagrant"):
         assert other in error.next
 
 
@@ -118,6 +118,12 @@ def test_a_docker_that_is_roots_alone_is_run_by_sudo() -> None:
 
 def test_images_need_no_root() -> None:
     assert engine.for_images("auto", replace(ORDINARY, may_sudo=False)).command == ("podman",)
+
+
+def test_an_engine_of_another_system_is_a_client() -> None:
+    """Its options for runtime and cgroups are the machine's that it talks to: podman-remote has none of them."""
+    mac = replace(DESKTOP, system="Darwin", cgroup=1, systemd=False)
+    assert engine.for_images("auto", mac) == engine.Engine("podman", ("podman",), (), (), "podman")
 
 
 def test_auto_takes_podman_where_both_are_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from kubeup import keys, shell
 from kubeup.errors import Refused
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
+from kubeup.facts.forwarding import Forwarding
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState
 from kubeup.providers.local import Local
-from kubeup.providers.local.forwarding import NodesNetwork
+from kubeup.providers.local.forwarding import BETWEEN, NodesNetwork
 from kubeup.shell import Output
 from kubeup.state import write_private
 
 NEEDED = Needed((("system", Path("/cache/system.tar")),), ("image/system",))
+NETWORKS = (IPv4Network("192.168.60.0/24"), IPv4Network("10.244.0.0/16"))
 PODMAN_ID = "a29e06189672c5eedba6567aafeac0f480be880b2989279c3db0123d123e643d"
 KNOWN = "".join(f"192.168.60.{n} ssh-ed25519 AAAAC3\n" for n in (10, 11, 12))
 
@@ -29,6 +32,7 @@ def local(tmp_path: Path, host: HostFacts = DESKTOP, found: tuple[Container, ...
     write_private(made.state.known_hosts, KNOWN)
     made._containers = lambda: found  # type: ignore[method-assign]
     made._blocked = lambda *_: None  # type: ignore[method-assign]
+    made._taken = lambda: ""  # type: ignore[method-assign]
     return made
 
 
@@ -114,6 +118,19 @@ def test_stopped_nodes_are_started(tmp_path: Path) -> None:
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
 
 
+@pytest.mark.parametrize(("address", "names", "taken"), [
+    ("192.168.62.10", "kubeup-e2e podman", "podman's network kubeup-e2e"), ("10.88.3.10", "kubeup-e2e podman", "podman's network podman"),
+    ("192.168.63.10", "kubeup-e2e podman", ""), ("192.168.62.10", "kubeup-e2e kubeup-dev", ""), ("192.168.62.10", "", "")])
+def test_a_network_that_somebody_else_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, names: str, taken: str) -> None:
+    """Two profiles with one address: the engine makes no second network of that range."""
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
+    inspected = recorded("local/podman_network_inspect.json")
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(0, inspected if "inspect" in argv else names, ""))
+    provider = local(tmp_path, DESKTOP, (), f"network: {{control_ip: {address}}}")
+    del provider._taken
+    assert provider.observe().taken == taken
+
+
 def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """podman 4 tells the size that a container was made with, whatever `podman update` did to it since."""
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
@@ -167,12 +184,17 @@ def test_nodes_that_kubernetes_vouches_for_are_not_asked_whether_they_reach_each
     provider = local(tmp_path, SANDBOX, podman_nodes())
     asked: list[tuple[str, str]] = []
     provider._blocked = Local._blocked.__get__(provider)  # type: ignore[method-assign]
-    monkeypatch.setattr(NodesNetwork, "blocked", lambda _: None)
-    monkeypatch.setattr(NodesNetwork, "dropped", lambda _, *ends: asked.append(ends))
+    monkeypatch.setattr(NodesNetwork, "forwarding", lambda _: Forwarding("dev", "podman1", *NETWORKS))
+    saved, others = recorded("facts/iptables_save_nodes"), '{"nftables": []}'
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **_: Output(0, f"{saved}{BETWEEN}{others}", ""))
+    monkeypatch.setattr(NodesNetwork, "_dropped", lambda _, *ends: asked.append(ends[:2]))
     provider.observe(lambda boots: True)
     assert asked == []
     provider.observe()
     assert asked == [("dev-worker-1", "192.168.60.10")]
+    others = '{"nftables": [{"chain": {"family": "inet", "table": "firewalld", "hook": "forward"}}]}'
+    provider.observe(lambda boots: True)
+    assert len(asked) == 2, "somebody else may drop what ours lets through"
 
 
 def test_workers_without_their_control_plane_are_refused(tmp_path: Path) -> None:

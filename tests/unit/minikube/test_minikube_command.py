@@ -10,6 +10,7 @@ from builders import DESKTOP, SANDBOX, error_of, settings
 
 from kubeup.errors import Refused
 from kubeup.facts.minikube import DryRun
+from kubeup.facts.pace import Pace
 from kubeup.providers.minikube import command, release
 
 USER = replace(DESKTOP, root=False)
@@ -31,7 +32,6 @@ def test_the_howtos_command_flag_for_flag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("host", "words"), [
     (replace(USER, tools=frozenset({"podman"})), "podman"),
     (replace(USER, tools=frozenset({"podman", "docker", "docker-engine"})), "docker"),
-    (replace(USER, system="Darwin", tools=frozenset({"docker", "docker-engine"})), "docker"),
 ])  # fmt: skip
 def test_without_a_hypervisor_nodes_are_containers(host: object, words: str) -> None:
     chosen = command.driver("auto", NONE, host)  # type: ignore[arg-type]
@@ -44,8 +44,15 @@ def test_no_driver_at_all(tools: frozenset[str]) -> None:
     assert isinstance(error, Refused) and error.what == "minikube has no driver on this machine" and "DRV_NOT_DETECTED" in error.why
 
 
-def test_a_podman_on_macos_is_no_driver() -> None:
-    assert isinstance(error_of(lambda: command.driver("auto", NONE, replace(USER, system="Darwin", tools=frozenset({"podman"})))), Refused)
+@pytest.mark.parametrize("tool", ["podman", "docker-engine"])
+def test_a_container_engine_on_macos_is_no_driver(tool: str) -> None:
+    """Its nodes' addresses end in the machine that the engine runs in."""
+    mac = replace(USER, system="Darwin", tools=frozenset({tool}))
+    error = error_of(lambda: command.driver("auto", NONE, mac))
+    assert isinstance(error, Refused) and error.what == "minikube has no hypervisor on this macOS" and "brew install vfkit" in error.next
+    assert "apt-get" not in error.next
+    assert command.driver("auto", DryRun("vfkit"), mac).words == ("--vm=true",)
+    assert command.driver("docker", NONE, mac).words == ("--driver=docker",), "OrbStack's can be reached, for one"
 
 
 def test_a_named_driver_is_taken_unasked() -> None:
@@ -58,6 +65,7 @@ def test_root_has_to_force_minikube(tmp_path: Path) -> None:
     assert "--force" in line(tmp_path, "minikube: {force: true}")
     assert command.restart(settings(tmp_path), USER) == ("start", "-p", "test-1.26-2nodes")
     assert command.restart(settings(tmp_path), SANDBOX) == ("start", "-p", "test-1.26-2nodes", "--force")
+    assert command.restart(settings(tmp_path), replace(USER, pace=Pace(5))) == ("start", "-p", "test-1.26-2nodes", "--wait-timeout=1800s")
 
 
 def test_settings_pass_through(tmp_path: Path) -> None:
@@ -113,12 +121,13 @@ def test_the_probe_is_the_start_itself_but_dry(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("version", "wrong"), [
     ((1, 28, 0), "v1.28.0 does not know Kubernetes 1.26.1: v1.29.0 is the first that does"),
     ((1, 29, 0), ""), ((1, 36, 0), ""), ((1, 36, 9), ""),
-    ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): v1.36 is the last that takes it"),
-    ((2, 0, 0), "v2.0.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED): v1.36 is the last that takes it"),
+    ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last that takes it without"),
+    ((2, 0, 0), "v2.0.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last that takes it without"),
     ((), "its version can't be read"),
 ])  # fmt: skip
 def test_minikubes_window_for_kubernetes_1_26_1(version: tuple[int, ...], wrong: str) -> None:
     assert release.misfit(version) == wrong
+    assert release.misfit(version, force=True) == ("" if "--force" in wrong else wrong)
 
 
 def test_the_download_that_fits() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import subprocess
 import threading
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from builders import error_of
+from builders import DATA, SANDBOX, commands, error_of, settings, state
 
+from kubeup import shell
+from kubeup.providers.base import Needed
+from kubeup.providers.minikube import Minikube, release
 from kubeup.providers.minikube.actions import Install
 
 pytestmark = pytest.mark.real
@@ -38,6 +43,14 @@ def test_the_right_one_becomes_an_executable(url: str, tmp_path: Path) -> None:
     assert install.already() == "downloaded"
 
 
+def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> None:
+    install = Install(url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "to ols" / "minikube")
+    subprocess.run(["sh", "-ec", "\n".join(install.commands())], check=True, capture_output=True)
+    assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
+    wrong = Install(url, "0" * 64, install.path)
+    assert subprocess.run(["sh", "-ec", "\n".join(wrong.commands())], check=False, capture_output=True).returncode != 0
+
+
 def test_another_one_does_not(url: str, tmp_path: Path) -> None:
     install = Install(url, "0" * 64, tmp_path / "tools" / "minikube")
     assert "is not what it should be" in error_of(lambda: install.run(lambda line: None)).what
@@ -47,3 +60,38 @@ def test_another_one_does_not(url: str, tmp_path: Path) -> None:
 def test_no_server(tmp_path: Path) -> None:
     error = error_of(lambda: Install("http://127.0.0.1:9/minikube", "0" * 64, tmp_path / "minikube").run(lambda line: None))
     assert "put it on PATH (sha256 " in error.next
+
+
+STAND_IN = """#!/bin/sh
+echo "$*" >>{calls}
+case "$*" in
+  version*) cat {data}/version_1.36.0.rc0.json ;;
+  *--dry-run*) cat {data}/dry_run_vm.json.rc55.txt; exit 55 ;;
+esac
+"""
+
+
+def test_what_was_fetched_is_asked_for_its_driver_and_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan made without any minikube, run to the end by one that it fetches; a script stands in for it."""
+    calls, folder = tmp_path / "calls", tmp_path / "site" / "v1.36.0"
+    folder.mkdir(parents=True)
+    program = STAND_IN.format(calls=calls, data=DATA / "minikube").encode()
+    (folder / "minikube-linux-amd64").write_bytes(program)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder.parent)))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setitem(release.SUMS, ("Linux", "amd64"), hashlib.sha256(program).hexdigest())
+    found = shell.which
+    monkeypatch.setattr("kubeup.shell.which", lambda name: None if name in ("minikube", "kubectl") else found(name))
+    keys = f"minikube: {{download_url: 'http://127.0.0.1:{server.server_port}', home: {tmp_path}}}"
+    hypervisor = replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))
+    one = Minikube(settings(tmp_path, keys), state(tmp_path), hypervisor)
+    fetch, start, *_ = [*one.install(), *one.plan(one.observe(), Needed())]
+    assert (fetch.id, start.id) == ("provider/minikube", "node/test-1.26-2nodes") and "--vm=true" in commands([start])[0]
+    for step in (fetch, start):
+        step.action.run(lambda line: None)
+    dry, real = (line for line in calls.read_text().splitlines() if line.startswith("start"))
+    assert dry.endswith("--dry-run --output=json") and "--vm=true" in dry
+    assert real == ("start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
+                    "-p test-1.26-2nodes --force"), "the hypervisor is none for minikube"
+    assert one.install() == [] and one.tool is not None and one.tool.path == str(release.pinned(one.host).path)

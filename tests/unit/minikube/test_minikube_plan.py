@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 from builders import SANDBOX, by_id, commands, error_of, recorded, settings, state
 
-from kubeup import cluster
+from kubeup import cluster, doctor, packages, up
 from kubeup.cluster import ClusterFacts
-from kubeup.errors import Refused
+from kubeup.errors import Refused, UsageError
 from kubeup.facts import registries
 from kubeup.plan import Step
 from kubeup.project import Project
-from kubeup.providers.base import Machines, Needed
-from kubeup.providers.minikube import Minikube, actions, reading, trusts
+from kubeup.providers import base
+from kubeup.providers.base import Machines, Needed, Usable
+from kubeup.providers.minikube import Minikube, actions, reading, release, trusts
 from kubeup.providers.minikube.actions import Tool
 from kubeup.shell import Output
 from kubeup.state import PROJECT, write_private
@@ -218,25 +222,156 @@ def test_what_would_need_another_cluster_is_refused(make: Make, keys: str, diffe
     assert isinstance(error, Refused) and error.why == differs and "data is kept" in error.next
 
 
-@pytest.mark.parametrize(("version", "word"), [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED")])
-def test_another_minikube_is_refused_before_anything_starts(make: Make, version: tuple[int, ...], word: str) -> None:
-    one = make(version=version)
+PINNED_SUM = "cddeab5ab86ab98e4900afac9d62384dae0941498dfbe712ae0c8868250bc3d7"
+
+
+@pytest.fixture
+def tools(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A provider on a machine with that minikube on PATH, or none; with podman where it is `root`'s."""
+    real = Minikube.tool, Minikube.ask
+
+    def one(version: tuple[int, ...] = (), keys: str = KEYS, **more: Any) -> Minikube:
+        made = make(keys=keys, **more)
+        monkeypatch.setattr(Minikube, "tool", real[0])
+        monkeypatch.setattr(Minikube, "ask", real[1])
+        monkeypatch.setattr(reading.shell, "which", lambda name: "/usr/bin/minikube" if name == "minikube" and version else None)
+        monkeypatch.setattr(reading, "version_of", lambda tool: version if tool.path == "/usr/bin/minikube" else (1, 36, 0))
+        monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(0, "", ""))
+        return made
+
+    return one
+
+
+def whole(one: Minikube, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
+    """The plan for the cluster alone, packages being there."""
+    monkeypatch.setattr(packages, "missing", lambda names: ())
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(one.observe()))
+    project = Project(one.settings, one.state, one.host)
+    project.__dict__["chosen"] = one, "named"
+    return by_id(up.plan(project, application=False).plan)
+
+
+def test_a_missing_minikube_is_a_step_before_all_others(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = tools()
+    steps = whole(one, monkeypatch)
+    assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
+    fetch, make_ = steps["provider/minikube"], steps["node/test-1.26-2nodes"]
+    where = release.pinned(one.host).path
+    assert fetch.action == actions.Install(f"{release.SITE}/v1.36.0/minikube-linux-amd64", PINNED_SUM, where)
+    assert (fetch.title, fetch.reason) == (f"fetch minikube v1.36.0 to {where}", "minikube is not installed")
+    assert commands([fetch]) == [f"curl -fLo {where} --create-dirs {release.SITE}/v1.36.0/minikube-linux-amd64",
+                                 f"echo '{PINNED_SUM}  {where}' | sha256sum --check && chmod 755 {where}"]
+    assert commands([make_]) == [
+        f"{where} start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
+        "-p test-1.26-2nodes --container-runtime=containerd --force"]
+    assert make_.reason.startswith("no hypervisor is known here, so nodes are containers of podman; minikube is asked once it is fetched")
+    assert all("provider/minikube" in step.needs for name, step in steps.items() if name != "provider/minikube")
+    project = Project(one.settings, one.state, one.host)
+    project.__dict__["chosen"] = one, "named"
+    assert up.machines(project).ids == ("provider/minikube", "node/test-1.26-2nodes", "node/kubectl"), "`inv cluster.up` as well"
+    with_virtualbox = tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage"})))
+    assert "--vm=true --nodes=2" in commands([whole(with_virtualbox, monkeypatch)["node/test-1.26-2nodes"]])[0]
+    nothing_known = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
+    assert "--vm=true --nodes=2" in commands([whole(nothing_known, monkeypatch)["node/test-1.26-2nodes"]])[0]
+
+
+def test_a_fetched_minikube_says_which_driver_it_takes(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says counts, not what was expected of it."""
+    one, ran, told = tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))), list[str](), list[str]()
+    action = planned(one)["node/test-1.26-2nodes"].action
+    assert "--vm=true" in action.commands()[0]  # type: ignore[attr-defined]
+    monkeypatch.setattr(actions.RunAndAdmit, "run", lambda self, log: ran.extend(self.commands()))
+    action.run(told.append)
+    assert "--driver=podman" in ran[0] and "--vm=true" not in ran[0] and told == ran
+
+
+@pytest.mark.parametrize(("version", "word"), [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED"), ((0,), "does not know")])
+def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(tools: Make, monkeypatch: pytest.MonkeyPatch,
+                                                                      version: tuple[int, ...], word: str) -> None:
+    one = tools(version)
+    steps = whole(one, monkeypatch)
+    assert word in steps["provider/minikube"].reason and steps["provider/minikube"].reason.startswith("the one at /usr/bin/minikube stays: ")
+    pinned = release.pinned(one.host).path
+    assert commands([steps["node/test-1.26-2nodes"]])[0].startswith(f"{pinned} start ")
+    found = one.probe()
+    assert found.ok and found.fetched and word in found.why and "v1.36.0 would be fetched" in found.why
+    assert "releases/download/v1.36.0/minikube-linux-amd64 (sha256 cddeab5a" in found.fix
+    assert ("minikube.force, which gives it --force" in found.fix) == (version > (1, 37)), "an older one is not helped by it"
+    write_private(pinned, "minikube")  # as an earlier plan left it
+    assert one.install() == [] and not one.probe().fetched and "provider/minikube" not in whole(one, monkeypatch)
+
+
+def test_a_newer_minikube_is_taken_where_forced(tools: Make) -> None:
+    keys = KEYS.replace("{", "{force: true, ")
+    one = tools((1, 37, 0), keys)
+    write_private(release.pinned(one.host).path, "minikube")
+    host = replace(SANDBOX, root=False)
+    for forced in (one, tools((1, 37, 0), keys, host=host)):
+        command = commands([planned(forced)["node/test-1.26-2nodes"]])[0]
+        assert command.startswith("/usr/bin/minikube start ") and command.endswith(" --force")
+        assert forced.probe().ok and not forced.probe().fetched and forced.install() == []
+    assert planned(one)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube refuses root without")
+    assert planned(forced)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube.force says")
+    older = tools((1, 28, 0), keys)
+    assert planned(older)["node/test-1.26-2nodes"].action.command.argv[0] == str(release.pinned(one.host).path)  # type: ignore[attr-defined]
+
+
+def test_no_minikube_is_pinned_for_this_machine(tools: Make) -> None:
+    one = tools(host=replace(SANDBOX, arch="riscv64"))
     error = error_of(lambda: planned(one))
-    assert isinstance(error, Refused) and word in error.why
-    assert "releases/download/v1.36.0/minikube-linux-amd64 (sha256 cddeab5a" in error.next
-    assert not one.probe().ok and [step.id for step in one.install()] == ["host/minikube"]
+    assert error.what == "no minikube is pinned for Linux on riscv64" and "https://minikube.sigs.k8s.io/docs/start/" in error.next
+    assert not one.probe().ok and "https://minikube.sigs.k8s.io/docs/start/" in one.probe().fix
 
 
-def test_another_minikube_is_taken_where_forced(make: Make) -> None:
-    one = make(version=(1, 37, 0), keys=KEYS.replace("{", "{force: true, "))
-    assert "--force" in commands([planned(one)["node/test-1.26-2nodes"]])[0] and one.probe().ok and one.install() == []
+def test_auto_takes_what_has_to_be_fetched_last(tools: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable = {"local": Usable(False, "not root", "be root"), "vagrant": Usable(True, "Vagrant 2.4.9 with virtualbox")}
+    made = {"minikube": tools(), **{name: SimpleNamespace(name=name, probe=lambda found=found: found) for name, found in usable.items()}}
+    monkeypatch.setattr(base, "make", lambda name, *_: made[name])
+    auto = settings(tmp_path), state(tmp_path), SANDBOX
+    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == ["vagrant", "Vagrant 2.4.9 with virtualbox"]
+    made["vagrant"].probe = lambda: Usable(False, "no VirtualBox", "install it")
+    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == ["minikube", "minikube is not installed; v1.36.0 would be fetched"]
+    made["minikube"] = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
+    error = error_of(base.choose, *auto)
+    assert isinstance(error, UsageError) and "minikube is not installed, and there is neither a hypervisor nor " in error.why
 
 
-def test_a_missing_tool_tells_its_download(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = make()
-    monkeypatch.setattr(Minikube, "tool", property(lambda self: None))
-    assert not one.probe().ok and one.destroy(data=False) == []
-    assert error_of(lambda: planned(one)).what == "minikube is not installed"
+def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = tools()
+    config = json.loads(recorded("minikube/profiles_two_running.rc0.json"))["valid"][0]["Config"]
+    write_private(one.home / "profiles" / one.profile_name / "config.json", json.dumps(config))
+    found = one.observe().nodes
+    assert [(node.name, node.state, node.address) for node in found] == [
+        ("test-1.26-2nodes", "stopped", "192.168.58.2"), ("test-1.26-2nodes-m02", "stopped", "192.168.58.3")]
+    steps = whole(one, monkeypatch)
+    assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
+    assert "can't be looked at, as there is no minikube here" in steps["node/test-1.26-2nodes"].reason
+    assert commands([steps["node/test-1.26-2nodes"]])[0].endswith("/minikube start -p test-1.26-2nodes --force")
+    for at_once in (lambda: one.destroy(data=False), one.start, one.stop, lambda: one.own("dashboard")):
+        error = error_of(at_once)
+        assert isinstance(error, Refused) and error.what == "minikube is not installed" and "inv doctor --fix" in error.next
+
+
+@pytest.mark.parametrize("said", ["", '{"error":{"Op":"open","Path":"/home/ana/.minikube/profiles","Err":13}}'])
+def test_profiles_that_are_not_told_are_not_taken_as_gone(make: Make, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    one = make(*TWO)
+    monkeypatch.setattr(Minikube, "ask", lambda self, *words: said)
+    for look in (one.observe, lambda: one.destroy(data=False)):
+        assert error_of(look).what == "minikube does not tell which profiles there are"
+
+
+def test_a_missing_tool_leaves_nothing_to_remove(tools: Make) -> None:
+    one = tools()
+    assert one.destroy(data=False) == [] and one.start() == []
+
+
+def test_doctor_fetches_it_too(tools: Make) -> None:
+    one = tools()
+    project = Project(one.settings, one.state, one.host)
+    project.__dict__["chosen"] = one, "named"
+    found = doctor._provider(project)
+    assert not found.ok and [step.id for step in found.steps] == ["provider/minikube"]
+    assert found.ask.startswith("fetch minikube v1.36.0") and "sha256" in found.fix
 
 
 def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, machines, node, settings, state, step, three
+from builders import (
+    DESKTOP,
+    SANDBOX,
+    by_id,
+    error_of,
+    machines,
+    node,
+    recorded,
+    settings,
+    state,
+    step,
+    three,
+)
 
 from kubeup import cluster, keys
 from kubeup.cluster import ClusterFacts
+from kubeup.deploy.external import External
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
+from kubeup.facts.pace import AS_MEANT, Pace, Patience
+from kubeup.kube import Kubectl
 from kubeup.plan import Step, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
@@ -63,6 +79,25 @@ def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
     assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
 
 
+@pytest.mark.parametrize("keys_", ["", "nodes: {workers: {count: 1}}"])
+@pytest.mark.parametrize(("addresses", "first"), [
+    (["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])])
+def test_a_worker_gives_its_address_back_before_it_goes(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str],
+        first: list[str], keys_: str) -> None:
+    one = project(tmp_path, keys_=keys_)
+    monkeypatch.setattr(External, "_specs", lambda _: [{"externalIPs": addresses}])
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    objects = json.loads(recorded("diagram/cluster.json"))["items"]
+    there = [item for item in objects if item["kind"] == "Node"]
+    monkeypatch.setattr(Kubectl, "items", lambda *_: there)
+    steps = cluster.remove(one, "dev-worker-2")
+    assert [step.id for step in steps][:-1] == [*first, "cluster/leave"]
+    assert steps[-2].needs == tuple(first) and steps[-1].needs == ("cluster/leave",)
+    for unpublish in steps[: len(first)]:
+        assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
+
+
 def test_from_nothing(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("missing"), nodes=(), answers=False))
@@ -71,6 +106,14 @@ def test_from_nothing(tmp_path: Path) -> None:
     assert set(steps["cluster/answers"].needs) >= {"node/dev-control", "cluster/provision"}
     assert list(steps)[-2:] == ["cluster/provision", "cluster/answers"]
     assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
+
+
+def test_a_resized_node_is_waited_for_as_its_kubelet_starts_anew(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    small = node("dev-worker-1", differs=("2048 MiB, wanted 4096",))
+    steps = plan(one, facts(one, machines(node("dev-control"), small, node("dev-worker-2"))))
+    assert list(steps) == ["resize/dev-worker-1", "cluster/answers"]
+    assert "resize/dev-worker-1" in steps["cluster/answers"].needs
 
 
 def test_a_key_that_is_missing_is_made_first(tmp_path: Path) -> None:
@@ -194,7 +237,8 @@ def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch
     assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
     assert [step.needs[0] for step in steps] == ["release/go", *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
-    assert steps[1].reason == "https://dl.k8s.io/ does not answer; not in the cache"
+    assert steps[0].reason == f"{one.release.why}; not in the cache" and "can't be resolved" in one.release.why
+    assert steps[1].reason == "not in the cache"
     assert plan_of([bring], steps).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
 
 
@@ -211,3 +255,42 @@ def test_system_images(tmp_path: Path) -> None:
 
 def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:
     assert list(by_id(cluster.image_steps(project(tmp_path, DESKTOP)))) == ["image/system"]
+
+
+class Coming(Kubectl):
+    """An API server whose nodes become ready one by one, some minutes from one to the next, as far as they do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ready: tuple[str, ...]) -> None:
+        super().__init__(Path("kubectl"), Path("kubeconfig"))
+        vars(self).update(time=0.0, ready=ready)
+        monkeypatch.setattr(cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"]))
+        monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+
+    def at(self, pace: Pace) -> Coming:
+        return self
+
+    def watch(self, *words: str, each: Any, tick: float = 2.0) -> None:
+        events = [{"object": api_node(name)} for name in vars(self)["ready"]]
+        while not each(events.pop(0) if events else None):
+            vars(self)["time"] += 150.0
+
+
+def api_node(name: str) -> dict[str, Any]:
+    now = "2026-11-24T12:00:00Z"
+    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {"conditions": [condition]}}
+
+
+def test_nodes_that_come_one_by_one_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl = Coming(monkeypatch, NAMES)
+    cluster.WaitForNodes(kubectl, NAMES, dict).run(lambda _: None)
+    assert vars(kubectl)["time"] == 300
+
+
+@pytest.mark.parametrize(("pace", "waited"), [(AS_MEANT, 450), (Pace(10), 2100)])
+def test_nodes_that_never_come_are_not(monkeypatch: pytest.MonkeyPatch, pace: Pace, waited: int) -> None:
+    kubectl, said = Coming(monkeypatch, NAMES[:2]), list[str]()
+    error = error_of(cluster.WaitForNodes(kubectl, NAMES, dict).at(pace).run, said.append)
+    assert error.what == "not every node became ready" and error.why.startswith("dev-worker-2: not registered yet")
+    assert ("10 times slower" in error.why, said[0].endswith("waiting for up to 1800 s")) == (pace.times > 1, pace.times > 1)
+    assert vars(kubectl)["time"] == waited

@@ -6,18 +6,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, machines, settings, state, three
+from builders import DESKTOP, DISK, settings, state, three
 
 from kubeup import doctor
+from kubeup.deploy.external import External, Published
+from kubeup.kube import Kubectl
 from kubeup.project import Project
 
 
-@pytest.mark.parametrize(("limit", "containers", "ok"), [(128, True, True), (50, True, False), (50, False, True)])
-def test_containers_share_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, containers: bool, ok: bool) -> None:
-    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, inotify=limit))
-    monkeypatch.setattr(type(one.provider), "observe", lambda _: machines(*three().nodes, containers=containers))
-    found = doctor._inotify(one)
-    assert found.ok == ok and f"max_user_instances={8 * limit}" in found.fix
+@pytest.mark.parametrize(("shadowed", "refused", "ok", "what"), [
+    ((), False, True, "http://192.168.60.10/; port 80 of dev-worker-1"),
+    ((), True, False, "http://192.168.60.10/"),
+    (("nginx on dev-worker-1",), False, False, "listened on by nginx on dev-worker-1")])
+def test_who_has_the_uis_port(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shadowed: tuple[str, ...],
+        refused: bool, ok: bool, what: str) -> None:
+    words = ("port 80 of dev-worker-1 can't be the UI's: nginx has it",)
+    published = Published(80, ("192.168.60.10",), words, refused=refused)
+    monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+    monkeypatch.setattr(External, "found", lambda _: published)
+    monkeypatch.setattr(External, "shadowed", lambda _: shadowed)
+    found = doctor._http_port(Project(settings(tmp_path), state(tmp_path), DESKTOP))
+    assert found.ok == ok and what in found.what and "ports.http" in found.fix
+
+
+def test_without_a_port_or_a_cluster_nothing_is_wrong(tmp_path: Path) -> None:
+    for keys in ("ports: {http: 0}", ""):
+        assert doctor._http_port(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP)).ok
 
 
 @pytest.mark.parametrize(("proxies", "ok", "what"), [
@@ -31,7 +46,22 @@ def test_a_proxy(tmp_path: Path, proxies: dict[str, str], ok: bool, what: str) -
     assert "as 192.168.60.1," in found.fix and "secret" not in str(found)
 
 
-def test_a_machine_beside_the_nodes_takes_memory_too(tmp_path: Path) -> None:
-    one = Project(settings(tmp_path, "nodes: {database: {count: 1, memory: 4096}}"), state(tmp_path), replace(DESKTOP, memory=16384))
-    found = doctor._memory(one)
-    assert not found.ok and "may take 16384" in found.what
+def test_it_finds_what_a_plan_would_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = {"cache_disk": replace(DISK, free=1.0), "home_disk": replace(DISK, free=1.0), "storage": {}}
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500, inotify=50, **full))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three("missing"))
+    found = {finding.name: finding for finding in doctor._requirements(one)}
+    assert {name for name, finding in found.items() if not finding.ok} == {"memory", "disk", "inotify"}
+    assert "3 new machines" in found["memory"].what and "max_user_instances=400" in found["inotify"].fix
+
+
+def test_nodes_that_are_there_need_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
+    assert all(finding.ok for finding in doctor._requirements(one))
+
+
+def test_machines_that_others_make_are_not_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
+    monkeypatch.setattr(type(one.provider), "creates_machines", False)
+    assert doctor._requirements(one) == []

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, step, three
 
-from kubeup import cluster, converge, keys, packages, secrets, up
+from kubeup import cluster, converge, keys, machine, packages, secrets, up
+from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db.machine import Found, Machine
 from kubeup.deploy import apply
+from kubeup.deploy.external import Published
 from kubeup.errors import CommandError, KubeupError, NotConverged, Refused, UsageError
+from kubeup.facts.disks import Disk
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
-from kubeup.images import load
+from kubeup.images import load as loads
+from kubeup.images.bases import HUB_IMAGE
 from kubeup.plan import plan_of
-from kubeup.project import Project
+from kubeup.project import Project, load
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
 from kubeup.provision import inventory as inventories
 from kubeup.release import go
 from kubeup.report import Report
 from kubeup.shell import Output
-from kubeup.state import CHOICES, State, choices, keep_choices, write_private
+from kubeup.state import CHOICES, NOTHING, Made, State, choices, keep_choices, made, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -92,6 +96,27 @@ def test_the_cluster_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in found.plan.ids)
 
 
+def test_a_machine_that_does_not_do_is_refused_before_anything_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = replace(SANDBOX, memory=1500, memory_available=1100, storage={"podman": Disk("/var/lib/containers", "/dev/sdb1", 0.5)})
+    error = error_of(whole, project(tmp_path, tiny), ClusterFacts(three("missing")), monkeypatch)
+    assert isinstance(error, Refused) and error.code == 3
+    assert [line.split(":")[0] for line in error.why.splitlines()] == ["memory", "disk"]
+
+
+def test_force_goes_on_where_what_is_needed_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, replace(SANDBOX, memory_available=2000))
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("missing")))
+    assert "--force" in error_of(up.plan, one).next
+    assert "node/dev-control" in up.plan(one, force=True).plan.ids
+    assert "node/dev-control" in up.machines(one, force=True).ids
+
+
+def test_a_cluster_that_stands_is_never_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path, replace(SANDBOX, memory=1500, memory_available=200))
+    passwords(tmp_path)
+    assert whole(one, standing(one, three()), monkeypatch).plan.ids == ()
+
+
 def test_a_second_run_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     passwords(tmp_path)
@@ -136,7 +161,7 @@ def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeyp
         asked.append((reference, plain))
         return "ui-node" in reference
 
-    monkeypatch.setattr(load, "in_registry", holds)
+    monkeypatch.setattr(loads, "in_registry", holds)
     one = project(tmp_path, keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}")
     passwords(tmp_path)
     steps = by_id(whole(one, replace(standing(one, three()), images=dict.fromkeys(NAMES, frozenset())), monkeypatch).plan)
@@ -207,8 +232,9 @@ def _chosen(one: Project) -> KubeupError | None:
     return None
 
 
-def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
-    error = _chosen(project(tmp_path, replace(DESKTOP, root=False)))
+def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.shell.which", lambda name: None)
+    error = _chosen(project(tmp_path, replace(DESKTOP, root=False, tools=frozenset({"ssh-keygen"}))))
     assert error is not None
     assert error.what == "no provider works on this machine"
     assert error.why.startswith("local: the provider local needs root for podman")
@@ -219,10 +245,96 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path) -> None:
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
     assert choices(one.state) == {}
-    one.remember_choices()
-    assert choices(one.state) == {"reachable": sorted(DESKTOP.reachable), "provider": "local"}
-    write_private(one.state.folder / CHOICES, "{broken")
-    assert choices(one.state) == {}
+    one.remember_choices(("host/packages", "ssh/keys"))
+    assert choices(one.state) == {"made": asdict(NOTHING)}, "nothing was made yet"
+    one.remember_choices(("image/api",))
+    assert made(one.state) == Made(bases="hub", bases_why="Docker Hub answers")
+    one.remember_choices(("node/dev-control",))
+    assert choices(one.state)["provider"] == "local"
+    assert made(one.state) == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
+    one.remember_choices(("deploy/db",))
+    assert made(one.state).server == "mysql 8.4"
+
+
+def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    one.remember_choices(("release/kubernetes", "image/db"))
+    other = replace(project(tmp_path), host=DESKTOP)
+    assert (other.release.source, other.bases.source) == ("build", "debian")
+    assert other.release.why == f"made so before ({one.release.why})"
+    other.remember_choices(("release/kubernetes", "image/db"))
+    assert made(one.state).source_why == one.release.why, "the reason is the one that counted"
+    docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
+    Project(one.settings, one.state, docker).remember_choices(("node/dev-control",))
+    assert Project(one.settings, one.state, DESKTOP).provider.made_by() == "docker", "podman was installed since"
+    assert Project(one.settings, one.state, DESKTOP).engine.name == "docker"
+    other = Project(settings(tmp_path, "{provider: local, local: {engine: podman}}"), one.state, DESKTOP)
+    error = error_of(lambda: other.provider.made_by())
+    assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"
+
+
+@pytest.mark.parametrize(("keys_", "host", "way"), [
+    ("database: {engine: mariadb}", DESKTOP, "to lose the data"), ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
+    ("database: {version: '8.4'}", DESKTOP, ""), ("images: {bases: debian}", DESKTOP, ""),
+])
+def test_another_database_is_not_started_on_files_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys_: str, host: HostFacts, way: str,
+) -> None:
+    passwords(tmp_path)
+    one = project(tmp_path, host)
+    one.remember_choices(("deploy/db",))
+    assert made(one.state).server == "mysql 8.4"
+    other = project(tmp_path, host, keys_)
+    plan = lambda: whole(other, ClusterFacts(three("missing")), monkeypatch)  # noqa: E731
+    if not way:
+        assert "deploy/db" in plan().plan.ids
+        return
+    error = error_of(plan)
+    assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
+
+
+def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
+    one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
+    one.remember_choices(("db/vm-service",))
+    error = error_of(up.data_steps, project(tmp_path, DESKTOP), ())
+    assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
+    up.ForgetAccess(one.state, data=True).run(print)
+    assert made(one.state) == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
+
+
+def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    asked = list[object]()
+    monkeypatch.setattr(machine, "observe", lambda questions=(): asked.extend(questions) or DESKTOP)
+    monkeypatch.setattr(machine, "arch", lambda: "amd64")
+    monkeypatch.setattr(states, "of", lambda _: one.state)
+    file = tmp_path / "settings.yaml"
+    both = {"https://dl.k8s.io/", "https://registry.k8s.io/v2/"}
+    for reachable, expected in ((both, ("download", "debian")), ({"https://registry-1.docker.io/v2/"}, ("build", "hub")), ((), ("build", "debian"))):
+        keep_choices(one.state, {"reachable": sorted(reachable), "provider": "local"})
+        found = load(file, environ={})
+        assert (found.release.source, found.bases.source) == expected and asked == []
+        found.remember_choices(("deploy/api",))
+        assert "reachable" not in choices(one.state)
+        again = load(file, environ={})
+        assert (again.release.source, again.bases.source, again.made.engine) == (*expected, "podman") and asked == []
+    keep_choices(one.state, {})
+    assert load(file, environ={}).release.source == "download" and len(asked) == 3
+    asked.clear()
+    load(file, environ={}, sets=("provider=minikube",), strict=False)
+    assert asked == [HUB_IMAGE], "minikube brings its own Kubernetes"
+
+
+@pytest.mark.parametrize("text", [
+    "{broken", "[]", '{"made": []}', '{"made": {"source": 1}}', '{"made": {"source": "guessed"}}', '{"made": {"sauce": "build"}}',
+])
+def test_a_record_that_can_not_be_read_is_not_an_empty_one(tmp_path: Path, text: str) -> None:
+    one = project(tmp_path, DESKTOP)
+    write_private(one.state.folder / CHOICES, text)
+    error = error_of(made, one.state)
+    assert isinstance(error, Refused) and error.what == f"{one.state.folder / CHOICES} can't be understood"
+    assert error_of(one.remember_choices, ("node/dev-control",)).what == error.what
+    assert (one.state.folder / CHOICES).read_text() == text
 
 
 def test_auto_stays_with_the_provider_that_the_cluster_stands_on(tmp_path: Path) -> None:
@@ -310,6 +422,16 @@ def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought
     plans += [found("node/dev-control", blind=True), found(), found()]
     converge.bring_up(one, Report(io.StringIO()), yes=True)
     assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
+
+
+def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    nodeports = (("ui", "http://192.168.60.12:30001/"), ("api", "http://192.168.60.12:31000/docs"))
+    everywhere = Published(80, ("192.168.60.10", "192.168.60.12"))
+    assert converge.urls(one, everywhere) == (("ui", "http://192.168.60.12/"), *nodeports)
+    on_one = Published(80, ("192.168.60.10",))
+    assert converge.urls(one, on_one)[0] == ("ui", "http://192.168.60.10/")
+    assert converge.urls(one, Published()) == nodeports
 
 
 def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:

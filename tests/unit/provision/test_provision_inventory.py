@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
-from builders import DESKTOP, SANDBOX, settings, state, three
+from builders import SANDBOX, settings, state, three
 
 from kubeup.facts import certificates, registries
 from kubeup.facts.host import HostFacts
+from kubeup.facts.pace import Pace
 from kubeup.provision import inventory as inventories
 from kubeup.provision import play
-from kubeup.provision.inventory import Ingredients
+from kubeup.provision.inventory import ANSIBLE, Ingredients
 from kubeup.release import source
-from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 
 
@@ -39,7 +40,7 @@ def test_hosts_and_groups(made_of: Callable[..., Ingredients], tmp_path: Path) -
     whole = inventories.inventory(made_of())
     assert whole["nodes"]["hosts"]["dev-worker-1"] == {
         "ansible_host": "192.168.60.11", "ansible_port": 22, "ansible_user": "vagrant", "kubeup_address": "192.168.60.11",
-        "kubeup_pod_range": "10.244.1.0/24", "kubeup_reserved": "memory=20009Mi"}
+        "kubeup_pod_range": "10.244.1.0/24"}
     assert whole["control"] == {"hosts": {"dev-control": {}}}
     assert whole["workers"] == {"hosts": {"dev-worker-1": {}, "dev-worker-2": {}}}
     assert whole["nodes"]["vars"]["ansible_ssh_private_key_file"] == str(tmp_path / "state" / "id_rsa")
@@ -88,17 +89,29 @@ def test_the_play_knows_our_files_by_the_words_in_them() -> None:
     assert found_by("base", "certificates.yml")["patterns"] == f"{certificates.PREFIX}*.crt"
 
 
-def test_machines_that_are_no_containers_reserve_nothing(made_of: Callable[..., Ingredients]) -> None:
-    whole = inventories.inventory(made_of(containers=False))
-    assert {row["kubeup_reserved"] for row in whole["nodes"]["hosts"].values()} == {""}
+def test_a_node_is_no_other_for_its_size(made_of: Callable[..., Ingredients]) -> None:
+    """It sees that itself, and no longer the machine's."""
+    digest, larger = inventories.digest(made_of()), replace(SANDBOX, memory=131072, cpus=64)
+    assert inventories.digest(made_of("nodes: {workers: {memory: 2048}}")) == digest
+    assert inventories.digest(made_of(host=larger)) == digest
 
 
-def test_what_a_node_must_not_count() -> None:
-    spec = NodeSpec("dev-worker-1", "worker", "192.168.60.11", 2, 4096)
-    assert inventories.reserved(spec, DESKTOP) == "cpu=6,memory=12288Mi"
-    assert inventories.reserved(spec, SANDBOX) == "memory=20009Mi"
-    assert inventories.reserved(spec, replace(DESKTOP, cpus=4, memory=4096)) == "cpu=2"
-    assert inventories.reserved(spec, replace(DESKTOP, cpus=1, memory=2048)) == ""
+def test_a_slow_day_makes_no_node_another_one(made_of: Callable[..., Ingredients]) -> None:
+    slow = replace(SANDBOX, pace=Pace(9))
+    assert (variables(made_of())["kubeup_pace"], variables(made_of(host=slow))["kubeup_pace"]) == (1, 9)
+    assert inventories.digest(made_of(host=slow)) == inventories.digest(made_of())
+
+
+@pytest.mark.parametrize(("times", "control", "discovery"), [(None, "240s", "300s"), (9, "2160s", "2700s"), ("9", "2160s", "2700s")])
+def test_kubeadms_own_limits_follow(times: object, control: str, discovery: str) -> None:
+    more = {} if times is None else {"kubeup_pace": times}
+    words = ["kubeadm", "join", "192.168.60.10:6443", "--token", "a.b", "--discovery-token-ca-cert-hash", "sha256:c"]
+    assert f"timeoutForControlPlane: {control}\n" in rendered("control_plane/templates/kubeadm.yaml.j2", **more)
+    assert yaml.safe_load(rendered("worker/templates/join.yaml.j2", worker_words=words, **more))["discovery"]["timeout"] == discovery
+
+
+def rendered(template: str, **variables: object) -> str:
+    return str(jinja2.Template((ANSIBLE / "roles" / template).read_text(encoding="utf-8")).render(**variables))
 
 
 @pytest.mark.parametrize(("network", "expected"), [
@@ -122,7 +135,6 @@ def test_only_registries_on_private_addresses_are_plain(tmp_path: Path, registry
 @pytest.mark.parametrize("keys", [
     "network: {pod_cidr: 10.200.0.0/16}",
     "network: {service_cidr: 10.97.0.0/16}",
-    "nodes: {workers: {memory: 2048}}",
     "images: {registry: '192.168.1.5:5000', prefix: ana}",
 ])
 def test_a_setting_that_a_node_carries_changes_the_digest(made_of: Callable[..., Ingredients], keys: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from builders import error_of, recorded, state
 
 from kubeup.errors import CommandError
+from kubeup.facts.pace import Pace
 from kubeup.provision import play
 from kubeup.provision.inventory import ANSIBLE
 from kubeup.provision.play import Provision
@@ -47,10 +48,17 @@ def test_command_lines(tmp_path: Path) -> None:
         f"ansible-playbook -i {inventory} -vv --limit dev-worker-1 --tags containerd --check --diff {ANSIBLE}/site.yml",)
 
 
+def test_a_slow_machine_has_more_time(tmp_path: Path) -> None:
+    slow = Provision(state(tmp_path), "").at(Pace(12))
+    assert slow.commands() == (
+        f"ansible-playbook -i {tmp_path / 'state' / 'inventory.yml'} --extra-vars kubeup_pace=12 {ANSIBLE}/site.yml",)
+    assert (play.environment()["ANSIBLE_TIMEOUT"], play.environment(Pace(12))["ANSIBLE_TIMEOUT"]) == ("30", "360")
+
+
 def test_a_failed_play_names_the_way_to_all_details(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    def write(*argv: str, log: object, cwd: str, env: dict[str, str]) -> str:
+    def write(*argv: str, log: object, cwd: str, env: dict[str, str], timeout: float) -> str:
         for line in OUTPUT.splitlines():
             log(line)  # type: ignore[operator]
         assert cwd == str(ANSIBLE)

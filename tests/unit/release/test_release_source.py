@@ -4,13 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, error_of, recorded
+from builders import DESKTOP, SANDBOX, error_of, open_internet, recorded
 
+from kubeup.facts import sites
+from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import Answer, Question
 from kubeup.release import build, go, source
 from kubeup.release.build import GoCompile
 from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
 from kubeup.release.download import DownloadBinary
 from kubeup.shell import Output
+from kubeup.state import Made
 
 ARM = replace(DESKTOP, arch="arm64")
 
@@ -23,16 +27,48 @@ def test_an_open_internet_downloads() -> None:
     assert release.missing_builds() == ()
 
 
-@pytest.mark.parametrize("silent", source.ANSWERS)
-def test_one_silent_site_means_that_all_is_built(silent: str) -> None:
-    release = source.choose("auto", replace(DESKTOP, reachable=DESKTOP.reachable - {silent}))
-    assert release.source == "build"
-    assert release.why == f"{silent} does not answer"
+KUBECTL, PAUSE = source.questions("auto", "", "Linux", "amd64")
+
+
+@pytest.mark.parametrize(("asked", "answer", "why"), [
+    (KUBECTL, sites.refused(KUBECTL, "403 Forbidden"), f"dl.k8s.io answered 403 Forbidden for {KUBECTL.url}"),
+    (KUBECTL, sites.silent(KUBECTL, "not within 30 s"), f"dl.k8s.io gave no answer for {KUBECTL.url} (not within 30 s)"),
+    (PAUSE, sites.refused(PAUSE, "404 Not Found", "https://europe-docker.pkg.dev/v2/x"),
+     "europe-docker.pkg.dev answered 404 Not Found for the image pause"),
+])
+def test_one_site_without_what_is_needed_means_that_all_is_built(asked: Question, answer: Answer, why: str) -> None:
+    release = source.choose("auto", replace(DESKTOP, answers=open_internet(asked.url, answer)))
+    assert (release.source, release.why) == ("build", why)
+
+
+def test_a_file_is_asked_for_that_a_download_needs(tmp_path: Path) -> None:
+    assert KUBECTL.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/amd64/kubectl.sha256" and KUBECTL.sum
+    assert KUBECTL.url == f"{DownloadBinary('kubectl', source.DOWNLOADS, 'amd64', tmp_path).url}.sha256"
+    assert PAUSE.url == "https://registry.k8s.io/v2/pause/manifests/3.9"
+    assert f"registry.k8s.io/pause:{PAUSE.url.rpartition('/')[2]}" in [image.name for image in IMAGES]
+    assert f"https://{sites.site(PAUSE.url)}" != source.DOWNLOADS
+
+
+@pytest.mark.parametrize(("wanted", "kept", "base_url", "count"), [
+    ("auto", "", source.DOWNLOADS, 2), ("auto", "", "https://mirror.example.org", 1), ("auto", "build", source.DOWNLOADS, 0),
+    ("download", "", source.DOWNLOADS, 0), ("build", "", source.DOWNLOADS, 0),
+])
+def test_nothing_is_asked_that_is_decided(wanted: str, kept: str, base_url: str, count: int) -> None:
+    assert len(source.questions(wanted, kept, "Linux", "amd64", base_url)) == count
+
+
+@pytest.mark.parametrize(("made", "host"), [("build", DESKTOP), ("download", SANDBOX)])
+def test_what_is_made_stays_so(made: str, host: HostFacts) -> None:
+    kept = Made(source=made, source_why="the sun shone")
+    release = source.choose("auto", host, made=kept)
+    assert (release.source, release.why) == (made, "made so before (the sun shone)")
+    for wanted in ("download", "build"):
+        assert source.choose(wanted, host, made=kept).source == wanted, "the settings have the last word"
 
 
 def test_package_registries_only() -> None:
     release = source.choose("auto", SANDBOX)
-    assert (release.source, release.why) == ("build", "https://dl.k8s.io/ does not answer")
+    assert (release.source, release.why) == ("build", f"dl.k8s.io gave no answer for {KUBECTL.url} (its name can't be resolved)")
     assert [one.name for one in release.missing_builds()] == ["kubernetes", "etcd", "coredns", "metrics-server", "pause"]
     assert release.missing_downloads() == ()
 
@@ -44,7 +80,7 @@ def test_the_settings_have_the_last_word(wanted: str) -> None:
 
 
 def test_a_site_of_ones_own_is_not_judged_by_the_official_one() -> None:
-    own, intranet = "https://mirror.example.org/kubernetes", replace(DESKTOP, reachable=DESKTOP.reachable - {source.ANSWERS[0]})
+    own, intranet = "https://mirror.example.org/kubernetes", replace(DESKTOP, answers=open_internet(KUBECTL.url, sites.refused(KUBECTL, "403")))
     release = source.choose("auto", intranet, own)
     assert (release.source, release.base_url) == ("download", own)
     assert own in release.why

@@ -12,7 +12,9 @@ import pytest
 from builders import Do, DoneAlready, Told, error_of, step
 
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Log, Step, plan_of
+from kubeup.facts import pace
+from kubeup.facts.pace import Pace
+from kubeup.plan import Log, Paced, Step, plan_of
 from kubeup.run import SIDE_BY_SIDE, Journal, Result, lock, run
 
 
@@ -193,3 +195,41 @@ def test_a_failed_command_lets_go_of_the_profile(tmp_path: Path) -> None:
 def test_an_empty_plan_does_nothing(tmp_path: Path) -> None:
     result, told = carry_out(tmp_path)
     assert (result.done, told.rows) == ([], [])
+
+
+@dataclass(frozen=True)
+class Patient(Paced):
+    """Writes down for how long it would wait."""
+
+    waits: list[float]
+
+    def run(self, log: Log) -> None:
+        self.waits.append(self.pace.seconds(60))
+
+
+def test_limits_grow_with_what_the_steps_before_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "ENOUGH", 0.01)
+    waits, kept, told = list[float](), list[Pace](), Told()
+    slow = step("node/a", action=Do(lambda: time.sleep(0.1)), seconds=0.01, measures=True)
+    plan = plan_of([step("first", action=Patient(waits)), slow, step("last", "first", "node/a", action=Patient(waits))])
+    run(plan, told, Journal(tmp_path, "up"), keep=kept.append)
+    first, last = waits
+    assert first == 60 and last >= 60 * 10
+    assert [one.times * 60 for one in kept] == [last]
+    assert [row["times"] for row in rows(tmp_path) if row["event"] == "pace"] == [kept[0].times]
+    assert any("times slower than limits of time were made for" in text for id_, text in told.rows if not id_)
+
+
+def test_the_last_runs_pace_counts_from_the_first_step_on(tmp_path: Path) -> None:
+    waits, told = list[float](), Told()
+    run(plan_of([step("first", action=Patient(waits))]), told, Journal(tmp_path, "up"), Pace(7))
+    assert waits == [420]
+    assert told.rows[0] == ("", "this machine is about 7 times slower than limits of time were made for: they are 7 times as long here")
+
+
+def test_only_what_was_done_and_waits_for_nobody_is_a_measure(tmp_path: Path) -> None:
+    kept = list[Pace]()
+    download = step("download", action=Do(lambda: time.sleep(0.05)), seconds=0.001)
+    plan = plan_of([download, step("there", action=DoneAlready(), seconds=100, measures=True)])
+    run(plan, Told(), Journal(tmp_path, "up"), keep=kept.append)
+    assert not kept

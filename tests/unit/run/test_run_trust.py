@@ -10,6 +10,7 @@ import pytest
 from builders import DATA, DESKTOP, error_of, recorded, settings, state
 
 from kubeup import certificates, project
+from kubeup.facts import sites
 from kubeup.facts.registries import registries
 from kubeup.images.mirrors import Mirrors
 from kubeup.project import Project
@@ -183,15 +184,15 @@ def test_podmans_own_file_is_taken_along_and_stays(
 def test_a_registry_answers_where_a_mirror_of_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    hub, other = sites.manifest("registry-1.docker.io", "a", "1"), sites.Question("https://b/c")
+    mirror = "https://mirror.example.com/v2/hub/a/manifests/1"
 
-    def observe(urls: tuple[str, ...], authorities: str) -> object:
-        asked.extend(urls)
-        return project.replace(DESKTOP, reachable=frozenset({"https://mirror.example.com/v2/"}))
+    def observe(questions: tuple[sites.Question, ...]) -> object:
+        assert [one.url for one in questions] == [hub.url, other.url, mirror]
+        found = {one.url: sites.silent(one, "away") for one in questions}
+        return project.replace(DESKTOP, answers={**found, mirror: sites.answered(hub)})
 
     monkeypatch.setattr("kubeup.machine.observe", observe)
-    mirrors = "{docker.io: ['https://mirror.example.com/hub'], quay.io: ['https://10.0.0.9']}"
-    keys = f"images: {{mirrors: {mirrors}}}"
-    found = project._probed(settings(tmp_path, keys), certificates.Authorities())
-    assert found.reachable == {"https://registry-1.docker.io/v2/"}
-    assert "https://10.0.0.9/v2/" not in asked and len(asked) == 4
+    keys = "images: {mirrors: {docker.io: ['https://mirror.example.com/hub']}}"
+    found = project._asked(settings(tmp_path, keys), (hub, other)).answers
+    assert {url: answer.yes for url, answer in found.items()} == {hub.url: True, other.url: False}

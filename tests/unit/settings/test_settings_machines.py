@@ -52,6 +52,24 @@ def test_a_port_used_twice(one_problem: Callable[..., Problem]) -> None:
     assert "ports.api" in problem.found
 
 
+@pytest.mark.parametrize(("port", "why"), [
+    (22, "SSH"), (3306, "the database"), (6443, "the API server"), (30001, "NodePorts")])
+def test_a_port_of_the_nodes_own(one_problem: Callable[..., Problem], port: int, why: str) -> None:
+    problem = one_problem(f"ports: {{http: {port}}}")
+    assert (problem.key, problem.found) == ("ports.http", str(port)) and why in problem.why
+
+
+@pytest.mark.parametrize("port", [0, 80, 8080])
+def test_a_port_for_the_ui(load_profile: Load, port: int) -> None:
+    found = load_profile(f"ports: {{http: {port}}}").require()
+    assert found.ports.http == port and found.named("ports.http")
+
+
+def test_unless_named_it_is_the_browsers_own(load_profile: Load) -> None:
+    found = load_profile("ports: {ui: 30500}").require()
+    assert found.ports.http == 80 and not found.named("ports.http")
+
+
 def test_a_port_equal_to_the_others_default(one_problem: Callable[..., Problem]) -> None:
     assert one_problem("ports: {api: 30001}").line == 5
 

@@ -17,6 +17,7 @@ Load = Callable[..., Loaded]
     [
         ("ports: {api: 29999}", "ports.api", "29999", "30000 to 32767"),
         ("ports: {ui: 32768}", "ports.ui", "32768", "30000 to 32767"),
+        ("ports: {http: 65536}", "ports.http", "65536", "0 to 65535"),
         ("nodes: {control: {cpu: 1}}", "nodes.control.cpu", "1", "2 to 256"),
         ("nodes: {control: {memory: 1699}}", "nodes.control.memory", "1699", "from 1700"),
         ("nodes: {workers: {count: 21}}", "nodes.workers.count", "21", "0 to 20"),

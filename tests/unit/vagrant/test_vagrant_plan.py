@@ -10,34 +10,40 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, commands, error_of, node, settings, state, three
+from builders import DEBIAN, DESKTOP, SANDBOX, commands, error_of, node, recorded, settings, state, three
 
 from kubeup import ssh
 from kubeup.errors import Refused, UsageError
-from kubeup.facts.host import Route
+from kubeup.facts import vagrant as facts
+from kubeup.facts.host import Distribution, HostFacts, Route
 from kubeup.facts.vagrant import Machine
 from kubeup.plan import Step
-from kubeup.providers.base import Machines, Needed, NodeState
-from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks
+from kubeup.providers.base import Machines, Needed, NodeState, Usable
+from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks, versions
 from kubeup.providers.vagrant.actions import Admission, Tool
 from kubeup.settings import check_provider
+from kubeup.shell import Output
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
+WITH_VAGRANT = replace(DESKTOP, tools=frozenset({*DESKTOP.tools, "vagrant", "VBoxManage"}))
 DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
     """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the nodes' addresses."""
-    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: "")
     monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: False)
     monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: ())
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.0.20r163906\n", ""))
     monkeypatch.setattr(networks, "FILE", tmp_path / "networks.conf")
 
-    def made(keys: str = "provider: vagrant", version: str = "Vagrant 2.3.4", host: object = DESKTOP) -> Vagrant:
-        provider = Vagrant(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
-        provider.__dict__["_printed_version"] = version
+    def made(keys: str = "provider: vagrant", version: str = "Vagrant 2.3.4", host: HostFacts = WITH_VAGRANT) -> Vagrant:
+        provider = Vagrant(settings(tmp_path, keys), state(tmp_path), host)
+        there = "vagrant" in host.tools
+        monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None)
+        provider.fitness._known = facts.version(version)
         return provider
 
     return made
@@ -57,6 +63,18 @@ def known(provider: Vagrant, *names: str, by: str = "virtualbox") -> None:
 
 def written(provider: Vagrant) -> None:
     files.WriteFiles(provider.folder, tuple(provider._texts().items())).run(lambda line: None)
+
+
+def says(monkeypatch: pytest.MonkeyPatch, answer: Output) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """Let every program answer the same; what was asked, with its environment."""
+    asked = list[tuple[tuple[str, ...], dict[str, str]]]()
+
+    def read(*argv: str, env: dict[str, str] | None = None, **more: object) -> Output:
+        asked.append((argv, env or {}))
+        return answer
+
+    monkeypatch.setattr("kubeup.shell.read", read)
+    return asked
 
 
 def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) -> None:
@@ -125,17 +143,158 @@ def test_what_is_refused(make: Callable[..., Vagrant], machines: Machines, what:
     assert isinstance(error, Refused) and what in error.what and next_ in error.next
 
 
-def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant]) -> None:
-    error = error_of(plan, make(version=""), three("missing"))
-    assert error.what == "vagrant is not installed" and "inv doctor --fix --set provider=vagrant" in error.next
+def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
     error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
     assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
-    assert make(version="Vagrant 2.4.1").probe().ok
+    says(monkeypatch, Output(1, "vagrant: broken", ""))
+    assert error_of(plan, make(version=""), three("missing")).what == "the version of vagrant can't be read"
+    assert make(version="Vagrant 2.4.1").probe() == Usable(True, "Vagrant 2.4.1 with virtualbox")
+
+
+def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_does(make: Callable[..., Vagrant],
+                                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = make(version="", host=DESKTOP)
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    assert "vagrant" in provider.packages() and "host/packages" in plan(provider, three("missing"))[-1].needs
+    assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
+                                      "`inv doctor --fix` installs them", fetched=True)
+    ordinary = make(version="", host=replace(DESKTOP, root=False)).probe()
+    assert (ordinary.ok, ordinary.fix) == (False, "have an administrator type: apt-get install vagrant")
+    assert make(version="", host=replace(DESKTOP, root=False, may_sudo=True)).probe().fetched
+    provider = make(version="", host=DESKTOP)
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
+    assert "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next  # installed, and not found
+    fedora = replace(DESKTOP, distribution=Distribution("fedora", "", "41"))
+    for host in (fedora, replace(DESKTOP, distribution=replace(DEBIAN, codename="bullseye"))):
+        error = error_of(plan, make(version="", host=host), three("missing"))
+        assert isinstance(error, Refused) and error.what == "vagrant is not installed"
+        assert error.next == "install it from https://developer.hashicorp.com/vagrant/install (Linux, amd64)"
+
+
+def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.1.4r165100\n", ""))
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    error = error_of(plan, make(version="", host=DESKTOP), three("missing"))
+    assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
+
+
+def test_virtualbox_is_in_no_package(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: f"{self.program} is not installed")
+    error = error_of(plan, make(), three("missing"))
+    assert error.what.endswith("VBoxManage is not installed") and error.next == (
+        "install VirtualBox for debian 12 from https://www.virtualbox.org/wiki/Linux_Downloads, or "
+        "choose another: `--set vagrant.provider=libvirt`")
+    arm = error_of(plan, make(host=replace(WITH_VAGRANT, arch="arm64")), three("missing"))
+    assert arm.next.startswith("VirtualBox is not made for Linux on arm64")
+    mac = error_of(plan, make(host=replace(WITH_VAGRANT, system="Darwin", distribution=Distribution())), three("missing"))
+    assert mac.next == "install VirtualBox for Darwin from https://www.virtualbox.org/wiki/Downloads"
+
+
+def test_libvirt_comes_with_the_packages(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: "virsh is not installed")
+    provider = make(LIBVIRT, version="", host=DESKTOP)
+    behind = ("libvirt-daemon-system", "libvirt-clients", "dnsmasq-base", "qemu-utils", "qemu-system-x86")
+    assert provider.packages() == ("openssh-client", "vagrant", "vagrant-libvirt", *behind)
+    assert "qemu-system-arm" in make(LIBVIRT, version="", host=replace(DESKTOP, arch="arm64")).packages()
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    assert "node/dev" in {step.id for step in plan(provider, three("missing"))}
+    # what is installed already and does not work is not mended by installing it
+    monkeypatch.setattr("kubeup.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
+    error = error_of(plan, provider, three("missing"))
+    assert "virsh is not installed" in error.what and "systemctl start libvirtd" in error.next and "in the group libvirt" in error.next
+    noble = replace(DESKTOP, distribution=replace(DEBIAN, id="ubuntu", codename="noble"))
+    assert make(LIBVIRT, version="", host=noble).packages() == ("openssh-client", *behind), "libvirt it has, Vagrant it has not"
+    # Debian's plug-in is of no use to HashiCorp's Vagrant, which lies elsewhere
+    provider = make(LIBVIRT)
+    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/opt/vagrant/bin/{name}")
+    assert provider.packages() == ("openssh-client", *behind)
+
+
+@pytest.mark.parametrize(("vagrant", "virtualbox", "need"), [
+    ((2, 2, 19), (6, 1, 50), ""), ((2, 2, 19), (5, 2, 0), ""),
+    ((2, 3, 3), (7, 0, 4), "Vagrant 2.3.4 or newer"), ((2, 3, 4), (7, 0, 20), ""),
+    ((2, 4, 1), (7, 1, 0), "Vagrant 2.4.2 or newer"), ((2, 4, 2), (7, 1, 0), ""),
+    ((2, 4, 8), (7, 2, 0), "Vagrant 2.4.9 or newer"), ((2, 4, 9), (7, 2, 4), ""),
+    ((2, 4, 9), (7, 3, 0), "a Vagrant newer than 2.4.9"), ((2, 4, 10), (7, 3, 0), ""), ((2, 4, 9), (8, 0, 0), "a Vagrant newer than 2.4.9"),
+])  # fmt: skip
+def test_which_vagrant_knows_which_virtualbox(vagrant: tuple[int, ...], virtualbox: tuple[int, ...], need: str) -> None:
+    what, next_ = versions.pair_misfit(vagrant, virtualbox)
+    both = f"Vagrant {versions.dotted(vagrant)} does not know VirtualBox {versions.dotted(virtualbox)}: that takes {need}"
+    assert what == (both if need else "") and (need in next_ and "developer.hashicorp.com/vagrant/install" in next_) == bool(need)
+
+
+@pytest.mark.parametrize("there", [node(NAMES[0], "stopped"), node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[0], closed=True)])
+def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                               there: NodeState) -> None:
+    """VirtualBox may have been renewed since they were made."""
+    provider = make()
+    written(provider)
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.2.0r170228\n", ""))
+    assert plan(provider, three()) == [], "nothing starts"
+    error = error_of(plan, provider, Machines((there, node(NAMES[1]), node(NAMES[2]))))
+    assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+    monkeypatch.setattr(Vagrant, "_in_state", lambda self, state: NAMES[:1])
+    assert isinstance(error_of(provider.start), Refused)
+
+
+def test_what_else_a_pair_that_does_not_fit_can_become() -> None:
+    assert "or VirtualBox 7.0, which this Vagrant knows" in versions.pair_misfit((2, 3, 4), (7, 2, 0))[1]
+    assert "or VirtualBox 6.1, which this Vagrant knows" in versions.pair_misfit((2, 3, 3), (7, 0, 0))[1]
+    assert versions.pair_misfit((2, 4, 9), ())[0] == "the version of VirtualBox can't be read"
+
+
+def test_an_architecture_takes_a_vagrant_that_knows_the_word(make: Callable[..., Vagrant]) -> None:
+    keys = "{provider: vagrant, vagrant: {box_architecture: amd64}}"
+    error = error_of(plan, make(keys), three("missing"))
+    assert isinstance(error, Refused) and error.what.startswith("Vagrant 2.3.4 can't choose a box by its architecture: 2.4.0 is the first")
+    assert "leave vagrant.box_architecture out" in error.next
+    assert isinstance(error_of(plan, make(keys), three()), Refused), "machines that are there could not be reached by it any more"
+    newer = make(keys, version="Vagrant 2.4.0")
+    assert plan(newer, three("missing")) and json.loads(newer._texts()["machines.json"])["box_architecture"] == "amd64"
+    assert json.loads(make()._texts()["machines.json"])["box_architecture"] is None
+
+
+@pytest.mark.parametrize(("keys", "box"), [
+    ("vagrant: {provider: virtualbox}", "bento/ubuntu-22.04"), ("vagrant: {provider: libvirt}", "cloud-image/ubuntu-22.04"),
+    ("vagrant: {provider: docker, image: box}", None), ("{vagrant: {provider: libvirt}, software: {box: ana/box}}", "ana/box"),
+])  # fmt: skip
+def test_a_box_that_there_is_for_the_provider(make: Callable[..., Vagrant], keys: str, box: str | None) -> None:
+    assert json.loads(make(keys)._texts()["machines.json"])["box"] == box
+
+
+def test_bentos_box_has_no_file_for_libvirt(tmp_path: Path) -> None:
+    keys = "{vagrant: {provider: libvirt}, software: {box: bento/ubuntu-22.04}}"
+    problem, = (one for one in check_provider(settings(tmp_path, keys), "vagrant") if one.key == "software.box")
+    assert problem.severity == "warning" and "chef/bento#1604" in str(problem) and "cloud-image/ubuntu-22.04" in str(problem)
+    pinned = keys.replace("libvirt}", "libvirt, box_version: 202309.08.0}")
+    assert not [one for one in check_provider(settings(tmp_path, pinned), "vagrant") if one.key == "software.box"]
+    assert settings(tmp_path, pinned).vagrant.box_version == "202309.08.0", "as bento counts"
+
+
+LIBVIRT = "{provider: vagrant, vagrant: {provider: libvirt}}"
+
+
+def test_plugins_are_asked_for_where_a_folder_is(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile's own is not there before the first run."""
+    asked = says(monkeypatch, Output(0, recorded("vagrant/plugin_list.rc0.txt"), ""))
+    provider = make(LIBVIRT)
+    assert "node/dev" in {step.id for step in plan(provider, three("missing"))}
+    (argv, env), = asked
+    assert argv[1:3] == ("plugin", "list") and Path(env["VAGRANT_CWD"]).is_dir() and not provider.folder.exists()
+
+
+def test_plugins_that_are_not_told_are_not_taken_as_missing(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, Output(1, "", recorded("vagrant/plugin_list_no_folder.rc1.txt")))
+    error = error_of(plan, make(LIBVIRT), three("missing"))
+    assert isinstance(error, Refused) and error.what.startswith("Vagrant can't be asked for its plug-ins: ")
+    assert "The working directory for Vagrant doesn't exist!" in error.what and "vagrant plugin list" in error.next
+    says(monkeypatch, Output(0, "1795980326,,ui,info,No plugins installed.", ""))
+    assert error_of(plan, make(LIBVIRT), three("missing")).what == "Vagrant's plug-in vagrant-libvirt is not installed"
 
 
 def test_an_address_that_is_taken(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2])
-    there = replace(DESKTOP, routes=(Route(IPv4Network("192.168.60.0/24"), "vboxnet0"),))
+    there = replace(WITH_VAGRANT, routes=(Route(IPv4Network("192.168.60.0/24"), "vboxnet0"),))
     assert error_of(plan, make(host=there), three("missing")).what == "the address 192.168.60.11 is taken"
     assert plan(make(), three("missing"))  # no network of theirs is there yet: whoever answers is somebody's gateway
 
@@ -180,7 +339,8 @@ def test_machines_json_tells_what_the_settings_say(make: Callable[..., Vagrant],
 
 def test_a_container_gets_what_systemd_needs_in_one(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
     plain = json.loads(make(DOCKER)._texts()["machines.json"])["machines"][0]
-    assert "mac" not in plain and plain["create_args"][:4] == ["--cpus", "2", "--memory", "4096m"] and "--no-hosts" not in plain["create_args"]
+    limits = ["--cpus", "2", "--memory", "4096m", "--pids-limit", "-1"]
+    assert "mac" not in plain and plain["create_args"][:6] == limits and "--no-hosts" not in plain["create_args"]
     monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: True)
     behind = json.loads(make(DOCKER, host=SANDBOX)._texts()["machines.json"])["machines"][0]
     assert behind["mac"] == "02:00:c0:a8:3c:0a" and {"--no-hosts", "--systemd=false", "nofile=20000:20000"} <= set(behind["create_args"])
@@ -232,17 +392,18 @@ def test_docker_needs_an_image_and_one_release_is_pinned(tmp_path: Path) -> None
 
 
 def test_packages_only_where_the_distribution_has_vagrant(make: Callable[..., Vagrant]) -> None:
-    assert make(host=replace(DESKTOP, tools=frozenset({"vagrant"}))).packages() == ("openssh-client",)
-    assert make().packages() == ("openssh-client", "vagrant")
-    newer = replace(DESKTOP, distribution=replace(DESKTOP.distribution, codename="trixie"))
-    assert make(host=newer).packages() == ("openssh-client",)
+    assert make().packages() == ("openssh-client",)
+    assert make(host=DESKTOP).packages() == ("openssh-client", "vagrant")
+    for codename, has in (("trixie", True), ("jammy", True), ("noble", False), ("bullseye", False)):
+        other = replace(DESKTOP, distribution=replace(DEBIAN, codename=codename))
+        assert make(host=other).packages() == ("openssh-client", *(["vagrant"] if has else []))
 
 
 def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines: dict[str, Machine],
          keys: str = "provider: vagrant") -> dict[str, NodeState]:
     """What is observed where the provider's program knows these machines, by id or name."""
     provider = make(keys)
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name: machines.get(name))
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name, known=False: machines.get(name))
     return {node.name: node for node in provider.observe().nodes}
 
 
@@ -262,6 +423,34 @@ def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: py
     assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == ("stopped", ("3 CPUs, wanted 2",), None)
     # never let in; its provider does not tell since when it runs
     assert found[NAMES[2]].closed and found[NAMES[2]].detail == UNFINISHED and found[NAMES[2]].booted is not None
+
+
+@pytest.mark.parametrize(("by", "said"), [
+    ("virtualbox", "VBoxManage: error: Could not find a registered machine named 'id-of-dev-control'"),
+    ("libvirt", "error: failed to get domain 'id-of-dev-control'"), ("docker", "Error: No such container: id-of-dev-control"),
+    ("docker", "Error: inspecting object: no such container id-of-dev-control"),
+])  # fmt: skip
+def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                                    by: str, said: str) -> None:
+    provider = make(f"{{provider: vagrant, vagrant: {{provider: {by}, image: box}}}}")
+    known(provider, NAMES[0], by=by)
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", said))
+    assert provider.observe().nodes[0].state == "missing"
+    silent = "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock'"
+    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", silent))
+    error = error_of(provider.observe)
+    assert error.what.endswith("does not tell whether the machine id-of-dev-control is there") and "Failed to connect socket" in error.why
+
+
+def test_a_status_that_fails_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vagrant itself is asked where the provider's program is not here."""
+    provider = make()
+    known(provider, NAMES[0])
+    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.there", property(lambda self: False))
+    says(monkeypatch, Output(0, recorded("vagrant/status_none.txt"), ""))
+    assert provider.observe().nodes[0].state == "missing"
+    says(monkeypatch, Output(1, "", "There is a syntax error in the following Vagrantfile."))
+    assert error_of(provider.observe).what == "vagrant does not tell which machines are there"
 
 
 def test_machines_lost_foreign_made_anew_and_moved(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:

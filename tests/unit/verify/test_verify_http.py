@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from kubeup.deploy.external import Published
 from kubeup.verify import database, http, nodeports, product
 from kubeup.verify.http import Answer
 from kubeup.verify.picture import png
@@ -51,6 +52,31 @@ def test_only_some_nodes_fail():
 def test_the_ui_has_to_be_a_page():
     assert nodeports.evaluate("ui", [Answer(URL, 200, b"", "text/html; charset=utf-8")]).ok
     assert "instead of a page" in nodeports.evaluate("ui", [Answer(URL, 200, b"", "application/json")]).cause
+
+
+TAKEN = "port 80 of dev-worker-2 can't be the UI's: nginx has it"
+PUBLISHED = Published(80, ("192.168.60.10", "192.168.60.11"), (TAKEN,))
+PAGE = Answer("http://192.168.60.10/", 200, b"", "text/html")
+GONE = Answer("http://192.168.60.11/", problem=http.REFUSED)
+
+
+def test_the_ui_at_the_nodes_addresses():
+    verdict = nodeports.evaluate_published(PUBLISHED, [PAGE, PAGE])
+    assert verdict.ok and verdict.detail.endswith(TAKEN)
+    assert nodeports.evaluate_published(replace(PUBLISHED, addresses=()), []).ok
+    assert not nodeports.evaluate_published(Published(80), []).ok
+    assert TAKEN in nodeports.evaluate_published(replace(PUBLISHED, refused=True), [PAGE, PAGE]).cause
+    assert not nodeports.evaluate_published(PUBLISHED, [PAGE, GONE]).ok
+
+
+def test_an_address_that_the_service_lacks_is_the_cause():
+    verdict = nodeports.evaluate_published(PUBLISHED, [PAGE, GONE])
+    spec = {"externalIPs": ["192.168.60.10"], "ports": [{"port": 80}]}
+    found = nodeports.without(PUBLISHED, spec, verdict)
+    assert "ui has the port 80 and the externalIPs 192.168.60.10\n" in found.cause
+    assert "inv up" in found.next
+    spec["externalIPs"] = list(PUBLISHED.addresses)
+    assert nodeports.without(PUBLISHED, spec, verdict) == verdict
 
 
 def test_what_is_wrong_behind_a_nodeport(recorded):

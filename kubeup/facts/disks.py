@@ -1,0 +1,68 @@
+"""Where things will lie on this machine: file systems, and the folders that container engines keep images and volumes in."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+PODMAN, DOCKER = "/var/lib/containers/storage", "/var/lib/docker"  # where root's images and volumes lie unless told otherwise
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Room for what will lie at `path`: GiB that any user may fill, and which file system that is, as two may share one."""
+
+    path: str = ""
+    filesystem: str = ""
+    free: float = 0.0
+
+
+def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
+    """The file system that an absolute path is on, from (device, mount point) of each that is mounted.
+
+    Its device, so that two mounts of one (btrfs' subvolumes, bind mounts) are the same; its mount point where no device has
+    that name (tmpfs, overlay). '' where no mount holds the path.
+    """
+    place = PurePath(path)
+    holding = [(device, point) for device, point in mounts if place.is_relative_to(point)]
+    # of two at one place the later one hides the earlier
+    device, point = max(holding, key=lambda one: len(PurePath(one[1]).parts), default=("", ""))
+    later = [one for one in holding if one[1] == point]
+    device = later[-1][0] if later else device
+    return device if device.startswith("/") else point
+
+
+def podman_storage(root: bool, home: str, system: str = "", own: str = "", environ: Mapping[str, str] | None = None) -> str:
+    """The folder of podman's images and volumes, from the texts of the system's storage.conf and a user's own ('': no such file).
+
+    See containers-storage.conf(5): a user who is not root has a file of his own, which counts in place of the system's.
+    """
+    graph = _toml(system if root else own).get("graphroot", "")
+    if root:
+        return str(graph or PODMAN)
+    told = graph or _toml(system).get("rootless_storage_path", "")
+    data = (environ or {}).get("XDG_DATA_HOME") or f"{home}/.local/share"
+    expanded = str(told).replace("$HOME", home)
+    return expanded if expanded and "$" not in expanded else f"{data}/containers/storage"
+
+
+def docker_storage(daemon: str = "") -> str:
+    """The folder of docker's images and volumes, from the text of /etc/docker/daemon.json ('': no such file)."""
+    try:
+        told = json.loads(daemon or "{}")
+    except ValueError:  # docker itself would not start
+        return DOCKER
+    return str(told.get("data-root") or DOCKER) if isinstance(told, dict) else DOCKER
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """The section `storage` of a storage.conf; nothing of a text that podman itself could not read."""
+    try:
+        section = tomllib.loads(text).get("storage", {})
+    except tomllib.TOMLDecodeError:
+        return {}
+    return section if isinstance(section, dict) else {}

@@ -1,0 +1,50 @@
+"""Takes from a Python on Linux what one on macOS has not, before anything else is imported. Found through PYTHONPATH."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pathlib
+import platform
+import select
+import shutil
+
+LINUX = ("/proc", "/sys", "/run", "/etc/os-release", "/lib/modules", "/etc/containers")
+TOOLS = {"ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage"}  # what a Mac has, and what a test puts on PATH
+
+for module, name in ((os, "sched_getaffinity"), (os, "pidfd_open"), (os, "memfd_create"), (fcntl, "F_SETPIPE_SZ"), (select, "epoll")):
+    if hasattr(module, name):
+        delattr(module, name)
+
+platform.system = lambda: "Darwin"
+platform.release = lambda: "24.6.0"
+platform.machine = lambda: "arm64"
+os.geteuid = lambda: 501
+
+
+def _gone(method):
+    def call(self, *args, **kwargs):
+        if str(self).startswith(LINUX):
+            raise FileNotFoundError(errno.ENOENT, "this is no Linux", str(self))
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+for name in ("open", "read_text", "read_bytes", "stat", "iterdir"):  # pathlib's other questions are these
+    setattr(pathlib.Path, name, _gone(getattr(pathlib.Path, name)))
+
+_which = shutil.which
+shutil.which = lambda cmd, *args, **kwargs: _which(cmd, *args, **kwargs) if pathlib.Path(cmd).name in TOOLS else None
+
+import psutil  # noqa: E402 - its own ways to ask a Linux stay as they are
+
+del psutil.Process.cpu_affinity
+
+
+def _only_root(kind="inet"):
+    raise psutil.AccessDenied
+
+
+psutil.net_connections = _only_root
