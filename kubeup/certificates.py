@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,18 @@ class Authorities:
         with cache.made_whole(made.parent) as work:
             (work / made.name).write_text("\n".join([_text(own), *self.pems]), encoding="utf-8")
             work.chmod(0o755)
+
+    @contextlib.contextmanager
+    def trusted(self) -> Iterator[None]:
+        """Let this process trust them meanwhile."""
+        before = os.environ.get(VARIABLE)
+        self.write_bundle()
+        os.environ.update(self.environment)
+        try:
+            yield
+        finally:
+            os.environ.pop(VARIABLE, None)
+            os.environ.update({VARIABLE: before} if before is not None else {})
 
     @property
     def environment(self) -> dict[str, str]:

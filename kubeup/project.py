@@ -285,9 +285,8 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
     stands_on, earlier = known.get("provider", ""), known.get("reachable")
     if earlier is None:
-        os.environ.update(authorities.environment)  # who asks a site trusts whom those do that fetch
-        authorities.write_bundle()
-        host = _asked(settings, _questions(settings, states.made(state), stands_on))
+        with authorities.trusted():  # who asks a site trusts whom those do that fetch
+            host = _asked(settings, _questions(settings, states.made(state), stands_on))
     else:
         found = machine.observe()
         host = replace(found, answers=_as_before(earlier, found.arch))

@@ -108,6 +108,19 @@ def test_a_bundle_of_all_that_is_trusted(tmp_path: Path) -> None:
     assert certificates.Authorities().environment == {}
 
 
+def test_they_are_trusted_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bundle.pem").write_text(recorded("certificates/ended.pem"))
+    found = read(tmp_path, str(FILES / "authority.pem"))
+    with found.trusted():
+        assert os.environ["SSL_CERT_FILE"] == str(found.bundle)
+        assert Path(os.environ["SSL_CERT_FILE"]).exists()
+    assert "SSL_CERT_FILE" not in os.environ
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "bundle.pem"))
+    with read(tmp_path, str(FILES / "authority.pem")).trusted():
+        assert os.environ["SSL_CERT_FILE"] != str(tmp_path / "bundle.pem")
+    assert os.environ["SSL_CERT_FILE"] == str(tmp_path / "bundle.pem")
+
+
 def test_where_the_machine_trusts_them_anyway_its_own_file_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
