@@ -17,7 +17,7 @@ from kubeup.deploy import apply
 from kubeup.deploy.network import WaitForNetwork
 from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
-from kubeup.facts.kubernetes import KubeNode, KubeWorkload, nodes, told_since, workloads
+from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.facts.pace import Patience
 from kubeup.images import rootfs
 from kubeup.kube import Kubectl
@@ -107,7 +107,7 @@ def _visit(reaches: Sequence[Reach], list_images: Sequence[str]) -> tuple[dict[s
     """Stamp and images of nodes, from the nodes themselves, and why one could not be asked."""
     if not reaches:
         return {}, {}, {}
-    script = f"cat {inventories.STAMP} 2>/dev/null || echo; {shlex.join(list_images)}"
+    script = f"cat {STAMP_FILE} 2>/dev/null || echo; {shlex.join(list_images)}"
     outputs = ssh.run_all(reaches, "sh", "-c", script, root=True)
     rows = {name: output.stdout.splitlines() for name, output in outputs.items() if output.ok}
     return ({name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
@@ -116,7 +116,7 @@ def _visit(reaches: Sequence[Reach], list_images: Sequence[str]) -> tuple[dict[s
 
 def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredients:
     return inventories.Ingredients(project.settings, project.state, project.host, facts.machines, project.release, project.provider.nodes(),
-                                   project.system_archive)
+                                   project.system_archive, project.authorities.pems)
 
 
 def release_steps(project: Project) -> list[Step]:
@@ -188,13 +188,19 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
         steps += cni.steps(project.settings, project.state)
         steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
                           (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
-    if reason or made or not facts.answers or not all(_stands(node, facts.machines.boots) for node in facts.nodes):
-        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them", wait_for_nodes(project), (*made, PROVISION), 10))
-    # what follows needs machines that run and an API server that answers: other nodes become ready meanwhile
+    told = after(made, project.provider.trust(facts.stamps, bool(made)))
+    steps += told
+    settled = (*made, *(step.id for step in told))
+    standing = all(_stands(node, facts.machines.boots) for node in facts.nodes)
+    if reason or told or made or not facts.answers or not standing:
+        needs = (*settled, PROVISION)
+        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them",
+                          wait_for_nodes(project), needs, 10))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
-        steps += after(made, project.provider.metrics())
+        steps += after(settled, project.provider.metrics())
     ids = {step.id for step in steps}
-    return [*steps, *after(made, [step for step in project.provider.after_start() if step.id not in ids] if made else ())]
+    more = [step for step in project.provider.after_start() if step.id not in ids] if made else ()
+    return [*steps, *after(settled, more)]
 
 
 def after(ids: Iterable[str], steps: Iterable[Step]) -> list[Step]:

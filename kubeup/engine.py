@@ -114,7 +114,8 @@ def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
         raise Refused(f"the provider local needs root for {engine}", "its nodes are privileged containers, and sudo does not let this user in",
                       "have an administrator put you into the group docker, with Docker installed; or run it as root; or choose another "
                       "provider: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
-    kept = ",".join(sorted(host.proxies))  # by their names: what is in them is nobody's business
+    # by their names: what is in them is nobody's business
+    kept = ",".join(sorted({*host.proxies, *host.variables}))
     return (*SUDO, f"--preserve-env={kept}") if kept else SUDO
 
 

@@ -20,7 +20,6 @@ from kubeup.facts.pace import Pace
 from kubeup.facts.sites import Question
 from kubeup.state import write_private
 
-OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
 DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")  # packages that decide whether and how nodes are made
@@ -69,7 +68,6 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
             apt=index.result(),
             routes=leading.result(),
             addresses=addresses(),
-            own_certificates=any(OWN_CERTIFICATES.glob("*.crt")),
             stale_mirror=stale.result(),
             answers=answers.result(),
             proxies=proxies.told(os.environ),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubeup import certificates, machine
 from kubeup import engine as engines
-from kubeup import machine
 from kubeup import state as states
 from kubeup.db.machine import SERVICE, VOLUME, Machine
 from kubeup.db.passwords import Passwords
@@ -22,11 +22,12 @@ from kubeup.deploy.external import External
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
-from kubeup.facts import proxies
+from kubeup.facts import proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import NO, Answer, Question, answered, site
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
+from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
@@ -94,10 +95,24 @@ class Project:
     def images(self) -> tuple[catalog.AppImage, ...]:
         return catalog.catalog(self.settings, self.bases)
 
+    @cached_property
+    def authorities(self) -> certificates.Authorities:
+        return certificates.read(self.settings)
+
     @property
     def environment(self) -> dict[str, str]:
-        """What programs of this machine are told, so that they don't ask a proxy for nodes, pods and Services."""
-        return proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
+        past = proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        return {**past, **self.authorities.environment, **self.mirrors.environment}
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        return Mirrors.of(self.settings)
+
+    def write_environment(self) -> None:
+        """Make the files that the environment names, in the cache."""
+        self.authorities.write_bundle()
+        self.mirrors.write()
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -108,7 +123,7 @@ class Project:
 
     @property
     def builder(self) -> Builder:
-        return Builder(self.engine, self.host.own_certificates)
+        return Builder(self.engine, self.authorities.bundle)
 
     @property
     def system_archive(self) -> Path:
@@ -182,8 +197,10 @@ class Project:
         own = (reach,) if address else ()
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
+        beside = own or name in {reach.name for reach in self.provider.beside()}
         return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
-                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks))
+                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
+                       self.authorities.pems if beside else None)
 
     def _machine_name(self) -> str:
         """That machine's name; with its address, as name@address, where it is one of the user's own.
@@ -272,14 +289,32 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     settings = loaded.require()
     state = states.of(settings)
     known = states.choices(state)
+    authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
     stands_on, earlier = known.get("provider", ""), known.get("reachable")
-    host = machine.observe(_questions(settings, states.made(state), stands_on) if earlier is None else ())
-    if earlier is not None:
-        host = replace(host, answers=_as_before(earlier, host.arch))
+    if earlier is None:
+        with authorities.trusted():  # who asks a site trusts whom those do that fetch
+            host = _asked(settings, _questions(settings, states.made(state), stands_on))
+    else:
+        found = machine.observe()
+        host = replace(found, answers=_as_before(earlier, found.arch))
+    host = replace(host, variables=(*authorities.environment, *mirrors.environment))
     project = Project(settings, state, host, stands_on)
     if strict:
         _refuse(project, loaded)
     return project
+
+
+def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
+    """This machine's facts, with sites' answers; a mirror's yes is its registry's."""
+    mirrors = settings.images.mirrors
+    ways = {one.url: registries.mirrored(one.url, mirrors) for one in questions}
+    more = [replace(one, url=url) for one in questions for url in ways[one.url]]
+    host = machine.observe((*questions, *more))
+    told = {
+        url: next((host.answers[way] for way in several if host.answers[way].yes), host.answers[url])
+        for url, several in ways.items()
+    }
+    return replace(host, answers=told)
 
 
 def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
@@ -309,7 +344,32 @@ def problems(project: Project) -> list[Problem]:
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
     routes = [(route.network, route.device) for route in project.host.routes if route.network != project.settings.node_network]
-    return [*check_provider(project.settings, provider), *check_routes(project.settings, routes, provider)]  # type: ignore[arg-type]
+    return [
+        *check_provider(project.settings, provider),  # type: ignore[arg-type]
+        *check_routes(project.settings, routes, provider),  # type: ignore[arg-type]
+        *project.authorities.problems,
+        *_docker_alone(project),
+    ]
+
+
+def _docker_alone(project: Project) -> Iterator[Problem]:
+    """What docker on this machine can't be told for one command, as podman is."""
+    from kubeup.settings.checks.place import at
+    from kubeup.settings.problem import warning
+
+    settings, hint = project.settings, "or set local.engine to podman"
+    if project.engine.name == "podman":
+        return
+    if settings.images.mirrors:
+        key = "images.mirrors"
+        yield warning(at(settings, key), key, "not used by docker on this machine",
+                      why="its daemon alone knows mirrors, of Docker Hub",
+                      hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}")
+    if project.authorities.pems:
+        key = certificates.KEY
+        yield warning(at(settings, key), key, "not used in docker's builds",
+                      why="they mount no files of this machine",
+                      hint=f"use base images that have them, {hint}")
 
 
 def _refuse(project: Project, loaded: Loaded) -> None:

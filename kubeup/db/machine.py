@@ -15,7 +15,7 @@ from kubeup.db import passwords
 from kubeup.db.server import ROOT, Container, Server
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
-from kubeup.facts import compose
+from kubeup.facts import certificates, compose
 from kubeup.facts.compose import Compose, Tools
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Log, Paced, Step
@@ -23,6 +23,7 @@ from kubeup.shell import Output
 from kubeup.ssh import Reach
 
 PACKAGES, IMAGE, SERVICE = "db/vm-packages", "db/vm-image", "db/vm-service"
+AUTHORITIES = "db/vm-authorities"
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
 VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
@@ -40,6 +41,7 @@ command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
+ls /usr/local/share/ca-certificates 2>/dev/null | sed -n 's/^kubeup-/certificate &/p'
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
 command -v docker >/dev/null || exit 0
 # side by side: most of the time is docker's own start
@@ -130,6 +132,7 @@ class Found:
     health: str = ""
     runs: str = ""  # the container's image
     pid: str = ""
+    certificates: tuple[str, ...] = ()  # names of our files of them
 
     @property
     def healthy(self) -> bool:
@@ -152,7 +155,8 @@ def parse(text: str) -> Found:
         Tools(), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
-        tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid)
+        tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid,
+        tuple(sorted(row[0] for row in rows.get("certificate", []))))
 
 
 def parse_tools(text: str) -> Tools:
@@ -174,6 +178,8 @@ class Machine:
     env: Path
     own: str = ""  # its address, where it is one of the user's own
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # the environment of what fetches something there
+    # certificates that it has to trust, in PEM; None for a node, which learns of them as nodes do
+    authorities: tuple[str, ...] | None = None
 
     @property
     def told_as(self) -> str:
@@ -270,19 +276,30 @@ def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> 
     refuse_foreign(machine, seen)
     node, steps = machine.place.node, list[Step]()
     why = "a new machine" if fresh else _why(machine, seen)
+    steps += _authorities(machine, seen, needs)
     if well(machine, seen):
-        return []
+        return steps
     refuse_without(machine, seen)
     if seen.tools.missing or not seen.daemon:
         title = f"{'install' if seen.tools.missing else 'start'} docker on {node}"
         reason = "a new machine" if fresh else _why_install(seen.tools)
-        steps.append(Step(PACKAGES, title, reason, Install(machine), needs, 60))
+        steps.append(Step(PACKAGES, title, reason, Install(machine), (*needs, AUTHORITIES), 60))
     if not seen.image:
         steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
                           (*needs, PACKAGES, "image/db"), 10))
     if why:
         steps.append(Step(SERVICE, f"run the database on {node}", why, Run(machine), (*needs, PACKAGES, IMAGE, "secrets/env"), 20))
     return steps
+
+
+def _authorities(machine: Machine, seen: Found, needs: tuple[str, ...]) -> list[Step]:
+    """What tells a machine that is no node of the settings' authorities."""
+    if machine.authorities is None:
+        return []
+    if seen.certificates == certificates.names(machine.authorities):
+        return []
+    title = f"make {machine.place.node} trust the settings' authorities"
+    return [Step(AUTHORITIES, title, "it has others, or none", Trust(machine), needs, 3)]
 
 
 def well(machine: Machine, seen: Found) -> bool:
@@ -336,6 +353,19 @@ def refuse_foreign(machine: Machine, seen: Found) -> None:
     others = [line for line in seen.listening if not seen.state or f"pid={seen.pid}," not in line]
     if others:
         raise Refused(f"port {PORT} of {machine.place.node} is taken", "\n".join(others), "stop that, or choose another machine: database.vm")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The authorities of the settings, and no earlier ones; others that the machine trusts stay."""
+
+    machine: Machine
+
+    def run(self, log: Log) -> None:
+        script = certificates.script(self.machine.authorities or ())
+        output = ssh.run(self.machine.place.reach(), "sh", "-s", stdin=script, root=True)
+        if not output.ok:
+            raise failed(self.machine, "did not take certificates", output)
 
 
 @dataclass(frozen=True)

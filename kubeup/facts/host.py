@@ -118,9 +118,9 @@ class HostFacts:
     apt: apt.Index = field(default_factory=apt.Index)  # of what decides how nodes are made; empty where nobody had to ask
     routes: tuple[Route, ...] = ()
     addresses: tuple[Address, ...] = ()
-    own_certificates: bool = False
     stale_mirror: bool = False
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
+    variables: tuple[str, ...] = ()  # beside the proxies': those that podman needs, whoever runs it
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
     pace: Pace = field(default=AS_MEANT, compare=False)  # by the last run
 

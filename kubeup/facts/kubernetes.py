@@ -14,6 +14,7 @@ from typing import Any
 START_TRIES = 3  # of a container that the runtime could not start at all: on a machine under load the next try may well do
 CONTROL_LABEL = "node-role.kubernetes.io/control-plane"
 STAMP = "kubeup/provisioned"  # annotation of a node: what it was provisioned with
+STAMP_FILE = "/etc/kubeup/provisioned"  # the same on the node itself
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubeup import cache, shell
 from kubeup.engine import Engine
+from kubeup.facts import certificates
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Log, Room, Step
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True)
 class Builder:
-    """The engine that builds, and whether this machine has certificate authorities of its own."""
+    """The engine that builds, and the file of whom to trust, where that is more than usual."""
 
     engine: Engine
-    own_certificates: bool
+    bundle: Path | None = None
 
     def build_words(self) -> tuple[str, ...]:
-        if not self.own_certificates:
-            return self.engine.build_options
-        # pip and npm in the build must trust what this machine trusts; nothing of it stays in the image
-        mounts = [word for path in ("/etc/ssl/certs", "/usr/local/share/ca-certificates") for word in ("-v", f"{path}:{path}:ro")]
-        arguments = ("--build-arg", f"PIP_CERT={CERTIFICATES}", "--build-arg", f"NODE_EXTRA_CA_CERTS={CERTIFICATES}")
-        return (*self.engine.build_options, *mounts, *arguments)
+        options = self.engine.build_options
+        if self.bundle is None or self.engine.name != "podman":  # docker's builds mount nothing
+            return options
+        # apt finds it there, pip and npm have to be told; nothing of it stays in the image
+        told = (f"{name}={certificates.BUNDLE}" for name in ("PIP_CERT", "NODE_EXTRA_CA_CERTS"))
+        return (*options, "-v", f"{self.bundle}:{certificates.BUNDLE}:ro",
+                *(word for one in told for word in ("--build-arg", one)))
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,9 @@ class Bare(ABC):
     def after_start(self) -> Sequence[Step]:
         return ()
 
+    def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
+        return ()
+
     def kubectl(self) -> Path | None:
         return None
 

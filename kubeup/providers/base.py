@@ -174,6 +174,12 @@ class Provider(Protocol):
     def after_start(self) -> Sequence[Step]:
         """What has to be done to a cluster whose nodes were started, as soon as they run and its API server answers."""
 
+    def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
+        """What brings authorities and mirrors to nodes with these stamps, or to `made` ones.
+
+        Nothing where the play does.
+        """
+
     def kubectl(self) -> Path | None:
         """A kubectl of the cluster's version (±1 minor); None where the release's own is taken."""
 

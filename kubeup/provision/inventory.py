@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup import cache, ssh
-from kubeup.facts import proxies
+from kubeup.facts import certificates, proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.providers.base import Machines
 from kubeup.provision import cni
@@ -26,7 +26,6 @@ SURROUNDINGS = (
     "kubeup_binaries", "kubeup_kubeconfig", "kubeup_system_images", "kubeup_cni_manifest",
     "kubeup_proxies", "kubeup_pace",
 )
-STAMP = "/etc/kubeup/provisioned"
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Ingredients:
     release: Release
     reaches: Sequence[Reach]
     images: Path
+    authorities: tuple[str, ...] = ()  # certificates in PEM
 
 
 def inventory(made_of: Ingredients) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_address": spec.address, "kubeup_pod_range": ranges[spec.name],
     } for spec in specs}
     control = next(spec for spec in specs if spec.role == "control")
+    asked = registries.registries(settings.images.mirrors, settings.images.plain_registries)
     variables = {
         "ansible_ssh_private_key_file": str(reach[control.name].key),
         "ansible_ssh_common_args": shlex.join((f"-oUserKnownHostsFile={ssh.told(made_of.state.known_hosts)}",
@@ -90,7 +91,10 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "kubeup_binaries": [{"name": name, "path": str(made_of.release.binary(name))} for name in NODE_BINARIES],
         "kubeup_system_images": str(made_of.images),
         "kubeup_system_image_names": [one.name for one in IMAGES],
-        "kubeup_plain_registries": list(settings.images.plain_registries),
+        "kubeup_ca_certificates": [{"name": certificates.file_name(pem), "pem": pem}
+                                   for pem in made_of.authorities],
+        "kubeup_registries": [{"name": one.name, "hosts": registries.hosts_toml(one)}
+                              for one in asked],
         "kubeup_kubeconfig": str(made_of.state.kubeconfig),
         "kubeup_pace": made_of.host.pace.times,  # limits of time are so many times as long
         "kubeup_proxies": proxies.on_nodes(made_of.host.proxies, settings.networks),

@@ -167,10 +167,22 @@ HostAddress = Annotated[
     Says("an IPv4 address or a host name"),
 ]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"), Says("a URL such as https://dl.k8s.io")]
+REGISTRY = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"
 Registry = Annotated[
     str,
-    Field(pattern=r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"),
+    Field(pattern=REGISTRY),
     Says("a registry's host, such as docker.io or localhost:5000"),
+]
+Mirror = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?"
+        r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*/?$"
+    ),
+    Says(
+        "a mirror's URL, such as https://mirror.example.com, or https://mirror.example.com/hub",
+        hint="a login has no place in it: whoever reads a node's files would have it",
+    ),
 ]
 Repository = Annotated[
     str,

@@ -49,7 +49,9 @@ def _read(node: Node, shape: Shape, path: tuple[str, ...], out: Reading) -> Any:
         return _scalar(node, shape, path, out)
     if isinstance(node, Mapping) and shape.kind == "section":
         return _section(node, shape, path, out)
-    if isinstance(node, Items) and shape.item:
+    if isinstance(node, Mapping) and shape.kind == "mapping" and shape.item:
+        return _mapping(node, shape.item, path, out)
+    if isinstance(node, Items) and shape.kind == "list" and shape.item:
         return _items(node, shape.item, path, out)
     out.problems.append(error(node.origin, key, _KINDS[type(node)], allowed=shape.allowed))
     return _stand_in(shape, path)
@@ -85,6 +87,13 @@ def _items(node: Items, shape: Shape, path: tuple[str, ...], out: Reading) -> li
     values = [_read(child, shape, (*path, str(index)), out) for index, child in enumerate(node.nodes)]
     # An unreadable item keeps its place, so that the others keep their numbers.
     return [None if isinstance(value, Missing) else value for value in values]
+
+
+def _mapping(node: Mapping, shape: Shape, path: tuple[str, ...], out: Reading) -> dict[str, Any]:
+    """Values under names that are the user's own; a name without a value is left out."""
+    entries = node.entries.items()
+    values = {name: _read(entry.node, shape, (*path, name), out) for name, entry in entries}
+    return {name: value for name, value in values.items() if not isinstance(value, Missing)}
 
 
 def _section(node: Mapping, shape: Shape, path: tuple[str, ...], out: Reading) -> dict[str, Any]:

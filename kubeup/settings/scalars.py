@@ -15,6 +15,7 @@ from kubeup.settings.tree import Scalar
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _ZERO_LED = re.compile(r"[+-]?0[0-9_]+")
 REDACTED = "********"
+_LOGIN = re.compile(r"(?<=://)[^/\s]+(?=@)")  # in a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ def shown(text: str, shape: Shape | None = None) -> str:
     """A value as a message may show it: short, in one line, and never a secret."""
     if shape and shape.secret:
         return REDACTED
+    text = _LOGIN.sub(REDACTED, text)
     cut = text if len(text) <= 60 else text[:57] + "..."
     return cut if cut.isprintable() and cut else repr(cut)
 
@@ -37,7 +39,7 @@ def shown(text: str, shape: Shape | None = None) -> str:
 def read_scalar(node: Scalar, shape: Shape, key: str) -> tuple[Value, Problem | None]:
     if node.tag == "null" and not (shape.kind == "text" and _is_override(node) and not node.text):
         return MISSING, _empty(node, shape, key)
-    if shape.kind in ("section", "list"):
+    if shape.kind in ("section", "list", "mapping"):
         return MISSING, _wrong(node, shape, key, shown(node.text, shape))
     return {"text": _text, "number": _number, "switch": _switch}[shape.kind](node, shape, key)
 
@@ -47,7 +49,7 @@ def _is_override(node: Scalar) -> bool:
 
 
 def _empty(node: Scalar, shape: Shape, key: str) -> Problem | None:
-    if shape.optional or shape.kind in ("section", "list") or _is_override(node):
+    if shape.optional or shape.kind in ("section", "list", "mapping") or _is_override(node):
         return None
     return warning(node.origin, key, "no value", hint="the default is used; write it, or delete the line")
 

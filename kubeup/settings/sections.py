@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from kubeup.facts.registries import private
 from kubeup.settings import kinds
 from kubeup.settings.kinds import Says
 
@@ -85,6 +86,11 @@ class Network(Section):
     dns_servers: Dns = Field(default=(IPv4Address("8.8.8.8"), IPv4Address("1.1.1.1")), description="name servers")
     pod_cidr: kinds.Cidr = Field(default=IPv4Network("10.244.0.0/16"), description="network of the pods")
     service_cidr: kinds.Cidr = Field(default=IPv4Network("10.96.0.0/16"), description="network of the services")
+    ca_certificates: tuple[kinds.Folder, ...] = Field(
+        default=("auto",),
+        description="PEM files of certificate authorities that builds, downloads and nodes trust "
+        "beside the public ones; auto: those that this machine's administrator added; [] for none",
+    )
 
 
 class Software(Section):
@@ -111,6 +117,12 @@ class Images(Section):
     via: Literal["load", "registry"] = Field(default="load", description="load into the nodes, or push to a registry")
     registry: kinds.Registry = Field(default="docker.io", description="registry's host")
     prefix: kinds.Prefix = Field(default="", description="account or path in the registry")
+    mirrors: dict[str, tuple[kinds.Mirror, ...]] = Field(
+        default_factory=dict,
+        description="mirrors that are asked before a registry, such as "
+        "docker.io: [https://mirror.example.com]; images lie below a mirror's path",
+        json_schema_extra={"propertyNames": {"pattern": kinds.REGISTRY}},
+    )
     bases: Literal["auto", "hub", "debian"] = Field(default="auto", description="where base images come from")
     api: kinds.Repository = Field(default="fast-api-products", description="name of the API's image")
     ui: kinds.Repository = Field(default="ui-node-products", description="name of the UI's image")
@@ -118,12 +130,7 @@ class Images(Section):
     @property
     def plain_registries(self) -> tuple[str, ...]:
         """The registry where it has a private address: those speak plain HTTP, a public one never does."""
-        host = self.registry.rsplit(":", 1)[0]
-        try:
-            private = ip_address(host).is_private
-        except ValueError:
-            private = host == "localhost"
-        return (self.registry,) if private else ()
+        return (self.registry,) if private(self.registry) else ()
 
     def repository(self, name: str) -> str:
         return "/".join(part for part in (self.registry, self.prefix, name) if part)
@@ -190,7 +197,10 @@ class Minikube(Section):
     cni: kinds.Name | None = Field(default=None, description="pod network; default: minikube's own choice")
     image_repository: kinds.Reference | None = Field(default=None, description="where Kubernetes' images come from")
     image_mirror_country: kinds.Country | None = Field(default=None, description="country of an image mirror, such as cn")
-    registry_mirror: kinds.Url | None = Field(default=None, description="mirror of Docker Hub")
+    registry_mirror: kinds.Url | None = Field(
+        default=None,
+        description="mirror of Docker Hub; default: the first in images.mirrors without a path",
+    )
     binary_mirror: kinds.Url | None = Field(default=None, description="mirror of Kubernetes' binaries")
     preload: bool = Field(default=True, description="fetch one archive of all images")
     cache_images: bool = Field(default=True, description="keep images on this machine")

@@ -13,10 +13,11 @@ from pydantic import BaseModel, SecretStr
 from kubeup.settings.kinds import Says
 from kubeup.settings.model import Keys
 
-Kind = Literal["section", "list", "text", "number", "switch"]
+Kind = Literal["section", "list", "mapping", "text", "number", "switch"]
 _WORDS: dict[Kind, str] = {
     "section": "keys and values",
     "list": "a list",
+    "mapping": "names and values",
     "text": "text",
     "number": "a whole number",
     "switch": "true or false",
@@ -29,7 +30,7 @@ class Shape:
     says: Says = field(default_factory=Says)
     fields: dict[str, Shape] = field(default_factory=dict)
     also: dict[str, str] = field(default_factory=dict)
-    item: Shape | None = None
+    item: Shape | None = None  # of a list or a mapping
     choices: tuple[str, ...] = ()
     optional: bool = False
     secret: bool = False
@@ -39,7 +40,7 @@ class Shape:
         return self.says.allowed or ", ".join(self.choices) or _WORDS[self.kind]
 
     def child(self, name: str | int) -> Shape | None:
-        if self.kind == "list":
+        if self.item is not None:
             return self.item
         return self.fields.get(self.also.get(str(name), str(name)))
 
@@ -69,6 +70,8 @@ def _bare(annotation: Any) -> Shape:
         return replace(_bare(next(arm for arm in arguments if arm is not NoneType)), optional=True)
     if origin is tuple:
         return Shape("list", item=_bare(arguments[0]))
+    if origin is dict:
+        return Shape("mapping", item=_bare(arguments[1]))
     if origin is Literal:
         return Shape("text", choices=arguments)
     return _simple(annotation)

@@ -44,4 +44,6 @@ def _text(value: object) -> str:
         return REDACTED if value.get_secret_value() else ""
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else str(value)

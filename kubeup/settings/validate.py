@@ -23,7 +23,7 @@ def validate(profile: str, reading: Reading) -> tuple[Settings, list[Problem]]:
     except ValidationError as failure:
         refused = [_problem(detail, reading) for detail in failure.errors(include_url=False, include_input=False)]
     for complaint in refused:
-        reading.drop(_whole_list(complaint.key))
+        reading.drop(_whole_value(complaint.key))
     return _settings(profile, reading), [
         complaint for complaint in refused if not _is_echo(complaint, refused, reading)
     ]
@@ -42,11 +42,15 @@ def _settings(profile: str, reading: Reading) -> Settings:
     return settings
 
 
-def _whole_list(key: str) -> str:
-    """An item can't be replaced by a default; its list can."""
-    names = key.split(".")
-    number = next((n for n, name in enumerate(names) if name.isdigit()), len(names))
-    return ".".join(names[:number])
+def _whole_value(key: str) -> str:
+    """An item can't be replaced by a default; its list or mapping can."""
+    shape, names = keys_shape(), list[str]()
+    for name in key.split("."):
+        if shape.item is not None:
+            break
+        names.append(name)
+        shape = shape.child(name) or shape
+    return ".".join(names)
 
 
 def _problem(detail: Any, reading: Reading) -> Problem:

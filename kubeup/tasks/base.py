@@ -161,13 +161,17 @@ def _reporter() -> Report:
 
 
 def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True) -> tuple[Project, Report]:
-    """The project as the options name it, and where to print. From here on this process' programs go past a proxy to the nodes."""
+    """The project as the options name it, and where to print.
+
+    From here on this process' programs are told of proxies, authorities and mirrors.
+    """
     import os
 
     from kubeup.project import load
 
     file = file or os.environ.get("KUBEUP_SETTINGS", "")
     project = load(Path(file) if file else None, profile, tuple(set), strict=strict)
+    project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()
 

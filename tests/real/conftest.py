@@ -22,7 +22,7 @@ from tests.real.harness import PROFILE, Cluster, Ran, Watcher
 
 # what comes later builds on what went well before, and what destroys most comes last
 ORDER = ("up", "slow", "nodes", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift",
-         "interrupted", "registry", "db_backup", "db_rotate", "db_move", "db_killed", "db_own",
+         "interrupted", "registry", "trust", "db_backup", "db_rotate", "db_move", "db_killed", "db_own",
          "data", "mariadb", "farewell")  # fmt: skip
 
 

@@ -10,21 +10,26 @@ import httpx
 from tests.real.harness import until
 
 
-def serve(tool: str, folder: Path, address: str, auth: str = "") -> subprocess.Popen[bytes]:
+def serve(tool: str, folder: Path, address: str, more: str = "") -> subprocess.Popen[bytes]:
+    """A registry in a process; `more` are lines of its configuration, those below `http` first."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\nhttp:\n  addr: {address}\n{auth}"
+        f"version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\nhttp:\n  addr: {address}\n{more}"
     )
     log = (folder / "log").open("wb")
     process = subprocess.Popen([tool, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    until(lambda: answers(address) or process.poll() is not None, f"the registry at {address}", 20, 0.1)
+    scheme = "https" if "tls:" in more else "http"
+    until(lambda: answers(address, scheme) or process.poll() is not None,
+          f"the registry at {address}", 20, 0.1)  # fmt: skip
     assert process.poll() is None, (folder / "log").read_text()
     return process
 
 
-def answers(address: str) -> bool:
+def answers(address: str, scheme: str = "http") -> bool:
     try:
-        return httpx.get(f"http://{address}/v2/", trust_env=False).status_code in (200, 401)
+        # whether its certificate is trusted is what the tests look at
+        answer = httpx.get(f"{scheme}://{address}/v2/", trust_env=False, verify=False)  # noqa: S501
+        return answer.status_code in (200, 401)
     except httpx.TransportError:
         return False
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kubeup.facts.certificates import Store
+
 settings.register_profile("kubeup", deadline=None, max_examples=60)
 settings.load_profile("kubeup")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeup")
@@ -16,6 +18,16 @@ def cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache folder, so that a plan does not depend on what this machine has made already."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "kubeup"
+
+
+@pytest.fixture(autouse=True)
+def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder in place of that of this machine's own certificates, not made, for the same reason."""
+    folder = tmp_path / "own-certificates"
+    stores = (Store(str(folder), ".crt", str(tmp_path / "bundle.pem")),)
+    monkeypatch.setattr("kubeup.facts.certificates.STORES", stores)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    return folder
 
 
 @pytest.fixture

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from kubeup import certificates, shell, ssh
 from kubeup import engine as engines
-from kubeup import shell, ssh
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import minikube as facts
+from kubeup.facts import registries
 from kubeup.facts.minikube import Profile
+from kubeup.facts.registries import Registry
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Room, Step
 from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
-from kubeup.providers.minikube import actions, command, release
+from kubeup.providers.minikube import actions, command, release, trusts
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, UNASKED, Reading
 from kubeup.providers.minikube.remake import RemakeNode
+from kubeup.providers.minikube.trusts import Told
 
 FETCH = "provider/minikube"
 
@@ -248,6 +251,23 @@ class Minikube(Reading):
                      actions.ForgetNames(self._access()), seconds=1),
                 Step("cluster/metrics", "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
                      actions.LookOften(self._access()), seconds=1)]
+
+    def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
+        """minikube's own way is a folder that is the user's, and for all its profiles.
+
+        See its handbook, untrusted_certs. Mirrors it tells dockerd alone of.
+        """
+        told = Told(certificates.read(self.settings).pems, self._mirrored())
+        if not (made and told.stamp) and all(stamp == told.stamp for stamp in stamps.values()):
+            return []
+        why = "new nodes" if made else "nodes are not as the settings are now"
+        return [Step("cluster/trust", "tell nodes of authorities and mirrors", why,
+                     trusts.TellNodes(self.nodes, told, self._access()), seconds=5)]
+
+    def _mirrored(self) -> tuple[Registry, ...]:
+        images = self.settings.images
+        known = registries.registries(images.mirrors, images.plain_registries)
+        return tuple(one for one in known if one.mirrors)
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return actions.LoadImage(self.planned, image, self.nodes, names, self.list_images)

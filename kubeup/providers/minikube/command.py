@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubeup.errors import Refused
+from kubeup.facts import registries
 from kubeup.facts.host import HostFacts
 from kubeup.facts.minikube import DryRun
 from kubeup.settings import Settings
@@ -105,6 +106,11 @@ def plain_registries(settings: Settings) -> tuple[str, ...]:
     return settings.images.plain_registries if settings.images.via == "registry" else ()
 
 
+def hub_mirror(settings: Settings) -> str:
+    """The mirror of Docker Hub that minikube takes for dockerd; '' where there is none."""
+    return registries.unplaced(settings.images.mirrors.get(registries.HUB, ()))
+
+
 def _cluster(settings: Settings) -> tuple[str, ...]:
     return (f"--kubernetes-version={settings.software.kubernetes}", f"--memory={settings.minikube_memory}", f"--cpus={settings.minikube_cpus}",
             f"--disk-size={settings.minikube.disk_size}")
@@ -125,7 +131,8 @@ def _passed_through(settings: Settings) -> Iterable[str]:
     flags: Mapping[str, str | None] = {
         "container-runtime": chosen.container_runtime, "base-image": chosen.base_image, "feature-gates": chosen.feature_gates,
         "cni": chosen.cni, "image-repository": chosen.image_repository, "image-mirror-country": chosen.image_mirror_country,
-        "registry-mirror": chosen.registry_mirror, "binary-mirror": chosen.binary_mirror,
+        "registry-mirror": chosen.registry_mirror or hub_mirror(settings),
+        "binary-mirror": chosen.binary_mirror,
     }
     yield from (f"--{name}={value}" for name, value in flags.items() if value)
     yield from (f"--insecure-registry={name}" for name in plain_registries(settings))

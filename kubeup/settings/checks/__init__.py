@@ -26,6 +26,7 @@ def _checks(settings: Settings, provider: Provider) -> Iterator[Problem]:
     yield from services.database(settings)
     yield from services.machine(settings, provider)
     yield from services.images(settings)
+    yield from services.mirrors(settings)
     yield from software.node_image(settings, provider)
     yield from software.pod_network(settings, provider)
     yield from software.vagrant_image(settings, provider)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from kubeup.facts.registries import private
+from kubeup.settings import kinds
 from kubeup.settings.checks.networks import BESIDE, makes_nodes
 from kubeup.settings.checks.place import at
 from kubeup.settings.model import Provider, Settings
@@ -11,6 +14,7 @@ from kubeup.settings.problem import Problem, error, warning
 from kubeup.settings.sections import DATABASE_VERSIONS
 
 _ENDED = "5.7"
+_REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 _NODE_PORTS = range(30000, 32768)
 _NODES_OWN = {
@@ -75,3 +79,19 @@ def images(settings: Settings) -> Iterator[Problem]:
         origin = at(settings, "images.ui", "images.api")
         found = f"{chosen.ui}, which is the API's name too"
         yield error(origin, "images.ui", found, allowed="another name", related=("images.api",))
+
+
+def mirrors(settings: Settings) -> Iterator[Problem]:
+    """What is asked before a registry: over TLS, but for a private address, as registries are."""
+    for registry, urls in settings.images.mirrors.items():
+        key = f"{_MIRRORS}.{registry}"
+        if not _REGISTRY.fullmatch(registry):
+            yield error(at(settings, key, _MIRRORS), key[:80], "no registry's name",
+                        allowed="a registry's host, such as docker.io or registry.example.com:5000",
+                        related=(_MIRRORS,))
+        for number, url in enumerate(urls):
+            scheme, _, rest = url.partition("://")
+            if scheme == "http" and not private(rest.partition("/")[0]):
+                yield error(at(settings, f"{key}.{number}", key), f"{key}.{number}", url,
+                            allowed="https://, or a private address", related=(_MIRRORS,),
+                            why="whoever is on the way could give nodes other images")

@@ -13,6 +13,7 @@ from kubeup.db import machine
 from kubeup.db.machine import Found, Machine
 from kubeup.deploy.place import Place
 from kubeup.errors import Refused
+from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
 
@@ -55,6 +56,20 @@ def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
     stopped = replace(as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health="")
     steps = by_id(machine.plan(db, stopped))
     assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
+
+
+def test_a_machine_that_is_no_node_is_told_of_authorities(db: Machine) -> None:
+    beside, there = replace(db, authorities=("one", "two")), as_wanted(db)
+    names = certificates.names(("one", "two"))
+    listed = "".join(f"certificate {name}\n" for name in names)
+    steps = by_id(machine.plan(beside, machine.parse(FRESH)))
+    assert list(steps)[:2] == ["db/vm-authorities", "db/vm-packages"]
+    assert "db/vm-authorities" in steps["db/vm-packages"].needs, "apt may need them"
+    assert machine.parse(RUNNING + listed).certificates == names
+    assert machine.plan(beside, replace(there, certificates=names)) == []
+    (step,) = machine.plan(replace(beside, authorities=()), replace(there, certificates=names))
+    assert (step.id, step.reason) == ("db/vm-authorities", "it has others, or none")
+    assert machine.plan(db, replace(there, certificates=names)) == [], "a node's are the play's"
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:

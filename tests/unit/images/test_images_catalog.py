@@ -24,7 +24,7 @@ def images(tmp_path: Path, host: HostFacts, keys: str = "") -> dict[str, AppImag
 
 def plan(found: dict[str, AppImage], host: HostFacts) -> dict[str, object]:
     chosen = engine.choose("auto", host)
-    return by_id(build.plan(tuple(found.values()), build.Builder(chosen, host.own_certificates)))  # type: ignore[return-value]
+    return by_id(build.plan(tuple(found.values()), build.Builder(chosen)))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("host", "keys", "expected"), [
@@ -141,12 +141,17 @@ def test_build_command(tmp_path: Path) -> None:
         f"--tag {found['api'].reference} -f {found['api'].context}/Containerfile {found['api'].context}"]
 
 
-def test_own_certificates_are_lent_to_a_build(tmp_path: Path) -> None:
+def test_own_authorities_are_lent_to_a_build(tmp_path: Path) -> None:
     found = images(tmp_path, DESKTOP)
-    line, = commands([plan(found, replace(DESKTOP, own_certificates=True))["image/api"]])
-    assert "-v /etc/ssl/certs:/etc/ssl/certs:ro" in line
-    assert "PIP_CERT=/etc/ssl/certs/ca-certificates.crt" in line
+    podman = replace(engine.choose("podman", DESKTOP), build_options=("--isolation", "chroot"))
+    lent = build.Builder(podman, Path("/cache/ca-certificates.crt"))
+    line, = commands([by_id(build.plan(tuple(found.values()), lent))["image/api"]])
+    there = "/etc/ssl/certs/ca-certificates.crt"
+    assert f"build --isolation chroot -v /cache/ca-certificates.crt:{there}:ro " in line
+    assert f"--build-arg PIP_CERT={there} --build-arg NODE_EXTRA_CA_CERTS={there}" in line
     assert "PIP_CERT" not in commands([plan(found, DESKTOP)["image/api"]])[0]
+    docker = replace(lent, engine=engine.choose("docker", DESKTOP))
+    assert docker.build_words() == docker.engine.build_options, "its builds know no -v"
 
 
 def test_a_pulled_image(tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def test_an_ordinary_user_runs_podman_by_sudo_and_nothing_is_asked_there() -> No
 def test_sudo_hands_a_proxy_on_by_its_name_alone() -> None:
     behind = replace(ORDINARY, proxies={"https_proxy": "http://ana:secret@proxy.example.org:3128", "no_proxy": "localhost"})
     assert engine.choose("podman", behind).command == ("sudo", "-n", "--preserve-env=https_proxy,no_proxy", "podman")
+    told = replace(behind, proxies={}, variables=("SSL_CERT_FILE", "CONTAINERS_REGISTRIES_CONF"))
+    kept = "--preserve-env=CONTAINERS_REGISTRIES_CONF,SSL_CERT_FILE"
+    assert engine.choose("podman", told).command == ("sudo", "-n", kept, "podman")
 
 
 def test_who_may_speak_to_docker_needs_no_root() -> None:

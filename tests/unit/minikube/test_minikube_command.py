@@ -96,6 +96,22 @@ def test_settings_pass_through(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("keys", "flags"), [
+    ("images: {mirrors: {docker.io: ['https://m.example.com/']}}", ["--registry-mirror=https://m.example.com"]),
+    # minikube refuses one with a path (validateRegistryMirror in cmd/minikube/cmd/start.go)
+    ("images: {mirrors: {docker.io: ['https://m.example.com/hub', 'https://n.example.com']}}",
+     ["--registry-mirror=https://n.example.com"]),
+    ("images: {mirrors: {docker.io: ['https://m.example.com']}}\n"
+     "minikube: {registry_mirror: https://o.example.com}", ["--registry-mirror=https://o.example.com"]),
+    ("images: {mirrors: {quay.io: ['https://m.example.com']}}", []),
+])  # fmt: skip
+def test_a_mirror_of_docker_hub_is_minikubes_too(
+    tmp_path: Path, keys: str, flags: list[str]
+) -> None:
+    words = line(tmp_path, keys).split()
+    assert [word for word in words if word.startswith("--registry-mirror")] == flags
+
+
 def test_the_probe_is_the_start_itself_but_dry(tmp_path: Path) -> None:
     words = command.probe(settings(tmp_path), USER)
     assert words[:-2] == command.start(settings(tmp_path), command.driver("auto", FOUND, USER), USER)

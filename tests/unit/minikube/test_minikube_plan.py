@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,12 @@ from builders import SANDBOX, by_id, commands, error_of, recorded, settings, sta
 from kubeup import cluster, doctor, packages, up
 from kubeup.cluster import ClusterFacts
 from kubeup.errors import Refused, UsageError
+from kubeup.facts import registries
 from kubeup.plan import Step
 from kubeup.project import Project
 from kubeup.providers import base
 from kubeup.providers.base import Machines, Needed, Usable
-from kubeup.providers.minikube import Minikube, actions, reading, release
+from kubeup.providers.minikube import Minikube, actions, reading, release, trusts
 from kubeup.providers.minikube.actions import Tool
 from kubeup.shell import Output
 from kubeup.state import PROJECT, write_private
@@ -400,3 +402,56 @@ def test_kubernetes_is_minikubes_business(make: Make) -> None:
     assert not one.bare and not one.keeps_data and one.kubernetes() == "brought by minikube"
     assert one.list_images[0] == "ctr"
     assert isinstance(one.observe(), Machines)
+
+
+MIRRORED = f"{KEYS}\nimages: {{mirrors: {{quay.io: ['https://mirror.example.com']}}}}"
+
+
+def test_nodes_are_told_of_mirrors_when_they_are_new_or_were_told_others(make: Make) -> None:
+    usual, one = make(*TWO), access(make(*TWO, keys=MIRRORED))
+    assert usual.trust({}, made=True) == usual.trust({"n": ""}, made=False) == []
+    (step,) = one.trust({}, made=True)
+    assert step.id == "cluster/trust" and isinstance(step.action, trusts.TellNodes)
+    told = step.action.told
+    assert told.stamp and one.trust(dict.fromkeys("nm", told.stamp), made=False) == []
+    assert one.trust({"n": told.stamp, "m": ""}, made=False)[0].reason.endswith("as the settings are now")
+    (step,) = usual.trust({"n": told.stamp}, made=False)
+    assert isinstance(step.action, trusts.TellNodes) and step.action.told.stamp == "", "it was taken out"
+    assert one.trust({}, made=False) == [], "a cluster that sleeps is looked at when it is awake"
+
+
+def test_whatever_talks_to_the_cluster_waits_until_they_were(make: Make, tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, MIRRORED), state(tmp_path), SANDBOX)
+    one.__dict__["chosen"] = make(keys=MIRRORED), "named"
+    steps = by_id(cluster.plan(one, ClusterFacts(one.provider.observe()), Needed()))
+    later = ("cluster/answers", "cluster/metrics", "cluster/services", "cluster/names")
+    assert all("cluster/trust" in steps[name].needs for name in later)
+    assert set(steps["cluster/trust"].needs) == {"node/test-1.26-2nodes", "node/kubectl"}
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_runtime_starts_anew_for_authorities_alone(tmp_path: Path, shell: str) -> None:
+    """The script for a node run for real, with the node's folders below another one."""
+    pem, restarted = recorded("certificates/authority.pem"), tmp_path / "restarted"
+    known = registries.registries({"quay.io": ["https://mirror.example.com"]}, [])
+    for folder in ("containerd", "ssl/certs"):
+        (tmp_path / "etc" / folder).mkdir(parents=True)
+
+    def tell(told: trusts.Told) -> list[str]:
+        restarted.write_text("")
+        text = told.script().replace("/etc/", f"{tmp_path}/etc/")
+        text = text.replace("/usr/local", f"{tmp_path}").replace("command -v update", "false")
+        systemctl = (
+            f'systemctl() {{ case "$*" in *docker*|*crio*) return 1;; is-*) ;; '
+            f'*) echo "$@" >>{restarted};; esac; }}\n'
+        )
+        subprocess.run([shell, "-s"], input=systemctl + text, text=True, check=True)
+        return restarted.read_text().splitlines()
+
+    stamp = tmp_path / "etc" / "kubeup" / "provisioned"
+    hosts = tmp_path / "etc" / "containerd" / "certs.d" / "quay.io" / "hosts.toml"
+    both = trusts.Told((pem,), known)
+    assert tell(both) == ["restart containerd"] and tell(both) == []
+    assert stamp.read_text() == f"{both.stamp}\n" and hosts.exists()
+    assert tell(trusts.Told((pem,), ())) == [] and not hosts.exists()
+    assert tell(trusts.Told((), ())) == ["restart containerd"] and not stamp.exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from builders import SANDBOX, settings, state, three
 
+from kubeup.facts import certificates, registries
 from kubeup.facts.host import HostFacts
 from kubeup.facts.pace import Pace
 from kubeup.provision import inventory as inventories
@@ -52,7 +54,7 @@ def test_variables_for_nodes_in_containers(made_of: Callable[..., Ingredients]) 
     assert (found["kubeup_version"], found["kubeup_context"]) == ("1.26.1", "kubeup-dev")
     assert found["kubeup_pause_image"] == "registry.k8s.io/pause:3.9"
     assert [one["name"] for one in found["kubeup_binaries"]] == ["kubeadm", "kubelet", "kubectl"]
-    assert found["kubeup_plain_registries"] == []
+    assert found["kubeup_registries"] == found["kubeup_ca_certificates"] == []
 
 
 def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..., Ingredients]) -> None:
@@ -64,6 +66,27 @@ def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..
     assert variables(made_of())["kubeup_proxies"] == {}
     # another network tomorrow is no reason to touch nodes that work
     assert inventories.digest(made_of(host=behind)) == inventories.digest(made_of())
+
+
+def test_authorities_and_mirrors_make_a_node_another(made_of: Callable[..., Ingredients]) -> None:
+    mirrored = made_of("images: {mirrors: {docker.io: ['https://mirror.example.com']}}")
+    (registry,) = variables(mirrored)["kubeup_registries"]
+    assert registry["name"] == "docker.io" and "mirror.example.com" in registry["hosts"]
+    trusting = replace(made_of(), authorities=("a certificate",))
+    (certificate,) = variables(trusting)["kubeup_ca_certificates"]
+    assert certificate["pem"] == "a certificate" and certificate["name"].startswith("kubeup-")
+    # unlike a proxy, which is another one tomorrow, they are carried to nodes that are there
+    assert len({inventories.digest(one) for one in (made_of(), mirrored, trusting)}) == 3
+
+
+def test_the_play_knows_our_files_by_the_words_in_them() -> None:
+    def found_by(role: str, file: str) -> dict[str, str]:
+        tasks = yaml.safe_load((inventories.ANSIBLE / "roles" / role / "tasks" / file).read_text())
+        (row,) = (row["ansible.builtin.find"] for row in tasks if "ansible.builtin.find" in row)
+        return dict(row)
+
+    assert re.match(found_by("containerd", "registry.yml")["contains"], registries.MARK)
+    assert found_by("base", "certificates.yml")["patterns"] == f"{certificates.PREFIX}*.crt"
 
 
 def test_a_node_is_no_other_for_its_size(made_of: Callable[..., Ingredients]) -> None:

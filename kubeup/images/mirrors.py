@@ -1,0 +1,68 @@
+"""podman's mirrors for what is pulled and built here: a registries.conf of ours in the cache."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubeup import cache
+from kubeup.errors import KubeupError
+from kubeup.facts.registries import Registry, registries, registries_conf
+
+if TYPE_CHECKING:
+    from kubeup.settings import Settings
+
+VARIABLE = "CONTAINERS_REGISTRIES_CONF"  # see podman(1)
+OWN = (
+    "~/.config/containers/registries.conf",
+    "/etc/containers/registries.conf",
+)  # the user's, else the machine's
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """The registries that have mirrors; podman's own files stay as they are."""
+
+    known: tuple[Registry, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Mirrors:
+        images = settings.images
+        return cls(registries(images.mirrors, images.plain_registries))
+
+    @cached_property
+    def text(self) -> str:
+        """The user's registries.conf with these mirrors; '' where there are none.
+
+        Raises KubeupError for one that podman can't read, either.
+        """
+        if not any(one.mirrors for one in self.known):
+            return ""
+        names = (os.environ.get(VARIABLE, ""), *OWN)
+        own = next(
+            (path for name in names if name and (path := Path(name).expanduser()).is_file()), None
+        )
+        try:
+            return registries_conf(self.known, own.read_text(encoding="utf-8") if own else "")
+        except ValueError as error:
+            raise KubeupError(
+                f"{own} can't be read", str(error), "mend that file: podman reads it, too"
+            ) from None
+
+    @property
+    def file(self) -> Path:
+        return cache.folder("registries", cache.digest(self.text)) / "registries.conf"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {VARIABLE: str(self.file)} if self.text else {}
+
+    def write(self) -> None:
+        """Make that file where it is not there."""
+        if self.text and not self.file.exists():
+            with cache.made_whole(self.file.parent) as work:
+                (work / self.file.name).write_text(self.text, encoding="utf-8")
+                work.chmod(0o755)
