@@ -123,7 +123,7 @@ def _unreadable(path: Path, why: str) -> Refused:
 
 def keep_choices(state: State, decided: dict[str, Any]) -> None:
     """Write down what was `made`, which `provider` the profile's cluster stands on, and where the database is."""
-    write_private(state.folder / CHOICES, json.dumps(decided), 0o644)
+    write_private(state.folder / CHOICES, json.dumps(decided))
 
 
 def change_choices(state: State, changed: dict[str, str]) -> None:
