@@ -113,7 +113,7 @@ def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
     if not host.may_sudo:
         raise Refused(f"the provider local needs root for {engine}", "its nodes are privileged containers, and sudo does not let this user in",
                       "have an administrator put you into the group docker, with Docker installed; or run it as root; or choose another "
-                      "provider: `--set provider=minikube`, `vagrant`, `hosts` or `existing`")
+                      "provider: `--set provider=minikube` or `--set provider=vagrant`")
     # by their names: what is in them is nobody's business
     kept = ",".join(sorted({*host.proxies, *host.variables}))
     return (*SUDO, f"--preserve-env={kept}") if kept else SUDO

@@ -108,7 +108,7 @@ def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made =
     """
     if host.arch not in PROCESSORS:
         raise KubeupError(f"no Kubernetes {KUBERNETES} for this processor ({host.arch})", "kubeup runs on amd64 and arm64",
-                          "use the provider `existing` with a cluster that runs elsewhere")
+                          "run it on a machine with such a processor")
     if not host.linux:
         if wanted == "build":
             raise UsageError(f"Kubernetes is not compiled on {host.system_name}", "its images are made of Debian packages, by Linux' own tools",

@@ -240,7 +240,7 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: p
     assert error is not None
     assert error.what == "no provider works on this machine"
     assert error.why.startswith("local: the provider local needs root for podman")
-    for other in ("minikube", "vagrant", "hosts", "existing"):
+    for other in ("minikube", "vagrant"):
         assert other in error.why
 
 

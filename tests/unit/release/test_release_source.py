@@ -91,7 +91,7 @@ def test_a_site_of_ones_own_is_not_judged_by_the_official_one() -> None:
 def test_an_unknown_processor() -> None:
     error = error_of(source.choose, "auto", replace(DESKTOP, arch="riscv64"))
     assert "riscv64" in error.what
-    assert "`existing`" in error.next
+    assert "a machine with such a processor" in error.next
 
 
 def test_download_addresses_of_both_processors(tmp_path: Path) -> None:
