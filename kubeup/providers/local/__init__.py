@@ -89,12 +89,12 @@ class Local(Bare):
             tuple(rows), release_inside=True, images_inside=True, limited=not self.host.sys_resource, containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
             taken=self._taken() if any(row.state == "missing" for row in rows) else "",
+            image=_image(tuple(found.values())),
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
         if not running:
             return machines
-        image = found[running[0].name].image
-        return replace(machines, image=image, blocked=self._blocked(image, running, vouched(machines.boots)))
+        return replace(machines, blocked=self._blocked(machines.image, running, vouched(machines.boots)))
 
     def _taken(self) -> str:
         """The engine's network that has the nodes' range already, as another profile's may."""

@@ -162,6 +162,13 @@ def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
     assert [one.id for one in provider.plan(seen, NEEDED)] == ["node/dev-worker-1", "local/forwarding"]
 
 
+def test_what_stopped_nodes_were_made_from_serves_to_look_at_the_packet_filter(tmp_path: Path) -> None:
+    """The image of new nodes may not be there: the release or the roles may have changed since."""
+    stopped = containers(recorded("local/podman_inspect_stopped.json"))
+    provider = local(tmp_path, DESKTOP, stopped, "nodes: {workers: {count: 1}}")
+    assert provider.observe().image == stopped[0].image != provider.node_image()
+
+
 def test_running_nodes_need_nothing(tmp_path: Path) -> None:
     assert list(local(tmp_path).plan(three(), NEEDED)) == []
 
