@@ -201,7 +201,7 @@ def signal_group(process: Any, number: signal.Signals = signal.SIGTERM) -> None:
 
 def _signal_as_root(group: int, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
-    launch(("sudo", "-n", "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
+    launch(("sudo", "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
 
 
 def stop_all() -> None:
@@ -222,7 +222,7 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
 
 
 def program(argv: Iterable[str]) -> str:
-    """The name of what a command line is about: apt-get of `sudo -n env LANG=C apt-get update`."""
+    """The name of what a command line is about: apt-get of `sudo env LANG=C apt-get update`."""
     before = {"sudo", "env"}
     words = (word for word in argv if word not in before and not word.startswith("-") and "=" not in word)
     return Path(next(words, "the command")).name

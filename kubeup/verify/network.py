@@ -48,5 +48,5 @@ def _pattern(probes: Sequence[Probe], failed: Mapping[tuple[str, str], str]) -> 
 def _next(problems: Sequence[str]) -> str:
     if any("no probe pod" in line for line in problems) and not any("→" in line for line in problems):
         return "mend `pods start` first, then `inv verify`"
-    routes = "`inv ssh.run 'systemctl restart pod-network' --root` sets the routes on every node anew"
-    return f"run `inv doctor`, which looks whether this machine's packet filter drops it; {routes}"
+    routes = "run `inv ssh.run 'systemctl restart pod-network' --root`: it sets the routes on every node anew"
+    return f"{routes}; `inv doctor` looks whether this machine's packet filter drops what they send"

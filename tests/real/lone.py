@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from kubeup.facts.pace import AS_MEANT
 from kubeup.providers.local import nodes
 from kubeup.provision import play
 from kubeup.provision.inventory import ANSIBLE
@@ -92,6 +93,7 @@ def lone(cluster: Cluster, folder: Path) -> Iterator[Lone]:
         network = ("--network", f"kubeup-{cluster.profile}", "--ip", ADDRESS)
         cluster.podman("run", "--detach", "--name", NAME, "--hostname", NAME, *network,
                        "--privileged", "--memory", "512m", *engine.node_options, image, "/sbin/init")
+        nodes.wait_for_sshd(engine, NAME, AS_MEANT, print)
         nodes.admit(engine, NAME, reach, state)
         yield Lone(cluster, folder)
     finally:

@@ -35,7 +35,7 @@ def origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Origin]:
     shell.write(*engine.argv("build", *engine.build_options, "--tag", STAND_IN, str(tmp_path)))
     monkeypatch.setitem(IMAGES, "bookworm", STAND_IN)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
-    yield Origin(IMAGE, stale=host.stale_mirror, engine=engine.command, build_options=engine.build_options)
+    yield Origin(IMAGE, stale=host.stale_mirror, engine=engine)
     shell.read(*engine.argv("rmi", "--force", STAND_IN, f"{STAND_IN}-root"), ok=None)
 
 
@@ -48,5 +48,5 @@ def test_it_has_the_packages_and_nothing_of_the_image(origin: Origin) -> None:
     assert not names & set(ONLY_IN_IMAGES), "services of a machine are to be started"
     left_out = ("usr/share/man/man8/ethtool", "usr/share/bash-completion/completions/ethtool", "var/lib/apt/lists/deb")
     assert not [name for name in names if name.startswith(left_out)]
-    left = shell.read(*origin.engine, "ps", "--all", "--format", "{{.Names}}").stdout
+    left = shell.read(*origin.engine.argv("ps", "--all", "--format", "{{.Names}}")).stdout
     assert "kubeup-root-" not in left

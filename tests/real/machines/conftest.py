@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,15 @@ class Checkout:
         """Type a task there."""
         script = f"umask {self.umask}; cd {shlex.quote(self.folder)} && ./inv {words}"
         return self.machine.run(script, user=self.user, code=code, timeout=timeout)
+
+    def verify(self, seconds: float = 90) -> Ran:
+        """Verify until all is well: an API that has just been started may be slow on a machine with other work."""
+        end = time.monotonic() + seconds
+        while True:
+            ran = self.inv("verify", code=None)
+            if ran.code == 0:
+                return ran
+            assert time.monotonic() < end, str(ran)
 
     def kubectl(self, words: str) -> str:
         script = f"$(find ~/.cache/kubeup -name kubectl -type f | head -n 1) --kubeconfig .kubeup/dev/kubeconfig {words}"

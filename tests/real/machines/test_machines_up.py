@@ -51,7 +51,7 @@ def test_the_second_command_has_nothing_to_do(standing: Checkout) -> None:
 def test_stopped_and_started(standing: Checkout) -> None:
     standing.inv("cluster.halt")
     standing.inv("cluster.start")
-    standing.inv("verify")
+    standing.verify()
     assert "Nothing to do." in standing.inv("up --yes").out
 
 
@@ -59,7 +59,7 @@ def test_a_reboot_of_the_machine(standing: Checkout) -> None:
     """Containers are stopped with their machine and stay so; the packet filter's rules are gone."""
     standing.machine.reboot()
     standing.inv("up --yes", timeout=900)
-    standing.inv("verify")
+    standing.verify()
     assert "Nothing to do." in standing.inv("up --yes").out
 
 
@@ -76,7 +76,7 @@ def test_a_packet_filter_that_drops_what_nodes_send_is_told_and_mended(standing:
         planned = standing.inv("plan").out
         assert "let this machine forward what goes between the nodes" in planned
         standing.inv("up --yes")
-        standing.inv("verify")
+        standing.verify()
     finally:
         machine.run(right, "root")
     assert "Nothing to do." in standing.inv("up --yes").out
@@ -86,7 +86,7 @@ def test_dockers_and_ufws_policy_does_not_matter(standing: Checkout) -> None:
     machine = standing.machine
     machine.run("iptables -P FORWARD DROP", "root")
     try:
-        standing.inv("verify")
+        standing.verify()
     finally:
         machine.run("iptables -P FORWARD ACCEPT", "root")
 

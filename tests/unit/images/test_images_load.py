@@ -16,7 +16,7 @@ API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
 NAMES = ("dev-control", "dev-worker-1")
 PODMAN = Engine("podman", ("podman",), (), (), "")
-BY_SUDO = Engine("podman", ("sudo", "-n", "podman", "--runtime", "runc"), (), (), "")
+BY_SUDO = Engine("podman", ("sudo", "podman", "--runtime", "runc"), (), (), "")
 DOCKER = Engine("docker", ("docker",), (), (), "")
 
 
@@ -44,7 +44,7 @@ def test_nothing_to_load() -> None:
 
 @pytest.mark.parametrize(("engine", "plain", "line"), [
     (PODMAN, False, "podman push registry.example.org/ana/api:1"),
-    (BY_SUDO, True, "sudo -n podman --runtime runc push --tls-verify=false registry.example.org/ana/api:1"),
+    (BY_SUDO, True, "sudo podman --runtime runc push --tls-verify=false registry.example.org/ana/api:1"),
     (DOCKER, True, "docker push registry.example.org/ana/api:1"),
 ])
 def test_push(engine: Engine, plain: bool, line: str) -> None:

@@ -205,7 +205,7 @@ def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
 def test_who_may_use_sudo_installs_by_it() -> None:
     step, = packages.plan(("podman",), replace(DESKTOP, root=False, may_sudo=True))
     assert step.action.commands()[1] == (  # type: ignore[attr-defined]
-        "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
+        "sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
 
 
 def test_packages_of_this_machine() -> None:

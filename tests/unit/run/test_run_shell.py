@@ -337,8 +337,8 @@ def test_who_is_heard_is_not_asked_whether_it_is_there(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("argv", "name"), [
     (("/usr/bin/podman", "ps"), "podman"),
-    (("sudo", "-n", "--preserve-env=http_proxy", "podman", "build"), "podman"),
-    (("sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "update"), "apt-get"),
+    (("sudo", "--preserve-env=http_proxy", "podman", "build"), "podman"),
+    (("sudo", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "update"), "apt-get"),
 ])
 def test_an_error_names_the_program_and_not_what_starts_it(argv: tuple[str, ...], name: str) -> None:
     assert processes.failed(argv, 1, "no").what == f"{name} failed"
