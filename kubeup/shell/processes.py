@@ -21,6 +21,8 @@ from kubeup.shell.lines import Lines
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 LATE, LOST, STOPPED = 124, 129, 130  # of a command that was ended from here: as timeout(1), SIGHUP and SIGINT have it
 SILENCE = 15.0  # seconds without a sign of life until somebody is asked for one
+# sudo asks the program in SUDO_ASKPASS, or ends: what is started here has no terminal (sudo(8))
+BY_PROGRAM = "-A"
 KILL_SECONDS = 5.0  # between asking a command that took too long to end, and ending it
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
@@ -201,7 +203,7 @@ def signal_group(process: Any, number: signal.Signals = signal.SIGTERM) -> None:
 
 def _signal_as_root(group: int, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
-    launch(("sudo", "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
+    launch(("sudo", BY_PROGRAM, "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
 
 
 def stop_all() -> None:
@@ -233,10 +235,12 @@ def missing(tool: str) -> CommandError:
 
 
 def shown(argv: Iterable[str]) -> str:
-    """A command line, ready to be pasted into a shell."""
+    """A command line, ready to be pasted into a shell: on a terminal sudo asks by itself."""
     import shlex
 
-    return shlex.join(argv)
+    first, *rest = argv
+    asking = first == "sudo" and rest[:1] == [BY_PROGRAM]
+    return shlex.join([first, *(rest[1:] if asking else rest)])
 
 
 def _short(argv: Iterable[str], limit: int = 160) -> str:

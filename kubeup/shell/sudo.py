@@ -17,8 +17,7 @@ from pathlib import Path
 from kubeup.errors import Refused
 from kubeup.shell import processes
 
-# what is started here has no terminal, so it asks the program in SUDO_ASKPASS, or ends (sudo(8))
-SUDO = ("sudo",)
+SUDO = ("sudo", processes.BY_PROGRAM)
 VARIABLE, OURS = "SUDO_ASKPASS", "kubeup-sudo-"
 TRIES = 3
 _asking = threading.Lock()  # several looks may need it at once

@@ -62,7 +62,7 @@ from kubeup import shell
 from kubeup.errors import CommandError
 threading.Timer(1, shell.stop_all).start()
 try:
-    shell.write("sudo", "sleep", "4242")
+    shell.write(*shell.SUDO, "sleep", "4242")
 except CommandError as error:
     print(error.what)
 """

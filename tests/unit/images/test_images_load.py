@@ -16,7 +16,7 @@ API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
 NAMES = ("dev-control", "dev-worker-1")
 PODMAN = Engine("podman", ("podman",), (), (), "")
-BY_SUDO = Engine("podman", ("sudo", "podman", "--runtime", "runc"), (), (), "")
+BY_SUDO = Engine("podman", ("sudo", "-A", "podman", "--runtime", "runc"), (), (), "")
 DOCKER = Engine("docker", ("docker",), (), (), "")
 
 

@@ -74,7 +74,7 @@ def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.Mo
     disks.copy_disk(ordinary, "node:1", "disk", "a-var", lambda line: None)
     volumes = "/var/lib/containers/storage/volumes"
     options = " ".join(ordinary.node_options)
-    start = f"sudo podman run --rm --network none {options} --volume {volumes}:{volumes} node:1 sh -c".split()
+    start = f"sudo -A podman run --rm --network none {options} --volume {volumes}:{volumes} node:1 sh -c".split()
     assert run[0][:len(start)] == tuple(start)
     assert run[0][-4:-2] == (f"{volumes}/disk/_data", f"{volumes}/a-var/_data")
 

@@ -87,17 +87,17 @@ ORDINARY = replace(DESKTOP, root=False, may_sudo=True)
 
 def test_an_ordinary_user_runs_podman_by_sudo_and_nothing_is_asked_there() -> None:
     found = engine.choose("auto", ORDINARY)
-    assert found.command == ("sudo", "podman") and found.by_sudo
+    assert found.command == ("sudo", "-A", "podman") and found.by_sudo
     assert found.why == "podman by sudo"
     assert found.packages == engine.choose("auto", DESKTOP).packages
 
 
 def test_sudo_hands_a_proxy_on_by_its_name_alone() -> None:
     behind = replace(ORDINARY, proxies={"https_proxy": "http://ana:secret@proxy.example.org:3128", "no_proxy": "localhost"})
-    assert engine.choose("podman", behind).command == ("sudo", "--preserve-env=https_proxy,no_proxy", "podman")
+    assert engine.choose("podman", behind).command == ("sudo", "-A", "--preserve-env=https_proxy,no_proxy", "podman")
     told = replace(behind, proxies={}, variables=("SSL_CERT_FILE", "CONTAINERS_REGISTRIES_CONF"))
     kept = "--preserve-env=CONTAINERS_REGISTRIES_CONF,SSL_CERT_FILE"
-    assert engine.choose("podman", told).command == ("sudo", kept, "podman")
+    assert engine.choose("podman", told).command == ("sudo", "-A", kept, "podman")
 
 
 def test_who_may_speak_to_docker_needs_no_root() -> None:
@@ -107,12 +107,12 @@ def test_who_may_speak_to_docker_needs_no_root() -> None:
     assert engine.choose("auto", replace(in_the_group, root=True)).name == "podman", "root has no group to thank"
     # where docker can't make nodes podman does
     limited = replace(in_the_group, may_sudo=True, sys_resource=False)
-    assert engine.choose("auto", limited).command == ("sudo", "podman")
+    assert engine.choose("auto", limited).command == ("sudo", "-A", "podman")
 
 
 def test_a_docker_that_is_roots_alone_is_run_by_sudo() -> None:
     closed = replace(ORDINARY, tools=frozenset({"docker", "docker-of-root"}))
-    assert engine.choose("auto", closed).command == ("sudo", "docker")
+    assert engine.choose("auto", closed).command == ("sudo", "-A", "docker")
     assert engine.choose("auto", replace(closed, tools=closed.tools | {"podman"})).name == "podman"
 
 

@@ -342,3 +342,8 @@ def test_who_is_heard_is_not_asked_whether_it_is_there(monkeypatch: pytest.Monke
 ])
 def test_an_error_names_the_program_and_not_what_starts_it(argv: tuple[str, ...], name: str) -> None:
     assert processes.failed(argv, 1, "no").what == f"{name} failed"
+
+
+def test_a_shown_command_can_be_pasted_where_sudo_asks_by_itself() -> None:
+    assert shell.shown((*shell.SUDO, "podman", "ps", "my name")) == "sudo podman ps 'my name'"
+    assert shell.shown(("podman", "ps")) == "podman ps"
