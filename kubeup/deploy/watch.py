@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeup.deploy.overlay import MANAGED
-from kubeup.errors import KubeupError
+from kubeup.errors import CommandError, KubeupError
 from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, told_since, workloads
 from kubeup.facts.pace import AS_MEANT, Pace, Patience
 from kubeup.kube import Kubectl
@@ -199,7 +199,10 @@ def _state(pod: KubePod) -> str:
 def logs(kubectl: Kubectl, app: str) -> str:
     """The last lines of an application that ended, or what it prints now."""
     for more in (["--previous"], []):
-        answer = kubectl.read("logs", "-l", f"app={app}", "--tail=8", *more, ok=None, timeout=10)
+        try:
+            answer = kubectl.read("logs", "-l", f"app={app}", "--tail=8", *more, ok=None, timeout=10)
+        except CommandError:  # a kubelet that is busy: what it is asked for only explains
+            return ""
         if answer.ok and answer.stdout.strip():
             return answer.stdout.strip()
     return ""

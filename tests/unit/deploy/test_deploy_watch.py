@@ -15,7 +15,7 @@ from kubeup.deploy import watch
 from kubeup.deploy.watch import UNSCHEDULED_SECONDS, Trouble, Watched
 from kubeup.facts.pace import AS_MEANT, Pace, Patience
 from kubeup.kube import Kubectl
-from kubeup.shell import Output
+from kubeup.shell import Output, processes
 
 Pod = dict[str, Any]
 
@@ -345,3 +345,13 @@ def test_one_that_stands_still_or_goes_round_in_circles_is_not(monkeypatch: pyte
 def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
     text = Slow(monkeypatch, *in_states(pod, "Creating")).until_standing(Pace(10))
     assert "does not stand after 3000 s" in text and "about 10 times slower" in text and text.endswith("; 3200 s")
+
+
+def test_logs_that_do_not_come_in_time_are_no_failure_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They only explain one: a kubelet that is busy must not be what the user is told of."""
+
+    def late(*_: object, **__: object) -> Output:
+        raise processes.late(("kubectl", "logs"), 10)
+
+    monkeypatch.setattr(Kubectl, "read", late)
+    assert watch.logs(Kubectl(Path("kubectl"), Path("kubeconfig")), "api") == ""
