@@ -67,10 +67,11 @@ def install_venv_module() -> None:
         stop(f"{interpreter()} can't make virtual environments", "Debian keeps what it takes apart",
              f"sudo apt-get update; sudo apt-get install {package}")
     say(f"installing {package} {'with sudo ' if before else ''}as {interpreter()} lacks it")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # named here and not in the environment, which sudo does not hand on
+    apt = (*before, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq")
     for words in APT:
-        command = [*before, "apt-get", "-qq", *words, *([package] if "install" in words else [])]
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        command = [*apt, *words, *([package] if "install" in words else [])]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def as_root() -> Sequence[str] | None:

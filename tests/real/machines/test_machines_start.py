@@ -34,6 +34,7 @@ def test_else_debian_s_module_is_installed(fresh: ContainerMachine) -> None:
     told = his.inv("--version")
     version = fresh.kind.python
     assert f"inv: installing python3-venv with sudo as /usr/bin/python{version} lacks it" in told.err
+    assert "debconf" not in told.err
     assert told.out.startswith("Invoke ")
     python = fresh.run("readlink 'my projects/kubeup/.venv/bin/python3'; 'my projects/kubeup/.venv/bin/python' -V")
     assert python.out.endswith(f"Python {fresh.run('python3 -V').out.split()[1]}\n")

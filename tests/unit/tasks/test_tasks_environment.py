@@ -64,9 +64,9 @@ def test_debian_s_venv_module_is_installed_where_nobody_has_to_be_asked(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     bootstrap.install_venv_module()
     package = bootstrap.venv_package()
+    apt = f"{before}env DEBIAN_FRONTEND=noninteractive apt-get -qq"  # sudo hands no environment on
     assert commands.seen[-2:] == [
-        f"{before}apt-get -qq update",
-        f"{before}apt-get -qq install -y --no-install-recommends {package}"]
+        f"{apt} update", f"{apt} install -y --no-install-recommends {package}"]
     assert f"inv: installing {package} {'with sudo ' * bool(user)}as" in capsys.readouterr().err
 
 
