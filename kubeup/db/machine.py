@@ -403,7 +403,10 @@ class BringImage:
 
     def run(self, log: Log) -> None:
         reach, image = self.machine.place.reach(), self.machine.image
-        output = ssh.feed(reach, image.archive, "docker", "load", "--quiet", root=True)
+        if image.pulled:
+            output = ssh.run(reach, "docker", "pull", "--quiet", image.reference, root=True, timeout=1200)
+        else:
+            output = ssh.feed(reach, image.archive, "docker", "load", "--quiet", root=True)
         if not output.ok or not ssh.run(reach, "docker", "image", "inspect", image.reference, root=True).ok:
             raise failed(self.machine, "did not take the database's image", output)
 

@@ -70,8 +70,7 @@ def step_id(image: AppImage) -> str:
 
 def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
     """A step for each image that is not in the cache, and for what it is built on."""
-    # what nodes pull from Docker Hub themselves needs no archive
-    missing = [image for image in images if not image.archive.exists() and image.reference != image.source]
+    missing = [image for image in images if not image.pulled and not image.archive.exists()]
     roots = {root.path: root for image in missing for _, root in image.rootfs if not root.path.exists()}
     steps = [rootfs.step(root) for root in roots.values()]
     for image in missing:

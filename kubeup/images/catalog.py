@@ -35,6 +35,11 @@ class AppImage:
         return f"localhost/{self.reference.rsplit('/', 1)[-1]}" if self.context else self.reference
 
     @property
+    def pulled(self) -> bool:
+        """Whether nodes and machines pull it from where it comes from: then it has no archive."""
+        return self.reference == self.source
+
+    @property
     def archive(self) -> Path:
         """Where its archive lies in the cache once it is made."""
         name = self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")

@@ -16,6 +16,7 @@ from kubeup.errors import Refused
 from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
+from kubeup.shell import Output
 
 SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
 FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
@@ -50,6 +51,14 @@ def test_a_fresh_machine_gets_everything(db: Machine) -> None:
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
     assert steps["db/vm-packages"].reason == "docker and docker compose missing"
     assert [step.reason for step in machine.plan(db, None)] == ["a new machine"] * 3
+
+
+def test_an_image_without_an_archive_is_pulled(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = list[tuple[str, ...]]()
+    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
+    from_hub = "docker.io/library/mysql:8.4"
+    machine.BringImage(replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))).run(print)
+    assert typed[0] == ("docker", "pull", "--quiet", from_hub)
 
 
 def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
