@@ -7,6 +7,7 @@ wait.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import threading
@@ -35,6 +36,8 @@ LIMIT = 4 * 3600.0  # seconds for a stage: one is made for at most 100 minutes o
 DATABASE = ("db_backup", "db_rotate", "db_move", "db_killed", "db_own", "data", "mariadb")
 # the folders below tests/real, with the minutes of the quick tests there (0: there are none) and of all
 FOLDERS = (("minikube", 12, 45), ("vagrant", 15, 60), ("machines", 0, 40))
+FOLDER_NAMES = tuple(name for name, *_ in FOLDERS)
+ROOT, SUDO = "root", "root, or a user whose sudo asks for no password"
 
 TOTALS = re.compile(r"\b(\d+) (passed|failed|errors?|skipped)\b")
 CLOSING = re.compile(r"^=*\s?\d+ \w+.* in \d+\.\d+s\b")  # pytest's last line
@@ -57,6 +60,7 @@ class Stage:
     release: bool = False  # needs the project's own kubectl
     first: bool = False  # before all others, with nothing slow beside it
     beside: bool = False  # waits for clusters more than it computes: goes beside those that are not so
+    acts_as: str = ""  # ROOT, or SUDO: its tests do so themselves; '' where they need neither
 
 
 Phase = tuple[tuple[Stage, ...], ...]
@@ -88,7 +92,7 @@ def stages(long: bool) -> tuple[Stage, ...]:
         Stage("lint", 1, ((*PYTEST, "tests/lint"),), release=True, first=True),
         Stage("api", 1, api, API, (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")), make_api_environment),
         Stage("ui", 0.5, ui, UI, (("node", "nodejs"), ("npm", "npm")), install_ui_packages),
-        Stage("db", 12 if long else 4, (db,), tools=containers),
+        Stage("db", 12 if long else 4, (db,), tools=containers, acts_as=ROOT),
         *real_stages(long),
     )
 
@@ -103,14 +107,14 @@ def real_stages(long: bool) -> tuple[Stage, ...]:
             ("database", 60.0, (*pytest, *database, farewell))] if long else [("real", 20.0, others)]
     rows += [(name, whole if long else quick, (*pytest, f"tests/real/{name}"))
              for name, quick, whole in FOLDERS if long or quick]
-    return tuple(Stage(name, minutes, (command,), release=True, beside=True)
-                 for name, minutes, command in rows)
+    return tuple(Stage(name, minutes, (command,), release=True, beside=True,
+                       acts_as=ROOT if name in FOLDER_NAMES else SUDO) for name, minutes, command in rows)
 
 
 def run_tests(long: bool, only: str) -> None:
     """Run the stages named in `only` (all without). Raises KubeupError at the end where one failed."""
     out, began = Report(), time.monotonic()
-    chosen = choose(long, only)
+    chosen = possible(choose(long, only), may_act(), out)
     phases = in_phases(chosen)
     schedule = Schedule(phases, out, long)
     schedule.announce()
@@ -133,6 +137,24 @@ def choose(long: bool, only: str) -> tuple[Stage, ...]:
         then = "run it with --long" if slow else "name some of them with commas between"
         raise UsageError(f"there are no tests named {', '.join(unknown)}", f"there are: {', '.join(there)}", then)
     return tuple(stage for stage in table if not wanted or stage.name in wanted)
+
+
+def may_act() -> tuple[str, ...]:
+    """What this user's tests may act as."""
+    if os.geteuid() == 0:
+        return "", ROOT, SUDO
+    asked = shell.which("sudo") and shell.read("sudo", "-n", "true", ok=None).ok
+    return ("", SUDO) if asked else ("",)
+
+
+def possible(chosen: Sequence[Stage], acting: Sequence[str], out: Report) -> tuple[Stage, ...]:
+    """Those that this user can run; the others are told. Raises KubeupError where none is left."""
+    left = [stage for stage in chosen if stage.acts_as not in acting]
+    for stage in left:
+        out.say(f"{stage.name} is left out: its tests act as {stage.acts_as}")
+    if len(left) == len(chosen):
+        raise KubeupError("this user can run none of these tests", "what they make belongs to root", "run them as root")
+    return tuple(stage for stage in chosen if stage not in left)
 
 
 def in_phases(chosen: Sequence[Stage]) -> tuple[Phase, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import httpx
 
 from kubeup import secrets
 from kubeup.state import PROJECT
-from tests.real.harness import Cluster, processes_of, until
+from tests.real.harness import Cluster, kill, processes_of, until
 
 TABLES = ("products", "pictures")
 
@@ -132,10 +131,5 @@ def kill_at(cluster: Cluster, step: str, *words: str, seconds: float = 0.0, do: 
         do()
         cluster.end(process, words, began, code=None, timeout=within)
         return
-    children = processes_of(process.pid)
-    for number in (process.pid, *children):
-        try:
-            os.kill(number, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill((process.pid, *processes_of(process.pid)))
     cluster.end(process, words, began, code=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from kubeup.state import PROJECT
 from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
-from tests.real.harness import ROOT, Cluster, mended, until
+from tests.real.harness import AS_ROOT, ROOT, Cluster, mended, until
 
 pytestmark = pytest.mark.real
 
@@ -27,9 +28,9 @@ def backup(standing: Cluster) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "kubeup-test", str(tmp_path)], check=True)
+    subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", f"size=64k,uid={os.getuid()}", "kubeup-test", str(tmp_path)], check=True)
     yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
+    subprocess.run([*AS_ROOT, "umount", str(tmp_path)], check=True)
 
 
 def test_a_backup_says_what_it_holds(cluster: Cluster, backup: Path) -> None:

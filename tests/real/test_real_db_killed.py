@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from kubeup.db.machine import HEALTH
 from kubeup.deploy import serving
 from kubeup.state import PROJECT, choices
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
-from tests.real.harness import WORKER_1, WORKER_2, Cluster, processes_in, until
+from tests.real.harness import WORKER_1, WORKER_2, Cluster, kill, processes_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.usefixtures("on_worker_2")]
 
@@ -66,8 +64,7 @@ def rested(cluster: Cluster) -> None:
 def kill_server(container: str, step: str) -> None:
     found = processes_in(container, SERVERS)
     assert found or step in ("db/move-stop", "deploy/db"), "there was no server to kill"  # those two stop it themselves
-    for number in found:
-        os.kill(number, signal.SIGKILL)
+    kill(found)
 
 
 def answers(cluster: Cluster) -> bool:

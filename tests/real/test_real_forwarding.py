@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.real.harness import ADDRESSES, CONTROL, NODES, Cluster, mended, output, until
+from tests.real.harness import ADDRESSES, AS_ROOT, CONTROL, NODES, Cluster, mended, output, until
 
 pytestmark = pytest.mark.real
 
@@ -43,10 +43,10 @@ def test_a_pod_on_another_node_sees_who_asks(cluster: Cluster, port: str) -> Non
 
 def test_a_rule_that_drops_everything_is_told_and_got_past(cluster: Cluster) -> None:
     def dropped() -> None:
-        output("iptables", "-D", "FORWARD", "-j", "DROP", check=False)
+        output(*AS_ROOT, "iptables", "-D", "FORWARD", "-j", "DROP", check=False)
 
     with mended(dropped):
-        output("iptables", "-I", "FORWARD", "-j", "DROP")
+        output(*AS_ROOT, "iptables", "-I", "FORWARD", "-j", "DROP")
         assert "another rule comes before those for the nodes" in cluster.inv("doctor", code=1).out
         assert "local/forwarding" in [step["id"] for step in cluster.plan()]
         cluster.up()
@@ -56,6 +56,6 @@ def test_a_rule_that_drops_everything_is_told_and_got_past(cluster: Cluster) -> 
 
 
 def test_the_rules_carry_the_profiles_name(cluster: Cluster) -> None:
-    rules = output("iptables-save")
+    rules = output(*AS_ROOT, "iptables-save")
     assert '--comment "kubeup profile e2e"' in rules
     assert cluster.profile == "e2e" and CONTROL in cluster.containers()

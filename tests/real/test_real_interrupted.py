@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import NODES, WORKER_1, WORKER_2, Cluster, processes_of, until
+from tests.real.harness import NODES, WORKER_1, WORKER_2, Cluster, kill, processes_of, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -102,12 +102,7 @@ def test_killed_in_the_middle_up_goes_on_from_there(cluster: Cluster, step: str,
     until(lambda: started(cluster, step, row), f"{step} under way", 120, 0.05)
     time.sleep(seconds)
     children = processes_of(process.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    for number in children:
-        try:
-            os.kill(number, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill((process.pid, *children))
     cluster.end(process, words, began, code=-9)
     cluster.up()
     assert cluster.ready_nodes() == set(NODES) and cluster.plan() == []

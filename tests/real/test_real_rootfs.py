@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeup import machine, shell
-from kubeup.engine import for_images
+from kubeup.engine import choose
 from kubeup.images import bases, rootfs
 from kubeup.images.rootfs import IMAGE, IMAGES, MakeRootfs, Origin, Rootfs
 from kubeup.release.images import proxy_rootfs
@@ -24,7 +24,7 @@ ONLY_IN_IMAGES = ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/docker-clean")
 def origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Origin]:
     """A machine's whose registry is this one's own store of images."""
     host = machine.observe()
-    engine = for_images("podman", host)
+    engine = choose("podman", host)
     base = proxy_rootfs(bases.origin(host, engine))
     if not base.path.exists():
         MakeRootfs(base).run(print)

@@ -14,7 +14,17 @@ from kubeup.errors import KubeupError, UsageError
 from kubeup.report import Report
 from kubeup.state import PROJECT
 from kubeup.tasks import development
-from kubeup.tasks.development import Result, Schedule, Stage, choose, in_phases, stages
+from kubeup.tasks.development import (
+    ROOT,
+    SUDO,
+    Result,
+    Schedule,
+    Stage,
+    choose,
+    in_phases,
+    possible,
+    stages,
+)
 
 REAL = PROJECT / "tests" / "real"
 AT_MOST = 100  # minutes for a stage
@@ -68,6 +78,17 @@ def test_python_is_checked_first_with_nothing_slow_beside(long: bool) -> None:
     assert second[1][0].name == "real" and all(stage.beside for stage in second[1])
     alone = in_phases(choose(long, "ui"))
     assert [[[stage.name for stage in group] for group in phase] for phase in alone] == [[["ui"]]]
+
+
+def test_what_a_user_can_not_run_is_told_and_left_out() -> None:
+    out = io.StringIO()
+    names = lambda acting: [one.name for one in possible(stages(long=False), acting, Report(out))]  # noqa: E731
+    assert names(("", ROOT, SUDO)) == [one.name for one in stages(long=False)] and not out.getvalue()
+    assert names(("", SUDO)) == ["unit", "lint", "api", "ui", "real"]
+    assert "minikube is left out: its tests act as root\n" in out.getvalue()
+    assert names(("",)) == ["unit", "lint", "api", "ui"]
+    with pytest.raises(KubeupError, match="can run none"):
+        possible(choose(long=False, only="vagrant"), ("", SUDO), Report(out))
 
 
 @pytest.mark.parametrize(("only", "then"), [
