@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import httpx
 
+from kubeup.facts.forwarding import CHAINS, chain
 from kubeup.project import Project, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -295,6 +296,10 @@ class Cluster(Tasks):
             self.podman("volume", "rm", "--force", name)
         for name in self.networks():
             self.podman("network", "rm", "--force", name)
+        ours = chain(self.profile)
+        for table, above in CHAINS.items():
+            for words in (("-D", above, "-j", ours), ("-F", ours), ("-X", ours)):
+                output(*AS_ROOT, "iptables", "-w", "-t", table, *words, check=False)
 
 
 def output(*argv: str, stdin: str = "", check: bool = True, timeout: float = 180) -> str:
