@@ -177,7 +177,7 @@ def registry_tool() -> str:
 
 
 def install(*names: str) -> None:
-    packages.Install(names).run(lambda line: None)
+    packages.Install(names, AS_ROOT).run(lambda line: None)
 
 
 __all__ = ["PROFILE", "Brought"]
