@@ -308,17 +308,28 @@ def remove(project: Project, name: str) -> list[Planned]:
     if found[name].role == "control":
         raise Refused(f"{name} is the control plane", "the cluster would be gone with it",
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
-    if name == volume_node(project.provider.wanted()):
-        raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
-    if choices(project.state).get("machine", "") == name:
-        raise Refused(f"the database's data lie on {name}", "they would be out of reach",
-                      "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
+    spared = [_no_volume_on(project, name), _no_service_on(project, name)]
     if found[name].role == "db":
-        return [project.provider.remove(name)]
+        return [*spared, Holds(ids.LEAVE, "it is no node of the cluster"), project.provider.remove(name)]
     bare, unpublish = project.provider.bare, _unpublish(project, name)
     leave = Step(ids.LEAVE, f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
                  LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
-    return [*unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+    return [*spared, *unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+def _no_volume_on(project: Project, name: str) -> Holds:
+    """That a node may go with its disk. Raises Refused for the one with the database's volume."""
+    if name == volume_node(project.provider.wanted()):
+        raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
+    return Holds(ids.SAVE_CLUSTER, f"the database's volume is not on {name}")
+
+
+def _no_service_on(project: Project, name: str) -> Holds:
+    """That a machine may go with its disk. Raises Refused for the one with the database's data."""
+    if choices(project.state).get("machine", "") == name:
+        raise Refused(f"the database's data lie on {name}", "they would be out of reach",
+                      "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
+    return Holds(ids.SAVE_MACHINE, f"no database was ever on {name}, or it was brought away")
 
 
 def _unpublish(project: Project, name: str) -> list[Step]:

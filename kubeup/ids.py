@@ -193,6 +193,9 @@ def save(side: str) -> StepId:
     return StepId(Kind.SAVE, f"data/save-{side}")
 
 
+SAVE_CLUSTER, SAVE_MACHINE = save("cluster"), save("vm")
+
+
 def loss(name: str) -> StepId:
     """Of the removal of a node's data, or of an archive of them."""
     return StepId(Kind.LOSS, f"data/{name}")

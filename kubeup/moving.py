@@ -16,7 +16,7 @@ from kubeup.deploy import data
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.ids import StepId
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Log, Paced, Plan, Planned, Step, plan_of, todo
+from kubeup.plan import Action, Holds, Log, Paced, Plan, Planned, Step, plan_of, todo
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.state import State, change_choices, choices
 from kubeup.up import data_steps
@@ -73,7 +73,7 @@ def _switched(project: Project, to: str, kept: str) -> Plan:
     """What a run that was cut off after the switch has left to do; nothing where there was none."""
     if not kept or not _serves(project, kept):
         return plan_of()
-    return plan_of(_switch(project, to, kept, ()))
+    return plan_of([Holds(ids.COPY, "an earlier run has copied all rows and switched")], _switch(project, to, kept, (ids.COPY,)))
 
 
 def _serves(project: Project, side: str) -> bool:

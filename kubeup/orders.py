@@ -1,7 +1,7 @@
-"""The orders that must not be left to chance: what comes after what, and why. Every plan is held against them.
+"""The orders that must not be left to chance: what comes after what, and why.
 
-A plan maker says what each step needs. Here is declared once what no plan may get wrong, however
-it was made: an edge that somebody forgets makes `kubeup.plan.plan_of` refuse the whole plan.
+A plan maker says what each step needs. Here is declared, once, what no plan may get wrong however
+it was made: where somebody forgets an edge, `kubeup.plan.plan_of` refuses the plan with the reason.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from kubeup import ids
 from kubeup.ids import Kind, StepId
 
 Sort = StepId | Kind  # one step, or all of a kind
-Needs = Mapping[StepId, Collection[StepId]]
 
 
 @dataclass(frozen=True)
 class After:
     """`this` comes after `that`, by needs from one to the other, wherever a plan has both.
 
-    Where it is `always` so, there is no `this` without `that`, or without a fact in its place.
+    Where it does so `always`, no plan has `this` without `that`, or without a fact in its place.
     """
 
     this: Sort
@@ -29,79 +28,117 @@ class After:
     always: bool = False
 
 
-# what would lose rows, or lock somebody out of them
+# what would lose rows otherwise, or lock somebody out of them
 DATA = (
     # the move
     After(ids.ADMIT, ids.START_IN_CLUSTER, "only a server that runs tells whether it holds rows"),
     After(ids.ADMIT, ids.MACHINE_SERVICE, "only a server that runs tells whether it holds rows"),
-    After(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused", True),
-    After(ids.COPY, ids.ADMIT, "rows that are there would be overwritten", True),
-    After(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy", True),
-    After(ids.SWITCH, ids.COPY, "until then the other side lacks rows", True),
-    After(ids.SEE, ids.SWITCH, "before that the API writes on the side that is left", True),
-    After(ids.TIDY, ids.SEE, "what the copy was made of is all there is until then", True),
-    After(ids.STOP_LEFT, ids.SEE, "a side that was not seen to work can't be the only one", True),
-    After(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed", True),
-    # the database on its files
-    After(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret would be spoilt", True),
-    After(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret would be spoilt", True),
-    After(ids.deploy("db"), ids.RESTORE_DATA, "a database that starts empty takes their place"),
-    After(ids.deploy("db"), ids.MACHINE_SERVICE, "its name would lead to nobody"),
-    After(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it leaves its mark in an empty folder", True),
-    After(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "a database that starts empty takes their place", True),
-    After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that would be changed are about to go"),
+    After(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused", always=True),
+    After(ids.COPY, ids.ADMIT, "rows that are there would be overwritten", always=True),
+    After(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy", always=True),
+    After(ids.SWITCH, ids.COPY, "until then the other side lacks rows", always=True),
+    After(ids.SEE, ids.SWITCH, "until then the API writes on the side that is left", always=True),
+    After(ids.TIDY, ids.SEE, "until then nobody knows whether the copy does", always=True),
+    After(ids.STOP_LEFT, ids.SEE, "until then the side that is left may be the only one that works",
+          always=True),
+    After(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed", always=True),
+    # the database and its files
+    After(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
+    After(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
+    After(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new", always=True),
+    After(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place", always=True),
+    After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
+    After(ids.deploy("db"), ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
+    After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
     # passwords
-    After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is not written down is lost with the run"),
-    After(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database would not take them", True),
-    After(ids.MACHINE_SERVICE, ids.SET_PASSWORDS, "it would be started with others than its files have"),
-    After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would be started with the earlier ones"),
-    After(ids.MACHINE_SERVICE, ids.PASSWORDS, "an empty database takes the ones that it starts with"),
+    After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is written nowhere is lost with the run"),
+    After(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet", always=True),
+    After(ids.MACHINE_SERVICE, ids.PASSWORDS, "an empty database keeps those that it starts with"),
+    After(ids.MACHINE_SERVICE, ids.SET_PASSWORDS, "it would get others than its files have"),
+    After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would get the earlier ones"),
     After(Kind.DEPLOY, ids.PASSWORDS, "the Secret is made of them"),
-    After(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database", True),
-    After(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out", True),
-    After(ids.deploy("db"), ids.TAKE_PASSWORDS, "the Secret would have the earlier ones"),
-    After(ids.deploy("api"), ids.TAKE_PASSWORDS, "the API would have the earlier ones"),
-    After(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "they are the only ones until then", True),
-    After(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them", True),
-    After(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them", True),
+    After(Kind.DEPLOY, ids.TAKE_PASSWORDS, "the Secret would get the earlier ones"),
+    After(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database",
+          always=True),
+    After(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out", always=True),
+    After(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others", always=True),
+    After(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them", always=True),
+    After(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them", always=True),
     # machines that go
-    *(After(Kind.REMOVAL, save, "the database's files go with their machine", True)
-      for save in ids.SAVES),
-    After(Kind.REMOVAL, ids.LEAVE, "pods are moved, and nobody waits for a node that is gone", True),
-    After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
-    After(Kind.SAVE, ids.ANSWERS, "the API server would start again what was ended"),
+    After(Kind.REMOVAL, ids.SAVE_CLUSTER, "the database's files go with their machine", always=True),
+    After(Kind.REMOVAL, ids.SAVE_MACHINE, "the database's files go with their machine", always=True),
+    After(Kind.REMOVAL, ids.LEAVE, "pods are moved before their node goes", always=True),
     After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
-    After(Kind.LEFTOVER, Kind.REMOVAL, "machines are reached through it"),
+    After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
+    After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),
+    After(Kind.LEFTOVER, Kind.REMOVAL, "machines are still on it"),
     After(ids.FORGET_ACCESS, Kind.REMOVAL, "it is the way to a cluster that is still there"),
-    After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is not forgotten before they are gone"),
+    After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is known for as long as they are there"),
 )
+PARTS = ("db", "api", "ui")
 # what can't work otherwise
 WORK = (
-    After(Kind.IMAGE, Kind.ROOTFS, "it is built on it"),
-    After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
+    *(After(ids.load(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
+    *(After(ids.push(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
+    *(After(ids.deploy(part), ids.load(part), "its pods would wait for it") for part in PARTS),
+    *(After(ids.deploy(part), ids.push(part), "its pods would wait for it") for part in PARTS),
     After(ids.SYSTEM_IMAGES, ids.KUBERNETES, "they have the binaries in them"),
+    After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
+    After(ids.LOCAL_DISK, ids.LOCAL_IMAGE, "its programs fill it"),
     After(ids.LOCAL_DISK, ids.SYSTEM_IMAGES, "it is filled with them"),
     After(ids.LOCAL_DISK, Kind.IMAGE, "it is filled with them"),
-    After(Kind.NODE, ids.KEY, "nodes are reached with it"),
     After(Kind.NODE, Kind.REMOVAL, "what is made anew takes the place of what was there"),
-    After(Kind.RESIZE, Kind.NODE, "a node that sleeps has no limits"),
-    After(ids.PROVISION, Kind.NODE, "the play needs them"),
-    After(ids.PROVISION, ids.KUBERNETES, "the play brings it"),
-    After(ids.PROVISION, ids.SYSTEM_IMAGES, "the play brings them"),
+    After(ids.PROVISION, Kind.NODE, "the play runs on them"),
+    After(ids.PROVISION, ids.KEY, "the play reaches nodes with it"),
+    After(ids.PROVISION, ids.KUBERNETES, "the play brings it to them"),
+    After(ids.PROVISION, ids.SYSTEM_IMAGES, "the play brings them along"),
     After(ids.PROVISION, ids.CNI, "the play applies it"),
-    After(ids.ANSWERS, ids.PROVISION, "before that there is no cluster"),
+    After(ids.ANSWERS, ids.PROVISION, "until then there is no cluster"),
+    After(ids.ANSWERS, Kind.NODE, "they are the ones that are waited for"),
+    After(ids.ANSWERS, Kind.RESIZE, "kubelet starts anew with it"),
     After(ids.ANSWERS, Kind.SNAPSHOT, "the nodes that answer are about to go"),
-    After(ids.NETWORK, ids.ANSWERS, "it is the API server that tells"),
-    After(Kind.LOAD, ids.PROVISION, "the container runtime is the play's"),
-    After(Kind.DATA, ids.PROVISION, "the folder is the play's"),
-    After(ids.MACHINE_SERVICE, ids.PROVISION, "the folder is the play's"),
-    After(ids.MACHINE_SERVICE, Kind.NODE, "it runs there"),
-    After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
+    After(ids.NETWORK, ids.ANSWERS, "the API server tells of it"),
+    After(Kind.LOAD, ids.PROVISION, "the container runtime comes with it"),
+    After(Kind.DATA, ids.PROVISION, "the folder comes with it"),
+    After(Kind.DATA, Kind.NODE, "the folder lies on one"),
+    After(ids.MACHINE_AUTHORITIES, Kind.NODE, "it may be one of these machines"),
+    After(ids.MACHINE_PACKAGES, Kind.NODE, "it may be one of these machines"),
+    After(ids.MACHINE_PACKAGES, ids.MACHINE_AUTHORITIES, "packages come from sites to be trusted"),
     After(ids.MACHINE_IMAGE, ids.MACHINE_PACKAGES, "docker takes it"),
-    After(ids.MACHINE_PACKAGES, ids.MACHINE_AUTHORITIES, "they come from sites that have to be trusted"),
-    After(Kind.LOAD, Kind.IMAGE, "there is nothing to bring"),
-    After(Kind.PUSH, Kind.IMAGE, "there is nothing to bring"),
-    After(ids.MACHINE_IMAGE, ids.image("db"), "there is nothing to bring"),
+    After(ids.MACHINE_IMAGE, ids.image("db"), "there is nothing to bring yet"),
+    After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
+    After(ids.MACHINE_SERVICE, ids.PROVISION, "its folder comes with it"),
     After(Kind.DEPLOY, ids.ANSWERS, "nobody is there to apply it"),
     After(Kind.STAND, ids.ANSWERS, "nobody is there to be asked"),
 )
+ORDERS = (*DATA, *WORK)
+
+
+def broken(needs: Mapping[StepId, Collection[StepId]], held: Collection[StepId]) -> list[str]:
+    """What a plan gets wrong: its steps with their needs, each after those, and what holds."""
+    before = _before(needs)
+    return [wrong for rule in ORDERS for wrong in _breaches(rule, before, held)]
+
+
+def _before(needs: Mapping[StepId, Collection[StepId]]) -> dict[StepId, set[StepId]]:
+    """All that is done before each step, by needs of needs as well."""
+    found: dict[StepId, set[StepId]] = {}
+    for one, direct in needs.items():
+        found[one] = set(direct).union(*(found.get(need, ()) for need in direct))
+    return found
+
+
+def _breaches(
+    rule: After, before: Mapping[StepId, Collection[StepId]], held: Collection[StepId],
+) -> Iterator[str]:
+    these, those = ([one for one in before if _is(one, sort)] for sort in (rule.this, rule.that))
+    if rule.always and these and not those and not any(_is(one, rule.that) for one in held):
+        yield f"{these[0]} without {rule.that}, and nobody says why: {rule.why}"
+    yield from (
+        f"{this} does not wait for {that}: {rule.why}"
+        for this in these for that in those if this != that and that not in before[this]
+    )
+
+
+def _is(one: StepId, sort: Sort) -> bool:
+    return sort in (one, one.kind)

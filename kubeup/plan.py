@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self, runtime_checkable
 
+from kubeup import orders
 from kubeup.errors import KubeupError
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.ids import StepId
@@ -166,14 +167,17 @@ def plan_of(*groups: Iterable[Planned]) -> Plan:
     """Put steps into an order that honours their needs, beside the facts that were stated.
 
     Raises KubeupError for a plan that can't be right: an id used twice, a need that is neither a
-    step nor a fact, or needs in a circle.
+    step nor a fact, needs in a circle, or one that breaks an order of `kubeup.orders`.
     """
     planned = [one for group in groups for one in group]
     steps = todo(planned)
     holds = {one.id: one for one in planned if isinstance(one, Holds)}
     _refuse_twice([*(str(step.id) for step in steps), *map(str, holds)])
     _refuse_unanswered(steps, {*(step.id for step in steps), *holds})
-    return Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))
+    plan = Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))
+    if wrong := orders.broken({step.id: step.needs for step in plan}, plan.held):
+        raise KubeupError("the plan breaks an order that must not be broken", "\n".join(wrong), MISTAKE)
+    return plan
 
 
 def _refuse_twice(names: list[str]) -> None:

@@ -13,9 +13,12 @@ from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.errors import KubeupError, Refused
 from kubeup.ids import StepId
-from kubeup.plan import Log, Plan, Step, plan_of
+from kubeup.plan import Holds, Log, Plan, Step, plan_of
 from kubeup.project import VM, Project
 from kubeup.report import Report
+
+# it was asked for its password before anything is planned
+RUNS = (Holds(ids.LOOK_AT_DATA, "the database runs on its data"), Holds(ids.RESTORE_DATA, "the database runs on its data"))
 
 
 def plan(project: Project) -> Plan:
@@ -29,7 +32,7 @@ def plan(project: Project) -> Plan:
         change,
         Step(ids.TAKE_PASSWORDS, f"put them into {env.name}", "the database takes them", secrets.TakeNext(env), (ids.SET_PASSWORDS,), 0.1),
         *_deploy(project, (ids.TAKE_PASSWORDS,)),
-        forget])
+        forget, *RUNS])
 
 
 def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
@@ -40,7 +43,8 @@ def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
         Step(ids.TAKE_PASSWORDS, f"put them back into {env.name}", why, PutBack(env, tuple(before.items())), (ids.SET_PASSWORDS,), 0.1),
         *_deploy(project, (ids.TAKE_PASSWORDS,)),
         Step(ids.DISCARD_PASSWORDS, "let the database forget the new ones", why, passwords.DiscardOld(held),
-             (ids.deploy("db"), ids.deploy("api")), 2)])
+             (ids.deploy("db"), ids.deploy("api")), 2),
+        *RUNS])
 
 
 def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:

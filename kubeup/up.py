@@ -263,14 +263,24 @@ def _push(project: Project, image: AppImage) -> Planned:
 
 def down(project: Project, with_data: bool) -> Plan:
     """Remove the machines and the access to what was on them; data only where `with_data` says so by name."""
-    saved = [] if with_data or project.provider.keeps_data else save_steps(project)
+    saved = _kept(project, with_data)
     machines = todo(after([one.id for one in todo(saved)], project.provider.destroy(with_data)))
-    config, needs = project.state.kubeconfig, tuple(step.id for step in machines)
-    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
     archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
     lose = [Step(ids.loss(archive.name), f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
                  loses=f"the data saved in {archive}") for archive in archives]
-    return plan_of(saved, machines, forget if config.exists() or project.stands_on or lose else [], lose)
+    config, needs = project.state.kubeconfig, tuple(step.id for step in (*machines, *lose))
+    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
+    whole = Holds(ids.LEAVE, "the whole cluster goes")
+    return plan_of(saved, [whole], machines, lose, forget if config.exists() or project.stands_on or lose else [])
+
+
+def _kept(project: Project, with_data: bool) -> list[Planned]:
+    """What becomes of the database's files when their machines go."""
+    if with_data:
+        return [Holds(ids.save(side), "its loss is asked for by name") for side in SIDES]
+    if project.provider.keeps_data:
+        return [Holds(ids.save(side), f"{project.provider.name} keeps data of machines that go") for side in SIDES]
+    return save_steps(project)
 
 
 def save_steps(project: Project) -> list[Planned]:
@@ -279,12 +289,15 @@ def save_steps(project: Project) -> list[Planned]:
     Those of a side that a move has left are saved, too: they are kept until somebody drops them by name.
     """
     found = {node.name: node for node in cluster.observe(project).machines.nodes}
-    awake, saved = list[Planned](), list[Step]()
+    awake, saved = list[Planned](), list[Planned]()
+    if not _made_for_data(project):
+        saved.append(Holds(ids.save(VM), "no machine that goes has, or has had, the database"))
     for side in (CLUSTER, VM) if _made_for_data(project) else (CLUSTER,):
         files = project.files_on(side)
         node = found.get(files.place.node)
         if node is None or not node.address:
-            continue  # it was never made
+            saved.append(Holds(ids.save(side), f"{files.place.node} was never made"))
+            continue
         if node.state == "missing":
             raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
                           "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")

@@ -22,6 +22,7 @@ APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAG
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
+PASSWORD_PARTS = ("db", "api")  # have them
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
@@ -159,7 +160,8 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
     changes = set(manifests.changed(diff))
     if not changes:
         return [SAME_PASSWORDS]
-    carried = list[Planned](_carried(deployment, carry) if SECRET in changes else [])
+    alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
+    carried = list[Planned](_carried(deployment, parts, carry) if SECRET in changes or alone else [])
     wanted = manifests.documents(deployment.render())
     by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
     unknown = changes - {name for names in by_part.values() for name in names}
@@ -168,16 +170,22 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
                           "report this: it is a mistake in kubeup")
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
+    for part in PASSWORD_PARTS if carried else ():
+        reasons.setdefault(part, "the passwords are new")
     if SERVICE in reasons:
         reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))
     deployed = [_step(deployment, part, reason, needs) for part, reason in reasons.items()]
     return [*(carried or [SAME_PASSWORDS]), *deployed]
 
 
-def _carried(deployment: Deployment, carry: Callable[[], list[Step]] | None) -> list[Step]:
+def _carried(deployment: Deployment, parts: Sequence[str], carry: Callable[[], list[Step]] | None) -> list[Step]:
     """What takes new passwords into the database, where there is one and they are new to it."""
     if not new_passwords(deployment):
         return []
+    if not set(PASSWORD_PARTS) <= set(parts):
+        raise Refused("the passwords in .env are not the ones that the database has",
+                      "the database and the API get new ones together, or one locks out the other",
+                      "`inv deploy.all`; or put the earlier values back into .env")
     if carry is None:
         raise ForgottenPasswords("SQL alone can change them")
     return carry()

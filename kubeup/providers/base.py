@@ -12,11 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.ids import StepId
-from kubeup.plan import Action, Log, Paced, Planned, Step
+from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -108,6 +108,11 @@ class Needed:
 
     archives: tuple[tuple[str, Path], ...] = ()
     steps: tuple[StepId, ...] = field(default=())  # ids of the steps that make those archives
+
+
+def nothing_on(why: str) -> list[Holds]:
+    """That machines may go as they are: no data are on them, and no cluster knows of them."""
+    return [Holds(one, why) for one in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE, ids.LEAVE)]
 
 
 @dataclass(frozen=True)

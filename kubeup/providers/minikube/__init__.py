@@ -19,7 +19,7 @@ from kubeup.ids import StepId
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Holds, Planned, Room, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes, nothing_on
 from kubeup.providers.minikube import actions, command, release, trusts
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, UNASKED, Reading
@@ -88,7 +88,7 @@ class Minikube(Reading):
         started = any(step.id == self._whole for step in steps)
         return steps if started else [Holds(self._whole, "it runs"), *steps]
 
-    def _make_again(self, control: NodeState) -> list[Step]:
+    def _make_again(self, control: NodeState) -> list[Planned]:
         """A profile without its control plane: one that was never made holds nothing, any other is not ours to throw away."""
         if control.address:
             raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
@@ -96,7 +96,8 @@ class Minikube(Reading):
         delete = Step(ids.profile_removal(self.profile_name), f"delete what there is of {self.profile_name}",
                       "interrupted while its first node was made", self.planned.does("delete", *command.on(self.settings)), seconds=5)
         create, *more = self._create()
-        return [delete, replace(create, needs=(*create.needs, delete.id)), *more]
+        create = replace(create, needs=(*create.needs, delete.id))
+        return [*nothing_on("its first node was never made"), delete, create, *more]
 
     def _remake(self, gone: Sequence[NodeState], profile: Profile) -> list[Step]:
         """Nodes whose machines were removed behind minikube's back."""

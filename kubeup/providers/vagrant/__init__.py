@@ -17,7 +17,7 @@ from kubeup.facts.vagrant import Machine
 from kubeup.ids import StepId
 from kubeup.plan import Holds, Planned, Room, Step, todo
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody, nothing_on
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.providers.vagrant.fitness import Fitness
@@ -196,7 +196,7 @@ class Vagrant(Bare):
         needs = (ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES)
         up = Step(self._all, title, why, Up(self.tool, self.chosen, names, reaches, self.state), needs, SECONDS.get(self.chosen, 180.0),
                   room=self._room(sum(node.state == "missing" for node in start)))
-        return [self._remove_halves(halves), up]
+        return [*self._remove_halves(halves), up]
 
     @property
     def _all(self) -> StepId:
@@ -204,10 +204,11 @@ class Vagrant(Bare):
         return ids.node(self.settings.slug)
 
     @staticmethod
-    def _remove_halves(names: tuple[str, ...]) -> Planned:
+    def _remove_halves(names: tuple[str, ...]) -> list[Planned]:
         if not names:
-            return Holds(ids.REMOVE_HALVES, "none is half made")
-        return Step(ids.REMOVE_HALVES, f"remove {', '.join(names)}", "half made when vagrant was killed", RemoveHalves(names))
+            return [Holds(ids.REMOVE_HALVES, "none is half made")]
+        why = "half made when vagrant was killed"
+        return [*nothing_on(why), Step(ids.REMOVE_HALVES, f"remove {', '.join(names)}", why, RemoveHalves(names))]
 
     def _room(self, machines: int) -> Room:
         """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""

@@ -22,7 +22,7 @@ from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
-from kubeup.plan import plan_of, todo
+from kubeup.plan import Plan, plan_of, todo
 from kubeup.project import Project, load
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
@@ -418,7 +418,7 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project
 
 
 def found(*steps: str, blind: bool = False) -> up.Whole:
-    return up.Whole(plan_of([step(name) for name in steps]), ClusterFacts(three()), blind)
+    return up.Whole(Plan(tuple(step(name) for name in steps)), ClusterFacts(three()), blind)
 
 
 def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:

@@ -43,8 +43,8 @@ def test_the_critical_time_is_between_the_longest_step_and_all_of_them(graph: Gr
 
 
 def test_needs_that_hold_already_are_facts_with_a_reason() -> None:
-    plan = plan_of([step("deploy/api", "load/api", "cluster/answers")], holds("load/api", "cluster/answers"))
-    assert plan.ids == sids("deploy/api") and plan.held == set(sids("load/api", "cluster/answers"))
+    plan = plan_of([step("deploy/ui", "load/ui", "cluster/answers")], holds("load/ui", "cluster/answers"))
+    assert plan.ids == sids("deploy/ui") and plan.held == set(sids("load/ui", "cluster/answers"))
     assert plan_of(plan.planned) == plan, "a larger plan can be made of it"
     assert all(one.why for one in plan.holds)
 
