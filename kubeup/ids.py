@@ -27,6 +27,7 @@ class Kind(Enum):
     RESIZE = "gives a node another size"
     SNAPSHOT = "saves, restores or forgets a snapshot"
     REMOVAL = "removes machines with their disks"
+    HALF = "removes machines whose making was cut off"
     LEFTOVER = "removes what machines leave behind"
     CLUSTER = "makes Kubernetes, or waits for it"
     LEAVE = "takes a node out of the cluster"
@@ -89,7 +90,7 @@ RESTART_RESIZED = StepId(Kind.NODE, "node/resize")
 NODE_ACCESS = StepId(Kind.NODE, "node/access")
 HOST_KEYS = StepId(Kind.NODE, "node/host-keys")
 NODE_KUBECTL = StepId(Kind.NODE, "node/kubectl")
-REMOVE_HALVES = StepId(Kind.REMOVAL, "vagrant/halves")
+REMOVE_HALVES = StepId(Kind.HALF, "vagrant/halves")
 UNFORWARD = StepId(Kind.LEFTOVER, "local/forwarding")
 REMOVE_LOCAL_NETWORK = StepId(Kind.LEFTOVER, "local/network")
 REMOVE_NETWORK = StepId(Kind.LEFTOVER, "remove/network")
@@ -176,8 +177,13 @@ def removal(name: str) -> StepId:
 
 
 def profile_removal(name: str) -> StepId:
-    """Of a whole profile of minikube's."""
+    """Of all that is there of a profile, at once: it may be started in the same plan."""
     return StepId(Kind.REMOVAL, f"remove/{name}")
+
+
+def half_removal(name: str) -> StepId:
+    """Of a profile without a single whole machine."""
+    return StepId(Kind.HALF, f"remove/{name}")
 
 
 def deploy(part: str) -> StepId:

@@ -110,9 +110,10 @@ def dropping(project: Project, to: str) -> Plan:
     files = project.files_on(kept)
     loses = f"the database's data from before the move, on {files.place.node}"
     saved = [Step(ids.DROP_SAVED, f"remove {files.archive}", "they were saved when their machine went", data.ForgetData(files.archive), seconds=0)]
-    return plan_of(saved if files.archive.exists() else [], [
+    dropped = saved if files.archive.exists() else []
+    return plan_of(dropped, [
         Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
-        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept), (ids.DROP_LEFT,), 0)])
+        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept), (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
 
 
 def _api(project: Project) -> str:

@@ -28,6 +28,7 @@ class After:
     always: bool = False
 
 
+GONE = (Kind.REMOVAL, Kind.HALF)
 # what would lose rows otherwise, or lock somebody out of them
 DATA = (
     # the move
@@ -42,6 +43,7 @@ DATA = (
     After(ids.STOP_LEFT, ids.SEE, "until then the side that is left may be the only one that works",
           always=True),
     After(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed", always=True),
+    After(ids.FORGET_LEFT, ids.DROP_SAVED, "they would be put back on a side that is in use again"),
     # the database and its files
     After(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
     After(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
@@ -65,9 +67,9 @@ DATA = (
     After(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them", always=True),
     After(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them", always=True),
     # machines that go
-    After(Kind.REMOVAL, ids.SAVE_CLUSTER, "the database's files go with their machine", always=True),
-    After(Kind.REMOVAL, ids.SAVE_MACHINE, "the database's files go with their machine", always=True),
-    After(Kind.REMOVAL, ids.LEAVE, "pods are moved before their node goes", always=True),
+    *(After(gone, save, "the database's files go with their machine", always=True)
+      for gone in GONE for save in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE)),
+    *(After(gone, ids.LEAVE, "pods are moved before their node goes", always=True) for gone in GONE),
     After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
     After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
     After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),
@@ -86,8 +88,7 @@ WORK = (
     After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
     After(ids.LOCAL_DISK, ids.LOCAL_IMAGE, "its programs fill it"),
     After(ids.LOCAL_DISK, ids.SYSTEM_IMAGES, "it is filled with them"),
-    After(ids.LOCAL_DISK, Kind.IMAGE, "it is filled with them"),
-    After(Kind.NODE, Kind.REMOVAL, "what is made anew takes the place of what was there"),
+    After(Kind.NODE, Kind.HALF, "what is made anew takes its place"),
     After(ids.PROVISION, Kind.NODE, "the play runs on them"),
     After(ids.PROVISION, ids.KEY, "the play reaches nodes with it"),
     After(ids.PROVISION, ids.KUBERNETES, "the play brings it to them"),

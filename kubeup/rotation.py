@@ -48,12 +48,14 @@ def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
 
 
 def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
-    steps = [Step(ids.deploy(part), f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
-             for part in ("db", "api")]
+    steps = list[Step]()
     if project.database_on == VM:
         node = project.machine.place.node
         steps.append(Step(ids.MACHINE_SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
-    return steps
+        needs = (*needs, ids.MACHINE_SERVICE)
+    return [*steps, *(
+        Step(ids.deploy(part), f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
+        for part in ("db", "api"))]
 
 
 def rotate(project: Project, out: Report, **how: bool) -> None:

@@ -93,7 +93,7 @@ class Minikube(Reading):
         if control.address:
             raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
                           "`inv down` (the database's data is kept), then `inv up`")
-        delete = Step(ids.profile_removal(self.profile_name), f"delete what there is of {self.profile_name}",
+        delete = Step(ids.half_removal(self.profile_name), f"delete what there is of {self.profile_name}",
                       "interrupted while its first node was made", self.planned.does("delete", *command.on(self.settings)), seconds=5)
         create, *more = self._create()
         create = replace(create, needs=(*create.needs, delete.id))

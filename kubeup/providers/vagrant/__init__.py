@@ -330,7 +330,7 @@ class Vagrant(Bare):
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
         loses = f"everything on {', '.join(names)}, the database's data included" if data else ""
         words = ("destroy", "--force", *names)
-        return [self._step(ids.removal(self.settings.slug), f"remove {', '.join(names)}", "asked for", words, 15, loses)] if names else []
+        return [self._step(ids.profile_removal(self.settings.slug), f"remove {', '.join(names)}", "asked for", words, 15, loses)] if names else []
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
