@@ -14,6 +14,7 @@ from kubeup.db.backups import Listed
 from kubeup.db.machine import Machine
 from kubeup.db.server import LEAVE, ROOT, SHELL
 from kubeup.errors import KubeupError, Refused
+from kubeup.ids import Kind
 from kubeup.images import build as builds
 from kubeup.plan import Plan, Planned, Step, plan_of, todo
 from kubeup.project import CLUSTER, SIDES, VM, Project
@@ -92,7 +93,8 @@ def on_machine(project: Project) -> Plan:
         made = up.machines(project)
         if not made:
             raise
-        return plan_of(made.planned, generated, built, up.service_steps(project, None, made.ids))
+        nodes = tuple(one for one in made.ids if one.kind is Kind.NODE)
+        return plan_of(made.planned, generated, built, up.service_steps(project, None, nodes))
     # without passwords its files can't be compared: then there is no service of ours, either
     seen = replace(found, files={}) if todo(generated) else found
     return plan_of(up.host_packages(project, built), generated, built, up.service_steps(project, seen, ()))

@@ -16,7 +16,7 @@ from kubeup.deploy import data
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.ids import StepId
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Holds, Log, Paced, Plan, Planned, Step, plan_of, todo
+from kubeup.plan import Action, Holds, Log, Paced, Plan, Planned, Step, plan_of
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.state import State, change_choices, choices
 from kubeup.up import data_steps
@@ -35,12 +35,11 @@ def plan(project: Project, to: str) -> Plan:
                       f"`inv db.move {on} --drop-old` removes them")
     source, target = project.server_on(on), project.server_on(to)
     servers.version(source)
-    start = _start(project, to)
-    needs = tuple(step.id for step in todo(start))
+    start, serves = _start(project, to), ids.MACHINE_SERVICE if to == VM else ids.START_IN_CLUSTER
     rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
     return plan_of([
         *start,
-        Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), needs, 1),
+        Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), (serves,), 1),
         Step(ids.FREEZE, "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
              (ids.ADMIT,), 1),
         Step(ids.COPY, f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), (ids.FREEZE,), 3),

@@ -47,6 +47,8 @@ DATA = (
     # the database and its files
     After(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
     After(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
+    After(ids.LOOK_AT_DATA, ids.PASSWORDS, "it marks data with the Secret that is made of them"),
+    After(ids.LOOK_AT_DATA, ids.SET_PASSWORDS, "until then the data have others"),
     After(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new", always=True),
     After(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place", always=True),
     After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
@@ -90,6 +92,7 @@ WORK = (
     After(ids.LOCAL_DISK, ids.SYSTEM_IMAGES, "it is filled with them"),
     After(Kind.NODE, Kind.HALF, "what is made anew takes its place"),
     After(ids.PROVISION, Kind.NODE, "the play runs on them"),
+    After(ids.PROVISION, Kind.RESIZE, "kubelet starts anew with it"),
     After(ids.PROVISION, ids.KEY, "the play reaches nodes with it"),
     After(ids.PROVISION, ids.KUBERNETES, "the play brings it to them"),
     After(ids.PROVISION, ids.SYSTEM_IMAGES, "the play brings them along"),

@@ -63,6 +63,10 @@ def test_the_plan_of_a_move(project: Project) -> None:
         "db/move-admit", "db/move-freeze", "db/move-copy", "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop"]
     assert set(sids("db/vm-packages", "db/vm-image", "db/vm-service")) <= set(steps.ids)
     assert names(steps).index("db/vm-service") < names(steps).index("db/move-freeze"), "nothing waits for a machine to be made"
+    needs = {str(step.id): names(step.needs) for step in steps}
+    assert "db/vm-service" in needs["db/move-admit"]
+    assert (needs["db/move-freeze"], needs["db/move-copy"], needs["db/move-switch"]) == (["db/move-admit"], ["db/move-freeze"], ["db/move-copy"])
+    assert needs["db/move-see"] == ["db/move-switch"] and needs["db/move-tidy"] == needs["db/move-stop"] == ["db/move-see"]
     assert any(step.title == "copy 7 in products" for step in steps)
     assert steps.losses == ()
 
@@ -78,6 +82,13 @@ def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch
     assert sid("node/dev-db") in steps["db/vm-packages"].needs
     monkeypatch.setattr(database.up, "machines", lambda _: plan_of())
     assert error_of(database.on_machine, project).what == "dev-db can't be reached"
+
+
+def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(project: Project) -> None:
+    assert "data/restore" not in by_id(database.on_machine(project))
+    write_private(project.state.saved_data("vm"), "saved")
+    steps = by_id(database.on_machine(project))
+    assert sid("data/restore") in steps["db/vm-service"].needs
 
 
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

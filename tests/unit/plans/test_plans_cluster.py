@@ -14,6 +14,7 @@ from builders import DESKTOP, SANDBOX, by_id, error_of, machines, names, node, p
 from kubeup import cluster, ids, keys
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import External
+from kubeup.errors import Refused
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.facts.pace import AS_MEANT, Pace, Patience
@@ -23,7 +24,7 @@ from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import inventory as inventories
 from kubeup.release import go
-from kubeup.state import write_private
+from kubeup.state import change_choices, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -84,6 +85,19 @@ def test_a_worker_gives_its_address_back_before_it_goes(
     assert steps[-2].needs == sids(*first) and steps[-1].needs == sids("cluster/leave")
     for unpublish in steps[: len(first)]:
         assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
+
+
+@pytest.mark.parametrize(("name", "why"), [
+    ("dev-control", "dev-control is the control plane"), ("dev-worker-9", "there is no node dev-worker-9 of this profile"),
+    ("dev-worker-3", "there is no node dev-worker-3 of this profile"), ("dev-worker-1", "the database's volume lies on dev-worker-1"),
+    ("dev-worker-2", "the database's data lie on dev-worker-2")])
+def test_what_must_not_go_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
+    one = project(tmp_path, keys_="nodes: {workers: {count: 3}}")
+    change_choices(one.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
+    error = error_of(cluster.remove, one, name)
+    assert isinstance(error, Refused) and error.what == why
 
 
 def test_from_nothing(tmp_path: Path) -> None:

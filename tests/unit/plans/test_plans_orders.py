@@ -12,7 +12,7 @@ from builders import error_of
 from scenarios import SCENARIOS, world
 
 from kubeup import orders
-from kubeup.ids import StepId
+from kubeup.ids import Kind, StepId
 from kubeup.orders import ORDERS, After
 from kubeup.plan import Holds, Plan, Planned, Step, plan_of
 from kubeup.state import PROJECT
@@ -88,6 +88,20 @@ def test_a_step_that_is_missing_refuses_the_plan(rule: After, plans: dict[str, P
     for plan in having:
         error = error_of(plan_of, without(rule, plan))
         assert any(line.endswith(f"and nobody says why: {rule.why}") for line in error.why.splitlines())
+
+
+def test_machines_that_sleep_are_started_saved_and_then_removed(plans: dict[str, Plan]) -> None:
+    """All of Vagrant's are started by one step and removed by another of the same plan."""
+    plan = plans["all_down"]
+    waits = {str(one): set(map(str, ways)) for one, ways in before(plan).items()}
+    assert {"node/dev", "cluster/answers"} <= waits["data/save-cluster"] & waits["data/save-vm"]
+    assert {"data/save-cluster", "data/save-vm"} <= waits["remove/dev"] and "remove/dev" in waits["cluster/access"]
+
+
+def test_data_that_are_to_be_lost_are_named(plans: dict[str, Plan]) -> None:
+    losses = plans["all_down_with_data"].losses
+    assert len(losses) == 3 and "the database's data included" in losses[0]
+    assert {one.why for one in plans["all_down_with_data"].holds if one.id.kind is Kind.SAVE} == {"its loss is asked for by name"}
 
 
 def test_a_fact_in_the_place_of_a_step_has_a_reason(plans: dict[str, Plan]) -> None:

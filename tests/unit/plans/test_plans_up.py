@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, holds, names, recorded, settings, sid, sids, state, step, three
+from builders import DESKTOP, SANDBOX, by_id, error_of, holds, machines, names, node, recorded, settings, sid, sids, state, step, three
 
 from kubeup import cluster, converge, ids, keys, machine, packages, secrets, up
 from kubeup import state as states
@@ -198,6 +198,17 @@ def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: 
         whole(one, seen, monkeypatch)
 
 
+def test_a_play_on_machines_that_bring_no_kubernetes_has_it_here_first(tmp_path: Path) -> None:
+    """As Vagrant's: the roles have changed, and somebody has emptied the cache since."""
+    one = project(tmp_path, DESKTOP)
+    write_private(one.kubectl.path, "made")
+    empty = three(release_inside=False)
+    for there, provisions, brought in ((empty, True, True), (empty, False, False), (three(), True, False)):
+        planned = up._own_images(one, there, provisions)
+        assert (ids.SYSTEM_IMAGES in [step.id for step in todo(planned)]) is brought
+        assert {ids.KUBERNETES, ids.SYSTEM_IMAGES} <= {answer.id for answer in planned}, "it is there, or made"
+
+
 def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
     error = error_of(packages.plan, ("podman", "mmdebstrap"), replace(DESKTOP, root=False))
     assert error.next.endswith(": sudo apt-get install podman mmdebstrap")
@@ -379,6 +390,14 @@ def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: P
     keep_choices(one.state, {"database": "vm", "machine": "dev-db@192.168.60.50"})
     other = Project(settings(tmp_path), one.state, SANDBOX)
     assert names(up.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
+
+
+def test_data_on_a_machine_that_is_gone_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    gone = machines(node("dev-control"), node("dev-worker-1", "missing"), node("dev-worker-2"))
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(gone))
+    error = error_of(up.save_steps, one)
+    assert isinstance(error, Refused) and error.what.startswith("dev-worker-1 is gone") and "inv down --data" in error.next
 
 
 def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
