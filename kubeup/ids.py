@@ -1,4 +1,4 @@
-"""What steps are called. Each id is made here and nowhere else, so that whoever needs a step can't misspell it.
+"""What steps are called. Each id is made here and nowhere else, so that nobody can misspell one.
 
 A plan's reader sees an id's name; what kind of step it is, is asked of its `kind`. Several kinds
 share a beginning: `node/dev-control` makes a node in one plan and removes it in another.

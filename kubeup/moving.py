@@ -72,7 +72,8 @@ def _switched(project: Project, to: str, kept: str) -> Plan:
     """What a run that was cut off after the switch has left to do; nothing where there was none."""
     if not kept or not _serves(project, kept):
         return plan_of()
-    return plan_of([Holds(ids.COPY, "an earlier run has copied all rows and switched")], _switch(project, to, kept, (ids.COPY,)))
+    copied = Holds(ids.COPY, "an earlier run has copied all rows and switched")
+    return plan_of([copied], _switch(project, to, kept, (ids.COPY,)))
 
 
 def _serves(project: Project, side: str) -> bool:
@@ -112,7 +113,8 @@ def dropping(project: Project, to: str) -> Plan:
     dropped = saved if files.archive.exists() else []
     return plan_of(dropped, [
         Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
-        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept), (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
+        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept),
+             (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
 
 
 def _api(project: Project) -> str:

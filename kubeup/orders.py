@@ -28,50 +28,52 @@ class After:
     always: bool = False
 
 
+def always(this: Sort, that: Sort, why: str) -> After:
+    return After(this, that, why, always=True)
+
+
 GONE = (Kind.REMOVAL, Kind.HALF)
 # what would lose rows otherwise, or lock somebody out of them
 DATA = (
     # the move
     After(ids.ADMIT, ids.START_IN_CLUSTER, "only a server that runs tells whether it holds rows"),
     After(ids.ADMIT, ids.MACHINE_SERVICE, "only a server that runs tells whether it holds rows"),
-    After(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused", always=True),
-    After(ids.COPY, ids.ADMIT, "rows that are there would be overwritten", always=True),
-    After(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy", always=True),
-    After(ids.SWITCH, ids.COPY, "until then the other side lacks rows", always=True),
-    After(ids.SEE, ids.SWITCH, "until then the API writes on the side that is left", always=True),
-    After(ids.TIDY, ids.SEE, "until then nobody knows whether the copy does", always=True),
-    After(ids.STOP_LEFT, ids.SEE, "until then the side that is left may be the only one that works",
-          always=True),
-    After(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed", always=True),
+    always(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused"),
+    always(ids.COPY, ids.ADMIT, "rows that are there would be overwritten"),
+    always(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy"),
+    always(ids.SWITCH, ids.COPY, "until then the other side lacks rows"),
+    always(ids.SEE, ids.SWITCH, "until then the API writes on the side that is left"),
+    always(ids.TIDY, ids.SEE, "until then nobody knows whether the copy does"),
+    always(ids.STOP_LEFT, ids.SEE, "until then no other side is known to work"),
+    always(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed"),
     After(ids.FORGET_LEFT, ids.DROP_SAVED, "they would be put back on a side that is in use again"),
     # the database and its files
-    After(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
-    After(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it", always=True),
+    always(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
+    always(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
     After(ids.LOOK_AT_DATA, ids.PASSWORDS, "it marks data with the Secret that is made of them"),
     After(ids.LOOK_AT_DATA, ids.SET_PASSWORDS, "until then the data have others"),
-    After(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new", always=True),
-    After(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place", always=True),
+    always(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new"),
+    always(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place"),
     After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
     After(ids.deploy("db"), ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
     After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
     # passwords
     After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is written nowhere is lost with the run"),
-    After(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet", always=True),
+    always(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet"),
     After(ids.MACHINE_SERVICE, ids.PASSWORDS, "an empty database keeps those that it starts with"),
     After(ids.MACHINE_SERVICE, ids.SET_PASSWORDS, "it would get others than its files have"),
     After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would get the earlier ones"),
     After(Kind.DEPLOY, ids.PASSWORDS, "the Secret is made of them"),
     After(Kind.DEPLOY, ids.TAKE_PASSWORDS, "the Secret would get the earlier ones"),
-    After(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database",
-          always=True),
-    After(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out", always=True),
-    After(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others", always=True),
-    After(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them", always=True),
-    After(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them", always=True),
+    always(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database"),
+    always(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out"),
+    always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
+    always(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them"),
+    always(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them"),
     # machines that go
-    *(After(gone, save, "the database's files go with their machine", always=True)
+    *(always(gone, save, "the database's files go with their machine")
       for gone in GONE for save in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE)),
-    *(After(gone, ids.LEAVE, "pods are moved before their node goes", always=True) for gone in GONE),
+    *(always(gone, ids.LEAVE, "pods are moved before their node goes") for gone in GONE),
     After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
     After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
     After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),

@@ -176,7 +176,8 @@ def plan_of(*groups: Iterable[Planned]) -> Plan:
     _refuse_unanswered(steps, {*(step.id for step in steps), *holds})
     plan = Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))
     if wrong := orders.broken({step.id: step.needs for step in plan}, plan.held):
-        raise KubeupError("the plan breaks an order that must not be broken", "\n".join(wrong), MISTAKE)
+        what = "the plan breaks an order that must not be broken"
+        raise KubeupError(what, "\n".join(wrong), MISTAKE)
     return plan
 
 

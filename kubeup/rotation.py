@@ -18,7 +18,7 @@ from kubeup.project import VM, Project
 from kubeup.report import Report
 
 # it was asked for its password before anything is planned
-RUNS = (Holds(ids.LOOK_AT_DATA, "the database runs on its data"), Holds(ids.RESTORE_DATA, "the database runs on its data"))
+RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT_DATA, ids.RESTORE_DATA))
 
 
 def plan(project: Project) -> Plan:

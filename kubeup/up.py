@@ -52,7 +52,8 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
     images = project.images if application else ()
     image_steps, needed = _images(project, facts.machines, images)
     nodes = cluster.plan(project, facts, needed)
-    own_images = _own_images(project, facts.machines, any(step.id == ids.PROVISION for step in todo(nodes)))
+    provisions = any(step.id == ids.PROVISION for step in todo(nodes))
+    own_images = _own_images(project, facts.machines, provisions)
     steps = [*own_images, *image_steps, *nodes]
     if application:
         steps += _application(project, facts, todo(steps), diff, found)
@@ -127,12 +128,14 @@ def machines(project: Project, force: bool = False) -> Plan:
     return plan_of((step for step in whole if step.id in wanted), whole.holds)
 
 
-def before_database(project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...]) -> list[Planned]:
+def before_database(
+    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...],
+) -> list[Planned]:
     """What comes before the database, where it is among what is applied."""
     if all(step.id != ids.deploy("db") for step in todo(applied)):
         return []
     if project.database_on == VM:
-        return [Holds(ids.LOOK_AT_DATA, "the database's data are on a machine, not on a node's volume")]
+        return [Holds(ids.LOOK_AT_DATA, "the database's data are on a machine")]
     return data_steps(project, needs)
 
 
@@ -175,7 +178,9 @@ def _look_at_machine(project: Project) -> Found | None:
         return None
 
 
-def machine_steps(project: Project, found: Found | None, needs: tuple[StepId, ...]) -> list[Planned]:
+def machine_steps(
+    project: Project, found: Found | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
     """What makes the database in use run on its machine."""
     steps = service_steps(project, found, needs)
     if todo(steps):
@@ -183,7 +188,9 @@ def machine_steps(project: Project, found: Found | None, needs: tuple[StepId, ..
     return steps
 
 
-def service_steps(project: Project, found: Found | None, needs: tuple[StepId, ...]) -> list[Planned]:
+def service_steps(
+    project: Project, found: Found | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
     """What makes a database run on the machine, with the files that were saved from it."""
     steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
     return [data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
@@ -215,7 +222,7 @@ def bring_steps(
     project: Project, images: Sequence[AppImage], nodes: Collection[str],
     held: Mapping[str, frozenset[str]], needs: tuple[StepId, ...] = (),
 ) -> list[Planned]:
-    """What brings images to where nodes take them from: to the nodes themselves, or to a registry."""
+    """What brings images to where nodes take them from: to nodes themselves, or to a registry."""
     via = project.settings.images.via
     other = ids.load if via == "registry" else ids.push
     unwanted = [Holds(other(image.part), f"images.via is {via}") for image in images]
@@ -252,7 +259,8 @@ def push_steps(project: Project, images: Sequence[AppImage]) -> list[Planned]:
 
 
 def _push(project: Project, image: AppImage) -> Planned:
-    plain, engine, id_ = bool(project.settings.images.plain_registries), project.engine, ids.push(image.part)
+    id_, engine = ids.push(image.part), project.engine
+    plain = bool(project.settings.images.plain_registries)
     if image.context is None:
         return Holds(id_, "nodes pull it from where it is published")
     if load.in_registry(engine, image.reference, plain):
@@ -279,7 +287,8 @@ def _kept(project: Project, with_data: bool) -> list[Planned]:
     if with_data:
         return [Holds(ids.save(side), "its loss is asked for by name") for side in SIDES]
     if project.provider.keeps_data:
-        return [Holds(ids.save(side), f"{project.provider.name} keeps data of machines that go") for side in SIDES]
+        why = f"{project.provider.name} keeps data of machines that go"
+        return [Holds(ids.save(side), why) for side in SIDES]
     return save_steps(project)
 
 

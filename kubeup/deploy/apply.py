@@ -178,7 +178,9 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
     return [*(carried or [SAME_PASSWORDS]), *deployed]
 
 
-def _carried(deployment: Deployment, parts: Sequence[str], carry: Callable[[], list[Step]] | None) -> list[Step]:
+def _carried(
+    deployment: Deployment, parts: Sequence[str], carry: Callable[[], list[Step]] | None,
+) -> list[Step]:
     """What takes new passwords into the database, where there is one and they are new to it."""
     if not new_passwords(deployment):
         return []

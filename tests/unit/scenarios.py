@@ -1,4 +1,4 @@
-"""Plans by the real plan makers, each from another state of the world, for what every plan has to keep to."""
+"""Plans by the real plan makers, each from another state of the world."""
 
 from __future__ import annotations
 
@@ -44,9 +44,12 @@ from kubeup.state import State, change_choices, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 VAGRANT = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
-CHANGED = "\n---\n".join((
-    "{kind: Secret, apiVersion: v1, metadata: {name: mysecret, labels: {app: db}}}",
-    "{kind: Deployment, apiVersion: apps/v1, metadata: {name: api, labels: {app: api}}}"))
+CHANGED = "\n---\n".join(
+    (
+        "{kind: Secret, apiVersion: v1, metadata: {name: mysecret, labels: {app: db}}}",
+        "{kind: Deployment, apiVersion: apps/v1, metadata: {name: api, labels: {app: api}}}",
+    )
+)
 
 
 class World:
@@ -82,7 +85,9 @@ class World:
         return Project(settings(self.folder, keys_), state(self.folder), host)
 
     def passwords(self) -> None:
-        write_private(self.folder / ".env", "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
+        write_private(
+            self.folder / ".env", "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n"
+        )
 
     def saved(self, one: Project) -> None:
         for side in ("cluster", "vm"):
@@ -105,9 +110,16 @@ class World:
 
 def standing(found: Machines) -> dict[str, Any]:
     """A cluster that answers, with nodes provisioned by somebody else's settings."""
-    nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == NAMES[0], frozenset()) for name in NAMES)
-    return {"answers": True, "nodes": nodes, "stamps": dict.fromkeys(NAMES, "other"), "images": dict.fromkeys(NAMES, frozenset()),
-            "system": frozenset({"metrics-server"})}
+    nodes = tuple(
+        KubeNode(name, True, "", "v1.26.1", "", name == NAMES[0], frozenset()) for name in NAMES
+    )
+    return {
+        "answers": True,
+        "nodes": nodes,
+        "stamps": dict.fromkeys(NAMES, "other"),
+        "images": dict.fromkeys(NAMES, frozenset()),
+        "system": frozenset({"metrics-server"}),
+    }
 
 
 def nothing_there(world: World) -> Plan:
@@ -117,20 +129,31 @@ def nothing_there(world: World) -> Plan:
 
 
 def through_a_registry(world: World) -> Plan:
-    return world.up(world.project("images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}"), three("missing"))
+    return world.up(
+        world.project("images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}"),
+        three("missing"),
+    )
 
 
 def vagrants_machines(world: World) -> Plan:
     one = world.project(f"{VAGRANT}\nnetwork: {{cni: flannel}}")
     world.saved(one)
     world.passwords()
-    half = machines(node(NAMES[0], "missing", detail=HALF), node(NAMES[1], "missing"), node(NAMES[2], "missing"),
-                    release_inside=False)
+    half = machines(
+        node(NAMES[0], "missing", detail=HALF),
+        node(NAMES[1], "missing"),
+        node(NAMES[2], "missing"),
+        release_inside=False,
+    )
     return world.up(one, half)
 
 
 def minikube_half_made(world: World) -> Plan:
-    one = _minikube(world, ("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json"), "profile: bed-half, ")
+    one = _minikube(
+        world,
+        ("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json"),
+        "profile: bed-half, ",
+    )
     world.patch.setattr(Minikube, "_each_state", lambda self, profile: {})
     return world.up(one, one.provider.observe())
 
@@ -147,7 +170,9 @@ def another_size(world: World) -> Plan:
     found = machines(*(node(name, differs=("2048 MiB, wanted 4096",)) for name in NAMES))
     world.passwords()
     world.access(one)
-    return world.up(one, found, **{**standing(found), "workloads": (KubeWorkload("api", "api", 1, 0),)})
+    return world.up(
+        one, found, **{**standing(found), "workloads": (KubeWorkload("api", "api", 1, 0),)}
+    )
 
 
 def database_on_a_new_machine(world: World) -> Plan:
@@ -155,7 +180,10 @@ def database_on_a_new_machine(world: World) -> Plan:
     one.__dict__["authorities"] = Authorities(("a certificate",))
     world.saved(one)
     found = three("missing")
-    return world.up(one, replace(found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
+    return world.up(
+        one,
+        replace(found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))),
+    )
 
 
 def new_passwords(world: World, keys_: str = "") -> Plan:
@@ -182,7 +210,11 @@ def rollout_of_all(world: World) -> Plan:
 def play_by_hand(world: World) -> Plan:
     one, found = world.project(), three()
     workloads = (KubeWorkload("api", "api", 1, 1),)
-    world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(found, **{**standing(found), "workloads": workloads}))
+    world.patch.setattr(
+        cluster,
+        "observe",
+        lambda *_: ClusterFacts(found, **{**standing(found), "workloads": workloads}),
+    )
     return plan_of(cluster.provision(one))
 
 
@@ -212,7 +244,9 @@ def move_to_a_new_machine(world: World) -> Plan:
     one = world.project("{nodes: {database: {count: 1}}, database: {vm: db}}")
     world.patch.setattr(Machine, "look", unreachable)
     found = three()
-    found = replace(found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing")))
+    found = replace(
+        found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))
+    )
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(found, **standing(found)))
     world.passwords()
     world.saved(one)
@@ -257,7 +291,9 @@ def rotation_taken_back(world: World) -> Plan:
 
 
 def backup_restored(world: World) -> Plan:
-    about = About("b.sql.zst", "", 1, 1, "2026-01-01", "dev", "api", "8.4.3", "abc", {"products": 7})
+    about = About(
+        "b.sql.zst", "", 1, 1, "2026-01-01", "dev", "api", "8.4.3", "abc", {"products": 7}
+    )
     world.patch.setattr(backups, "check", lambda _: about)
     return database.restored(world.project(), "b.sql.zst")
 
@@ -303,7 +339,11 @@ def minikube_down(world: World) -> Plan:
 
 def worker_removed(world: World) -> Plan:
     one = world.project()
-    items = [item for item in json.loads(recorded("diagram/cluster.json"))["items"] if item["kind"] == "Node"]
+    items = [
+        item
+        for item in json.loads(recorded("diagram/cluster.json"))["items"]
+        if item["kind"] == "Node"
+    ]
     world.patch.setattr(External, "_specs", lambda _: [{"externalIPs": ["192.168.60.12"]}])
     world.patch.setattr(Local, "observe", lambda *_: three())
     world.patch.setattr(Kubectl, "items", lambda *_: items)
@@ -312,8 +352,13 @@ def worker_removed(world: World) -> Plan:
 
 def databases_machine_removed(world: World) -> Plan:
     one, found = world.project("nodes: {database: {count: 1}}"), three()
-    world.patch.setattr(Local, "observe", lambda *_: replace(
-        found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "running"))))
+    world.patch.setattr(
+        Local,
+        "observe",
+        lambda *_: replace(
+            found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "running"))
+        ),
+    )
     return plan_of(cluster.remove(one, "dev-db"))
 
 
@@ -322,20 +367,52 @@ def _minikube(world: World, told: tuple[str, str], keys_: str = "") -> Project:
     folder = world.folder
     world.patch.setattr(reading, "version_of", lambda tool: (1, 36, 0))
     world.patch.setattr(Minikube, "home", property(lambda self: folder / ".minikube"))
-    world.patch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name)))
-    world.patch.setattr(Minikube, "_dry_run", lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
-    world.patch.setattr(Minikube, "ask", lambda self, *words: recorded(f"minikube/{told[words[0] != 'profile']}"))
+    world.patch.setattr(
+        Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name))
+    )
+    world.patch.setattr(
+        Minikube,
+        "_dry_run",
+        lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
+    )
+    world.patch.setattr(
+        Minikube, "ask", lambda self, *words: recorded(f"minikube/{told[words[0] != 'profile']}")
+    )
     name = one.provider.profile_name  # type: ignore[attr-defined]
     write_private(folder / ".minikube" / "profiles" / name / "config.json", "{}")
     return one
 
 
 SCENARIOS: tuple[Callable[[World], Plan], ...] = (
-    nothing_there, through_a_registry, vagrants_machines, minikube_half_made, nodes_provisioned_otherwise, another_size,
-    database_on_a_new_machine, new_passwords, new_passwords_on_a_machine, rollout_of_all, play_by_hand, start, snapshot,
-    move_to_a_machine, move_to_a_new_machine, move_back, move_cut_off_after_the_switch, dropping, rotated, rotated_on_a_machine,
-    rotation_taken_back, backup_restored, all_down, all_down_with_data, local_down, minikube_down, worker_removed,
-    databases_machine_removed)
+    nothing_there,
+    through_a_registry,
+    vagrants_machines,
+    minikube_half_made,
+    nodes_provisioned_otherwise,
+    another_size,
+    database_on_a_new_machine,
+    new_passwords,
+    new_passwords_on_a_machine,
+    rollout_of_all,
+    play_by_hand,
+    start,
+    snapshot,
+    move_to_a_machine,
+    move_to_a_new_machine,
+    move_back,
+    move_cut_off_after_the_switch,
+    dropping,
+    rotated,
+    rotated_on_a_machine,
+    rotation_taken_back,
+    backup_restored,
+    all_down,
+    all_down_with_data,
+    local_down,
+    minikube_down,
+    worker_removed,
+    databases_machine_removed,
+)
 
 
 @contextmanager
