@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from kubeup import cluster, packages, shell, up
+from kubeup import cluster, shell, up
 from kubeup.errors import UsageError
 from kubeup.images import build as builds
 from kubeup.images import load as loads
@@ -26,16 +26,16 @@ class Listed:
 
 def build(project: Project) -> Plan:
     steps = builds.plan(project.images, project.builder)
-    return plan_of(packages.plan(packages.missing(project.packages) if steps else (), project.host), steps)
+    return plan_of(up.host_packages(project, steps), steps)
 
 
 def push(project: Project) -> Plan:
-    return plan_of(build(project), up.push_steps(project))
+    return plan_of(build(project).planned, up.push_steps(project, project.images))
 
 
 def load(project: Project) -> Plan:
     facts = cluster.observe(project, on_nodes=True)
-    return plan_of(build(project), loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load))
+    return plan_of(build(project).planned, loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load))
 
 
 def listed(project: Project) -> list[Listed]:

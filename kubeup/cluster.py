@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from kubeup import keys, ssh
+from kubeup import ids, keys, ssh
 from kubeup import packages as hosts
 from kubeup.deploy import apply
 from kubeup.deploy.network import WaitForNetwork
@@ -19,9 +19,10 @@ from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.facts.pace import Patience
+from kubeup.ids import Kind, StepId
 from kubeup.images import rootfs
 from kubeup.kube import Kubectl
-from kubeup.plan import Log, Paced, Room, Step
+from kubeup.plan import Holds, Log, Paced, Planned, Room, Step, after, todo
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
@@ -33,11 +34,12 @@ from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
 from kubeup.state import choices
 
-OWN_KUBECTL = "release/own-kubectl"
-PROVISION, ANSWERS, NETWORK = "cluster/provision", "cluster/answers", "cluster/network"
 BINARY = Room(cache=75)
 DRAIN_SECONDS = 120.0  # for the pods of a node to end
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
+# what a node that is there brings along
+INSIDE = (Holds(ids.KUBERNETES, "nodes were made with it"),
+          Holds(ids.SYSTEM_IMAGES, "nodes were made with them"))
 
 
 @dataclass(frozen=True)
@@ -119,29 +121,31 @@ def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredient
                                    project.system_archive, project.authorities.pems)
 
 
-def release_steps(project: Project) -> list[Step]:
+def release_steps(project: Project) -> list[Planned]:
     """What brings Kubernetes' own binaries: downloads, or builds one after another (each takes all processors)."""
-    release, steps, before = project.release, list[Step](), "host/packages"
+    release, steps, before = project.release, list[Planned](), ids.PACKAGES
     for name in release.missing_downloads():
-        steps.append(Step(f"release/{name}", f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
+        steps.append(Step(ids.release(name), f"download {name}", release.why, DownloadBinary(name, release.base_url, release.arch, release.downloads),
                           seconds=10, room=BINARY))
     if release.lacks_kubectl:
         what = DownloadBinary("kubectl", release.base_url, release.arch, release.own_downloads, release.system.lower())
-        steps.append(Step(OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10,
+        steps.append(Step(ids.OWN_KUBECTL, f"download kubectl for {project.host.system_name}", "this machine runs it", what, seconds=10,
                           room=BINARY))
     if steps:
-        return [*steps, _joined("release/kubernetes", [step.id for step in steps])]
+        return [*steps, _joined(ids.KUBERNETES, [step.id for step in steps])]
     builds = release.missing_builds()
+    if ids.KUBERNETES not in [ids.release(build.name) for build in builds]:
+        steps.append(Holds(ids.KUBERNETES, "in the cache"))
     if builds and not go.go_tool():
         root = go.debian_root(project.root_origin)
         rootfs.require(root, "Go")
-        steps.append(Step(go.STEP, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds,
+        steps.append(Step(ids.GO, "unpack Go 1.19 of Debian 12", "Kubernetes is compiled with it", go.UnpackGo(root), (before,), root.seconds,
                           room=Room(cache=500)))
-        before = go.STEP
+        before = ids.GO
     for build in builds:
         reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
-        step = Step(f"release/{build.name}", f"compile {', '.join(build.binaries)}", reason,
-                    GoCompile(build, release.folder(build)), (before, "host/packages"), build.seconds,
+        step = Step(ids.release(build.name), f"compile {', '.join(build.binaries)}", reason,
+                    GoCompile(build, release.folder(build)), (before, ids.PACKAGES), build.seconds,
                     room=build.room, measures=True)
         steps.append(step)
         before = step.id
@@ -156,57 +160,57 @@ class Nothing:
         log("all there")
 
 
-def _joined(name: str, needs: Sequence[str]) -> Step:
-    return Step(name, "have all of the release", "several downloads", Nothing(), tuple(needs), 0)
+def _joined(id_: StepId, needs: Sequence[StepId]) -> Step:
+    return Step(id_, "have all of the release", "several downloads", Nothing(), tuple(needs), 0)
 
 
-def image_steps(project: Project) -> list[Step]:
+def image_steps(project: Project) -> list[Planned]:
     """What makes the archive of system images."""
     root = system_images.proxy_rootfs(project.root_origin)
     if project.system_archive.exists():
-        return []
+        return [Holds(ids.SYSTEM_IMAGES, "in the cache")]
     make = system_images.MakeSystemImages(project.engine, project.release, root)
-    steps = [] if root.path.exists() or project.release.source == "download" else [rootfs.step(root)]
-    needs = ("host/packages", f"rootfs/{root.name}", *(f"release/{build.name}" for build in project.release.missing_builds()), "release/kubernetes")
+    steps = [] if project.release.source == "download" else [rootfs.plan(root)]
+    builds = (ids.release(build.name) for build in project.release.missing_builds())
+    needs = (ids.PACKAGES, *(one.id for one in steps), *builds, ids.KUBERNETES)
     how = "pull" if project.release.source == "download" else "build"
-    return [*steps, Step("image/system", f"{how} Kubernetes' own images", "not in the cache", make,
+    return [*steps, Step(ids.SYSTEM_IMAGES, f"{how} Kubernetes' own images", "not in the cache", make,
                          needs, 20, room=system_images.ROOM)]
 
 
-def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Step]:
+def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]:
     """What makes machines and cluster as the settings want them."""
     if facts.unreachable:
         name, why = next(iter(facts.unreachable.items()))
         raise KubeupError(f"{name} runs but can't be reached by SSH", why, "`inv doctor` looks at keys and host keys")
     machines = list(project.provider.plan(facts.machines, needed))
     # kubelet starts anew after both
-    made = [step.id for step in machines if step.id.startswith(("node/", "resize/"))]
+    made = [step.id for step in todo(machines) if step.id.kind in (Kind.NODE, Kind.RESIZE)]
     bare = project.provider.bare
     steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
     reason = _why_provision(project, facts) if bare else ""
     if reason:
         steps += cni.steps(project.settings, project.state)
-        steps.append(Step(PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
-                          (*made, "release/kubernetes", "image/system", cni.STEP, keys.STEP), 45))
+        steps.append(Step(ids.PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
+                          (*made, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY), 45))
+    else:
+        why = "nodes are provisioned as the settings are" if bare else f"{project.provider.name} makes Kubernetes itself"
+        steps.append(Holds(ids.PROVISION, why))
     told = after(made, project.provider.trust(facts.stamps, bool(made)))
     steps += told
-    settled = (*made, *(step.id for step in told))
+    settled = (*made, *(step.id for step in todo(told)))
     standing = all(_stands(node, facts.machines.boots) for node in facts.nodes)
     if reason or told or made or not facts.answers or not standing:
-        needs = (*settled, PROVISION)
-        steps.append(Step(ANSWERS, "wait for every node to be ready", "the application needs them",
+        needs = (*settled, ids.PROVISION)
+        steps.append(Step(ids.ANSWERS, "wait for every node to be ready", "the application needs them",
                           wait_for_nodes(project), needs, 10))
+    else:
+        steps.append(Holds(ids.ANSWERS, "every node is ready"))
     if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
         steps += after(settled, project.provider.metrics())
-    ids = {step.id for step in steps}
-    more = [step for step in project.provider.after_start() if step.id not in ids] if made else ()
+    there = {step.id for step in steps}
+    more = [step for step in project.provider.after_start() if step.id not in there] if made else ()
     return [*steps, *after(settled, more)]
-
-
-def after(ids: Iterable[str], steps: Iterable[Step]) -> list[Step]:
-    """Steps that wait for those of these ids as well."""
-    before = tuple(ids)
-    return [replace(step, needs=(*step.needs, *before)) for step in steps]
 
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -284,19 +288,19 @@ def wait_for_nodes(project: Project) -> WaitForNodes:
     return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.wanted()), project.boots)
 
 
-def start(project: Project) -> list[Step]:
+def start(project: Project) -> list[Planned]:
     """Start what is stopped and wait until Kubernetes is back."""
     steps = list(project.provider.start())
     if not steps:
         return []
-    network = Step(NETWORK, "wait for Services and names to work", "nodes are ready before their network is",
-                   WaitForNetwork(project.kubectl, project.boots), (ANSWERS,), 15)
-    started = tuple(step.id for step in steps)
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
+    network = Step(ids.NETWORK, "wait for Services and names to work", "nodes are ready before their network is",
+                   WaitForNetwork(project.kubectl, project.boots), (ids.ANSWERS,), 15)
+    started = tuple(step.id for step in todo(steps))
+    return [*steps, Step(ids.ANSWERS, "wait for every node to be ready", "they were stopped", wait_for_nodes(project), started, 20), network,
             *after(started, project.provider.after_start())]
 
 
-def remove(project: Project, name: str) -> list[Step]:
+def remove(project: Project, name: str) -> list[Planned]:
     """Take a worker out of the cluster, and its machine away. Raises Refused for the control plane and for the database's node."""
     found = {node.name: node for node in project.provider.observe().nodes}
     if name not in found or found[name].state in ("missing", "foreign"):
@@ -304,17 +308,28 @@ def remove(project: Project, name: str) -> list[Step]:
     if found[name].role == "control":
         raise Refused(f"{name} is the control plane", "the cluster would be gone with it",
                       "`inv cluster.destroy` removes the whole cluster, data is kept")
+    spared = [_no_volume_on(project, name), _no_service_on(project, name)]
+    if found[name].role == "db":
+        return [*spared, Holds(ids.LEAVE, "it is no node of the cluster"), project.provider.remove(name)]
+    bare, unpublish = project.provider.bare, _unpublish(project, name)
+    leave = Step(ids.LEAVE, f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
+                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
+    return [*spared, *unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+
+
+def _no_volume_on(project: Project, name: str) -> Holds:
+    """That a node may go with its disk. Raises Refused for the one with the database's volume."""
     if name == volume_node(project.provider.wanted()):
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
+    return Holds(ids.SAVE_CLUSTER, f"the database's volume is not on {name}")
+
+
+def _no_service_on(project: Project, name: str) -> Holds:
+    """That a machine may go with its disk. Raises Refused for the one with the database's data."""
     if choices(project.state).get("machine", "") == name:
         raise Refused(f"the database's data lie on {name}", "they would be out of reach",
                       "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
-    if found[name].role == "db":
-        return [project.provider.remove(name)]
-    bare, unpublish = project.provider.bare, _unpublish(project, name)
-    leave = Step("cluster/leave", f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
-                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
-    return [*unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
+    return Holds(ids.SAVE_MACHINE, f"no database was ever on {name}, or it was brought away")
 
 
 def _unpublish(project: Project, name: str) -> list[Step]:
@@ -326,7 +341,7 @@ def _unpublish(project: Project, name: str) -> list[Step]:
         return []
     action = apply.ApplyService(project.deployment_without(name))
     title, reason = f"take {address} off the UI's Service", f"it is {name}'s"
-    return [Step("deploy/address", title, reason, action, seconds=1)]
+    return [Step(ids.UNPUBLISH, title, reason, action, seconds=1)]
 
 
 @dataclass(frozen=True)
@@ -347,22 +362,23 @@ class LeaveCluster(Paced):
             self.kubectl.write("delete", "node", self.name, log=log)
 
 
-def provision(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> list[Step]:
+def provision(project: Project, check: bool = False, limit: str = "", tags: str = "", verbosity: int = 0) -> list[Planned]:
     """The play as asked for by hand: before it what it brings to the nodes, where that is not here yet, after it what it restarts."""
     facts = _provisionable(project)
-    made = [] if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
+    made = list(INSIDE) if facts.machines.release_inside else [*release_steps(project), *image_steps(project)]
     manifest = cni.steps(project.settings, project.state)
-    missing = hosts.missing(project.packages) if made else ()
+    missing = hosts.missing(project.packages) if todo(made) else ()
     what = play.Provision(project.state, _inventory(project, facts), limit, tags, verbosity, check)
     title = "look what the play would change" if check else "run the play"
-    needs = ("release/kubernetes", "image/system", cni.STEP)
-    steps = [*hosts.plan(missing, project.host), *made, *manifest, Step(PROVISION, title, "asked for", what, needs, 20)]
+    needs = (ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI)
+    steps = [*hosts.plan(missing, project.host), *made, *manifest, Step(ids.PROVISION, title, "asked for", what, needs, 20)]
     if check or ((limit or tags) and not facts.answers):  # a part of the play alone makes no cluster of new nodes
         return steps
     why = "the play restarts what it changes"
     standing = [one.app for one in facts.workloads if one.standing]
-    return [*steps, Step(ANSWERS, "wait for every node to be ready", why, wait_for_nodes(project), (PROVISION,), 5),
-            *apply.wait(project.deployment, standing, (ANSWERS,), why)]
+    loaded = [Holds(ids.load(app), "it stands with it") for app in standing]
+    return [*steps, Step(ids.ANSWERS, "wait for every node to be ready", why, wait_for_nodes(project), (ids.PROVISION,), 5),
+            *loaded, *apply.wait(project.deployment, standing, (ids.ANSWERS,), why)]
 
 
 def ping(project: Project, limit: str = "") -> str:
@@ -391,8 +407,9 @@ def snapshots(project: Project, save: str, restore: str, delete: str) -> list[St
     if sum(bool(name) for _, name, _ in asked) > 1:
         raise UsageError("more than one thing to do with snapshots", "--save, --restore and --delete are one each", "do them one after another")
     more = {"restore": ("--no-provision",)}
-    steps = [Step(f"node/{verb}", f"{words} {name}", "asked for", project.provider.own("snapshot", verb, *more.get(verb, ()), name), seconds=60,
+    steps = [Step(ids.snapshot(verb), f"{words} {name}", "asked for", project.provider.own("snapshot", verb, *more.get(verb, ()), name), seconds=60,
                   loses="what happened on the machines since" if verb == "restore" else "") for verb, name, words in asked if name]
     if restore:
-        steps.append(Step(ANSWERS, "wait for every node to be ready", "they were restored", wait_for_nodes(project), ("node/restore",), 20))
+        steps.append(Step(ids.ANSWERS, "wait for every node to be ready", "they were restored", wait_for_nodes(project),
+                          (ids.snapshot("restore"),), 20))
     return steps

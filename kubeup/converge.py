@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kubeup import machine, packages, secrets, shell, up
+from kubeup import ids, machine, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.facts.pace import Pace
+from kubeup.ids import Kind, any_of
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
 from kubeup.report import Report, duration, plan_data, progress
@@ -57,7 +58,7 @@ def _by_sudo(project: Project, plan: Plan) -> list[str]:
     if project.host.root:
         return []
     engine = [project.engine.name] if project.engine.by_sudo else []
-    return [*engine, *(["apt-get"] if packages.STEP in plan.ids else [])]
+    return [*engine, *(["apt-get"] if ids.PACKAGES in plan.ids else [])]
 
 
 def _ask(plan: Plan, yes: bool) -> None:
@@ -112,8 +113,9 @@ def shakes(plan: Plan) -> bool:
     pods not ready until it has asked them (UpdatePodStatus in kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod
     on a machine that went away stays an address of its Service until the kubelet there tells otherwise.
     """
-    nodes = any(one.startswith(("node/", "cluster/")) for one in plan.ids)
-    return nodes and any(f"deploy/{part}" not in plan.ids for part in PARTS)
+    watched = {*map(ids.deploy, PARTS), *map(ids.stand, PARTS)}
+    nodes = any_of(plan.ids, Kind.NODE, Kind.CLUSTER)
+    return nodes and len(watched.intersection(plan.ids)) < len(PARTS)
 
 
 def _settled(project: Project, application: bool, shaken: bool, force: bool) -> Plan:

@@ -7,16 +7,16 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import packages, secrets, shell, up
+from kubeup import ids, packages, secrets, shell, up
 from kubeup.db import backups, restore, schema
-from kubeup.db import machine as machines
 from kubeup.db import server as servers
 from kubeup.db.backups import Listed
 from kubeup.db.machine import Machine
 from kubeup.db.server import LEAVE, ROOT, SHELL
 from kubeup.errors import KubeupError, Refused
+from kubeup.ids import Kind
 from kubeup.images import build as builds
-from kubeup.plan import Plan, Step, plan_of
+from kubeup.plan import Plan, Planned, Step, plan_of, todo
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.state import choices
 
@@ -71,14 +71,14 @@ def restored(project: Project, name: str) -> Plan:
     about, server = backups.check(file), project.server
     restore.refuse_newer(about.server, servers.version(server))
     now = {table: rows for table, rows in servers.count(server, server.database).items() if table != backups.REVISIONS}
-    migrate = Step("db/migrate", "bring the tables up to what the API wants", f"the backup's revision is {about.revision or 'unknown'}",
-                   schema.Migrate(server, project.kubectl), ("db/restore",), 3)
+    migrate = Step(ids.MIGRATE, "bring the tables up to what the API wants", f"the backup's revision is {about.revision or 'unknown'}",
+                   schema.Migrate(server, project.kubectl), (ids.RESTORE_BACKUP,), 3)
     return plan_of(_tools(project), restore.plan(server, file, about, now), [migrate])
 
 
 def migrated(project: Project) -> Plan:
     action = schema.Migrate(project.server, project.kubectl)
-    return plan_of([Step("db/migrate", "bring the tables up to what the API wants", "asked for", action, seconds=3)])
+    return plan_of([Step(ids.MIGRATE, "bring the tables up to what the API wants", "asked for", action, seconds=3)])
 
 
 def on_machine(project: Project) -> Plan:
@@ -93,9 +93,11 @@ def on_machine(project: Project) -> Plan:
         made = up.machines(project)
         if not made:
             raise
-        return plan_of(made, generated, built, machines.plan(machine, None, made.ids))
+        nodes = tuple(one for one in made.ids if one.kind is Kind.NODE)
+        return plan_of(made.planned, generated, built, up.service_steps(project, None, nodes))
     # without passwords its files can't be compared: then there is no service of ours, either
-    return plan_of(generated, built, machines.plan(machine, replace(found, files={}) if generated else found))
+    seen = replace(found, files={}) if todo(generated) else found
+    return plan_of(up.host_packages(project, built), generated, built, up.service_steps(project, seen, ()))
 
 
 def found(project: Project, name: str) -> Path:
@@ -126,5 +128,5 @@ def enter(project: Project, root: bool) -> None:
     shell.become(*server.door.argv("sh", "-c", SHELL, "shell", place, user, server.database, terminal=sys.stdin.isatty()))
 
 
-def _tools(project: Project) -> list[Step]:
+def _tools(project: Project) -> list[Planned]:
     return packages.plan(packages.missing(backups.PACKAGES), project.host)

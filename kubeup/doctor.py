@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from kubeup import cluster, database, keys, packages, requirements, secrets, shell, up
+from kubeup import cluster, database, ids, keys, packages, requirements, secrets, shell, up
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.facts import proxies, software
-from kubeup.plan import Step, plan_of
+from kubeup.plan import Holds, Planned, plan_of, todo
 from kubeup.project import Project, problems
 from kubeup.report import Report
 
@@ -23,8 +23,13 @@ class Finding:
     ok: bool
     what: str
     fix: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Planned, ...] = ()
     ask: str = ""
+
+    @property
+    def safe(self) -> bool:
+        """Whether there is a step that mends it."""
+        return bool(todo(self.steps))
 
 
 Check = Callable[[Project], Finding | list[Finding]]
@@ -33,20 +38,22 @@ Check = Callable[[Project], Finding | list[Finding]]
 def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = False) -> None:
     """Run every check side by side; with `fix` apply the safe fixes and look again. Raises KubeupError for what is left."""
     found = findings(project)
-    steps = [step for finding in found for step in finding.steps]
-    if fix and steps:
+    steps = [one for finding in found for one in finding.steps]
+    if fix and todo(steps):
+        if all(one.id != ids.PACKAGES for one in steps):
+            steps.append(Holds(ids.PACKAGES, "those that are missing can't be installed from here"))
         for finding in found:
             confirm(finding.ask, yes)
         carry_out(project, plan_of(steps), out, "doctor", yes=True)
         found = findings(project)
     if json:
-        out.data([{"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": bool(one.steps)} for one in found])
+        out.data([{"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": one.safe} for one in found])
     for one in () if json else found:
         out.say(f" {'✔' if one.ok else '✘'} {one.name.ljust(12)} {one.what}" + ("" if one.ok else f"\n     fix: {one.fix}"))
     wrong = [one for one in found if not one.ok]
     if wrong:
         raise KubeupError(f"{len(wrong)} of {len(found)} checks found something wrong", ", ".join(one.name for one in wrong),
-                          "`inv doctor --fix` applies what is safe" if any(one.steps for one in wrong) else wrong[0].fix)
+                          "`inv doctor --fix` applies what is safe" if any(one.safe for one in wrong) else wrong[0].fix)
 
 
 def findings(project: Project) -> list[Finding]:
@@ -75,13 +82,13 @@ def _settings(project: Project) -> Finding:
 def _provider(project: Project) -> Finding:
     usable = project.provider.probe()
     steps = tuple(project.provider.install()) if usable.ok else ()
-    ask = "; ".join(f"{step.title}?" for step in steps)
+    ask = "; ".join(f"{step.title}?" for step in todo(steps))
     return Finding("provider", usable.ok and not usable.fetched, f"{project.provider.name}: {usable.why}", usable.fix, steps, ask)
 
 
 def _packages(project: Project) -> Finding:
     missing = packages.missing(project.packages)
-    steps = tuple(packages.plan(missing, project.host)) if missing else ()
+    steps = tuple(packages.plan(missing, project.host))
     found = f"missing: {', '.join(missing)}" if missing else "all there"
     return Finding("packages", not missing, found, software.manager(project.host.distribution).command(missing), steps)
 
@@ -107,8 +114,9 @@ def _proxy(project: Project) -> Finding:
 def _keys(project: Project) -> Finding:
     if not project.provider.bare:
         return Finding("keys", True, f"{project.provider.name} has its own")
-    steps = tuple(keys.plan(project.state.private_key, project.state.public_key))
-    return Finding("keys", not steps, steps[0].reason if steps else str(project.state.private_key), "`inv ssh.keys`", steps)
+    planned = tuple(keys.plan(project.state.private_key, project.state.public_key))
+    steps = todo(planned)
+    return Finding("keys", not steps, steps[0].reason if steps else str(project.state.private_key), "`inv ssh.keys`", planned)
 
 
 def _passwords(project: Project) -> Finding:

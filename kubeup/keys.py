@@ -6,12 +6,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.errors import Refused
-from kubeup.plan import Log, Step
+from kubeup.plan import Holds, Log, Planned, Step
 from kubeup.state import write_private
 
-STEP = "ssh/key"
+PACKAGES = ("openssh-client",)
 NOT_FOR_SSH = ("%", '"')  # Ansible hands a key's path to ssh as it is
 
 
@@ -44,7 +44,7 @@ class MakeKey:
         return ("ssh-keygen", "-q", "-t", "rsa", "-b", "4096", "-m", "PEM", "-N", "", "-C", "kubeup", "-f", str(path))
 
 
-def plan(private: Path, public: Path) -> list[Step]:
+def plan(private: Path, public: Path) -> list[Planned]:
     """What has to be done for a usable key.
 
     Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be told of.
@@ -56,11 +56,11 @@ def plan(private: Path, public: Path) -> list[Step]:
         if public.exists():
             raise Refused(f"{public} exists without its private half {private}", "making a new pair would overwrite it",
                           "move it away, or name another key in ssh.private_key_path")
-        return [Step(STEP, "make the SSH key", f"{private} is missing", MakeKey(private, public), ("host/packages",), 2)]
+        return [Step(ids.KEY, "make the SSH key", f"{private} is missing", MakeKey(private, public), (ids.PACKAGES,), 2)]
     check(private)
     if not public.exists():
-        return [Step(STEP, "write the SSH key's public half", f"{public} is missing", MakeKey(private, public), ("host/packages",), 1)]
-    return []
+        return [Step(ids.KEY, "write the SSH key's public half", f"{public} is missing", MakeKey(private, public), (ids.PACKAGES,), 1)]
+    return [Holds(ids.KEY, f"{private} is there")]
 
 
 def check(private: Path) -> None:

@@ -7,15 +7,16 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from kubeup import database
+from kubeup import database, ids
 from kubeup.db import backups, move
 from kubeup.db import machine as machines
 from kubeup.db import server as servers
 from kubeup.db.server import Server
 from kubeup.deploy import data
 from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.ids import StepId
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Log, Paced, Plan, Step, plan_of
+from kubeup.plan import Action, Holds, Log, Paced, Plan, Planned, Step, plan_of
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.state import State, change_choices, choices
 from kubeup.up import data_steps
@@ -34,45 +35,45 @@ def plan(project: Project, to: str) -> Plan:
                       f"`inv db.move {on} --drop-old` removes them")
     source, target = project.server_on(on), project.server_on(to)
     servers.version(source)
-    start = _start(project, to)
-    needs = tuple(step.id for step in start)
+    start, serves = _start(project, to), ids.MACHINE_SERVICE if to == VM else ids.START_IN_CLUSTER
     rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
     return plan_of([
         *start,
-        Step("db/move-admit", f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), needs, 1),
-        Step("db/move-freeze", "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
-             ("db/move-admit",), 1),
-        Step("db/move-copy", f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), ("db/move-freeze",), 3),
-        *_switch(project, to, on, ("db/move-copy",))])
+        Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), (serves,), 1),
+        Step(ids.FREEZE, "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
+             (ids.ADMIT,), 1),
+        Step(ids.COPY, f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), (ids.FREEZE,), 3),
+        *_switch(project, to, on, (ids.COPY,))])
 
 
-def _start(project: Project, to: str) -> list[Step]:
+def _start(project: Project, to: str) -> list[Planned]:
     """The server on a side that is not in use yet."""
     if to == VM:
-        return list(database.on_machine(project))
+        return list(database.on_machine(project).planned)
     deployment = project.deployment_on(CLUSTER)
     steps = data_steps(project, ())
-    return [*steps, Step("db/cluster", "start the database in the cluster", "the data go there", move.StartInCluster(deployment),
-                         tuple(step.id for step in steps), 20)]
+    return [*steps, Step(ids.START_IN_CLUSTER, "start the database in the cluster", "the data go there", move.StartInCluster(deployment),
+                         (ids.LOOK_AT_DATA,), 20)]
 
 
-def _switch(project: Project, to: str, left: str, needs: tuple[str, ...]) -> list[Step]:
+def _switch(project: Project, to: str, left: str, needs: tuple[StepId, ...]) -> list[Step]:
     """The name leads to the new side, the API is seen to work there, the old side stops; its data stay."""
     deployment, see = project.deployment_on(to), SeeTheApi(project.server_on(to), _api(project))
     stop: Action = machines.Stop(project.machine) if left == VM else StopInCluster(project.kubectl)
     return [
-        Step("db/move-switch", f"let the database's name lead to {SIDES[to]}", "it has all rows",
+        Step(ids.SWITCH, f"let the database's name lead to {SIDES[to]}", "it has all rows",
              move.Switch(project.server_on(left), deployment, project.state, to, left, project.machine.told_as), needs, 1),
-        Step("db/move-see", "see the API write there", "the proof of the move", see, ("db/move-switch",), 5),
-        Step("db/move-tidy", "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), ("db/move-see",), 1),
-        Step("db/move-stop", f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, ("db/move-see",), 5)]
+        Step(ids.SEE, "see the API write there", "the proof of the move", see, (ids.SWITCH,), 5),
+        Step(ids.TIDY, "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), (ids.SEE,), 1),
+        Step(ids.STOP_LEFT, f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, (ids.SEE,), 5)]
 
 
 def _switched(project: Project, to: str, kept: str) -> Plan:
     """What a run that was cut off after the switch has left to do; nothing where there was none."""
     if not kept or not _serves(project, kept):
         return plan_of()
-    return plan_of(_switch(project, to, kept, ()))
+    copied = Holds(ids.COPY, "an earlier run has copied all rows and switched")
+    return plan_of([copied], _switch(project, to, kept, (ids.COPY,)))
 
 
 def _serves(project: Project, side: str) -> bool:
@@ -84,7 +85,7 @@ def _serves(project: Project, side: str) -> bool:
 
 
 def _taken_back(project: Project, on: str) -> Plan:
-    return plan_of([Step("db/move-thaw", "let the API write again", f"the move is off, the data are on {SIDES[on]}",
+    return plan_of([Step(ids.THAW, "let the API write again", f"the move is off, the data are on {SIDES[on]}",
                          move.Thaw(project.server_on(on), project.state), seconds=1)])
 
 
@@ -108,10 +109,12 @@ def dropping(project: Project, to: str) -> Plan:
     action: Action = machines.Drop(project.machine) if kept == VM else data.DropData(project.place, project.kubectl)
     files = project.files_on(kept)
     loses = f"the database's data from before the move, on {files.place.node}"
-    saved = [Step("db/drop-saved", f"remove {files.archive}", "they were saved when their machine went", data.ForgetData(files.archive), seconds=0)]
-    return plan_of(saved if files.archive.exists() else [], [
-        Step("db/drop-old", f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
-        Step("db/dropped", "forget that side", "it is gone", ForgetSide(project.state, kept), ("db/drop-old",), 0)])
+    saved = [Step(ids.DROP_SAVED, f"remove {files.archive}", "they were saved when their machine went", data.ForgetData(files.archive), seconds=0)]
+    dropped = saved if files.archive.exists() else []
+    return plan_of(dropped, [
+        Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
+        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept),
+             (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
 
 
 def _api(project: Project) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.errors import KubeupError
 from kubeup.facts import apt, software
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Log, Step
+from kubeup.plan import Holds, Log, Planned, Step
 
-STEP = "host/packages"
 FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 
 
@@ -93,10 +92,10 @@ def _refuse_unknown(unknown: list[str], index: apt.Index) -> None:
     )
 
 
-def plan(names: tuple[str, ...], host: HostFacts) -> list[Step]:
+def plan(names: tuple[str, ...], host: HostFacts) -> list[Planned]:
     """A step that installs `names`. Raises KubeupError where kubeup can't install them itself."""
     if not names:
-        return []
+        return [Holds(ids.PACKAGES, "this machine has all packages that are needed")]
     manager = software.manager(host.distribution)
     if not host.distribution.has_apt:
         _refuse_foreign(names, manager)
@@ -107,7 +106,7 @@ def plan(names: tuple[str, ...], host: HostFacts) -> list[Step]:
             f"have an administrator type: {manager.command(names)}",
         )
     install = Install(names, () if host.root else shell.SUDO)
-    return [Step(STEP, "install packages on this machine", ", ".join(names), install, seconds=60)]
+    return [Step(ids.PACKAGES, "install packages on this machine", ", ".join(names), install, seconds=60)]
 
 
 def _refuse_foreign(names: tuple[str, ...], manager: software.Manager) -> None:

@@ -1,17 +1,20 @@
-"""What would be done, as data: steps with their reason, their order and what they cost. Nothing here acts.
+"""What would be done, as data: steps with their reason, their needs and what they cost. Nothing here acts.
 
 A plan is made from settings and facts, can be compared, shown and asked about, and is handed to `kubeup.run`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self, runtime_checkable
 
+from kubeup import orders
 from kubeup.errors import KubeupError
 from kubeup.facts.pace import AS_MEANT, Pace
+from kubeup.ids import StepId
 
+MISTAKE = "report this: it is a mistake in kubeup"
 Log = Callable[[str], None]
 
 
@@ -75,13 +78,13 @@ class Room:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. `needs` names steps that must be done first, where they are part of the plan."""
+    """One thing to do. `needs` names steps that must be done first, or facts of the plan."""
 
-    id: str
+    id: StepId
     title: str
     reason: str
     action: Action
-    needs: tuple[str, ...] = ()
+    needs: tuple[StepId, ...] = ()
     seconds: float = 1.0
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
     room: Room = Room()  # an estimate: what it took elsewhere
@@ -89,10 +92,37 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Holds:
+    """A fact in the place of a step: what that step would do is done, or not wanted, and why."""
+
+    id: StepId
+    why: str
+
+
+# what a planner says of each id that it is asked about
+Planned = Step | Holds
+
+
+def todo(planned: Iterable[Planned]) -> list[Step]:
+    """The steps alone."""
+    return [one for one in planned if isinstance(one, Step)]
+
+
+def after(ids: Iterable[StepId], planned: Iterable[Planned]) -> list[Planned]:
+    """The same, with steps that wait for those of these ids as well."""
+    before = tuple(ids)
+    return [
+        replace(one, needs=(*one.needs, *before)) if isinstance(one, Step) else one
+        for one in planned
+    ]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Steps in an order that honours their needs."""
+    """Steps in an order that honours their needs, and the facts that they rest on."""
 
     steps: tuple[Step, ...] = ()
+    holds: tuple[Holds, ...] = ()
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
@@ -104,8 +134,18 @@ class Plan:
         return bool(self.steps)
 
     @property
-    def ids(self) -> tuple[str, ...]:
+    def planned(self) -> tuple[Planned, ...]:
+        """All of it, to make a larger plan of."""
+        return (*self.steps, *self.holds)
+
+    @property
+    def ids(self) -> tuple[StepId, ...]:
         return tuple(step.id for step in self.steps)
+
+    @property
+    def held(self) -> frozenset[StepId]:
+        """What needs no step: done before the first one."""
+        return frozenset(one.id for one in self.holds)
 
     @property
     def room(self) -> Room:
@@ -117,31 +157,50 @@ class Plan:
 
     def critical_seconds(self) -> float:
         """The time along the longest chain of needs: what a machine with cores to spare would take."""
-        ends: dict[str, float] = {}
+        ends = dict.fromkeys(self.held, 0.0)
         for step in self.steps:
-            ends[step.id] = max((ends[need] for need in step.needs if need in ends), default=0.0) + step.seconds
+            ends[step.id] = max((ends[need] for need in step.needs), default=0.0) + step.seconds
         return max(ends.values(), default=0.0)
 
 
-def plan_of(*groups: Iterable[Step]) -> Plan:
-    """Put steps into an order that honours their needs. Needs that are no part of the plan hold already.
+def plan_of(*groups: Iterable[Planned]) -> Plan:
+    """Put steps into an order that honours their needs, beside the facts that were stated.
 
-    Raises KubeupError for an id used twice or needs in a circle.
+    Raises KubeupError for a plan that can't be right: an id used twice, a need that is neither a
+    step nor a fact, needs in a circle, or one that breaks an order of `kubeup.orders`.
     """
-    steps = [step for group in groups for step in group]
-    ids = {step.id for step in steps}
-    if len(ids) < len(steps):
-        twice = sorted({step.id for step in steps if sum(other.id == step.id for other in steps) > 1})
-        raise KubeupError("the plan names a step twice", ", ".join(twice), "report this: it is a mistake in kubeup")
-    ordered: list[Step] = []
-    done: set[str] = set()
-    waiting = steps
+    planned = [one for group in groups for one in group]
+    steps = todo(planned)
+    holds = {one.id: one for one in planned if isinstance(one, Holds)}
+    _refuse_twice([*(str(step.id) for step in steps), *map(str, holds)])
+    _refuse_unanswered(steps, {*(step.id for step in steps), *holds})
+    plan = Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))
+    if wrong := orders.broken({step.id: step.needs for step in plan}, plan.held):
+        what = "the plan breaks an order that must not be broken"
+        raise KubeupError(what, "\n".join(wrong), MISTAKE)
+    return plan
+
+
+def _refuse_twice(names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise KubeupError("the plan names a step twice", ", ".join(twice), MISTAKE)
+
+
+def _refuse_unanswered(steps: Iterable[Step], known: Collection[StepId]) -> None:
+    """A need that nobody answers for may be one that somebody forgot."""
+    lost = [f"{step.id} needs {need}" for step in steps for need in step.needs if need not in known]
+    if lost:
+        why = f"{'; '.join(lost)}: neither a step of the plan nor a fact"
+        raise KubeupError("the plan has needs that nothing meets", why, MISTAKE)
+
+
+def _ordered(steps: list[Step], held: Iterable[StepId]) -> Iterator[Step]:
+    waiting, done = steps, set(held)
     while waiting:
-        ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
+        ready = [step for step in waiting if done.issuperset(step.needs)]
         if not ready:
-            raise KubeupError("the plan's steps wait for each other", ", ".join(step.id for step in waiting),
-                              "report this: it is a mistake in kubeup")
-        ordered += ready
+            circle = ", ".join(str(step.id) for step in waiting)
+            raise KubeupError("the plan's steps wait for each other", circle, MISTAKE)
+        yield from ready
         done |= {step.id for step in ready}
         waiting = [step for step in waiting if step.id not in done]
-    return Plan(tuple(ordered))

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeup import certificates, machine
+from kubeup import certificates, ids, machine
 from kubeup import engine as engines
 from kubeup import state as states
-from kubeup.db.machine import SERVICE, VOLUME, Machine
+from kubeup.db.machine import VOLUME, Machine
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Pod, Server
 from kubeup.deploy.apply import Deployment
@@ -25,6 +25,7 @@ from kubeup.errors import Refused
 from kubeup.facts import proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import NO, Answer, Question, answered, site
+from kubeup.ids import Kind, StepId, any_of
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
 from kubeup.images.mirrors import Mirrors
@@ -40,12 +41,11 @@ from kubeup.state import Made, State
 CLUSTER, VM = "cluster", "vm"  # where a database may run
 SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
 
-# how the ids begin of steps that make what keeps what it was made of
-IMAGES = ("image/db", "image/api", "image/ui", "rootfs/", "load/", "push/", "deploy/")
-NODES = ("local/", "node/")
-KUBERNETES = (*NODES, "release/", "image/system", "cluster/")
-DATABASE = ("deploy/db", SERVICE)
-PLACED = (*NODES, "cluster/", "load/", "deploy/")  # on machines of the provider
+# steps that make what keeps what it was made of
+IMAGES = (Kind.IMAGE, Kind.ROOTFS, Kind.LOAD, Kind.PUSH, Kind.DEPLOY)
+NODES = (Kind.LOCAL, Kind.NODE)
+KUBERNETES = (*NODES, Kind.RELEASE, Kind.SYSTEM_IMAGES, Kind.CLUSTER)
+PLACED = (*NODES, Kind.CLUSTER, Kind.LOAD, Kind.DEPLOY)  # on machines of the provider
 
 if TYPE_CHECKING:
     from kubeup.settings import Loaded, Problem
@@ -240,35 +240,32 @@ class Project:
     def passwords(self) -> Passwords:
         return Passwords(self.server, self.deployment)
 
-    def remember_choices(self, steps: Collection[str] = ()) -> None:
+    def remember_choices(self, steps: Collection[StepId] = ()) -> None:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
         turn what is there into something else. What is merely planned is decided anew.
         """
         known = states.choices(self.state)
         decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
-        if _any(steps, PLACED):
+        if any_of(steps, *PLACED):
             decided["provider"] = self.provider.name
-        if "deploy/db" in steps:
+        if ids.deploy("db") in steps:
             decided["database"] = self.database_on
             if self.database_on == VM:
                 decided["machine"] = self.machine.told_as
         known.pop("reachable", None)
         states.keep_choices(self.state, {**known, **decided})
 
-    def _made_by(self, steps: Collection[str], all_: bool) -> Made:
+    def _made_by(self, steps: Collection[StepId], all_: bool) -> Made:
         """What is on record, and what is made now; `all_` where an older kubeup has made things."""
         made = self.made
-        if all_ or _any(steps, IMAGES):
+        if all_ or any_of(steps, *IMAGES):
             made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
-        if all_ or _any(steps, NODES):
+        if all_ or any_of(steps, *NODES):
             made = _kept(made, engine=self.provider.made_by() or made.engine)
-        if self.provider.bare and (all_ or _any(steps, KUBERNETES)):
+        if self.provider.bare and (all_ or any_of(steps, *KUBERNETES)):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
-        return _kept(made, server=self.server_version) if _any(steps, DATABASE) else made
-
-
-def _any(steps: Collection[str], kinds: tuple[str, ...]) -> bool:
-    return any(step.startswith(kinds) for step in steps)
+        database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
+        return _kept(made, server=self.server_version) if database else made
 
 
 def _kept(made: Made, **decided: str) -> Made:

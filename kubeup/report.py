@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
+from kubeup.ids import StepId
 from kubeup.plan import Explained, Plan, Step
 
 HIDDEN = "•••"
@@ -86,7 +87,8 @@ def plain(value: Any) -> Any:
 
 
 def plan_data(plan: Plan) -> list[dict[str, Any]]:
-    return [{"id": step.id, "title": step.title, "reason": step.reason, "needs": list(step.needs), "seconds": step.seconds, "loses": step.loses,
+    return [{"id": str(step.id), "title": step.title, "reason": step.reason, "needs": list(map(str, step.needs)),
+             "seconds": step.seconds, "loses": step.loses,
              "commands": list(step.action.commands()) if isinstance(step.action, Explained) else []} for step in plan]
 
 
@@ -96,7 +98,7 @@ class LineProgress:
     EVERY = 15.0
 
     def __init__(self, report: Report) -> None:
-        self._report, self._began, self._last = report, time.monotonic(), dict[str, float]()
+        self._report, self._began, self._last = report, time.monotonic(), dict[StepId, float]()
 
     def started(self, step: Step) -> None:
         self._last[step.id] = time.monotonic()
@@ -141,7 +143,7 @@ class LiveProgress(LineProgress):
         from rich.live import Live
 
         self._console = Console(file=report.out, highlight=False)
-        self._running: dict[str, tuple[Step, float, str]] = {}
+        self._running: dict[StepId, tuple[Step, float, str]] = {}
         self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True)
 
     def started(self, step: Step) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubeup import cluster, secrets, shell
-from kubeup.db import machine as db_machine
+from kubeup import cluster, ids, shell, up
 from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import MANAGED, PARTS
 from kubeup.errors import KubeupError, UsageError
 from kubeup.facts.kubernetes import KubePod
 from kubeup.facts.kubernetes import pods as parse_pods
+from kubeup.ids import StepId
 from kubeup.images import build as builds
-from kubeup.images import load as loads
 from kubeup.kube import Kubectl
-from kubeup.plan import Log, Plan, Step, plan_of
+from kubeup.plan import Log, Plan, Step, plan_of, todo
 from kubeup.project import VM, Project
-from kubeup.up import data_steps, machine_steps, password_steps, push_steps
 
 DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data
 
@@ -36,19 +34,16 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
                           "start it: `inv cluster.start`, or make it: `inv up`")
-    generated = password_steps(project, facts)
-    steps: list[Step] = [*builds.plan(images, project.builder), *generated]
-    if project.settings.images.via == "registry":
-        steps += [step for step in push_steps(project) if step.id.removeprefix("push/") in parts]
-    else:
-        steps += loads.plan(images, tuple(spec.name for spec in project.provider.wanted()), facts.images, project.provider.load)
-    on_machine = project.database_on == VM
-    if on_machine and "db" in parts:
-        steps += machine_steps(project, None if generated else project.machine.look(), (secrets.STEP,))
-    diff = None if generated else project.deployment.diff(parts)
-    applied = apply.plan(project.deployment, diff, (secrets.STEP, db_machine.SERVICE), parts, carry=lambda: passwords.carry(project.passwords))
-    look = data_steps(project, (secrets.STEP, passwords.SET)) if "deploy/db" in [step.id for step in applied] and not on_machine else []
-    return plan_of(steps, look, applied)
+    built, generated = builds.plan(images, project.builder), up.password_steps(project, facts)
+    nodes = tuple(spec.name for spec in project.provider.wanted())
+    steps = [*built, *generated, *up.bring_steps(project, images, nodes, facts.images)]
+    needs: tuple[StepId, ...] = (ids.PASSWORDS, ids.SET_PASSWORDS)
+    if project.database_on == VM and "db" in parts:
+        steps += up.machine_steps(project, None if todo(generated) else project.machine.look(), needs)
+        needs = (*needs, ids.MACHINE_SERVICE)
+    diff = None if todo(generated) else project.deployment.diff(parts)
+    applied = apply.plan(project.deployment, diff, needs, parts, carry=lambda: passwords.carry(project.passwords))
+    return plan_of(up.host_packages(project, steps), steps, applied, up.before_database(project, applied, needs))
 
 
 def pods(project: Project) -> tuple[KubePod, ...]:
@@ -66,7 +61,7 @@ def delete(project: Project) -> Plan:
     if not found:
         return plan_of()
     reason = f"{len(found)} objects of ours: {', '.join(found)}"
-    return plan_of([Step("deploy/delete", "take the application off the cluster", reason, DeleteApplication(project.kubectl), seconds=10)])
+    return plan_of([Step(ids.DELETE_APPLICATION, "take the application off the cluster", reason, DeleteApplication(project.kubectl), seconds=10)])
 
 
 @dataclass(frozen=True)

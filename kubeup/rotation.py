@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeup import secrets
+from kubeup import ids, secrets
 from kubeup.converge import carry_out
 from kubeup.db import machine as machines
 from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Log, Plan, Step, plan_of
+from kubeup.ids import StepId
+from kubeup.plan import Holds, Log, Plan, Step, plan_of
 from kubeup.project import VM, Project
 from kubeup.report import Report
+
+# it was asked for its password before anything is planned
+RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT_DATA, ids.RESTORE_DATA))
 
 
 def plan(project: Project) -> Plan:
@@ -22,32 +26,36 @@ def plan(project: Project) -> Plan:
     held, env = project.passwords, project.state.secrets
     held.root()
     reason = "an earlier run was cut off" if secrets.pending(env) else "asked for"
-    change, forget = passwords.steps(held, reason, ("secrets/next",))
+    change, forget = passwords.steps(held, reason, (ids.NEXT_PASSWORDS,))
     return plan_of([
-        Step("secrets/next", "choose new passwords", reason, secrets.AddNext(env), seconds=0.1),
+        Step(ids.NEXT_PASSWORDS, "choose new passwords", reason, secrets.AddNext(env), seconds=0.1),
         change,
-        Step("secrets/take", f"put them into {env.name}", "the database takes them", secrets.TakeNext(env), (passwords.SET,), 0.1),
-        *_deploy(project, ("secrets/take",)),
-        forget])
+        Step(ids.TAKE_PASSWORDS, f"put them into {env.name}", "the database takes them", secrets.TakeNext(env), (ids.SET_PASSWORDS,), 0.1),
+        *_deploy(project, (ids.TAKE_PASSWORDS,)),
+        forget, *RUNS])
 
 
 def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
     """The passwords that were there before a rotation that failed, everywhere."""
     held, env, why = project.passwords, project.state.secrets, "the new ones could not be put everywhere"
     return plan_of([
-        Step(passwords.SET, "give the database its earlier passwords", why, passwords.SetPasswords(held, lambda: before), seconds=2),
-        Step("secrets/take", f"put them back into {env.name}", why, PutBack(env, tuple(before.items())), (passwords.SET,), 0.1),
-        *_deploy(project, ("secrets/take",)),
-        Step(passwords.DISCARD, "let the database forget the new ones", why, passwords.DiscardOld(held), ("deploy/db", "deploy/api"), 2)])
+        Step(ids.SET_PASSWORDS, "give the database its earlier passwords", why, passwords.SetPasswords(held, lambda: before), seconds=2),
+        Step(ids.TAKE_PASSWORDS, f"put them back into {env.name}", why, PutBack(env, tuple(before.items())), (ids.SET_PASSWORDS,), 0.1),
+        *_deploy(project, (ids.TAKE_PASSWORDS,)),
+        Step(ids.DISCARD_PASSWORDS, "let the database forget the new ones", why, passwords.DiscardOld(held),
+             (ids.deploy("db"), ids.deploy("api")), 2),
+        *RUNS])
 
 
-def _deploy(project: Project, needs: tuple[str, ...]) -> list[Step]:
-    steps = [Step(f"deploy/{part}", f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
-             for part in ("db", "api")]
+def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
+    steps = list[Step]()
     if project.database_on == VM:
         node = project.machine.place.node
-        steps.append(Step(machines.SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
-    return steps
+        steps.append(Step(ids.MACHINE_SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
+        needs = (*needs, ids.MACHINE_SERVICE)
+    return [*steps, *(
+        Step(ids.deploy(part), f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
+        for part in ("db", "api"))]
 
 
 def rotate(project: Project, out: Report, **how: bool) -> None:

@@ -24,6 +24,7 @@ from typing import Protocol
 from kubeup import shell
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.pace import AS_MEANT, Pace
+from kubeup.ids import StepId
 from kubeup.plan import Action, Paced, Plan, Rechecked, Step, Waiting
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
@@ -43,7 +44,7 @@ class Progress(Protocol):
 class Done:
     """One step's end: outcome is `changed`, `already: why`, or `failed`."""
 
-    id: str
+    id: StepId
     outcome: str
     seconds: float
 
@@ -56,7 +57,7 @@ class Result:
     seconds: float = 0.0
 
     @property
-    def changed(self) -> list[str]:
+    def changed(self) -> list[StepId]:
         return [one.id for one in self.done if one.outcome == "changed"]
 
 
@@ -106,7 +107,7 @@ def run(
     Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
     """
     result, began = Result(), time.monotonic()
-    journal.add("plan", steps=list(plan.ids))
+    journal.add("plan", steps=list(map(str, plan.ids)))
     timing = Timing(pace, keep, progress, journal)
     timing.tell()
     try:
@@ -135,7 +136,7 @@ class Timing:
         before, self.pace = self.pace.times, self.pace.after(done.seconds, step.seconds)
         self.keep(self.pace)
         if self.pace.times != before:
-            self.tell(step.id)
+            self.tell(str(step.id))
 
     def tell(self, step: str = "") -> None:
         if why := self.pace.why():
@@ -146,7 +147,7 @@ class Timing:
 def _run_steps(
     plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing,
 ) -> None:
-    waiting, done = list(plan.steps), set[str]()
+    waiting, done = list(plan.steps), set(plan.held)
     running: dict[Future[Done], Step] = {}
     failure: KubeupError | None = None
     failed = threading.Event()
@@ -154,8 +155,7 @@ def _run_steps(
         try:
             while running or (waiting and failure is None):
                 if failure is None:
-                    ids = set(plan.ids)
-                    ready = [step for step in waiting if all(need in done for need in step.needs if need in ids)]
+                    ready = [step for step in waiting if done.issuperset(step.needs)]
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
                     for step in begun:
                         action = _at(step.action, timing.pace)
@@ -192,7 +192,7 @@ def _one(
             outcome = f"already: {why_not}"
         else:
             progress.started(step)
-            journal.add("start", step.id)
+            journal.add("start", str(step.id))
             log = partial(progress.line, step)
             if isinstance(action, Waiting):
                 action.run_unless(failed.is_set, log)
@@ -207,7 +207,7 @@ def _one(
         seconds = time.monotonic() - began
         progress.ended(step, outcome, seconds)
         event, _, why = outcome.partition(": ")
-        journal.add(event, step.id, seconds=round(seconds, 2), **({"why": why} if why else {}))
+        journal.add(event, str(step.id), seconds=round(seconds, 2), **({"why": why} if why else {}))
     return Done(step.id, outcome, seconds)
 
 

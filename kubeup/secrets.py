@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache
+from kubeup import cache, ids
 from kubeup.errors import UsageError
-from kubeup.plan import Log, Step
+from kubeup.plan import Holds, Log, Planned, Step
 from kubeup.state import write_private
 
-STEP = "secrets/env"
 PASSWORDS = ("MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD")
 LENGTH = 24  # bytes of randomness
 
@@ -37,11 +36,11 @@ def missing(path: Path) -> tuple[str, ...]:
     return tuple(name for name in PASSWORDS if not found.get(name))
 
 
-def plan(path: Path) -> list[Step]:
+def plan(path: Path) -> list[Planned]:
     names = missing(path)
     if not names:
-        return []
-    return [Step(STEP, "generate passwords", f"{', '.join(names)} not in {path.name}", AddPasswords(path, names), seconds=0.1)]
+        return [Holds(ids.PASSWORDS, f"{path.name} has them")]
+    return [Step(ids.PASSWORDS, "generate passwords", f"{', '.join(names)} not in {path.name}", AddPasswords(path, names), seconds=0.1)]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from kubeup import cluster, packages, requirements, secrets
+from kubeup import cluster, ids, packages, requirements, secrets
 from kubeup import machine as this_machine
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
@@ -17,15 +17,14 @@ from kubeup.db.server import Version
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
+from kubeup.ids import Kind, StepId
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Action, Log, Plan, Step, plan_of
+from kubeup.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, todo
 from kubeup.project import CLUSTER, SIDES, VM, Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.requirements import Work
 from kubeup.state import State
-
-ACCESS = "cluster/access"
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,15 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
     diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
-    own_images, image_steps, needed = _artifacts(project, facts.machines, images)
-    steps: list[Step] = [*own_images, *image_steps, *cluster.plan(project, facts, needed)]
+    image_steps, needed = _images(project, facts.machines, images)
+    nodes = cluster.plan(project, facts, needed)
+    provisions = any(step.id == ids.PROVISION for step in todo(nodes))
+    own_images = _own_images(project, facts.machines, provisions)
+    steps = [*own_images, *image_steps, *nodes]
     if application:
-        steps += _application(project, facts, steps, diff, found)
-    missing = packages.missing(project.packages) if steps else ()
-    tools = list(project.provider.install()) if steps else []
-    whole = plan_of(tools, packages.plan(missing, project.host), cluster.after([step.id for step in tools], steps))
+        steps += _application(project, facts, todo(steps), diff, found)
+    tools = list(project.provider.install()) if todo(steps) else []
+    whole = plan_of(tools, host_packages(project, steps), after([step.id for step in tools], steps))
     if whole:
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
@@ -65,20 +66,33 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
     return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
-def _artifacts(
+def host_packages(project: Project, planned: Iterable[Planned]) -> list[Planned]:
+    """The packages that this machine lacks, where there is something to do with them."""
+    return packages.plan(packages.missing(project.packages) if todo(planned) else (), project.host)
+
+
+def _images(
     project: Project, machines: Machines, images: tuple[AppImage, ...],
-) -> tuple[list[Step], list[Step], Needed]:
-    """What makes Kubernetes' own binaries and images, what makes the application's, and what of
-    them new nodes start with."""
-    missing_node = any(node.state == "missing" for node in machines.nodes)
-    through_disk = images if missing_node and project.settings.images.via == "load" else ()
+) -> tuple[list[Planned], Needed]:
+    """What makes the application's images, and what new nodes start with."""
+    through_disk = images if _lacks_nodes(machines) and project.settings.images.via == "load" else ()
     archives = (("system", project.system_archive), *load.archives(through_disk))
-    needed = Needed(archives, ("image/system", *(build.step_id(one) for one in images)))
-    wants_release = project.provider.bare and (missing_node or not project.kubectl.path.exists())
-    own_images = list[Step]()
-    if wants_release:
-        own_images = [*cluster.release_steps(project), *cluster.image_steps(project)]
-    return own_images, build.plan(images, project.builder), needed
+    needed = Needed(archives, (ids.SYSTEM_IMAGES, *(ids.image(one.part) for one in images)))
+    return build.plan(images, project.builder), needed
+
+
+def _own_images(project: Project, machines: Machines, provisions: bool) -> list[Planned]:
+    """What makes Kubernetes' own binaries and images, where nodes or this machine lack them."""
+    if not project.provider.bare:
+        return []
+    brings = provisions and not machines.release_inside
+    if _lacks_nodes(machines) or brings or not project.kubectl.path.exists():
+        return [*cluster.release_steps(project), *cluster.image_steps(project)]
+    return list(cluster.INSIDE)
+
+
+def _lacks_nodes(machines: Machines) -> bool:
+    return any(node.state == "missing" for node in machines.nodes)
 
 
 def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
@@ -92,32 +106,45 @@ def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
 def outstanding(project: Project) -> Work:
     """What is left to do that takes something of this machine, also where no plan can be made."""
     seen = project.provider.observe()
-    own_images, image_steps, needed = _artifacts(project, seen, project.images)
+    image_steps, needed = _images(project, seen, project.images)
     try:
         machines = project.provider.plan(seen, needed)
     except KubeupError:  # told by whoever looks at the machines
         machines = ()
-    return _work(project, seen, [*own_images, *image_steps, *machines])
+    own_images = _own_images(project, seen, provisions=False)
+    return _work(project, seen, todo([*own_images, *image_steps, *machines]))
 
 
 def machines(project: Project, force: bool = False) -> Plan:
     """The machines alone: those steps of the whole plan that make and start nodes, and whatever these need."""
-    whole = {step.id: step for step in plan(project, application=False, force=force).plan}
-    wanted, waiting = set[str](), [name for name in whole if name.startswith("node/")]
+    whole = plan(project, application=False, force=force).plan
+    steps = {step.id: step for step in whole}
+    wanted, waiting = set[StepId](), [one for one in steps if one.kind is Kind.NODE]
     while waiting:
-        name = waiting.pop()
-        if name in whole and name not in wanted:
-            wanted.add(name)
-            waiting += whole[name].needs
-    return plan_of(step for step in whole.values() if step.id in wanted)
+        one = waiting.pop()
+        if one in steps and one not in wanted:
+            wanted.add(one)
+            waiting += steps[one].needs
+    return plan_of((step for step in whole if step.id in wanted), whole.holds)
 
 
-def data_steps(project: Project, needs: tuple[str, ...]) -> list[Step]:
+def before_database(
+    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What comes before the database, where it is among what is applied."""
+    if all(step.id != ids.deploy("db") for step in todo(applied)):
+        return []
+    if project.database_on == VM:
+        return [Holds(ids.LOOK_AT_DATA, "the database's data are on a machine")]
+    return data_steps(project, needs)
+
+
+def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
     refuse_other_server(project)
-    look = Step(data.STEP, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay), (*needs, data.RESTORE), 0.5)
-    return [*data.restore(project.files_on(CLUSTER), needs), look]
+    look = Step(ids.LOOK_AT_DATA, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(project.deployment.overlay), (*needs, ids.RESTORE_DATA), 0.5)
+    return [data.restore(project.files_on(CLUSTER), needs), look]
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
@@ -151,47 +178,67 @@ def _look_at_machine(project: Project) -> Found | None:
         return None
 
 
-def machine_steps(project: Project, found: Found | None, needs: tuple[str, ...]) -> list[Step]:
-    """What makes the database run on its machine."""
-    steps = db_machine.plan(project.machine, found, (*needs, passwords.SET, data.RESTORE))
-    if steps:
+def machine_steps(
+    project: Project, found: Found | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What makes the database in use run on its machine."""
+    steps = service_steps(project, found, needs)
+    if todo(steps):
         refuse_other_server(project)
-    return [*(data.restore(project.files_on(VM), needs) if steps else ()), *steps]
+    return steps
 
 
-def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: Found | None) -> list[Step]:
+def service_steps(
+    project: Project, found: Found | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What makes a database run on the machine, with the files that were saved from it."""
+    steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
+    return [data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
+
+
+def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: Found | None) -> list[Planned]:
     """Passwords, images on the nodes and the rollout."""
     generated = password_steps(project, facts)
     # a new node of a provider that preloads starts with the images, all others get them when they are up
     nodes = [spec.name for spec in project.provider.wanted() if spec.name in facts.images or not project.provider.preloads]
-    steps = [*generated]
-    if project.settings.images.via == "registry":
-        steps += push_steps(project)
-    else:
-        steps += load.plan(project.images, nodes, facts.images, project.provider.load, (cluster.PROVISION, cluster.ANSWERS))
-    if facts.machines.any_there and not facts.answers and not any(step.id == cluster.PROVISION for step in before):
+    steps = [*generated, *bring_steps(project, project.images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))]
+    if facts.machines.any_there and not facts.answers and not any(step.id == ids.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
-    needs: tuple[str, ...] = (cluster.ANSWERS, secrets.STEP, cluster.PROVISION)
+    needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
     on_machine = project.database_on == VM
     if on_machine:
-        made = [step.id for step in before if step.id.startswith("node/")]
-        steps += machine_steps(project, found, (secrets.STEP, cluster.PROVISION, *made))
-        needs = (*needs, db_machine.SERVICE)
+        made = [step.id for step in before if step.id.kind is Kind.NODE]
+        steps += machine_steps(project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made))
+        needs = (*needs, ids.MACHINE_SERVICE)
     applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
-    if any(step.id == "deploy/db" for step in applied) and not on_machine:
-        steps += data_steps(project, (*needs, passwords.SET))
+    steps += before_database(project, applied, needs)
+    deployed = {step.id for step in todo(applied)}
     ours = [one for one in facts.workloads if not on_machine or one.app != "db"]
-    falling = [one.app for one in ours if not one.standing and f"deploy/{one.app}" not in {step.id for step in applied}]
+    falling = [one.app for one in ours if not one.standing and ids.deploy(one.app) not in deployed]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
 
 
-def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
+def bring_steps(
+    project: Project, images: Sequence[AppImage], nodes: Collection[str],
+    held: Mapping[str, frozenset[str]], needs: tuple[StepId, ...] = (),
+) -> list[Planned]:
+    """What brings images to where nodes take them from: to nodes themselves, or to a registry."""
+    via = project.settings.images.via
+    other = ids.load if via == "registry" else ids.push
+    unwanted = [Holds(other(image.part), f"images.via is {via}") for image in images]
+    if via == "registry":
+        return [*push_steps(project, images), *unwanted]
+    return [*load.plan(images, nodes, held, project.provider.load, needs), *unwanted]
+
+
+def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
     """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
     if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
         _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
     generated = secrets.plan(project.state.secrets)
-    if generated and any(one.app == "db" for one in facts.workloads):
-        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", generated[0].reason,
+    lacking = todo(generated)
+    if lacking and any(one.app == "db" for one in facts.workloads):
+        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", lacking[0].reason,
                       "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
     return generated
 
@@ -205,47 +252,68 @@ def _refuse_half_done(project: Project) -> None:
                       "`inv db.rotate` finishes it; whatever runs, goes on running until then")
 
 
-def push_steps(project: Project) -> list[Step]:
+def push_steps(project: Project, images: Sequence[AppImage]) -> list[Planned]:
     """A push for each image of ours that its registry does not hold."""
-    plain, engine = bool(project.settings.images.plain_registries), project.engine
-    ours = [image for image in project.images if image.context is not None]
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        held = list(pool.map(lambda image: load.in_registry(engine, image.reference, plain), ours))
-    return [Step(f"push/{image.part}", f"push {image.reference}", "not in the registry", load.PushImage(engine, image, plain),
-                 (f"image/{image.part}", "host/packages"), 20) for image, there in zip(ours, held, strict=True) if not there]
+        return list(pool.map(lambda image: _push(project, image), images))
+
+
+def _push(project: Project, image: AppImage) -> Planned:
+    id_, engine = ids.push(image.part), project.engine
+    plain = bool(project.settings.images.plain_registries)
+    if image.context is None:
+        return Holds(id_, "nodes pull it from where it is published")
+    if load.in_registry(engine, image.reference, plain):
+        return Holds(id_, "in the registry")
+    return Step(id_, f"push {image.reference}", "not in the registry", load.PushImage(engine, image, plain),
+                (ids.image(image.part), ids.PACKAGES), 20)
 
 
 def down(project: Project, with_data: bool) -> Plan:
     """Remove the machines and the access to what was on them; data only where `with_data` says so by name."""
-    saved = [] if with_data or project.provider.keeps_data else save_steps(project)
-    machines = [replace(step, needs=(*step.needs, *(one.id for one in saved))) for step in project.provider.destroy(with_data)]
-    config, needs = project.state.kubeconfig, tuple(step.id for step in machines)
-    forget = [Step(ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
+    saved = _kept(project, with_data)
+    machines = todo(after([one.id for one in todo(saved)], project.provider.destroy(with_data)))
     archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
-    lose = [Step(f"data/{archive.name}", f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
+    lose = [Step(ids.loss(archive.name), f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
                  loses=f"the data saved in {archive}") for archive in archives]
-    return plan_of(saved, machines, forget if config.exists() or project.stands_on or lose else [], lose)
+    config, needs = project.state.kubeconfig, tuple(step.id for step in (*machines, *lose))
+    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
+    whole = Holds(ids.LEAVE, "the whole cluster goes")
+    return plan_of(saved, [whole], machines, lose, forget if config.exists() or project.stands_on or lose else [])
 
 
-def save_steps(project: Project) -> list[Step]:
+def _kept(project: Project, with_data: bool) -> list[Planned]:
+    """What becomes of the database's files when their machines go."""
+    if with_data:
+        return [Holds(ids.save(side), "its loss is asked for by name") for side in SIDES]
+    if project.provider.keeps_data:
+        why = f"{project.provider.name} keeps data of machines that go"
+        return [Holds(ids.save(side), why) for side in SIDES]
+    return save_steps(project)
+
+
+def save_steps(project: Project) -> list[Planned]:
     """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it.
 
     Those of a side that a move has left are saved, too: they are kept until somebody drops them by name.
     """
     found = {node.name: node for node in cluster.observe(project).machines.nodes}
-    awake, saved = list[Step](), list[Step]()
+    awake, saved = list[Planned](), list[Planned]()
+    if not _made_for_data(project):
+        saved.append(Holds(ids.save(VM), "no machine that goes has, or has had, the database"))
     for side in (CLUSTER, VM) if _made_for_data(project) else (CLUSTER,):
         files = project.files_on(side)
         node = found.get(files.place.node)
         if node is None or not node.address:
-            continue  # it was never made
+            saved.append(Holds(ids.save(side), f"{files.place.node} was never made"))
+            continue
         if node.state == "missing":
             raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
                           "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
         awake = awake or (cluster.start(project) if node.state == "stopped" else [])
         stop: Action = db_machine.Stop(project.machine) if side == VM else data.StopDatabase(files.place, project.kubectl)
-        saved.append(Step(f"{data.SAVE}-{side}", f"save the database's data to {files.archive}", "its machine can't keep them",
-                          data.SaveData(files, stop), tuple(step.id for step in awake), 15))
+        saved.append(Step(ids.save(side), f"save the database's data to {files.archive}", "its machine can't keep them",
+                          data.SaveData(files, stop), tuple(step.id for step in todo(awake)), 15))
     return [*awake, *saved]
 
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import machine, ssh, state, up
+from kubeup import ids, machine, ssh, state, up
 from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from kubeup.ids import Kind
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
 from kubeup.provision.play import environment
@@ -58,9 +59,9 @@ def by_hand(project: Project, application: bool = True) -> float:
     plan = up.plan(project, application).plan
     for step in plan:
         action = step.action
-        if step.id == "local/disk" or step.id.startswith(("load/", "deploy/")):
+        if step.id in (ids.LOCAL_DISK, ids.LOOK_AT_DATA) or step.id.kind in (Kind.LOAD, Kind.DEPLOY):
             continue
-        if step.id == "cluster/provision":
+        if step.id == ids.PROVISION:
             if application:
                 _images_by_hand(project)
             inventory = action.inventory  # type: ignore[attr-defined]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import time
 
-from kubeup import up
+from kubeup import ids, up
 from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.errors import UsageError
-from kubeup.plan import Explained
+from kubeup.ids import Kind, StepId
+from kubeup.plan import Explained, todo
 from kubeup.project import Project
 from kubeup.shell import write
 
@@ -33,7 +34,7 @@ def second_up(project: Project) -> Figure:
 def cluster(project: Project) -> Figure:
     name = project.provider.name
     task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
-    ours, other = from_nothing(task, lambda: _typed(project, _lines(project, "node/")[0]))
+    ours, other = from_nothing(task, lambda: _typed(project, _lines(project, Kind.NODE)[0]))
     return Figure("cluster", ours, other, 1.05, f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags")
 
 
@@ -45,9 +46,9 @@ def warm_up(project: Project) -> Figure:
 def _all_typed(project: Project) -> float:
     """Each command when the one before has ended."""
     kubectl = project.kubectl
-    seconds = _typed(project, _lines(project, "node/")[0], *_lines(project, "load/"), *_lines(project, "cluster/metrics"))
+    seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
     began = time.monotonic()
-    for step in up.data_steps(project, ()):  # the volume's folder
+    for step in todo(up.data_steps(project, ())):  # the volume's folder
         step.action.run(lambda line: None)
     project.deployment.overlay.write()
     kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
@@ -56,9 +57,9 @@ def _all_typed(project: Project) -> float:
     return seconds + time.monotonic() - began
 
 
-def _lines(project: Project, kind: str) -> list[str]:
+def _lines(project: Project, *wanted: Kind | StepId) -> list[str]:
     """The command lines of some steps, as the plan prints them."""
-    steps = [step for step in up.plan(project).plan if step.id.startswith(kind)]
+    steps = [step for step in up.plan(project).plan if step.id in wanted or step.id.kind in wanted]
     return [line for step in steps if isinstance(step.action, Explained) for line in step.action.commands()]
 
 

@@ -12,10 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kubeup import cache, shell
+from kubeup import cache, ids, shell
 from kubeup.db import server as servers
 from kubeup.db.server import Server
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
+from kubeup.ids import StepId
 from kubeup.plan import Log, Step
 from kubeup.state import write_private
 
@@ -119,8 +120,8 @@ def target(folder: Path, profile: str, database: str, to: str) -> Path:
     return file
 
 
-def plan(server: Server, file: Path, profile: str, needs: tuple[str, ...] = ()) -> list[Step]:
-    return [Step("db/backup", f"back {server.database} up to {file}", "asked for", Backup(server, file, profile), ("host/packages", *needs), 5)]
+def plan(server: Server, file: Path, profile: str, needs: tuple[StepId, ...] = ()) -> list[Step]:
+    return [Step(ids.BACKUP, f"back {server.database} up to {file}", "asked for", Backup(server, file, profile), (ids.PACKAGES, *needs), 5)]
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,19 @@ from pathlib import Path
 
 import yaml
 
-from kubeup import ssh
+from kubeup import ids, ssh
 from kubeup.db import passwords
 from kubeup.db.server import ROOT, Container, Server
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import certificates, compose
 from kubeup.facts.compose import Compose, Tools
+from kubeup.ids import StepId
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Paced, Step
+from kubeup.plan import Holds, Log, Paced, Planned, Step
 from kubeup.shell import Output
 from kubeup.ssh import Reach
 
-PACKAGES, IMAGE, SERVICE = "db/vm-packages", "db/vm-image", "db/vm-service"
-AUTHORITIES = "db/vm-authorities"
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
 VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
@@ -270,36 +269,43 @@ def wanted(files: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{hashlib.sha256(text.encode()).hexdigest()} {PLACES[name]:o}" for name, text in files.items()}
 
 
-def plan(machine: Machine, found: Found | None, needs: tuple[str, ...] = ()) -> list[Step]:
+def plan(machine: Machine, found: Found | None, needs: tuple[StepId, ...] = ()) -> list[Planned]:
     """What makes the service run there as it should; `found` is None for a machine that has to be made first. Raises Refused."""
     seen, fresh = found or Found(), found is None
     refuse_foreign(machine, seen)
-    node, steps = machine.place.node, list[Step]()
+    node, steps = machine.place.node, list[Planned]()
     why = "a new machine" if fresh else _why(machine, seen)
-    steps += _authorities(machine, seen, needs)
+    steps.append(_authorities(machine, seen, needs))
     if well(machine, seen):
-        return steps
+        return [*steps, Holds(ids.MACHINE_SERVICE, f"it runs on {node} as it should")]
     refuse_without(machine, seen)
     if seen.tools.missing or not seen.daemon:
         title = f"{'install' if seen.tools.missing else 'start'} docker on {node}"
         reason = "a new machine" if fresh else _why_install(seen.tools)
-        steps.append(Step(PACKAGES, title, reason, Install(machine), (*needs, AUTHORITIES), 60))
+        steps.append(Step(ids.MACHINE_PACKAGES, title, reason, Install(machine), (*needs, ids.MACHINE_AUTHORITIES), 60))
+    else:
+        steps.append(Holds(ids.MACHINE_PACKAGES, f"docker runs on {node}"))
     if not seen.image:
-        steps.append(Step(IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
-                          (*needs, PACKAGES, "image/db"), 10))
+        steps.append(Step(ids.MACHINE_IMAGE, f"bring the database's image to {node}", "a new machine" if fresh else "not there", BringImage(machine),
+                          (*needs, ids.MACHINE_PACKAGES, ids.image("db")), 10))
+    else:
+        steps.append(Holds(ids.MACHINE_IMAGE, f"{node} has it"))
     if why:
-        steps.append(Step(SERVICE, f"run the database on {node}", why, Run(machine), (*needs, PACKAGES, IMAGE, "secrets/env"), 20))
+        before = (*needs, ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS)
+        steps.append(Step(ids.MACHINE_SERVICE, f"run the database on {node}", why, Run(machine), before, 20))
+    else:
+        steps.append(Holds(ids.MACHINE_SERVICE, f"it is on {node} as it should be"))
     return steps
 
 
-def _authorities(machine: Machine, seen: Found, needs: tuple[str, ...]) -> list[Step]:
+def _authorities(machine: Machine, seen: Found, needs: tuple[StepId, ...]) -> Planned:
     """What tells a machine that is no node of the settings' authorities."""
     if machine.authorities is None:
-        return []
+        return Holds(ids.MACHINE_AUTHORITIES, "a node, which is told with the others")
     if seen.certificates == certificates.names(machine.authorities):
-        return []
+        return Holds(ids.MACHINE_AUTHORITIES, "it has them")
     title = f"make {machine.place.node} trust the settings' authorities"
-    return [Step(AUTHORITIES, title, "it has others, or none", Trust(machine), needs, 3)]
+    return Step(ids.MACHINE_AUTHORITIES, title, "it has others, or none", Trust(machine), needs, 3)
 
 
 def well(machine: Machine, seen: Found) -> bool:

@@ -11,15 +11,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kubeup import secrets
+from kubeup import ids, secrets
 from kubeup.db import server as servers
 from kubeup.db.server import ROOT, Server, Version
 from kubeup.deploy import data
 from kubeup.deploy.apply import SECRET, Deployment, ForgottenPasswords
 from kubeup.errors import KubeupError, Refused
+from kubeup.ids import StepId
 from kubeup.plan import Log, Step
 
-SET, DISCARD = "db/passwords", "db/old-passwords"
 KEYS = {"MYSQL_ROOT_PASSWORD": "ROOT_PASSWORD", "MYSQL_PASSWORD": "MYSQL_PASSWORD"}  # in .env, in the Secret
 BOTH_FROM = (8, 0, 14)
 
@@ -73,10 +73,10 @@ def carry(passwords: Passwords) -> list[Step]:
     return steps(passwords, "the passwords in .env are not the ones that the database has", ())
 
 
-def steps(passwords: Passwords, reason: str, needs: tuple[str, ...]) -> list[Step]:
-    return [Step(SET, "give the database its new passwords", reason, SetPasswords(passwords, passwords.wanted), needs, 2),
-            Step(DISCARD, "let the database forget the earlier ones", "nobody uses them any more", DiscardOld(passwords),
-                 (SET, "deploy/db", "deploy/api"), 2)]
+def steps(passwords: Passwords, reason: str, needs: tuple[StepId, ...]) -> list[Step]:
+    return [Step(ids.SET_PASSWORDS, "give the database its new passwords", reason, SetPasswords(passwords, passwords.wanted), needs, 2),
+            Step(ids.DISCARD_PASSWORDS, "let the database forget the earlier ones", "nobody uses them any more", DiscardOld(passwords),
+                 (ids.SET_PASSWORDS, ids.deploy("db"), ids.deploy("api")), 2)]
 
 
 @dataclass(frozen=True)

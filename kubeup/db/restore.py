@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.db import backups
 from kubeup.db import server as servers
 from kubeup.db.backups import About, CutOff
@@ -23,7 +23,7 @@ def plan(server: Server, file: Path, found: About, now: dict[str, int]) -> list[
     """Restoring a backup that was checked, over the rows that are there `now`."""
     loses = f"what {server} holds now: {servers.describe(now)}" if any(now.values()) else ""
     reason = f"{servers.describe(found.rows)}, of {found.made}, by {found.server}"
-    return [Step("db/restore", f"restore {file.name}", reason, Restore(server, file), ("host/packages",), 10, loses)]
+    return [Step(ids.RESTORE_BACKUP, f"restore {file.name}", reason, Restore(server, file), (ids.PACKAGES,), 10, loses)]
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.deploy import watch
-from kubeup.deploy.data import STEP as DATA
 from kubeup.deploy.external import SERVICE, Published
 from kubeup.deploy.overlay import PARTS, Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
+from kubeup.ids import StepId
 from kubeup.kube import MANAGER, Kubectl
-from kubeup.plan import Log, Paced, Step
+from kubeup.plan import Holds, Log, Paced, Planned, Step
 
 APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
+PASSWORD_PARTS = ("db", "api")  # have them
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
+SAME_PASSWORDS = Holds(ids.SET_PASSWORDS, "the database has those of .env")
 
 
 @dataclass(frozen=True)
@@ -146,36 +148,46 @@ class ForgottenPasswords(Refused):
                          "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")
 
 
-def plan(deployment: Deployment, diff: str | None, needs: tuple[str, ...] = (), parts: Sequence[str] = PARTS,
-         carry: Callable[[], list[Step]] | None = None) -> list[Step]:
+def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (), parts: Sequence[str] = PARTS,
+         carry: Callable[[], list[Step]] | None = None) -> list[Planned]:
     """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with.
 
     `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords where that can't be done.
     """
     if diff is None:
-        return [_step(deployment, part, "not on the cluster yet", needs) for part in parts]
+        first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
+        return [first, *(_step(deployment, part, "not on the cluster yet", needs) for part in parts)]
     changes = set(manifests.changed(diff))
     if not changes:
-        return []
-    carried = _carried(deployment, carry) if SECRET in changes else []
+        return [SAME_PASSWORDS]
+    alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
+    carried = list[Planned](_carried(deployment, parts, carry) if SECRET in changes or alone else [])
     wanted = manifests.documents(deployment.render())
     by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
     unknown = changes - {name for names in by_part.values() for name in names}
     if unknown:
         raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
                           "report this: it is a mistake in kubeup")
-    needs = (*needs, *(step.id for step in carried[:1]))
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
+    for part in PASSWORD_PARTS if carried else ():
+        reasons.setdefault(part, "the passwords are new")
     if SERVICE in reasons:
         reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))
-    return [*carried, *(_step(deployment, part, reason, needs) for part, reason in reasons.items())]
+    deployed = [_step(deployment, part, reason, needs) for part, reason in reasons.items()]
+    return [*(carried or [SAME_PASSWORDS]), *deployed]
 
 
-def _carried(deployment: Deployment, carry: Callable[[], list[Step]] | None) -> list[Step]:
+def _carried(
+    deployment: Deployment, parts: Sequence[str], carry: Callable[[], list[Step]] | None,
+) -> list[Step]:
     """What takes new passwords into the database, where there is one and they are new to it."""
     if not new_passwords(deployment):
         return []
+    if not set(PASSWORD_PARTS) <= set(parts):
+        raise Refused("the passwords in .env are not the ones that the database has",
+                      "the database and the API get new ones together, or one locks out the other",
+                      "`inv deploy.all`; or put the earlier values back into .env")
     if carry is None:
         raise ForgottenPasswords("SQL alone can change them")
     return carry()
@@ -212,12 +224,12 @@ class WaitForPart(Paced):
                                  self.wait, log, stopped, self.pace)
 
 
-def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[str, ...], why: str = "its pods are not ready") -> list[Step]:
+def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[StepId, ...], why: str = "its pods are not ready") -> list[Step]:
     """A step for each part that is as it should be on paper, but whose pods are not ready, or won't be for a moment."""
-    return [Step(f"deploy/{part}", f"wait for {TITLES[part]}", why, WaitForPart(deployment, part), (*needs, f"load/{part}"), 10)
+    return [Step(ids.stand(part), f"wait for {TITLES[part]}", why, WaitForPart(deployment, part), (*needs, ids.load(part)), 10)
             for part in parts if part in TITLES]
 
 
-def _step(deployment: Deployment, part: str, reason: str, needs: tuple[str, ...]) -> Step:
-    return Step(f"deploy/{part}", f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part),
-                (*needs, f"load/{part}", f"push/{part}", *((DATA,) if part == "db" else ())), 12)
+def _step(deployment: Deployment, part: str, reason: str, needs: tuple[StepId, ...]) -> Step:
+    return Step(ids.deploy(part), f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part),
+                (*needs, ids.load(part), ids.push(part), *((ids.LOOK_AT_DATA,) if part == "db" else ())), 12)

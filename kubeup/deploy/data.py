@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, secrets, ssh
+from kubeup import cache, ids, secrets, ssh
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.pace import Pace
+from kubeup.ids import StepId
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Log, Paced, Step
+from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
 
 END_SECONDS = 120.0  # that a database may take to write down what it has, and end
-STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
 # prints the mark of data that is there, or leaves the new one where there is neither data nor mark
 SCRIPT = (
     'umask 077; mark="$1/mysql.passwords"; test -d "$1/mysql" || install -d -m 700 "$1" && install -d -m 700 -o 999 -g 999 "$1/mysql"; '
@@ -203,10 +203,12 @@ class RestoreData:
         log(f"from {archive}")
 
 
-def restore(files: Files, needs: tuple[str, ...]) -> list[Step]:
+def restore(files: Files, needs: tuple[StepId, ...]) -> Planned:
     """What puts saved files back, where there are any."""
     node, archive = files.place.node, files.archive
-    return [Step(RESTORE, f"put the saved data on {node}", f"{archive} has them", RestoreData(files), needs, 10)] if archive.exists() else []
+    if not archive.exists():
+        return Holds(ids.RESTORE_DATA, f"no data were saved to {archive}")
+    return Step(ids.RESTORE_DATA, f"put the saved data on {node}", f"{archive} has them", RestoreData(files), needs, 10)
 
 
 @dataclass(frozen=True)

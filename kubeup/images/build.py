@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, shell
+from kubeup import cache, ids, shell
 from kubeup.engine import Engine
 from kubeup.facts import certificates
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Log, Room, Step
+from kubeup.plan import Holds, Log, Planned, Room, Step
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
 
@@ -64,18 +64,23 @@ class BuildImage:
                                         "-f", str(self.image.context / "Containerfile"), str(self.image.context))
 
 
-def step_id(image: AppImage) -> str:
-    return f"image/{image.part}"
-
-
-def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Step]:
+def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Planned]:
     """A step for each image that is not in the cache, and for what it is built on."""
-    missing = [image for image in images if not image.pulled and not image.archive.exists()]
-    roots = {root.path: root for image in missing for _, root in image.rootfs if not root.path.exists()}
-    steps = [rootfs.step(root) for root in roots.values()]
+    there = {image: why for image in images if (why := _why_not(image))}
+    missing = [image for image in images if image not in there]
+    roots = {root.path: root for image in missing for _, root in image.rootfs}
+    steps: list[Planned] = [rootfs.plan(root) for root in roots.values()]
+    steps += [Holds(ids.image(image.part), why) for image, why in there.items()]
     for image in missing:
         reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
-        needs = ("host/packages", *(f"rootfs/{root.name}" for _, root in image.rootfs))
+        needs = (ids.PACKAGES, *(ids.rootfs(root.name) for _, root in image.rootfs))
         title = f"build {image.reference}" if image.context else f"pull {image.source}"
-        steps.append(Step(step_id(image), title, reason, BuildImage(with_, image), needs, 25, room=ROOM))
+        steps.append(Step(ids.image(image.part), title, reason, BuildImage(with_, image), needs, 25, room=ROOM))
     return steps
+
+
+def _why_not(image: AppImage) -> str:
+    """Why an image has not to be made; '' where it has."""
+    if image.archive.exists():
+        return "in the cache"
+    return "nodes pull it themselves" if image.pulled else ""

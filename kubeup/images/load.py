@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import shell, ssh
+from kubeup import ids, shell, ssh
 from kubeup.engine import Engine
 from kubeup.errors import KubeupError
+from kubeup.ids import StepId
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Action, Log, Step
+from kubeup.plan import Action, Holds, Log, Planned, Step
 from kubeup.ssh import Reach
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
@@ -40,14 +41,17 @@ class LoadImage:
 
 
 def plan(images: Sequence[AppImage], nodes: Collection[str], held: Mapping[str, frozenset[str]],
-         loader: Callable[[AppImage, tuple[str, ...]], Action], needs: tuple[str, ...] = ()) -> list[Step]:
+         loader: Callable[[AppImage, tuple[str, ...]], Action], needs: tuple[StepId, ...] = ()) -> list[Planned]:
     """A step for each image that is missing on some of the nodes; `loader` is the provider's way to bring one."""
-    steps = []
+    steps = list[Planned]()
     for image in images:
+        id_ = ids.load(image.part)
         lacking = tuple(name for name in nodes if image.reference not in held.get(name, frozenset()))
         if lacking:
-            steps.append(Step(f"load/{image.part}", f"load {image.reference}", f"missing on {', '.join(lacking)}", loader(image, lacking),
-                              (f"image/{image.part}", *needs), 8))
+            steps.append(Step(id_, f"load {image.reference}", f"missing on {', '.join(lacking)}", loader(image, lacking),
+                              (ids.image(image.part), *needs), 8))
+        else:
+            steps.append(Holds(id_, "every node has it, or starts with it"))
     return steps
 
 

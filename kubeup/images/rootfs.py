@@ -9,10 +9,10 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeup import cache, shell
+from kubeup import cache, ids, shell
 from kubeup.engine import Engine
 from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Log, Room, Step
+from kubeup.plan import Holds, Log, Planned, Room, Step
 
 # Documentation and translations are a third of a small system; licences ask for copyright files.
 BASICS = ("usr-is-merged",)  # with its hook: without it usrmerge pulls in 50 MB of perl
@@ -201,15 +201,21 @@ def require(root: Rootfs, what: str) -> None:
         )
 
 
+def plan(root: Rootfs, what: str = "") -> Planned:
+    """The step that makes a root file system, where there is none. Raises Refused as `step` does."""
+    there = root.path.exists()
+    return Holds(ids.rootfs(root.name), "in the cache") if there else step(root, what)
+
+
 def step(root: Rootfs, what: str = "") -> Step:
     """The step that makes a root file system. Raises Refused where this machine can't make one."""
     require(root, what or root.name)
     return Step(
-        f"rootfs/{root.name}",
+        ids.rootfs(root.name),
         f"make a Debian root file system for {what or root.name}",
         "not in the cache",
         MakeRootfs(root),
-        ("host/packages",),
+        (ids.PACKAGES,),
         root.seconds,
         room=ROOM,
     )

@@ -12,7 +12,7 @@ from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
-from kubeup.plan import Action, Step
+from kubeup.plan import Action, Planned, Step
 from kubeup.providers.base import Machines, Own, Sizes, Vouching, nobody
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
@@ -89,7 +89,7 @@ class Bare(ABC):
     def install(self) -> Sequence[Step]:
         return ()
 
-    def host_steps(self) -> Sequence[Step]:
+    def host_steps(self) -> Sequence[Planned]:
         return ()
 
     def image_engine(self) -> engines.Engine:

@@ -12,10 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kubeup import shell
+from kubeup import ids, shell
 from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
-from kubeup.plan import Action, Log, Paced, Step
+from kubeup.ids import StepId
+from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -106,7 +107,12 @@ class Needed:
     """What the rest of the plan hands a provider: images to lie on every node before it starts, as archives by image name."""
 
     archives: tuple[tuple[str, Path], ...] = ()
-    steps: tuple[str, ...] = field(default=())  # ids of the steps that make those archives
+    steps: tuple[StepId, ...] = field(default=())  # ids of the steps that make those archives
+
+
+def nothing_on(why: str) -> list[Holds]:
+    """That machines may go as they are: no data are on them, and no cluster knows of them."""
+    return [Holds(one, why) for one in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE, ids.LEAVE)]
 
 
 @dataclass(frozen=True)
@@ -162,8 +168,8 @@ class Provider(Protocol):
     def beside(self) -> tuple[Reach, ...]:
         """How the machines are reached that it makes and that are no nodes: the database's own."""
 
-    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
-        """What makes the nodes as the settings want them; ids begin with `node/` where a node is made or started."""
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
+        """What makes the nodes as the settings want them; of the kind NODE where one is made or started."""
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         """Bring an image's archive to the nodes of those names, and look that it is there."""
@@ -192,14 +198,14 @@ class Provider(Protocol):
     def install(self) -> Sequence[Step]:
         """What fetches the tool that the provider needs, where none here fits: it comes first in a plan."""
 
-    def host_steps(self) -> Sequence[Step]:
+    def host_steps(self) -> Sequence[Planned]:
         """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
 
     def own(self, *words: str) -> Own:
         """A command that only this kind of cluster has, such as `dashboard`. Raises UsageError where it has none."""
 
     def stop(self) -> Sequence[Step]: ...
-    def start(self) -> Sequence[Step]: ...
+    def start(self) -> Sequence[Planned]: ...
     def destroy(self, data: bool) -> Sequence[Step]: ...
     def remove(self, name: str) -> Step: ...
     def packages(self) -> tuple[str, ...]: ...

@@ -10,14 +10,13 @@ from typing import Any
 
 import yaml
 
-from kubeup import cache, shell
+from kubeup import cache, ids, shell
 from kubeup.errors import KubeupError
-from kubeup.plan import Log, Step
+from kubeup.plan import Holds, Log, Planned, Step
 from kubeup.release.download import fetch
 from kubeup.settings import Settings
 from kubeup.state import State, write_private
 
-STEP = "release/cni"
 EMBEDDED = "bridge"  # the standard plug-ins and routes: no manifest
 PLUGINS = "/usr/lib/cni"  # where the distributions' packages put the standard ones, and containerd looks
 RAW = "https://raw.githubusercontent.com"
@@ -59,13 +58,13 @@ def target(state: State) -> Path:
     return state.folder / "cni.yaml"
 
 
-def steps(settings: Settings, state: State) -> list[Step]:
+def steps(settings: Settings, state: State) -> list[Planned]:
     """What brings the manifest, for pod networks that have one."""
     cni, version = chosen(settings)
     if not version:
-        return []
+        return [Holds(ids.CNI, f"network.cni is {cni}, which has no manifest")]
     what = PrepareManifest(cni, version, str(settings.network.pod_cidr), target(state))
-    return [Step(STEP, f"prepare the manifest of {cni} {version}", f"network.cni is {cni}", what, ("host/packages",), 3)]
+    return [Step(ids.CNI, f"prepare the manifest of {cni} {version}", f"network.cni is {cni}", what, (ids.PACKAGES,), 3)]
 
 
 def chosen(settings: Settings) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from kubeup.images.rootfs import IMAGE, MMDEBSTRAP, Origin, Rootfs
 from kubeup.plan import Log
 
 FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
-STEP = "release/go"
 DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
 FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")  # of the package; links lead from the one to the other
 

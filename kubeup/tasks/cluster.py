@@ -102,7 +102,7 @@ def addons(c: Any, enable: str = "", disable: str = "", profile: str = "", set: 
 
     Example: inv cluster.addons --enable dashboard
     """
-    from kubeup import shell
+    from kubeup import ids, shell
     from kubeup.plan import Step, plan_of
 
     project, out = open_project(profile, set)
@@ -110,7 +110,7 @@ def addons(c: Any, enable: str = "", disable: str = "", profile: str = "", set: 
         own = project.provider.own("addons", "list", *(["-o", "json"] if json else []))
         out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
         return
-    steps = [Step(f"addon/{name}", f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
+    steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
              for verb, name in (("enable", enable), ("disable", disable)) if name]
     carry_out(project, plan_of(steps), out, "cluster.addons", dry=dry, yes=True)
 

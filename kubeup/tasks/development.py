@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kubeup import cache, packages, shell
 from kubeup.errors import KubeupError, UsageError
-from kubeup.plan import Log, plan_of
+from kubeup.plan import Log, plan_of, todo
 from kubeup.report import Report, duration
 from kubeup.state import PROJECT, write_private
 
@@ -178,7 +178,7 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
     try:
         project = load(strict=False)
         release = cluster.release_steps(project) if needs_release else []
-        names += packages.missing(project.packages) if release else ()
+        names += packages.missing(project.packages) if todo(release) else ()
         plan = plan_of(packages.plan(tuple(dict.fromkeys(names)), project.host), release)
         if plan:
             out.say(f"what they need is brought first, about {about(plan.critical_seconds())}")

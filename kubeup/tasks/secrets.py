@@ -26,11 +26,11 @@ def unseal(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
 
 
 def _sealing(action: str, title: str, profile: str, set: list[str], dry: bool, commands: bool) -> None:
-    from kubeup import sealing
+    from kubeup import ids, sealing
     from kubeup.plan import Step, plan_of
 
     sealing.require_sops()
     project, out = open_project(profile, set)
     env = project.state.secrets
-    step = Step(f"secrets/{action.lower()}", title, "asked for", getattr(sealing, action)(env, env.with_name(sealing.SEALED)))
+    step = Step(ids.seal(action.lower()), title, "asked for", getattr(sealing, action)(env, env.with_name(sealing.SEALED)))
     carry_out(project, plan_of([step]), out, f"secrets.{action.lower()}", dry=dry, yes=True, commands=commands)

@@ -14,10 +14,13 @@ def keys(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     Example: inv ssh.keys
     """
     from kubeup import keys as ssh_keys
-    from kubeup.plan import plan_of
+    from kubeup import packages
+    from kubeup.plan import plan_of, todo
 
     project, out = open_project(profile, set)
-    plan = plan_of(ssh_keys.plan(project.state.private_key, project.state.public_key))
+    wanted = ssh_keys.plan(project.state.private_key, project.state.public_key)
+    missing = packages.missing(ssh_keys.PACKAGES) if todo(wanted) else ()
+    plan = plan_of(packages.plan(missing, project.host), wanted)
     carry_out(project, plan, out, "ssh.keys", dry=dry, yes=True, commands=commands)
     out.say(str(project.state.private_key))
 

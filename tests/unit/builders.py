@@ -7,14 +7,16 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+from kubeup import ids
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
 from kubeup.facts import apt
 from kubeup.facts.disks import Disk
 from kubeup.facts.host import Distribution, HostFacts, distribution
 from kubeup.facts.sites import Answer, answered, silent
+from kubeup.ids import Kind, StepId
 from kubeup.images.bases import DEBIAN_IMAGE, HUB_IMAGE
-from kubeup.plan import Log, Step
+from kubeup.plan import Holds, Log, Plan, Step, plan_of, todo
 from kubeup.providers.base import Machines, NodeState
 from kubeup.release.source import SYSTEM_IMAGE, binary_question
 from kubeup.settings import Settings, load
@@ -124,28 +126,64 @@ class Told:
     rows: list[tuple[str, str]] = field(default_factory=list)
 
     def started(self, step: Step) -> None:
-        self.rows.append((step.id, "started"))
+        self.rows.append((str(step.id), "started"))
 
     def line(self, step: Step, text: str) -> None:
-        self.rows.append((step.id, text))
+        self.rows.append((str(step.id), text))
 
     def ended(self, step: Step, outcome: str, seconds: float) -> None:
-        self.rows.append((step.id, outcome))
+        self.rows.append((str(step.id), outcome))
 
     def note(self, text: str) -> None:
         self.rows.append(("", text))
 
 
+def named() -> dict[str, StepId]:
+    """Every id that has a name of its own, by that name."""
+    return {str(one): one for one in vars(ids).values() if isinstance(one, StepId) and one.kind is not Kind.LEFTOVER}
+
+
+# how the names of ids begin that are made for a node, a part and so on
+MADE = {"rootfs": ids.rootfs, "release": ids.release, "image": ids.image, "load": ids.load, "push": ids.push,
+        "node": ids.node, "resize": ids.resize, "remove": ids.profile_removal, "deploy": ids.deploy}
+
+
+def sid(name: str) -> StepId:
+    """The id that is printed like this; one of no special kind where the product has none."""
+    first, _, rest = name.partition("/")
+    return named().get(name) or (MADE[first](rest) if first in MADE else StepId(Kind.ADDON, name))
+
+
+def sids(*names: str) -> tuple[StepId, ...]:
+    return tuple(map(sid, names))
+
+
+def names(found: Any) -> list[str]:
+    """How ids are printed, of steps or of themselves."""
+    return [str(one.id if isinstance(one, Step) else one) for one in found if not isinstance(one, Holds)]
+
+
 def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:
-    return Step(id, **{"title": f"do {id}", "reason": "asked for", "action": action or Do(), "needs": needs, **more})
+    return Step(sid(id), **{"title": f"do {id}", "reason": "asked for", "action": action or Do(), "needs": sids(*needs), **more})
 
 
-def by_id(steps: Any) -> dict[str, Step]:
-    return {one.id: one for one in steps}
+def holds(*ids_: str) -> list[Holds]:
+    return [Holds(sid(one), "it is there") for one in ids_]
+
+
+def by_id(planned: Any) -> dict[str, Step]:
+    return {str(one.id): one for one in todo(planned)}
+
+
+def part_of_plan(planned: Any) -> Plan:
+    """A plan of a part of one: what others would have answered for holds."""
+    known = {one.id for one in planned}
+    needs = {need for one in todo(planned) for need in one.needs}
+    return plan_of(planned, [Holds(one, "no part of this test") for one in needs - known])
 
 
 def commands(steps: Any) -> list[str]:
-    return [line for one in steps for line in one.action.commands()]
+    return [line for one in todo(steps) for line in one.action.commands()]
 
 
 def error_of(call: Any, *args: Any) -> KubeupError:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from kubeup import cache, keys, shell, ssh
+from kubeup import cache, ids, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
 from kubeup.facts.containers import Container, containers, networks, volumes
 from kubeup.facts.host import HostFacts
+from kubeup.ids import Kind
 from kubeup.images import bases, rootfs
 from kubeup.images.rootfs import Origin
-from kubeup.plan import Room, Step
+from kubeup.plan import Holds, Planned, Room, Step, todo
 from kubeup.providers.bare import Bare
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
@@ -28,7 +29,7 @@ from kubeup.ssh import Reach
 from kubeup.state import State, made
 
 UNFINISHED = "was never finished: its making was interrupted"
-NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
+STANDING = (Holds(ids.LOCAL_NETWORK, "nodes are on it"), Holds(ids.LOCAL_IMAGE, "nodes were made from it"))
 
 
 class Local(Bare):
@@ -110,36 +111,37 @@ class Local(Bare):
         having = [name for name, ranges in known.items() if any(map(wanted.overlaps, ranges))]
         return f"{self.engine.name}'s network {having[0]}" if having else ""
 
-    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
         """What makes the nodes as the settings want them. Raises Refused for what would need a node to be made anew."""
         missing = [node for node in machines.nodes if node.state == "missing"]
         self._refuse(machines)
         unfinished = {node.name for node in machines.nodes if node.detail == UNFINISHED}
-        steps = [self._admit(name) for name in sorted(unfinished)]
+        steps = list[Planned](self._admit(name) for name in sorted(unfinished))
         steps += [self._start(node.name, "stopped") for node in machines.nodes if node.state == "stopped" and node.name not in unfinished]
-        steps += [self._resize(node) for node in machines.nodes if node.differs]
+        steps += [one for node in machines.nodes if node.differs for one in self._resized(node)]
         if missing:
             steps += self._foundation(needed)
             steps += [self._create(node.name, self._disk(needed)) for node in missing]
-        made = any(step.id.startswith("node/") for step in steps)
+        made = any(step.id.kind is Kind.NODE for step in todo(steps))
         if machines.blocked and machines.blocked.fix and not made:
             raise Refused("the nodes don't reach each other", machines.blocked.why, machines.blocked.fix)
         if made or machines.blocked:
-            steps.append(self._let_forward(machines.blocked.why if machines.blocked else "", "" if missing else machines.image))
+            why = machines.blocked.why if machines.blocked else ""
+            steps += [*(() if missing else STANDING), self._let_forward(why, "" if missing else machines.image)]
         return steps
 
     def stop(self) -> Sequence[Step]:
         running = [one.name for one in self._ours() if one.state == "running"]
-        return [Step(f"node/{name}", f"stop {name}", "it runs", nodes.StopNode(self.engine, name), seconds=5) for name in running]
+        return [Step(ids.node(name), f"stop {name}", "it runs", nodes.StopNode(self.engine, name), seconds=5) for name in running]
 
-    def start(self) -> Sequence[Step]:
+    def start(self) -> Sequence[Planned]:
         """Start what is stopped; podman forgets a resize when a node stops, so it is done again."""
         ours = self._ours()
         stopped = {one.name: one for one in ours if one.state != "running"}
         seen = [self._seen(spec, stopped[spec.name]) for spec in self.settings.machines_list() if spec.name in stopped]
         if not stopped:
             return []
-        return [self._let_forward("", _image(ours)), *(self._start(one.name, one.state) for one in stopped.values()),
+        return [*STANDING, self._let_forward("", _image(ours)), *(self._start(one.name, one.state) for one in stopped.values()),
                 *(self._resize(node) for node in seen if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
@@ -150,10 +152,10 @@ class Local(Bare):
         if self.engine.name in self.host.tools and shell.read(*self.engine.argv("network", "inspect", self.network), ok=None).ok:
             gone = tuple(step.id for step in steps)
             if image_there := _image(found) or self._built():
-                steps.append(Step(FORWARDING, "take the nodes' rules out of this machine's packet filter", "its nodes go",
+                steps.append(Step(ids.UNFORWARD, "take the nodes' rules out of this machine's packet filter", "its nodes go",
                                   forwarding.Unforward(self._nodes_network(image_there)), gone))
-            steps.append(Step(NETWORK, f"remove the network {self.network}", "its nodes go", nodes.RemoveNetwork(self.engine, self.network),
-                              (*gone, FORWARDING)))
+            steps.append(Step(ids.REMOVE_LOCAL_NETWORK, f"remove the network {self.network}", "its nodes go",
+                              nodes.RemoveNetwork(self.engine, self.network), tuple(step.id for step in steps)))
         return steps
 
     # what it is made of
@@ -242,46 +244,51 @@ class Local(Bare):
         held = [f"{name} {path.parent.name}" for name, path in needed.archives]
         return f"kubeup-disk-{cache.digest(self.node_image(), *held)}"
 
-    def _foundation(self, needed: Needed) -> list[Step]:
+    def _foundation(self, needed: Needed) -> list[Planned]:
         root = image.rootfs(self.root_origin)
         binaries = tuple(self.release.binary(name) for name in NODE_BINARIES)
         subnet = str(self.settings.node_network)
         disk = self._disk(needed)
         return [
-            Step(NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
-                 nodes.CreateNetwork(self.engine, self.network, subnet), ("host/packages",)),
-            *([] if root.path.exists() else [rootfs.step(root, "the nodes")]),
-            Step(IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
-                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), ("host/packages", "rootfs/machine", "release/kubernetes"), 10,
+            Step(ids.LOCAL_NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
+                 nodes.CreateNetwork(self.engine, self.network, subnet), (ids.PACKAGES,)),
+            rootfs.plan(root, "the nodes"),
+            Step(ids.LOCAL_IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
+                 image.BuildNodeImage(self.engine, root, binaries, self.node_image()), (ids.PACKAGES, ids.rootfs(root.name), ids.KUBERNETES), 10,
                  room=Room(nodes=500), measures=True),
-            Step(DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
-                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)), (IMAGE, *needed.steps), 15,
-                 room=Room(nodes=2200), measures=True),
+            Step(ids.LOCAL_DISK, "fill the nodes' disk with images", f"{len(needed.archives)} archives, once instead of on every node",
+                 disks.MakeDisk(self.engine, self.node_image(), disk, tuple(path for _, path in needed.archives)),
+                 (ids.LOCAL_IMAGE, *needed.steps), 15, room=Room(nodes=2200), measures=True),
         ]
 
     def _create(self, name: str, disk: str) -> Step:
         spec = self._spec(name)
         container = self._container(spec, disk)
-        return Step(f"node/{name}", f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
+        return Step(ids.node(name), f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
                     nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
-                    (FORWARDING, DISK, keys.STEP), 4, room=Room(nodes=300), measures=True)
+                    (ids.FORWARDING, ids.LOCAL_DISK, ids.KEY), 4, room=Room(nodes=300), measures=True)
 
     def _start(self, name: str, was: str) -> Step:
-        return Step(f"node/{name}", f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (FORWARDING,), 3,
+        return Step(ids.node(name), f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (ids.FORWARDING,), 3,
                     measures=True)
 
     def _let_forward(self, reason: str, image: str = "") -> Step:
-        return Step(FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",
-                    forwarding.LetForward(self._nodes_network(image)), (NETWORK, IMAGE))
+        return Step(ids.FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",
+                    forwarding.LetForward(self._nodes_network(image)), (ids.LOCAL_NETWORK, ids.LOCAL_IMAGE))
 
     def _admit(self, name: str) -> Step:
         admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)
-        return Step(f"node/{name}", f"finish {name}", UNFINISHED, admit, (keys.STEP,), 3)
+        return Step(ids.node(name), f"finish {name}", UNFINISHED, admit, (ids.KEY,), 3)
+
+    def _resized(self, node: NodeState) -> list[Planned]:
+        """Another size for a node, which has to run for it."""
+        runs = [Holds(ids.node(node.name), "it runs")] if node.state == "running" and not node.closed else []
+        return [*runs, self._resize(node)]
 
     def _resize(self, node: NodeState) -> Step:
         spec = self._spec(node.name)
-        return Step(f"resize/{node.name}", f"resize {node.name}", "; ".join(node.differs),
-                    nodes.Resize(self.engine, node.name, spec.cpus, spec.memory_mb), (f"node/{node.name}",))
+        return Step(ids.resize(node.name), f"resize {node.name}", "; ".join(node.differs),
+                    nodes.Resize(self.engine, node.name, spec.cpus, spec.memory_mb), (ids.node(node.name),))
 
     def remove(self, name: str) -> Step:
         """Take one node away by name; its data volume stays."""
@@ -290,7 +297,7 @@ class Local(Bare):
     def _remove(self, name: str, data: bool) -> Step:
         volumes = (f"{name}-var", f"{name}-data") if data else (f"{name}-var",)
         loses = f"all data on {name}, the database's included where it is there" if data else ""
-        return Step(f"node/{name}", f"remove {name}", "asked for" if data else "asked for; its data volume stays",
+        return Step(ids.removal(name), f"remove {name}", "asked for" if data else "asked for; its data volume stays",
                     nodes.RemoveNode(self.engine, name, volumes), seconds=3, loses=loses)
 
     def _orphaned_data(self, done: set[str]) -> list[Step]:
@@ -302,7 +309,7 @@ class Local(Bare):
         # compared here: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
         ours = {nodes.PROFILE: self.settings.slug, nodes.OURS: self.state.ours}
         names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has(ours)]
-        return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
+        return [Step(ids.loss(name), f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]
 
 

@@ -8,24 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import certificates, shell, ssh
+from kubeup import certificates, ids, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import minikube as facts
 from kubeup.facts import registries
 from kubeup.facts.minikube import Profile
 from kubeup.facts.registries import Registry
+from kubeup.ids import StepId
 from kubeup.images.catalog import AppImage
 from kubeup.kube import Kubectl
-from kubeup.plan import Action, Room, Step
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes
+from kubeup.plan import Action, Holds, Planned, Room, Step
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Sizes, nothing_on
 from kubeup.providers.minikube import actions, command, release, trusts
 from kubeup.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.providers.minikube.reading import ASLEEP, CONTAINER_DRIVERS, STALE, UNASKED, Reading
 from kubeup.providers.minikube.remake import RemakeNode
 from kubeup.providers.minikube.trusts import Told
-
-FETCH = "provider/minikube"
 
 
 class Minikube(Reading):
@@ -48,7 +47,7 @@ class Minikube(Reading):
         pinned = release.pinned(self.host, self.settings.minikube.download_url)
         what = actions.Install(pinned.url, pinned.sha256, pinned.path)
         beside = f"the one at {self.tool.path} stays: {wrong}" if self.tool else wrong
-        return [Step(FETCH, f"fetch minikube v{release.PINNED} to {pinned.path}", beside, what, seconds=20)]
+        return [Step(ids.FETCH_MINIKUBE, f"fetch minikube v{release.PINNED} to {pinned.path}", beside, what, seconds=20)]
 
     def packages(self) -> tuple[str, ...]:
         return ("openssh-client",) if self.host.distribution.has_apt else ()
@@ -71,7 +70,7 @@ class Minikube(Reading):
             raise Refused(f"the minikube at {self.tool.path} does not fit", wrong, fix)
         return self.tool
 
-    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
         """What makes the nodes as the settings want them. Raises Refused for what would need the cluster to be made anew."""
         self._refuse(machines)
         profile = self.profile()
@@ -85,17 +84,20 @@ class Minikube(Reading):
         steps = [self._start(asleep)] if asleep else []
         steps += self._remake([node for node in missing if node.name in there], profile)
         steps += self._add([node.name for node in missing if node.name not in there], tuple(step.id for step in steps))
-        return steps or self._adopt(any(node.detail == STALE for node in machines.nodes))
+        steps = steps or self._adopt(any(node.detail == STALE for node in machines.nodes))
+        started = any(step.id == self._whole for step in steps)
+        return steps if started else [Holds(self._whole, "it runs"), *steps]
 
-    def _make_again(self, control: NodeState) -> list[Step]:
+    def _make_again(self, control: NodeState) -> list[Planned]:
         """A profile without its control plane: one that was never made holds nothing, any other is not ours to throw away."""
         if control.address:
             raise Refused(f"the control plane {control.name} is gone", "what the cluster knew went with it, and minikube can't make it again",
                           "`inv down` (the database's data is kept), then `inv up`")
-        delete = Step(f"remove/{self.profile_name}", f"delete what there is of {self.profile_name}", "interrupted while its first node was made",
-                      self.planned.does("delete", *command.on(self.settings)), seconds=5)
+        delete = Step(ids.half_removal(self.profile_name), f"delete what there is of {self.profile_name}",
+                      "interrupted while its first node was made", self.planned.does("delete", *command.on(self.settings)), seconds=5)
         create, *more = self._create()
-        return [delete, replace(create, needs=(*create.needs, delete.id)), *more]
+        create = replace(create, needs=(*create.needs, delete.id))
+        return [*nothing_on("its first node was never made"), delete, create, *more]
 
     def _remake(self, gone: Sequence[NodeState], profile: Profile) -> list[Step]:
         """Nodes whose machines were removed behind minikube's back."""
@@ -108,9 +110,14 @@ class Minikube(Reading):
                               f"`inv cluster.remove {node.name}` where the database is on another; else `inv down --data` and `inv up`")
             what = RemakeNode(self.planned, engine, node.name, self.data_folder, self.home / "machines" / node.name, self._size,
                               self.nodes, self.state)
-            steps.append(Step(f"node/{node.name}", f"make the node {node.name} anew", "its machine is gone; data on its volume is carried over", what,
-                              (f"node/{self.profile_name}",), 45))
+            steps.append(Step(ids.node(node.name), f"make the node {node.name} anew", "its machine is gone; data on its volume is carried over", what,
+                              (self._whole,), 45))
         return steps
+
+    @property
+    def _whole(self) -> StepId:
+        """What makes or starts the profile, with all of its nodes."""
+        return ids.node(self.profile_name)
 
     @property
     def _size(self) -> tuple[tuple[str, str], ...]:
@@ -138,8 +145,8 @@ class Minikube(Reading):
             action = actions.AskAndRun(self._making(chosen), self._as_told)
         forced = "; --force, as minikube.force says" if self.settings.minikube.force else ""
         root = "; --force, as minikube refuses root without" if self.host.root else forced
-        return [Step(f"node/{self.profile_name}", f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
-                     action, ("host/packages",), 90, room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
+        return [Step(self._whole, f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
+                     action, (ids.PACKAGES,), 90, room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
 
     def _driver(self) -> command.Driver:
         """The driver that is named, or the one that minikube takes."""
@@ -174,19 +181,19 @@ class Minikube(Reading):
 
     def _start(self, nodes: Sequence[NodeState]) -> Step:
         why = ", ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in nodes)
-        return Step(f"node/{self.profile_name}", f"start the minikube profile {self.profile_name}", why, self._starting(), seconds=40)
+        return Step(self._whole, f"start the minikube profile {self.profile_name}", why, self._starting(), seconds=40)
 
     def _starting(self) -> RunAndAdmit:
         tool, words = self.planned, command.restart(self.settings, self.host)
         return self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS))
 
-    def _add(self, names: Sequence[str], before: tuple[str, ...]) -> list[Step]:
+    def _add(self, names: Sequence[str], before: tuple[StepId, ...]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
         steps = list[Step]()
         for name in names:
             tool = self.planned
             what = tool.does("node", "add", *command.on(self.settings), more=self._size, timeout=actions.START_SECONDS)
-            steps.append(Step(f"node/{name}", f"add the node {name}", "missing", self._admitted(tool, what), before, 40))
+            steps.append(Step(ids.node(name), f"add the node {name}", "missing", self._admitted(tool, what), before, 40))
             before = (steps[-1].id,)
         return steps
 
@@ -198,10 +205,10 @@ class Minikube(Reading):
         if (lost or strange) and self._half_made():
             return [self._set_up_again()]
         if lost:
-            steps.append(Step("node/access", f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
+            steps.append(Step(ids.NODE_ACCESS, f"get access to {self.profile_name}", STALE if stale else "it was made by somebody else",
                               self.planned.does("update-context", *command.on(self.settings))))
         if strange:
-            steps.append(Step("node/host-keys", f"put the host keys of {self.profile_name} on record", "not known yet",
+            steps.append(Step(ids.HOST_KEYS, f"put the host keys of {self.profile_name} on record", "not known yet",
                               actions.Admit(self.planned, self.nodes, self.state)))
         return steps
 
@@ -218,8 +225,8 @@ class Minikube(Reading):
         if self.kubectl().exists():
             return []
         what = self.planned.does("kubectl", *command.on(self.settings), "--", "version", "--client")
-        return [Step("node/kubectl", "get the kubectl that fits", "no kubectl within one minor version here", what,
-                     (f"node/{self.profile_name}",), 10)]
+        return [Step(ids.NODE_KUBECTL, "get the kubectl that fits", "no kubectl within one minor version here", what,
+                     (self._whole,), 10)]
 
     def _admitted(self, tool: Tool, what: Own) -> RunAndAdmit:
         return RunAndAdmit(tool, what, self.nodes, self.state)
@@ -233,23 +240,23 @@ class Minikube(Reading):
     def metrics(self) -> Sequence[Step]:
         # without the profile it would be somebody else's: the profile `minikube`
         enable = self.planned.does("addons", "enable", "metrics-server", *command.on(self.settings))
-        return [Step("cluster/metrics", "enable metrics-server", f"not in the profile {self.profile_name}",
+        return [Step(ids.METRICS, "enable metrics-server", f"not in the profile {self.profile_name}",
                      actions.LookOften(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
         return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
-    def host_steps(self) -> Sequence[Step]:
+    def host_steps(self) -> Sequence[Planned]:
         return ()
 
     def after_start(self) -> Sequence[Step]:
         profile = self.profile()
         services = profile.services if profile else facts.DEFAULT_SERVICES
-        return [Step("cluster/services", "keep Services' addresses inside the nodes", "nodes were started",
+        return [Step(ids.SERVICES, "keep Services' addresses inside the nodes", "nodes were started",
                      actions.KeepServicesInside(self.nodes, services), seconds=1),
-                Step("cluster/names", "let CoreDNS forget names sooner", "one that was not there yet is asked for again after 2 s instead of 30",
+                Step(ids.NAMES, "let CoreDNS forget names sooner", "one that was not there yet is asked for again after 2 s instead of 30",
                      actions.ForgetNames(self._access()), seconds=1),
-                Step("cluster/metrics", "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
+                Step(ids.METRICS, "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
                      actions.LookOften(self._access()), seconds=1)]
 
     def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
@@ -261,7 +268,7 @@ class Minikube(Reading):
         if not (made and told.stamp) and all(stamp == told.stamp for stamp in stamps.values()):
             return []
         why = "new nodes" if made else "nodes are not as the settings are now"
-        return [Step("cluster/trust", "tell nodes of authorities and mirrors", why,
+        return [Step(ids.TRUST, "tell nodes of authorities and mirrors", why,
                      trusts.TellNodes(self.nodes, told, self._access()), seconds=5)]
 
     def _mirrored(self) -> tuple[Registry, ...]:
@@ -276,10 +283,10 @@ class Minikube(Reading):
         running = [node for node in self.observe().nodes if node.state == "running" or node.detail in (ASLEEP, UNASKED)]
         if not running:
             return []
-        return [Step(f"node/{self.profile_name}", f"stop the minikube profile {self.profile_name}", "it runs",
+        return [Step(self._whole, f"stop the minikube profile {self.profile_name}", "it runs",
                      self.own("stop"), seconds=20)]
 
-    def start(self) -> Sequence[Step]:
+    def start(self) -> Sequence[Planned]:
         asleep = [node for node in self.observe().nodes if node.state == "stopped"]
         if not asleep:
             return []
@@ -296,17 +303,17 @@ class Minikube(Reading):
             return []
         profile = known[self.profile_name]
         loses = f"everything in the minikube profile {self.profile_name}, the database's data included" if data else ""
-        delete = Step(f"remove/{self.profile_name}", f"delete the minikube profile {self.profile_name}", "asked for",
+        delete = Step(ids.profile_removal(self.profile_name), f"delete the minikube profile {self.profile_name}", "asked for",
                       self.tool.does("delete", *command.on(self.settings)), seconds=5, loses=loses)
         engine = self._engine(profile)
         if not engine or not actions.network_of(engine, self.profile_name):
             return [delete]
-        return [delete, Step("remove/network", f"remove the network {self.profile_name}", "minikube leaves it behind",
+        return [delete, Step(ids.REMOVE_NETWORK, f"remove the network {self.profile_name}", "minikube leaves it behind",
                              actions.RemoveNetwork(engine, self.profile_name), (delete.id,))]
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
-        return Step(f"node/{name}", f"remove {name}", "asked for", self.own("node", "delete", name),
+        return Step(ids.removal(name), f"remove {name}", "asked for", self.own("node", "delete", name),
                     seconds=10, loses=f"what only {name} holds")
 
 

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from kubeup import keys, shell, ssh
+from kubeup import ids, shell, ssh
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.facts.vagrant import Machine
-from kubeup.plan import Room, Step
+from kubeup.ids import StepId
+from kubeup.plan import Holds, Planned, Room, Step, todo
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody, nothing_on
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.providers.vagrant.fitness import Fitness
@@ -27,7 +28,6 @@ from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
 
-FILES, HALVES, NETWORKS = "vagrant/files", "vagrant/halves", "host/networks"
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 HALF = "is half made"
 SNAPSHOTS = ("virtualbox", "libvirt")
@@ -171,31 +171,44 @@ class Vagrant(Bare):
 
     # planning
 
-    def plan(self, machines: Machines, needed: Needed) -> Sequence[Step]:
+    def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
         """What makes the machines as the settings want them. Raises Refused for what would need one to be made anew."""
         self._refuse(machines)
         missing = [node for node in machines.nodes if node.state == "missing"]
         bring = [*self._bring(machines), *self._resize(machines)]
-        if bring:
-            self._refuse_unfit(bring[-1])
+        if steps := todo(bring):
+            self._refuse_unfit(steps[-1])
         if missing:
             self._refuse_new(missing)
-        return [*self._files(), *(self.host_steps() if missing else ()), *bring]
+        networks = self.host_steps() if missing else [Holds(ids.NETWORKS_CONF, "no machine is new")]
+        return [self._files(), *networks, *bring]
 
-    def _bring(self, machines: Machines) -> list[Step]:
+    def _bring(self, machines: Machines) -> list[Planned]:
         start = [node for node in machines.nodes if node.state in ("missing", "stopped")]
         admit = [node for node in machines.nodes if node.state == "missing" or node.closed]
         if not start and not admit:
-            return []
+            return [Holds(self._all, "they run")]
         names = tuple(node.name for node in start)
         halves = tuple(node.name for node in start if node.detail == HALF)
-        first = [Step(HALVES, f"remove {', '.join(halves)}", "half made when vagrant was killed", RemoveHalves(halves))] if halves else []
         reaches = tuple(self._reach(self._spec(node.name)) for node in admit)
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
-        return [*first, Step(f"node/{self.settings.slug}", title, why, Up(self.tool, self.chosen, names, reaches, self.state),
-                             (keys.STEP, "host/packages", FILES, NETWORKS, HALVES), SECONDS.get(self.chosen, 180.0),
-                             room=self._room(sum(node.state == "missing" for node in start)))]
+        needs = (ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES)
+        up = Step(self._all, title, why, Up(self.tool, self.chosen, names, reaches, self.state), needs, SECONDS.get(self.chosen, 180.0),
+                  room=self._room(sum(node.state == "missing" for node in start)))
+        return [*self._remove_halves(halves), up]
+
+    @property
+    def _all(self) -> StepId:
+        """What makes, starts or admits machines: one command of vagrant's for all of them."""
+        return ids.node(self.settings.slug)
+
+    @staticmethod
+    def _remove_halves(names: tuple[str, ...]) -> list[Planned]:
+        if not names:
+            return [Holds(ids.REMOVE_HALVES, "none is half made")]
+        why = "half made when vagrant was killed"
+        return [*nothing_on(why), Step(ids.REMOVE_HALVES, f"remove {', '.join(names)}", why, RemoveHalves(names))]
 
     def _room(self, machines: int) -> Room:
         """Roughly: a box, and what each machine adds to it. libvirt keeps its machines elsewhere."""
@@ -203,13 +216,13 @@ class Vagrant(Bare):
                  "virtualbox": Room(home=2000 + 2500 * machines)}
         return rooms.get(self.chosen, Room(home=2000)) if machines else Room()
 
-    def _files(self) -> list[Step]:
+    def _files(self) -> Planned:
         wanted = self._texts()
         wrong = files.differing(self.folder, wanted)
         if not wrong:
-            return []
-        return [Step(FILES, f"write {', '.join(wrong)} for Vagrant", f"not in {self.folder} as the settings are now",
-                     files.WriteFiles(self.folder, tuple(wanted.items())), seconds=0)]
+            return Holds(ids.VAGRANT_FILES, f"{self.folder} has them as the settings are")
+        return Step(ids.VAGRANT_FILES, f"write {', '.join(wrong)} for Vagrant", f"not in {self.folder} as the settings are now",
+                    files.WriteFiles(self.folder, tuple(wanted.items())), seconds=0)
 
     def _texts(self) -> dict[str, str]:
         names = {spec.name for spec in self.settings.machines_list()}
@@ -218,13 +231,15 @@ class Vagrant(Bare):
         podman = self.chosen == "docker" and podman_behind()
         return files.texts(files.machines(self.settings, self.state, self.host, podman, others))
 
-    def host_steps(self) -> Sequence[Step]:
+    def host_steps(self) -> Sequence[Planned]:
         """VirtualBox' leave to use the nodes' network, where it lacks that."""
         network, open_ = self.settings.node_network, self.settings.vagrant.networks_conf == "open"
         allow = networks.AllowNetwork(network, open_, networks.FILE)
-        if self.chosen != "virtualbox" or allow.already():
-            return []
-        return [Step(NETWORKS, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2)]
+        if self.chosen != "virtualbox":
+            return [Holds(ids.NETWORKS_CONF, f"{self.chosen} takes any network")]
+        if why := allow.already():
+            return [Holds(ids.NETWORKS_CONF, why)]
+        return [Step(ids.NETWORKS_CONF, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2)]
 
     def _resize(self, machines: Machines) -> list[Step]:
         """A virtual machine takes another size at its next start."""
@@ -233,8 +248,8 @@ class Vagrant(Bare):
             return []
         names = tuple(node.name for node in differing)
         why = "; ".join(f"{node.name}: {', '.join(node.differs)}" for node in differing)
-        return [Step("node/resize", f"restart {', '.join(names)} with another size", why,
-                     Do(self.tool, ("reload", "--no-provision", *names)), (FILES, f"node/{self.settings.slug}"), 90)]
+        return [Step(ids.RESTART_RESIZED, f"restart {', '.join(names)} with another size", why,
+                     Do(self.tool, ("reload", "--no-provision", *names)), (ids.VAGRANT_FILES, self._all), 90)]
 
     def _refuse(self, machines: Machines) -> None:
         for provider, names in self.tool.providers().items():
@@ -300,32 +315,33 @@ class Vagrant(Bare):
 
     def stop(self) -> Sequence[Step]:
         running = self._in_state("running")
-        return [self._step(f"stop {', '.join(running)}", "they run", ("halt", *running), 15)] if running else []
+        return [self._step(self._all, f"stop {', '.join(running)}", "they run", ("halt", *running), 15)] if running else []
 
-    def start(self) -> Sequence[Step]:
+    def start(self) -> Sequence[Planned]:
         stopped = self._in_state("stopped")
         if not stopped:
             return []
         up = Up(self.tool, self.chosen, stopped, (), self.state)
-        step = Step(f"node/{self.settings.slug}", f"start {', '.join(stopped)}", "stopped", up, seconds=30, measures=True)
+        step = Step(self._all, f"start {', '.join(stopped)}", "stopped", up, seconds=30, measures=True)
         self._refuse_unfit(step)
         return [step]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
         loses = f"everything on {', '.join(names)}, the database's data included" if data else ""
-        return [self._step(f"remove {', '.join(names)}", "asked for", ("destroy", "--force", *names), 15, loses)] if names else []
+        words = ("destroy", "--force", *names)
+        return [self._step(ids.profile_removal(self.settings.slug), f"remove {', '.join(names)}", "asked for", words, 15, loses)] if names else []
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
         words = ("destroy", "--force", name)
-        step = self._step(f"remove {name}", "asked for", words, 8, f"what only {name} holds")
+        step = self._step(ids.removal(self.settings.slug), f"remove {name}", "asked for", words, 8, f"what only {name} holds")
         return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts))
 
-    def _step(self, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
+    def _step(self, id_: StepId, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
         if not self.fitness.version:
             raise Refused("vagrant is not installed", "it made these machines", self.fitness.install)
-        return Step(f"node/{self.settings.slug}", title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
+        return Step(id_, title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
 
     def own(self, *words: str) -> Own:
         if words[0] not in ("snapshot", "status"):

@@ -14,8 +14,9 @@ from pathlib import Path
 from kubeup import cache, cluster, packages
 from kubeup.errors import KubeupError
 from kubeup.facts.host import HostFacts
-from kubeup.images.rootfs import step as rootfs_step
-from kubeup.plan import Log, Step, plan_of
+from kubeup.ids import StepId
+from kubeup.images.rootfs import plan as rootfs_plan
+from kubeup.plan import Log, Planned, plan_of
 from kubeup.project import Project, load
 from kubeup.release.components import KUBERNETES, NODE_BINARIES
 from kubeup.release.images import proxy_rootfs
@@ -110,10 +111,10 @@ def _prepared(log: Log) -> Project:
     """Packages, the release and its images, and two root file systems, by the product's own steps."""
     project = load(strict=False)
     wanted = packages.missing((*project.packages, *PACKAGES))
-    roots = [root for root in (images.rootfs(project.root_origin), proxy_rootfs(project.root_origin)) if not root.path.exists()]
-    steps: dict[str, Step] = {step.id: step for step in (
-        *packages.plan(wanted, project.host), *cluster.release_steps(project), *cluster.image_steps(project), *map(rootfs_step, roots))}
-    for step in plan_of(steps.values()):
+    roots = (images.rootfs(project.root_origin), proxy_rootfs(project.root_origin))
+    planned: dict[StepId, Planned] = {one.id: one for one in (
+        *packages.plan(wanted, project.host), *cluster.release_steps(project), *cluster.image_steps(project), *map(rootfs_plan, roots))}
+    for step in plan_of(planned.values()):
         log(f"{step.title}: {step.reason}")
         step.action.run(log)
     return load(strict=False) if wanted else project

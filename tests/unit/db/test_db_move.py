@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, by_id, error_of, settings, state, step
+from builders import DESKTOP, by_id, error_of, holds, names, settings, sid, sids, state, step
 
 from kubeup import database, moving, packages, secrets, up
 from kubeup.cluster import ClusterFacts
@@ -16,7 +16,7 @@ from kubeup.db.machine import Found, Machine
 from kubeup.db.server import Server, Version
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeWorkload
-from kubeup.plan import plan_of
+from kubeup.plan import plan_of, todo
 from kubeup.project import Project
 from kubeup.providers.base import Machines
 from kubeup.state import State, change_choices, choices, write_private
@@ -59,10 +59,14 @@ def test_a_user_who_may_everything_can_not_be_held(project: Project, monkeypatch
 
 def test_the_plan_of_a_move(project: Project) -> None:
     steps = moving.plan(project, "vm")
-    assert [one for one in steps.ids if one.startswith("db/move")] == [
+    assert [one for one in names(steps) if one.startswith("db/move")] == [
         "db/move-admit", "db/move-freeze", "db/move-copy", "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop"]
-    assert {"db/vm-packages", "db/vm-image", "db/vm-service"} <= set(steps.ids)
-    assert steps.ids.index("db/vm-service") < steps.ids.index("db/move-freeze"), "nothing waits for a machine to be made"
+    assert set(sids("db/vm-packages", "db/vm-image", "db/vm-service")) <= set(steps.ids)
+    assert names(steps).index("db/vm-service") < names(steps).index("db/move-freeze"), "nothing waits for a machine to be made"
+    needs = {str(step.id): names(step.needs) for step in steps}
+    assert "db/vm-service" in needs["db/move-admit"]
+    assert (needs["db/move-freeze"], needs["db/move-copy"], needs["db/move-switch"]) == (["db/move-admit"], ["db/move-freeze"], ["db/move-copy"])
+    assert needs["db/move-see"] == ["db/move-switch"] and needs["db/move-tidy"] == needs["db/move-stop"] == ["db/move-see"]
     assert any(step.title == "copy 7 in products" for step in steps)
     assert steps.losses == ()
 
@@ -72,23 +76,31 @@ def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch
         raise KubeupError("dev-db can't be reached", "no route", "")
 
     monkeypatch.setattr(Machine, "look", unreachable)
-    monkeypatch.setattr(database.up, "machines", lambda _: plan_of([step("local/network"), step("node/dev-db", "local/network")]))
+    made = plan_of([step("local/network"), step("node/dev-db", "local/network")], holds("host/packages"))
+    monkeypatch.setattr(database.up, "machines", lambda _: made)
     steps = by_id(database.on_machine(project))
-    assert "node/dev-db" in steps["db/vm-packages"].needs
+    assert sid("node/dev-db") in steps["db/vm-packages"].needs
     monkeypatch.setattr(database.up, "machines", lambda _: plan_of())
     assert error_of(database.on_machine, project).what == "dev-db can't be reached"
+
+
+def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(project: Project) -> None:
+    assert "data/restore" not in by_id(database.on_machine(project))
+    write_private(project.state.saved_data("vm"), "saved")
+    steps = by_id(database.on_machine(project))
+    assert sid("data/restore") in steps["db/vm-service"].needs
 
 
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert moving.plan(project, "cluster").ids == ()
     change_choices(project.state, {"copying": "vm"})
-    assert moving.plan(project, "cluster").ids == ("db/move-thaw",)
-    assert "db/move-copy" in moving.plan(project, "vm").ids
+    assert moving.plan(project, "cluster").ids == sids("db/move-thaw")
+    assert sid("db/move-copy") in moving.plan(project, "vm").ids
     assert "inv db.move vm" in database.unfinished(project)
 
     change_choices(project.state, {"copying": "", "database": "vm", "kept": "cluster"})
     monkeypatch.setattr(moving, "_serves", lambda *_: True)
-    assert moving.plan(project, "vm").ids == ("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
+    assert moving.plan(project, "vm").ids == sids("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
     monkeypatch.setattr(moving, "_serves", lambda *_: False)
     assert moving.plan(project, "vm").ids == ()
     assert "still has the data" in error_of(moving.plan, project, "cluster").what
@@ -104,8 +116,8 @@ def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_i
     database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
     refused = error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
     assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"
-    assert up.password_steps(project, ClusterFacts(Machines())) == []  # gone, or asleep
-    assert up.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:])) == []
+    assert todo(up.password_steps(project, ClusterFacts(Machines()))) == []  # gone, or asleep
+    assert todo(up.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:]))) == []
     change_choices(project.state, {"database": "vm"})
     assert isinstance(error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
 
@@ -115,7 +127,7 @@ def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
     change_choices(project.state, {"database": "vm", "kept": "cluster"})
     assert "inv db.move vm --drop-old" in error_of(moving.dropping, project, "cluster").next
     plan = moving.dropping(project, "vm")
-    assert plan.ids == ("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
+    assert plan.ids == sids("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
     plan.steps[1].action.run(print)
     assert choices(project.state) == {"database": "vm"}
 
@@ -124,7 +136,7 @@ def test_a_machine_that_was_left_goes_with_what_was_saved_of_it(project: Project
     change_choices(project.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
     write_private(project.state.saved_data("vm"), "saved")
     plan = moving.dropping(project, "cluster")
-    assert plan.ids == ("db/drop-saved", "db/drop-old", "db/dropped") and "on dev-worker-2" in plan.losses[0]
+    assert plan.ids == sids("db/drop-saved", "db/drop-old", "db/dropped") and "on dev-worker-2" in plan.losses[0]
     plan.steps[0].action.run(print)
     plan.steps[2].action.run(print)
     assert not project.state.saved_data("vm").exists() and choices(project.state) == {"database": "cluster"}
@@ -141,7 +153,7 @@ def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> N
 
 def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "database: {on: vm}"), state(tmp_path), DESKTOP)
-    one.remember_choices(("deploy/db",))
+    one.remember_choices(sids("deploy/db"))
     assert choices(one.state)["machine"] == "dev-worker-1"
     for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
         error = error_of(lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on)
@@ -154,14 +166,14 @@ def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
 
 def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "database: {on: vm, address: 192.168.60.50}"), state(tmp_path), DESKTOP)
-    one.remember_choices(("deploy/db",))
+    one.remember_choices(sids("deploy/db"))
     again = Project(settings(tmp_path), one.state, DESKTOP).machine
     assert (again.place.node, again.address, again.own) == ("dev-db", "192.168.60.50", "192.168.60.50")
 
 
 def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
     change_choices(project.state, {"copying": "vm"})
-    project.remember_choices(("deploy/db",))
+    project.remember_choices(sids("deploy/db"))
     kept = json.loads((project.state.folder / "choices.json").read_text())
     assert (kept["copying"], kept["database"]) == ("vm", "cluster") and kept["provider"]
 

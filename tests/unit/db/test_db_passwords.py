@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import error_of, place, settings
+from builders import error_of, names, place, settings
 
 from kubeup import secrets
 from kubeup.db import passwords
@@ -83,4 +83,4 @@ def test_without_a_root_password_that_works_nothing_is_carried_through(held: Pas
     monkeypatch.setattr(Server, "admits", unreachable)
     assert "can't be reached" in error_of(passwords.carry, held).why
     monkeypatch.setattr(Server, "admits", lambda _, user, password: password == "earlier-root")
-    assert [step.id for step in passwords.carry(held)] == ["db/passwords", "db/old-passwords"]
+    assert names(passwords.carry(held)) == ["db/passwords", "db/old-passwords"]

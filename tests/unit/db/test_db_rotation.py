@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, error_of, settings, state
+from builders import DESKTOP, error_of, names, settings, sids, state
 
 from kubeup import rotation, secrets
 from kubeup.db.passwords import Passwords
@@ -44,9 +44,13 @@ def carried_out(monkeypatch: pytest.MonkeyPatch, *failures: KubeupError | None) 
 
 
 def test_sql_comes_before_everything_else(project: Project) -> None:
-    ids = rotation.plan(project).ids
-    assert ids.index("secrets/next") < ids.index("db/passwords") < ids.index("secrets/take") < ids.index("deploy/db")
-    assert ids[-1] == "db/old-passwords"
+    plan = rotation.plan(project)
+    steps, needs = names(plan), {str(step.id): step.needs for step in plan}
+    assert steps.index("secrets/next") < steps.index("db/passwords") < steps.index("secrets/take") < steps.index("deploy/db")
+    assert steps[-1] == "db/old-passwords"
+    assert needs["db/passwords"] == sids("secrets/next") and needs["secrets/take"] == sids("db/passwords")
+    assert needs["deploy/db"] == needs["deploy/api"] == sids("secrets/take")
+    assert needs["db/old-passwords"] == sids("db/passwords", "deploy/db", "deploy/api")
     secrets.AddNext(project.state.secrets).run(print)
     assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"
 
@@ -63,10 +67,10 @@ def test_what_can_not_be_planned_takes_nothing_back(project: Project, monkeypatc
 def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, KubeupError("the API does not stand", "it keeps ending", "read its log"), None)
     error = error_of(rotation.rotate, project, Report(io.StringIO()))
-    assert [plan.ids[0] for plan in plans] == ["secrets/next", "db/passwords"]
+    assert [str(plan.ids[0]) for plan in plans] == ["secrets/next", "db/passwords"]
     assert "the earlier passwords are in use again; read its log" in error.next
     secrets.AddNext(project.state.secrets).run(print)
-    next(step for step in plans[1] if step.id == "secrets/take").action.run(print)
+    next(step for step in plans[1] if str(step.id) == "secrets/take").action.run(print)
     assert secrets.read(project.state.secrets) == {"MYSQL_ROOT_PASSWORD": "rrrrrrrr", "MYSQL_PASSWORD": "pppppppp"}
     assert "pppppppp" not in repr(plans[1].steps[1])
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import by_id, error_of, place, recorded, settings
+from builders import by_id, error_of, place, recorded, settings, sids, step
 
 from kubeup.deploy import apply
 from kubeup.deploy.apply import Deployment
 from kubeup.deploy.overlay import Overlay
 from kubeup.errors import Refused
 from kubeup.kube import Kubectl
+from kubeup.plan import todo
 from kubeup.shell import Output
 
 RENDERED = """\
@@ -54,10 +55,10 @@ def answer(monkeypatch: pytest.MonkeyPatch, code: int, stdout: str = "", stderr:
 
 
 def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> None:
-    steps = by_id(apply.plan(deployment, None, needs=("cluster/answers",)))
+    steps = by_id(apply.plan(deployment, None, needs=sids("cluster/answers")))
     assert list(steps) == ["deploy/db", "deploy/api", "deploy/ui"]
     assert {one.reason for one in steps.values()} == {"not on the cluster yet"}
-    assert steps["deploy/api"].needs == ("cluster/answers", "load/api", "push/api")
+    assert steps["deploy/api"].needs == sids("cluster/answers", "load/api", "push/api")
     assert steps["deploy/db"].title == "deploy the database"
 
 
@@ -72,7 +73,7 @@ def test_only_what_differs_is_deployed_and_named(deployment: Deployment, monkeyp
 
 
 def test_no_difference_means_no_steps(deployment: Deployment) -> None:
-    assert apply.plan(deployment, "") == []
+    assert todo(apply.plan(deployment, "")) == []
 
 
 def cluster_holds(password: str, database: str, *, claim: bool = True) -> str:
@@ -89,6 +90,24 @@ def test_other_passwords_than_the_databases_are_refused(deployment: Deployment, 
     assert isinstance(error, Refused)
     assert "put the earlier values back into .env" in error.next
     assert "earlier\n" not in str(error) and "api-secret" not in str(error)
+
+
+@pytest.mark.parametrize("parts", [("db",), ("api",), ("api", "ui")])
+def test_new_passwords_reach_the_database_and_the_api_together(
+        deployment: Deployment, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]) -> None:
+    """One of them alone locks the API out: it would have others than the database, or the earlier ones are forgotten."""
+    answer(monkeypatch, 0, cluster_holds("earlier", "api"))
+    diff = "diff -u -N /tmp/LIVE-1/apps.v1.Deployment.default.api /tmp/MERGED-2/apps.v1.Deployment.default.api\n"
+    error = error_of(lambda: apply.plan(deployment, recorded("deploy/kubectl_diff.txt") if "db" in parts else diff, (), parts, list))
+    assert isinstance(error, Refused) and "inv deploy.all" in error.next
+
+
+def test_a_secret_that_somebody_changed_is_put_back_for_the_api_as_well(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, 0, cluster_holds("earlier", "api"))
+    diff = "diff -u -N /tmp/LIVE-1/v1.Secret.default.mysecret /tmp/MERGED-2/v1.Secret.default.mysecret\n"
+    carried = [step("db/passwords")]
+    steps = by_id(apply.plan(deployment, diff, carry=lambda: carried))
+    assert list(steps) == ["db/passwords", "deploy/db", "deploy/api"] and steps["deploy/api"].reason == "the passwords are new"
 
 
 @pytest.mark.parametrize("holds", [cluster_holds("api-secret", "changed-by-hand"), cluster_holds("earlier", "products", claim=False)])
@@ -128,8 +147,8 @@ def test_another_size_for_a_claim_that_is_there_is_refused_in_words(deployment: 
 
 
 def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:
-    step = by_id(apply.plan(deployment, None))["deploy/ui"]
-    assert step.action.commands() == (  # type: ignore[attr-defined]
+    deploy = by_id(apply.plan(deployment, None))["deploy/ui"]
+    assert deploy.action.commands() == (  # type: ignore[attr-defined]
         f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} apply --server-side --force-conflicts --field-manager=kubeup -f -",)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, commands, error_of, settings
+from builders import DESKTOP, SANDBOX, by_id, commands, error_of, settings, sids
 
 from kubeup import engine
 from kubeup.errors import UsageError
@@ -85,8 +85,8 @@ def test_with_package_registries_only(tmp_path: Path) -> None:
     assert {root.name for one in found.values() for _, root in one.rootfs} == {"mysql", "python", "npm", "node"}
     steps = plan(found, SANDBOX)
     assert set(steps) == {"rootfs/mysql", "rootfs/python", "rootfs/npm", "rootfs/node", "image/db", "image/api", "image/ui"}
-    assert set(steps["image/ui"].needs) == {"host/packages", "rootfs/npm", "rootfs/node"}  # type: ignore[attr-defined]
-    assert steps["rootfs/python"].needs == ("host/packages",)  # type: ignore[attr-defined]
+    assert set(steps["image/ui"].needs) == set(sids("host/packages", "rootfs/npm", "rootfs/node"))  # type: ignore[attr-defined]
+    assert steps["rootfs/python"].needs == sids("host/packages")  # type: ignore[attr-defined]
 
 
 def test_mariadb_and_old_mysql(tmp_path: Path) -> None:

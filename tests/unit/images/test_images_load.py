@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import reach
+from builders import reach, sids
 
 from kubeup.engine import Engine
 from kubeup.images import load
 from kubeup.images.build import Builder, BuildImage
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import PushImage
+from kubeup.plan import todo
 from kubeup.shell import Output
 
 API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ())
@@ -26,20 +27,20 @@ def loader(image: AppImage, names: tuple[str, ...]) -> load.LoadImage:
 
 def test_an_image_goes_to_the_nodes_that_lack_it() -> None:
     held = {"dev-control": frozenset({API.reference, UI.reference}), "dev-worker-1": frozenset({UI.reference})}
-    step, = load.plan([API, UI], NAMES, held, loader, ("cluster/provision",))
-    assert (step.id, step.title) == ("load/api", "load localhost/fast-api-products:84cd8e436066")
+    step, = todo(load.plan([API, UI], NAMES, held, loader, sids("cluster/provision")))
+    assert (str(step.id), step.title) == ("load/api", "load localhost/fast-api-products:84cd8e436066")
     assert step.reason == "missing on dev-worker-1"
-    assert step.needs == ("image/api", "cluster/provision")
+    assert step.needs == sids("image/api", "cluster/provision")
     assert step.action.nodes == (reach("dev-worker-1"),)  # type: ignore[attr-defined]
 
 
 def test_another_tag_of_the_same_name_is_another_image() -> None:
     held = dict.fromkeys(NAMES, frozenset({"localhost/fast-api-products:000000000000"}))
-    assert load.plan([API], NAMES, held, loader)[0].reason == "missing on dev-control, dev-worker-1"
+    assert todo(load.plan([API], NAMES, held, loader))[0].reason == "missing on dev-control, dev-worker-1"
 
 
 def test_nothing_to_load() -> None:
-    assert load.plan([API], NAMES, dict.fromkeys(NAMES, frozenset({API.reference})), loader) == []
+    assert todo(load.plan([API], NAMES, dict.fromkeys(NAMES, frozenset({API.reference})), loader)) == []
 
 
 @pytest.mark.parametrize(("engine", "plain", "line"), [

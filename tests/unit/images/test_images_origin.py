@@ -133,5 +133,5 @@ def test_the_applications_images_on_debian_packages_where_the_hub_answers(tmp_pa
     one = settings(tmp_path, "images: {bases: debian}")
     images = catalog.catalog(one, bases.choose(one, ARCH, origin(ARCH)))
     steps = image_plan(images, Builder(engine.for_images("podman", ARCH), False))
-    made = [line for step in steps if step.id == "rootfs/mysql" for line in commands([step])]
+    made = [line for step in steps if str(step.id) == "rootfs/mysql" for line in commands([step])]
     assert made[0].startswith("podman build --tag localhost/kubeup/root:mysql-sid-")

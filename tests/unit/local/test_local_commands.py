@@ -115,7 +115,7 @@ def test_ways_to_the_nodes(tmp_path: Path) -> None:
 def test_the_command_of_a_new_node_is_in_the_plan(tmp_path: Path) -> None:
     steps = provider(tmp_path).plan(three("missing"), Needed())
     assert any("--name dev-worker-2 --hostname dev-worker-2 --network kubeup-dev --ip 192.168.60.12" in line
-               for one in steps if one.id == "node/dev-worker-2" for line in one.action.commands())  # type: ignore[attr-defined]
+               for one in steps if str(one.id) == "node/dev-worker-2" for line in one.action.commands())  # type: ignore[attr-defined]
 
 
 def test_auto_takes_local_where_it_works(tmp_path: Path) -> None:

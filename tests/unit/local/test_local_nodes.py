@@ -7,21 +7,22 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, node, recorded, settings, state, three
+from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, names, node, recorded, settings, sid, sids, state, three
 
-from kubeup import keys, shell
+from kubeup import ids, shell
 from kubeup.errors import Refused
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.forwarding import Forwarding
 from kubeup.facts.host import HostFacts
+from kubeup.plan import todo
 from kubeup.providers.base import Blocked, Machines, Needed, NodeState
 from kubeup.providers.local import Local
 from kubeup.providers.local.forwarding import BETWEEN, NodesNetwork
 from kubeup.shell import Output
 from kubeup.state import write_private
 
-NEEDED = Needed((("system", Path("/cache/system.tar")),), ("image/system",))
+NEEDED = Needed((("system", Path("/cache/system.tar")),), (ids.SYSTEM_IMAGES,))
 NETWORKS = (IPv4Network("192.168.60.0/24"), IPv4Network("10.244.0.0/16"))
 PODMAN_ID = "a29e06189672c5eedba6567aafeac0f480be880b2989279c3db0123d123e643d"
 KNOWN = "".join(f"192.168.60.{n} ssh-ed25519 AAAAC3\n" for n in (10, 11, 12))
@@ -58,8 +59,9 @@ def test_other_sizes_are_told_in_words_and_lead_to_a_resize(tmp_path: Path) -> N
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1, cpu: 1, memory: 2048}}")
     seen = provider.observe()
     assert seen.nodes[1].differs == ("2 CPUs, wanted 1", "4096 MiB, wanted 2048")
-    resize, = provider.plan(seen, NEEDED)
-    assert (resize.id, resize.reason, resize.needs) == ("resize/dev-worker-1", "2 CPUs, wanted 1; 4096 MiB, wanted 2048", ("node/dev-worker-1",))
+    resize, = todo(provider.plan(seen, NEEDED))
+    assert (str(resize.id), resize.reason) == ("resize/dev-worker-1", "2 CPUs, wanted 1; 4096 MiB, wanted 2048")
+    assert resize.needs == sids("node/dev-worker-1")
     assert commands([resize]) == ["podman update --cpus 1 --memory 2048m dev-worker-1"]
 
 
@@ -74,9 +76,9 @@ def test_a_moved_node_is_refused(tmp_path: Path) -> None:
 def test_a_node_that_its_maker_never_finished_is_admitted(tmp_path: Path) -> None:
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
     write_private(provider.state.known_hosts, KNOWN.splitlines()[0] + "\n")
-    step, forwarding = provider.plan(provider.observe(), NEEDED)
-    assert forwarding.id == "local/forwarding"
-    assert (step.id, step.title) == ("node/dev-worker-1", "finish dev-worker-1")
+    step, forwarding = todo(provider.plan(provider.observe(), NEEDED))
+    assert forwarding.id == sid("local/forwarding")
+    assert (str(step.id), step.title) == ("node/dev-worker-1", "finish dev-worker-1")
     assert step.reason == "was never finished: its making was interrupted"
 
 
@@ -111,9 +113,9 @@ def test_a_surplus_node_is_refused_and_named(tmp_path: Path) -> None:
 
 
 def test_stopped_nodes_are_started(tmp_path: Path) -> None:
-    steps = local(tmp_path, SANDBOX).plan(three("stopped"), NEEDED)
+    steps = todo(local(tmp_path, SANDBOX).plan(three("stopped"), NEEDED))
     *nodes, forwarding = steps
-    assert [one.id for one in nodes] == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
+    assert names(nodes) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
     assert {(one.reason, one.needs) for one in nodes} == {("it is stopped", (forwarding.id,))}
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
 
@@ -149,9 +151,9 @@ def test_a_stopped_node_gets_its_size_again_when_it_is_started(tmp_path: Path) -
     stopped = containers(recorded("local/podman_inspect_stopped.json"))
     provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1, memory: 2304}}")
     provider.state = replace(provider.state, ours=stopped[0].label("kubeup.project"))
-    assert [(one.id, one.needs) for one in provider.start()] == [
-        ("local/forwarding", ("local/network", "local/image")), ("node/dev-worker-1", ("local/forwarding",)),
-        ("resize/dev-worker-1", ("node/dev-worker-1",))]
+    assert [(str(one.id), one.needs) for one in todo(provider.start())] == [
+        ("local/forwarding", sids("local/network", "local/image")), ("node/dev-worker-1", sids("local/forwarding")),
+        ("resize/dev-worker-1", sids("node/dev-worker-1"))]
 
 
 def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_a_stopped_podman_node_is_not_a_moved_one(tmp_path: Path) -> None:
     provider = local(tmp_path, DESKTOP, (podman_nodes()[0], *stopped), "nodes: {workers: {count: 1}}")
     seen = provider.observe()
     assert (seen.nodes[1].state, seen.nodes[1].detail) == ("stopped", "")
-    assert [one.id for one in provider.plan(seen, NEEDED)] == ["node/dev-worker-1", "local/forwarding"]
+    assert names(provider.plan(seen, NEEDED)) == ["node/dev-worker-1", "local/forwarding"]
 
 
 def test_what_stopped_nodes_were_made_from_serves_to_look_at_the_packet_filter(tmp_path: Path) -> None:
@@ -170,12 +172,12 @@ def test_what_stopped_nodes_were_made_from_serves_to_look_at_the_packet_filter(t
 
 
 def test_running_nodes_need_nothing(tmp_path: Path) -> None:
-    assert list(local(tmp_path).plan(three(), NEEDED)) == []
+    assert todo(local(tmp_path).plan(three(), NEEDED)) == []
 
 
 def test_rules_that_are_gone_are_put_back_under_running_nodes(tmp_path: Path) -> None:
-    step, = local(tmp_path).plan(replace(three(), blocked=Blocked("another rule comes first")), NEEDED)
-    assert (step.id, step.reason) == ("local/forwarding", "another rule comes first")
+    step, = todo(local(tmp_path).plan(replace(three(), blocked=Blocked("another rule comes first")), NEEDED))
+    assert (str(step.id), step.reason) == ("local/forwarding", "another rule comes first")
 
 
 def test_what_only_its_owner_may_change_is_refused_with_what_to_type(tmp_path: Path) -> None:
@@ -213,11 +215,11 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     steps = by_id(local(tmp_path).plan(three("missing"), NEEDED))
     made = [f"node/{name}" for name in ("dev-control", "dev-worker-1", "dev-worker-2")]
     assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made, "local/forwarding"]
-    assert steps["local/image"].needs == ("host/packages", "rootfs/machine", "release/kubernetes")
-    assert steps["local/disk"].needs == ("local/image", "image/system")
+    assert steps["local/image"].needs == sids("host/packages", "rootfs/machine", "release/kubernetes")
+    assert steps["local/disk"].needs == sids("local/image", "image/system")
     assert steps["local/disk"].reason == "1 archives, once instead of on every node"
-    assert steps["node/dev-worker-2"].needs == ("local/forwarding", "local/disk", keys.STEP)
-    assert steps["local/forwarding"].needs == ("local/network", "local/image")
+    assert steps["node/dev-worker-2"].needs == sids("local/forwarding", "local/disk", "ssh/key")
+    assert steps["local/forwarding"].needs == sids("local/network", "local/image")
     assert steps["node/dev-worker-2"].reason == "192.168.60.12, 2 CPUs, 4096 MiB: missing"
     assert steps["local/network"].title == "make the network kubeup-dev (192.168.60.0/24)"
 
@@ -232,7 +234,7 @@ def test_a_machine_of_the_databases_own_is_made_like_a_node_and_is_none(tmp_path
 
 def test_one_missing_node_leaves_the_others_alone(tmp_path: Path) -> None:
     seen = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
-    assert [one.id for one in local(tmp_path).plan(seen, NEEDED) if one.id.startswith("node/")] == ["node/dev-worker-2"]
+    assert [one for one in names(local(tmp_path).plan(seen, NEEDED)) if one.startswith("node/")] == ["node/dev-worker-2"]
 
 
 def test_a_root_file_system_in_the_cache_is_not_made_again(tmp_path: Path, cache_home: Path) -> None:
@@ -245,7 +247,7 @@ def test_a_root_file_system_in_the_cache_is_not_made_again(tmp_path: Path, cache
 
 
 def removal(steps: object) -> list[tuple[str, str]]:
-    return [(one.id, one.loses) for one in steps]  # type: ignore[attr-defined]
+    return [(str(one.id), one.loses) for one in steps]  # type: ignore[attr-defined]
 
 
 def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
@@ -273,7 +275,7 @@ def test_containers_of_another_checkout_are_never_touched(tmp_path: Path, what: 
     provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), podman_nodes())
     provider.state = replace(provider.state, ours="/home/ana/another-checkout")
     steps = provider.destroy(data=False) if what == "destroy" else provider.stop()
-    assert [one.id for one in steps] == []
+    assert names(steps) == []
 
 
 def test_nothing_at_all_is_no_cluster() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, error_of, no_internet, on, settings, state, three
+from builders import DESKTOP, SANDBOX, by_id, error_of, no_internet, on, settings, state, three
 
 from kubeup import engine
 from kubeup.errors import Refused
@@ -202,7 +202,7 @@ def test_a_node_that_is_there_needs_no_registry_any_more(
     stopped = three("stopped")
     one = local(tmp_path, on("arch", **NO_HUB))
     monkeypatch.setattr(one, "_containers", tuple)
-    steps = {step.id for step in one.plan(stopped, Needed())}
+    steps = set(by_id(one.plan(stopped, Needed())))
     assert {f"node/{found.name}" for found in stopped.nodes} <= steps
     assert "rootfs/machine" not in steps
 

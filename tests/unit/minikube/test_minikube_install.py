@@ -87,7 +87,7 @@ def test_what_was_fetched_is_asked_for_its_driver_and_starts(tmp_path: Path, mon
     hypervisor = replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))
     one = Minikube(settings(tmp_path, keys), state(tmp_path), hypervisor)
     fetch, start, *_ = [*one.install(), *one.plan(one.observe(), Needed())]
-    assert (fetch.id, start.id) == ("provider/minikube", "node/test-1.26-2nodes") and "--vm=true" in commands([start])[0]
+    assert (str(fetch.id), str(start.id)) == ("provider/minikube", "node/test-1.26-2nodes") and "--vm=true" in commands([start])[0]
     for step in (fetch, start):
         step.action.run(lambda line: None)
     dry, real = (line for line in calls.read_text().splitlines() if line.startswith("start"))

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import SANDBOX, by_id, commands, error_of, recorded, settings, state
+from builders import SANDBOX, by_id, commands, error_of, names, recorded, settings, sid, sids, state
 
-from kubeup import cluster, doctor, packages, up
+from kubeup import cluster, doctor, ids, packages, up
 from kubeup.cluster import ClusterFacts
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import registries
@@ -77,10 +77,10 @@ def test_nothing_is_there_yet(make: Make) -> None:
     one = make()
     assert seen(one) == [("test-1.26-2nodes", "control", "missing"), ("test-1.26-2nodes-m02", "worker", "missing")]
     step, kubectl = planned(one).values()
-    assert step.id == "node/test-1.26-2nodes" and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
+    assert step.id == sid("node/test-1.26-2nodes") and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
     assert commands([step]) == ["minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
                                 "-p test-1.26-2nodes --container-runtime=containerd --force"]
-    assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == ("node/test-1.26-2nodes",)
+    assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == sids("node/test-1.26-2nodes")
     assert one.nodes() == ()
 
 
@@ -89,9 +89,9 @@ def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path)
     one = Project(settings(tmp_path, KEYS), state(tmp_path), SANDBOX)
     one.__dict__["chosen"] = make(), "named"
     steps = by_id(cluster.plan(one, ClusterFacts(one.provider.observe()), Needed()))
-    made = ("node/test-1.26-2nodes", "node/kubectl")
+    made = "node/test-1.26-2nodes", "node/kubectl"
     assert list(steps) == [*made, "cluster/answers", "cluster/metrics", "cluster/services", "cluster/names"]
-    assert {steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")} == {made}
+    assert {steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")} == {sids(*made)}
 
 
 def test_all_is_there(make: Make) -> None:
@@ -115,7 +115,7 @@ def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.M
     elsewhere = recorded("minikube/status_two_running.rc0.json").replace("Configured", "Misconfigured")
     monkeypatch.setattr(Minikube, "_states", lambda self, *only: reading.facts.statuses(elsewhere))
     step, = planned(one).values()
-    assert (step.id, step.reason) == ("node/access", "our kubeconfig leads to where it was before")
+    assert (str(step.id), step.reason) == ("node/access", "our kubeconfig leads to where it was before")
 
 
 def test_nodes_that_are_containers_tell_since_when_they_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(make: Make, monke
 def test_a_stopped_one_is_started(make: Make) -> None:
     one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
     step, = planned(one).values()
-    assert (step.id, step.reason) == ("node/test-1.26-2nodes", "test-1.26-2nodes is stopped, test-1.26-2nodes-m02 is stopped")
+    assert (str(step.id), step.reason) == ("node/test-1.26-2nodes", "test-1.26-2nodes is stopped, test-1.26-2nodes-m02 is stopped")
     assert commands([step]) == commands(one.start()) == ["minikube start -p test-1.26-2nodes --force"]
     assert one.stop() == []
 
@@ -200,7 +200,7 @@ def test_a_node_more(make: Make) -> None:
     assert seen(one)[2:] == [("test-1.26-2nodes-m03", "worker", "missing"), ("test-1.26-2nodes-m04", "worker", "missing")]
     third, fourth = planned(one).values()
     assert commands([third, fourth]) == ["minikube node add -p test-1.26-2nodes"] * 2
-    assert fourth.needs == ("node/test-1.26-2nodes-m03",), "numbers are given one after the other"
+    assert fourth.needs == sids("node/test-1.26-2nodes-m03"), "numbers are given one after the other"
     # without it the first worker makes minikube's memory 2200
     assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
 
@@ -265,10 +265,10 @@ def test_a_missing_minikube_is_a_step_before_all_others(tools: Make, monkeypatch
         f"{where} start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
         "-p test-1.26-2nodes --container-runtime=containerd --force"]
     assert make_.reason.startswith("no hypervisor is known here, so nodes are containers of podman; minikube is asked once it is fetched")
-    assert all("provider/minikube" in step.needs for name, step in steps.items() if name != "provider/minikube")
+    assert all(ids.FETCH_MINIKUBE in step.needs for name, step in steps.items() if name != "provider/minikube")
     project = Project(one.settings, one.state, one.host)
     project.__dict__["chosen"] = one, "named"
-    assert up.machines(project).ids == ("provider/minikube", "node/test-1.26-2nodes", "node/kubectl"), "`inv cluster.up` as well"
+    assert up.machines(project).ids == sids("provider/minikube", "node/test-1.26-2nodes", "node/kubectl"), "`inv cluster.up` as well"
     with_virtualbox = tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage"})))
     assert "--vm=true --nodes=2" in commands([whole(with_virtualbox, monkeypatch)["node/test-1.26-2nodes"]])[0]
     nothing_known = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
@@ -370,7 +370,7 @@ def test_doctor_fetches_it_too(tools: Make) -> None:
     project = Project(one.settings, one.state, one.host)
     project.__dict__["chosen"] = one, "named"
     found = doctor._provider(project)
-    assert not found.ok and [step.id for step in found.steps] == ["provider/minikube"]
+    assert not found.ok and names(found.steps) == ["provider/minikube"]
     assert found.ask.startswith("fetch minikube v1.36.0") and "sha256" in found.fix
 
 
@@ -411,7 +411,7 @@ def test_nodes_are_told_of_mirrors_when_they_are_new_or_were_told_others(make: M
     usual, one = make(*TWO), access(make(*TWO, keys=MIRRORED))
     assert usual.trust({}, made=True) == usual.trust({"n": ""}, made=False) == []
     (step,) = one.trust({}, made=True)
-    assert step.id == "cluster/trust" and isinstance(step.action, trusts.TellNodes)
+    assert step.id == ids.TRUST and isinstance(step.action, trusts.TellNodes)
     told = step.action.told
     assert told.stamp and one.trust(dict.fromkeys("nm", told.stamp), made=False) == []
     assert one.trust({"n": told.stamp, "m": ""}, made=False)[0].reason.endswith("as the settings are now")
@@ -425,8 +425,8 @@ def test_whatever_talks_to_the_cluster_waits_until_they_were(make: Make, tmp_pat
     one.__dict__["chosen"] = make(keys=MIRRORED), "named"
     steps = by_id(cluster.plan(one, ClusterFacts(one.provider.observe()), Needed()))
     later = ("cluster/answers", "cluster/metrics", "cluster/services", "cluster/names")
-    assert all("cluster/trust" in steps[name].needs for name in later)
-    assert set(steps["cluster/trust"].needs) == {"node/test-1.26-2nodes", "node/kubectl"}
+    assert all(ids.TRUST in steps[name].needs for name in later)
+    assert set(steps["cluster/trust"].needs) == set(sids("node/test-1.26-2nodes", "node/kubectl"))
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])

@@ -9,33 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import (
-    DESKTOP,
-    SANDBOX,
-    by_id,
-    error_of,
-    machines,
-    node,
-    recorded,
-    settings,
-    state,
-    step,
-    three,
-)
+from builders import DESKTOP, SANDBOX, by_id, error_of, machines, names, node, part_of_plan, recorded, settings, sid, sids, state, step, three
 
-from kubeup import cluster, keys
+from kubeup import cluster, ids, keys
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import External
+from kubeup.errors import Refused
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.facts.pace import AS_MEANT, Pace, Patience
 from kubeup.kube import Kubectl
-from kubeup.plan import Step, plan_of
+from kubeup.plan import Step, todo
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import inventory as inventories
 from kubeup.release import go
-from kubeup.state import write_private
+from kubeup.state import change_choices, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -65,7 +54,7 @@ def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
 
 
 def plan(one: Project, seen: ClusterFacts) -> dict[str, Step]:
-    return by_id(plan_of(cluster.plan(one, seen, Needed((("system", Path("/s.tar")),), ("image/system",)))))
+    return by_id(part_of_plan(cluster.plan(one, seen, Needed((("system", Path("/s.tar")),), (ids.SYSTEM_IMAGES,)))))
 
 
 def test_nothing_to_do(tmp_path: Path) -> None:
@@ -91,19 +80,33 @@ def test_a_worker_gives_its_address_back_before_it_goes(
     objects = json.loads(recorded("diagram/cluster.json"))["items"]
     there = [item for item in objects if item["kind"] == "Node"]
     monkeypatch.setattr(Kubectl, "items", lambda *_: there)
-    steps = cluster.remove(one, "dev-worker-2")
-    assert [step.id for step in steps][:-1] == [*first, "cluster/leave"]
-    assert steps[-2].needs == tuple(first) and steps[-1].needs == ("cluster/leave",)
+    steps = todo(cluster.remove(one, "dev-worker-2"))
+    assert names(steps)[:-1] == [*first, "cluster/leave"]
+    assert steps[-2].needs == sids(*first) and steps[-1].needs == sids("cluster/leave")
     for unpublish in steps[: len(first)]:
         assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
+
+
+@pytest.mark.parametrize(("name", "why"), [
+    ("dev-control", "dev-control is the control plane"), ("dev-worker-9", "there is no node dev-worker-9 of this profile"),
+    ("dev-worker-3", "there is no node dev-worker-3 of this profile"), ("dev-worker-1", "the database's volume lies on dev-worker-1"),
+    ("dev-worker-2", "the database's data lie on dev-worker-2")])
+def test_what_must_not_go_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
+    one = project(tmp_path, keys_="nodes: {workers: {count: 3}}")
+    change_choices(one.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
+    monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
+    error = error_of(cluster.remove, one, name)
+    assert isinstance(error, Refused) and error.what == why
 
 
 def test_from_nothing(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("missing"), nodes=(), answers=False))
     assert steps["cluster/provision"].reason == "dev-control, dev-worker-1, dev-worker-2 new"
-    assert set(steps["cluster/provision"].needs) >= {"node/dev-control", "node/dev-worker-2", "release/kubernetes", "image/system", keys.STEP}
-    assert set(steps["cluster/answers"].needs) >= {"node/dev-control", "cluster/provision"}
+    assert set(steps["cluster/provision"].needs) >= set(sids(
+        "node/dev-control", "node/dev-worker-2", "release/kubernetes", "image/system", "ssh/key"))
+    assert set(steps["cluster/answers"].needs) >= set(sids("node/dev-control", "cluster/provision"))
     assert list(steps)[-2:] == ["cluster/provision", "cluster/answers"]
     assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
 
@@ -113,7 +116,7 @@ def test_a_resized_node_is_waited_for_as_its_kubelet_starts_anew(tmp_path: Path)
     small = node("dev-worker-1", differs=("2048 MiB, wanted 4096",))
     steps = plan(one, facts(one, machines(node("dev-control"), small, node("dev-worker-2"))))
     assert list(steps) == ["resize/dev-worker-1", "cluster/answers"]
-    assert "resize/dev-worker-1" in steps["cluster/answers"].needs
+    assert sid("resize/dev-worker-1") in steps["cluster/answers"].needs
 
 
 def test_a_key_that_is_missing_is_made_first(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypa
     monkeypatch.setattr(type(one.provider), "start", lambda self: [step("node/dev-control")])
     steps = by_id(cluster.start(one))
     assert list(steps) == ["node/dev-control", "cluster/answers", "cluster/network"]
-    assert steps["cluster/network"].needs == ("cluster/answers",)
+    assert steps["cluster/network"].needs == sids("cluster/answers")
     monkeypatch.setattr(type(one.provider), "start", lambda self: [])
     assert cluster.start(one) == []
 
@@ -179,7 +182,7 @@ def test_a_play_by_hand_waits_for_what_stood_before_it(tmp_path: Path, monkeypat
     found = replace(facts(one, three(), answers=True), workloads=(KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1)))
     monkeypatch.setattr(cluster, "observe", lambda project: found)
     steps = by_id(cluster.provision(one))
-    assert list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"] and "cluster/answers" in steps["deploy/ui"].needs
+    assert list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"] and sid("cluster/answers") in steps["deploy/ui"].needs
 
 
 @pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
@@ -220,37 +223,37 @@ def test_a_node_out_of_reach_is_told_with_its_cause(tmp_path: Path) -> None:
 
 
 def test_release_by_download(tmp_path: Path) -> None:
-    steps = by_id(plan_of(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64")))))
+    steps = by_id(part_of_plan(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64")))))
     assert list(steps) == ["release/kubeadm", "release/kubelet", "release/kubectl", "release/kubernetes"]
     assert steps["release/kubelet"].action.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"  # type: ignore[attr-defined]
     assert steps["release/kubelet"].reason == "https://dl.k8s.io and registry.k8s.io answer"
-    assert steps["release/kubernetes"].needs == ("release/kubeadm", "release/kubelet", "release/kubectl")
+    assert steps["release/kubernetes"].needs == sids("release/kubeadm", "release/kubelet", "release/kubectl")
 
 
 def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(go, "go_tool", lambda: "")
-    bring, *steps = cluster.release_steps(one)
-    assert (bring.id, bring.needs) == ("release/go", ("host/packages",))
+    bring, *steps = todo(cluster.release_steps(one))
+    assert (str(bring.id), bring.needs) == ("release/go", sids("host/packages"))
     monkeypatch.setattr(go, "go_tool", lambda: "/usr/lib/go-1.19/bin/go")
-    assert [step.needs[0] for step in cluster.release_steps(one)][:2] == ["host/packages", "release/kubernetes"]
-    assert [step.id for step in steps] == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
-    assert [step.needs[0] for step in steps] == ["release/go", *[step.id for step in steps[:-1]]]
+    assert names(step.needs[0] for step in todo(cluster.release_steps(one)))[:2] == ["host/packages", "release/kubernetes"]
+    assert names(steps) == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
+    assert [step.needs[0] for step in steps] == [ids.GO, *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
     assert steps[0].reason == f"{one.release.why}; not in the cache" and "can't be resolved" in one.release.why
     assert steps[1].reason == "not in the cache"
-    assert plan_of([bring], steps).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
+    assert part_of_plan([bring, *steps]).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
 
 
 def test_system_images(tmp_path: Path) -> None:
     built, pulled = (by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP))
     assert list(built) == ["rootfs/kube-proxy", "image/system"]
     assert built["image/system"].title == "build Kubernetes' own images"
-    assert {"rootfs/kube-proxy", "release/kubernetes", "release/etcd", "release/pause"} <= set(built["image/system"].needs)
+    assert set(sids("rootfs/kube-proxy", "release/kubernetes", "release/etcd", "release/pause")) <= set(built["image/system"].needs)
     assert pulled["image/system"].title == "pull Kubernetes' own images"
     one = project(tmp_path)
     write_private(one.system_archive, "tar")
-    assert cluster.image_steps(one) == []
+    assert todo(cluster.image_steps(one)) == []
 
 
 def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import error_of
+from builders import error_of, sid
 
 from kubeup import keys, shell
 from kubeup.errors import Refused
 from kubeup.keys import MakeKey
+from kubeup.plan import todo
 
 
 def make(path: Path, *more: str) -> None:
@@ -22,7 +23,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_no_key_yet(pair: tuple[Path, Path]) -> None:
     step, = keys.plan(*pair)
-    assert (step.id, step.title, step.reason) == ("ssh/key", "make the SSH key", f"{pair[0]} is missing")
+    assert (str(step.id), step.title, step.reason) == ("ssh/key", "make the SSH key", f"{pair[0]} is missing")
     assert step.action.commands() == (f"ssh-keygen -q -t rsa -b 4096 -m PEM -N '' -C kubeup -f {pair[0]}",)  # type: ignore[attr-defined]
 
 
@@ -46,7 +47,7 @@ def test_a_key_that_others_can_read(pair: tuple[Path, Path], mode: int) -> None:
 @pytest.mark.real
 def test_a_good_pair_needs_nothing(pair: tuple[Path, Path]) -> None:
     make(pair[0])
-    assert keys.plan(*pair) == []
+    assert todo(keys.plan(*pair)) == []
     assert MakeKey(*pair).already() == "there"
 
 
@@ -86,8 +87,8 @@ def test_a_new_pair_has_its_public_half_where_it_is_wanted(tmp_path: Path, monke
     MakeKey(private, public).run(print)
     assert sorted(path.name for path in private.parent.iterdir()) == ["another-name.pub", "id"]
     assert private.stat().st_mode & 0o777 == 0o600
-    assert keys.plan(private, public) == []
+    assert todo(keys.plan(private, public)) == []
 
 
 def test_a_key_waits_for_the_package_that_makes_it(pair: tuple[Path, Path]) -> None:
-    assert "host/packages" in keys.plan(*pair)[0].needs
+    assert sid("host/packages") in keys.plan(*pair)[0].needs

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kubeup import secrets
 from kubeup.errors import UsageError
+from kubeup.plan import todo
 
 BOTH = "MYSQL_ROOT_PASSWORD, MYSQL_PASSWORD"
 
@@ -20,7 +21,7 @@ def env(tmp_path: Path) -> Path:
 
 def add(path: Path) -> list[str]:
     said: list[str] = []
-    for step in secrets.plan(path):
+    for step in todo(secrets.plan(path)):
         step.action.run(said.append)
     return said
 
@@ -33,7 +34,7 @@ def test_passwords_are_made_once(env: Path) -> None:
     assert min(map(len, values.values())) >= 32 and len(set(values.values())) == 2
     assert env.stat().st_mode & 0o777 == 0o600
     assert said == [f"{BOTH} written to .env"], "names, and no value"
-    assert secrets.plan(env) == []
+    assert todo(secrets.plan(env)) == []
 
 
 @pytest.mark.parametrize("before", [
@@ -47,7 +48,7 @@ def test_lines_that_are_there_stay_as_they_are(env: Path, before: str) -> None:
     add(env)
     assert env.read_bytes().startswith(before.encode())
     assert secrets.read(env)["MYSQL_ROOT_PASSWORD"] == root
-    assert secrets.plan(env) == []
+    assert todo(secrets.plan(env)) == []
 
 
 def test_a_file_without_a_newline_at_its_end(env: Path) -> None:

@@ -8,9 +8,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, step, three
+from builders import DESKTOP, SANDBOX, by_id, error_of, holds, machines, names, node, recorded, settings, sid, sids, state, step, three
 
-from kubeup import cluster, converge, keys, machine, packages, secrets, up
+from kubeup import cluster, converge, ids, keys, machine, packages, secrets, up
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db.machine import Found, Machine
@@ -22,7 +22,7 @@ from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
-from kubeup.plan import plan_of
+from kubeup.plan import Plan, plan_of, todo
 from kubeup.project import Project, load
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
@@ -93,7 +93,7 @@ def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(tmp_path
 
 def test_the_cluster_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch, application=False)
-    assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in found.plan.ids)
+    assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in names(found.plan))
 
 
 def test_a_machine_that_does_not_do_is_refused_before_anything_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,8 @@ def test_force_goes_on_where_what_is_needed_is_an_estimate(tmp_path: Path, monke
     one = project(tmp_path, replace(SANDBOX, memory_available=2000))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("missing")))
     assert "--force" in error_of(up.plan, one).next
-    assert "node/dev-control" in up.plan(one, force=True).plan.ids
-    assert "node/dev-control" in up.machines(one, force=True).ids
+    assert sid("node/dev-control") in up.plan(one, force=True).plan.ids
+    assert sid("node/dev-control") in up.machines(one, force=True).ids
 
 
 def test_a_cluster_that_stands_is_never_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_a_changed_api_is_built_loaded_and_deployed(tmp_path: Path, monkeypatch:
     seen = replace(seen, images={name: held - {api.reference} for name, held in seen.images.items()})
     steps = by_id(whole(one, seen, monkeypatch).plan)
     assert {"image/api", "load/api"} <= set(steps)
-    assert steps["load/api"].needs[0] == "image/api"
+    assert steps["load/api"].needs[0] == ids.image("api")
     assert not any(name.startswith("node/") or name == "cluster/provision" for name in steps)
 
 
@@ -142,7 +142,8 @@ def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pyte
     seen = replace(standing(one, three("stopped")), stamps={}, images={}, nodes=(), answers=False)
     found = whole(one, seen, monkeypatch)
     assert found.blind
-    assert found.plan.ids == ("host/packages", "local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers")
+    assert names(found.plan) == [
+        "host/packages", "local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
 
 
 def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +151,7 @@ def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_pat
     one = project(tmp_path)
     passwords(tmp_path)
     found = whole(one, replace(standing(one, three()), nodes=(), answers=False), monkeypatch)
-    assert "cluster/answers" in found.plan.ids and "deploy/db" not in found.plan.ids
+    assert sid("cluster/answers") in found.plan.ids and sid("deploy/db") not in found.plan.ids
     assert found.blind
 
 
@@ -197,6 +198,17 @@ def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: 
         whole(one, seen, monkeypatch)
 
 
+def test_a_play_on_machines_that_bring_no_kubernetes_has_it_here_first(tmp_path: Path) -> None:
+    """As Vagrant's: the roles have changed, and somebody has emptied the cache since."""
+    one = project(tmp_path, DESKTOP)
+    write_private(one.kubectl.path, "made")
+    empty = three(release_inside=False)
+    for there, provisions, brought in ((empty, True, True), (empty, False, False), (three(), True, False)):
+        planned = up._own_images(one, there, provisions)
+        assert (ids.SYSTEM_IMAGES in [step.id for step in todo(planned)]) is brought
+        assert {ids.KUBERNETES, ids.SYSTEM_IMAGES} <= {answer.id for answer in planned}, "it is there, or made"
+
+
 def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
     error = error_of(packages.plan, ("podman", "mmdebstrap"), replace(DESKTOP, root=False))
     assert error.next.endswith(": sudo apt-get install podman mmdebstrap")
@@ -216,7 +228,7 @@ def test_packages_of_this_machine() -> None:
     assert step.action.commands() == (  # type: ignore[attr-defined]
         "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update",
         "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
-    assert packages.plan((), DESKTOP) == []
+    assert todo(packages.plan((), DESKTOP)) == []
 
 
 def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
@@ -247,27 +259,27 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: p
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
     assert choices(one.state) == {}
-    one.remember_choices(("host/packages", "ssh/keys"))
+    one.remember_choices(sids("host/packages", "ssh/keys"))
     assert choices(one.state) == {"made": asdict(NOTHING)}, "nothing was made yet"
-    one.remember_choices(("image/api",))
+    one.remember_choices(sids("image/api"))
     assert made(one.state) == Made(bases="hub", bases_why="Docker Hub answers")
-    one.remember_choices(("node/dev-control",))
+    one.remember_choices(sids("node/dev-control"))
     assert choices(one.state)["provider"] == "local"
     assert made(one.state) == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
-    one.remember_choices(("deploy/db",))
+    one.remember_choices(sids("deploy/db"))
     assert made(one.state).server == "mysql 8.4"
 
 
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     one = project(tmp_path)
-    one.remember_choices(("release/kubernetes", "image/db"))
+    one.remember_choices(sids("release/kubernetes", "image/db"))
     other = replace(project(tmp_path), host=DESKTOP)
     assert (other.release.source, other.bases.source) == ("build", "debian")
     assert other.release.why == f"made so before ({one.release.why})"
-    other.remember_choices(("release/kubernetes", "image/db"))
+    other.remember_choices(sids("release/kubernetes", "image/db"))
     assert made(one.state).source_why == one.release.why, "the reason is the one that counted"
     docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
-    Project(one.settings, one.state, docker).remember_choices(("node/dev-control",))
+    Project(one.settings, one.state, docker).remember_choices(sids("node/dev-control"))
     both = replace(docker, tools=docker.tools | {"podman"})
     assert Project(one.settings, one.state, both).provider.made_by() == "docker", "podman was installed since"
     assert Project(one.settings, one.state, both).engine.name == "docker"
@@ -285,12 +297,12 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
 ) -> None:
     passwords(tmp_path)
     one = project(tmp_path, host)
-    one.remember_choices(("deploy/db",))
+    one.remember_choices(sids("deploy/db"))
     assert made(one.state).server == "mysql 8.4"
     other = project(tmp_path, host, keys_)
     plan = lambda: whole(other, ClusterFacts(three("missing")), monkeypatch)  # noqa: E731
     if not way:
-        assert "deploy/db" in plan().plan.ids
+        assert sid("deploy/db") in plan().plan.ids
         return
     error = error_of(plan)
     assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
@@ -298,7 +310,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
 
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
-    one.remember_choices(("db/vm-service",))
+    one.remember_choices(sids("db/vm-service"))
     error = error_of(up.data_steps, project(tmp_path, DESKTOP), ())
     assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
     up.ForgetAccess(one.state, data=True).run(print)
@@ -317,7 +329,7 @@ def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypat
         keep_choices(one.state, {"reachable": sorted(reachable), "provider": "local"})
         found = load(file, environ={})
         assert (found.release.source, found.bases.source) == expected and asked == []
-        found.remember_choices(("deploy/api",))
+        found.remember_choices(sids("deploy/api"))
         assert "reachable" not in choices(one.state)
         again = load(file, environ={})
         assert (again.release.source, again.bases.source, again.made.engine) == (*expected, "podman") and asked == []
@@ -336,7 +348,7 @@ def test_a_record_that_can_not_be_read_is_not_an_empty_one(tmp_path: Path, text:
     write_private(one.state.folder / CHOICES, text)
     error = error_of(made, one.state)
     assert isinstance(error, Refused) and error.what == f"{one.state.folder / CHOICES} can't be understood"
-    assert error_of(one.remember_choices, ("node/dev-control",)).what == error.what
+    assert error_of(one.remember_choices, sids("node/dev-control")).what == error.what
     assert (one.state.folder / CHOICES).read_text() == text
 
 
@@ -357,10 +369,10 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
     monkeypatch.setattr(type(one.provider), "destroy", lambda self, data: gone)
-    assert up.down(one, with_data=False).ids == ("node/dev-control", "local/network"), "there is none to forget"
+    assert up.down(one, with_data=False).ids == sids("node/dev-control", "local/network"), "there is none to forget"
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
     plan = up.down(one, with_data=False)
-    assert plan.ids[-1] == up.ACCESS and set(plan.steps[-1].needs) == {"node/dev-control", "local/network"}
+    assert plan.ids[-1] == ids.FORGET_ACCESS and set(plan.steps[-1].needs) == set(sids("node/dev-control", "local/network"))
     plan.steps[-1].action.run(lambda line: None)
     assert not one.state.kubeconfig.exists()
     plan.steps[-1].action.run(lambda line: None)  # again is as good
@@ -369,7 +381,7 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
 def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
-    assert [step.id for step in up.save_steps(one)] == ["data/save-cluster"]
+    assert names(up.save_steps(one)) == ["data/save-cluster"]
     for known in ({"database": "vm", "machine": "dev-worker-2"}, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"}):
         keep_choices(one.state, known)
         saved = [step.action.files for step in up.save_steps(one)]  # type: ignore[attr-defined]
@@ -377,7 +389,15 @@ def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: P
             ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"), ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz")]
     keep_choices(one.state, {"database": "vm", "machine": "dev-db@192.168.60.50"})
     other = Project(settings(tmp_path), one.state, SANDBOX)
-    assert [step.id for step in up.save_steps(other)] == ["data/save-cluster"], "the user's own machine stays"
+    assert names(up.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
+
+
+def test_data_on_a_machine_that_is_gone_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = project(tmp_path)
+    gone = machines(node("dev-control"), node("dev-worker-1", "missing"), node("dev-worker-2"))
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(gone))
+    error = error_of(up.save_steps, one)
+    assert isinstance(error, Refused) and error.what.startswith("dev-worker-1 is gone") and "inv down --data" in error.next
 
 
 def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,7 +410,7 @@ def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path
     lost = replace(seen, machines=replace(seen.machines, nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
     steps = by_id(whole(one, lost, monkeypatch).plan)
     assert "cluster/provision" not in steps, "the nodes are as they were"
-    assert "node/dev-db" in steps["data/restore"].needs and "data/restore" in steps["db/vm-service"].needs
+    assert sid("node/dev-db") in steps["data/restore"].needs and sid("data/restore") in steps["db/vm-service"].needs
 
 
 def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,8 +436,8 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project
     return one, calls, plans
 
 
-def found(*ids: str, blind: bool = False) -> up.Whole:
-    return up.Whole(plan_of([step(name) for name in ids]), ClusterFacts(three()), blind)
+def found(*steps: str, blind: bool = False) -> up.Whole:
+    return up.Whole(Plan(tuple(step(name) for name in steps)), ClusterFacts(three()), blind)
 
 
 def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
@@ -457,7 +477,7 @@ def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, lis
     one, calls, plans = brought_up
 
     def falling(*parts: str) -> up.Whole:
-        return up.Whole(plan_of(apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
+        return up.Whole(plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
 
     plans += [found("cluster/provision"), falling("api"), falling(*last)]
     if last:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Do, DoneAlready, Told, error_of, step
+from builders import Do, DoneAlready, Told, error_of, names, step
 
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import pace
@@ -35,7 +35,7 @@ def test_needs_are_done_first(tmp_path: Path) -> None:
 
     result, _ = carry_out(tmp_path, note("last", "left", "right"), note("left", "first"), note("right", "first"), note("first"))
     assert order[0] == "first" and order[3] == "last"
-    assert sorted(result.changed) == ["first", "last", "left", "right"]
+    assert sorted(names(result.changed)) == ["first", "last", "left", "right"]
 
 
 def test_steps_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_what_is_done_already_does_not_run_and_its_followers_do(tmp_path: Path) 
     ran: list[str] = []
     result, told = carry_out(tmp_path, step("a", action=DoneAlready(lambda: ran.append("a"))), step("b", "a", action=Do(lambda: ran.append("b"))))
     assert ran == ["b"]
-    assert result.changed == ["b"]
+    assert names(result.changed) == ["b"]
     assert ("a", "already: v1.26.1 is there") in told.rows
     assert {"event": "already", "step": "a", "why": "v1.26.1 is there"}.items() <= rows(tmp_path)[1].items()
 

@@ -18,6 +18,7 @@ TASK = """
 import sys
 from pathlib import Path
 from invoke import Exit
+from kubeup.ids import Kind, StepId
 from kubeup.plan import Step, plan_of
 from kubeup.providers.base import Own
 from kubeup.report import Report, progress
@@ -27,7 +28,7 @@ from kubeup.tasks.base import _guarded
 def body():
     wait = Own(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
     with lock(Path(sys.argv[1]).parent, "up") as journal, progress(Report()) as shown:
-        run(plan_of([Step("wait", "wait", "asked for", wait)]), shown, journal)
+        run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, journal)
 
 try:
     _guarded(body)()

@@ -10,14 +10,15 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DEBIAN, DESKTOP, SANDBOX, commands, error_of, node, recorded, settings, state, three
+from builders import DEBIAN, DESKTOP, SANDBOX, by_id, commands, error_of, names, node, recorded, settings, sid, sids, state, three
 
 from kubeup import ssh
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import Distribution, HostFacts, Route
 from kubeup.facts.vagrant import Machine
-from kubeup.plan import Step
+from kubeup.ids import Kind
+from kubeup.plan import Step, todo
 from kubeup.providers.base import Machines, Needed, NodeState, Usable
 from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks, versions
 from kubeup.providers.vagrant.actions import Admission, Tool
@@ -50,7 +51,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagra
 
 
 def plan(provider: Vagrant, machines: Machines) -> list[Step]:
-    return list(provider.plan(machines, Needed()))
+    return todo(provider.plan(machines, Needed()))
 
 
 def known(provider: Vagrant, *names: str, by: str = "virtualbox") -> None:
@@ -80,10 +81,10 @@ def says(monkeypatch: pytest.MonkeyPatch, answer: Output) -> list[tuple[tuple[st
 def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) -> None:
     provider = make()
     steps = plan(provider, three("missing"))
-    assert [step.id for step in steps] == ["vagrant/files", "node/dev"]
+    assert names(steps) == ["vagrant/files", "node/dev"]
     assert steps[1].title == "bring up dev-control, dev-worker-1, dev-worker-2 with Vagrant (virtualbox)"
     assert commands(steps[1:]) == [f"cd {provider.folder} && /usr/bin/vagrant up --provider virtualbox dev-control dev-worker-1 dev-worker-2"]
-    assert {"ssh/key", "vagrant/files", "host/networks"} <= set(steps[1].needs)
+    assert set(sids("ssh/key", "vagrant/files", "host/networks")) <= set(steps[1].needs)
 
 
 def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +106,10 @@ def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
 
 def test_an_address_that_virtualbox_does_not_allow_by_itself(make: Callable[..., Vagrant]) -> None:
     provider = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}")
-    found = {step.id: step for step in plan(provider, three("missing"))}["host/networks"]
+    found = by_id(plan(provider, three("missing")))["host/networks"]
     assert found.title == "let VirtualBox use 192.168.100.0/24" and found.reason.endswith("so 192.168.56.0/21 is all that is allowed")
     libvirt = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}\nvagrant: {provider: libvirt}")
-    assert libvirt.host_steps() == []
+    assert todo(libvirt.host_steps()) == []
 
 
 def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
@@ -122,7 +123,7 @@ def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
 def test_another_size(make: Callable[..., Vagrant]) -> None:
     bigger = Machines((node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[1]), node(NAMES[2])))
     steps = plan(make(), bigger)
-    assert commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control") and steps[-1].id.startswith("node/")
+    assert commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control") and steps[-1].id.kind is Kind.NODE
     refused = error_of(plan, make(DOCKER), bigger)
     assert isinstance(refused, Refused) and "2 CPUs, wanted 3" in refused.what
 
@@ -155,7 +156,7 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
                                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     provider = make(version="", host=DESKTOP)
     monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
-    assert "vagrant" in provider.packages() and "host/packages" in plan(provider, three("missing"))[-1].needs
+    assert "vagrant" in provider.packages() and sid("host/packages") in plan(provider, three("missing"))[-1].needs
     assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
                                       "`inv doctor --fix` installs them", fetched=True)
     ordinary = make(version="", host=replace(DESKTOP, root=False)).probe()
@@ -197,7 +198,7 @@ def test_libvirt_comes_with_the_packages(make: Callable[..., Vagrant], monkeypat
     assert provider.packages() == ("openssh-client", "vagrant", "vagrant-libvirt", *behind)
     assert "qemu-system-arm" in make(LIBVIRT, version="", host=replace(DESKTOP, arch="arm64")).packages()
     monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
-    assert "node/dev" in {step.id for step in plan(provider, three("missing"))}
+    assert "node/dev" in by_id(plan(provider, three("missing")))
     # what is installed already and does not work is not mended by installing it
     monkeypatch.setattr("kubeup.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
     error = error_of(plan, provider, three("missing"))
@@ -278,7 +279,7 @@ def test_plugins_are_asked_for_where_a_folder_is(make: Callable[..., Vagrant], m
     """The profile's own is not there before the first run."""
     asked = says(monkeypatch, Output(0, recorded("vagrant/plugin_list.rc0.txt"), ""))
     provider = make(LIBVIRT)
-    assert "node/dev" in {step.id for step in plan(provider, three("missing"))}
+    assert "node/dev" in by_id(plan(provider, three("missing")))
     (argv, env), = asked
     assert argv[1:3] == ("plugin", "list") and Path(env["VAGRANT_CWD"]).is_dir() and not provider.folder.exists()
 
@@ -474,8 +475,8 @@ def test_a_container_whose_vagrant_was_killed_before_it_knew(make: Callable[...,
     half = Machine(NAMES[1], "some id", "running", 2, 4096, folder=str(provider.folder))
     found = seen(make, monkeypatch, {NAMES[1]: half}, DOCKER)
     assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[NAMES[0]].detail == ""
-    steps = {step.id: step for step in plan(provider, Machines(tuple(found.values())))}
-    assert commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"] and "vagrant/halves" in steps["node/dev"].needs
+    steps = by_id(plan(provider, Machines(tuple(found.values()))))
+    assert commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"] and sid("vagrant/halves") in steps["node/dev"].needs
 
 
 def test_a_machine_more_than_the_settings_want(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
