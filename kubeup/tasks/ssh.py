@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import after_dashes, carry_out, kubeup_task, open_project
+from kubeup.tasks.base import after_dashes, carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task()
@@ -16,10 +16,10 @@ def keys(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     from kubeup import keys as ssh_keys
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    plan = plan_of(ssh_keys.plan(project.state.private_key, project.state.public_key))
-    carry_out(project, plan, out, "ssh.keys", dry=dry, yes=True, commands=commands)
-    out.say(str(project.state.private_key))
+    with change_project("ssh.keys", profile, set, dry) as (project, out):
+        private, public = project.state.private_key, project.state.public_key
+        carry_out(project, lambda: plan_of(ssh_keys.plan(private, public)), out, "ssh.keys", dry=dry, yes=True, commands=commands)
+        out.say(str(private))
 
 
 @kubeup_task(help={"root": "as root", "command": "a command to run there instead of a shell"})

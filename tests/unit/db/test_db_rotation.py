@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,11 @@ def carried_out(monkeypatch: pytest.MonkeyPatch, *failures: KubeupError | None) 
     plans: list[Plan] = []
     ends = iter(failures)
 
-    def run(project: Project, plan: Plan, *_: Any, **__: Any) -> bool:
-        plans.append(plan)
+    def run(project: Project, make: Callable[[], Plan], *_: Any, **__: Any) -> Plan:
+        plans.append(make())
         if (end := next(ends)) is not None:
             raise end
-        return True
+        return plans[-1]
 
     monkeypatch.setattr(rotation, "carry_out", run)
     return plans
