@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup.shell import processes
-from kubeup.shell.holding import HOLDING, held, holding
+from kubeup.shell.inherited import HOLDING, held, holding
 from kubeup.shell.lines import Lines, Log
 from kubeup.shell.pipes import Talk, chain, talk
 from kubeup.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which

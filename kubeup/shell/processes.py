@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup.errors import CommandError
-from kubeup.shell.holding import beside, handing_on, held
+from kubeup.shell.inherited import beside, handing_on, held
 from kubeup.shell.lines import Lines
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")

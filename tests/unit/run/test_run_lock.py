@@ -219,7 +219,7 @@ def test_commands_hold_both(folder: Path) -> None:
 
 HANDED_ON = """
 import fcntl, os
-from kubeup.shell import holding
+from kubeup.shell import inherited
 
 os.closerange(3, 64)
 zero, full, to = (fcntl.fcntl(one, fcntl.F_DUPFD, 20) for one in (
@@ -227,7 +227,7 @@ zero, full, to = (fcntl.fcntl(one, fcntl.F_DUPFD, 20) for one in (
 os.closerange(3, 20)
 for number, one in ((4, to), (9, to), (5, zero), (6, full)):  # inheritable, as whoever started kubeup may have left them
     os.dup2(one, number)
-holding._hand_on((6, 5))
+inherited._hand_on((6, 5))
 open_ = [number for number in range(3, 10) if os.path.exists(f"/proc/self/fd/{number}")]
 print({number: os.readlink(f"/proc/self/fd/{number}") for number in open_ if os.get_inheritable(number)}, open_)
 """
