@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from builders import error_of
+from builders import error_of, held_elsewhere
 
 from kubeup import leftovers, lock, shell
 from kubeup.errors import KubeupError, Refused
@@ -190,23 +190,23 @@ def test_another_profiles_command_is_left_alone(folder: Path, tmp_path: Path) ->
 def test_env_has_a_lock_of_its_own(folder: Path) -> None:
     env = folder / ".env"
     with lock.env(env, "db.rotate on the profile one"):
-        assert free(folder)
+        assert free(folder) and lock.held(lock.env_path(env))
         with lock.env(env, "choosing new passwords"):  # by the same command
             pass
         assert lock.held(lock.env_path(env))
-        error = error_of(_elsewhere, env)
-        assert error is not None and "db.rotate on the profile one (process" in error.why and error.what.endswith("at work on .env")
+    with held_elsewhere(lock.env_path(env), "db.rotate on the profile two"):
+        error = error_of(lock.env(env, "another").__enter__)
+    assert error.what.endswith("at work on .env") and error.why.startswith("db.rotate on the profile two (process")
 
 
-def _elsewhere(env: Path) -> None:
-    """As another process sees it."""
-    held = dict(shell.held)
-    shell.held.clear()
-    try:
-        with lock.env(env, "another", patience=0.2):
-            pass
-    finally:
-        shell.held.update(held)
+def test_a_short_write_is_waited_for(folder: Path) -> None:
+    env = folder / ".env"
+    with held_elsewhere(lock.env_path(env), "generating passwords"):
+        began = time.monotonic()
+        error_of(lock.env(env, "another", patience=0.4).__enter__)
+        assert 0.4 <= time.monotonic() - began < 5
+    with lock.env(env, "another", patience=0.4):
+        pass
 
 
 def test_commands_hold_both(folder: Path) -> None:
