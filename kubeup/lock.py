@@ -185,8 +185,13 @@ def left(lock: Path) -> list[Left]:
 
     rows = psutil.process_iter(["cmdline", "create_time"])
     found = sorted((one for one in rows if _holds(one, lock)), key=lambda one: one.info["create_time"])
-    size = len(shell.HOLDING)
-    return [Left(one.pid, shell.shown(one.info["cmdline"][size:]), _clock(one.info["create_time"])) for one in found]
+    return [Left(one.pid, _words(one.info["cmdline"]), _clock(one.info["create_time"])) for one in found]
+
+
+def _words(argv: list[str]) -> str:
+    """The command beside such a shell, as it was given."""
+    path, *words = argv[len(shell.HOLDING) :]
+    return processes.short([Path(path).name, *words])
 
 
 def _holds(process: Any, lock: Path) -> bool:

@@ -179,18 +179,18 @@ def ended_with(*processes: Any) -> Iterator[None]:
 
 def stopped(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} was stopped", f"`{_short(words)}` was interrupted", "run the same again", code=STOPPED)
+    return CommandError(f"{program(words)} was stopped", f"`{short(words)}` was interrupted", "run the same again", code=STOPPED)
 
 
 def late(argv: Iterable[str], seconds: float) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{_short(words)}` was stopped",
+    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{short(words)}` was stopped",
                         "run the same again; see `inv doctor` when it repeats", code=LATE)
 
 
 def lost(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} hears nothing any more", f"what `{_short(words)}` talked to has gone",
+    return CommandError(f"{program(words)} hears nothing any more", f"what `{short(words)}` talked to has gone",
                         "run the same again once that is back: `inv status`", code=LOST)
 
 
@@ -263,7 +263,7 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     """The error of a command that ended with `code`, with its last lines as the cause."""
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
-    why = "\n".join([f"`{_short(words)}` ended with status {code}", *lines])
+    why = "\n".join([f"`{short(words)}` ended with status {code}", *lines])
     return CommandError(f"{program(words)} failed", why, "mend what the lines above name, then run the same again",
                         code=code, stderr=text)
 
@@ -288,7 +288,7 @@ def shown(argv: Iterable[str]) -> str:
     return shlex.join([first, *(rest[1:] if asking else rest)])
 
 
-def _short(argv: Iterable[str], limit: int = 160) -> str:
+def short(argv: Iterable[str], limit: int = 160) -> str:
     """As much of a command line as an error has room for."""
     text = shown(argv)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -125,7 +125,7 @@ def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folde
         assert runs(number) and not free(folder)
         error = error_of(lock.profile(folder, "down").__enter__)
         assert error.what == "what an earlier command has left is still at work on this profile"
-        assert "/sh -c" in error.why and str(os.getpgid(number)) in error.why and "since" in error.why
+        assert "`sh -c " in error.why and str(os.getpgid(number)) in error.why and "since" in error.why
         assert "inv state.stop" in error.next
         (folder / "number").unlink()
         until(lambda: not runs(number), "it ends")
