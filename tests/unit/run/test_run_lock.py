@@ -100,6 +100,7 @@ def test_one_command_at_a_time(folder: Path) -> None:
 def test_a_failed_command_lets_go_of_the_profile(folder: Path) -> None:
     with pytest.raises(KubeupError, match="no"), lock.profile(folder, "up"):
         raise KubeupError("no")
+    assert (folder / "lock").read_text() == ""
     with lock.profile(folder, "up again"):
         pass
 
@@ -180,6 +181,7 @@ def test_what_was_left_is_ended_by_name(
 def test_another_profiles_command_is_left_alone(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
+    assert free(folder)  # its lock is there
     with kubeup(other, "exec sleep 60") as (process, number):
         process.kill()
         process.wait()
@@ -262,7 +264,7 @@ def test_asked_to_end_it_is_waited_for(folder: Path) -> None:
     """The shell beside it must not go first: what runs would be beside the next command."""
     ended = folder / "ended"
     with lock.profile(folder, "up"):
-        script = f"trap 'sleep 0.5; touch {ended}; exit 0' TERM; sleep 30 & wait"
+        script = f"exec >/dev/null 2>&1; trap 'sleep 0.5; touch {ended}; exit 0' TERM; sleep 30 & wait"
         error_of(brief, script)
         assert ended.exists()
 

@@ -73,6 +73,12 @@ def test_a_mere_plan_takes_no_lock(name: str, held: Path) -> None:
         call(name, **ONLY_BY_FLAG.get(name, {}), dry=True)
 
 
+def test_what_is_at_work_is_named_though_the_record_can_not_be_read(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit) as end:
+        call("state.stop", yes=True)
+    assert end.value.code == 3 and "another (process" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", LOOKING)
 def test_who_only_looks_takes_none(name: str, held: Path) -> None:
     with pytest.raises(Decided):
