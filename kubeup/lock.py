@@ -44,7 +44,9 @@ class Holder:
         if not self.process:
             return False
         try:
-            return _opened(psutil.Process(self.process), lock)
+            process = psutil.Process(self.process)
+            # one that has ended and that nobody has waited for tells a user nothing of its files
+            return process.status() != psutil.STATUS_ZOMBIE and _opened(process, lock)
         except psutil.AccessDenied:  # another user's
             return True
         except psutil.NoSuchProcess:

@@ -133,6 +133,18 @@ def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folde
         until(lambda: free(folder), "the profile is free", 5)
 
 
+@pytest.mark.parametrize(("status", "lives"), [("zombie", False), ("running", True)])
+def test_who_does_not_show_its_files_lives_unless_it_has_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, status: str, lives: bool,
+) -> None:
+    def denied(_: object) -> None:
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr(psutil.Process, "status", lambda _: status)
+    monkeypatch.setattr(psutil.Process, "open_files", denied)
+    assert lock.Holder("up", os.getpid(), "12:00:00").lives(folder / "lock") is lives
+
+
 def test_what_is_about_to_end_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "ENDING", 20)
     with kubeup(folder, "sleep 1") as (process, _):
