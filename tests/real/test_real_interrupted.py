@@ -65,9 +65,8 @@ def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_na
     until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
     time.sleep(2)  # the play has forked
     children = processes_of(process.pid)
-    for number in children:
-        os.kill(number, signal.SIGSTOP)  # it would end by itself where nobody reads what it prints
-    os.kill(process.pid, signal.SIGKILL)
+    kill(children, "STOP")  # they would end by themselves where nobody reads what they print
+    kill([process.pid])
     cluster.end(process, words, began, code=-9)
     assert any("ansible" in text for text in alive(children)), alive(children)
     rows = len(cluster.journal)
