@@ -1,15 +1,16 @@
-"""Look, show, ask, act, look again: what `up` does with a plan, and what it shows at the end."""
+"""Look, show, ask, act, look again: what `up` does with a plan, and what it shows at the end. All under the profile's lock."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kubeup import ids, machine, secrets, shell, up
+from kubeup import ids, lock, machine, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
@@ -19,38 +20,73 @@ from kubeup.ids import Kind, any_of
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
 from kubeup.report import Report, duration, plan_data, progress
-from kubeup.run import lock, run
+from kubeup.run import Journal, run
 
 if TYPE_CHECKING:
     from kubeup.verify import Context, Line
 
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
 ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
+LOOK_AGAIN = 5.0  # seconds: after a question that stood longer the plan is made again
 
 
-def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool = False, yes: bool = False, json: bool = False,
-              commands: bool = False, whole: bool = False) -> bool:
-    """Show a plan, ask where something would be lost or it takes long, run it; `whole` prints every line of its steps.
+def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: str, dry: bool = False, yes: bool = False,
+              json: bool = False, commands: bool = False, whole: bool = False) -> Plan:
+    """Make a plan, show it, ask where something would be lost or it takes long, run it; `whole` prints every line of its steps.
 
-    Returns whether anything was run.
+    Where the answer took its time the plan is made again, and what is no longer the same is shown and asked about anew.
+    Whoever calls it holds the profile's lock, unless `dry`. Returns what was run, an empty plan where nothing was.
     """
+    if not dry:
+        lock.require(project.state.folder)
+    plan = make()
     if json and (dry or not plan):
         out.data(plan_data(plan))
-        return False
+        return Plan()
+    _show(project, plan, out, commands)
+    while not dry and plan and _took_long(partial(_ask, project, plan, yes)):
+        before, plan = plan, make()
+        if same(before, plan):
+            break
+        out.say("Meanwhile something has changed, and with it the plan:")
+        _show(project, plan, out, commands)
+    if dry or not plan:
+        return Plan()
+    project.remember_choices(plan.ids)
+    with progress(out, whole) as shown:
+        journal = Journal(project.state.folder, command)
+        run(plan, shown, journal, project.host.pace, partial(machine.keep_pace, project.host))
+    return plan
+
+
+def _show(project: Project, plan: Plan, out: Report, commands: bool) -> None:
     out.plan(plan, commands)
     if rooted := plan and _by_sudo(project, plan):
         out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
     if plan and (why := project.host.pace.why()):
         out.say(f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}")
-    if dry or not plan:
-        return False
-    _ask(plan, yes)
-    if rooted:
-        shell.authorize()
-    project.remember_choices(plan.ids)
-    with lock(project.state.folder, command) as journal, progress(out, whole) as shown:
-        run(plan, shown, journal, project.host.pace, partial(machine.keep_pace, project.host))
-    return True
+
+
+def _took_long(ask: Callable[[], None]) -> bool:
+    """Whether so much time passes that something may have changed. By the clock: a laptop sleeps over a question."""
+    began = time.time()
+    ask()
+    return abs(time.time() - began) >= LOOK_AGAIN
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two plans, or what they are made of, are equal as data. What they would only ask when they run counts by its name."""
+    return _data(one) == _data(other)
+
+
+def _data(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value), [_data(getattr(value, one.name)) for one in fields(value) if one.compare]
+    if isinstance(value, Mapping):
+        return {key: _data(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_data(one) for one in value]
+    return getattr(value, "__qualname__", value)
 
 
 def _by_sudo(project: Project, plan: Plan) -> list[str]:
@@ -61,10 +97,12 @@ def _by_sudo(project: Project, plan: Plan) -> list[str]:
     return [*engine, *(["apt-get"] if ids.PACKAGES in plan.ids else [])]
 
 
-def _ask(plan: Plan, yes: bool) -> None:
-    if yes or (not plan.losses and plan.critical_seconds() < ASKED_FROM):
-        return
-    confirm(f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?")
+def _ask(project: Project, plan: Plan, yes: bool) -> None:
+    """Have what a plan takes before it runs: a yes, and root's permission."""
+    if plan.losses or plan.critical_seconds() >= ASKED_FROM:
+        confirm(f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?", yes)
+    if _by_sudo(project, plan):
+        shell.authorize()
 
 
 def confirm(question: str, yes: bool = False) -> None:
@@ -87,10 +125,11 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             out.say(f"database: {project.images[0].what}")
     changed = shaken = False
     for _ in range(ROUNDS):
-        whole = up.plan(project, application, force)
-        ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
-        changed, shaken = changed or ran, shaken or (ran and shakes(whole.plan))
-        if not ran or not whole.blind:
+        found: list[up.Whole] = []
+        make = partial(_look, project, application, force, found)
+        ran = carry_out(project, make, out, "up", dry=dry, yes=yes, json=json, commands=commands)
+        changed, shaken = changed or bool(ran), shaken or shakes(ran)
+        if not ran or not found[-1].blind:
             break
     if dry:
         return
@@ -104,6 +143,12 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             prove(project, out)
     if application and not json:
         show_urls(project, out)
+
+
+def _look(project: Project, application: bool, force: bool, found: list[up.Whole]) -> Plan:
+    """The plan of what is there now, which is `found` as well."""
+    found.append(up.plan(project, application, force))
+    return found[-1].plan
 
 
 def shakes(plan: Plan) -> bool:

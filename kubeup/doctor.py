@@ -44,7 +44,7 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
             steps.append(Holds(ids.PACKAGES, "those that are missing can't be installed from here"))
         for finding in found:
             confirm(finding.ask, yes)
-        carry_out(project, plan_of(steps), out, "doctor", yes=True)
+        carry_out(project, lambda: plan_of(steps), out, "doctor", yes=True)
         found = findings(project)
     if json:
         out.data([{"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": one.safe} for one in found])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -275,16 +275,15 @@ def _kept(made: Made, **decided: str) -> Made:
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
-         strict: bool = True) -> Project:
-    """Read settings and this machine's facts. Raises SettingsError listing every problem of the settings."""
-    import os
-
-    from kubeup.settings import load as load_settings
-
-    file = path or states.PROJECT / "config" / "settings.yaml"
-    loaded = load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
+         strict: bool = True, first: Callable[[State], object] | None = None) -> Project:
+    """Read settings and this machine's facts; `first` is what has to be done before anything of the profile is read, such as to
+    take its lock. Raises SettingsError listing every problem of the settings.
+    """
+    loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
     state = states.of(settings)
+    if first is not None:
+        first(state)
     known = states.choices(state)
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
     stands_on, earlier = known.get("provider", ""), known.get("reachable")
@@ -299,6 +298,18 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     if strict:
         _refuse(project, loaded)
     return project
+
+
+def read_settings(
+    path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """The settings alone."""
+    import os
+
+    from kubeup.settings import load as load_settings
+
+    file = path or states.PROJECT / "config" / "settings.yaml"
+    return load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
 
 
 def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeup import ids, secrets
+from kubeup import ids, lock, secrets
 from kubeup.converge import carry_out
 from kubeup.db import machine as machines
 from kubeup.db import passwords
@@ -58,12 +59,21 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
         for part in ("db", "api"))]
 
 
-def rotate(project: Project, out: Report, **how: bool) -> None:
-    """Change the passwords; where that fails on the way, everything gets its earlier ones back."""
-    before = {name: secrets.password(project.state.secrets, name) for name in secrets.PASSWORDS}
-    wanted = plan(project)  # what fails here has changed nothing that could be taken back
+def rotate(project: Project, out: Report, dry: bool = False, **how: bool) -> None:
+    """Change the passwords; where that fails on the way, everything gets its earlier ones back.
+
+    Raises Refused where another profile's command is changing those in `.env`.
+    """
+    env = project.state.secrets
+    with contextlib.nullcontext() if dry else lock.env(env, f"db.rotate on the profile {project.settings.profile}"):
+        before = {name: secrets.password(env, name) for name in secrets.PASSWORDS}
+        wanted = plan(project)  # what fails here has changed nothing that could be taken back
+        _change(project, out, wanted, before, dry=dry, **how)
+
+
+def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, str], **how: bool) -> None:
     try:
-        carry_out(project, wanted, out, "db.rotate", **how)
+        carry_out(project, lambda: wanted, out, "db.rotate", **how)
     except Refused:
         raise
     except KubeupError as error:
@@ -74,7 +84,7 @@ def rotate(project: Project, out: Report, **how: bool) -> None:
 def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError) -> None:
     out.say(f"{error.what}: taking it back")
     try:
-        carry_out(project, taking_back(project, before), out, "db.rotate", yes=True)
+        carry_out(project, lambda: taking_back(project, before), out, "db.rotate", yes=True)
     except KubeupError as second:
         error.why += f"\ntaking it back failed as well: {second.what}: {second.why}"
         error.next = "`inv db.rotate` goes on where this stopped; whoever is connected stays so"

@@ -1,20 +1,17 @@
 """The runner: carries out a plan, independent steps side by side, and writes down what it did.
 
 Each step is looked at again just before it acts. A failure lets running steps end (those that only wait, soon), starts
-no further ones and is raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) and the
-lock live in the profile's state folder.
+no further ones and is raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) lives
+in the profile's state folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kubeup import shell
-from kubeup.errors import KubeupError, Refused
+from kubeup.errors import KubeupError
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.ids import StepId
 from kubeup.plan import Action, Paced, Plan, Rechecked, Step, Waiting
@@ -72,26 +69,6 @@ class Journal:
         row = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command, "event": event, "step": step, **more}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-
-
-@contextlib.contextmanager
-def lock(folder: Path, command: str) -> Iterator[Journal]:
-    """Hold the profile while a plan runs. Raises Refused when another command holds it, naming it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise Refused("another kubeup command is at work on this profile", file.read().strip() or "it holds the lock",
-                          "wait for it to end, then run this again") from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"{command} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
-        file.flush()
-        yield Journal(folder, command)
-        file.seek(0)
-        file.truncate()
 
 
 def nobody(pace: Pace) -> None:

@@ -65,6 +65,10 @@ class Unseal:
             text = shell.read(*self._argv()).stdout
         except CommandError as error:
             raise KubeupError(f"sops did not open {self.sealed.name}", error.why, "have the key at hand: SOPS_AGE_KEY_FILE=path") from None
+        with secrets.changing(self.env, "secrets.unseal"):
+            self._take(text)
+
+    def _take(self, text: str) -> None:
         work = self.env.with_name(f".{self.env.name}.unsealed")
         write_private(work, text)
         try:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, ids
+from kubeup import cache, ids, lock
 from kubeup.errors import UsageError
 from kubeup.plan import Holds, Log, Planned, Step
 from kubeup.state import write_private
 
 PASSWORDS = ("MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD")
 LENGTH = 24  # bytes of randomness
+PATIENCE = 5.0  # seconds for another command's write to `.env`
 
 
 def read(path: Path) -> dict[str, str]:
@@ -45,17 +47,22 @@ def plan(path: Path) -> list[Planned]:
 
 @dataclass(frozen=True)
 class AddPasswords:
-    """Append strong random values for `names`; every line that is there stays."""
+    """Append strong random values for `names`; every line that is there stays, and what another profile has chosen by now."""
 
     path: Path
     names: tuple[str, ...]
 
+    def already(self) -> str:
+        return "" if self._wanted() else "another command has generated them"
+
     def run(self, log: Log) -> None:
-        old = _text(self.path)
-        lines = [f"{name}={secrets.token_urlsafe(LENGTH)}" for name in self.names]
-        start = old if not old or old.endswith("\n") else f"{old}\n"
-        write_private(self.path, start + "\n".join(lines) + "\n")
-        log(f"{', '.join(self.names)} written to {self.path.name}")
+        with changing(self.path, "generating passwords"):
+            if wanted := self._wanted():
+                _append(self.path, wanted)
+                log(f"{', '.join(wanted)} written to {self.path.name}")
+
+    def _wanted(self) -> list[str]:
+        return [name for name in missing(self.path) if name in self.names]
 
 
 def next_of(name: str) -> str:
@@ -79,9 +86,9 @@ class AddNext:
         return "an earlier run has chosen them" if pending(self.path) else ""
 
     def run(self, log: Log) -> None:
-        lines = [f"{next_of(name)}={secrets.token_urlsafe(LENGTH)}" for name in PASSWORDS]
-        old = _text(self.path)
-        write_private(self.path, (old if not old or old.endswith("\n") else f"{old}\n") + "\n".join(lines) + "\n")
+        with changing(self.path, "choosing new passwords"):
+            if not pending(self.path):
+                _append(self.path, map(next_of, PASSWORDS))
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,30 @@ class TakeNext:
         return "" if pending(self.path) else "done before"
 
     def run(self, log: Log) -> None:
-        found = read(self.path)
-        replace(self.path, {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found})
+        with changing(self.path, "taking new passwords"):
+            found = read(self.path)
+            replace(self.path, {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found})
+
+
+def changing(path: Path, what: str) -> AbstractContextManager[None]:
+    """Hold `.env` for a moment, after whoever does so now. Raises Refused where that takes its time, as a rotation does."""
+    return lock.env(path, what, PATIENCE)
+
+
+def _append(path: Path, names: Iterable[str]) -> None:
+    """New values, one line each."""
+    old = _text(path)
+    start = old if not old or old.endswith("\n") else f"{old}\n"
+    write_private(path, start + "".join(f"{name}={secrets.token_urlsafe(LENGTH)}\n" for name in names))
 
 
 def replace(path: Path, values: Mapping[str, str]) -> None:
     """Give passwords other values, in one write, and drop those that were to replace them."""
+    with changing(path, "replacing passwords"):
+        _replace(path, values)
+
+
+def _replace(path: Path, values: Mapping[str, str]) -> None:
     from dotenv.parser import parse_stream
 
     kept = []

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from kubeup.shell import processes
+from kubeup.shell.inherited import HOLDING, held, holding
 from kubeup.shell.lines import Lines, Log
 from kubeup.shell.pipes import Talk, chain, talk
 from kubeup.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which
 from kubeup.shell.sudo import SUDO, authorize
 
 __all__ = [
-    "LATE", "LOST", "STOPPED", "SUDO", "Alive", "Lines", "Log", "Output", "Talk", "authorize", "become", "chain", "failed",
-    "missing", "read", "save", "shown", "stop_all", "stream", "talk", "which", "write",
+    "HOLDING", "LATE", "LOST", "STOPPED", "SUDO", "Alive", "Lines", "Log", "Output", "Talk", "authorize", "become", "chain",
+    "failed", "held", "holding", "missing", "read", "save", "shown", "stop_all", "stream", "talk", "which", "write",
 ]  # fmt: skip
 
 STREAM_SECONDS = 86400.0

@@ -55,9 +55,9 @@ def chain(
             raise processes.stopped(source)
         limit.require(source)
     if giving.exit_code != 0 and whole:
-        raise failed(source, int(giving.exit_code), cause.getvalue().decode(errors="replace"))
+        raise failed(source, processes.status(giving), cause.getvalue().decode(errors="replace"))
     if taking.exit_code != 0 or not whole:
-        raise failed(sink, int(taking.exit_code), wrong.getvalue().decode(errors="replace") or printed.getvalue().decode(errors="replace"))
+        raise failed(sink, processes.status(taking), wrong.getvalue().decode(errors="replace") or printed.getvalue().decode(errors="replace"))
     return printed.getvalue().decode(errors="replace")
 
 

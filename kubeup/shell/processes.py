@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeup.errors import CommandError
+from kubeup.shell.inherited import beside, handing_on, held
 from kubeup.shell.lines import Lines
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -72,7 +73,13 @@ def run(
     if command.stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
         raise stopped(argv)
     limit.require(argv)
-    return int(process.exit_code)
+    return status(process)
+
+
+def status(process: Any) -> int:
+    """What a command ended with; by a signal as a shell has it, 128 more than its number."""
+    code = int(process.exit_code)
+    return code if code >= 0 else 128 - code
 
 
 def launch(argv: tuple[str, ...], out: Any, err: Any, stdin: Any, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Any:
@@ -83,9 +90,10 @@ def launch(argv: tuple[str, ...], out: Any, err: Any, stdin: Any, env: Mapping[s
     if path is None:
         raise missing(argv[0])
     more: dict[str, Any] = {} if isinstance(out, int) else {"_out_bufsize": _bufsize(out)}
+    words = [*beside(), path, *argv[1:]]
     # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
-    return sh.Command(path)(
-        *argv[1:], _out=out, _err=err, _in=stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
+    return sh.Command(words[0])(
+        *words[1:], **handing_on(), _out=out, _err=err, _in=stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
         _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
         _err_bufsize=_bufsize(err), **more,
         _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
@@ -171,18 +179,18 @@ def ended_with(*processes: Any) -> Iterator[None]:
 
 def stopped(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} was stopped", f"`{_short(words)}` was interrupted", "run the same again", code=STOPPED)
+    return CommandError(f"{program(words)} was stopped", f"`{short(words)}` was interrupted", "run the same again", code=STOPPED)
 
 
 def late(argv: Iterable[str], seconds: float) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{_short(words)}` was stopped",
+    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{short(words)}` was stopped",
                         "run the same again; see `inv doctor` when it repeats", code=LATE)
 
 
 def lost(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} hears nothing any more", f"what `{_short(words)}` talked to has gone",
+    return CommandError(f"{program(words)} hears nothing any more", f"what `{short(words)}` talked to has gone",
                         "run the same again once that is back: `inv status`", code=LOST)
 
 
@@ -195,13 +203,50 @@ def signal_group(process: Any, number: signal.Signals = signal.SIGTERM) -> None:
     """End a command and whatever it started itself."""
     try:
         process.signal_group(number)
+        of_root = bool(held) and has_others(process.pgid)  # beside a shell of ours
     except PermissionError:  # it is root's, by sudo, which hands on no signal of its own group
-        _signal_as_root(process.pgid, number)
+        of_root = True
     except OSError:
         return
+    if of_root:
+        signal_as_root(process.pgid, number)
 
 
-def _signal_as_root(group: int, number: signal.Signals) -> None:
+def end_group(group: int, at_once: bool = False) -> None:
+    """The same for a group that another process has started."""
+    number = signal.SIGKILL if at_once else signal.SIGTERM
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.killpg(group, number)
+    if has_others(group):
+        signal_as_root(group, number)
+
+
+def has_others(group: int) -> bool:
+    """Whether a process of a group is another user's, which takes no signal from this one."""
+    if os.geteuid() == 0:
+        return False
+    import psutil
+
+    return any(_of_others(one) for one in psutil.process_iter() if _group(one.pid) == group)
+
+
+def _group(number: int) -> int | None:
+    """A process' group; None where it has ended."""
+    with contextlib.suppress(OSError):
+        return os.getpgid(number)
+    return None
+
+
+def _of_others(process: Any) -> bool:
+    import psutil
+
+    try:
+        return bool(process.uids().real != os.getuid())
+    except (OSError, psutil.Error):  # it has ended
+        return False
+
+
+def signal_as_root(group: int, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     launch(("sudo", BY_PROGRAM, "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
 
@@ -218,7 +263,7 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     """The error of a command that ended with `code`, with its last lines as the cause."""
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
-    why = "\n".join([f"`{_short(words)}` ended with status {code}", *lines])
+    why = "\n".join([f"`{short(words)}` ended with status {code}", *lines])
     return CommandError(f"{program(words)} failed", why, "mend what the lines above name, then run the same again",
                         code=code, stderr=text)
 
@@ -243,7 +288,7 @@ def shown(argv: Iterable[str]) -> str:
     return shlex.join([first, *(rest[1:] if asking else rest)])
 
 
-def _short(argv: Iterable[str], limit: int = 160) -> str:
+def short(argv: Iterable[str], limit: int = 160) -> str:
     """As much of a command line as an error has room for."""
     text = shown(argv)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kubeup.plan import Plan
     from kubeup.project import Project
     from kubeup.report import Report
+    from kubeup.state import State
 
 HELP_FLAGS = ("-h", "--help")
 HELP = {
@@ -160,8 +162,9 @@ def _reporter() -> Report:
         return Report()
 
 
-def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True) -> tuple[Project, Report]:
-    """The project as the options name it, and where to print.
+def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True,
+                 first: Callable[[State], object] | None = None) -> tuple[Project, Report]:
+    """The project as the options name it, and where to print; `first` as for `kubeup.project.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
@@ -169,22 +172,46 @@ def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", str
 
     from kubeup.project import load
 
-    file = file or os.environ.get("KUBEUP_SETTINGS", "")
-    project = load(Path(file) if file else None, profile, tuple(set), strict=strict)
+    project = load(settings_file(file), profile, tuple(set), strict=strict, first=first)
     project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()
+
+
+def settings_file(file: str = "") -> Path | None:
+    """The settings file that is named by an option or the environment; None for the project's own."""
+    import os
+
+    file = file or os.environ.get("KUBEUP_SETTINGS", "")
+    return Path(file) if file else None
+
+
+@contextlib.contextmanager
+def change_project(command: str, profile: str = "", set: Sequence[str] = (), dry: bool = False,
+                   strict: bool = True) -> Iterator[tuple[Project, Report]]:
+    """The same for a command that changes something: it holds the profile from before anything is read until it ends.
+
+    Not so for `dry`, which changes nothing.
+    """
+    with contextlib.ExitStack() as held:
+
+        def first(state: State) -> None:
+            from kubeup import lock
+
+            held.enter_context(lock.profile(state.folder, command))
+
+        yield open_project(profile, set, strict=strict, first=None if dry else first)
 
 
 def report() -> Report:
     return _reporter()
 
 
-def carry_out(project: Project, plan: Plan, out: Report, command: str, **how: bool) -> bool:
+def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: str, **how: bool) -> Plan:
     """See `kubeup.converge.carry_out`, which is imported when a task runs."""
     from kubeup import converge
 
-    return converge.carry_out(project, plan, out, command, **how)
+    return converge.carry_out(project, make, out, command, **how)
 
 
 def after_dashes() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task()
@@ -41,8 +41,8 @@ def _bring_up(provider: str, profile: str, set: list[str], **how: bool) -> None:
     """The cluster without the application, on that provider."""
     from kubeup.converge import bring_up
 
-    project, out = open_project(profile, [*set, f"provider={provider}"])
-    bring_up(project, out, application=False, **how)
+    with change_project("up", profile, [*set, f"provider={provider}"], how["dry"]) as (project, out):
+        bring_up(project, out, application=False, **how)
 
 
 @kubeup_task()
@@ -54,8 +54,8 @@ def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     """
     from kubeup import up as whole
 
-    project, out = open_project(profile, set)
-    carry_out(project, whole.machines(project, force), out, "cluster.up", dry=dry, yes=yes, commands=commands)
+    with change_project("cluster.up", profile, set, dry) as (project, out):
+        carry_out(project, lambda: whole.machines(project, force), out, "cluster.up", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task()
@@ -105,14 +105,15 @@ def addons(c: Any, enable: str = "", disable: str = "", profile: str = "", set: 
     from kubeup import ids, shell
     from kubeup.plan import Step, plan_of
 
-    project, out = open_project(profile, set)
-    if not enable and not disable:
-        own = project.provider.own("addons", "list", *(["-o", "json"] if json else []))
-        out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
-        return
-    steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
-             for verb, name in (("enable", enable), ("disable", disable)) if name]
-    carry_out(project, plan_of(steps), out, "cluster.addons", dry=dry, yes=True)
+    wanted = [(verb, name) for verb, name in (("enable", enable), ("disable", disable)) if name]
+    with change_project("cluster.addons", profile, set, dry=dry or not wanted) as (project, out):
+        if not wanted:
+            own = project.provider.own("addons", "list", *(["-o", "json"] if json else []))
+            out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
+            return
+        steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
+                 for verb, name in wanted]
+        carry_out(project, lambda: plan_of(steps), out, "cluster.addons", dry=dry, yes=True)
 
 
 @kubeup_task(positional=["name"], help={"name": "a node's name, as `inv status` shows it"})
@@ -140,8 +141,8 @@ def start(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, com
     from kubeup import cluster
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(cluster.start(project)), out, "cluster.start", dry=dry, yes=True, commands=commands)
+    with change_project("cluster.start", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(cluster.start(project)), out, "cluster.start", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -152,8 +153,8 @@ def stop(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     """
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(project.provider.stop()), out, "cluster.stop", dry=dry, yes=True, commands=commands)
+    with change_project("cluster.stop", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(project.provider.stop()), out, "cluster.stop", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -164,8 +165,8 @@ def halt(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     """
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(project.provider.stop()), out, "cluster.halt", dry=dry, yes=True, commands=commands)
+    with change_project("cluster.halt", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(project.provider.stop()), out, "cluster.halt", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -177,10 +178,10 @@ def reload(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
     from kubeup import cluster
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
-    if not dry:
-        carry_out(project, plan_of(cluster.start(project)), out, "cluster.reload", yes=True, commands=commands)
+    with change_project("cluster.reload", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
+        if not dry:
+            carry_out(project, lambda: plan_of(cluster.start(project)), out, "cluster.reload", yes=True, commands=commands)
 
 
 @kubeup_task(help={"save": "keep all machines as they are now, under this name", "restore": "bring all machines back to that moment",
@@ -194,13 +195,13 @@ def snapshot(c: Any, save: str = "", restore: str = "", delete: str = "", profil
     from kubeup import cluster, shell
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    steps = cluster.snapshots(project, save, restore, delete)
-    if not steps:
-        own = project.provider.own("snapshot", "list")
-        out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
-        return
-    carry_out(project, plan_of(steps), out, "cluster.snapshot", dry=dry, yes=yes, commands=commands)
+    with change_project("cluster.snapshot", profile, set, dry=dry or not (save or restore or delete)) as (project, out):
+        if not cluster.snapshots(project, save, restore, delete):
+            own = project.provider.own("snapshot", "list")
+            out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
+            return
+        carry_out(project, lambda: plan_of(cluster.snapshots(project, save, restore, delete)), out, "cluster.snapshot",
+                  dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task(help={"data": "also delete the volumes with data, by name, after asking"})
@@ -211,8 +212,8 @@ def destroy(c: Any, profile: str = "", set: list[str] = [], data: bool = False, 
     """
     from kubeup import up
 
-    project, out = open_project(profile, set)
-    carry_out(project, up.down(project, data), out, "cluster.destroy", dry=dry, yes=yes, commands=commands)
+    with change_project("cluster.destroy", profile, set, dry) as (project, out):
+        carry_out(project, lambda: up.down(project, data), out, "cluster.destroy", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task(positional=["name"], help={"name": "the node's name, as `inv status` shows it"})
@@ -224,8 +225,8 @@ def remove(c: Any, name: str, profile: str = "", set: list[str] = [], yes: bool 
     from kubeup import cluster
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(cluster.remove(project, name)), out, "cluster.remove", dry=dry, yes=yes, commands=commands)
+    with change_project("cluster.remove", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(cluster.remove(project, name)), out, "cluster.remove", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task(incrementable=["verbose"],
@@ -240,9 +241,9 @@ def provision(c: Any, profile: str = "", set: list[str] = [], check: bool = Fals
     from kubeup import cluster
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, set)
-    carry_out(project, plan_of(cluster.provision(project, check, limit, tags, verbose)), out, "cluster.provision", dry=dry, yes=True,
-              whole=check or verbose > 0)
+    with change_project("cluster.provision", profile, set, dry) as (project, out):
+        carry_out(project, lambda: plan_of(cluster.provision(project, check, limit, tags, verbose)), out, "cluster.provision",
+                  dry=dry, yes=True, whole=check or verbose > 0)
 
 
 @kubeup_task(help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"})
@@ -253,5 +254,5 @@ def kubeconfig(c: Any, profile: str = "", set: list[str] = [], merge: bool = Fal
     """
     from kubeup import kubeconfig as files
 
-    project, out = open_project(profile, set)
-    out.say(files.merge(project) if merge else str(files.existing(project)))
+    with change_project("cluster.kubeconfig", profile, set, dry=not merge) as (project, out):
+        out.say(files.merge(project) if merge else str(files.existing(project)))

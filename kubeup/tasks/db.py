@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task(help={"to": "the file to write (default: a new one in the profile's own folder)"})
@@ -15,10 +15,10 @@ def backup(c: Any, to: str = "", profile: str = "", set: list[str] = [], dry: bo
     """
     from kubeup import database
 
-    project, out = open_project(profile, set)
-    plan = database.backup(project, to)
-    if carry_out(project, plan, out, "db.backup", dry=dry, yes=True, commands=commands):
-        out.say(str(plan.steps[-1].action.file))  # type: ignore[attr-defined]
+    with change_project("db.backup", profile, set, dry) as (project, out):
+        ran = carry_out(project, lambda: database.backup(project, to), out, "db.backup", dry=dry, yes=True, commands=commands)
+        if ran:
+            out.say(str(ran.steps[-1].action.file))  # type: ignore[attr-defined]
 
 
 @kubeup_task(name="list")
@@ -42,8 +42,8 @@ def restore(c: Any, backup: str, profile: str = "", set: list[str] = [], yes: bo
     """
     from kubeup import database
 
-    project, out = open_project(profile, set)
-    carry_out(project, database.restored(project, backup), out, "db.restore", dry=dry, yes=yes, commands=commands)
+    with change_project("db.restore", profile, set, dry) as (project, out):
+        carry_out(project, lambda: database.restored(project, backup), out, "db.restore", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task(help={"root": "as the database's root"})
@@ -66,8 +66,8 @@ def migrate(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, c
     """
     from kubeup import database
 
-    project, out = open_project(profile, set)
-    carry_out(project, database.migrated(project), out, "db.migrate", dry=dry, yes=True, commands=commands)
+    with change_project("db.migrate", profile, set, dry) as (project, out):
+        carry_out(project, lambda: database.migrated(project), out, "db.migrate", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -78,8 +78,8 @@ def rotate(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
     """
     from kubeup import rotation
 
-    project, out = open_project(profile, set)
-    rotation.rotate(project, out, dry=dry, yes=True, commands=commands)
+    with change_project("db.rotate", profile, set, dry) as (project, out):
+        rotation.rotate(project, out, dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -90,8 +90,8 @@ def vm(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     """
     from kubeup import database
 
-    project, out = open_project(profile, set)
-    carry_out(project, database.on_machine(project), out, "db.vm", dry=dry, yes=yes, json=json, commands=commands)
+    with change_project("db.vm", profile, set, dry) as (project, out):
+        carry_out(project, lambda: database.on_machine(project), out, "db.vm", dry=dry, yes=yes, json=json, commands=commands)
 
 
 @kubeup_task(positional=["to"], help={"to": "vm or cluster", "drop_old": "remove what the move to there has left behind, after asking"})
@@ -103,6 +103,6 @@ def move(c: Any, to: str, drop_old: bool = False, profile: str = "", set: list[s
     """
     from kubeup import moving
 
-    project, out = open_project(profile, [*set, "database.on=auto"])
-    plan = moving.dropping(project, to) if drop_old else moving.plan(project, to)
-    carry_out(project, plan, out, "db.move", dry=dry, yes=yes, json=json, commands=commands)
+    make = moving.dropping if drop_old else moving.plan
+    with change_project("db.move", profile, [*set, "database.on=auto"], dry) as (project, out):
+        carry_out(project, lambda: make(project, to), out, "db.move", dry=dry, yes=yes, json=json, commands=commands)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task(name="all")
@@ -103,13 +103,13 @@ def delete(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dr
     """
     from kubeup import rollout
 
-    project, out = open_project(profile, set)
-    carry_out(project, rollout.delete(project), out, "deploy.delete", dry=dry, yes=yes, commands=commands)
+    with change_project("deploy.delete", profile, set, dry) as (project, out):
+        carry_out(project, lambda: rollout.delete(project), out, "deploy.delete", dry=dry, yes=yes, commands=commands)
 
 
 def _deploy(profile: str, set: list[str], parts: tuple[str, ...], dry: bool, commands: bool, json: bool) -> None:
     from kubeup import rollout
 
-    project, out = open_project(profile, set)
     name = f"deploy.{parts[0] if len(parts) == 1 else 'all'}"
-    carry_out(project, rollout.plan(project, parts), out, name, dry=dry, yes=True, json=json, commands=commands)
+    with change_project(name, profile, set, dry) as (project, out):
+        carry_out(project, lambda: rollout.plan(project, parts), out, name, dry=dry, yes=True, json=json, commands=commands)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task
 
 
 @kubeup_task()
@@ -15,5 +15,5 @@ def networks(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, 
     """
     from kubeup.plan import plan_of
 
-    project, out = open_project(profile, [*set, "provider=vagrant"])
-    carry_out(project, plan_of(project.provider.host_steps()), out, "host.networks", dry=dry, yes=True, commands=commands)
+    with change_project("host.networks", profile, [*set, "provider=vagrant"], dry) as (project, out):
+        carry_out(project, lambda: plan_of(project.provider.host_steps()), out, "host.networks", dry=dry, yes=True, commands=commands)

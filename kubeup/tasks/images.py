@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task()
@@ -15,8 +15,8 @@ def build(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, com
     """
     from kubeup import artifacts
 
-    project, out = open_project(profile, set)
-    carry_out(project, artifacts.build(project), out, "images.build", dry=dry, yes=True, commands=commands)
+    with change_project("images.build", profile, set, dry) as (project, out):
+        carry_out(project, lambda: artifacts.build(project), out, "images.build", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task(help={"login": "log in to the registry first, with KUBEUP_REGISTRY_USER and KUBEUP_REGISTRY_PASSWORD from the environment"})
@@ -27,10 +27,10 @@ def push(c: Any, profile: str = "", set: list[str] = [], login: bool = False, dr
     """
     from kubeup import artifacts
 
-    project, out = open_project(profile, [*set, "images.via=registry"])
-    if login and not dry:
-        artifacts.login(project)
-    carry_out(project, artifacts.push(project), out, "images.push", dry=dry, yes=True, commands=commands)
+    with change_project("images.push", profile, [*set, "images.via=registry"], dry) as (project, out):
+        if login and not dry:
+            artifacts.login(project)
+        carry_out(project, lambda: artifacts.push(project), out, "images.push", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task()
@@ -41,8 +41,8 @@ def load(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     """
     from kubeup import artifacts
 
-    project, out = open_project(profile, [*set, "images.via=load"])
-    carry_out(project, artifacts.load(project), out, "images.load", dry=dry, yes=True, commands=commands)
+    with change_project("images.load", profile, [*set, "images.via=load"], dry) as (project, out):
+        carry_out(project, lambda: artifacts.load(project), out, "images.load", dry=dry, yes=True, commands=commands)
 
 
 @kubeup_task(name="list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task()
@@ -16,8 +16,8 @@ def up(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: b
     """
     from kubeup.converge import bring_up
 
-    project, out = open_project(profile, set)
-    bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, force=force)
+    with change_project("up", profile, set, dry) as (project, out):
+        bring_up(project, out, dry=dry, yes=yes, json=json, commands=commands, force=force)
 
 
 @kubeup_task(help={"data": "also delete the volumes with the database's data, by name, after asking"})
@@ -28,8 +28,8 @@ def down(c: Any, profile: str = "", set: list[str] = [], data: bool = False, yes
     """
     from kubeup import up as whole
 
-    project, out = open_project(profile, set)
-    carry_out(project, whole.down(project, data), out, "down", dry=dry, yes=yes, commands=commands)
+    with change_project("down", profile, set, dry) as (project, out):
+        carry_out(project, lambda: whole.down(project, data), out, "down", dry=dry, yes=yes, commands=commands)
 
 
 @kubeup_task()
@@ -78,8 +78,8 @@ def doctor(c: Any, profile: str = "", set: list[str] = [], fix: bool = False, ye
     """
     from kubeup import doctor as doctors
 
-    project, out = open_project(profile, set, strict=False)
-    doctors.examine(project, out, fix=fix, json=json, yes=yes)
+    with change_project("doctor", profile, set, dry=not fix, strict=False) as (project, out):
+        doctors.examine(project, out, fix=fix, json=json, yes=yes)
 
 
 @kubeup_task(help={"svg": "as an SVG picture on standard output", "mermaid": "as a Mermaid flowchart", "part": "all, db, api or ui"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import carry_out, kubeup_task, open_project
+from kubeup.tasks.base import carry_out, change_project, kubeup_task
 
 
 @kubeup_task()
@@ -30,7 +30,8 @@ def _sealing(action: str, title: str, profile: str, set: list[str], dry: bool, c
     from kubeup.plan import Step, plan_of
 
     sealing.require_sops()
-    project, out = open_project(profile, set)
-    env = project.state.secrets
-    step = Step(ids.seal(action.lower()), title, "asked for", getattr(sealing, action)(env, env.with_name(sealing.SEALED)))
-    carry_out(project, plan_of([step]), out, f"secrets.{action.lower()}", dry=dry, yes=True, commands=commands)
+    name = action.lower()
+    with change_project(f"secrets.{name}", profile, set, dry) as (project, out):
+        env = project.state.secrets
+        step = Step(ids.seal(name), title, "asked for", getattr(sealing, action)(env, env.with_name(sealing.SEALED)))
+        carry_out(project, lambda: plan_of([step]), out, f"secrets.{name}", dry=dry, yes=True, commands=commands)

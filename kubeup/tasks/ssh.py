@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import after_dashes, carry_out, kubeup_task, open_project
+from kubeup.tasks.base import after_dashes, carry_out, change_project, kubeup_task, open_project
 
 
 @kubeup_task()
@@ -17,12 +17,12 @@ def keys(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, comm
     from kubeup import packages
     from kubeup.plan import plan_of, todo
 
-    project, out = open_project(profile, set)
-    wanted = ssh_keys.plan(project.state.private_key, project.state.public_key)
-    missing = packages.missing(ssh_keys.PACKAGES) if todo(wanted) else ()
-    plan = plan_of(packages.plan(missing, project.host), wanted)
-    carry_out(project, plan, out, "ssh.keys", dry=dry, yes=True, commands=commands)
-    out.say(str(project.state.private_key))
+    with change_project("ssh.keys", profile, set, dry) as (project, out):
+        wanted = ssh_keys.plan(project.state.private_key, project.state.public_key)
+        missing = packages.missing(ssh_keys.PACKAGES) if todo(wanted) else ()
+        plan = plan_of(packages.plan(missing, project.host), wanted)
+        carry_out(project, lambda: plan, out, "ssh.keys", dry=dry, yes=True, commands=commands)
+        out.say(str(project.state.private_key))
 
 
 @kubeup_task(help={"root": "as root", "command": "a command to run there instead of a shell"})

@@ -133,3 +133,4 @@ def kill_at(cluster: Cluster, step: str, *words: str, seconds: float = 0.0, do: 
         return
     kill((process.pid, *processes_of(process.pid)))
     cluster.end(process, words, began, code=None)
+    cluster.inv("state.stop", "--yes")  # what was started between the look at them and their end

@@ -370,9 +370,9 @@ def processes_in(container: str, names: Collection[str]) -> list[int]:
     return found
 
 
-def kill(numbers: Iterable[int]) -> None:
-    """End processes at once, those of root's as well; some may have ended by themselves."""
-    subprocess.run((*AS_ROOT, "kill", "-KILL", *map(str, numbers)), check=False, capture_output=True)
+def kill(numbers: Iterable[int], name: str = "KILL") -> None:
+    """End processes at once, those of root's as well, or send another signal; some may have ended by themselves."""
+    subprocess.run((*AS_ROOT, "kill", f"-{name}", *map(str, numbers)), check=False, capture_output=True)
 
 
 def processes_of(group: int) -> list[int]:

@@ -59,6 +59,28 @@ def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: C
     assert cluster.plan() == []
 
 
+def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_name(cluster: Cluster) -> None:
+    words, row = ("cluster.provision",), len(cluster.journal)
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
+    time.sleep(2)  # the play has forked
+    children = processes_of(process.pid)
+    kill(children, "STOP")  # they would end by themselves where nobody reads what they print
+    kill([process.pid])
+    cluster.end(process, words, began, code=-9)
+    assert any("ansible" in text for text in alive(children)), alive(children)
+    rows = len(cluster.journal)
+    ran = cluster.inv(*words, code=3)
+    assert "what an earlier command has left is still at work" in ran.err and "ansible-playbook" in ran.err, str(ran)
+    assert "inv state.stop" in ran.err and len(cluster.journal) == rows
+    assert "e2e-control" in cluster.inv("status").out  # who only looks is not kept out
+    assert "nobody is there to be asked" in cluster.inv("state.stop", code=3).err and alive(children)
+    assert "ansible-playbook" in cluster.inv("state.stop", "--yes").out
+    until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
+    cluster.inv(*words)
+    assert cluster.plan() == []
+
+
 def test_what_a_killed_play_had_not_restarted_is_restarted_by_the_next(cluster: Cluster) -> None:
     """Killed between writing the routes and setting them: the files are as they should be, nothing uses them."""
     routes = "ip -4 route show root 10.246.0.0/16 | grep via"  # to the other nodes' pods
@@ -104,6 +126,7 @@ def test_killed_in_the_middle_up_goes_on_from_there(cluster: Cluster, step: str,
     children = processes_of(process.pid)
     kill((process.pid, *children))
     cluster.end(process, words, began, code=-9)
+    cluster.inv("state.stop", "--yes")  # what was started between the look at them and their end
     cluster.up()
     assert cluster.ready_nodes() == set(NODES) and cluster.plan() == []
     cluster.verify_until_ok()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent, indent
@@ -193,3 +198,14 @@ def error_of(call: Any, *args: Any) -> KubeupError:
     except KubeupError as error:
         return error
     raise AssertionError(f"{call} raised no KubeupError")
+
+
+@contextmanager
+def held_elsewhere(lock: Path, command: str) -> Iterator[None]:
+    """A lock as another command holds it, that of this process' number."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump({"command": command, "process": os.getpid(), "since": "12:00:00"}, file)
+        file.flush()
+        yield

@@ -58,19 +58,26 @@ def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
 
 INTERRUPTED = """
 import threading
-from kubeup import shell
+from pathlib import Path
+from kubeup import lock, shell
 from kubeup.errors import CommandError
-threading.Timer(1, shell.stop_all).start()
-try:
-    shell.write(*shell.SUDO, "sleep", "4242")
-except CommandError as error:
-    print(error.what)
+
+def interrupted():
+    threading.Timer(1, shell.stop_all).start()
+    try:
+        shell.write(*shell.SUDO, "sleep", "4242")
+    except CommandError as error:
+        print(error.what)
+
+LOCKED
 """
+LOCKED = ("interrupted()", 'with lock.profile(Path(".kubeup/interrupted"), "test"):\n    interrupted()')
 
 
-def test_an_interrupt_ends_what_sudo_runs(checkout: Checkout) -> None:
-    """It is root's, so this user's own signal does not reach it."""
-    script = f".venv/bin/python - <<'EOF'\n{INTERRUPTED}\nEOF"
+@pytest.mark.parametrize("locked", LOCKED, ids=["alone", "under the lock"])
+def test_an_interrupt_ends_what_sudo_runs(checkout: Checkout, locked: str) -> None:
+    """It is root's, so this user's own signal does not reach it; under the lock a shell of this user's is beside it."""
+    script = f".venv/bin/python - <<'EOF'\n{INTERRUPTED.replace('LOCKED', locked)}\nEOF"
     checkout.inv("--version")  # makes the environment
     told = checkout.machine.run(f"cd '{checkout.folder}' && time -p {script}", timeout=60)
     assert told.out.strip() == "sleep was stopped"

@@ -174,6 +174,7 @@ def test_killed_in_the_middle_of_a_start(other: OnMinikube) -> None:
         for pid in output_pids(other.name):
             os.kill(pid, signal.SIGKILL)
         process.communicate()
+        other.inv("state.stop", "--yes")  # whatever else it had started
     other.up()
     assert other.plan() == []
 

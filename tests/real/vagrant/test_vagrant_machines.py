@@ -58,6 +58,7 @@ def test_a_machine_cut_short_is_finished(lone: OnVagrant) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
+    lone.inv("state.stop", "--yes")  # what was started between the look at them and their end
     lone.inv("cluster.up", "--yes")
     assert lone.left() == [NODE] and lone.inv("ssh.control", "--command", "hostname").out.split() == [NODE]
     assert "Nothing to do." in lone.inv("cluster.up").out

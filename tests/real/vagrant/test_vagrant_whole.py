@@ -191,5 +191,6 @@ def test_killed_while_a_role_is_at_work(bare: OnVagrant, role: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
+    bare.inv("state.stop", "--yes")  # what was started between the look at them and their end
     bare.inv("cluster.vagrant", "--yes")
     assert bare.ready_nodes() == set(bare.node_names) and "Nothing to do." in bare.inv("cluster.vagrant", "--yes").out

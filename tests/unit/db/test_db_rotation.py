@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, error_of, names, settings, sids, state
+from builders import DESKTOP, error_of, held_elsewhere, names, settings, sids, state
 
-from kubeup import rotation, secrets
+from kubeup import lock, rotation, secrets
 from kubeup.db.passwords import Passwords
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Plan
@@ -33,11 +34,11 @@ def carried_out(monkeypatch: pytest.MonkeyPatch, *failures: KubeupError | None) 
     plans: list[Plan] = []
     ends = iter(failures)
 
-    def run(project: Project, plan: Plan, *_: Any, **__: Any) -> bool:
-        plans.append(plan)
+    def run(project: Project, make: Callable[[], Plan], *_: Any, **__: Any) -> Plan:
+        plans.append(make())
         if (end := next(ends)) is not None:
             raise end
-        return True
+        return plans[-1]
 
     monkeypatch.setattr(rotation, "carry_out", run)
     return plans
@@ -84,3 +85,25 @@ def test_where_taking_back_fails_too_the_way_on_is_told(project: Project, monkey
 def test_a_refusal_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, Refused("another command is at work"))
     assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO())), Refused) and len(plans) == 1
+
+
+def test_one_rotation_at_a_time_though_each_profile_has_a_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them share `.env`: what one has read there must stay true until it has taken it, or put it back."""
+    plans, held = carried_out(monkeypatch, KubeupError("the API does not stand"), None), list[bool]()
+    at_work = lock.env_path(project.state.secrets)
+    plan, back = rotation.plan, rotation.taking_back
+    monkeypatch.setattr(rotation, "plan", lambda *one: held.append(lock.held(at_work)) or plan(*one))
+    monkeypatch.setattr(rotation, "taking_back", lambda *one: held.append(lock.held(at_work)) or back(*one))
+    error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert held == [True, True] and len(plans) == 2 and not lock.held(at_work)
+    with held_elsewhere(at_work, "db.rotate on the profile two"):
+        error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert isinstance(error, Refused) and "db.rotate on the profile two" in error.why
+    assert len(plans) == 2 and project.state.secrets.read_text() == HELD
+
+
+def test_a_mere_plan_is_shown_beside_another_rotation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = carried_out(monkeypatch, None)
+    with held_elsewhere(lock.env_path(project.state.secrets), "db.rotate on the profile two"):
+        rotation.rotate(project, Report(io.StringIO()), dry=True)
+    assert len(plans) == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import error_of
+from builders import error_of, held_elsewhere
 
-from kubeup import sealing
+from kubeup import lock, sealing, secrets
 from kubeup.errors import Refused, UsageError
 from kubeup.sealing import Seal, Unseal
 from kubeup.shell import Output
@@ -55,7 +55,17 @@ def test_opened_only_where_nothing_else_would_be_lost(env: Path, monkeypatch: py
     env.unlink()
     Unseal(env, sealed).run(print)
     assert "qqqqqqqq" in env.read_text() and env.stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in env.parent.iterdir()) == [".env", "secrets.enc.env"]
+    assert sorted(path.name for path in env.parent.iterdir()) == [".env", ".env.lock", "secrets.enc.env"]
+
+
+def test_env_is_not_replaced_beside_a_rotation(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "PATIENCE", 0.2)
+    sealed = env.with_name("secrets.enc.env")
+    sealed.write_text(SEALED)
+    answers(monkeypatch, HELD)
+    env.unlink()
+    with held_elsewhere(lock.env_path(env), "db.rotate on the profile two"):
+        assert "db.rotate" in error_of(Unseal(env, sealed).run, print).why and not env.exists()
 
 
 def test_without_sops_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders import error_of
+from builders import error_of, held_elsewhere
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeup import secrets
-from kubeup.errors import UsageError
+from kubeup import lock, secrets
+from kubeup.errors import Refused, UsageError
 from kubeup.plan import todo
 
 BOTH = "MYSQL_ROOT_PASSWORD, MYSQL_PASSWORD"
@@ -56,6 +57,36 @@ def test_a_file_without_a_newline_at_its_end(env: Path) -> None:
     add(env)
     assert env.read_text().startswith("MYSQL_PASSWORD=abcdefgh\nMYSQL_ROOT_PASSWORD=")
     assert secrets.read(env)["MYSQL_PASSWORD"] == "abcdefgh"
+
+
+def test_what_another_profile_has_chosen_meanwhile_stays(env: Path) -> None:
+    """Both had planned it: a second value for the same name would be the one that counts, and lock the first database out."""
+    first, second = secrets.plan(env)[0].action, secrets.plan(env)[0].action
+    assert isinstance(second, secrets.AddPasswords) and second.already() == ""
+    first.run(print)
+    chosen = env.read_text()
+    assert second.already()
+    second.run(print)
+    assert env.read_text() == chosen
+    env.write_text("MYSQL_PASSWORD=abcdefgh\n")
+    second.run(print)
+    assert env.read_text().startswith("MYSQL_PASSWORD=abcdefgh\nMYSQL_ROOT_PASSWORD=") and env.read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("change", [
+    lambda env: secrets.AddPasswords(env, ("MYSQL_PASSWORD",)).run(print), lambda env: secrets.AddNext(env).run(print),
+    lambda env: secrets.TakeNext(env).run(print), lambda env: secrets.replace(env, {"MYSQL_PASSWORD": "other"})])
+def test_who_changes_it_waits_for_another_and_not_for_good(
+    env: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(secrets, "PATIENCE", 0.2)
+    env.write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_ROOT_PASSWORD_NEXT=n\n")
+    before = env.read_text()
+    with held_elsewhere(lock.env_path(env), "db.rotate on the profile two"):
+        error = error_of(change, env)
+        assert isinstance(error, Refused) and "db.rotate on the profile two" in error.why
+    assert env.read_text() == before
+    change(env)
 
 
 def test_an_empty_value_is_none(env: Path) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from builders import Do, DoneAlready, Told, error_of, names, step
 
-from kubeup.errors import KubeupError, Refused
+from kubeup.errors import KubeupError
 from kubeup.facts import pace
 from kubeup.facts.pace import Pace
 from kubeup.plan import Log, Paced, Step, plan_of
-from kubeup.run import SIDE_BY_SIDE, Journal, Result, lock, run
+from kubeup.run import SIDE_BY_SIDE, Journal, Result, run
 
 
 def carry_out(folder: Path, *steps: Step) -> tuple[Result, Told]:
@@ -170,26 +170,6 @@ def test_an_interrupt_is_written_down_and_ends_what_runs(tmp_path: Path, monkeyp
         carry_out(tmp_path, step("a", action=Do(interrupt)))
     assert stopped
     assert rows(tmp_path)[-1]["event"] == "interrupted"
-
-
-def test_one_command_at_a_time(tmp_path: Path) -> None:
-    folder = tmp_path / "dev"
-    with lock(folder, "up") as journal:
-        journal.add("plan")
-        error = error_of(lock(folder, "down").__enter__)
-        assert isinstance(error, Refused)
-        assert error.why.startswith("up (process ")
-    with lock(folder, "down"):
-        assert "down (process" in (folder / "lock").read_text()
-    assert (folder / "lock").read_text() == ""
-    assert rows(folder)[0]["command"] == "up"
-
-
-def test_a_failed_command_lets_go_of_the_profile(tmp_path: Path) -> None:
-    with pytest.raises(KubeupError), lock(tmp_path, "up"):
-        raise KubeupError("no")
-    with lock(tmp_path, "up again"):
-        pass
 
 
 def test_an_empty_plan_does_nothing(tmp_path: Path) -> None:

@@ -22,13 +22,15 @@ from kubeup.ids import Kind, StepId
 from kubeup.plan import Step, plan_of
 from kubeup.providers.base import Own
 from kubeup.report import Report, progress
-from kubeup.run import lock, run
+from kubeup import lock
+from kubeup.run import Journal, run
 from kubeup.tasks.base import _guarded
 
 def body():
     wait = Own(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
-    with lock(Path(sys.argv[1]).parent, "up") as journal, progress(Report()) as shown:
-        run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, journal)
+    folder = Path(sys.argv[1]).parent
+    with lock.profile(folder, "up"), progress(Report()) as shown:
+        run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, Journal(folder, "up"))
 
 try:
     _guarded(body)()
