@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubeup import cluster, secrets, shell
+from kubeup import cluster, secrets
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
 from kubeup.deploy import apply
@@ -74,7 +74,7 @@ class DeleteApplication:
     kubectl: Kubectl
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.kubectl.argv(*self._words())),)
+        return (self.kubectl.shown(*self._words()),)
 
     def run(self, log: Log) -> None:
         self.kubectl.write(*self._words(), log=log)

@@ -69,6 +69,11 @@ class Settings(Keys):
         return self.profile.lower().replace("_", "-")
 
     @property
+    def context(self) -> str:
+        """The context, cluster and user in the kubeconfig of a cluster that kubeup makes of machines."""
+        return f"kubeup-{self.slug}"
+
+    @property
     def node_network(self) -> IPv4Network:
         return self.network.node_cidr or IPv4Network((int(self.network.control_ip), 24), strict=False)
 

@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def context(self) -> str:
-        """Named: a stopped profile has none, and without one kubectl would ask whoever listens on port 8080 here."""
+        """As minikube names it; a profile that it has stopped has none."""
         return self.profile_name
 
     @property

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, by_id, error_of, settings, state, step
+from builders import DESKTOP, access, by_id, error_of, settings, state, step
 
 from kubeup import database, moving, packages, secrets, up
 from kubeup.cluster import ClusterFacts
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7, "alembic_version": 1})
     monkeypatch.setattr(Machine, "look", lambda _: Found())
-    write_private(made.state.kubeconfig, "there")
+    write_private(made.state.kubeconfig, access())
     for image in made.images:
         write_private(image.archive, "made") if tmp_path in image.archive.parents else None
     return made

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, recorded, settings, state, step, three
+from builders import DESKTOP, SANDBOX, access, by_id, error_of, recorded, settings, state, step, three
 
 from kubeup import cluster, converge, keys, machine, packages, secrets, up
 from kubeup import state as states
@@ -59,8 +59,9 @@ def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, app
 
 def standing(one: Project, found: Machines) -> ClusterFacts:
     """A cluster that has everything, and a machine that has made everything."""
-    for path in (one.kubectl.path, one.state.kubeconfig, one.system_archive, *(image.archive for image in one.images)):
+    for path in (one.kubectl.path, one.system_archive, *(image.archive for image in one.images)):
         write_private(path, "made")
+    write_private(one.state.kubeconfig, access())
     held = frozenset(image.reference for image in one.images)
     stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
     nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
@@ -486,8 +487,8 @@ def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: 
 def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even a refusal comes from an address that nobody has: kubectl runs into its time."""
     one = project(tmp_path)
-    for path in (one.kubectl.path, one.state.kubeconfig):
-        write_private(path, "made")
+    write_private(one.kubectl.path, "made")
+    write_private(one.state.kubeconfig, access())
 
     def nobody(*argv: str, **more: object) -> Output:
         raise CommandError("kubectl took longer than 10 s", code=124)
