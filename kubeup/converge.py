@@ -13,7 +13,7 @@ from kubeup import machine, packages, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
-from kubeup.errors import KubeupError, NotConverged, Refused
+from kubeup.errors import KubeupError, NotConverged, Refused, after_changes
 from kubeup.facts.pace import Pace
 from kubeup.plan import Plan
 from kubeup.project import CLUSTER, Project
@@ -73,7 +73,7 @@ def confirm(question: str, yes: bool = False) -> None:
     if not sys.stdin.isatty():
         raise Refused("nobody is there to be asked", question, "run it again with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
-        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")
+        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing of it was done")
 
 
 def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,
@@ -86,23 +86,29 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
             out.say(f"database: {project.images[0].what}")
     changed = shaken = False
     for _ in range(ROUNDS):
-        whole = up.plan(project, application, force)
-        ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
+        with after_changes(changed):
+            whole = up.plan(project, application, force)
+            ran = carry_out(project, whole.plan, out, "up", dry=dry, yes=yes, json=json, commands=commands)
         changed, shaken = changed or ran, shaken or (ran and shakes(whole.plan))
         if not ran or not whole.blind:
             break
     if dry:
         return
-    if changed:
-        left = _settled(project, application, shaken, force)
-        if left:
-            out.plan(left)
-            raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
-                               "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
-        if application:
-            prove(project, out)
-    if application and not json:
-        show_urls(project, out)
+    with after_changes(changed):
+        if changed:
+            _require_settled(project, out, application, shaken, force)
+            if application:
+                prove(project, out)
+        if application and not json:
+            show_urls(project, out)
+
+
+def _require_settled(project: Project, out: Report, application: bool, shaken: bool, force: bool) -> None:
+    left = _settled(project, application, shaken, force)
+    if left:
+        out.plan(left)
+        raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
+                           "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
 
 
 def shakes(plan: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,11 @@ from kubeup.converge import carry_out
 from kubeup.db import machine as machines
 from kubeup.db import passwords
 from kubeup.deploy import apply
-from kubeup.errors import KubeupError, Refused
+from kubeup.errors import UNCHANGED, KubeupError
 from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.project import VM, Project
 from kubeup.report import Report
+from kubeup.run import as_error
 
 
 def plan(project: Project) -> Plan:
@@ -56,18 +58,22 @@ def rotate(project: Project, out: Report, **how: bool) -> None:
     wanted = plan(project)  # what fails here has changed nothing that could be taken back
     try:
         carry_out(project, wanted, out, "db.rotate", **how)
-    except Refused:
-        raise
-    except KubeupError as error:
-        _take_back(project, out, before, error)
-        raise
+    except Exception as first:
+        error = as_error(first)
+        if error.code not in UNCHANGED:
+            _take_back(project, out, before, error)
+        raise error from None
 
 
 def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError) -> None:
-    out.say(f"{error.what}: taking it back")
+    try:
+        out.say(f"{error.what}: taking it back")
+    except OSError:  # nobody reads it any more
+        out = Report(io.StringIO())
     try:
         carry_out(project, taking_back(project, before), out, "db.rotate", yes=True)
-    except KubeupError as second:
+    except Exception as failure:
+        second = as_error(failure)
         error.why += f"\ntaking it back failed as well: {second.what}: {second.why}"
         error.next = "`inv db.rotate` goes on where this stopped; whoever is connected stays so"
     else:

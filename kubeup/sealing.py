@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +34,13 @@ class Seal:
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv()),)
 
-    def run(self, log: Log) -> None:
+    def already(self) -> str:
         if missing := secrets.missing(self.env):
             raise Refused(f"{', '.join(missing)} not in {self.env.name}", "there is nothing to seal", "`inv up` generates what is missing")
+        return ""
+
+    def run(self, log: Log) -> None:
+        self.already()
         try:
             text = shell.read(*self._argv()).stdout
         except CommandError as error:
@@ -58,7 +64,18 @@ class Unseal:
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv()),)
 
+    def already(self) -> str:
+        """'': one with the same values is written anew. Raises Refused for one with others."""
+        with self._opened():
+            return ""
+
     def run(self, log: Log) -> None:
+        with self._opened() as work:
+            work.replace(self.env)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """What was sealed, in a file beside `.env`, which is gone afterwards."""
         if not self.sealed.exists():
             raise UsageError(f"there is no {self.sealed.name}", "nothing was sealed here", "`inv secrets.seal` makes it from .env")
         try:
@@ -71,7 +88,7 @@ class Unseal:
             if self.env.exists() and secrets.read(self.env) != secrets.read(work):
                 raise Refused(f"{self.env.name} is there and holds other values", f"{self.sealed.name} would replace them",
                               "move one of the two away")
-            work.replace(self.env)
+            yield work
         finally:
             work.unlink(missing_ok=True)
 

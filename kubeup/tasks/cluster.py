@@ -175,11 +175,14 @@ def reload(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
     Example: inv cluster.reload
     """
     from kubeup import cluster
+    from kubeup.errors import after_changes
     from kubeup.plan import plan_of
 
     project, out = open_project(profile, set)
-    carry_out(project, plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
-    if not dry:
+    stopped = carry_out(project, plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
+    if dry:
+        return
+    with after_changes(stopped):
         carry_out(project, plan_of(cluster.start(project)), out, "cluster.reload", yes=True, commands=commands)
 
 

@@ -445,6 +445,21 @@ def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list
     assert calls == ["urls"] and plans == []
 
 
+def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(brought_up: tuple[Project, list[str], list[up.Whole]],
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _, plans = brought_up
+
+    def refused(*_: object) -> up.Whole:
+        if plans:
+            return plans.pop(0)
+        raise Refused("the port can't be the UI's")
+
+    monkeypatch.setattr(up, "plan", refused)
+    for ran, code in (([], 3), ([found("node/dev-control", blind=True)], 1), ([found("deploy/ui")], 1)):
+        plans[:] = ran
+        assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)).code) == code
+
+
 def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
     one, calls, plans = brought_up
     plans += [found("deploy/api"), found("deploy/api")]
