@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, secrets, ssh
+from kubeup.deploy import archives
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
@@ -66,19 +67,66 @@ def _marks_there(place: Place) -> list[str]:
     return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
 
 
-# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data; what can't be read is not "none"
-PACK = (
-    'umask 077; archive=$2 user=$3; rm -f "$archive"; test -e "$1/$4" || exit 0; cd "$1" || exit; shift 3; '
-    'there=$(ls -A "$1") || exit; test -n "$there" || exit 0; '
-    'for name; do shift; ! test -e "$name" || set -- "$@" "$name"; done; tar -czf "$archive" -- "$@" && chown "$user" "$archive" && '
-    'sha256sum "$archive"'
-)
-# arguments: folder, archive, the name that holds data
-UNPACK = (
-    'test -z "$(ls -A "$1/$3" 2>/dev/null)" || exit 9; install -d -m 700 "$1" && tar -C "$1" --numeric-owner -xzf "$2"; end=$?; '
-    'rm -f "$2"; exit $end'
-)
-OCCUPIED = 9
+# whether something is there, or a folder holds anything: yes, no, or the script's end, as what can't be read is not "none"
+LOOK = r"""
+umask 077
+is_there() {
+  said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 0
+  case $said in *"No such file or directory"*) return 1 ;; esac
+  echo "$said" >&2; exit 1
+}
+holds() {
+  is_there "$1" || return 1
+  held=$(ls -A -- "$1") || exit 1
+  test -n "$held"
+}
+"""
+# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data
+PACK = LOOK + r"""
+folder=$1 archive=$2 user=$3
+rm -f "$archive"
+holds "$1/$4" || exit 0
+cd "$folder" || exit
+shift 3
+for name; do shift; ! is_there "$name" || set -- "$@" "$name"; done
+tar -czf "$archive" -- "$@" && chown "$user" "$archive" && sha256sum "$archive"
+"""
+# arguments: folder, the archive's sum, and the names that it may hold, of which the first holds the data; the archive is read.
+# All is unpacked beside and flushed, then renamed: the data last, so that a cut leaves none of them, or all with their mark.
+UNPACK = LOOK + r"""
+folder=$1 sum=$2 data=$3
+shift 3
+work=$folder/.$data.restoring note=$folder/.$data.restored
+install -d -m 700 "$folder" || exit
+exec 9<"$folder"
+flock -w 300 9
+case $? in 0) ;; 1) exit 7 ;; *) exit 1 ;; esac
+if holds "$folder/$data"; then
+  rm -rf --one-file-system -- "$work"
+  # an earlier run has put these very files there, and was cut off before it could tell
+  test "$(cat "$note" 2>/dev/null)" = "$sum $(stat -c %i "$folder/$data")" || exit 9
+  exit 0
+fi
+set -e
+rm -rf --one-file-system -- "$work"
+mkdir "$work" "$work/new"
+cat >"$work/archive"
+echo "$sum  $work/archive" | sha256sum -c >/dev/null 2>&1 || exit 8
+tar -C "$work/new" --numeric-owner -xzf "$work/archive"
+rm "$work/archive"
+if ! holds "$work/new/$data"; then exit 8; fi
+sync
+for mark; do
+  if is_there "$work/new/$mark"; then mv -f "$work/new/$mark" "$folder/$mark"; else rm -f "$folder/$mark"; fi
+done
+echo "$sum $(stat -c %i "$work/new/$data")" >"$note"
+sync
+if is_there "$folder/$data"; then rmdir "$folder/$data"; fi
+mv "$work/new/$data" "$folder/$data"
+sync
+rm -rf --one-file-system -- "$work"
+"""
+BUSY, DAMAGED, OCCUPIED = 7, 8, 9
 STOP = (
     'systemctl stop kubelet; pkill -TERM -x "mysqld|mariadbd"; for _ in $(seq 300); do pgrep -x "mysqld|mariadbd" >/dev/null || exit 0; '
     'sleep 0.2; done; exit 1'
@@ -127,7 +175,7 @@ class SaveData(Paced):
             ssh.get(self.files.place.reach(), self.files.remote, part)
             if cache.sha256(part) != sum_:
                 raise KubeupError("the saved data are not what was packed", f"the sums of {archive.name} differ", "run the same again")
-            part.replace(archive)
+            archives.keep(part, archive, sum_)
         log(f"{archive.stat().st_size >> 20} MiB in {archive}")
 
 
@@ -172,7 +220,7 @@ class DropData:
     def run(self, log: Log) -> None:
         for kind, name in (("statefulset", "mysql"), ("persistentvolumeclaim", "data-mysql-0"), ("persistentvolume", "data-mysql-0")):
             self.kubectl.write("delete", kind, name, "--ignore-not-found", "--wait=true", "--timeout=120s", log=log)
-        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords"'
+        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords" "$1/.mysql.restoring" "$1/.mysql.restored"'
         done = ssh.run(self.place.reach(), "sh", "-c", script, "drop", self.place.folder, root=True)
         if not done.ok:
             raise KubeupError(f"the data on {self.place.node} can't be removed", done.stderr.strip()[-500:], "run the same again")
@@ -183,24 +231,40 @@ LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`
 
 @dataclass(frozen=True)
 class RestoreData:
-    """Put saved files back before the database starts; data that is there already is never touched."""
+    """Put saved files back before the database starts, all of them or none; data that is there already is never touched."""
 
     files: Files
 
     def already(self) -> str:
-        return "" if self.files.archive.exists() else "there are none"
+        """Raises Refused for an archive that is damaged, before anything is touched."""
+        if not self.files.archive.exists():
+            return "there are none"
+        archives.check(self.files.archive)
+        return ""
 
     def run(self, log: Log) -> None:
         files, node, archive = self.files, self.files.place.reach(), self.files.archive
-        ssh.put(node, archive, files.remote)
-        done = ssh.run(node, "sh", "-c", UNPACK, "unpack", files.place.folder, files.remote, files.names[0], root=True, timeout=1800)
+        words = ("sh", "-c", UNPACK, "unpack", files.place.folder, archives.check(archive), *files.names)
+        done = ssh.feed(node, archive, *words, root=True, timeout=1800)
         if done.code == OCCUPIED:
-            raise Refused(f"{node.name} has data of its own", f"{archive} holds data from before, too", "keep one: move that file away")
+            raise self._occupied()
         if not done.ok:
-            raise KubeupError(f"the saved data can't be put on {node.name}", done.stderr.strip()[-500:],
-                              f"{archive} still has them: run the same again")
-        archive.replace(archive.with_name(f"restored-{archive.name}"))
+            raise KubeupError(f"the saved data can't be put on {node.name}", WHY.get(done.code) or done.stderr.strip()[-500:],
+                              f"{archive} still has them, and nothing of them is in use: run the same again")
+        archives.put_away(archive)
+        ssh.run(node, "rm", "-f", f"{files.place.folder}/.{files.names[0]}.restored", root=True)
         log(f"from {archive}")
+
+    def _occupied(self) -> Refused:
+        place, archive = self.files.place, self.files.archive
+        folder = f"{place.folder}/{self.files.names[0]}"
+        return Refused(f"{place.node} has data of its own in {folder}",
+                       f"{archive} holds data, too; a kubeup before this one, cut off while it put them back, left a part of them there",
+                       f"look at that folder (`inv cluster.ssh {place.node} --root`) and rename it there, so that both are kept; "
+                       "then run the same again, which puts back the whole archive")
+
+
+WHY = {BUSY: "an earlier run is still at it on the node", DAMAGED: "they did not arrive as they were sent"}
 
 
 def restore(files: Files, needs: tuple[str, ...]) -> list[Step]:
@@ -216,5 +280,4 @@ class ForgetData:
     archive: Path
 
     def run(self, log: Log) -> None:
-        for path in (self.archive, self.archive.with_name(f"restored-{self.archive.name}")):
-            path.unlink(missing_ok=True)
+        archives.forget(self.archive)

@@ -93,8 +93,8 @@ def three(state_: str = "running", **more: Any) -> Machines:
     return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
 
 
-def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data") -> Place:
-    return Place(node_, folder, tuple)
+def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", reaches: Any = tuple) -> Place:
+    return Place(node_, folder, reaches)
 
 
 def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> Reach:
