@@ -21,11 +21,30 @@ from kubeup.plan import Action, Log, Paced, Step
 
 END_SECONDS = 120.0  # that a database may take to write down what it has, and end
 STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
-# prints the mark of data that is there, or leaves the new one where there is neither data nor mark
-SCRIPT = (
-    'umask 077; mark="$1/mysql.passwords"; test -d "$1/mysql" || install -d -m 700 "$1" && install -d -m 700 -o 999 -g 999 "$1/mysql"; '
-    'if [ -n "$(ls -A "$1/mysql" 2>/dev/null)" ] && [ -s "$mark" ]; then cat "$mark"; else echo "$2" >"$mark"; cat "$mark"; fi'
-)
+# whether something is there, or a folder holds anything: yes, no, or the script's end, as what can't be read is not "none"
+LOOK = r"""
+umask 077
+is_there() {
+  said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 0
+  case $said in *"No such file or directory"*) return 1 ;; esac
+  echo "$said" >&2; exit 1
+}
+holds() {
+  is_there "$1" || return 1
+  held=$(ls -A -- "$1") || exit 1
+  test -n "$held"
+}
+"""
+# prints the mark of data that are there, nothing where they have none, or leaves the new one where there are no data
+SCRIPT = LOOK + r"""
+folder=$1 mark=$1/mysql.passwords
+if holds "$folder/mysql"; then
+  if is_there "$mark"; then cat "$mark"; fi
+  exit
+fi
+is_there "$folder/mysql" || { install -d -m 700 "$folder" && install -d -m 700 -o 999 -g 999 "$folder/mysql"; } || exit
+echo "$2" >"$mark.new" && mv "$mark.new" "$mark" && cat "$mark"
+"""
 
 
 @dataclass(frozen=True)
@@ -40,15 +59,33 @@ class CheckData:
         output = ssh.run(place.reach(), "sh", "-c", SCRIPT, "check", place.folder, mark, root=True)
         if not output.ok:
             raise KubeupError(f"the data on {place.node} can't be looked at", output.stderr.strip(), "`inv doctor`")
+        if not output.stdout.strip():
+            raise self._unmarked(mark)
         if mark not in output.stdout.split():  # there are two while passwords are being changed
             raise Refused(f"the data on {place.node} was made with other passwords, or another database or user name",
                           f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "
                           "or, to lose that data: `inv down --data`, then `inv up`")
 
+    def _unmarked(self, mark: str) -> Refused:
+        place = self.overlay.place
+        return Refused(f"nothing tells with which passwords the data on {place.node} were made",
+                       f"{place.folder}/mysql is not empty, and the mark beside it, mysql.passwords, is missing or empty",
+                       "put that file back; where the database runs, `inv db.rotate` gives it new passwords and a mark; or, where these data "
+                       f"belong to .env as it is, say so: `inv cluster.ssh {place.node} --root`, "
+                       f"then type: echo {mark} >{place.folder}/mysql.passwords")
 
-# leaves the marks given in place of those that are there; nothing where there are no data
-ACCEPT = 'umask 077; mark="$1/mysql.passwords"; shift; test -e "$mark" || exit 0; printf "%s\\n" "$@" >"$mark.new" && mv "$mark.new" "$mark"'
+
+# leaves the marks given in place of those that are there, or are missing; nothing where there are no data
+ACCEPT = LOOK + r"""
+folder=$1 mark=$1/mysql.passwords
+shift
+holds "$folder/mysql" || exit 0
+printf "%s\n" "$@" >"$mark.new" && mv "$mark.new" "$mark"
+"""
+MARKS = LOOK + r"""
+! is_there "$1/mysql.passwords" || cat "$1/mysql.passwords"
+"""
 
 
 def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
@@ -64,23 +101,12 @@ def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
 
 
 def _marks_there(place: Place) -> list[str]:
-    return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
+    output = ssh.run(place.reach(), "sh", "-c", MARKS, "marks", place.folder, root=True)
+    if not output.ok:
+        raise KubeupError(f"the mark of the data on {place.node} can't be read", output.stderr.strip(), "`inv doctor`")
+    return output.stdout.split()
 
 
-# whether something is there, or a folder holds anything: yes, no, or the script's end, as what can't be read is not "none"
-LOOK = r"""
-umask 077
-is_there() {
-  said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 0
-  case $said in *"No such file or directory"*) return 1 ;; esac
-  echo "$said" >&2; exit 1
-}
-holds() {
-  is_there "$1" || return 1
-  held=$(ls -A -- "$1") || exit 1
-  test -n "$held"
-}
-"""
 # arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data
 PACK = LOOK + r"""
 folder=$1 archive=$2 user=$3

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import error_of, place
+from builders import error_of, place, settings
 
-from kubeup import ssh
+from kubeup import secrets, ssh
 from kubeup.deploy import archives, data
 from kubeup.deploy.data import Files, RestoreData, SaveData
+from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
 from kubeup.shell import Output
 from kubeup.ssh import Reach
@@ -294,6 +295,48 @@ def test_what_can_not_be_read_is_not_none(node: Node, files: Files, unreadable: 
     node.replace("ls", f'case "$*" in *{unreadable}) echo "ls: cannot access: Input/output error" >&2; exit 2;; esac; PATH=$REAL_PATH ls "$@"')
     error = error_of(SaveData(files, Stopped()).run, print)
     assert "can't be packed" in error.what and "Input/output error" in error.why and not files.archive.exists()
+
+
+@pytest.fixture
+def overlay(tmp_path: Path, files: Files) -> Overlay:
+    (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
+    return Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", files.place)
+
+
+def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Overlay) -> None:
+    look = data.CheckData(overlay)
+    look.run(print)
+    own = secrets.fingerprint(overlay.secret())
+    assert node.mark == f"{own}\n" and (node.data / "mysql").stat().st_mode & 0o777 == 0o700
+    node.fill({"ibdata1": b"rows"}, mark="")
+    look.run(print)
+    (overlay.env.parent / ".env").write_text("MYSQL_ROOT_PASSWORD=other-root\nMYSQL_PASSWORD=other\n")
+    assert "was made with other passwords" in error_of(look.run, print).what and node.mark == f"{own}\n"
+
+
+@pytest.mark.parametrize("mark", ["none", "", "\n"])
+def test_data_without_a_mark_take_no_secret_for_theirs(node: Node, overlay: Overlay, mark: str) -> None:
+    node.fill(ROWS, mark="")
+    if mark != "none":
+        (node.data / "mysql.passwords").write_text(mark)
+    error = error_of(data.CheckData(overlay).run, print)
+    assert isinstance(error, Refused) and "nothing tells with which passwords" in error.what
+    assert node.mark == ("" if mark == "none" else mark), "as it was"
+    typed = error.next.partition("then type: ")[2]  # what is advised
+    subprocess.run(["sh", "-c", typed], check=True)
+    data.CheckData(overlay).run(print)
+    (node.data / "mysql.passwords").unlink()
+    data.accept(overlay)  # as new passwords do, where the database runs
+    data.CheckData(overlay).run(print)
+
+
+def test_a_mark_that_can_not_be_read_is_an_error(node: Node, overlay: Overlay) -> None:
+    node.fill(ROWS)
+    node.replace("cat", 'echo "cat: Input/output error" >&2; exit 1')
+    also = {"MYSQL_ROOT_PASSWORD": "next-root", "MYSQL_PASSWORD": "next"}
+    for call in (lambda: data.CheckData(overlay).run(print), lambda: data.accept(overlay, also)):
+        assert "Input/output error" in error_of(call).why
+    assert node.mark == MARK
 
 
 def test_what_arrives_altered_is_not_kept(node: Node, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
