@@ -132,6 +132,19 @@ def change_choices(state: State, changed: dict[str, str]) -> None:
     keep_choices(state, {name: value for name, value in known.items() if value != ""})
 
 
+def read_json(path: Path, way_out: str) -> dict[str, Any]:
+    """The object in a file that decides something; {} where there is no such file. Raises Refused for what is no object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path} can't be understood", str(error), way_out) from None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} can't be understood", f"it holds {found!r:.60}", way_out)
+    return found
+
+
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file whole or not at all; nobody else can read it at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -107,6 +107,9 @@ class CreateNode(Paced):
         if existing.ok:
             raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made",
                       "look at it, then run this again")
+        if "no such" not in existing.stderr.lower():  # its disk would go, and with `--force` whoever uses it
+            raise KubeupError(f"{self.engine.name} does not tell whether {self.node.name} is there",
+                              existing.stderr.strip()[-500:] or f"it ends with {existing.code}", "mend that, and run the same again")
         ssh.forget(self.state, self.reach)
         # a disk without its container is half a node, or one whose making was interrupted: it is made anew
         shell.write(*argv("volume", "rm", "--force", self.node.var), log=log)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import shell
+from kubeup.errors import KubeupError
 from kubeup.plan import Log
 from kubeup.providers.base import Own
 from kubeup.providers.minikube.actions import START_SECONDS, Tool, admit
@@ -20,6 +21,11 @@ from kubeup.ssh import Reach
 from kubeup.state import State
 
 VOLUME_IS = "/var"  # where a container driver mounts a node's volume: pkg/drivers/kic/oci of minikube
+
+
+def _unseen(what: str, why: str) -> KubeupError:
+    """What can't be looked at is not empty: the node would go with it."""
+    return KubeupError(f"{what} can't be looked at", why.strip()[-500:], "mend that, and run the same again: nothing was removed")
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,18 @@ class RemakeNode:
     def _on_host(self) -> str:
         """The data folder as this machine sees it; '' where the node has no volume."""
         found = shell.read(*self.engine, "volume", "inspect", self.name, ok=None)
+        if not found.ok and "no such volume" not in found.stderr.lower():
+            raise _unseen(f"the volume {self.name}", found.stderr)
         mountpoint = json.loads(found.stdout)[0]["Mountpoint"] if found.ok else ""
         return f"{mountpoint}/{Path(self.data).relative_to(VOLUME_IS)}" if mountpoint else ""
 
     def _holds(self, folder: str) -> bool:
-        return bool(folder) and shell.read(*self._root(), "ls", "-A", f"{folder}/mysql", ok=None).stdout.strip() != ""
+        if not folder:
+            return False
+        found = shell.read(*self._root(), "ls", "-A", f"{folder}/mysql", ok=None, env={"LC_ALL": "C"})
+        if not found.ok and "No such file or directory" not in found.stderr:
+            raise _unseen(f"{folder}/mysql", found.stderr)
+        return found.stdout.strip() != ""
 
     def _copy(self, source: str | Path, target: str | Path, log: Log) -> None:
         """Whole or not at all: the database looks for its folder as soon as the node is there."""

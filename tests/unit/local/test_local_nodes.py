@@ -278,3 +278,13 @@ def test_containers_of_another_checkout_are_never_touched(tmp_path: Path, what: 
 
 def test_nothing_at_all_is_no_cluster() -> None:
     assert not Machines().running
+
+
+def test_an_engine_that_does_not_tell_is_no_engine_without_that_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`volume rm --force` would take away whoever uses the disk."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(125, "", "Error: database is locked"))
+    monkeypatch.setattr(shell, "write", lambda *argv, **_: ran.append(argv))
+    step = next(step for step in local(tmp_path, SANDBOX).plan(three("missing"), NEEDED) if step.id == "node/dev-control")
+    error = error_of(step.action.run, print)
+    assert "does not tell whether dev-control is there" in error.what and "database is locked" in error.why and ran == []

@@ -25,6 +25,7 @@ from kubeup.providers import base
 from kubeup.providers.base import Machines, Needed, Usable
 from kubeup.providers.minikube import Minikube, actions, reading, release, trusts
 from kubeup.providers.minikube.actions import Tool
+from kubeup.providers.minikube.remake import RemakeNode
 from kubeup.shell import Output
 from kubeup.state import PROJECT, write_private
 
@@ -334,6 +335,39 @@ def test_auto_takes_what_has_to_be_fetched_last(tools: Make, tmp_path: Path, mon
     made["minikube"] = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
     error = error_of(base.choose, *auto)
     assert isinstance(error, UsageError) and "minikube is not installed, and there is neither a hypervisor nor " in error.why
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"Name": "test-1.26-2no', "\0" * 64])
+def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, text: str) -> None:
+    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted and made anew."""
+    one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    path = one.home / "profiles" / one.profile_name / "config.json"
+    path.write_text(text)
+    for look in (one.observe, one.nodes):
+        error = error_of(look)
+        assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "to lose what is in" in error.next
+
+
+@pytest.fixture
+def remade(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> tuple[RemakeNode, list[tuple[str, ...]]]:
+    """A node that is to be made anew, and what is run for it."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **_: ran.append(argv))
+    one = make(*TWO)
+    return RemakeNode(one.planned, ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), one.nodes, one.state), ran
+
+
+@pytest.mark.parametrize("what", ["volume", "ls"])
+def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(remade: tuple[RemakeNode, list[tuple[str, ...]]],
+                                                                 monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    node, ran = remade
+
+    def read(*argv: str, **_: object) -> Output:
+        return Output(125, "", "Error: timed out") if what in argv else Output(0, '[{"Mountpoint": "/volume"}]', "")
+
+    monkeypatch.setattr("kubeup.shell.read", read)
+    error = error_of(node.run, print)
+    assert "can't be looked at" in error.what and "timed out" in error.why and ran == []
 
 
 def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
