@@ -39,7 +39,7 @@ def plan(project: Project, to: str) -> Plan:
     rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
     return plan_of([
         *start,
-        Step("db/move-admit", f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), needs, 1),
+        Step("db/move-admit", f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(source, target), needs, 1),
         Step("db/move-freeze", "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
              ("db/move-admit",), 1),
         Step("db/move-copy", f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), ("db/move-freeze",), 3),
