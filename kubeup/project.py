@@ -244,6 +244,7 @@ class Project:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
         turn what is there into something else. What is merely planned is decided anew.
         """
+        states.claim(self.state, self.settings.profile)
         known = states.choices(self.state)
         decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
         if _any(steps, PLACED):
@@ -288,6 +289,7 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     loaded = load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
     settings = loaded.require()
     state = states.of(settings)
+    states.require_own(state, settings.profile)
     known = states.choices(state)
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
     stands_on, earlier = known.get("provider", ""), known.get("reachable")

@@ -66,7 +66,7 @@ class Settings(Keys):
     @property
     def slug(self) -> str:
         """The profile's name as Kubernetes allows it in a node's name."""
-        return self.profile.lower().replace("_", "-")
+        return kinds.slug(self.profile)
 
     @property
     def context(self) -> str:
