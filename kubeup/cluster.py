@@ -224,7 +224,7 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     if outdated:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
     if not facts.answers:
-        return "" if project.kubectl.has_access() else f"{project.state.kubeconfig} is missing"
+        return "" if project.kubectl.has_access() else f"{project.state.kubeconfig} is missing, or names no cluster"
     return f"{METRICS} is not in the cluster" if METRICS not in facts.system else ""
 
 

@@ -65,7 +65,7 @@ class Kubectl:
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
         if not self.has_access():
-            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing",
+            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing, or names none",
                               "run `inv up`, or `inv cluster.local` for the cluster alone")
 
     def has_access(self) -> bool:

@@ -128,13 +128,13 @@ exec 9<"$folder"
 flock -w 300 9
 case $? in 0) ;; 1) exit 7 ;; *) exit 1 ;; esac
 if holds "$folder/$data"; then
-  rm -rf --one-file-system -- "$work"
+  rm -rf -- "$work"
   # an earlier run has put these very files there, and was cut off before it could tell
   test "$(cat "$note" 2>/dev/null)" = "$sum $(stat -c %i "$folder/$data")" || exit 9
   exit 0
 fi
 set -e
-rm -rf --one-file-system -- "$work"
+rm -rf -- "$work"
 mkdir "$work" "$work/new"
 cat >"$work/archive"
 echo "$sum  $work/archive" | sha256sum -c >/dev/null 2>&1 || exit 8
@@ -150,7 +150,7 @@ sync
 if is_there "$folder/$data"; then rmdir "$folder/$data"; fi
 mv "$work/new/$data" "$folder/$data"
 sync
-rm -rf --one-file-system -- "$work"
+rm -rf -- "$work"
 """
 BUSY, DAMAGED, OCCUPIED = 7, 8, 9
 STOP = (

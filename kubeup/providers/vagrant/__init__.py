@@ -115,9 +115,13 @@ class Vagrant(Bare):
         if machine:
             return Found(machine, ours=True)
         other = self.looking.look(name)
-        # one that was made to its end is no half, whatever has become of the file with its id
-        half = other and other.folder == str(self.folder) and not self.tool.provisioned(name, self.chosen)
-        return Found(None, half=True) if half else Found(other)
+        return Found(None, half=True) if other and self._is_half(name, other) else Found(other)
+
+    def _is_half(self, name: str, machine: Machine) -> bool:
+        """Whether vagrant was killed while it made that container: one made to its end is no half, whatever has become of its id."""
+        if machine.folder != str(self.folder) or self.tool.provisioned(name, self.chosen):
+            return False
+        return Admission(self.folder).read().get(name, {}).get("id") != machine.id
 
     def _told(self, name: str, state: str) -> Found:
         there = state not in facts.GONE

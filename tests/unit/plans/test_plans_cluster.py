@@ -158,7 +158,7 @@ def test_without_a_kubeconfig_the_play_gets_it_from_the_nodes(tmp_path: Path) ->
     """What is advised where it was moved away."""
     one = project(tmp_path)
     steps = plan(one, facts(one, three(), nodes=(), answers=False))
-    assert steps["cluster/provision"].reason == f"{one.state.kubeconfig} is missing"
+    assert steps["cluster/provision"].reason == f"{one.state.kubeconfig} is missing, or names no cluster"
 
 
 def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

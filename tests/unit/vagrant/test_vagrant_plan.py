@@ -438,12 +438,16 @@ def test_a_list_of_machines_that_can_not_be_read_forgets_none(make: Callable[...
 
 
 @pytest.mark.parametrize("id_", [None, ""])
+@pytest.mark.parametrize("told_by", ["vagrant", "us"])
 def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
-                                                                   id_: str | None) -> None:
+                                                                   id_: str | None, told_by: str) -> None:
     provider = make(DOCKER)
     known(provider, NAMES[0], by="docker")
     file = provider.tool.id_file(NAMES[0], "docker")
-    file.with_name("action_provision").write_text("1.5:id")
+    if told_by == "vagrant":
+        file.with_name("action_provision").write_text("1.5:id")
+    else:
+        Admission(provider.folder).add(NAMES[0], "0123", "192.168.60.10")
     file.unlink() if id_ is None else file.write_text(id_)
     there = {NAMES[0]: Machine(NAMES[0], "0123", "running", 2, 4096, None, str(provider.folder))}
     found = seen(make, monkeypatch, there, DOCKER)[NAMES[0]]
