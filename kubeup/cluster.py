@@ -94,7 +94,7 @@ def vouched(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime
 
 def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     """The API server's nodes and workloads; None where it does not answer."""
-    if not kubectl.kubeconfig.exists() or not kubectl.path.exists():
+    if not kubectl.has_access() or not kubectl.path.exists():
         return None
     kinds = "nodes,deployments.apps,statefulsets.apps"
     try:
@@ -227,7 +227,9 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     outdated = [name for name, stamp in facts.stamps.items() if stamp != wanted]
     if outdated:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
-    return f"{METRICS} is not in the cluster" if facts.answers and METRICS not in facts.system else ""
+    if not facts.answers:
+        return "" if project.kubectl.has_access() else f"{project.state.kubeconfig} is missing, or names no cluster"
+    return f"{METRICS} is not in the cluster" if METRICS not in facts.system else ""
 
 
 @dataclass(frozen=True)

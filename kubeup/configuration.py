@@ -49,8 +49,10 @@ def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report
 
 
 def _on_this_machine(settings: package.Settings) -> list[package.Problem]:
+    place = state.of(settings)
+    state.require_own(place, settings.profile)
     try:
-        return problems(Project(settings, state.of(settings), machine.observe()))
+        return problems(Project(settings, place, machine.observe()))
     except KubeupError:  # no provider works here: that is `doctor`'s to tell
         return []
 

@@ -14,7 +14,7 @@ from kubeup import ids, lock, machine, secrets, shell, up
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
-from kubeup.errors import KubeupError, NotConverged, Refused
+from kubeup.errors import KubeupError, NotConverged, Refused, after_changes
 from kubeup.facts.pace import Pace
 from kubeup.ids import Kind, any_of
 from kubeup.plan import Plan
@@ -112,7 +112,7 @@ def confirm(question: str, yes: bool = False) -> None:
     if not sys.stdin.isatty():
         raise Refused("nobody is there to be asked", question, "run it again with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
-        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing was changed")
+        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing of it was done")
 
 
 def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,
@@ -127,22 +127,28 @@ def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False
     for _ in range(ROUNDS):
         found: list[up.Whole] = []
         make = partial(_look, project, application, force, found)
-        ran = carry_out(project, make, out, "up", dry=dry, yes=yes, json=json, commands=commands)
+        with after_changes(changed):
+            ran = carry_out(project, make, out, "up", dry=dry, yes=yes, json=json, commands=commands)
         changed, shaken = changed or bool(ran), shaken or shakes(ran)
         if not ran or not found[-1].blind:
             break
     if dry:
         return
-    if changed:
-        left = _settled(project, application, shaken, force)
-        if left:
-            out.plan(left)
-            raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
-                               "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
-        if application:
-            prove(project, out)
-    if application and not json:
-        show_urls(project, out)
+    with after_changes(changed):
+        if changed:
+            _require_settled(project, out, application, shaken, force)
+            if application:
+                prove(project, out)
+        if application and not json:
+            show_urls(project, out)
+
+
+def _require_settled(project: Project, out: Report, application: bool, shaken: bool, force: bool) -> None:
+    left = _settled(project, application, shaken, force)
+    if left:
+        out.plan(left)
+        raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
+                           "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
 
 
 def _look(project: Project, application: bool, force: bool, found: list[up.Whole]) -> Plan:

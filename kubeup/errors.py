@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -19,7 +21,7 @@ class Exit(IntEnum):
 class KubeupError(Exception):
     """An error a user can cause or mend. Shown as three lines, never as a traceback."""
 
-    code = Exit.FAILED
+    code: Exit = Exit.FAILED
 
     def __init__(self, what: str, why: str = "", next: str = "") -> None:
         super().__init__(what)
@@ -30,6 +32,20 @@ class KubeupError(Exception):
         for label, text in (("why: ", self.why), ("next:", self.next)):
             rows += [f"  {label} {line}" if n == 0 else f"        {line}" for n, line in enumerate(text.splitlines())]
         return rows
+
+
+UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing
+
+
+@contextlib.contextmanager
+def after_changes(changed: bool = True) -> Iterator[None]:
+    """Whatever ends this block ends with an exit code that does not deny what was `changed` before."""
+    try:
+        yield
+    except KubeupError as error:
+        if changed and error.code in UNCHANGED:
+            error.code = Exit.FAILED
+        raise
 
 
 class UsageError(KubeupError):

@@ -11,6 +11,7 @@ from typing import Any
 
 from kubeup import shell
 from kubeup.errors import CommandError, KubeupError
+from kubeup.facts import kubeconfig as facts
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.plan import Log
 from kubeup.shell import Output
@@ -21,11 +22,14 @@ MANAGER = "kubeup"  # the one field manager of server-side apply
 
 @dataclass(frozen=True)
 class Kubectl:
-    """A kubectl of the cluster's version (±1 minor), and the access it uses. `context` '' means the file's current one."""
+    """A kubectl of the cluster's version (±1 minor), and the access it uses.
+
+    The context is always named: without one kubectl asks whoever listens on port 8080 here.
+    """
 
     path: Path
     kubeconfig: Path
-    context: str = ""
+    context: str
     namespace: str = "default"
     pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that are short
 
@@ -37,26 +41,50 @@ class Kubectl:
 
         Raises CommandError where nothing is there to refuse.
         """
-        self.require_access()
         within = self.pace.seconds(ANSWER_SECONDS)
         argv = self.argv(*words, f"--request-timeout={within:.0f}s")
         return shell.read(*argv, ok=None, timeout=2 * within + 2)
 
     def argv(self, *words: str) -> tuple[str, ...]:
-        context = ("--context", self.context) if self.context else ()
-        return (str(self.path), "--kubeconfig", str(self.kubeconfig), *context, *words)
+        """A command line to start. Raises KubeupError where it would lead to no cluster of this profile."""
+        self.require_access()
+        return self._line(*words)
+
+    def shown(self, *words: str) -> str:
+        """A command line to look at, also where there is no cluster yet."""
+        return shell.shown(self._line(*words))
+
+    def _line(self, *words: str) -> tuple[str, ...]:
+        return (str(self.path), "--kubeconfig", str(self.kubeconfig), "--context", self.context, *words)
 
     def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
         """Look at something. See `kubeup.shell.read`."""
-        self.require_access()
         # a diff tool of the user's own would print what nobody here can read
         return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env={"KUBECTL_EXTERNAL_DIFF": ""})
 
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
-        if not self.kubeconfig.exists():
-            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing",
+        if not self.has_access():
+            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing, or names none",
                               "run `inv up`, or `inv cluster.local` for the cluster alone")
+
+    def has_access(self) -> bool:
+        """Whether there is a way to the profile's cluster. Raises KubeupError for a kubeconfig that may lead elsewhere."""
+        try:
+            text = self.kubeconfig.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            raise self._unusable(str(error)) from None
+        if facts.leads_nowhere(text):
+            return False
+        if why := facts.misfit(text, self.context):
+            raise self._unusable(why)
+        return True
+
+    def _unusable(self, why: str) -> KubeupError:
+        return KubeupError(f"{self.kubeconfig} does not lead to this profile's cluster", why,
+                           "put it back as it was, or move it away: `inv up` gets the access anew from the cluster's nodes")
 
     def json(self, *words: str, timeout: float = 60) -> Any:
         return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)
@@ -88,7 +116,7 @@ class Kubectl:
 
     def answers(self) -> bool:
         """Whether the API server is there (a few seconds at most)."""
-        if not self.kubeconfig.exists() or not self.path.exists():
+        if not self.has_access() or not self.path.exists():
             return False
         try:
             return self.look("get", "--raw", "/readyz").ok

@@ -8,14 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from kubeup import shell
-from kubeup.errors import KubeupError
 from kubeup.project import Project
 from kubeup.state import write_private
 
 
 def existing(project: Project) -> Path:
-    if not project.state.kubeconfig.exists():
-        raise KubeupError("there is no cluster of this profile yet", f"{project.state.kubeconfig} is missing", "run `inv up` first")
+    project.kubectl.require_access()
     return project.state.kubeconfig
 
 
@@ -32,6 +30,6 @@ def merge(project: Project) -> str:
     # the first file wins for names that both have: ours, so that a cluster made anew replaces its old entry
     merged = shell.read(kubectl, "config", "view", "--flatten", env={"KUBECONFIG": f"{ours}{os.pathsep}{target}"}).stdout
     write_private(target, merged)
-    context = f"kubeup-{project.settings.slug}"
+    context = project.kubectl.context
     shell.write(kubectl, "config", "use-context", current or context, "--kubeconfig", str(target))
     return f"{target} has the context {context} now" + (f" (as it was before: {backup})" if backup else "")

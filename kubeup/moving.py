@@ -39,7 +39,7 @@ def plan(project: Project, to: str) -> Plan:
     rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
     return plan_of([
         *start,
-        Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(target, bool(copying)), (serves,), 1),
+        Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(source, target), (serves,), 1),
         Step(ids.FREEZE, "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
              (ids.ADMIT,), 1),
         Step(ids.COPY, f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), (ids.FREEZE,), 3),

@@ -244,6 +244,7 @@ class Project:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
         turn what is there into something else. What is merely planned is decided anew.
         """
+        states.claim(self.state, self.settings.profile)
         known = states.choices(self.state)
         decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
         if any_of(steps, *PLACED):
@@ -282,6 +283,7 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
     state = states.of(settings)
+    states.require_own(state, settings.profile)
     if first is not None:
         first(state)
     known = states.choices(state)

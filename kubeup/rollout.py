@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubeup import cluster, ids, shell, up
+from kubeup import cluster, ids, up
 from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.deploy.overlay import MANAGED, PARTS
@@ -69,7 +69,7 @@ class DeleteApplication:
     kubectl: Kubectl
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.kubectl.argv(*self._words())),)
+        return (self.kubectl.shown(*self._words()),)
 
     def run(self, log: Log) -> None:
         self.kubectl.write(*self._words(), log=log)

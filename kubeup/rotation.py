@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,12 @@ from kubeup.converge import carry_out
 from kubeup.db import machine as machines
 from kubeup.db import passwords
 from kubeup.deploy import apply
-from kubeup.errors import KubeupError, Refused
+from kubeup.errors import UNCHANGED, KubeupError
 from kubeup.ids import StepId
 from kubeup.plan import Holds, Log, Plan, Step, plan_of
 from kubeup.project import VM, Project
 from kubeup.report import Report
+from kubeup.run import as_error
 
 # it was asked for its password before anything is planned
 RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT_DATA, ids.RESTORE_DATA))
@@ -74,18 +76,22 @@ def rotate(project: Project, out: Report, dry: bool = False, **how: bool) -> Non
 def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, str], **how: bool) -> None:
     try:
         carry_out(project, lambda: wanted, out, "db.rotate", **how)
-    except Refused:
-        raise
-    except KubeupError as error:
-        _take_back(project, out, before, error)
-        raise
+    except Exception as first:
+        error = as_error(first)
+        if error.code not in UNCHANGED:
+            _take_back(project, out, before, error)
+        raise error from None
 
 
 def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError) -> None:
-    out.say(f"{error.what}: taking it back")
+    try:
+        out.say(f"{error.what}: taking it back")
+    except OSError:  # nobody reads it any more
+        out = Report(io.StringIO())
     try:
         carry_out(project, lambda: taking_back(project, before), out, "db.rotate", yes=True)
-    except KubeupError as second:
+    except Exception as failure:
+        second = as_error(failure)
         error.why += f"\ntaking it back failed as well: {second.what}: {second.why}"
         error.next = "`inv db.rotate` goes on where this stopped; whoever is connected stays so"
     else:

@@ -1,14 +1,13 @@
 """The runner: carries out a plan, independent steps side by side, and writes down what it did.
 
-Each step is looked at again just before it acts. A failure lets running steps end (those that only wait, soon), starts
-no further ones and is raised with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line) lives
-in the profile's state folder.
+Each step is looked at again just before it acts: what is refused by then has changed nothing. A failure lets running
+steps end (those that only wait, soon), starts no further ones and is raised with the step's name; an interrupt ends the
+commands under way. The journal (one JSON object a line) lives in the profile's state folder.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kubeup import shell
-from kubeup.errors import KubeupError
+from kubeup.errors import KubeupError, Refused, after_changes
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.ids import StepId
 from kubeup.plan import Action, Paced, Plan, Rechecked, Step, Waiting
@@ -59,16 +58,30 @@ class Result:
 
 
 class Journal:
-    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold none."""
+    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold none.
+
+    A write that fails is trouble for whoever runs a plan: it must not end a step, nor hide why one ended.
+    """
 
     def __init__(self, folder: Path, command: str) -> None:
         self._path = folder / "journal.jsonl"
         self._command = command
+        self._trouble = ""
 
     def add(self, event: str, step: str = "", **more: object) -> None:
         row = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command, "event": event, "step": step, **more}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            self._trouble = self._trouble or str(error)
+
+    def troubled(self) -> bool:
+        return bool(self._trouble)
+
+    def told(self) -> tuple[str, str, str]:
+        """That trouble as an error's what, why and next."""
+        return f"{self._path} can't be written", self._trouble, "make room there, or let yourself write it; then run the same again"
 
 
 def nobody(pace: Pace) -> None:
@@ -85,6 +98,8 @@ def run(
     """
     result, began = Result(), time.monotonic()
     journal.add("plan", steps=list(map(str, plan.ids)))
+    if journal.troubled():
+        raise Refused(*journal.told())
     timing = Timing(pace, keep, progress, journal)
     timing.tell()
     try:
@@ -95,6 +110,8 @@ def run(
         raise
     result.seconds = time.monotonic() - began
     journal.add("end", seconds=round(result.seconds, 2))
+    if journal.troubled():
+        progress.note(f"everything ran, but {': '.join(journal.told()[:2])}")
     return result
 
 
@@ -127,16 +144,19 @@ def _run_steps(
     waiting, done = list(plan.steps), set(plan.held)
     running: dict[Future[Done], Step] = {}
     failure: KubeupError | None = None
-    failed = threading.Event()
+    failed, acted = threading.Event(), threading.Event()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         try:
             while running or (waiting and failure is None):
+                if waiting and failure is None and journal.troubled():
+                    failure = KubeupError(*journal.told())
+                    failed.set()
                 if failure is None:
                     ready = [step for step in waiting if done.issuperset(step.needs)]
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
                     for step in begun:
                         action = _at(step.action, timing.pace)
-                        running[pool.submit(_one, step, action, progress, journal, failed)] = step
+                        running[pool.submit(_one, step, action, progress, journal, failed, acted)] = step
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
@@ -144,15 +164,16 @@ def _run_steps(
                         result.done.append(future.result())
                         done.add(step.id)
                         timing.add(step, result.done[-1])
-                    except KubeupError as error:
-                        failure = failure or _named(step, error)
+                    except Exception as error:  # whatever it is, others still run
+                        failure = failure or _named(step, as_error(error))
                         failed.set()
         except KeyboardInterrupt:
             shell.stop_all()
             raise
     if failure is not None:
         journal.add("end", failed=failure.what)
-        raise failure
+        with after_changes(acted.is_set()):
+            raise failure
 
 
 def _at(action: Action, pace: Pace) -> Action:
@@ -161,6 +182,7 @@ def _at(action: Action, pace: Pace) -> Action:
 
 def _one(
     step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event,
+    acted: threading.Event,
 ) -> Done:
     began = time.monotonic()
     outcome = "failed"
@@ -168,6 +190,7 @@ def _one(
         if why_not := action.already() if isinstance(action, Rechecked) else "":
             outcome = f"already: {why_not}"
         else:
+            acted.set()
             progress.started(step)
             journal.add("start", str(step.id))
             log = partial(progress.line, step)
@@ -176,13 +199,12 @@ def _one(
             else:
                 action.run(log)
             outcome = "changed"
-    except KubeupError:
-        raise
-    except Exception as error:  # a mistake in kubeup: shown with its place, after the others have ended
-        raise KubeupError(f"{type(error).__name__}: {error}", _place(), "report this: it is a mistake in kubeup") from error
+    except Exception as error:
+        raise as_error(error) from error
     finally:
         seconds = time.monotonic() - began
-        progress.ended(step, outcome, seconds)
+        with contextlib.suppress(*([OSError] if outcome == "failed" else [])):  # it would hide why
+            progress.ended(step, outcome, seconds)
         event, _, why = outcome.partition(": ")
         journal.add(event, str(step.id), seconds=round(seconds, 2), **({"why": why} if why else {}))
     return Done(step.id, outcome, seconds)
@@ -194,8 +216,18 @@ def _named(step: Step, error: KubeupError) -> KubeupError:
     return error
 
 
-def _place() -> str:
-    traceback = sys.exc_info()[2]
+def as_error(error: Exception) -> KubeupError:
+    """What a step ended with, in three lines: a mistake in kubeup with its place."""
+    if isinstance(error, KubeupError):
+        return error
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        return KubeupError(what, _place(error), "see to that file or disk, then run the same again")
+    return KubeupError(what, _place(error), "report this: it is a mistake in kubeup")
+
+
+def _place(error: Exception) -> str:
+    traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +34,13 @@ class Seal:
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv()),)
 
-    def run(self, log: Log) -> None:
+    def already(self) -> str:
         if missing := secrets.missing(self.env):
             raise Refused(f"{', '.join(missing)} not in {self.env.name}", "there is nothing to seal", "`inv up` generates what is missing")
+        return ""
+
+    def run(self, log: Log) -> None:
+        self.already()
         try:
             text = shell.read(*self._argv()).stdout
         except CommandError as error:
@@ -58,26 +64,34 @@ class Unseal:
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv()),)
 
+    def already(self) -> str:
+        """'': one with the same values is written anew. Raises Refused for one with others."""
+        with self._opened():
+            return ""
+
     def run(self, log: Log) -> None:
+        with self._opened() as work:
+            work.replace(self.env)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """What was sealed, in a file beside `.env`, which is gone afterwards."""
         if not self.sealed.exists():
             raise UsageError(f"there is no {self.sealed.name}", "nothing was sealed here", "`inv secrets.seal` makes it from .env")
         try:
             text = shell.read(*self._argv()).stdout
         except CommandError as error:
             raise KubeupError(f"sops did not open {self.sealed.name}", error.why, "have the key at hand: SOPS_AGE_KEY_FILE=path") from None
-        with secrets.changing(self.env, "secrets.unseal"):
-            self._take(text)
-
-    def _take(self, text: str) -> None:
         work = self.env.with_name(f".{self.env.name}.unsealed")
-        write_private(work, text)
-        try:
-            if self.env.exists() and secrets.read(self.env) != secrets.read(work):
-                raise Refused(f"{self.env.name} is there and holds other values", f"{self.sealed.name} would replace them",
-                              "move one of the two away")
-            work.replace(self.env)
-        finally:
-            work.unlink(missing_ok=True)
+        with secrets.changing(self.env, "secrets.unseal"):
+            write_private(work, text)
+            try:
+                if self.env.exists() and secrets.read(self.env) != secrets.read(work):
+                    raise Refused(f"{self.env.name} is there and holds other values", f"{self.sealed.name} would replace them",
+                                  "move one of the two away")
+                yield work
+            finally:
+                work.unlink(missing_ok=True)
 
     def _argv(self) -> tuple[str, ...]:
         return ("sops", "--decrypt", *KINDS, str(self.sealed))

@@ -24,6 +24,7 @@ def read(path: Path) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
     if not path.exists():
+        _require_none(path)
         return {}
     with path.open(encoding="utf-8") as file:
         wrong = [binding.original.line for binding in parse_stream(file) if binding.error]
@@ -31,6 +32,12 @@ def read(path: Path) -> dict[str, str]:
         raise UsageError(f"{path}:{wrong[0]} is not `NAME=value`", "the whole file is left as it is",
                          "mend that line; values with spaces go in quotes")
     return {key: value for key, value in dotenv_values(path).items() if value is not None}
+
+
+def _require_none(path: Path) -> None:
+    """Raises UsageError for a link that leads nowhere: new passwords would take its place."""
+    if path.is_symlink():
+        raise UsageError(f"{path} leads nowhere", f"it is a link to {path.readlink()}", "have that file there, or remove the link")
 
 
 def missing(path: Path) -> tuple[str, ...]:

@@ -79,12 +79,6 @@ def run(reach: Reach, *command: str, stdin: str | None = None, root: bool = Fals
     return Output(result.exited, result.stdout, result.stderr)
 
 
-def put(reach: Reach, source: Path, target: str) -> None:
-    """Copy a file to a node (SFTP)."""
-    with _connection(reach) as connection:
-        connection.put(str(source), target)
-
-
 def get(reach: Reach, source: str, target: Path) -> None:
     """Copy a file from a node (SFTP)."""
     with _connection(reach) as connection:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kubeup.settings import Settings
 
 CHOICES, MADE = "choices.json", "made"
+OWNER = "profile"  # the file with the name of the profile whose folder it is
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -59,6 +60,29 @@ class State:
     def secrets(self) -> Path:
         """The one source of passwords, in python-dotenv's syntax, beside the project's own files and ignored by git."""
         return PROJECT / ".env"
+
+
+def owner(state: State) -> str:
+    """The profile that has changed something by this folder, as its name is written; '' where none has."""
+    try:
+        return (state.folder / OWNER).read_text(encoding="utf-8", errors="replace").strip() or "(its name is missing)"
+    except FileNotFoundError:
+        return ""
+
+
+def require_own(state: State, profile: str) -> None:
+    """Raises Refused where the folder is of another profile, whose name differs in letters' case or - and _ alone."""
+    if (other := owner(state)) not in ("", profile):
+        raise Refused(f"the profiles {other} and {profile} would share nodes, data and state", f"{state.folder / OWNER} says that it is {other}'s",
+                      f"name the profile {other} as before, or give {profile} another name; where it is the same profile under a new name, "
+                      f"write {profile} into that file")
+
+
+def claim(state: State, profile: str) -> None:
+    """Write down whose folder it is, before something is made by it."""
+    require_own(state, profile)
+    if not owner(state):
+        write_private(state.folder / OWNER, f"{profile}\n")
 
 
 def of(settings: Settings) -> State:
@@ -130,6 +154,19 @@ def change_choices(state: State, changed: dict[str, str]) -> None:
     """Change some of them, in one write; '' takes one out."""
     known = {**choices(state), **changed}
     keep_choices(state, {name: value for name, value in known.items() if value != ""})
+
+
+def read_json(path: Path, way_out: str) -> dict[str, Any]:
+    """The object in a file that decides something; {} where there is no such file. Raises Refused for what is no object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path} can't be understood", str(error), way_out) from None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} can't be understood", f"it holds {found!r:.60}", way_out)
+    return found
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

@@ -159,7 +159,7 @@ def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str 
 
 def _compare(project: Project) -> str | None:
     """What deploying would change, where there is a cluster with passwords to compare with."""
-    if not project.state.kubeconfig.exists() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
+    if not project.kubectl.has_access() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
         return None
     return project.deployment.diff()
 

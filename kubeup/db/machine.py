@@ -491,8 +491,9 @@ class Drop:
 
     def run(self, log: Log) -> None:
         script = (f'docker rm --force --volumes {CONTAINER} 2>/dev/null; docker volume rm {PROJECT}_data 2>/dev/null; '
-                  'rm -rf --one-file-system -- "$1" "$2"')
-        output = ssh.run(self.machine.place.reach(), "sh", "-c", script, "drop", self.machine.volume, FOLDER, root=True)
+                  'rm -rf --one-file-system -- "$@"')
+        left = (f"{self.machine.place.folder}/.{VOLUME}.{what}" for what in ("restoring", "restored"))  # by a restore that was cut off
+        output = ssh.run(self.machine.place.reach(), "sh", "-c", script, "drop", self.machine.volume, FOLDER, *left, root=True)
         if not output.ok:
             raise failed(self.machine, "does not let go of its data", output)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ READING = ("SELECT", "SHOW VIEW")
 WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, "
            "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER")  # what ALL means for a database, but for reading
 NO_THREAD = 1094
+MARKS = "kubeup_move"  # the schema with a server's mark
 KILL_SECONDS = 20.0
 TRIES = 3
 
@@ -53,16 +55,40 @@ class StartInCluster:
 
 @dataclass(frozen=True)
 class Admit:
-    """Refuse a side that holds rows of its own, before anything is stopped for it."""
+    """Refuse a side that holds rows of its own, before anything is stopped for it.
 
-    server: Server
-    copying: bool  # what it holds is an earlier run's copy
+    An earlier run's copy is told by a mark on both servers, which was made when this one was empty: what is on record
+    of a move would hold for any machine that the settings name by now.
+    """
+
+    source: Server
+    target: Server
 
     def run(self, log: Log) -> None:
-        rows = {} if self.copying else _rows(servers.count(self.server, self.server.database))
+        mark = self._mark()
+        if mark in servers.tables(self.target, MARKS):
+            log("what it holds is an earlier run's copy")
+            return
+        rows = _rows(servers.count(self.target, self.target.database))
         if any(rows.values()):
-            raise Refused(f"{self.server} holds data already", servers.describe(rows),
-                          "`inv db.move` to the side in use, with --drop-old, removes what a move has left behind")
+            raise Refused(f"{self.target} holds data already", f"{servers.describe(rows)}, and no copy of {self.source}",
+                          "choose another machine (database.vm), or remove those rows there yourself; "
+                          "what a move has left behind goes by `inv db.move` to the side in use, with --drop-old")
+        self.target.sql(marking(mark))
+
+    def _mark(self) -> str:
+        """The source's, which its copies bear as well."""
+        found = servers.tables(self.source, MARKS)
+        if found:
+            return found[0]
+        mark = f"copies_{uuid.uuid4().hex}"
+        self.source.sql(marking(mark))
+        return mark
+
+
+def marking(mark: str) -> str:
+    """SQL that leaves a mark on a server: a table's name, in a schema that no dump of the database holds."""
+    return f"CREATE DATABASE IF NOT EXISTS {MARKS};\nCREATE TABLE {MARKS}.{servers.name(mark)} (id INT);\n"
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,7 @@ class Tidy:
 
     def run(self, log: Log) -> None:
         restore.clear(self.server)
+        self.server.sql(f"DROP DATABASE IF EXISTS {MARKS};\n")  # it is nobody's copy any more
 
 
 def lock_out(server: Server) -> None:

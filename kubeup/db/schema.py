@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubeup import shell
 from kubeup.db import server as servers
 from kubeup.db.backups import REVISIONS
 from kubeup.db.server import Server
@@ -31,7 +30,7 @@ class Migrate:
     kubectl: Kubectl
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.kubectl.argv(*self._words())),)
+        return (self.kubectl.shown(*self._words()),)
 
     def run(self, log: Log) -> None:
         before = revision(self.server)

@@ -71,7 +71,7 @@ class ApplyPart(Paced):
     wait: float = 300
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.deployment.kubectl.argv(*APPLY)),)
+        return (self.deployment.kubectl.shown(*APPLY),)
 
     def run(self, log: Log) -> None:
         self.run_unless(never, log)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup import cache, ids, secrets, ssh
+from kubeup.deploy import archives
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
@@ -20,11 +21,30 @@ from kubeup.kube import Kubectl
 from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
 
 END_SECONDS = 120.0  # that a database may take to write down what it has, and end
-# prints the mark of data that is there, or leaves the new one where there is neither data nor mark
-SCRIPT = (
-    'umask 077; mark="$1/mysql.passwords"; test -d "$1/mysql" || install -d -m 700 "$1" && install -d -m 700 -o 999 -g 999 "$1/mysql"; '
-    'if [ -n "$(ls -A "$1/mysql" 2>/dev/null)" ] && [ -s "$mark" ]; then cat "$mark"; else echo "$2" >"$mark"; cat "$mark"; fi'
-)
+# whether something is there, or a folder holds anything: yes, no, or the script's end, as what can't be read is not "none"
+LOOK = r"""
+umask 077
+is_there() {
+  said=$(LC_ALL=C ls -d -- "$1" 2>&1) && return 0
+  case $said in *"No such file or directory"*) return 1 ;; esac
+  echo "$said" >&2; exit 1
+}
+holds() {
+  is_there "$1" || return 1
+  held=$(ls -A -- "$1") || exit 1
+  test -n "$held"
+}
+"""
+# prints the mark of data that are there, nothing where they have none, or leaves the new one where there are no data
+SCRIPT = LOOK + r"""
+folder=$1 mark=$1/mysql.passwords
+if holds "$folder/mysql"; then
+  if is_there "$mark"; then cat "$mark"; fi
+  exit
+fi
+is_there "$folder/mysql" || { install -d -m 700 "$folder" && install -d -m 700 -o 999 -g 999 "$folder/mysql"; } || exit
+echo "$2" >"$mark.new" && mv "$mark.new" "$mark" && cat "$mark"
+"""
 
 
 @dataclass(frozen=True)
@@ -39,15 +59,33 @@ class CheckData:
         output = ssh.run(place.reach(), "sh", "-c", SCRIPT, "check", place.folder, mark, root=True)
         if not output.ok:
             raise KubeupError(f"the data on {place.node} can't be looked at", output.stderr.strip(), "`inv doctor`")
+        if not output.stdout.strip():
+            raise self._unmarked(mark)
         if mark not in output.stdout.split():  # there are two while passwords are being changed
             raise Refused(f"the data on {place.node} was made with other passwords, or another database or user name",
                           f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "
                           "or, to lose that data: `inv down --data`, then `inv up`")
 
+    def _unmarked(self, mark: str) -> Refused:
+        place = self.overlay.place
+        return Refused(f"nothing tells with which passwords the data on {place.node} were made",
+                       f"{place.folder}/mysql is not empty, and the mark beside it, mysql.passwords, is missing or empty",
+                       "put that file back; where the database runs, `inv db.rotate` gives it new passwords and a mark; or, where these data "
+                       f"belong to .env as it is, say so: `inv cluster.ssh {place.node} --root`, "
+                       f"then type: echo {mark} >{place.folder}/mysql.passwords")
 
-# leaves the marks given in place of those that are there; nothing where there are no data
-ACCEPT = 'umask 077; mark="$1/mysql.passwords"; shift; test -e "$mark" || exit 0; printf "%s\\n" "$@" >"$mark.new" && mv "$mark.new" "$mark"'
+
+# leaves the marks given in place of those that are there, or are missing; nothing where there are no data
+ACCEPT = LOOK + r"""
+folder=$1 mark=$1/mysql.passwords
+shift
+holds "$folder/mysql" || exit 0
+printf "%s\n" "$@" >"$mark.new" && mv "$mark.new" "$mark"
+"""
+MARKS = LOOK + r"""
+! is_there "$1/mysql.passwords" || cat "$1/mysql.passwords"
+"""
 
 
 def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
@@ -63,22 +101,58 @@ def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
 
 
 def _marks_there(place: Place) -> list[str]:
-    return ssh.run(place.reach(), "cat", f"{place.folder}/mysql.passwords", root=True).stdout.split()
+    output = ssh.run(place.reach(), "sh", "-c", MARKS, "marks", place.folder, root=True)
+    if not output.ok:
+        raise KubeupError(f"the mark of the data on {place.node} can't be read", output.stderr.strip(), "`inv doctor`")
+    return output.stdout.split()
 
 
-# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data; what can't be read is not "none"
-PACK = (
-    'umask 077; archive=$2 user=$3; rm -f "$archive"; test -e "$1/$4" || exit 0; cd "$1" || exit; shift 3; '
-    'there=$(ls -A "$1") || exit; test -n "$there" || exit 0; '
-    'for name; do shift; ! test -e "$name" || set -- "$@" "$name"; done; tar -czf "$archive" -- "$@" && chown "$user" "$archive" && '
-    'sha256sum "$archive"'
-)
-# arguments: folder, archive, the name that holds data
-UNPACK = (
-    'test -z "$(ls -A "$1/$3" 2>/dev/null)" || exit 9; install -d -m 700 "$1" && tar -C "$1" --numeric-owner -xzf "$2"; end=$?; '
-    'rm -f "$2"; exit $end'
-)
-OCCUPIED = 9
+# arguments: folder, archive, who may read it, and the names to pack, of which the first holds the data
+PACK = LOOK + r"""
+folder=$1 archive=$2 user=$3
+rm -f "$archive"
+holds "$1/$4" || exit 0
+cd "$folder" || exit
+shift 3
+for name; do shift; ! is_there "$name" || set -- "$@" "$name"; done
+tar -czf "$archive" -- "$@" && chown "$user" "$archive" && sha256sum "$archive"
+"""
+# arguments: folder, the archive's sum, and the names that it may hold, of which the first holds the data; the archive is read.
+# All is unpacked beside and flushed, then renamed: the data last, so that a cut leaves none of them, or all with their mark.
+UNPACK = LOOK + r"""
+folder=$1 sum=$2 data=$3
+shift 3
+work=$folder/.$data.restoring note=$folder/.$data.restored
+install -d -m 700 "$folder" || exit
+exec 9<"$folder"
+flock -w 300 9
+case $? in 0) ;; 1) exit 7 ;; *) exit 1 ;; esac
+if holds "$folder/$data"; then
+  rm -rf -- "$work"
+  # an earlier run has put these very files there, and was cut off before it could tell
+  test "$(cat "$note" 2>/dev/null)" = "$sum $(stat -c %i "$folder/$data")" || exit 9
+  exit 0
+fi
+set -e
+rm -rf -- "$work"
+mkdir "$work" "$work/new"
+cat >"$work/archive"
+echo "$sum  $work/archive" | sha256sum -c >/dev/null 2>&1 || exit 8
+tar -C "$work/new" --numeric-owner -xzf "$work/archive"
+rm "$work/archive"
+if ! holds "$work/new/$data"; then exit 8; fi
+sync
+for mark; do
+  if is_there "$work/new/$mark"; then mv -f "$work/new/$mark" "$folder/$mark"; else rm -f "$folder/$mark"; fi
+done
+echo "$sum $(stat -c %i "$work/new/$data")" >"$note"
+sync
+if is_there "$folder/$data"; then rmdir "$folder/$data"; fi
+mv "$work/new/$data" "$folder/$data"
+sync
+rm -rf -- "$work"
+"""
+BUSY, DAMAGED, OCCUPIED = 7, 8, 9
 STOP = (
     'systemctl stop kubelet; pkill -TERM -x "mysqld|mariadbd"; for _ in $(seq 300); do pgrep -x "mysqld|mariadbd" >/dev/null || exit 0; '
     'sleep 0.2; done; exit 1'
@@ -127,7 +201,7 @@ class SaveData(Paced):
             ssh.get(self.files.place.reach(), self.files.remote, part)
             if cache.sha256(part) != sum_:
                 raise KubeupError("the saved data are not what was packed", f"the sums of {archive.name} differ", "run the same again")
-            part.replace(archive)
+            archives.keep(part, archive, sum_)
         log(f"{archive.stat().st_size >> 20} MiB in {archive}")
 
 
@@ -172,7 +246,7 @@ class DropData:
     def run(self, log: Log) -> None:
         for kind, name in (("statefulset", "mysql"), ("persistentvolumeclaim", "data-mysql-0"), ("persistentvolume", "data-mysql-0")):
             self.kubectl.write("delete", kind, name, "--ignore-not-found", "--wait=true", "--timeout=120s", log=log)
-        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords"'
+        script = 'rm -rf --one-file-system -- "$1/mysql" "$1/mysql.passwords" "$1/.mysql.restoring" "$1/.mysql.restored"'
         done = ssh.run(self.place.reach(), "sh", "-c", script, "drop", self.place.folder, root=True)
         if not done.ok:
             raise KubeupError(f"the data on {self.place.node} can't be removed", done.stderr.strip()[-500:], "run the same again")
@@ -183,24 +257,40 @@ LOSE = "mend the cluster (`inv doctor`), or, to lose the data: `inv down --data`
 
 @dataclass(frozen=True)
 class RestoreData:
-    """Put saved files back before the database starts; data that is there already is never touched."""
+    """Put saved files back before the database starts, all of them or none; data that is there already is never touched."""
 
     files: Files
 
     def already(self) -> str:
-        return "" if self.files.archive.exists() else "there are none"
+        """Raises Refused for an archive that is damaged, before anything is touched."""
+        if not self.files.archive.exists():
+            return "there are none"
+        archives.check(self.files.archive)
+        return ""
 
     def run(self, log: Log) -> None:
         files, node, archive = self.files, self.files.place.reach(), self.files.archive
-        ssh.put(node, archive, files.remote)
-        done = ssh.run(node, "sh", "-c", UNPACK, "unpack", files.place.folder, files.remote, files.names[0], root=True, timeout=1800)
+        words = ("sh", "-c", UNPACK, "unpack", files.place.folder, archives.check(archive), *files.names)
+        done = ssh.feed(node, archive, *words, root=True, timeout=1800)
         if done.code == OCCUPIED:
-            raise Refused(f"{node.name} has data of its own", f"{archive} holds data from before, too", "keep one: move that file away")
+            raise self._occupied()
         if not done.ok:
-            raise KubeupError(f"the saved data can't be put on {node.name}", done.stderr.strip()[-500:],
-                              f"{archive} still has them: run the same again")
-        archive.replace(archive.with_name(f"restored-{archive.name}"))
+            raise KubeupError(f"the saved data can't be put on {node.name}", WHY.get(done.code) or done.stderr.strip()[-500:],
+                              f"{archive} still has them, and nothing of them is in use: run the same again")
+        archives.put_away(archive)
+        ssh.run(node, "rm", "-f", f"{files.place.folder}/.{files.names[0]}.restored", root=True)
         log(f"from {archive}")
+
+    def _occupied(self) -> Refused:
+        place, archive = self.files.place, self.files.archive
+        folder = f"{place.folder}/{self.files.names[0]}"
+        return Refused(f"{place.node} has data of its own in {folder}",
+                       f"{archive} holds data, too; a kubeup before this one, cut off while it put them back, left a part of them there",
+                       f"look at that folder (`inv cluster.ssh {place.node} --root`) and rename it there, so that both are kept; "
+                       "then run the same again, which puts back the whole archive")
+
+
+WHY = {BUSY: "an earlier run is still at it on the node", DAMAGED: "they did not arrive as they were sent"}
 
 
 def restore(files: Files, needs: tuple[StepId, ...]) -> Planned:
@@ -218,5 +308,4 @@ class ForgetData:
     archive: Path
 
     def run(self, log: Log) -> None:
-        for path in (self.archive, self.archive.with_name(f"restored-{self.archive.name}")):
-            path.unlink(missing_ok=True)
+        archives.forget(self.archive)

@@ -114,6 +114,14 @@ def tells_profiles(text: str) -> bool:
     return isinstance(found, dict) and "valid" in found
 
 
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def profile(text: str) -> Profile | None:
     """From a profile's own config.json; None where it is half of one."""
     try:

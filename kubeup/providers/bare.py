@@ -27,12 +27,15 @@ class Bare(ABC):
 
     bare = True
     data_folder = DATA
-    context = ""
     list_images = LIST
     sizes = Sizes()
     name: str
     settings: Settings
     host: HostFacts
+
+    @property
+    def context(self) -> str:
+        return self.settings.context
 
     def wanted(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()

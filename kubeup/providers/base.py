@@ -149,8 +149,11 @@ class Provider(Protocol):
     preloads: bool  # its new nodes start with the images of `Needed`
     keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`
     data_folder: str  # where a node keeps what must outlive its pods and its restarts
-    context: str  # of the profile's kubeconfig; '' for the current one
     list_images: tuple[str, ...]  # the command that prints the images of a node, a line each
+
+    @property
+    def context(self) -> str:
+        """Of the profile's kubeconfig, by which its cluster is reached and no other."""
 
     def probe(self) -> Usable: ...
     def observe(self, vouched: Vouching = nobody) -> Machines:

@@ -75,7 +75,7 @@ def _inventory(made_of: Ingredients) -> dict[str, Any]:
         "ansible_python_interpreter": "/usr/bin/python3",
         "mitogen_ssh_compression": False,  # Kubernetes' programs go there: a network of machines takes them faster than zlib does
         "kubeup_cluster": settings.slug,
-        "kubeup_context": f"kubeup-{settings.slug}",
+        "kubeup_context": settings.context,
         "kubeup_version": str(settings.software.kubernetes),
         "kubeup_cni": cni.chosen(settings)[0],
         "kubeup_cni_version": cni.chosen(settings)[1],

@@ -7,6 +7,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kubeup.settings.kinds import slug
 from kubeup.settings.nearest import suggestion
 from kubeup.settings.overrides import PROFILE_VARIABLE
 from kubeup.settings.problem import DEFAULT, Origin, Problem, error
@@ -104,7 +105,20 @@ def _homes(users: Mapping | None, folder: Path, out: Documents) -> dict[str, Hom
             out.problems.append(error(at, f"settings.users.{file.stem}", found, hint=hint))
         else:
             homes[file.stem] = Home(at)
+    _refuse_alike(homes, out)
     return homes
+
+
+def _refuse_alike(homes: Map[str, Home], out: Documents) -> None:
+    """Two profiles that differ in letters' case, or in - and _, would have the same nodes, the same data and the same state."""
+    first = dict[str, str]()
+    for name, home in homes.items():
+        other = first.setdefault(slug(name), name)
+        if other != name:
+            found = f"the profile {shown(other)} ({homes[other].origin}) differs from it in letters' case or - and _ alone"
+            why = f"both have the nodes {slug(name)}-…, with their data, and one folder of state"
+            hint = f"give one of them another name, or remove it: {shown(other)} or {shown(name)}"
+            out.problems.append(error(home.origin, f"settings.users.{shown(name)}", found, why=why, hint=hint))
 
 
 def _files(folder: Path, out: Documents) -> list[Path]:

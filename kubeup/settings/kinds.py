@@ -230,3 +230,8 @@ Pairs = Annotated[
 Country = Annotated[str, Field(pattern=r"^[a-z]{2}$"), Says("a country's two letters, such as cn")]
 Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Says("an option, such as --embed-certs")]
 Context = Annotated[str, Field(pattern=_LINE, max_length=253), Says("a context's name in the kubeconfig")]
+
+
+def slug(profile: str) -> str:
+    """A profile's name as Kubernetes allows it in a node's name: nodes and the state's folder are named so."""
+    return profile.lower().replace("_", "-")

@@ -66,7 +66,12 @@ class Settings(Keys):
     @property
     def slug(self) -> str:
         """The profile's name as Kubernetes allows it in a node's name."""
-        return self.profile.lower().replace("_", "-")
+        return kinds.slug(self.profile)
+
+    @property
+    def context(self) -> str:
+        """The context, cluster and user in the kubeconfig of a cluster that kubeup makes of machines."""
+        return f"kubeup-{self.slug}"
 
     @property
     def node_network(self) -> IPv4Network:

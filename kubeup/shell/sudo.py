@@ -40,7 +40,7 @@ def _asked() -> str:
         if _run("-S", "-p", "", "-v", stdin=f"{password}\n"):
             return password
         print("sorry, try again", file=sys.stderr)
-    raise Refused("sudo did not take the password", f"{TRIES} tries", "see whether this user may use sudo: `sudo -v`; nothing was changed")
+    raise Refused("sudo did not take the password", f"{TRIES} tries", "see whether this user may use sudo: `sudo -v`")
 
 
 def _answer_with(password: str) -> None:

@@ -176,11 +176,14 @@ def reload(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, co
     Example: inv cluster.reload
     """
     from kubeup import cluster
+    from kubeup.errors import after_changes
     from kubeup.plan import plan_of
 
     with change_project("cluster.reload", profile, set, dry) as (project, out):
-        carry_out(project, lambda: plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
-        if not dry:
+        stopped = carry_out(project, lambda: plan_of(project.provider.stop()), out, "cluster.reload", dry=dry, yes=True, commands=commands)
+        if dry:
+            return
+        with after_changes(bool(stopped)):
             carry_out(project, lambda: plan_of(cluster.start(project)), out, "cluster.reload", yes=True, commands=commands)
 
 

@@ -82,6 +82,10 @@ class Tasks(ABC):
     @abstractmethod
     def kubectl_path(self) -> str: ...
 
+    @property
+    def context(self) -> str:
+        return f"kubeup-{self.profile}"
+
     @cached_property
     def environment(self) -> dict[str, str]:
         own = {key: value for key, value in os.environ.items() if not key.startswith("KUBEUP_") and key != "KUBECONFIG"}
@@ -162,7 +166,8 @@ class Tasks(ABC):
     # Kubernetes
 
     def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
-        return output(self.kubectl_path, "--kubeconfig", str(self.state / "kubeconfig"), *words, stdin=stdin, check=check)
+        access = ("--kubeconfig", str(self.state / "kubeconfig"), "--context", self.context)
+        return output(self.kubectl_path, *access, *words, stdin=stdin, check=check)
 
     def looked(self) -> str:
         """What a test that failed finds on its cluster: what is gone a moment later."""

@@ -78,6 +78,14 @@ def state(folder: Path) -> State:
     return State(folder / "state", folder / "state" / "id_rsa", folder / "state" / "id_rsa.pub", OURS)
 
 
+def access(context: str = "kubeup-dev") -> str:
+    """A kubeconfig as the play writes it, with shorter certificates."""
+    return (f"apiVersion: v1\nkind: Config\ncurrent-context: {context}\n"
+            f"clusters:\n- name: {context}\n  cluster: {{server: https://192.168.60.10:6443, certificate-authority-data: bm9uZQ==}}\n"
+            f"contexts:\n- name: {context}\n  context: {{cluster: {context}, user: {context}}}\n"
+            f"users:\n- name: {context}\n  user: {{client-certificate-data: bm9uZQ==, client-key-data: bm9uZQ==}}\n")
+
+
 def machines(*nodes: NodeState, **more: Any) -> Machines:
     return Machines(nodes, **{"release_inside": True, "images_inside": True, "containers": True, **more})
 
@@ -92,8 +100,8 @@ def three(state_: str = "running", **more: Any) -> Machines:
     return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
 
 
-def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data") -> Place:
-    return Place(node_, folder, tuple)
+def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", reaches: Any = tuple) -> Place:
+    return Place(node_, folder, reaches)
 
 
 def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> Reach:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -83,7 +83,8 @@ class Local(Bare):
     def observe(self, vouched: Vouching = nobody) -> Machines:
         found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
-        surplus = [one for one in found.values() if one.name not in {spec.name for spec in wanted}]
+        names = {spec.name for spec in wanted}
+        surplus = [one for one in found.values() if one.name not in names and self._made(dict(one.labels))]
         rows = [self._seen(spec, found.get(spec.name)) for spec in wanted]
         rows += [NodeState(one.name, one.label(nodes.ROLE), one.address, "surplus", detail="not in the settings") for one in surplus]
         machines = Machines(
@@ -191,7 +192,13 @@ class Local(Bare):
 
     def _ours(self) -> list[Container]:
         """Only what this checkout made: another one may have a profile of the same name."""
-        return [one for one in self._containers() if one.label(nodes.OURS) == self.state.ours]
+        return [one for one in self._containers() if self._made(dict(one.labels))]
+
+    def _made(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is this checkout's, and of this very profile: others may have the same names for their nodes."""
+        profile, slug = self.settings.profile, self.settings.slug
+        older = profile if self.state.folder.exists() else slug  # an older kubeup did not write it down
+        return labels.get(nodes.OURS) == self.state.ours and labels.get(nodes.NAMED, older) == profile
 
     def _names(self) -> str:
         """Name and profile of each container, in the engine's template language."""
@@ -201,8 +208,10 @@ class Local(Bare):
     def _seen(self, spec: NodeSpec, found: Container | None) -> NodeState:
         if found is None:
             return NodeState(spec.name, spec.role, spec.address, "missing")
-        if found.label(nodes.OURS) != self.state.ours:
-            return NodeState(spec.name, spec.role, found.address, "foreign", detail=found.label(nodes.OURS) or "not made by kubeup")
+        if not self._made(dict(found.labels)):
+            named = found.label(nodes.NAMED)
+            whose = found.label(nodes.OURS) or "not made by kubeup"
+            return NodeState(spec.name, spec.role, found.address, "foreign", detail=f"the profile {named} of {whose}" if named else whose)
         limits = self._limits(found)
         differs = []
         if limits.cpus != float(spec.cpus):
@@ -238,7 +247,7 @@ class Local(Bare):
 
     def _container(self, spec: NodeSpec, disk: str) -> NodeContainer:
         return NodeContainer(spec.name, spec.role, self.settings.slug, spec.address, spec.cpus, spec.memory_mb, self.network,
-                                   self.node_image(), disk, self.state.ours)
+                                   self.node_image(), disk, self.state.ours, self.settings.profile)
 
     def _disk(self, needed: Needed) -> str:
         held = [f"{name} {path.parent.name}" for name, path in needed.archives]
@@ -307,8 +316,8 @@ class Local(Bare):
         listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}")).stdout.split()
         found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
         # compared here: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
-        ours = {nodes.PROFILE: self.settings.slug, nodes.OURS: self.state.ours}
-        names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has(ours)]
+        names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has({nodes.PROFILE: self.settings.slug})
+                 and self._made(dict(one.labels))]
         return [Step(ids.loss(name), f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeup import shell, ssh
@@ -31,6 +32,7 @@ LOOK_FOR_SSHD = (
     f"systemctl list-jobs --no-legend; exit {COMING}"
 )
 PROFILE, OURS, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
+NAMED = "kubeup.named"  # the profile as it is written, where nodes' names have other letters
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ class NodeContainer:
     image: str
     disk: str
     ours: str
+    named: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Whose it is, on its container and on its volumes."""
+        named = {NAMED: self.named} if self.named not in ("", self.profile) else {}
+        return {PROFILE: self.profile, OURS: self.ours, **named}
 
     @property
     def var(self) -> str:
@@ -80,13 +89,17 @@ class NodeContainer:
     def argv(self, engine: Engine) -> tuple[str, ...]:
         # a fixed hardware address for a fixed address: after a restart nobody's neighbour table is wrong
         mac = "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
-        labels = {PROFILE: self.profile, OURS: self.ours, ROLE: self.role, ADDRESS: self.address}
+        labels = {**self.labels, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
             "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
             "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
             "--pids-limit", NO_LIMIT, "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
-            *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+            *labelled(labels),
             *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")
+
+
+def labelled(labels: Mapping[str, str]) -> list[str]:
+    return [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
 
 
 @dataclass(frozen=True)
@@ -107,13 +120,15 @@ class CreateNode(Paced):
         if existing.ok:
             raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made",
                       "look at it, then run this again")
+        if "no such" not in existing.stderr.lower():  # its disk would go, and with `--force` whoever uses it
+            raise KubeupError(f"{self.engine.name} does not tell whether {self.node.name} is there",
+                              existing.stderr.strip()[-500:] or f"it ends with {existing.code}", "mend that, and run the same again")
         ssh.forget(self.state, self.reach)
         # a disk without its container is half a node, or one whose making was interrupted: it is made anew
         shell.write(*argv("volume", "rm", "--force", self.node.var), log=log)
         for volume in (self.node.var, self.node.data):
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
-                labels = ("--label", f"{PROFILE}={self.node.profile}", "--label", f"{OURS}={self.node.ours}")
-                shell.write(*argv("volume", "create", *labels, volume), log=log)
+                shell.write(*argv("volume", "create", *labelled(self.node.labels), volume), log=log)
         copy_disk(self.engine, self.node.image, self.node.disk, self.node.var, log)
         shell.write(*self.node.argv(self.engine), log=log, cwd=ASIDE)
         log("starting")

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from kubeup import shell
-from kubeup.errors import KubeupError
+from kubeup.errors import KubeupError, Refused
 from kubeup.facts import minikube as facts
 from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def context(self) -> str:
-        """Named: a stopped profile has none, and without one kubectl would ask whoever listens on port 8080 here."""
+        """As minikube names it; a profile that it has stopped has none."""
         return self.profile_name
 
     @property
@@ -114,8 +114,12 @@ class Reading:
 
     def _read(self, file: Path) -> Profile | None:
         """By minikube's word; by its file alone where no minikube is here to be asked."""
+        text = file.read_bytes().decode(errors="replace")
+        if not facts.is_json(text):  # minikube would call it half made, and delete what there is
+            raise Refused(f"{file} can't be understood", "minikube writes it as JSON, and by it alone knows its nodes",
+                          f"put it back as it was; or, to lose what is in that profile: `minikube delete -p {self.profile_name}`")
         if self.tool is None:
-            return facts.profile(file.read_text(encoding="utf-8"))
+            return facts.profile(text)
         return self._profiles("--light").get(self.profile_name)
 
     def _profiles(self, *more: str) -> dict[str, Profile | None]:

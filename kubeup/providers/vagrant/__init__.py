@@ -29,6 +29,7 @@ from kubeup.ssh import Reach
 from kubeup.state import State
 
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
+MADE_HERE = "it was made here"
 HALF = "is half made"
 SNAPSHOTS = ("virtualbox", "libvirt")
 SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
@@ -114,7 +115,13 @@ class Vagrant(Bare):
         if machine:
             return Found(machine, ours=True)
         other = self.looking.look(name)
-        return Found(None, half=True) if other and other.folder == str(self.folder) else Found(other)
+        return Found(None, half=True) if other and self._is_half(name, other) else Found(other)
+
+    def _is_half(self, name: str, machine: Machine) -> bool:
+        """Whether vagrant was killed while it made that container: one made to its end is no half, whatever has become of its id."""
+        if machine.folder != str(self.folder) or self.tool.provisioned(name, self.chosen):
+            return False
+        return Admission(self.folder).read().get(name, {}).get("id") != machine.id
 
     def _told(self, name: str, state: str) -> Found:
         there = state not in facts.GONE
@@ -125,7 +132,9 @@ class Vagrant(Bare):
         if machine is None:  # without an address: a machine that is gone has taken its disk along, nothing of it can be saved
             return NodeState(spec.name, spec.role, "", "missing", detail=HALF if found.half else "")
         if not found.ours:
-            return NodeState(spec.name, spec.role, spec.address, "foreign", detail=f"{self.chosen} has one that was made elsewhere")
+            lost = machine.folder == str(self.folder)
+            why = f"{MADE_HERE}, and {self.tool.id_file(spec.name, self.chosen)} does not tell so any more" if lost else ""
+            return NodeState(spec.name, spec.role, spec.address, "foreign", detail=why or f"{self.chosen} has one that was made elsewhere")
         anew = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
         moved = "" if anew or admitted["address"] == spec.address else f"has the address {admitted['address']}, wanted is {spec.address}"
         return NodeState(spec.name, spec.role, spec.address, "running" if machine.running else "stopped", self._differs(spec, machine),
@@ -227,7 +236,7 @@ class Vagrant(Bare):
     def _texts(self) -> dict[str, str]:
         names = {spec.name for spec in self.settings.machines_list()}
         there = self.tool.providers().get(self.chosen, frozenset())
-        others = [row for name, row in files.known_machines(self.folder).items() if name in there - names]
+        others = files.left_behind(self.folder, there - names)
         podman = self.chosen == "docker" and podman_behind()
         return files.texts(files.machines(self.settings, self.state, self.host, podman, others))
 
@@ -269,6 +278,9 @@ class Vagrant(Bare):
             raise Refused(wrong, f"vagrant.box_architecture is {self.settings.vagrant.box_architecture}", fix)
 
     def _refuse_node(self, node: NodeState) -> None:
+        if node.detail.startswith(MADE_HERE):
+            raise Refused(f"Vagrant has lost the machine {node.name}", node.detail,
+                          "put that file back: it holds the container's id, as `docker ps --all --no-trunc` shows it")
         if node.state == "foreign":
             raise Refused(f"a machine named {node.name} is not ours", node.detail,
                           "give this profile another name (settings.env), or remove that machine where it belongs")

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubeup import shell, ssh
-from kubeup.errors import CommandError, KubeupError
+from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.facts import vagrant as facts
 from kubeup.plan import Log
 from kubeup.providers.base import Own
 from kubeup.providers.vagrant.files import WriteFiles
 from kubeup.ssh import Reach
-from kubeup.state import State, write_private
+from kubeup.state import State, read_json, write_private
 
 UP_SECONDS = 3600.0  # where a box has to be fetched first
 PROVISIONER = "kubeup"
 ADMITTED = "admitted.json"
+MISTRUSTED = ("put it back as it was; or, where you know that nobody else answers at these machines' addresses, remove it: their host keys "
+              "are read anew then")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,12 @@ class Tool:
     def id(self, name: str, provider: str) -> str:
         """The provider's own name for a machine; '' where vagrant knows none."""
         try:
-            return (self.machines / name / provider / "id").read_text(encoding="utf-8").strip()
-        except OSError:
+            return self.id_file(name, provider).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
             return ""
+
+    def id_file(self, name: str, provider: str) -> Path:
+        return self.machines / name / provider / "id"
 
     def provisioned(self, name: str, provider: str) -> bool:
         """Whether a machine was made to the end: vagrant leaves a mark when its provisioners have run."""
@@ -87,6 +92,10 @@ class Tool:
         return {provider: frozenset(names) for provider, names in found.items()}
 
 
+def _tells(row: object) -> bool:
+    return isinstance(row, dict) and row.keys() == {"id", "address"} and all(isinstance(value, str) for value in row.values())
+
+
 @dataclass(frozen=True)
 class Admission:
     """On which machine, at which address, the host key on record was read: a machine made anew has another id."""
@@ -94,10 +103,11 @@ class Admission:
     folder: Path
 
     def read(self) -> dict[str, dict[str, str]]:
-        try:
-            found: dict[str, dict[str, str]] = dict(json.loads((self.folder / ADMITTED).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return {}
+        """By machine; {} where none was admitted yet. Raises Refused where that can't be told: any key would be taken then."""
+        path = self.folder / ADMITTED
+        found = read_json(path, MISTRUSTED)
+        if not all(map(_tells, found.values())):
+            raise Refused(f"{path} can't be understood", "it does not name machines with their id and address", MISTRUSTED)
         return found
 
     def add(self, name: str, machine: str, address: str) -> None:

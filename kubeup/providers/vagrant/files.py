@@ -10,16 +10,19 @@ from typing import Any
 
 from kubeup import engine as engines
 from kubeup.engine import STOP_SIGNAL
+from kubeup.errors import Refused
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
 from kubeup.plan import Log
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
-from kubeup.state import PROJECT, State, write_private
+from kubeup.state import PROJECT, State, read_json, write_private
 
 HERE = Path(__file__).parent
 COPIED = ("Vagrantfile", "machine.sh")
 FOLDER, MACHINES = "vagrant", "machines.json"
+FORGOTTEN = ("put it back as it was; or remove it: it is written anew by the settings, and machines that they do not name are refused "
+             "by name then")
 PUBLIC = 0o644  # nothing in them is secret: keys are named, not held
 
 
@@ -41,7 +44,7 @@ class WriteFiles:
 
 def differing(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
     """Names of files that are missing or other than they should be."""
-    return tuple(name for name, text in texts.items() if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text)
+    return tuple(name for name, text in texts.items() if not (folder / name).exists() or (folder / name).read_bytes() != text.encode())
 
 
 def texts(machines: dict[str, Any]) -> dict[str, str]:
@@ -50,12 +53,26 @@ def texts(machines: dict[str, Any]) -> dict[str, str]:
 
 
 def known_machines(folder: Path) -> dict[str, dict[str, Any]]:
-    """Machines by name as they were written the last time; {} where nothing was."""
+    """Machines by name as they were written the last time; {} where nothing was. Raises Refused where that can't be told."""
+    path = folder / MACHINES
+    found = read_json(path, FORGOTTEN)
     try:
-        rows = json.loads((folder / MACHINES).read_text(encoding="utf-8"))["machines"]
-        return {str(row["name"]): dict(row) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return {str(row["name"]): dict(row) for row in found["machines"]} if path.exists() else {}
+    except (KeyError, TypeError, ValueError):
+        raise Refused(f"{path} can't be understood", "it holds no list of machines", FORGOTTEN) from None
+
+
+def left_behind(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Those that Vagrant has and the settings name no more, as they were written: it removes none that its file does not name.
+
+    Raises Refused for one that is not written there.
+    """
+    wanted = sorted(names)
+    known = known_machines(folder) if wanted else {}
+    if lost := [name for name in wanted if name not in known]:
+        raise Refused(f"{folder / MACHINES} does not name {', '.join(lost)}", "Vagrant has made them, and the settings do not name them, either",
+                      "put that file back, or name them in the settings again (nodes.workers.count, nodes.database.count)")
+    return [known[name] for name in wanted]
 
 
 def machines(settings: Settings, state: State, host: HostFacts, podman: bool, others: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:

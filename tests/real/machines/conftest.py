@@ -45,7 +45,8 @@ class Checkout:
             assert time.monotonic() < end, str(ran)
 
     def kubectl(self, words: str) -> str:
-        script = f"$(find ~/.cache/kubeup -name kubectl -type f | head -n 1) --kubeconfig .kubeup/dev/kubeconfig {words}"
+        access = "--kubeconfig .kubeup/dev/kubeconfig --context kubeup-dev"
+        script = f"$(find ~/.cache/kubeup -name kubectl -type f | head -n 1) {access} {words}"
         return self.machine.run(f"cd {shlex.quote(self.folder)} && {script}", user=self.user).out
 
 

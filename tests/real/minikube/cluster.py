@@ -66,6 +66,10 @@ class OnMinikube(Tasks):
         return self.minikube("ip", "-p", self.name).strip()
 
     @property
+    def context(self) -> str:
+        return self.name
+
+    @property
     def kubectl_path(self) -> str:
         return str(next((self.home / ".minikube" / "cache" / "linux").glob("*/*/kubectl")))
 

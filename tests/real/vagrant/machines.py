@@ -74,6 +74,10 @@ class OnVagrant(Tasks):
     def address(self) -> str:
         return f"{NETWORKS[self.name]}.10"
 
+    @property
+    def context(self) -> str:
+        return f"kubeup-{self.name}"
+
     @cached_property
     def kubectl_path(self) -> str:
         return str(load(self.settings, sets=(f"state_dir={self.folder}",), environ={}).kubectl.path)

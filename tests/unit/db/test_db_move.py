@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, by_id, error_of, holds, names, settings, sid, sids, state, step
+from builders import DESKTOP, access, by_id, error_of, holds, names, reach, settings, sid, sids, state, step
 
 from kubeup import database, moving, packages, secrets, up
 from kubeup.cluster import ClusterFacts
 from kubeup.db import move
 from kubeup.db import server as servers
 from kubeup.db.machine import Found, Machine
-from kubeup.db.server import Server, Version
+from kubeup.db.server import Container, Server, Version
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.plan import plan_of, todo
@@ -35,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7, "alembic_version": 1})
     monkeypatch.setattr(Machine, "look", lambda _: Found())
-    write_private(made.state.kubeconfig, "there")
+    write_private(made.state.kubeconfig, access())
     for image in made.images:
         write_private(image.archive, "made") if tmp_path in image.archive.parents else None
     return made
@@ -55,6 +56,59 @@ def test_a_user_who_may_everything_can_not_be_held(project: Project, monkeypatch
     monkeypatch.setattr(Server, "sql", lambda *_: "GRANT ALL PRIVILEGES ON *.* TO `api`@`%` IDENTIFIED BY PASSWORD '*AB'\n")
     error = error_of(move.grants, project.server)
     assert isinstance(error, Refused) and "*AB" not in error.why
+
+
+class Servers:
+    """Schemas with their tables, by server: what Admit asks and makes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.held: dict[str, dict[str, set[str]]] = {}
+        monkeypatch.setattr(servers, "tables", lambda server, schema: sorted(self.of(server).get(schema, ())))
+        monkeypatch.setattr(servers, "count", lambda server, schema: dict.fromkeys(servers.tables(server, schema), 7))
+        monkeypatch.setattr(Server, "sql", lambda server, text: self.sql(server, text))
+
+    def of(self, server: Server) -> dict[str, set[str]]:
+        return self.held.setdefault(str(server), {})
+
+    def sql(self, server: Server, text: str) -> str:
+        for line in text.splitlines():
+            if made := re.match(r"CREATE TABLE (\w+)\.`(\w+)`", line):
+                self.of(server).setdefault(made[1], set()).add(made[2])
+            if gone := re.match(r"DROP DATABASE IF EXISTS (\w+)", line):
+                self.of(server).pop(gone[1], None)
+        return ""
+
+
+def on(machine: str) -> Server:
+    return Server(Container(lambda: reach(machine), machine, "kubeup-db"), "api", "api", Path(".env"))
+
+
+def test_only_its_own_copy_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, source, one, other = Servers(monkeypatch), on("dev-worker-1"), on("dev-worker-2"), on("dev-worker-3")
+    held.of(source)["api"] = {"products"}
+    move.Admit(source, one).run(print)
+    held.of(one)["api"] = {"products"}  # copied, and cut off there
+    move.Admit(source, one).run(print)
+
+    held.of(other)["api"] = {"orders"}  # then the settings name another machine, which has data of its own
+    error = error_of(move.Admit(source, other).run, print)
+    assert isinstance(error, Refused) and "7 in orders" in error.why and "database.vm" in error.next
+    held.of(other)["kubeup_move"] = {"copies_of_another"}
+    assert isinstance(error_of(move.Admit(source, other).run, print), Refused)
+    held.of(other).clear()
+    move.Admit(source, other).run(print)
+    assert held.of(other)["kubeup_move"] == held.of(one)["kubeup_move"] == held.of(source)["kubeup_move"]
+
+    move.Tidy(one).run(print)  # in use from here on: nobody's copy
+    assert "kubeup_move" not in held.of(one)
+    assert isinstance(error_of(move.Admit(source, one).run, print), Refused)
+
+
+def test_where_a_move_is_on_record_the_target_is_looked_at_all_the_same(project: Project) -> None:
+    change_choices(project.state, {"copying": "vm"})
+    action = by_id(moving.plan(project, "vm"))["db/move-admit"].action
+    assert isinstance(action, move.Admit)
+    assert (str(action.source), str(action.target)) == (str(project.server_on("cluster")), str(project.server_on("vm")))
 
 
 def test_the_plan_of_a_move(project: Project) -> None:

@@ -27,7 +27,7 @@ def env(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def held(tmp_path: Path, env: Path) -> Passwords:
-    kubectl = Kubectl(Path("/cache/kubectl"), tmp_path / "kubeconfig")
+    kubectl = Kubectl(Path("/cache/kubectl"), tmp_path / "kubeconfig", "kubeup-dev")
     return Passwords(Server(object(), "api", "api", env), Deployment(Overlay(settings(tmp_path), (), env, tmp_path / "deploy", place()), kubectl))  # type: ignore[arg-type]
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, error_of, held_elsewhere, names, settings, sids, state
+from builders import DESKTOP, Do, Told, error_of, held_elsewhere, names, settings, sids, state, step
 
 from kubeup import lock, rotation, secrets
+from kubeup import run as runner
 from kubeup.db.passwords import Passwords
-from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Plan
+from kubeup.errors import Exit, KubeupError, Refused, UsageError
+from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
 from kubeup.report import Report
 from kubeup.state import State, write_private
@@ -80,6 +81,51 @@ def test_where_taking_back_fails_too_the_way_on_is_told(project: Project, monkey
     carried_out(monkeypatch, KubeupError("first", "one"), KubeupError("second", "two"))
     error = error_of(rotation.rotate, project, Report(io.StringIO()))
     assert error.what == "first" and "second: two" in error.why and "inv db.rotate" in error.next
+
+
+@pytest.mark.parametrize("failure", [Refused("the API refuses", "why", "look"), UsageError("not NAME=value"), OSError("disk full"),
+                                     RuntimeError("a mistake")])
+def test_whatever_ends_a_step_is_taken_back(project: Project, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    """The real runner, whose second step ends so."""
+    plans: list[Plan] = []
+
+    def run(project: Project, plan: Plan, *_: Any, **__: Any) -> bool:
+        plans.append(plan)
+        first, second = (Do(), Do(lambda: raise_(failure))) if len(plans) == 1 else (Do(), Do())
+        steps = [step("secrets/next", action=first), step("db/passwords", "secrets/next", action=second)]
+        runner.run(plan_of(steps), Told(), runner.Journal(project.state.folder.parent, "db.rotate"))
+        return True
+
+    monkeypatch.setattr(rotation, "carry_out", run)
+    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert len(plans) == 2 and "the earlier passwords are in use again" in error.next
+    assert error.code == Exit.FAILED, "something was changed, and changed back"
+
+
+@pytest.mark.parametrize("failure", [OSError("the journal's disk is full"), RuntimeError("a mistake")])
+def test_what_ends_beside_the_steps_is_taken_back_too(project: Project, monkeypatch: pytest.MonkeyPatch, failure: Any) -> None:
+    plans = carried_out(monkeypatch, failure, None)
+    assert str(failure) in error_of(rotation.rotate, project, Report(io.StringIO())).what and len(plans) == 2
+
+
+def test_what_fails_while_taking_back_hides_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    second: Any = OSError("disk full")
+    carried_out(monkeypatch, KubeupError("first", "one"), second)
+    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    assert error.what == "first" and "taking it back failed as well: OSError: disk full" in error.why
+
+
+def test_it_is_taken_back_where_nobody_reads_what_is_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unread(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    plans = carried_out(monkeypatch, KubeupError("first", "one"), None)
+    assert error_of(rotation.rotate, project, Report(Unread())).what == "first" and len(plans) == 2
+
+
+def raise_(failure: Exception) -> None:
+    raise failure
 
 
 def test_a_refusal_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

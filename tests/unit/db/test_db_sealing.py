@@ -68,6 +68,19 @@ def test_env_is_not_replaced_beside_a_rotation(env: Path, monkeypatch: pytest.Mo
         assert "db.rotate" in error_of(Unseal(env, sealed).run, print).why and not env.exists()
 
 
+def test_what_is_refused_is_refused_before_the_step_begins(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 says that nothing was changed."""
+    sealed = env.with_name("secrets.enc.env")
+    assert isinstance(error_of(Unseal(env, sealed).already), UsageError)
+    sealed.write_text(SEALED)
+    answers(monkeypatch, HELD.replace("pppppppp", "qqqqqqqq"))
+    assert isinstance(error_of(Unseal(env, sealed).already), Refused)
+    answers(monkeypatch, HELD)
+    assert Unseal(env, sealed).already() == ""
+    env.write_text("")
+    assert isinstance(error_of(Seal(env, sealed).already), Refused) and sealed.read_text() == SEALED
+
+
 def test_without_sops_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubeup.shell.which", lambda _: None)
     assert "sops is not installed" in error_of(sealing.require_sops).what

@@ -82,7 +82,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             reach(name, address=address) for name, address in zip(NAMES, ADDRESSES, strict=True)
         )
         kubectl = Recorded(
-            Path("kubectl"), tmp_path / "kubeconfig", mode=more.get("mode", 'mode: ""\n')
+            Path("kubectl"), tmp_path / "kubeconfig", "kubeup-dev", mode=more.get("mode", 'mode: ""\n')
         )
         return External(port, named, lambda: reaches, kubectl, state(tmp_path)), asked
 

@@ -38,7 +38,7 @@ class Cluster(Kubectl):
     did: list[str]
 
     def __init__(self, *proxies: list[dict[str, Any]] | None, pods: tuple[dict[str, Any], ...] = ()) -> None:
-        super().__init__(Path("kubectl"), Path("kubeconfig"))
+        super().__init__(Path("kubectl"), Path("kubeconfig"), "kubeup-dev")
         self.__dict__.update(proxies=list(proxies), pods=pods, did=[])
 
     def read(self, *words: str, **more: Any) -> Output:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import by_id, error_of, place, recorded, settings, sids, step
+from builders import access, by_id, error_of, place, recorded, settings, sids, step
 
 from kubeup.deploy import apply
 from kubeup.deploy.apply import Deployment
@@ -36,9 +36,10 @@ OTHERS = "{kind: ClusterRole, metadata: {name: 'kubeup:reader.v1'}}\n---\n{kind:
 def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """One whose kubectl answers with what was recorded."""
     config = tmp_path / "kubeconfig"
-    config.touch()
+    config.write_text(access())
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    found = Deployment(Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", place()), Kubectl(Path("/cache/kubectl"), config))
+    overlay = Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", place())
+    found = Deployment(overlay, Kubectl(Path("/cache/kubectl"), config, "kubeup-dev"))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found
 
@@ -125,7 +126,7 @@ def test_the_diff_of_one_part_is_asked_with_that_part_alone(deployment: Deployme
     asked = answer(monkeypatch, 1, recorded("deploy/kubectl_diff.txt"))
     assert deployment.diff(["db"]) == recorded("deploy/kubectl_diff.txt")
     argv, more = asked[0]
-    assert argv[3:] == ("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-f", "-")
+    assert argv[5:] == ("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-f", "-")
     assert "mysecret" in more["stdin"] and "fast-api" not in more["stdin"]
     assert not any("mysecret" in word for word in argv)
 
@@ -149,14 +150,17 @@ def test_another_size_for_a_claim_that_is_there_is_refused_in_words(deployment: 
 def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:
     deploy = by_id(apply.plan(deployment, None))["deploy/ui"]
     assert deploy.action.commands() == (  # type: ignore[attr-defined]
-        f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} apply --server-side --force-conflicts --field-manager=kubeup -f -",)
+        f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} --context kubeup-dev "
+        "apply --server-side --force-conflicts --field-manager=kubeup -f -",)
 
 
-def test_a_context_is_named_where_there_is_one() -> None:
-    assert Kubectl(Path("k"), Path("c"), "kind-ana").argv("get", "nodes") == ("k", "--kubeconfig", "c", "--context", "kind-ana", "get", "nodes")
+def test_a_context_is_named(deployment: Deployment) -> None:
+    config = deployment.kubectl.kubeconfig
+    expected = ("/cache/kubectl", "--kubeconfig", str(config), "--context", "kubeup-dev", "get", "nodes")
+    assert deployment.kubectl.argv("get", "nodes") == expected
 
 
 def test_without_a_kubeconfig_there_is_no_cluster(tmp_path: Path) -> None:
-    error = error_of(Kubectl(Path("k"), tmp_path / "kubeconfig").read, "get", "nodes")
+    error = error_of(Kubectl(Path("k"), tmp_path / "kubeconfig", "kubeup-dev").read, "get", "nodes")
     assert error.what == "there is no cluster of this profile yet"
     assert "`inv up`" in error.next

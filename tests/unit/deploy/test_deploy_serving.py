@@ -11,7 +11,7 @@ from kubeup.deploy import serving
 from kubeup.kube import Kubectl
 from kubeup.shell import Output
 
-KUBECTL = Kubectl(Path("kubectl"), Path("config"))
+KUBECTL = Kubectl(Path("kubectl"), Path("config"), "kubeup-dev")
 YES = Output(0, '{"status":"ok"}', "")
 NO = Output(1, "", "Error from server (ServiceUnavailable): the server is currently unable to handle the request")
 

@@ -105,7 +105,7 @@ def test_pods_without_their_image_are_replaced_once_it_is_there(pod: Pod, monkey
     wrote: list[tuple[str, ...]] = []
     monkeypatch.setattr(Kubectl, "items", lambda self, *words: [pod, pulling, crashing])
     monkeypatch.setattr(Kubectl, "write", lambda self, *words, log: wrote.append(words))
-    watch.retry_pulls(Kubectl(Path("kubectl"), Path("config")), lambda line: None)
+    watch.retry_pulls(Kubectl(Path("kubectl"), Path("config"), "kubeup-dev"), lambda line: None)
     assert wrote == [("delete", "pod", "api-pulling", "--wait=false")]
 
 
@@ -190,7 +190,7 @@ class Answering(Kubectl):
     """A kubectl that has some objects to tell."""
 
     def __init__(self, *items: dict[str, Any]) -> None:
-        super().__init__(Path("/cache/kubectl"), Path("/state/kubeconfig"))
+        super().__init__(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev")
         object.__setattr__(self, "text", json.dumps({"items": items}))
 
     def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
@@ -354,4 +354,4 @@ def test_logs_that_do_not_come_in_time_are_no_failure_of_their_own(monkeypatch: 
         raise processes.late(("kubectl", "logs"), 10)
 
     monkeypatch.setattr(Kubectl, "read", late)
-    assert watch.logs(Kubectl(Path("kubectl"), Path("kubeconfig")), "api") == ""
+    assert watch.logs(Kubectl(Path("kubectl"), Path("kubeconfig"), "kubeup-dev"), "api") == ""

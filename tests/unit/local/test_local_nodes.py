@@ -280,3 +280,43 @@ def test_containers_of_another_checkout_are_never_touched(tmp_path: Path, what: 
 
 def test_nothing_at_all_is_no_cluster() -> None:
     assert not Machines().running
+
+
+def test_an_engine_that_does_not_tell_is_no_engine_without_that_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`volume rm --force` would take away whoever uses the disk."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(125, "", "Error: database is locked"))
+    monkeypatch.setattr(shell, "write", lambda *argv, **_: ran.append(argv))
+    step = next(step for step in local(tmp_path, SANDBOX).plan(three("missing"), NEEDED) if step.id == "node/dev-control")
+    error = error_of(step.action.run, print)
+    assert "does not tell whether dev-control is there" in error.what and "database is locked" in error.why and ran == []
+
+
+def named(one: Container, profile: str) -> Container:
+    return replace(one, labels=(*one.labels, ("kubeup.named", profile)))
+
+
+@pytest.mark.parametrize(("profile", "label", "folder", "ours"), [
+    ("dev", "", False, True), ("dev", "Dev", False, False), ("Dev", "Dev", False, True), ("Dev", "DEV", True, False),
+    ("Dev", "", True, True), ("Dev", "", False, False)])
+def test_a_profile_with_another_spelling_has_nodes_of_its_own(tmp_path: Path, profile: str, label: str, folder: bool, ours: bool) -> None:
+    """Of this very checkout, by other settings with another folder of state."""
+    found = podman_nodes()
+    one = Local(settings(tmp_path, "environment: test", profile), replace(state(tmp_path), ours=found[0].label("kubeup.project")), SANDBOX)
+    if folder:
+        write_private(one.state.known_hosts, KNOWN)
+    one._blocked = lambda *_: None  # type: ignore[method-assign]
+    one._taken = lambda: ""  # type: ignore[method-assign]
+    one._containers = lambda: tuple(named(each, label) if label else each for each in found)  # type: ignore[method-assign]
+    assert {each.state for each in one.observe().nodes} <= ({"running", "missing"} if ours else {"foreign", "missing"})
+    assert bool(one._ours()) == ours
+    if not ours:
+        error = error_of(one._refuse, one.observe())
+        assert "belongs to somebody else" in error.what and label in error.why
+
+
+def test_what_is_made_for_a_profile_bears_its_name_as_it_is_written(tmp_path: Path) -> None:
+    one = Local(settings(tmp_path, "environment: test", "My_App"), state(tmp_path), SANDBOX)
+    made = one._container(one.settings.nodes_list()[0], "disk")
+    assert made.labels == {"kubeup.profile": "my-app", "kubeup.project": OURS, "kubeup.named": "My_App"}
+    assert "kubeup.named=My_App" in made.argv(one.engine)

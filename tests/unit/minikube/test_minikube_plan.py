@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 import yaml
 from builders import SANDBOX, by_id, commands, error_of, names, recorded, settings, sid, sids, state
 
-from kubeup import cluster, doctor, ids, packages, up
+from kubeup import cluster, doctor, ids, packages, shell, up
 from kubeup.cluster import ClusterFacts
 from kubeup.errors import Refused, UsageError
 from kubeup.facts import registries
@@ -25,6 +27,7 @@ from kubeup.providers import base
 from kubeup.providers.base import Machines, Needed, Usable
 from kubeup.providers.minikube import Minikube, actions, reading, release, trusts
 from kubeup.providers.minikube.actions import Tool
+from kubeup.providers.minikube.remake import RemakeNode
 from kubeup.shell import Output
 from kubeup.state import PROJECT, write_private
 
@@ -334,6 +337,91 @@ def test_auto_takes_what_has_to_be_fetched_last(tools: Make, tmp_path: Path, mon
     made["minikube"] = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
     error = error_of(base.choose, *auto)
     assert isinstance(error, UsageError) and "minikube is not installed, and there is neither a hypervisor nor " in error.why
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"Name": "test-1.26-2no', "\0" * 64])
+def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, text: str) -> None:
+    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted and made anew."""
+    one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    path = one.home / "profiles" / one.profile_name / "config.json"
+    path.write_text(text)
+    for look in (one.observe, one.nodes):
+        error = error_of(look)
+        assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "to lose what is in" in error.next
+
+
+@pytest.fixture
+def remade(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> RemakeNode:
+    """A node that is to be made anew, its volume being a folder of this machine."""
+    one = make(*TWO)
+    one.state.folder.mkdir()
+    volume, minikube = tmp_path / "volume", tmp_path / "minikube"
+    minikube.write_text(f"#!/bin/sh\ncase $2 in delete) rm -rf {volume};; add) mkdir -p {volume};; esac\n")
+    minikube.chmod(0o755)
+    monkeypatch.setattr("kubeup.providers.minikube.remake.admit", lambda *_: None)
+    node = RemakeNode(Tool(str(minikube), (), "bed"), ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), tuple, one.state)
+    on_host = lambda _: str(volume / "lib/kubeup/data") if volume.exists() else ""  # noqa: E731
+    monkeypatch.setattr(RemakeNode, "_on_host", on_host)
+    return node
+
+
+def rows_on(tmp_path: Path) -> Path:
+    return tmp_path / "volume/lib/kubeup/data/mysql/rows"
+
+
+@pytest.mark.real
+def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(tmp_path: Path, remade: RemakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the node was back, and its database had written more, before it was lost again."""
+    done, write = count(), shell.write
+    moment = 0
+
+    def cut(*argv: str, **more: Any) -> str:
+        if (number := next(done)) == moment:
+            if "delete" in argv:
+                rows_on(tmp_path).unlink()  # half of what it does
+            raise KeyboardInterrupt
+        assert number < 100
+        return write(*argv, **more)
+
+    for moment in range(20):
+        shutil.rmtree(tmp_path / "volume", ignore_errors=True)
+        rows_on(tmp_path).parent.mkdir(parents=True)
+        rows_on(tmp_path).write_text("rows")
+        (rows_on(tmp_path).parent / "ibdata1").touch()
+        done = count()
+        with monkeypatch.context() as patched:
+            patched.setattr("kubeup.shell.write", cut)
+            try:
+                remade.run(print)
+            except KeyboardInterrupt:
+                ended = False
+            else:
+                ended = True
+        wanted = "rows"
+        if rows_on(tmp_path).exists() and not (remade.state.folder / "kept-bed-m02.going").exists():
+            wanted = "newer rows"
+            rows_on(tmp_path).write_text(wanted)  # somebody started it meanwhile
+        remade.run(print)
+        assert rows_on(tmp_path).read_text() == wanted, moment
+        assert not (remade.state.folder / "kept-bed-m02").exists()
+        if ended:
+            break
+    assert moment > 8
+
+
+@pytest.mark.parametrize("what", ["volume", "ls"])
+def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    ran: list[tuple[str, ...]] = []
+    one = make(*TWO)
+    node = RemakeNode(one.planned, ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), one.nodes, one.state)
+
+    def read(*argv: str, **_: object) -> Output:
+        return Output(125, "", "Error: timed out") if what in argv else Output(0, '[{"Mountpoint": "/volume"}]', "")
+
+    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **_: ran.append(argv))
+    monkeypatch.setattr("kubeup.shell.read", read)
+    error = error_of(node.run, print)
+    assert "can't be looked at" in error.what and "timed out" in error.why and ran == []
 
 
 def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, machines, names, node, part_of_plan, recorded, settings, sid, sids, state, step, three
+from builders import (
+    DESKTOP,
+    SANDBOX,
+    access,
+    by_id,
+    error_of,
+    machines,
+    names,
+    node,
+    part_of_plan,
+    recorded,
+    settings,
+    sid,
+    sids,
+    state,
+    step,
+    three,
+)
 
 from kubeup import cluster, ids, keys
 from kubeup.cluster import ClusterFacts
@@ -151,8 +168,16 @@ def test_other_networks_provision_anew(tmp_path: Path) -> None:
 
 def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
+    write_private(one.state.kubeconfig, access())
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
     assert list(steps) == ["local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+
+
+def test_without_a_kubeconfig_the_play_gets_it_from_the_nodes(tmp_path: Path) -> None:
+    """What is advised where it was moved away."""
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three(), nodes=(), answers=False))
+    assert steps["cluster/provision"].reason == f"{one.state.kubeconfig} is missing, or names no cluster"
 
 
 def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +289,7 @@ class Coming(Kubectl):
     """An API server whose nodes become ready one by one, some minutes from one to the next, as far as they do."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, ready: tuple[str, ...]) -> None:
-        super().__init__(Path("kubectl"), Path("kubeconfig"))
+        super().__init__(Path("kubectl"), Path("kubeconfig"), "kubeup-dev")
         vars(self).update(time=0.0, ready=ready)
         monkeypatch.setattr(cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"]))
         monkeypatch.setattr(Kubectl, "answers", lambda _: True)

@@ -129,3 +129,10 @@ def test_a_fingerprint_follows_the_values_and_not_their_order(values: dict[str, 
     name = next(iter(values))
     assert secrets.fingerprint({**values, name: values[name] + "x"}) != print_
     assert not any(value in print_ for value in values.values() if len(value) > 6)
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_file(env: Path) -> None:
+    """As to a disk that is not mounted: new passwords would take the link's place."""
+    env.symlink_to(env.parent / "elsewhere" / ".env")
+    error = error_of(secrets.plan, env)
+    assert isinstance(error, UsageError) and error.what == f"{env} leads nowhere" and env.is_symlink()

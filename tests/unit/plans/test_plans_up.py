@@ -8,7 +8,24 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, SANDBOX, by_id, error_of, holds, machines, names, node, recorded, settings, sid, sids, state, step, three
+from builders import (
+    DESKTOP,
+    SANDBOX,
+    access,
+    by_id,
+    error_of,
+    holds,
+    machines,
+    names,
+    node,
+    recorded,
+    settings,
+    sid,
+    sids,
+    state,
+    step,
+    three,
+)
 
 from kubeup import cluster, converge, ids, keys, machine, packages, secrets, up
 from kubeup import state as states
@@ -59,8 +76,9 @@ def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, app
 
 def standing(one: Project, found: Machines) -> ClusterFacts:
     """A cluster that has everything, and a machine that has made everything."""
-    for path in (one.kubectl.path, one.state.kubeconfig, one.system_archive, *(image.archive for image in one.images)):
+    for path in (one.kubectl.path, one.system_archive, *(image.archive for image in one.images)):
         write_private(path, "made")
+    write_private(one.state.kubeconfig, access())
     held = frozenset(image.reference for image in one.images)
     stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
     nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
@@ -469,6 +487,21 @@ def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list
     assert calls == ["urls"] and plans == []
 
 
+def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(brought_up: tuple[Project, list[str], list[up.Whole]],
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _, plans = brought_up
+
+    def refused(*_: object) -> up.Whole:
+        if plans:
+            return plans.pop(0)
+        raise Refused("the port can't be the UI's")
+
+    monkeypatch.setattr(up, "plan", refused)
+    for ran, code in (([], 3), ([found("node/dev-control", blind=True)], 1), ([found("deploy/ui")], 1)):
+        plans[:] = ran
+        assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)).code) == code
+
+
 def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
     one, calls, plans = brought_up
     plans += [found("deploy/api"), found("deploy/api")]
@@ -511,8 +544,8 @@ def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: 
 def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even a refusal comes from an address that nobody has: kubectl runs into its time."""
     one = project(tmp_path)
-    for path in (one.kubectl.path, one.state.kubeconfig):
-        write_private(path, "made")
+    write_private(one.kubectl.path, "made")
+    write_private(one.state.kubeconfig, access())
 
     def nobody(*argv: str, **more: object) -> Output:
         raise CommandError("kubectl took longer than 10 s", code=124)

@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import Do, DoneAlready, Told, error_of, names, step
 
-from kubeup.errors import KubeupError
+from kubeup.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.facts import pace
 from kubeup.facts.pace import Pace
 from kubeup.plan import Log, Paced, Step, plan_of
@@ -157,6 +158,102 @@ def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
         raise KubeupError("second")
 
     assert error_of(carry_out, tmp_path, step("b", action=Do(second)), step("a", action=Do(first))).what == "do a: first"
+
+
+@pytest.mark.parametrize(("before", "code"), [((), Exit.REFUSED), (("first",), Exit.FAILED)])
+def test_only_where_nothing_was_changed_a_refusal_says_so(tmp_path: Path, before: tuple[str, ...], code: Exit) -> None:
+    steps = [*(step(name) for name in before), step("look", *before, action=RefusingLook())]
+    assert error_of(carry_out, tmp_path, *steps).code == code
+
+
+@pytest.mark.parametrize("error", [Refused, UsageError])
+def test_a_step_that_was_begun_may_have_changed_something(tmp_path: Path, error: type[KubeupError]) -> None:
+    def half() -> None:
+        raise error("there is more than tables")
+
+    assert error_of(carry_out, tmp_path, step("a", action=Do(half))).code == Exit.FAILED
+
+
+class RefusingLook(Do):
+    def already(self) -> str:
+        raise Refused("it holds data already")
+
+
+def until_ended(told: Told, name: str) -> None:
+    end = time.monotonic() + 5
+    while (name, "changed") not in told.rows and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def full(journal: Journal, after: int) -> Journal:
+    """One whose disk is full from some row on."""
+    rows, add = count(), Journal.add
+
+    def until_full(self: Journal, event: str, step: str = "", **more: object) -> None:
+        if next(rows) == after:
+            path = self._path
+            path.unlink(missing_ok=True)
+            path.symlink_to("/dev/full")
+        add(self, event, step, **more)
+
+    journal.add = until_full.__get__(journal)  # type: ignore[method-assign]
+    return journal
+
+
+def test_without_a_journal_nothing_is_begun(tmp_path: Path) -> None:
+    ran: list[str] = []
+    plan = plan_of([step("a", action=Do(lambda: ran.append("a")))])
+    error = error_of(run, plan, Told(), full(Journal(tmp_path, "up"), 0))
+    assert isinstance(error, Refused) and "No space left" in error.why and ran == []
+
+
+def test_a_journal_that_ends_starts_no_further_steps_and_watches_those_that_run(tmp_path: Path) -> None:
+    ran, told = list[str](), Told()
+
+    def slow() -> None:
+        until_ended(told, "quick")
+        time.sleep(0.1)
+        ran.append("slow")
+
+    plan = plan_of([step("slow", action=Do(slow)), step("quick"), step("next", "quick", action=Do(lambda: ran.append("next")))])
+    error = error_of(run, plan, told, full(Journal(tmp_path, "up"), 2))
+    assert error.what == f"{tmp_path}/journal.jsonl can't be written" and error.code == Exit.FAILED
+    assert ran == ["slow"] and ("slow", "changed") in told.rows
+
+
+def test_a_journal_that_ends_hides_no_failure(tmp_path: Path) -> None:
+    def broken() -> None:
+        raise KubeupError("the API does not stand")
+
+    error = error_of(run, plan_of([step("a", action=Do(broken))]), Told(), full(Journal(tmp_path, "up"), 2))
+    assert error.what == "do a: the API does not stand"
+
+
+def test_what_ran_to_its_end_did_so_without_a_journal_too(tmp_path: Path) -> None:
+    told = Told()
+    result = run(plan_of([step("a")]), told, full(Journal(tmp_path, "up"), 2))
+    assert result.changed == ["a"] and "No space left" in told.rows[-1][1]
+
+
+class Unheard(Told):
+    """Whoever was told has gone."""
+
+    def ended(self, step: Step, outcome: str, seconds: float) -> None:
+        super().ended(step, outcome, seconds)
+        raise BrokenPipeError("nobody reads")
+
+
+def test_a_report_that_nobody_reads_leaves_no_step_running_unobserved(tmp_path: Path) -> None:
+    ran, told = list[str](), Unheard()
+
+    def slow() -> None:
+        until_ended(told, "quick")
+        ran.append("slow")
+
+    plan = plan_of([step("slow", action=Do(slow)), step("quick")])
+    error = error_of(run, plan, told, Journal(tmp_path, "up"))
+    assert error.what == "do quick: BrokenPipeError: nobody reads" and ran == ["slow"]
+    assert rows(tmp_path)[-1]["failed"] == error.what
 
 
 def test_an_interrupt_is_written_down_and_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,3 +112,21 @@ class TestOneFileAProfile:
     def test_suffices_without_users(self, path: Path) -> None:
         path.write_text("settings: {env: lab}\n")
         assert load(path, sets=["ports.api=31000"], environ={}).require().cluster_name == "lab"
+
+
+@pytest.mark.parametrize("alike", ["One", "ONE", "o_ne", "o-ne"])
+def test_profiles_whose_names_differ_too_little_are_refused_by_both_names(load_text: Load, alike: str) -> None:
+    first = "o-ne" if alike == "o_ne" else "o_ne" if alike == "o-ne" else "one"
+    text = f"settings:\n  env: two\n  users:\n    {first}: {{}}\n    two: {{}}\n    {alike}: {{}}\n"
+    (problem,) = load_text(text).errors
+    assert (problem.line, problem.key) == (6, f"settings.users.{alike}")
+    assert f"the profile {first} (" in problem.found and "case or - and _ alone" in problem.found
+    assert f"{first} or {alike}" in problem.hint
+
+
+def test_so_is_one_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "My_App.yaml").write_text("{}")
+    (tmp_path / "settings.yaml").write_text("settings:\n  env: my-app\n  users: {my-app: {}}\n")
+    (problem,) = load(tmp_path / "settings.yaml", environ={}).errors
+    assert problem.file.endswith("My_App.yaml") and "the profile my-app (" in problem.found

@@ -408,6 +408,55 @@ def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines
     return {node.name: node for node in provider.observe().nodes}
 
 
+CORRUPT = ["", "{", "null", "[]", "7", '{"dev-control": "id"}', '{"dev-control": {"id": "id-of-dev-control"}}', "\0" * 64]
+
+
+@pytest.mark.parametrize("text", CORRUPT)
+def test_a_record_of_admitted_machines_that_can_not_be_read_trusts_no_host_key(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                                               text: str) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    path = provider.folder / "admitted.json"
+    path.write_text(text)
+    error = error_of(lambda: seen(make, monkeypatch, {f"id-of-{NAMES[0]}": Machine(NAMES[0], f"id-of-{NAMES[0]}", "running", 2, 4096)}))
+    assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "nobody else answers" in error.next
+    assert isinstance(error_of(Admission(provider.folder).add, NAMES[0], "id", "192.168.60.10"), Refused) and path.read_text() == text
+
+
+@pytest.mark.parametrize("text", [*CORRUPT, '{"machines": [{"address": "192.168.60.12"}]}'])
+def test_a_list_of_machines_that_can_not_be_read_forgets_none(make: Callable[..., Vagrant], text: str) -> None:
+    provider = make("{provider: vagrant, nodes: {workers: {count: 1}}}")
+    known(provider, *NAMES)
+    path = provider.folder / "machines.json"
+    path.write_text(text)
+    error = error_of(provider._texts)
+    assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
+    path.unlink()  # what is advised
+    error = error_of(provider._texts)
+    assert isinstance(error, Refused) and error.what == f"{path} does not name dev-worker-2"
+    written(make())  # so is this
+    assert "dev-worker-2" in make("{provider: vagrant, nodes: {workers: {count: 1}}}")._texts()["machines.json"]
+
+
+@pytest.mark.parametrize("id_", [None, ""])
+@pytest.mark.parametrize("told_by", ["vagrant", "us"])
+def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
+                                                                   id_: str | None, told_by: str) -> None:
+    provider = make(DOCKER)
+    known(provider, NAMES[0], by="docker")
+    file = provider.tool.id_file(NAMES[0], "docker")
+    if told_by == "vagrant":
+        file.with_name("action_provision").write_text("1.5:id")
+    else:
+        Admission(provider.folder).add(NAMES[0], "0123", "192.168.60.10")
+    file.unlink() if id_ is None else file.write_text(id_)
+    there = {NAMES[0]: Machine(NAMES[0], "0123", "running", 2, 4096, None, str(provider.folder))}
+    found = seen(make, monkeypatch, there, DOCKER)[NAMES[0]]
+    assert found.state == "foreign" and str(file) in found.detail
+    error = error_of(make(DOCKER).plan, Machines((found,)), Needed())
+    assert error.what == "Vagrant has lost the machine dev-control" and "put that file back" in error.next
+
+
 def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
     provider = make()
     known(provider, *NAMES)

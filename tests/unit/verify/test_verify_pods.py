@@ -136,7 +136,7 @@ def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():
             asked.append(" ".join(words))
             return ""
 
-    context = Context(Settings(profile="dev"), Noting(Path("/cache/kubectl"), Path("/state/kubeconfig")), (), (), "api:1", (), dict)
+    context = Context(Settings(profile="dev"), Noting(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev"), (), (), "api:1", (), dict)
     for run in (probes.Probes(context, threading.Event()), probes.Probes(context, threading.Event())):
         run.start()
         run.remove()
