@@ -7,6 +7,7 @@ commands under way. The journal (one JSON object a line) lives in the profile's 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
