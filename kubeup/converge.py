@@ -17,7 +17,7 @@ from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused, after_changes
 from kubeup.facts.pace import Pace
 from kubeup.ids import Kind, any_of
-from kubeup.plan import Plan
+from kubeup.plan import Plan, plan_of
 from kubeup.project import CLUSTER, Project
 from kubeup.report import Report, duration, plan_data, progress
 from kubeup.run import Journal, run
@@ -42,7 +42,7 @@ def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: 
     plan = make()
     if json and (dry or not plan):
         out.data(plan_data(plan))
-        return Plan()
+        return plan_of()
     _show(project, plan, out, commands)
     while not dry and plan and _took_long(partial(_ask, project, plan, yes)):
         before, plan = plan, make()
@@ -51,7 +51,7 @@ def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: 
         out.say("Meanwhile something has changed, and with it the plan:")
         _show(project, plan, out, commands)
     if dry or not plan:
-        return Plan()
+        return plan_of()
     project.remember_choices(plan.ids)
     with progress(out, whole) as shown:
         journal = Journal(project.state.folder, command)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import SANDBOX, machines, node, recorded, settings, state, three
+from builders import SANDBOX, access, machines, node, recorded, settings, state, three
 
 from kubeup import cluster, database, keys, moving, packages, rollout, rotation, secrets, up
 from kubeup.certificates import Authorities
@@ -98,8 +98,8 @@ class World:
         return up.plan(one, force=True).plan
 
     def access(self, one: Project) -> None:
-        for path in (one.kubectl.path, one.state.kubeconfig):
-            write_private(path, "there")
+        write_private(one.kubectl.path, "there")
+        write_private(one.state.kubeconfig, access(one.provider.context))
 
     def changed(self, *objects: str) -> None:
         """What `kubectl diff` names, for a database with other passwords than `.env` has."""

@@ -287,7 +287,7 @@ def test_an_engine_that_does_not_tell_is_no_engine_without_that_container(tmp_pa
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(shell, "read", lambda *argv, **_: Output(125, "", "Error: database is locked"))
     monkeypatch.setattr(shell, "write", lambda *argv, **_: ran.append(argv))
-    step = next(step for step in local(tmp_path, SANDBOX).plan(three("missing"), NEEDED) if step.id == "node/dev-control")
+    step = by_id(local(tmp_path, SANDBOX).plan(three("missing"), NEEDED))["node/dev-control"]
     error = error_of(step.action.run, print)
     assert "does not tell whether dev-control is there" in error.what and "database is locked" in error.why and ran == []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, Do, by_id, error_of, settings, state, step
+from builders import DESKTOP, Do, access, by_id, error_of, names, part_of_plan, settings, state, step
 
 from kubeup import converge, database, lock, moving, packages
 from kubeup.converge import same
@@ -84,7 +84,7 @@ def test_nothing_is_planned_or_run_without_the_lock(project: Project, monkeypatc
 def test_a_quick_answer_is_to_the_plan_that_was_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), seconds=converge.LOOK_AGAIN - 1)
     ran, _ = carry_out(project, asked)
-    assert (ran.ids, asked.ran, len(asked.questions)) == (("a",), ["a"], 1)
+    assert (names(ran), asked.ran, len(asked.questions)) == (["a"], ["a"], 1)
 
 
 @pytest.mark.usefixtures("held")
@@ -92,7 +92,7 @@ def test_a_quick_answer_is_to_the_plan_that_was_shown(project: Project, monkeypa
 def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     asked = Asked(monkeypatch, ("a",), ("a",), seconds=seconds)
     ran, said = carry_out(project, asked)
-    assert (ran.ids, asked.ran, len(asked.questions), asked.plans) == (("a",), ["a"], 1, [])
+    assert (names(ran), asked.ran, len(asked.questions), asked.plans) == (["a"], ["a"], 1, [])
     assert "Meanwhile" not in said
 
 
@@ -100,7 +100,7 @@ def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, 
 def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), ("a", "b"), ("a", "b"), seconds=60)
     ran, said = carry_out(project, asked)
-    assert (ran.ids, sorted(asked.ran), asked.plans) == (("a", "b"), ["a", "b"], [])
+    assert (names(ran), sorted(asked.ran), asked.plans) == (["a", "b"], ["a", "b"], [])
     assert [f"{LOSS} on b" in question for question in asked.questions] == [False, True]
     assert said.index("Meanwhile something has changed") < said.index("do b")
 
@@ -132,10 +132,11 @@ def test_a_plan_that_is_made_twice_is_the_same(project: Project, monkeypatch: py
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7})
     monkeypatch.setattr(Machine, "look", lambda _: None)
+    write_private(project.state.kubeconfig, access())
     monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
     assert moving.plan(project, "vm") and database.on_machine(project)
     for make in (lambda: moving.plan(project, "vm"), lambda: database.on_machine(project),
-                 lambda: plan_of(steps(project.passwords, "changed", ()))):
+                 lambda: part_of_plan(steps(project.passwords, "changed", ()))):
         assert same(make(), make())
     assert not same(moving.plan(project, "vm"), database.on_machine(project))
 
