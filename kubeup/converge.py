@@ -16,7 +16,8 @@ from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused
 from kubeup.facts.pace import Pace
 from kubeup.plan import Plan
-from kubeup.project import CLUSTER, Project
+from kubeup.project import Project
+from kubeup.record import CLUSTER
 from kubeup.report import Report, duration, plan_data, progress
 from kubeup.run import lock, run
 

@@ -17,7 +17,8 @@ from kubeup.images import build as builds
 from kubeup.images import load as loads
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import VM, Project
+from kubeup.project import Project
+from kubeup.record import VM
 from kubeup.up import data_steps, machine_steps, password_steps, push_steps
 
 DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data

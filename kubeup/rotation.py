@@ -13,7 +13,8 @@ from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.errors import KubeupError, Refused
 from kubeup.plan import Log, Plan, Step, plan_of
-from kubeup.project import VM, Project
+from kubeup.project import Project
+from kubeup.record import VM
 from kubeup.report import Report
 
 

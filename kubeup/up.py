@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kubeup import cluster, packages, requirements, secrets
 from kubeup import machine as this_machine
-from kubeup import state as states
+from kubeup import record as records
 from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
@@ -20,8 +21,9 @@ from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Action, Log, Plan, Step, plan_of
-from kubeup.project import CLUSTER, SIDES, VM, Project
+from kubeup.project import SIDES, Project
 from kubeup.providers.base import Machines, Needed
+from kubeup.record import CLUSTER, NOTHING, VM, Location
 from kubeup.requirements import Work
 from kubeup.state import State
 
@@ -197,9 +199,9 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Step]:
 
 
 def _refuse_half_done(project: Project) -> None:
-    if to := states.choices(project.state).get("copying", ""):
+    if target := project.record.target:
         raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
-                      f"`inv db.move {to}` finishes it, `inv db.move {project.database_on}` takes it back")
+                      f"`inv db.move {target.side}` finishes it, `inv db.move {project.database_on}` takes it back")
     if secrets.pending(project.state.secrets):
         raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
                       "`inv db.rotate` finishes it; whatever runs, goes on running until then")
@@ -234,14 +236,18 @@ def save_steps(project: Project) -> list[Step]:
     """
     found = {node.name: node for node in cluster.observe(project).machines.nodes}
     awake, saved = list[Step](), list[Step]()
-    for side in (CLUSTER, VM) if _made_for_data(project) else (CLUSTER,):
-        files = project.files_on(side)
+    for where in _lost_with_machines(project):
+        side, known = where.side, project.files_on(where.side)
+        files = replace(known, place=replace(known.place, node=where.node))
         node = found.get(files.place.node)
-        if node is None or not node.address:
+        if node is None or (node.state != "surplus" and not node.address):
             continue  # it was never made
         if node.state == "missing":
             raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
                           "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
+        if node.state == "surplus":
+            raise Refused(f"the settings do without {node.name}, which has the database's data", "they are saved before the cluster goes",
+                          "put back the count of nodes that it was made with, then run this again; or, to lose them: `inv down --data`")
         awake = awake or (cluster.start(project) if node.state == "stopped" else [])
         stop: Action = db_machine.Stop(project.machine) if side == VM else data.StopDatabase(files.place, project.kubectl)
         saved.append(Step(f"{data.SAVE}-{side}", f"save the database's data to {files.archive}", "its machine can't keep them",
@@ -249,10 +255,13 @@ def save_steps(project: Project) -> list[Step]:
     return [*awake, *saved]
 
 
-def _made_for_data(project: Project) -> bool:
-    """Whether a machine that goes with the others has, or has had, the database."""
-    known = states.choices(project.state)
-    return VM in (project.database_on, known.get("kept", "")) and not project.machine.own
+def _lost_with_machines(project: Project) -> Iterator[Location]:
+    """Where the database's files lie, or have lain, on machines that the provider made."""
+    in_cluster, on_machine = cluster.located(project), project.record.on(VM)
+    if not in_cluster.saved:
+        yield in_cluster
+    if on_machine and not on_machine.address and not on_machine.saved:
+        yield on_machine
 
 
 def refuse_other_server(project: Project) -> None:
@@ -278,8 +287,8 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept", "copying", "made", "reachable"} if self.data else {"provider"}
-        states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
+        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None}
+        records.change(self.state, provider="", **(data if self.data else {}))
 
 
 __all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

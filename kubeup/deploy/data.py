@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, secrets, ssh
+from kubeup import cache, record, secrets, ssh
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.pace import Pace
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Log, Paced, Step
+from kubeup.record import Side
+from kubeup.state import State
 
 END_SECONDS = 120.0  # that a database may take to write down what it has, and end
 STEP, SAVE, RESTORE = "deploy/data", "data/save", "data/restore"
@@ -90,8 +92,13 @@ class Files:
     """A database's files in a node's folder, by name (the first holds the data), and the archive that has them while their machine is gone."""
 
     place: Place
-    archive: Path
+    state: State
+    side: Side
     names: tuple[str, ...]
+
+    @property
+    def archive(self) -> Path:
+        return self.state.saved_data(self.side)
 
     @property
     def remote(self) -> str:
@@ -128,6 +135,7 @@ class SaveData(Paced):
             if cache.sha256(part) != sum_:
                 raise KubeupError("the saved data are not what was packed", f"the sums of {archive.name} differ", "run the same again")
             part.replace(archive)
+        record.relocate(self.files.state, self.files.side, saved=True)
         log(f"{archive.stat().st_size >> 20} MiB in {archive}")
 
 
@@ -199,6 +207,7 @@ class RestoreData:
         if not done.ok:
             raise KubeupError(f"the saved data can't be put on {node.name}", done.stderr.strip()[-500:],
                               f"{archive} still has them: run the same again")
+        record.relocate(files.state, files.side, node=node.name, saved=False)
         archive.replace(archive.with_name(f"restored-{archive.name}"))
         log(f"from {archive}")
 

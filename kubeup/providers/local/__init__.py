@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from kubeup import cache, keys, shell, ssh
+from kubeup import cache, keys, record, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
@@ -25,7 +25,7 @@ from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
-from kubeup.state import State, made
+from kubeup.state import State
 
 UNFINISHED = "was never finished: its making was interrupted"
 NETWORK, IMAGE, DISK, FORWARDING = "local/network", "local/image", "local/disk", "local/forwarding"
@@ -44,12 +44,12 @@ class Local(Bare):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host, made(self.state).engine)
+        return engines.choose(self.settings.local.engine, self.host, record.read(self.state).made.engine)
 
     @cached_property
     def release(self) -> source.Release:
         chosen = self.settings.release
-        return source.choose(chosen.source, self.host, str(chosen.base_url), made(self.state))
+        return source.choose(chosen.source, self.host, str(chosen.base_url), record.read(self.state).made)
 
     def made_by(self) -> str:
         return self.engine.name
