@@ -44,6 +44,8 @@ def carry_out(project: Project, plan: Plan, out: Report, command: str, dry: bool
         out.say(f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}")
     if dry or not plan:
         return False
+    if command != "down":  # which has shown what it found
+        project.refuse_unrecorded()
     _ask(plan, yes)
     if rooted:
         shell.authorize()

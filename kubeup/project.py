@@ -283,6 +283,13 @@ class Project:
             decided["database"] = self.location(self.database_on)
         records.change(self.state, **decided)
 
+    def refuse_unrecorded(self) -> None:
+        """Raises Refused where things of this profile are there and no record: what they hold is not known."""
+        traces = self.provider.traces() if self.record == Record() else ()
+        if traces:
+            raise Refused(f"there is no record of the profile {self.settings.profile}, but things of it are there", ", ".join(map(str, traces)),
+                          f"put {self.state.folder / self.state.record} back, or make it anew from what is there: `inv state.repair`")
+
     def location(self, side: Side) -> Location:
         """Where the database's files lie, or are to lie, on one side."""
         return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)
@@ -310,8 +317,11 @@ def _kept(made: Made, **decided: Any) -> Made:
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
-         strict: bool = True) -> Project:
-    """Read settings and this machine's facts. Raises SettingsError listing every problem of the settings."""
+         strict: bool = True, record: str = "") -> Project:
+    """Read settings and this machine's facts. Raises SettingsError listing every problem of the settings.
+
+    `record`: the name of another file than the profile's own record.
+    """
     import os
 
     from kubeup.settings import load as load_settings
@@ -320,6 +330,7 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     loaded = load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
     settings = loaded.require()
     state = states.of(settings)
+    state = replace(state, record=record or state.record)
     known = records.read(state)
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
     with authorities.trusted():  # who asks a site trusts whom those do that fetch

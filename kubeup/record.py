@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from kubeup.errors import Refused
-from kubeup.state import write_private
+from kubeup.state import RECORD, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kubeup.state import State
 
 VERSION = 1
-FILE, EARLIER = "state.json", "choices.json"
+EARLIER = "choices.json"
 CLUSTER: Final = "cluster"  # where a database may run
 VM: Final = "vm"
 # what an older kubeup asked of the network
@@ -96,6 +96,7 @@ class Record:
     database: Location | None = None
     left: Location | None = None
     target: Location | None = None
+    taken_over: tuple[str, ...] = ()  # folders of checkouts that are gone, whose things are this one's now
 
     def on(self, side: Side) -> Location | None:
         """What is known of the database's files on that side."""
@@ -115,18 +116,18 @@ def relocate(state: State, side: Side, **values: Any) -> None:
 
 def read(state: State) -> Record:
     """The record; an empty one where the profile has none. Raises Refused for one that can't be understood."""
-    path, earlier = state.folder / FILE, state.folder / EARLIER
+    path, earlier = state.folder / state.record, state.folder / EARLIER
     text = _text(path)
     if text is not None:
         return _parsed(path, text)
-    text = _text(earlier)
+    text = _text(earlier) if state.record == RECORD else None
     return Record() if text is None else _carried_over(earlier, text)
 
 
 def write(state: State, record: Record) -> None:
     """Put the record in the place of what was there. An older kubeup's file is kept under another name."""
     text = _adapter().dump_json(record, indent=2).decode()
-    write_private(state.folder / FILE, f"{text}\n")
+    write_private(state.folder / state.record, f"{text}\n")
     earlier = state.folder / EARLIER
     if earlier.exists():
         earlier.replace(earlier.with_name(f"{EARLIER}.old"))
@@ -144,7 +145,7 @@ def change(state: State, **values: Any) -> Record:
 def _alone(state: State) -> Iterator[None]:
     """One change at a time: what was read stays true until it is written."""
     state.folder.mkdir(parents=True, exist_ok=True)
-    with (state.folder / f"{FILE}.lock").open("a") as file:
+    with (state.folder / f"{state.record}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -237,4 +238,4 @@ def _words(error: ValidationError) -> str:
 
 def _unreadable(path: Path, why: str) -> Refused:
     return Refused(f"{path} can't be understood", why, "it says what this profile's cluster was made of and where the database's "
-                   "data are: put it back as it was")
+                   "data are: put it back as it was, or make it anew from what is there: `inv state.repair`")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kubeup.settings import Settings
 
+RECORD = "state.json"  # the name of the file with what is known of a profile
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -22,6 +23,7 @@ class State:
     private_key: Path
     public_key: Path
     ours: str = str(PROJECT)
+    record: str = RECORD
 
     @property
     def known_hosts(self) -> Path:

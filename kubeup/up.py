@@ -44,6 +44,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
 
     Raises Refused where this machine does not do for it, with `force` where it does not for certain.
     """
+    project.refuse_unrecorded()
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None

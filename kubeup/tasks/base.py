@@ -160,8 +160,10 @@ def _reporter() -> Report:
         return Report()
 
 
-def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True) -> tuple[Project, Report]:
-    """The project as the options name it, and where to print.
+def open_project(
+    profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True, record: str = "",
+) -> tuple[Project, Report]:
+    """The project as the options name it, and where to print; `record`: another file than its own record.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
@@ -170,7 +172,7 @@ def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", str
     from kubeup.project import load
 
     file = file or os.environ.get("KUBEUP_SETTINGS", "")
-    project = load(Path(file) if file else None, profile, tuple(set), strict=strict)
+    project = load(Path(file) if file else None, profile, tuple(set), strict=strict, record=record)
     project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()

@@ -10,13 +10,13 @@ from kubeup import cache, keys, record, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, containers, networks, volumes
+from kubeup.facts.containers import Container, Volume, containers, networks, volumes
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, rootfs
 from kubeup.images.rootfs import Origin
 from kubeup.plan import Room, Step
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
+from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Trace, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
 from kubeup.providers.local.forwarding import NodesNetwork
 from kubeup.providers.local.nodes import NodeContainer
@@ -187,9 +187,37 @@ class Local(Bare):
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
 
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """By the volumes, whether or not their nodes are there."""
+        having = [one.name for one in self._volumes() if one.name.endswith("-data")]
+        image = _image(self._containers()) or self._built()
+        if having and not image:
+            raise KubeupError("volumes can't be looked into", "no image of a node is there to do it with", "put state.json back as it was")
+        return tuple((volume.removesuffix("-data"), name) for volume in having for name in disks.holding(self.engine, image, volume, names))
+
     def _ours(self) -> list[Container]:
-        """Only what this checkout made: another one may have a profile of the same name."""
-        return [one for one in self._containers() if one.label(nodes.OURS) == self.state.ours]
+        """Only what this checkout made, or took over: another one may have a profile of the same name."""
+        return [one for one in self._containers() if one.label(nodes.OURS) in self._owners]
+
+    @cached_property
+    def _owners(self) -> frozenset[str]:
+        return frozenset((self.state.ours, *record.read(self.state).taken_over))
+
+    def traces(self) -> tuple[Trace, ...]:
+        if not shell.which(self.engine.name):
+            return ()
+        made = [one for one in self._containers() if one.label(nodes.PROFILE) == self.settings.slug]
+        return (*(Trace("container", one.name, one.label(nodes.OURS)) for one in made),
+                *(Trace("volume", one.name, dict(one.labels).get(nodes.OURS, "")) for one in self._volumes()))
+
+    def _volumes(self) -> list[Volume]:
+        """This profile's, whichever checkout made them."""
+        profile = {nodes.PROFILE: self.settings.slug}
+        filtered = f"label={nodes.PROFILE}={self.settings.slug}"
+        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", filtered)).stdout.split()
+        found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
+        # compared here as well: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
+        return [one for one in found if one.has(profile)]
 
     def _names(self) -> str:
         """Name and profile of each container, in the engine's template language."""
@@ -199,7 +227,7 @@ class Local(Bare):
     def _seen(self, spec: NodeSpec, found: Container | None) -> NodeState:
         if found is None:
             return NodeState(spec.name, spec.role, spec.address, "missing")
-        if found.label(nodes.OURS) != self.state.ours:
+        if found.label(nodes.OURS) not in self._owners:
             return NodeState(spec.name, spec.role, found.address, "foreign", detail=found.label(nodes.OURS) or "not made by kubeup")
         limits = self._limits(found)
         differs = []
@@ -221,7 +249,8 @@ class Local(Bare):
         for node in machines.nodes:
             if node.state == "foreign":
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
-                              "give this profile another name (settings.env), or remove that container where it belongs")
+                              "give this profile another name (settings.env), or remove that container where it belongs; "
+                              "where that folder is gone: `inv state.repair` takes it over")
             if node.detail and node.detail != UNFINISHED and node.state != "surplus":
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
@@ -297,11 +326,8 @@ class Local(Bare):
         """Data volumes whose nodes went before (a `down` that kept them)."""
         if not shell.which(self.engine.name):
             return []
-        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}")).stdout.split()
-        found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
-        # compared here: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
-        ours = {nodes.PROFILE: self.settings.slug, nodes.OURS: self.state.ours}
-        names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has(ours)]
+        names = [one.name.removesuffix("-data") for one in self._volumes()
+                 if one.name.endswith("-data") and dict(one.labels).get(nodes.OURS) in self._owners]
         return [Step(f"data/{name}", f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]
 

@@ -28,6 +28,7 @@ from kubeup.plan import plan_of
 from kubeup.project import Project, load
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
+from kubeup.providers.local import Local
 from kubeup.provision import inventory as inventories
 from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.release import go
@@ -42,6 +43,7 @@ NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
     monkeypatch.setattr(keys, "check", lambda _: None)
+    monkeypatch.setattr(Local, "traces", lambda _: ())
     monkeypatch.setattr(packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap"))
     monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.deploy.apply.Deployment.diff", lambda *_: "")
@@ -324,7 +326,7 @@ def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypat
         assert not (one.state.folder / "choices.json").exists()
         again = load(file, environ={})
         assert (again.release.source, again.bases.source, again.made.engine) == (*expected, "podman") and asked == []
-        (one.state.folder / records.FILE).unlink()
+        (one.state.folder / one.state.record).unlink()
     assert load(file, environ={}).release.source == "download" and len(asked) == 3
     asked.clear()
     load(file, environ={}, sets=("provider=minikube",), strict=False)
