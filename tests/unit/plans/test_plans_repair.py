@@ -129,6 +129,7 @@ def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there
     project.refuse_unrecorded()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("broken", [False, True])
 def test_what_can_not_be_read_is_not_nothing(tmp_path: Path, broken: bool) -> None:
     """By the script itself."""
