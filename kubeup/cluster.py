@@ -15,7 +15,6 @@ from kubeup import ids, keys, ssh
 from kubeup import packages as hosts
 from kubeup.deploy import apply
 from kubeup.deploy.network import WaitForNetwork
-from kubeup.deploy.place import volume_node
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, told_since, workloads
 from kubeup.facts.pace import Patience
@@ -27,15 +26,17 @@ from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import cni, play
 from kubeup.provision import inventory as inventories
+from kubeup.record import CLUSTER, VM, Location
 from kubeup.release import go
 from kubeup.release import images as system_images
 from kubeup.release.build import GoCompile
 from kubeup.release.download import DownloadBinary
 from kubeup.ssh import Reach
-from kubeup.state import choices
 
 BINARY = Room(cache=75)
 DRAIN_SECONDS = 120.0  # for the pods of a node to end
+# of a volume: the node that has it
+VOLUME_NODE = "{.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]}"
 METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 # what a node that is there brings along
 INSIDE = (Holds(ids.KUBERNETES, "nodes were made with it"),
@@ -302,6 +303,21 @@ def start(project: Project) -> list[Planned]:
             *after(started, project.provider.after_start())]
 
 
+def located(project: Project) -> Location:
+    """Where the database's files lie in the cluster, or would.
+
+    An older kubeup did not write it down, so the volume is asked. Raises Refused where nobody can tell.
+    """
+    known = project.record.on(CLUSTER)
+    if known is None or known.node or known.saved:
+        return project.location(CLUSTER)
+    asked = project.kubectl.look("get", "persistentvolume", "data-mysql-0", "--ignore-not-found", "-o", f"jsonpath={VOLUME_NODE}")
+    if not asked.ok:
+        raise Refused("it is not on record which node has the database's data", f"the cluster does not tell: {asked.stderr.strip()[-300:]}",
+                      "`inv cluster.start`, then run this again")
+    return Location(CLUSTER, asked.stdout.strip()) if asked.stdout.strip() else project.location(CLUSTER)
+
+
 def remove(project: Project, name: str) -> list[Planned]:
     """Take a worker out of the cluster, and its machine away. Raises Refused for the control plane and for the database's node."""
     found = {node.name: node for node in project.provider.observe().nodes}
@@ -321,14 +337,15 @@ def remove(project: Project, name: str) -> list[Planned]:
 
 def _no_volume_on(project: Project, name: str) -> Holds:
     """That a node may go with its disk. Raises Refused for the one with the database's volume."""
-    if name == volume_node(project.provider.wanted()):
+    if name == located(project).node:
         raise Refused(f"the database's volume lies on {name}", "its data would be out of reach", "keep this node, or remove another one")
     return Holds(ids.SAVE_CLUSTER, f"the database's volume is not on {name}")
 
 
 def _no_service_on(project: Project, name: str) -> Holds:
     """That a machine may go with its disk. Raises Refused for the one with the database's data."""
-    if choices(project.state).get("machine", "") == name:
+    on_machine = project.record.on(VM)
+    if on_machine and on_machine.node == name:
         raise Refused(f"the database's data lie on {name}", "they would be out of reach",
                       "`inv db.move cluster`, where it runs there, and `inv db.move cluster --drop-old` bring them away; or remove another one")
     return Holds(ids.SAVE_MACHINE, f"no database was ever on {name}, or it was brought away")

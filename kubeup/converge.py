@@ -18,7 +18,8 @@ from kubeup.errors import KubeupError, NotConverged, Refused, after_changes
 from kubeup.facts.pace import Pace
 from kubeup.ids import Kind, any_of
 from kubeup.plan import Plan, plan_of
-from kubeup.project import CLUSTER, Project
+from kubeup.project import Project
+from kubeup.record import CLUSTER
 from kubeup.report import Report, duration, plan_data, progress
 from kubeup.run import Journal, run
 
@@ -39,6 +40,8 @@ def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: 
     """
     if not dry:
         lock.require(project.state.folder)
+    if not dry and command != "down":  # which shows what it has found
+        project.refuse_unrecorded()
     plan = make()
     if json and (dry or not plan):
         out.data(plan_data(plan))

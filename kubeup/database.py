@@ -17,22 +17,23 @@ from kubeup.errors import KubeupError, Refused
 from kubeup.ids import Kind
 from kubeup.images import build as builds
 from kubeup.plan import Plan, Planned, Step, plan_of, todo
-from kubeup.project import CLUSTER, SIDES, VM, Project
-from kubeup.state import choices
+from kubeup.project import SIDES, Project
+from kubeup.record import CLUSTER, VM
 
 
 def where(project: Project) -> str:
     """Where the database runs and how it is, in words; what was cut off, and what a move has left behind."""
-    known = choices(project.state)
+    known = project.record
     try:
         on = project.database_on
     except Refused as error:
         return f"{error.what}: {error.next}"
     words = [f"in {SIDES[CLUSTER]}" if on == CLUSTER else _on_machine(project.machine)]
-    if copying := known.get("copying", ""):
-        words.append(f"a move to {SIDES[copying]} was interrupted: `inv db.move {copying}` finishes it, `inv db.move {on}` takes it back")
-    if kept := known.get("kept", ""):
-        words.append(f"{SIDES[kept]} still has the data from before the move: `inv db.move {known.get('database', CLUSTER)} --drop-old` removes them")
+    if known.target:
+        to = known.target.side
+        words.append(f"a move to {SIDES[to]} was interrupted: `inv db.move {to}` finishes it, `inv db.move {on}` takes it back")
+    if known.left:
+        words.append(f"{SIDES[known.left.side]} still has the data from before the move: `inv db.move {on} --drop-old` removes them")
     if secrets.pending(project.state.secrets):
         words.append("a change of passwords was interrupted: `inv db.rotate` finishes it")
     return "; ".join(words)
@@ -47,7 +48,7 @@ def _on_machine(machine: Machine) -> str:
 
 def unfinished(project: Project) -> str:
     """What has to be finished, '' where nothing has."""
-    if choices(project.state).get("copying", "") or secrets.pending(project.state.secrets):
+    if project.record.target or secrets.pending(project.state.secrets):
         return where(project)
     if project.database_on == VM:
         try:

@@ -7,7 +7,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from kubeup import database, ids
+from kubeup import database, ids, record
 from kubeup.db import backups, move
 from kubeup.db import machine as machines
 from kubeup.db import server as servers
@@ -17,36 +17,36 @@ from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.ids import StepId
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Holds, Log, Paced, Plan, Planned, Step, plan_of
-from kubeup.project import CLUSTER, SIDES, VM, Project
-from kubeup.state import State, change_choices, choices
+from kubeup.project import SIDES, Project
+from kubeup.record import CLUSTER, VM, Side
+from kubeup.state import State
 from kubeup.up import data_steps
 from kubeup.verify import http
 
 
-def plan(project: Project, to: str) -> Plan:
+def plan(project: Project, side: str) -> Plan:
     """The data to the other side. Where an earlier run was cut off, what is left of it; towards the side they are on, back."""
-    _require_side(to)
-    known = choices(project.state)
-    on, copying, kept = known.get("database", CLUSTER), known.get("copying", ""), known.get("kept", "")
+    to, known = _side(side), project.record
+    on = known.database.side if known.database else CLUSTER
     if to == on:
-        return _taken_back(project, on) if copying else _switched(project, to, kept)
-    if kept == to:
+        return _taken_back(project, on) if known.target else _switched(project, to)
+    if known.left and known.left.side == to:
         raise Refused(f"{SIDES[to]} still has the data from before the last move", "they would be overwritten",
                       f"`inv db.move {on} --drop-old` removes them")
-    source, target = project.server_on(on), project.server_on(to)
+    source, target, there = project.server_on(on), project.server_on(to), project.location(to)
     servers.version(source)
     start, serves = _start(project, to), ids.MACHINE_SERVICE if to == VM else ids.START_IN_CLUSTER
     rows = servers.describe({table: rows for table, rows in servers.count(source, source.database).items() if table != backups.REVISIONS})
     return plan_of([
         *start,
         Step(ids.ADMIT, f"look whether {SIDES[to]} is free", "nothing is overwritten", move.Admit(source, target), (serves,), 1),
-        Step(ids.FREEZE, "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, to),
+        Step(ids.FREEZE, "let the API read and not write", "no row may come after its copy", move.Freeze(source, project.state, there),
              (ids.ADMIT,), 1),
         Step(ids.COPY, f"copy {rows}", f"from {source.door} to {target.door}", move.Copy(source, target), (ids.FREEZE,), 3),
         *_switch(project, to, on, (ids.COPY,))])
 
 
-def _start(project: Project, to: str) -> list[Planned]:
+def _start(project: Project, to: Side) -> list[Planned]:
     """The server on a side that is not in use yet."""
     if to == VM:
         return list(database.on_machine(project).planned)
@@ -56,27 +56,28 @@ def _start(project: Project, to: str) -> list[Planned]:
                          (ids.LOOK_AT_DATA,), 20)]
 
 
-def _switch(project: Project, to: str, left: str, needs: tuple[StepId, ...]) -> list[Step]:
+def _switch(project: Project, to: Side, left: Side, needs: tuple[StepId, ...]) -> list[Step]:
     """The name leads to the new side, the API is seen to work there, the old side stops; its data stay."""
     deployment, see = project.deployment_on(to), SeeTheApi(project.server_on(to), _api(project))
     stop: Action = machines.Stop(project.machine) if left == VM else StopInCluster(project.kubectl)
     return [
         Step(ids.SWITCH, f"let the database's name lead to {SIDES[to]}", "it has all rows",
-             move.Switch(project.server_on(left), deployment, project.state, to, left, project.machine.told_as), needs, 1),
+             move.Switch(project.server_on(left), deployment, project.state, project.location(to), project.location(left)), needs, 1),
         Step(ids.SEE, "see the API write there", "the proof of the move", see, (ids.SWITCH,), 5),
         Step(ids.TIDY, "remove what copying has left there", "the API writes there", move.Tidy(project.server_on(to)), (ids.SEE,), 1),
         Step(ids.STOP_LEFT, f"stop the database on the side that is left ({SIDES[left]})", "its data are kept", stop, (ids.SEE,), 5)]
 
 
-def _switched(project: Project, to: str, kept: str) -> Plan:
+def _switched(project: Project, to: Side) -> Plan:
     """What a run that was cut off after the switch has left to do; nothing where there was none."""
-    if not kept or not _serves(project, kept):
+    left = project.record.left
+    if left is None or not _serves(project, left.side):
         return plan_of()
     copied = Holds(ids.COPY, "an earlier run has copied all rows and switched")
-    return plan_of([copied], _switch(project, to, kept, (ids.COPY,)))
+    return plan_of([copied], _switch(project, to, left.side, (ids.COPY,)))
 
 
-def _serves(project: Project, side: str) -> bool:
+def _serves(project: Project, side: Side) -> bool:
     """Whether a side that was left is still up."""
     if side == VM:
         return project.machine.seen().state == "running"
@@ -84,27 +85,30 @@ def _serves(project: Project, side: str) -> bool:
     return answer.stdout.strip() not in ("", "0")
 
 
-def _taken_back(project: Project, on: str) -> Plan:
+def _taken_back(project: Project, on: Side) -> Plan:
     return plan_of([Step(ids.THAW, "let the API write again", f"the move is off, the data are on {SIDES[on]}",
                          move.Thaw(project.server_on(on), project.state), seconds=1)])
 
 
-def _require_side(name: str) -> None:
-    if name not in SIDES:
-        raise UsageError(f"there is no side {name}", f"the database runs in the {CLUSTER} or on a {VM}", "`inv db.move vm` or `inv db.move cluster`")
+def _side(name: str) -> Side:
+    side = next((one for one in SIDES if one == name), None)
+    if side is not None:
+        return side
+    raise UsageError(f"there is no side {name}", f"the database runs in the {CLUSTER} or on a {VM}", "`inv db.move vm` or `inv db.move cluster`")
 
 
-def dropping(project: Project, to: str) -> Plan:
-    """Remove the side that the move `to` another has left behind. Raises Refused where the data are not there."""
-    _require_side(to)
-    if to != (on := choices(project.state).get("database", CLUSTER)):
+def dropping(project: Project, side: str) -> Plan:
+    """Remove the side that the move to `side` has left behind. Raises Refused where the data are not there."""
+    to, known = _side(side), project.record
+    on = known.database.side if known.database else CLUSTER
+    if to != on:
         raise Refused(f"the database is not on {SIDES[to]}", f"its data are on {SIDES[on]}: what would be removed is not what was left",
                       f"`inv db.move {to}` first, or `inv db.move {on} --drop-old`")
-    kept = choices(project.state).get("kept", "")
-    if not kept:
+    if known.left is None:
         raise UsageError("no move has left anything behind", "there is one side only", "nothing has to be removed")
-    if kept == choices(project.state).get("database"):
-        raise KubeupError("both sides are said to be in use", "the profile's choices.json contradicts itself",
+    kept = known.left.side
+    if kept == on:
+        raise KubeupError("both sides are said to be in use", "the profile's record contradicts itself",
                           "report this: it is a mistake in kubeup")
     action: Action = machines.Drop(project.machine) if kept == VM else data.DropData(project.place, project.kubectl)
     files = project.files_on(kept)
@@ -113,7 +117,7 @@ def dropping(project: Project, to: str) -> Plan:
     dropped = saved if files.archive.exists() else []
     return plan_of(dropped, [
         Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
-        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state, kept),
+        Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state),
              (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
 
 
@@ -165,7 +169,6 @@ class StopInCluster(Paced):
 @dataclass(frozen=True)
 class ForgetSide:
     state: State
-    side: str
 
     def run(self, log: Log) -> None:
-        change_choices(self.state, {"kept": "", **({"machine": ""} if self.side == VM else {})})
+        record.change(self.state, left=None)

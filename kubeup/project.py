@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeup import certificates, ids, machine
 from kubeup import engine as engines
+from kubeup import record as records
 from kubeup import state as states
 from kubeup.db.machine import VOLUME, Machine
 from kubeup.db.passwords import Passwords
@@ -24,7 +25,7 @@ from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
 from kubeup.facts import proxies, registries
 from kubeup.facts.host import HostFacts
-from kubeup.facts.sites import NO, Answer, Question, answered, site
+from kubeup.facts.sites import Question
 from kubeup.ids import Kind, StepId, any_of
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
@@ -32,14 +33,14 @@ from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.kube import Kubectl
 from kubeup.providers import base as providers
+from kubeup.record import CLUSTER, VM, Location, Made, Record, Side
 from kubeup.release import images as system_images
 from kubeup.release import source
 from kubeup.settings import Settings
 from kubeup.ssh import Reach
-from kubeup.state import Made, State
+from kubeup.state import State
 
-CLUSTER, VM = "cluster", "vm"  # where a database may run
-SIDES = {CLUSTER: "the cluster", VM: "a machine of its own"}
+SIDES: dict[Side, str] = {CLUSTER: "the cluster", VM: "a machine of its own"}
 
 # steps that make what keeps what it was made of
 IMAGES = (Kind.IMAGE, Kind.ROOTFS, Kind.LOAD, Kind.PUSH, Kind.DEPLOY)
@@ -74,9 +75,14 @@ class Project:
         return self.provider.image_engine()
 
     @property
+    def record(self) -> Record:
+        """What is on record of this profile now."""
+        return records.read(self.state)
+
+    @property
     def made(self) -> Made:
         """What this profile's things were made of, which they keep."""
-        return states.made(self.state)
+        return self.record.made
 
     @cached_property
     def release(self) -> source.Release:
@@ -141,20 +147,22 @@ class Project:
 
     @property
     def place(self) -> Place:
-        """Where the database's data lie, in the cluster."""
-        return Place(volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
+        """Where the database's data lie, or are to lie, in the cluster."""
+        known = self.record.on(CLUSTER)
+        node = known.node if known and not known.saved else ""
+        return Place(node or volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
 
-    def files_on(self, side: str) -> Files:
+    def files_on(self, side: Side) -> Files:
         """The database's files on one side."""
         place, names = (self.machine.place, (VOLUME,)) if side == VM else (self.place, ("mysql", "mysql.passwords"))
-        return Files(place, self.state.saved_data(side), names)
+        return Files(place, self.state, side, names)
 
     @property
     def deployment(self) -> Deployment:
         """The application with the passwords of `.env`, and the database where it is to be."""
         return self.deployment_on(self.database_on)
 
-    def deployment_on(self, side: str) -> Deployment:
+    def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
         overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
                           self.place, address, self.external)
@@ -176,22 +184,32 @@ class Project:
         return self.provider.boots()
 
     @property
-    def database_on(self) -> str:
+    def database_on(self) -> Side:
         """Where the database runs: cluster or vm. Raises Refused where the settings say another side or machine than the data are on."""
-        wanted, holds = self.settings.database.on, states.choices(self.state).get("database", "")
-        if holds and wanted not in ("auto", holds):
+        wanted, known = self.settings.database.on, self.record.database
+        holds = known.side if known else None
+        if holds and wanted != "auto" and wanted != holds:
             raise Refused(f"the settings want the database on {SIDES[wanted]}, its data are on {SIDES[holds]}", "it would start without them",
                           f"move them: `inv db.move {wanted}`, or set database.on to {holds}")
         side = holds or (CLUSTER if wanted == "auto" else wanted)
         if side == VM:
-            self._machine_name()
+            self._machine_location()
+        else:
+            self._refuse_without_node()
         return side
+
+    def _refuse_without_node(self) -> None:
+        """On another node the database would start empty."""
+        node, nodes = self.place.node, [spec.name for spec in self.provider.wanted()]
+        if node not in nodes:
+            raise Refused(f"the settings do without {node}, which has the database's data", "it would start without them",
+                          "put back the count of nodes that it was made with: nodes.workers.count, or minikube.nodes")
 
     @property
     def machine(self) -> Machine:
         """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
-        name, _, address = self._machine_name().partition("@")
-        ssh = self.settings.ssh
+        where = self._machine_location()
+        name, address, ssh = where.node, where.address, self.settings.ssh
         reach = Reach(name, "db", address, ssh.user, self.state.private_key,
                       self.state.known_hosts, pace=self.host.pace)
         own = (reach,) if address else ()
@@ -202,32 +220,46 @@ class Project:
                        self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
                        self.authorities.pems if beside else None)
 
-    def _machine_name(self) -> str:
-        """That machine's name; with its address, as name@address, where it is one of the user's own.
-
-        Where data lie decides: on another machine the database would start empty.
-        """
-        database, slug, holds = self.settings.database, self.settings.slug, states.choices(self.state).get("machine", "")
-        nodes, beside = self.provider.wanted(), [reach.name for reach in self.provider.beside()]
-        names = [*(node.name for node in nodes), *beside]
-        if holds and "@" not in holds and holds not in names:
-            raise Refused(f"the settings do without {holds}, which has the database's data", "it would start without them",
+    def _machine_location(self) -> Location:
+        """Which machine that is. Where data lie decides: on another one the database would start empty."""
+        known, wanted = self.record.on(VM), self._wanted_machine()
+        holds = known if known and known.node and not known.saved else None
+        if holds and not holds.address and holds.node not in self._machine_names:
+            raise Refused(f"the settings do without {holds.node}, which has the database's data", "it would start without them",
                           "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
-        named = [name for name in names if database.vm in (name, name.removeprefix(f"{slug}-"))]
-        if database.vm and not named and not database.address:
-            raise Refused(f"there is no machine {database.vm}", f"there are: {', '.join(names)}", "set database.vm to one of them")
-        wanted = f"{self.settings.database_machine}@{database.address}" if database.address else "".join(named)
-        if holds and wanted not in ("", holds):
+        if holds and wanted and wanted.machine != holds.machine:
             raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",
                           f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back database.vm or database.address")
-        return str(holds or wanted or (*beside, volume_node(nodes))[0])
+        return holds or wanted or Location(VM, self._usual_machine)
+
+    @property
+    def _machine_names(self) -> tuple[str, ...]:
+        return (*(node.name for node in self.provider.wanted()), *(reach.name for reach in self.provider.beside()))
+
+    @property
+    def _usual_machine(self) -> str:
+        """The machine that is made for the database, else the node that has it in the cluster."""
+        beside = self.provider.beside()
+        return beside[0].name if beside else volume_node(self.provider.wanted())
+
+    def _wanted_machine(self) -> Location | None:
+        """The one that the settings name. Raises Refused for one that is not there."""
+        database, names = self.settings.database, self._machine_names
+        if database.address:
+            return Location(VM, self.settings.database_machine, str(database.address))
+        if not database.vm:
+            return None
+        named = [name for name in names if database.vm in (name, name.removeprefix(f"{self.settings.slug}-"))]
+        if not named:
+            raise Refused(f"there is no machine {database.vm}", f"there are: {', '.join(names)}", "set database.vm to one of them")
+        return Location(VM, named[0])
 
     @property
     def server(self) -> Server:
         """The database's server, where it runs."""
         return self.server_on(self.database_on)
 
-    def server_on(self, side: str) -> Server:
+    def server_on(self, side: Side) -> Server:
         database, env = self.settings.database, self.state.secrets
         return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
 
@@ -245,40 +277,48 @@ class Project:
         turn what is there into something else. What is merely planned is decided anew.
         """
         states.claim(self.state, self.settings.profile)
-        known = states.choices(self.state)
-        decided: dict[str, Any] = {states.MADE: asdict(self._made_by(steps, all_="reachable" in known))}
+        decided: dict[str, Any] = {"made": self._made_by(steps)}
         if any_of(steps, *PLACED):
             decided["provider"] = self.provider.name
         if ids.deploy("db") in steps:
-            decided["database"] = self.database_on
-            if self.database_on == VM:
-                decided["machine"] = self.machine.told_as
-        known.pop("reachable", None)
-        states.keep_choices(self.state, {**known, **decided})
+            decided["database"] = self.location(self.database_on)
+        records.change(self.state, **decided)
 
-    def _made_by(self, steps: Collection[StepId], all_: bool) -> Made:
-        """What is on record, and what is made now; `all_` where an older kubeup has made things."""
+    def refuse_unrecorded(self) -> None:
+        """Raises Refused where things of this profile are there and no record: what they hold is not known."""
+        traces = self.provider.traces() if self.record == Record() else ()
+        if traces:
+            raise Refused(f"there is no record of the profile {self.settings.profile}, but things of it are there", ", ".join(map(str, traces)),
+                          f"put {self.state.folder / self.state.record} back, or make it anew from what is there: `inv state.repair`")
+
+    def location(self, side: Side) -> Location:
+        """Where the database's files lie, or are to lie, on one side."""
+        return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)
+
+    def _made_by(self, steps: Collection[StepId]) -> Made:
+        """What is on record, and what is made now. An older kubeup did not write down which engine has the nodes."""
         made = self.made
-        if all_ or any_of(steps, *IMAGES):
+        if any_of(steps, *IMAGES):
             made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
-        if all_ or any_of(steps, *NODES):
+        if any_of(steps, *NODES) or (self.stands_on and not made.engine):
             made = _kept(made, engine=self.provider.made_by() or made.engine)
-        if self.provider.bare and (all_ or any_of(steps, *KUBERNETES)):
+        if self.provider.bare and any_of(steps, *KUBERNETES):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
         database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
         return _kept(made, server=self.server_version) if database else made
 
 
-def _kept(made: Made, **decided: str) -> Made:
+def _kept(made: Made, **decided: Any) -> Made:
     """The reason that is on record stays with what was decided by it."""
     same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
     return made if same else replace(made, **decided)
 
 
 def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
-         strict: bool = True, first: Callable[[State], object] | None = None) -> Project:
+         strict: bool = True, first: Callable[[State], object] | None = None, record: str = "") -> Project:
     """Read settings and this machine's facts; `first` is what has to be done before anything of the profile is read, such as to
-    take its lock. Raises SettingsError listing every problem of the settings.
+    take its lock. `record`: the name of another file than the profile's own record. Raises SettingsError listing every problem
+    of the settings.
     """
     loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
@@ -286,17 +326,13 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
     states.require_own(state, settings.profile)
     if first is not None:
         first(state)
-    known = states.choices(state)
+    state = replace(state, record=record or state.record)
+    known = records.read(state)
     authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
-    stands_on, earlier = known.get("provider", ""), known.get("reachable")
-    if earlier is None:
-        with authorities.trusted():  # who asks a site trusts whom those do that fetch
-            host = _asked(settings, _questions(settings, states.made(state), stands_on))
-    else:
-        found = machine.observe()
-        host = replace(found, answers=_as_before(earlier, found.arch))
+    with authorities.trusted():  # who asks a site trusts whom those do that fetch
+        host = _asked(settings, _questions(settings, known.made, known.provider))
     host = replace(host, variables=(*authorities.environment, *mirrors.environment))
-    project = Project(settings, state, host, stands_on)
+    project = Project(settings, state, host, known.provider)
     if strict:
         _refuse(project, loaded)
     return project
@@ -334,17 +370,6 @@ def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question
     of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
     of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
     return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()), *of_roots)
-
-
-def _as_before(reachable: Collection[str], arch: str) -> dict[str, Answer]:
-    """The answers by which an older kubeup made this profile's things, which stay as they are.
-
-    It asked these addresses, and kept those in `reachable` where anything at all came back.
-    """
-    asked = {"https://dl.k8s.io/": source.binary_question(arch), "https://registry.k8s.io/v2/": source.SYSTEM_IMAGE,
-             "https://registry-1.docker.io/v2/": bases.HUB_IMAGE}
-    return {one.url: answered(one) if url in reachable else Answer(NO, f"{site(one.url)} did not answer when this was made")
-            for url, one in asked.items()}
 
 
 def problems(project: Project) -> list[Problem]:

@@ -16,7 +16,8 @@ from kubeup.ids import StepId
 from kubeup.images import build as builds
 from kubeup.kube import Kubectl
 from kubeup.plan import Log, Plan, Step, plan_of, todo
-from kubeup.project import VM, Project
+from kubeup.project import Project
+from kubeup.record import VM
 
 DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data
 

@@ -16,7 +16,8 @@ from kubeup.deploy import apply
 from kubeup.errors import UNCHANGED, KubeupError
 from kubeup.ids import StepId
 from kubeup.plan import Holds, Log, Plan, Step, plan_of
-from kubeup.project import VM, Project
+from kubeup.project import Project
+from kubeup.record import VM
 from kubeup.report import Report
 from kubeup.run import as_error
 

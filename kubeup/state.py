@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from kubeup.errors import Refused
 if TYPE_CHECKING:
     from kubeup.settings import Settings
 
-CHOICES, MADE = "choices.json", "made"
 OWNER = "profile"  # the file with the name of the profile whose folder it is
+RECORD = "state.json"  # the name of the file with what is known of a profile
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -27,6 +27,7 @@ class State:
     private_key: Path
     public_key: Path
     ours: str = str(PROJECT)
+    record: str = RECORD
 
     @property
     def known_hosts(self) -> Path:
@@ -93,69 +94,6 @@ def of(settings: Settings) -> State:
     return State(folder, private, public)
 
 
-@dataclass(frozen=True)
-class Made:
-    """What decided how a profile's things were made, and why; it stays with them. '' where nothing of the kind was made yet.
-
-    `source`: of Kubernetes on its nodes, download or build. `bases`: what its images are built on, hub or debian; a
-    database's files are of a version that only one of them may have. `engine`: the container engine that has its nodes.
-    `server`: the database's engine and version, which wrote those files.
-    """
-
-    source: str = ""
-    source_why: str = ""
-    bases: str = ""
-    bases_why: str = ""
-    engine: str = ""
-    server: str = ""
-
-
-NOTHING = Made()
-KNOWN = {"source": ("download", "build"), "bases": ("hub", "debian"), "engine": ("podman", "docker")}
-
-
-def choices(state: State) -> dict[str, Any]:
-    """What was decided; {} where nothing was. Raises Refused where that can't be read: something may stand by it."""
-    path = state.folder / CHOICES
-    try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from None
-    if not isinstance(found, dict):
-        raise _unreadable(path, f"it holds {found!r:.60}")
-    return found
-
-
-def made(state: State) -> Made:
-    """How this profile's things were made. Raises Refused for a record that can't be understood."""
-    rows = choices(state).get(MADE, {})
-    names = [one.name for one in fields(Made)]
-    if not isinstance(rows, dict) or not all(name in names and isinstance(value, str) for name, value in rows.items()):
-        raise _unreadable(state.folder / CHOICES, f"{MADE}: {rows}")
-    strange = {name: rows[name] for name, values in KNOWN.items() if rows.get(name, "") not in ("", *values)}
-    if strange:
-        raise _unreadable(state.folder / CHOICES, f"{MADE}: {strange}")
-    return Made(**rows)
-
-
-def _unreadable(path: Path, why: str) -> Refused:
-    return Refused(f"{path} can't be understood", why, "it says what this profile's cluster was made of and where the database's data "
-                   "are: put it back as it was. Only where there is neither cluster nor data, remove it")
-
-
-def keep_choices(state: State, decided: dict[str, Any]) -> None:
-    """Write down what was `made`, which `provider` the profile's cluster stands on, and where the database is."""
-    write_private(state.folder / CHOICES, json.dumps(decided))
-
-
-def change_choices(state: State, changed: dict[str, str]) -> None:
-    """Change some of them, in one write; '' takes one out."""
-    known = {**choices(state), **changed}
-    keep_choices(state, {name: value for name, value in known.items() if value != ""})
-
-
 def read_json(path: Path, way_out: str) -> dict[str, Any]:
     """The object in a file that decides something; {} where there is no such file. Raises Refused for what is no object."""
     try:
@@ -170,7 +108,7 @@ def read_json(path: Path, way_out: str) -> dict[str, Any]:
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file whole or not at all; nobody else can read it at any moment."""
+    """Write a file whole or not at all, and onto the disk; nobody else can read it at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -180,5 +118,15 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         Path(part).chmod(mode)
         Path(part).replace(path)
+        _flush(path.parent)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    """A name that was given may else be gone after a crash, while its file is there (fsync(2))."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kubeup import cluster, ids, packages, requirements, secrets
 from kubeup import machine as this_machine
-from kubeup import state as states
+from kubeup import record as records
 from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
@@ -21,8 +22,9 @@ from kubeup.ids import Kind, StepId
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, todo
-from kubeup.project import CLUSTER, SIDES, VM, Project
+from kubeup.project import SIDES, Project
 from kubeup.providers.base import Machines, Needed
+from kubeup.record import CLUSTER, NOTHING, VM, Location
 from kubeup.requirements import Work
 from kubeup.state import State
 
@@ -41,6 +43,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
 
     Raises Refused where this machine does not do for it, with `force` where it does not for certain.
     """
+    project.refuse_unrecorded()
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
@@ -244,9 +247,9 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
 
 
 def _refuse_half_done(project: Project) -> None:
-    if to := states.choices(project.state).get("copying", ""):
+    if target := project.record.target:
         raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
-                      f"`inv db.move {to}` finishes it, `inv db.move {project.database_on}` takes it back")
+                      f"`inv db.move {target.side}` finishes it, `inv db.move {project.database_on}` takes it back")
     if secrets.pending(project.state.secrets):
         raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
                       "`inv db.rotate` finishes it; whatever runs, goes on running until then")
@@ -299,17 +302,21 @@ def save_steps(project: Project) -> list[Planned]:
     """
     found = {node.name: node for node in cluster.observe(project).machines.nodes}
     awake, saved = list[Planned](), list[Planned]()
-    if not _made_for_data(project):
-        saved.append(Holds(ids.save(VM), "no machine that goes has, or has had, the database"))
-    for side in (CLUSTER, VM) if _made_for_data(project) else (CLUSTER,):
-        files = project.files_on(side)
+    places = {where.side: where for where in _lost_with_machines(project)}
+    saved += [Holds(ids.save(side), "no machine that goes has, or has had, the database") for side in SIDES if side not in places]
+    for side, where in places.items():
+        known = project.files_on(side)
+        files = replace(known, place=replace(known.place, node=where.node))
         node = found.get(files.place.node)
-        if node is None or not node.address:
+        if node is None or (node.state != "surplus" and not node.address):
             saved.append(Holds(ids.save(side), f"{files.place.node} was never made"))
             continue
         if node.state == "missing":
             raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
                           "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
+        if node.state == "surplus":
+            raise Refused(f"the settings do without {node.name}, which has the database's data", "they are saved before the cluster goes",
+                          "put back the count of nodes that it was made with, then run this again; or, to lose them: `inv down --data`")
         awake = awake or (cluster.start(project) if node.state == "stopped" else [])
         stop: Action = db_machine.Stop(project.machine) if side == VM else data.StopDatabase(files.place, project.kubectl)
         saved.append(Step(ids.save(side), f"save the database's data to {files.archive}", "its machine can't keep them",
@@ -317,10 +324,13 @@ def save_steps(project: Project) -> list[Planned]:
     return [*awake, *saved]
 
 
-def _made_for_data(project: Project) -> bool:
-    """Whether a machine that goes with the others has, or has had, the database."""
-    known = states.choices(project.state)
-    return VM in (project.database_on, known.get("kept", "")) and not project.machine.own
+def _lost_with_machines(project: Project) -> Iterator[Location]:
+    """Where the database's files lie, or have lain, on machines that the provider made."""
+    in_cluster, on_machine = cluster.located(project), project.record.on(VM)
+    if not in_cluster.saved:
+        yield in_cluster
+    if on_machine and not on_machine.address and not on_machine.saved:
+        yield on_machine
 
 
 def refuse_other_server(project: Project) -> None:
@@ -346,8 +356,8 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        gone = {"provider", "database", "machine", "kept", "copying", "made", "reachable"} if self.data else {"provider"}
-        states.keep_choices(self.state, {name: value for name, value in states.choices(self.state).items() if name not in gone})
+        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None}
+        records.change(self.state, provider="", **(data if self.data else {}))
 
 
 __all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]

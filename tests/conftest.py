@@ -1,20 +1,43 @@
-"""An unmarked test starts no process: what needs a real tool says so with the marker `real`."""
+"""A test starts no process unless its marker says that it does: what is not handed recorded output says so."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-STARTS_TOOLS = ("real", "lint", "long")
+# `processes`: of tools that every machine has, such as sh(1) and python; the others need more than those
+STARTING = ("processes", "real", "lint", "long")
+# docs.python.org/3/library/audit_events.html: every way in which Python starts one
+STARTS = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.spawn",
+                    "subprocess.Popen"})
+
+
+class Guard:
+    """Refuses starts while `on`, and keeps them: whoever starts one may swallow the refusal."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.refused: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.on or event not in STARTS:
+            return
+        self.refused.append(f"{event} {arguments}")
+        raise AssertionError(f"this test starts a process ({self.refused[-1]}): mark it with pytest.mark.processes, or hand it recorded output")
+
+
+guard = Guard()
+sys.addaudithook(guard)  # it can't be taken away again
 
 
 @pytest.fixture(autouse=True)
-def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if any(request.node.get_closest_marker(name) for name in STARTS_TOOLS):
-        return
-
-    def refuse(argv: tuple[str, ...], *_: Any, **__: Any) -> int:
-        raise AssertionError(f"this test starts `{' '.join(map(str, argv))}`: mark it with pytest.mark.real, or hand it recorded output")
-
-    monkeypatch.setattr("kubeup.shell.processes.run", refuse)
+def processes(request: pytest.FixtureRequest) -> Iterator[Guard]:
+    """Ends a test that started, or tried to start, what its markers don't tell of."""
+    guard.on = not any(request.node.get_closest_marker(name) for name in STARTING)
+    yield guard
+    guard.on = False
+    refused, guard.refused = guard.refused, []
+    assert not refused, refused

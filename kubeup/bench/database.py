@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import shell, state
+from kubeup import shell
 from kubeup.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.db import backups, restore
 from kubeup.db.server import PASSWORD, Server
 from kubeup.errors import Refused
-from kubeup.project import CLUSTER, Project
+from kubeup.project import Project
+from kubeup.record import CLUSTER
 from kubeup.verify import http
 
 SCHEMA, PREFIX = "kubeup_bench", "kubeup-bench-"
@@ -57,7 +58,7 @@ def on_machine(project: Project) -> Figure:
 
 def moved(project: Project) -> Figure:
     """The longest time without an acknowledged write while 10,000 products move to the machine, against 5 seconds."""
-    if project.database_on != CLUSTER or state.choices(project.state).get("kept", ""):
+    if project.database_on != CLUSTER or project.record.left:
         raise Refused("this figure moves the database from the cluster to a machine", "it is there already, or has been",
                       "`inv db.move cluster`, `inv db.move cluster --drop-old`, then measure again")
     project.server.sql(_products(10_000), project.server.database, timeout=600)

@@ -181,11 +181,6 @@ class Machine:
     authorities: tuple[str, ...] | None = None
 
     @property
-    def told_as(self) -> str:
-        """How choices.json names it."""
-        return f"{self.place.node}@{self.own}" if self.own else self.place.node
-
-    @property
     def address(self) -> str:
         """Its address among the nodes: where it listens, and nowhere else."""
         return self.place.reach().address

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from kubeup import record
 from kubeup.db import restore
 from kubeup.db import server as servers
 from kubeup.db.backups import REVISIONS, CutOff
@@ -25,7 +26,8 @@ from kubeup.deploy.overlay import PART_OF_SERVICE
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import manifests
 from kubeup.plan import Log
-from kubeup.state import State, change_choices
+from kubeup.record import Location
+from kubeup.state import State
 
 T = TypeVar("T")
 GRANT = re.compile(r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
@@ -97,10 +99,10 @@ class Freeze:
 
     server: Server
     state: State
-    to: str
+    to: Location
 
     def run(self, log: Log) -> None:
-        change_choices(self.state, {"copying": self.to})
+        record.change(self.state, target=self.to)
         with self.server.session() as server:
             server.sql("".join(reading(grants(server))))
             end_connections(server)
@@ -118,7 +120,7 @@ class Thaw:
         with self.server.session() as server:
             server.sql("".join(writing(grants(server))))
             end_connections(server)
-        change_choices(self.state, {"copying": ""})
+        record.change(self.state, target=None)
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,11 @@ class Switch:
     source: Server
     deployment: Deployment  # with the database on the new side
     state: State
-    to: str
-    left: str
-    machine: str  # the one that is either of them, as choices.json names it
+    to: Location
+    left: Location
 
     def run(self, log: Log) -> None:
-        change_choices(self.state, {"database": self.to, "kept": self.left, "copying": "", "machine": self.machine})
+        record.change(self.state, database=self.to, left=self.left, target=None)
         kubectl = self.deployment.kubectl
         part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
         kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] in PART_OF_SERVICE), log=log)

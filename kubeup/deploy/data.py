@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, ids, secrets, ssh
+from kubeup import cache, ids, record, secrets, ssh
 from kubeup.deploy import archives
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
@@ -19,6 +19,8 @@ from kubeup.facts.pace import Pace
 from kubeup.ids import StepId
 from kubeup.kube import Kubectl
 from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
+from kubeup.record import Side
+from kubeup.state import State
 
 END_SECONDS = 120.0  # that a database may take to write down what it has, and end
 # whether something is there, or a folder holds anything: yes, no, or the script's end, as what can't be read is not "none"
@@ -164,8 +166,13 @@ class Files:
     """A database's files in a node's folder, by name (the first holds the data), and the archive that has them while their machine is gone."""
 
     place: Place
-    archive: Path
+    state: State
+    side: Side
     names: tuple[str, ...]
+
+    @property
+    def archive(self) -> Path:
+        return self.state.saved_data(self.side)
 
     @property
     def remote(self) -> str:
@@ -202,6 +209,7 @@ class SaveData(Paced):
             if cache.sha256(part) != sum_:
                 raise KubeupError("the saved data are not what was packed", f"the sums of {archive.name} differ", "run the same again")
             archives.keep(part, archive, sum_)
+        record.relocate(self.files.state, self.files.side, saved=True)
         log(f"{archive.stat().st_size >> 20} MiB in {archive}")
 
 
@@ -277,6 +285,7 @@ class RestoreData:
         if not done.ok:
             raise KubeupError(f"the saved data can't be put on {node.name}", WHY.get(done.code) or done.stderr.strip()[-500:],
                               f"{archive} still has them, and nothing of them is in use: run the same again")
+        record.relocate(files.state, files.side, node=node.name, saved=False)
         archives.put_away(archive)
         ssh.run(node, "rm", "-f", f"{files.place.folder}/.{files.names[0]}.restored", root=True)
         log(f"from {archive}")

@@ -10,8 +10,8 @@ from kubeup.facts import apt, sites, software
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
 from kubeup.images.rootfs import IMAGE, IMAGES, MMDEBSTRAP, Origin, Rootfs
+from kubeup.record import NOTHING, Made
 from kubeup.settings import Settings
-from kubeup.state import NOTHING, Made
 
 HUB = "registry-1.docker.io"
 

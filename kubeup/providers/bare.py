@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 from kubeup import engine as engines
-from kubeup.errors import Refused, UsageError
+from kubeup import ssh
+from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
@@ -19,6 +21,11 @@ from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 
 DATA = "/var/lib/kubeup/data"  # made by the play
+# arguments: a folder, and names in it; prints those that hold something. What can't be read is not "nothing"
+HOLDING = (
+    'test -d "$1" || exit 0; cd "$1" || exit; shift; '
+    'for name; do test -d "$name" || continue; there=$(ls -A "$name") || exit; test -z "$there" || echo "$name"; done'
+)
 OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is minikube's
 
 
@@ -54,6 +61,16 @@ class Bare(ABC):
 
     def beside(self) -> tuple[Reach, ...]:
         return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
+
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """By SSH: all machines have to run."""
+        reaches = (*self.nodes(), *self.beside())
+        with ThreadPoolExecutor(len(reaches)) as pool:
+            answers = list(pool.map(lambda reach: ssh.run(reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True), reaches))
+        for reach, answer in zip(reaches, answers, strict=True):
+            if not answer.ok:
+                raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
+        return tuple((reach.name, folder) for reach, answer in zip(reaches, answers, strict=True) for folder in answer.stdout.split())
 
     def refuse_astray(self, machines: Machines) -> None:
         """Raises Refused for workers whose control plane is gone, and for a machine that the settings don't have."""

@@ -103,6 +103,18 @@ class Machines:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """Something that bears a profile's name: `kind` in words, and the folder of the checkout that made it."""
+
+    kind: str
+    name: str
+    owner: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
 class Needed:
     """What the rest of the plan hands a provider: images to lie on every node before it starts, as archives by image name."""
 
@@ -161,6 +173,15 @@ class Provider(Protocol):
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when each of its machines runs that tells it."""
+
+    def traces(self) -> tuple[Trace, ...]:
+        """What there is of this profile, whichever checkout made it, by labels alone. Raises KubeupError where that can't be told."""
+
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Which of the folders `names` in machines' data folders hold something: machine and folder.
+
+        Raises KubeupError where that can't be told of every machine.
+        """
 
     def wanted(self) -> tuple[NodeSpec, ...]:
         """The nodes as they should be, the control plane first; an address that is not known yet is ''."""

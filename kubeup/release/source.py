@@ -10,8 +10,8 @@ from kubeup.errors import KubeupError, UsageError
 from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
+from kubeup.record import NOTHING, Made
 from kubeup.release.components import BUILDS, KUBERNETES, NODE_BINARIES, PAUSE, REGISTRY, GoBuild
-from kubeup.state import NOTHING, Made
 
 DOWNLOADS = "https://dl.k8s.io"
 PROCESSORS = ("amd64", "arm64")

@@ -163,8 +163,8 @@ def _reporter() -> Report:
 
 
 def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True,
-                 first: Callable[[State], object] | None = None) -> tuple[Project, Report]:
-    """The project as the options name it, and where to print; `first` as for `kubeup.project.load`.
+                 first: Callable[[State], object] | None = None, record: str = "") -> tuple[Project, Report]:
+    """The project as the options name it, and where to print; `first` and `record` as for `kubeup.project.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
@@ -172,7 +172,7 @@ def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", str
 
     from kubeup.project import load
 
-    project = load(settings_file(file), profile, tuple(set), strict=strict, first=first)
+    project = load(settings_file(file), profile, tuple(set), strict=strict, first=first, record=record)
     project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()
@@ -188,7 +188,7 @@ def settings_file(file: str = "") -> Path | None:
 
 @contextlib.contextmanager
 def change_project(command: str, profile: str = "", set: Sequence[str] = (), dry: bool = False,
-                   strict: bool = True) -> Iterator[tuple[Project, Report]]:
+                   strict: bool = True, file: str = "", record: str = "") -> Iterator[tuple[Project, Report]]:
     """The same for a command that changes something: it holds the profile from before anything is read until it ends.
 
     Not so for `dry`, which changes nothing.
@@ -200,7 +200,7 @@ def change_project(command: str, profile: str = "", set: Sequence[str] = (), dry
 
             held.enter_context(lock.profile(state.folder, command))
 
-        yield open_project(profile, set, strict=strict, first=None if dry else first)
+        yield open_project(profile, set, file, strict, None if dry else first, record)
 
 
 def report() -> Report:

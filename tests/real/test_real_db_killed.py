@@ -10,7 +10,8 @@ import pytest
 from kubeup import secrets
 from kubeup.db.machine import HEALTH
 from kubeup.deploy import serving
-from kubeup.state import PROJECT, choices
+from kubeup.record import VM
+from kubeup.state import PROJECT
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
 from tests.real.harness import WORKER_1, WORKER_2, Cluster, kill, processes_in, until
 
@@ -133,7 +134,8 @@ def test_rotated(cluster: Cluster, ever: list[str], step: str, victim: str) -> N
     (step, victim) for step in MOVE for victim in ("tool", "server left", "server reached", node_with_rows(step))])
 def test_moved(cluster: Cluster, step: str, victim: str) -> None:
     """There and back in turn: each case begins where the one before it has ended."""
-    left = choices(cluster.project.state).get("database", "cluster")
+    database = cluster.project.record.database
+    left = database.side if database else "cluster"
     to = "vm" if left == "cluster" else "cluster"
     what, _, where = victim.partition(" ")
     with Writer(cluster) as writer:
@@ -145,7 +147,8 @@ def test_moved(cluster: Cluster, step: str, victim: str) -> None:
 
 
 def test_back_in_the_cluster_at_the_end(cluster: Cluster) -> None:
-    if choices(cluster.project.state).get("database") == "vm":
+    database = cluster.project.record.database
+    if database and database.side == VM:
         cluster.inv("db.move", "cluster", "--yes")
         cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     cluster.verify_until_ok()

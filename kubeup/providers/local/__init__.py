@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from kubeup import cache, ids, shell, ssh
+from kubeup import cache, ids, record, shell, ssh
 from kubeup import engine as engines
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, containers, networks, volumes
+from kubeup.facts.containers import Container, Volume, containers, networks, volumes
 from kubeup.facts.host import HostFacts
 from kubeup.ids import Kind
 from kubeup.images import bases, rootfs
 from kubeup.images.rootfs import Origin
 from kubeup.plan import Holds, Planned, Room, Step, todo
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Usable, Vouching, nobody
+from kubeup.providers.base import Blocked, Machines, Needed, NodeState, Trace, Usable, Vouching, nobody
 from kubeup.providers.local import disks, forwarding, image, nodes
 from kubeup.providers.local.forwarding import NodesNetwork
 from kubeup.providers.local.nodes import NodeContainer
@@ -26,7 +26,7 @@ from kubeup.release.components import NODE_BINARIES
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
-from kubeup.state import State, made
+from kubeup.state import State
 
 UNFINISHED = "was never finished: its making was interrupted"
 STANDING = (Holds(ids.LOCAL_NETWORK, "nodes are on it"), Holds(ids.LOCAL_IMAGE, "nodes were made from it"))
@@ -45,12 +45,12 @@ class Local(Bare):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        return engines.choose(self.settings.local.engine, self.host, made(self.state).engine)
+        return engines.choose(self.settings.local.engine, self.host, record.read(self.state).made.engine)
 
     @cached_property
     def release(self) -> source.Release:
         chosen = self.settings.release
-        return source.choose(chosen.source, self.host, str(chosen.base_url), made(self.state))
+        return source.choose(chosen.source, self.host, str(chosen.base_url), record.read(self.state).made)
 
     def made_by(self) -> str:
         return self.engine.name
@@ -190,15 +190,43 @@ class Local(Bare):
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
 
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """By the volumes, whether or not their nodes are there."""
+        having = [one.name for one in self._volumes() if one.name.endswith("-data")]
+        image = _image(self._containers()) or self._built()
+        if having and not image:
+            raise KubeupError("volumes can't be looked into", "no image of a node is there to do it with", "put state.json back as it was")
+        return tuple((volume.removesuffix("-data"), name) for volume in having for name in disks.holding(self.engine, image, volume, names))
+
     def _ours(self) -> list[Container]:
-        """Only what this checkout made: another one may have a profile of the same name."""
+        """Only what this checkout made, or took over: another one may have a profile of the same name."""
         return [one for one in self._containers() if self._made(dict(one.labels))]
+
+    @cached_property
+    def _owners(self) -> frozenset[str]:
+        return frozenset((self.state.ours, *record.read(self.state).taken_over))
+
+    def traces(self) -> tuple[Trace, ...]:
+        if not shell.which(self.engine.name):
+            return ()
+        made = [one for one in self._containers() if one.label(nodes.PROFILE) == self.settings.slug]
+        return (*(Trace("container", one.name, one.label(nodes.OURS)) for one in made),
+                *(Trace("volume", one.name, dict(one.labels).get(nodes.OURS, "")) for one in self._volumes()))
+
+    def _volumes(self) -> list[Volume]:
+        """This profile's, whichever checkout made them."""
+        profile = {nodes.PROFILE: self.settings.slug}
+        filtered = f"label={nodes.PROFILE}={self.settings.slug}"
+        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", filtered)).stdout.split()
+        found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
+        # compared here as well: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
+        return [one for one in found if one.has(profile)]
 
     def _made(self, labels: Mapping[str, str]) -> bool:
         """Whether it is this checkout's, and of this very profile: others may have the same names for their nodes."""
         profile, slug = self.settings.profile, self.settings.slug
         older = profile if self.state.folder.exists() else slug  # an older kubeup did not write it down
-        return labels.get(nodes.OURS) == self.state.ours and labels.get(nodes.NAMED, older) == profile
+        return labels.get(nodes.OURS) in self._owners and labels.get(nodes.NAMED, older) == profile
 
     def _names(self) -> str:
         """Name and profile of each container, in the engine's template language."""
@@ -232,7 +260,8 @@ class Local(Bare):
         for node in machines.nodes:
             if node.state == "foreign":
                 raise Refused(f"a container named {node.name} belongs to somebody else", f"it is of {node.detail}",
-                              "give this profile another name (settings.env), or remove that container where it belongs")
+                              "give this profile another name (settings.env), or remove that container where it belongs; "
+                              "where that folder is gone: `inv state.repair` takes it over")
             if node.detail and node.detail != UNFINISHED and node.state != "surplus":
                 raise Refused(f"the node {node.name} {node.detail}", "an address is fixed when a node is made",
                               "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`")
@@ -313,11 +342,8 @@ class Local(Bare):
         """Data volumes whose nodes went before (a `down` that kept them)."""
         if not shell.which(self.engine.name):
             return []
-        listed = shell.read(*self.engine.argv("volume", "ls", "--quiet", "--filter", f"label={nodes.PROFILE}={self.settings.slug}")).stdout.split()
-        found = volumes(shell.read(*self.engine.argv("volume", "inspect", *listed)).stdout) if listed else ()
-        # compared here: podman 4.3 takes two filters for "one or the other", and another profile's data would be gone
-        names = [one.name.removesuffix("-data") for one in found if one.name.endswith("-data") and one.has({nodes.PROFILE: self.settings.slug})
-                 and self._made(dict(one.labels))]
+        names = [one.name.removesuffix("-data") for one in self._volumes()
+                 if one.name.endswith("-data") and self._made(dict(one.labels))]
         return [Step(ids.loss(name), f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
                      loses=f"all data of {name}") for name in names if name not in done]
 

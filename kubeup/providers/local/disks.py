@@ -6,6 +6,7 @@ Volumes are root's: what is done to their files is done in a container, by the e
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kubeup import shell
 from kubeup.engine import Engine
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
+from kubeup.providers.bare import HOLDING
 
 COMPLETE = "lib/kubeup-disk"  # in the volume: every image was taken
 IMPORT = (
@@ -63,6 +65,12 @@ def complete_disk(engine: Engine, image: str, volume: str) -> bool:
         return False
     mount = ("--volume", f"{volume}:/disk:ro")
     return shell.read(*_aside(engine, image, *mount), "test", "-e", f"/disk/{COMPLETE}", ok=(0, 1)).ok
+
+
+def holding(engine: Engine, image: str, volume: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Which folders of those names in a volume hold something. Raises CommandError where that can't be told."""
+    mount = ("--volume", f"{volume}:/disk:ro")
+    return tuple(shell.read(*_aside(engine, image, *mount), "sh", "-c", HOLDING, "holding", "/disk", *names).stdout.split())
 
 
 def copy_disk(engine: Engine, image: str, disk: str, volume: str, log: Log) -> None:

@@ -16,7 +16,7 @@ from kubeup.facts import minikube as facts
 from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.facts.minikube import NodeStatus, Profile
-from kubeup.providers.base import Machines, NodeState, Usable, Vouching, nobody
+from kubeup.providers.base import Machines, NodeState, Trace, Usable, Vouching, nobody
 from kubeup.providers.minikube import command, release
 from kubeup.providers.minikube.actions import Tool
 from kubeup.settings import Settings
@@ -198,6 +198,13 @@ class Reading:
             ("registries without TLS", _listed(plain), _listed((*plain, *strange))),
         )
         return tuple(f"{what} {has}, wanted {wants}" for what, has, wants in pairs if has != wants)
+
+    def traces(self) -> tuple[Trace, ...]:
+        """None: minikube's profiles bear no label, and one that was made by hand is taken as it is."""
+        return ()
+
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        return ()
 
     def wanted(self) -> tuple[NodeSpec, ...]:
         return self._wanted(self.profile())

@@ -17,7 +17,7 @@ from kubeup.facts.vagrant import Machine
 from kubeup.ids import StepId
 from kubeup.plan import Holds, Planned, Room, Step, todo
 from kubeup.providers.bare import Bare
-from kubeup.providers.base import Machines, Needed, NodeState, Own, Usable, Vouching, nobody, nothing_on
+from kubeup.providers.base import Machines, Needed, NodeState, Own, Trace, Usable, Vouching, nobody, nothing_on
 from kubeup.providers.vagrant import addresses, files, networks
 from kubeup.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.providers.vagrant.fitness import Fitness
@@ -93,6 +93,10 @@ class Vagrant(Bare):
         containers = self.chosen == "docker"
         return Machines(tuple(rows), limited=containers and not self.host.sys_resource, containers=containers,
                         cgroup_driver="cgroupfs" if containers and self.host.cgroup == 1 else "systemd")
+
+    def traces(self) -> tuple[Trace, ...]:
+        known = self.tool.providers()
+        return tuple(Trace(f"{provider} machine", name, self.state.ours) for provider, names in known.items() for name in sorted(names))
 
     def _find(self, names: Sequence[str]) -> dict[str, Found]:
         """Each machine by the provider's own program; by vagrant, which takes its time, where that program is not here."""

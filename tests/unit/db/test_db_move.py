@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 from builders import DESKTOP, access, by_id, error_of, holds, names, reach, settings, sid, sids, state, step
 
-from kubeup import database, moving, packages, secrets, up
+from kubeup import database, moving, packages, record, secrets, up
 from kubeup.cluster import ClusterFacts
 from kubeup.db import move
 from kubeup.db import server as servers
@@ -20,9 +19,11 @@ from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.plan import plan_of, todo
 from kubeup.project import Project
 from kubeup.providers.base import Machines
-from kubeup.state import State, change_choices, choices, write_private
+from kubeup.record import CLUSTER, VM, Location
+from kubeup.state import State, write_private
 
 ALL = ["GRANT USAGE ON *.* TO `api`@`%`", "GRANT ALL PRIVILEGES ON `my\\_db`.* TO `api`@`%`"]
+IN_CLUSTER, ON_MACHINE = Location(CLUSTER, "dev-worker-1"), Location(VM, "dev-worker-1")
 FROZEN = ["GRANT USAGE ON *.* TO `api`@`%`", "GRANT SELECT, SHOW VIEW ON `my\\_db`.* TO `api`@`%`"]
 
 
@@ -105,7 +106,7 @@ def test_only_its_own_copy_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_where_a_move_is_on_record_the_target_is_looked_at_all_the_same(project: Project) -> None:
-    change_choices(project.state, {"copying": "vm"})
+    record.change(project.state, target=ON_MACHINE)
     action = by_id(moving.plan(project, "vm"))["db/move-admit"].action
     assert isinstance(action, move.Admit)
     assert (str(action.source), str(action.target)) == (str(project.server_on("cluster")), str(project.server_on("vm")))
@@ -147,12 +148,12 @@ def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(p
 
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert moving.plan(project, "cluster").ids == ()
-    change_choices(project.state, {"copying": "vm"})
+    record.change(project.state, target=ON_MACHINE)
     assert moving.plan(project, "cluster").ids == sids("db/move-thaw")
     assert sid("db/move-copy") in moving.plan(project, "vm").ids
     assert "inv db.move vm" in database.unfinished(project)
 
-    change_choices(project.state, {"copying": "", "database": "vm", "kept": "cluster"})
+    record.change(project.state, target=None, database=ON_MACHINE, left=IN_CLUSTER)
     monkeypatch.setattr(moving, "_serves", lambda *_: True)
     assert moving.plan(project, "vm").ids == sids("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
     monkeypatch.setattr(moving, "_serves", lambda *_: False)
@@ -164,7 +165,7 @@ def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.M
 @pytest.mark.parametrize("cut_off", ["a move of the database", "a change of passwords"])
 def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_it(project: Project, cut_off: str) -> None:
     if cut_off == "a move of the database":
-        change_choices(project.state, {"copying": "vm"})
+        record.change(project.state, target=ON_MACHINE)
     else:
         secrets.AddNext(project.state.secrets).run(print)
     database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
@@ -172,34 +173,35 @@ def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_i
     assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"
     assert todo(up.password_steps(project, ClusterFacts(Machines()))) == []  # gone, or asleep
     assert todo(up.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:]))) == []
-    change_choices(project.state, {"database": "vm"})
+    record.change(project.state, database=ON_MACHINE)
     assert isinstance(error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
     assert isinstance(error_of(moving.dropping, project, "cluster"), UsageError)
-    change_choices(project.state, {"database": "vm", "kept": "cluster"})
+    record.change(project.state, database=ON_MACHINE, left=IN_CLUSTER)
     assert "inv db.move vm --drop-old" in error_of(moving.dropping, project, "cluster").next
     plan = moving.dropping(project, "vm")
     assert plan.ids == sids("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
     plan.steps[1].action.run(print)
-    assert choices(project.state) == {"database": "vm"}
+    assert (project.record.database, project.record.left) == (ON_MACHINE, None)
 
 
 def test_a_machine_that_was_left_goes_with_what_was_saved_of_it(project: Project) -> None:
-    change_choices(project.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    record.change(project.state, database=IN_CLUSTER, left=Location(VM, "dev-worker-2"))
     write_private(project.state.saved_data("vm"), "saved")
     plan = moving.dropping(project, "cluster")
     assert plan.ids == sids("db/drop-saved", "db/drop-old", "db/dropped") and "on dev-worker-2" in plan.losses[0]
     plan.steps[0].action.run(print)
     plan.steps[2].action.run(print)
-    assert not project.state.saved_data("vm").exists() and choices(project.state) == {"database": "cluster"}
+    assert not project.state.saved_data("vm").exists() and project.record.left is None
+    assert project.record.database == IN_CLUSTER
 
 
 def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> None:
     made = Project(settings(tmp_path, "database: {on: cluster}"), state(tmp_path), DESKTOP)
     assert made.database_on == "cluster"
-    change_choices(made.state, {"database": "vm"})
+    record.change(made.state, database=ON_MACHINE)
     error = error_of(lambda: made.database_on)
     assert isinstance(error, Refused) and "inv db.move cluster" in error.next and "database.on to vm" in error.next
     assert Project(settings(tmp_path), made.state, DESKTOP).database_on == "vm"
@@ -208,7 +210,7 @@ def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> N
 def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "database: {on: vm}"), state(tmp_path), DESKTOP)
     one.remember_choices(sids("deploy/db"))
-    assert choices(one.state)["machine"] == "dev-worker-1"
+    assert one.record.database == ON_MACHINE
     for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
         error = error_of(lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on)
         assert isinstance(error, Refused) and "its data are on dev-worker-1" in error.what
@@ -226,10 +228,10 @@ def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> N
 
 
 def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
-    change_choices(project.state, {"copying": "vm"})
+    record.change(project.state, target=ON_MACHINE)
     project.remember_choices(sids("deploy/db"))
-    kept = json.loads((project.state.folder / "choices.json").read_text())
-    assert (kept["copying"], kept["database"]) == ("vm", "cluster") and kept["provider"]
+    kept = project.record
+    assert (kept.target, kept.database) == (ON_MACHINE, IN_CLUSTER) and kept.provider
 
 
 def test_the_machine_is_the_first_worker_a_named_node_or_one_of_your_own(tmp_path: Path) -> None:

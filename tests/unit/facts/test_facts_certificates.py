@@ -71,6 +71,7 @@ def test_a_file_is_named_by_its_content() -> None:
     )
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("tool", [True, False])
 def test_the_script_brings_and_removes_ours_alone(tmp_path: Path, tool: bool) -> None:
     """Run for real in a folder: what it can't have here is the root of a machine."""

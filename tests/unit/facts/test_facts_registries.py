@@ -115,6 +115,7 @@ def etc(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.processes
 def test_a_node_is_told_and_what_was_there_comes_back(etc: Path) -> None:
     certs, crio = etc / "containerd" / "certs.d", etc / "containers" / "registries.conf.d"
     quay = Registry("quay.io", "https://quay.io", ("https://q.example.com",))
@@ -133,6 +134,7 @@ def test_a_node_is_told_and_what_was_there_comes_back(etc: Path) -> None:
     assert left == ["containerd/certs.d/docker.io/hosts.toml"]
 
 
+@pytest.mark.processes
 def test_a_node_without_such_runtimes_is_left_alone(tmp_path: Path) -> None:
     told(tmp_path, *MIRRORED)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,8 @@ from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Origin, Rootfs
-from kubeup.state import Made, write_private
+from kubeup.record import Made
+from kubeup.state import write_private
 
 SILENT = "registry-1.docker.io gave no answer for the image library/python (its name can't be resolved)"
 

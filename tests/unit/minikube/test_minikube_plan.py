@@ -517,6 +517,7 @@ def test_whatever_talks_to_the_cluster_waits_until_they_were(make: Make, tmp_pat
     assert set(steps["cluster/trust"].needs) == set(sids("node/test-1.26-2nodes", "node/kubectl"))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_runtime_starts_anew_for_authorities_alone(tmp_path: Path, shell: str) -> None:
     """The script for a node run for real, with the node's folders below another one."""

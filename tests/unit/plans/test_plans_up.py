@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, replace
+import json
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from builders import (
 )
 
 from kubeup import cluster, converge, ids, keys, machine, packages, secrets, up
+from kubeup import record as records
 from kubeup import state as states
 from kubeup.cluster import ClusterFacts
 from kubeup.db.machine import Found, Machine
@@ -43,11 +45,13 @@ from kubeup.plan import Plan, plan_of, todo
 from kubeup.project import Project, load
 from kubeup.providers import base
 from kubeup.providers.base import Machines, NodeState
+from kubeup.providers.local import Local
 from kubeup.provision import inventory as inventories
+from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.release import go
 from kubeup.report import Report
 from kubeup.shell import Output
-from kubeup.state import CHOICES, NOTHING, Made, State, choices, keep_choices, made, write_private
+from kubeup.state import State, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -56,6 +60,7 @@ NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
     monkeypatch.setattr(keys, "check", lambda _: None)
+    monkeypatch.setattr(Local, "traces", lambda _: ())
     monkeypatch.setattr(packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap"))
     monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.deploy.apply.Deployment.diff", lambda *_: "")
@@ -276,16 +281,16 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: p
 
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
-    assert choices(one.state) == {}
+    assert one.record == Record()
     one.remember_choices(sids("host/packages", "ssh/keys"))
-    assert choices(one.state) == {"made": asdict(NOTHING)}, "nothing was made yet"
+    assert one.record == Record(), "nothing was made yet"
     one.remember_choices(sids("image/api"))
-    assert made(one.state) == Made(bases="hub", bases_why="Docker Hub answers")
+    assert one.made == Made(bases="hub", bases_why="Docker Hub answers")
     one.remember_choices(sids("node/dev-control"))
-    assert choices(one.state)["provider"] == "local"
-    assert made(one.state) == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
+    assert one.record.provider == "local"
+    assert one.made == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
     one.remember_choices(sids("deploy/db"))
-    assert made(one.state).server == "mysql 8.4"
+    assert one.made.server == "mysql 8.4"
 
 
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
@@ -295,7 +300,7 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     assert (other.release.source, other.bases.source) == ("build", "debian")
     assert other.release.why == f"made so before ({one.release.why})"
     other.remember_choices(sids("release/kubernetes", "image/db"))
-    assert made(one.state).source_why == one.release.why, "the reason is the one that counted"
+    assert one.made.source_why == one.release.why, "the reason is the one that counted"
     docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
     Project(one.settings, one.state, docker).remember_choices(sids("node/dev-control"))
     both = replace(docker, tools=docker.tools | {"podman"})
@@ -316,7 +321,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
     passwords(tmp_path)
     one = project(tmp_path, host)
     one.remember_choices(sids("deploy/db"))
-    assert made(one.state).server == "mysql 8.4"
+    assert one.made.server == "mysql 8.4"
     other = project(tmp_path, host, keys_)
     plan = lambda: whole(other, ClusterFacts(three("missing")), monkeypatch)  # noqa: E731
     if not way:
@@ -332,7 +337,7 @@ def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     error = error_of(up.data_steps, project(tmp_path, DESKTOP), ())
     assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
     up.ForgetAccess(one.state, data=True).run(print)
-    assert made(one.state) == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
+    assert one.made == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
 
 
 def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,30 +349,18 @@ def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypat
     file = tmp_path / "settings.yaml"
     both = {"https://dl.k8s.io/", "https://registry.k8s.io/v2/"}
     for reachable, expected in ((both, ("download", "debian")), ({"https://registry-1.docker.io/v2/"}, ("build", "hub")), ((), ("build", "debian"))):
-        keep_choices(one.state, {"reachable": sorted(reachable), "provider": "local"})
+        write_private(one.state.folder / "choices.json", json.dumps({"reachable": sorted(reachable), "provider": "local"}))
         found = load(file, environ={})
         assert (found.release.source, found.bases.source) == expected and asked == []
         found.remember_choices(sids("deploy/api"))
-        assert "reachable" not in choices(one.state)
+        assert not (one.state.folder / "choices.json").exists()
         again = load(file, environ={})
         assert (again.release.source, again.bases.source, again.made.engine) == (*expected, "podman") and asked == []
-    keep_choices(one.state, {})
+        (one.state.folder / one.state.record).unlink()
     assert load(file, environ={}).release.source == "download" and len(asked) == 3
     asked.clear()
     load(file, environ={}, sets=("provider=minikube",), strict=False)
     assert asked == [HUB_IMAGE], "minikube brings its own Kubernetes"
-
-
-@pytest.mark.parametrize("text", [
-    "{broken", "[]", '{"made": []}', '{"made": {"source": 1}}', '{"made": {"source": "guessed"}}', '{"made": {"sauce": "build"}}',
-])
-def test_a_record_that_can_not_be_read_is_not_an_empty_one(tmp_path: Path, text: str) -> None:
-    one = project(tmp_path, DESKTOP)
-    write_private(one.state.folder / CHOICES, text)
-    error = error_of(made, one.state)
-    assert isinstance(error, Refused) and error.what == f"{one.state.folder / CHOICES} can't be understood"
-    assert error_of(one.remember_choices, sids("node/dev-control")).what == error.what
-    assert (one.state.folder / CHOICES).read_text() == text
 
 
 def test_auto_stays_with_the_provider_that_the_cluster_stands_on(tmp_path: Path) -> None:
@@ -400,12 +393,13 @@ def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: P
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
     assert names(up.save_steps(one)) == ["data/save-cluster"]
-    for known in ({"database": "vm", "machine": "dev-worker-2"}, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"}):
-        keep_choices(one.state, known)
+    in_cluster, on_machine = Location(CLUSTER, "dev-worker-1"), Location(VM, "dev-worker-2")
+    for database, left in ((on_machine, in_cluster), (in_cluster, on_machine)):
+        records.change(one.state, database=database, left=left)
         saved = [step.action.files for step in up.save_steps(one)]  # type: ignore[attr-defined]
         assert [(files.place.node, files.names, files.archive.name) for files in saved] == [
             ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"), ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz")]
-    keep_choices(one.state, {"database": "vm", "machine": "dev-db@192.168.60.50"})
+    records.change(one.state, database=Location(VM, "dev-db", "192.168.60.50"), left=in_cluster)
     other = Project(settings(tmp_path), one.state, SANDBOX)
     assert names(up.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
 

@@ -10,12 +10,12 @@ from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Answer, Question
 from kubeup.images.rootfs import Origin
+from kubeup.record import Made
 from kubeup.release import build, go, source
 from kubeup.release.build import GoCompile
 from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
 from kubeup.release.download import DownloadBinary
 from kubeup.shell import Output
-from kubeup.state import Made
 
 ARM = replace(DESKTOP, arch="arm64")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import error_of
@@ -250,9 +252,15 @@ def test_sbin_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert shell.which("ldconfig") in ("/usr/sbin/ldconfig", "/sbin/ldconfig")
 
 
-def test_an_unmarked_test_starts_nothing() -> None:
-    with pytest.raises(AssertionError, match=r"mark it with pytest\.mark\.real"):
-        shell.read("true")
+@pytest.mark.parametrize("start", [
+    lambda: shell.read("true"),  # which forks
+    lambda: subprocess.run("true", check=False), lambda: os.posix_spawn("/bin/true", ("true",), {}),
+])
+def test_an_unmarked_test_starts_nothing(processes: Any, start: Callable[[], Any]) -> None:
+    with pytest.raises(AssertionError, match=r"mark it with pytest\.mark\.processes"):
+        start()
+    assert len(processes.refused) == 1, "who swallows that is told at the end"
+    processes.refused.clear()
 
 
 def test_a_tool_of_an_environment_that_was_not_activated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,166 @@
+"""What is on record of a profile: never taken as empty, and carried over from what an older kubeup wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from builders import DATA, DESKTOP, error_of, settings, state, three
+
+from kubeup import cluster, record, up
+from kubeup import state as states
+from kubeup.cluster import ClusterFacts
+from kubeup.errors import KubeupError, Refused
+from kubeup.kube import Kubectl
+from kubeup.project import Project, load
+from kubeup.providers.base import NodeState
+from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
+from kubeup.shell import Output
+from kubeup.state import write_private
+
+WHOLE = Record(provider="local", made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"), database=Location(CLUSTER, "dev-worker-1"),
+               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(settings(tmp_path), state(tmp_path), DESKTOP)
+
+
+def of(project: Project, keys: str) -> Project:
+    """The same profile under other settings."""
+    return Project(settings(project.state.folder.parent, keys), project.state, DESKTOP)
+
+
+def test_all_of_it_is_read_as_it_was_written(project: Project) -> None:
+    assert project.record == Record()
+    record.write(project.state, WHOLE)
+    assert project.record == WHOLE and (project.state.folder / "state.json").stat().st_mode & 0o777 == 0o600
+    record.change(project.state, target=None)
+    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left)
+
+
+@pytest.mark.parametrize("text", [
+    "", "{broken", "null", "[]", "\ufeff{}", '{"version": true}', '{"version": 1, "sauce": "build"}', '{"version": 1, "made": []}',
+    '{"version": 1, "made": {"source": "guessed"}}', '{"version": 1, "made": {"server": 8}}', '{"version": 1, "database": {"side": "VM"}}',
+    '{"version": 1, "database": {"side": 5}}', '{"version": 1, "database": "cluster"}', '{"version": 1, "provider": null}',
+])
+@pytest.mark.parametrize("name", ["state.json", "choices.json"])
+def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, text: str) -> None:
+    path = project.state.folder / name
+    write_private(path, text)
+    for asked in (lambda: project.record, lambda: project.database_on, lambda: project.remember_choices(("node/dev-control",)),
+                  lambda: record.change(project.state, provider="")):
+        error = error_of(asked)
+        assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_document_says_of_which_version_it_is(project: Project) -> None:
+    write_private(project.state.folder / "state.json", "{}")
+    assert isinstance(error_of(lambda: project.record), Refused)
+
+
+def test_nothing_begins_with_one_that_can_not_be_understood(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_private(project.state.folder / "state.json", "{broken")
+    monkeypatch.setattr(states, "of", lambda _: project.state)
+    assert "can't be understood" in error_of(load, project.state.folder.parent / "settings.yaml").what
+
+
+def test_a_folder_in_its_place_is_not_empty(project: Project) -> None:
+    (project.state.folder / "state.json").mkdir(parents=True)
+    assert isinstance(error_of(lambda: project.record), Refused)
+
+
+def test_a_newer_kubeup_s_is_left_to_it(project: Project) -> None:
+    write_private(project.state.folder / "state.json", '{"version": 2, "tomorrow": []}')
+    assert error_of(lambda: project.record).what.endswith("was written by a newer kubeup")
+
+
+def test_changes_side_by_side_lose_none(project: Project) -> None:
+    record.write(project.state, WHOLE)
+    changes = [{"provider": ""}, {"target": None}, {"left": None}] * 16
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda values: record.change(project.state, **values), changes))
+    assert project.record == Record(made=WHOLE.made, database=WHOLE.database)
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("in_cluster", {"provider": "local", "database": Location(CLUSTER), "left": None, "target": None}),
+    ("moved", {"provider": "vagrant", "database": Location(VM, "dev-worker-2"), "left": Location(CLUSTER), "target": None}),
+    ("half_moved", {"provider": "minikube", "database": Location(CLUSTER), "left": None, "target": Location(VM)}),
+    ("own_machine", {"provider": "local", "database": Location(VM, "dev-db", "192.168.60.50"), "left": None, "target": None}),
+    ("oldest", {"provider": "local", "database": None, "left": None, "target": None}),
+])
+def test_what_an_older_kubeup_wrote_is_carried_over_once(project: Project, name: str, expected: dict[str, object]) -> None:
+    text = (DATA / f"plans/choices/{name}.json").read_text(encoding="utf-8")
+    earlier = project.state.folder / "choices.json"
+    write_private(earlier, text)
+    found = project.record
+    assert {key: getattr(found, key) for key in expected} == expected
+    assert found.made.source in (("download",) if name in ("own_machine", "oldest") else ("build", ""))
+    assert earlier.read_text(encoding="utf-8") == text, "who only reads changes nothing"
+    record.change(project.state, provider=found.provider)
+    assert project.record == found and not earlier.exists()
+    assert earlier.with_name("choices.json.old").read_text(encoding="utf-8") == text
+
+
+def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
+    record.write(project.state, WHOLE)
+    up.ForgetAccess(project.state).run(print)
+    assert project.record.database == WHOLE.database and project.record.provider == ""
+    up.ForgetAccess(project.state, data=True).run(print)
+    assert project.record == Record(made=NOTHING)
+
+
+def test_the_database_stays_on_its_node(project: Project) -> None:
+    project.remember_choices(("deploy/db",))
+    assert project.record.database == Location(CLUSTER, "dev-worker-1")
+    fewer = of(project, "nodes: {workers: {count: 0}}")
+    assert fewer.place.node == "dev-worker-1"
+    error = error_of(lambda: fewer.database_on)
+    assert isinstance(error, Refused) and error.what == "the settings do without dev-worker-1, which has the database's data"
+    record.relocate(project.state, CLUSTER, saved=True)
+    assert (fewer.database_on, fewer.place.node) == (CLUSTER, "dev-control"), "its files wait for another node"
+
+
+VAGRANT = "provider: vagrant"
+
+
+@pytest.mark.parametrize("known", [Location(CLUSTER, "dev-worker-1"), Location(CLUSTER)])
+def test_fewer_workers_do_not_lose_the_data_of_one(project: Project, known: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved from the control plane, which never had them, they would be gone with the machines."""
+    record.change(project.state, database=known)
+    fewer = of(project, f"{{{VAGRANT}, nodes: {{workers: {{count: 0}}}}}}")
+    surplus = [NodeState(f"dev-worker-{number}", "worker", "", "surplus") for number in (1, 2)]
+    nodes = three().nodes[:1] + tuple(surplus)
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three().__class__(nodes)))
+    monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-1", "")))
+    error = error_of(up.down, fewer, False)
+    assert isinstance(error, Refused) and "do without dev-worker-1" in error.what and "inv down --data" in error.next
+
+
+def told(answer: Output | KubeupError) -> Callable[..., Output]:
+    def look(*_: object) -> Output:
+        if isinstance(answer, KubeupError):
+            raise answer
+        return answer
+
+    return look
+
+
+def test_where_nobody_tells_which_node_has_the_data_nothing_goes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.change(project.state, database=Location(CLUSTER))
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
+    monkeypatch.setattr(Kubectl, "look", told(Output(1, "", "connection refused")))
+    assert "not on record which node" in error_of(up.save_steps, of(project, VAGRANT)).what
+
+
+@pytest.mark.parametrize("known", [Location(CLUSTER, "dev-worker-2"), Location(CLUSTER)])
+def test_the_node_with_the_data_is_not_removed(project: Project, known: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.change(project.state, database=known)
+    monkeypatch.setattr(type(project.provider), "observe", lambda *_: three())
+    monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-2", "")))
+    assert "the database's volume lies on dev-worker-2" in error_of(cluster.remove, project, "dev-worker-2").what
