@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from builders import SANDBOX, access, machines, node, recorded, settings, state, three
 
-from kubeup import cluster, database, keys, moving, packages, rollout, rotation, secrets, up
+from kubeup import cluster, database, keys, moving, packages, record, rollout, rotation, secrets, up
 from kubeup.certificates import Authorities
 from kubeup.cluster import ClusterFacts
 from kubeup.db import backups
@@ -38,11 +38,13 @@ from kubeup.providers.minikube import Minikube, actions, reading
 from kubeup.providers.minikube.actions import Tool
 from kubeup.providers.vagrant import HALF, Vagrant
 from kubeup.providers.vagrant.actions import Tool as VagrantTool
+from kubeup.record import CLUSTER, VM, Location
 from kubeup.release import go
 from kubeup.shell import Output
-from kubeup.state import State, change_choices, write_private
+from kubeup.state import State, write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
+IN_CLUSTER = Location(CLUSTER, "dev-worker-1")
 VAGRANT = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
 CHANGED = "\n---\n".join(
     (
@@ -59,6 +61,8 @@ class World:
         self.folder, self.patch = folder, patch
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.delenv("SSL_CERT_FILE", raising=False)
+        for provider in (Local, Vagrant):
+            patch.setattr(provider, "traces", lambda _: ())
         patch.setattr("kubeup.facts.certificates.STORES", ())
         patch.setattr("kubeup.shell.processes.run", self._refuse)
         patch.setattr("kubeup.shell.which", lambda name: None)
@@ -257,13 +261,13 @@ def move_back(world: World) -> Plan:
     one = world.project()
     world.passwords()
     world.saved(one)
-    change_choices(one.state, {"database": "vm", "machine": "dev-worker-1"})
+    record.change(one.state, database=Location(VM, "dev-worker-1"))
     return moving.plan(one, "cluster")
 
 
 def move_cut_off_after_the_switch(world: World) -> Plan:
     one = world.project()
-    change_choices(one.state, {"database": "vm", "machine": "dev-worker-1", "kept": "cluster"})
+    record.change(one.state, database=Location(VM, "dev-worker-1"), left=IN_CLUSTER)
     world.patch.setattr(moving, "_serves", lambda *_: True)
     return moving.plan(one, "vm")
 
@@ -271,7 +275,7 @@ def move_cut_off_after_the_switch(world: World) -> Plan:
 def dropping(world: World) -> Plan:
     one = world.project()
     world.saved(one)
-    change_choices(one.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    record.change(one.state, database=IN_CLUSTER, left=Location(VM, "dev-worker-2"))
     return moving.dropping(one, "cluster")
 
 
@@ -302,7 +306,7 @@ def all_down(world: World) -> Plan:
     """Both sides are saved from machines that sleep."""
     one = world.project(VAGRANT)
     world.access(one)
-    change_choices(one.state, {"database": "vm", "kept": "cluster", "machine": "dev-worker-2"})
+    record.change(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
     world.patch.setattr("kubeup.providers.vagrant.fitness.Fitness.version", (2, 3, 4))

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import error_of, place, settings
+from builders import error_of, place, settings, state
 
 from kubeup import secrets, ssh
 from kubeup.deploy import archives, data
 from kubeup.deploy.data import Files, RestoreData, SaveData
 from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
+from kubeup.record import CLUSTER, VM
 from kubeup.shell import Output
 from kubeup.ssh import Reach
 
@@ -109,7 +110,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 @pytest.fixture
 def files(tmp_path: Path, node: Node) -> Files:
     reach = Reach("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
-    return Files(place(folder=str(node.data), reaches=lambda: (reach,)), tmp_path / "state" / "data.tar.gz", NAMES)
+    return Files(place(folder=str(node.data), reaches=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
 
 
 @dataclass(frozen=True)
@@ -149,12 +150,12 @@ def test_saved_and_put_back_are_the_same_files(node: Node, saved: Files) -> None
     assert archives.sum_of(archive).read_text() == f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  data.tar.gz\n"
     restore(saved)
     assert node.rows == ROWS and node.mark == MARK and left(node) == set()
-    assert sorted(path.name for path in archive.parent.iterdir()) == ["restored-data.tar.gz", "restored-data.tar.gz.sha256"]
+    assert sorted(path.name for path in archive.parent.glob("*data*")) == ["restored-data.tar.gz", "restored-data.tar.gz.sha256"]
     assert RestoreData(saved).already() == "there are none"
 
 
 def test_those_of_a_machine_have_no_mark(node: Node, files: Files) -> None:
-    own = replace(files, names=("mysql-vm",), archive=files.archive.with_name("data-vm.tar.gz"))
+    own = replace(files, names=("mysql-vm",), side=VM)
     (node.data / "mysql-vm").mkdir(parents=True)
     (node.data / "mysql-vm" / "ibdata1").write_bytes(b"rows")
     save(own)
@@ -278,7 +279,7 @@ def test_an_archive_that_was_not_put_back_yet_is_kept_when_more_is_saved(node: N
     kept, = saved.archive.parent.glob("earlier-*-data.tar.gz")
     assert kept.read_bytes() == first and archives.check(kept) and saved.archive.read_bytes() != first
     archives.forget(saved.archive)
-    assert not list(saved.archive.parent.iterdir())
+    assert not list(saved.archive.parent.glob("*data*"))
 
 
 @pytest.mark.parametrize("folder", [True, False])

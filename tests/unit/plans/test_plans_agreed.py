@@ -124,7 +124,7 @@ def test_who_says_no_after_all_has_changed_nothing(project: Project, monkeypatch
 
     monkeypatch.setattr(converge, "confirm", answer)
     assert error_of(carry_out, project, asked).what == "no" and asked.ran == []
-    assert not (project.state.folder / "choices.json").exists()
+    assert not (project.state.folder / "state.json").exists()
 
 
 def test_a_plan_that_is_made_twice_is_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from builders import (
     three,
 )
 
-from kubeup import cluster, ids, keys
+from kubeup import cluster, ids, keys, record
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import External
 from kubeup.errors import Refused
@@ -40,8 +40,9 @@ from kubeup.plan import Step, todo
 from kubeup.project import Project
 from kubeup.providers.base import Machines, Needed
 from kubeup.provision import inventory as inventories
+from kubeup.record import CLUSTER, VM, Location
 from kubeup.release import go
-from kubeup.state import change_choices, write_private
+from kubeup.state import write_private
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -110,7 +111,7 @@ def test_a_worker_gives_its_address_back_before_it_goes(
     ("dev-worker-2", "the database's data lie on dev-worker-2")])
 def test_what_must_not_go_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
     one = project(tmp_path, keys_="nodes: {workers: {count: 3}}")
-    change_choices(one.state, {"database": "cluster", "kept": "vm", "machine": "dev-worker-2"})
+    record.change(one.state, database=Location(CLUSTER, "dev-worker-1"), left=Location(VM, "dev-worker-2"))
     found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
     monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
     error = error_of(cluster.remove, one, name)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from builders import DATA, DESKTOP, error_of, settings, state, three
+from builders import DATA, DESKTOP, error_of, settings, sids, state, three
 
 from kubeup import cluster, record, up
 from kubeup import state as states
@@ -51,7 +51,7 @@ def test_all_of_it_is_read_as_it_was_written(project: Project) -> None:
 def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, text: str) -> None:
     path = project.state.folder / name
     write_private(path, text)
-    for asked in (lambda: project.record, lambda: project.database_on, lambda: project.remember_choices(("node/dev-control",)),
+    for asked in (lambda: project.record, lambda: project.database_on, lambda: project.remember_choices(sids("node/dev-control")),
                   lambda: record.change(project.state, provider="")):
         error = error_of(asked)
         assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
@@ -116,7 +116,7 @@ def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
 
 
 def test_the_database_stays_on_its_node(project: Project) -> None:
-    project.remember_choices(("deploy/db",))
+    project.remember_choices(sids("deploy/db"))
     assert project.record.database == Location(CLUSTER, "dev-worker-1")
     fewer = of(project, "nodes: {workers: {count: 0}}")
     assert fewer.place.node == "dev-worker-1"

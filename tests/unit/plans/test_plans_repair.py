@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, OURS, error_of, recorded, settings, state, step
+from builders import DESKTOP, OURS, error_of, names, recorded, settings, state, step
 
-from kubeup import converge, record, repair, up
+from kubeup import converge, lock, record, repair, up
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, Volume, containers
 from kubeup.plan import plan_of
@@ -104,7 +104,7 @@ def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     again = Project(project.settings, project.state, DESKTOP)
     assert again.record.taken_over == ("/gone",) and again.place.node == "dev-worker-1"
     assert {node.state for node in again.provider.observe().nodes} == {"running", "missing"}
-    assert [one.id for one in again.provider._orphaned_data(set())] == ["data/dev-worker-1"]  # type: ignore[attr-defined]
+    assert names(again.provider._orphaned_data(set())) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
 
 
 def test_what_could_not_be_understood_is_kept(project: Project, there: There) -> None:
@@ -122,8 +122,9 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
 def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     plan, out = plan_of([step("node/dev-control")]), Report(io.StringIO())
-    for changing in (lambda: up.plan(project), lambda: converge.carry_out(project, plan, out, "cluster.start")):
-        error = error_of(changing)
+    for changing in (lambda: up.plan(project), lambda: converge.carry_out(project, lambda: plan, out, "cluster.start")):
+        with lock.profile(project.state.folder, "cluster.start"):
+            error = error_of(changing)
         assert isinstance(error, Refused) and "volume dev-worker-1-data" in error.why and "inv state.repair" in error.next
     record.change(project.state, database=ON_WORKER_1)
     project.refuse_unrecorded()

@@ -232,7 +232,7 @@ def test_a_journal_that_ends_hides_no_failure(tmp_path: Path) -> None:
 def test_what_ran_to_its_end_did_so_without_a_journal_too(tmp_path: Path) -> None:
     told = Told()
     result = run(plan_of([step("a")]), told, full(Journal(tmp_path, "up"), 2))
-    assert result.changed == ["a"] and "No space left" in told.rows[-1][1]
+    assert names(result.changed) == ["a"] and "No space left" in told.rows[-1][1]
 
 
 class Unheard(Told):

@@ -40,7 +40,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         raise Decided
 
     monkeypatch.setattr(machine, "observe", decide)
-    monkeypatch.setattr("kubeup.state.choices", decide)
+    monkeypatch.setattr("kubeup.record.read", decide)
     monkeypatch.setattr(sealing, "require_sops", lambda: None)
     folder = tmp_path / "state" / "dev"
     with lock.profile(folder, "another"):
