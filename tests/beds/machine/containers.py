@@ -18,7 +18,7 @@ from pathlib import Path
 from kubeup import cache, packages, shell
 from kubeup.images.rootfs import Rootfs
 from kubeup.images.rootfs import step as rootfs_step
-from kubeup.plan import Log
+from kubeup.plan import Log, todo
 from kubeup.project import Project, load
 from tests.beds.machine import Ran
 from tests.beds.machine.kinds import KINDS, SERVER, Kind
@@ -137,7 +137,7 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
         return image
     missing = packages.missing((*project.engine.packages, "mmdebstrap"))
     steps = [*packages.plan(missing, project.host), *([] if root.path.exists() else [rootfs_step(root)])]
-    for step in steps:
+    for step in todo(steps):
         log(f"{step.title}: {step.reason}")
         step.action.run(log)
     base = f"localhost/kubeup/bed-root:{root.path.parent.name.rsplit('-', 1)[-1]}"

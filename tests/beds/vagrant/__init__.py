@@ -17,7 +17,7 @@ from kubeup.engine import Engine
 from kubeup.errors import KubeupError
 from kubeup.images.rootfs import LEFT_OUT, Rootfs
 from kubeup.images.rootfs import step as rootfs_step
-from kubeup.plan import Log
+from kubeup.plan import Log, todo
 from kubeup.project import Project, load
 from kubeup.providers.local.image import rootfs
 from kubeup.release.download import fetch
@@ -95,7 +95,7 @@ def _prepared(log: Log, ubuntu: bool) -> tuple[Project, Rootfs]:
         _fetch_keyring(log)
     steps = [*packages.plan(packages.missing((*PACKAGES, *project.engine.packages, "mmdebstrap")), project.host),
              *([] if root.path.exists() else [rootfs_step(root)])]
-    for step in steps:
+    for step in todo(steps):
         log(f"{step.title}: {step.reason}")
         step.action.run(log)
     return project, root
