@@ -118,14 +118,14 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         Path(part).chmod(mode)
         Path(part).replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         Path(part).unlink(missing_ok=True)
 
 
-def _flush(folder: Path) -> None:
-    """A name that was given may else be gone after a crash, while its file is there (fsync(2))."""
-    handle = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Onto the disk with a file, or with the names in a folder: one may be gone after a crash, while its file is there (fsync(2))."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from pathlib import Path
 
 from kubeup import cache
 from kubeup.errors import Refused
-from kubeup.state import write_private
+from kubeup.state import flush, write_private
 
 
 def sum_of(archive: Path) -> Path:
@@ -25,9 +24,9 @@ def keep(part: Path, archive: Path, sum_: str) -> None:
     if archive.exists():
         _rename(archive, archive.with_name(f"earlier-{cache.sha256(archive)[:12]}-{archive.name}"))
     write_private(sum_of(archive), f"{sum_}  {archive.name}\n")
-    _flush(part)
+    flush(part)
     part.replace(archive)
-    _flush(archive.parent)
+    flush(archive.parent)
 
 
 def check(archive: Path) -> str:
@@ -79,12 +78,4 @@ def _rename(archive: Path, target: Path) -> None:
     archive.replace(target)
     if sum_of(archive).exists():
         sum_of(archive).replace(sum_of(target))
-    _flush(archive.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush(archive.parent)
