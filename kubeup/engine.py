@@ -154,6 +154,12 @@ def _told(host: HostFacts) -> tuple[str, ...]:
     return tuple(word for name in host.proxies for word in ("--build-arg", name))
 
 
+def hardware_address(address: str) -> str:
+    """The one of a container with this IPv4 address: who talks to it goes on to while a neighbour table
+    still has the container that had the address before."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+
+
 def container_options(host: HostFacts, podman: bool) -> tuple[str, ...]:
     """What a container with systemd in it needs on this machine, beside being privileged."""
     # podman's own systemd mode mounts name=systemd wrongly on hybrid cgroups, so the mounts are given one by one

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from kubeup.engine import hardware_address
 from kubeup.facts.pace import AS_MEANT
 from kubeup.providers.local import nodes
 from kubeup.provision import play
@@ -90,7 +91,8 @@ def lone(cluster: Cluster, folder: Path) -> Iterator[Lone]:
     state = State(folder, key, key.with_name("id_rsa.pub"))
     reach = Reach(NAME, "worker", ADDRESS, "vagrant", key, state.known_hosts)
     try:
-        network = ("--network", f"kubeup-{cluster.profile}", "--ip", ADDRESS)
+        network = ("--network", f"kubeup-{cluster.profile}", "--ip", ADDRESS,
+                   "--mac-address", hardware_address(ADDRESS))
         cluster.podman("run", "--detach", "--name", NAME, "--hostname", NAME, *network,
                        "--privileged", "--memory", "512m", *engine.node_options, image, "/sbin/init")
         nodes.wait_for_sshd(engine, NAME, AS_MEANT, print)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeup import shell, ssh
-from kubeup.engine import STOP_SIGNAL, Engine
+from kubeup.engine import STOP_SIGNAL, Engine, hardware_address
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.pace import Pace, Patience
 from kubeup.plan import Log, Paced
@@ -87,12 +87,10 @@ class NodeContainer:
         return f"{self.name}-data"
 
     def argv(self, engine: Engine) -> tuple[str, ...]:
-        # a fixed hardware address for a fixed address: after a restart nobody's neighbour table is wrong
-        mac = "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
         labels = {**self.labels, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
             "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
-            "--mac-address", mac, "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
+            "--mac-address", hardware_address(self.address), "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
             "--pids-limit", NO_LIMIT, "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
             *labelled(labels),
             *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")

@@ -103,7 +103,7 @@ def _machine(spec: NodeSpec, host: HostFacts, label: str, podman: bool) -> dict[
     if not label:
         return row
     # docker's `network connect` has no hardware address, podman's has
-    mac = {"mac": "02:00:" + ":".join(f"{int(part):02x}" for part in spec.address.split("."))} if podman else {}
+    mac = {"mac": engines.hardware_address(spec.address)} if podman else {}
     # podman writes /etc/hosts anew at each start
     hosts = ["--no-hosts"] if podman else []
     # podman's own limit of 2048 processes is less than 110 pods need
