@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kubeup import ids, lock, machine, secrets, shell, up
+from kubeup import record as records
 from kubeup.deploy import apply, network, serving, watch
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import PARTS
@@ -40,6 +41,7 @@ def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: 
     """
     if not dry:
         lock.require(project.state.folder)
+    project.refuse_astray()
     if not dry and command != "down":  # which shows what it has found
         project.refuse_unrecorded()
     plan = make()
@@ -58,7 +60,8 @@ def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: 
     project.remember_choices(plan.ids)
     with progress(out, whole) as shown:
         journal = Journal(project.state.folder, command)
-        run(plan, shown, journal, project.host.pace, partial(machine.keep_pace, project.host))
+        keep = partial(machine.keep_pace, project.host)
+        run(plan, shown, journal, project.host.pace, keep, partial(records.account, project.state))
     return plan
 
 

@@ -94,6 +94,7 @@ REMOVE_HALVES = StepId(Kind.HALF, "vagrant/halves")
 UNFORWARD = StepId(Kind.LEFTOVER, "local/forwarding")
 REMOVE_LOCAL_NETWORK = StepId(Kind.LEFTOVER, "local/network")
 REMOVE_NETWORK = StepId(Kind.LEFTOVER, "remove/network")
+DISALLOW_NETWORK = StepId(Kind.LEFTOVER, "host/networks")
 
 # the cluster
 PROVISION = StepId(Kind.CLUSTER, "cluster/provision")
@@ -106,6 +107,7 @@ TRUST = StepId(Kind.CLUSTER, "cluster/trust")
 UNPUBLISH = StepId(Kind.LEAVE, "deploy/address")
 LEAVE = StepId(Kind.LEAVE, "cluster/leave")
 FORGET_ACCESS = StepId(Kind.FORGET, "cluster/access")
+FORGET_CONTEXT = StepId(Kind.FORGET, "cluster/context")
 
 # the application and its data
 DELETE_APPLICATION = StepId(Kind.DELETE, "deploy/delete")

@@ -116,7 +116,8 @@ def dropping(project: Project, side: str) -> Plan:
     saved = [Step(ids.DROP_SAVED, f"remove {files.archive}", "they were saved when their machine went", data.ForgetData(files.archive), seconds=0)]
     dropped = saved if files.archive.exists() else []
     return plan_of(dropped, [
-        Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses),
+        Step(ids.DROP_LEFT, f"remove the database from {SIDES[kept]}", "asked for by name", action, seconds=10, loses=loses,
+             removes=(project.machine.service,) if kept == VM else ()),
         Step(ids.FORGET_LEFT, "forget that side", "it is gone", ForgetSide(project.state),
              (ids.DROP_LEFT, *(step.id for step in dropped)), 0)])
 

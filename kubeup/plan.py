@@ -13,6 +13,7 @@ from kubeup import orders
 from kubeup.errors import KubeupError
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.ids import StepId
+from kubeup.things import Thing
 
 MISTAKE = "report this: it is a mistake in kubeup"
 Log = Callable[[str], None]
@@ -89,6 +90,8 @@ class Step:
     loses: str = ""  # what would be gone afterwards; a plan with such a step is asked about
     room: Room = Room()  # an estimate: what it took elsewhere
     measures: bool = False  # its time tells how fast this machine is: it waits for nobody
+    makes: tuple[Thing, ...] = ()  # on the profile's record from just before it acts
+    removes: tuple[Thing, ...] = ()  # … and no more once it has
 
 
 @dataclass(frozen=True)

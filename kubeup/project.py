@@ -291,6 +291,13 @@ class Project:
             raise Refused(f"there is no record of the profile {self.settings.profile}, but things of it are there", ", ".join(map(str, traces)),
                           f"put {self.state.folder / self.state.record} back, or make it anew from what is there: `inv state.repair`")
 
+    def refuse_astray(self) -> None:
+        """Raises Refused where the settings don't lead to what is on record: others would be made beside it."""
+        for thing in self.record.things:
+            if not self.provider.leads_to(thing):
+                raise Refused(f"the {thing} is on record, and the settings lead elsewhere", "it would stay, and with it what it holds",
+                              "put the setting back that named it, or `inv down` with it first (data is kept)")
+
     def location(self, side: Side) -> Location:
         """Where the database's files lie, or are to lie, on one side."""
         return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from kubeup.errors import Refused
 from kubeup.state import RECORD, write_private
+from kubeup.things import Thing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,7 @@ class Record:
     left: Location | None = None
     target: Location | None = None
     taken_over: tuple[str, ...] = ()  # folders of checkouts that are gone, whose things are this one's now
+    things: tuple[Thing, ...] = ()  # that were made outside the project's folders, and not removed since
 
     def on(self, side: Side) -> Location | None:
         """What is known of the database's files on that side."""
@@ -135,6 +137,15 @@ def change(state: State, **values: Any) -> Record:
         record = replace(read(state), **values)
         write(state, record)
     return record
+
+
+def account(state: State, made: Collection[Thing], removed: Collection[Thing]) -> None:
+    """Write down what is about to be made, and what is no more."""
+    with _alone(state):
+        record = read(state)
+        things = tuple(sorted({*record.things, *made}.difference(removed)))
+        if things != record.things:
+            write(state, replace(record, things=things))
 
 
 @contextlib.contextmanager

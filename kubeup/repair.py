@@ -36,7 +36,7 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
     `node`: the one whose data are in use, where several have some. Raises Refused where it isn't clear what to write.
     """
     found = look(project, node)
-    out.table(("what", "name", "made by"), [(one.kind, one.name, one.owner) for one in found.traces])
+    out.table(("what", "name", "made by"), [(one.thing.kind, one.thing.name, one.owner) for one in found.traces])
     for line in _words(found.record):
         out.say(line)
     confirm("Keep this as the profile's record?", yes)
@@ -44,6 +44,14 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
         out.say(f"what was there is kept as {kept}")
     records.write(replace(project.state, record=RECORD), found.record)
     out.say("`inv plan` shows what is left to do")
+
+
+def show(project: Project, out: Report) -> None:
+    """Print what is on record."""
+    for line in _words(project.record):
+        out.say(line)
+    if things := project.record.things:
+        out.table(("what", "name", "where"), [(one.kind, one.name, one.at) for one in things])
 
 
 def look(project: Project, node: str = "") -> Found:
@@ -78,7 +86,8 @@ def _owners(project: Project, traces: Iterable[Trace]) -> tuple[str, ...]:
 def _record(project: Project, name: str, traces: Sequence[Trace], owners: tuple[str, ...], node: str) -> Record:
     provider = providers.make(name, project.settings, project.state, project.host)
     engine = Made(engine=provider.made_by())  # type: ignore[arg-type]
-    known = Record(provider=name, made=engine, taken_over=owners)
+    things = tuple(sorted(one.thing for one in traces))
+    known = Record(provider=name, made=engine, taken_over=owners, things=things)
     held = [Location(FOLDERS[folder], where) for where, folder in provider.holding(tuple(FOLDERS))]
     if len(held) < 2:
         return replace(known, database=held[0] if held else None)

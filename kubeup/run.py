@@ -23,6 +23,7 @@ from kubeup.errors import KubeupError, Refused, after_changes
 from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.ids import StepId
 from kubeup.plan import Action, Paced, Plan, Rechecked, Step, Waiting
+from kubeup.things import Thing
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
 LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
@@ -89,12 +90,22 @@ def nobody(pace: Pace) -> None:
     """Keeps no pace."""
 
 
+# writes down what is made, and what was removed
+Ledger = Callable[[tuple[Thing, ...], tuple[Thing, ...]], None]
+
+
+def nowhere(made: tuple[Thing, ...], removed: tuple[Thing, ...]) -> None:
+    """Writes nothing down."""
+
+
 def run(
     plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
-    keep: Callable[[Pace], None] = nobody,
+    keep: Callable[[Pace], None] = nobody, ledger: Ledger = nowhere,
 ) -> Result:
     """Carry out a plan. Raises the first failed step's error, with the step's title before its cause.
 
+    What steps make and remove goes to the `ledger`: what is made before it is, so that nothing is
+    there that was cut off and that nobody knows of.
     Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
     """
     result, began = Result(), time.monotonic()
@@ -104,7 +115,7 @@ def run(
     timing = Timing(pace, keep, progress, journal)
     timing.tell()
     try:
-        _run_steps(plan, progress, journal, result, timing)
+        _run_steps(plan, progress, journal, result, timing, ledger)
     except KeyboardInterrupt:
         shell.stop_all()
         journal.add("interrupted")
@@ -141,6 +152,7 @@ class Timing:
 
 def _run_steps(
     plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing,
+    ledger: Ledger,
 ) -> None:
     waiting, done = list(plan.steps), set(plan.held)
     running: dict[Future[Done], Step] = {}
@@ -157,7 +169,7 @@ def _run_steps(
                     begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
                     for step in begun:
                         action = _at(step.action, timing.pace)
-                        running[pool.submit(_one, step, action, progress, journal, failed, acted)] = step
+                        running[pool.submit(_one, step, action, progress, journal, failed, acted, ledger)] = step
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
@@ -183,7 +195,7 @@ def _at(action: Action, pace: Pace) -> Action:
 
 def _one(
     step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event,
-    acted: threading.Event,
+    acted: threading.Event, ledger: Ledger,
 ) -> Done:
     began = time.monotonic()
     outcome = "failed"
@@ -191,6 +203,8 @@ def _one(
         if why_not := action.already() if isinstance(action, Rechecked) else "":
             outcome = f"already: {why_not}"
         else:
+            if step.makes:
+                ledger(step.makes, ())
             acted.set()
             progress.started(step)
             journal.add("start", str(step.id))
@@ -200,6 +214,8 @@ def _one(
             else:
                 action.run(log)
             outcome = "changed"
+        if step.removes:
+            ledger((), step.removes)
     except Exception as error:
         raise as_error(error) from error
     finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from kubeup import cluster, ids, packages, requirements, secrets
+from kubeup import cluster, ids, kubeconfig, packages, requirements, secrets
 from kubeup import machine as this_machine
 from kubeup import record as records
 from kubeup.cluster import ClusterFacts
@@ -27,6 +28,7 @@ from kubeup.providers.base import Machines, Needed
 from kubeup.record import CLUSTER, NOTHING, VM, Location
 from kubeup.requirements import Work
 from kubeup.state import State
+from kubeup.things import Thing, of_kind
 
 
 @dataclass(frozen=True)
@@ -279,10 +281,29 @@ def down(project: Project, with_data: bool) -> Plan:
     archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
     lose = [Step(ids.loss(archive.name), f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
                  loses=f"the data saved in {archive}") for archive in archives]
+    lose += _service_on_own_machine(project) if with_data else []
     config, needs = project.state.kubeconfig, tuple(step.id for step in (*machines, *lose))
-    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data), needs, 0)]
+    gone = tuple(one for one in project.record.things if with_data or not _outlives(one))
+    merged = [Step(ids.FORGET_CONTEXT, f"take the context {one.name} out of {one.at}", "it leads to a cluster that is no more",
+                   kubeconfig.TakeOut(one.name, Path(one.at)), needs, 0, removes=(one,)) for one in of_kind(project.record.things, "context")]
+    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data),
+                   (*needs, *(step.id for step in merged)), 0, removes=gone)]
     whole = Holds(ids.LEAVE, "the whole cluster goes")
-    return plan_of(saved, [whole], machines, lose, forget if config.exists() or project.stands_on or lose else [])
+    return plan_of(saved, [whole], machines, lose, merged, forget if config.exists() or project.stands_on or lose or gone else [])
+
+
+def _outlives(thing: Thing) -> bool:
+    """Whether it stays where the machines go and data are kept."""
+    return thing.kind in ("volume", "line") or (thing.kind == "service" and "@" in thing.at)
+
+
+def _service_on_own_machine(project: Project) -> list[Step]:
+    """The database's service, and its data, on a machine that no provider takes away: the user's own."""
+    where = project.record.on(VM)
+    if where is None or not where.address:
+        return []
+    return [Step(ids.loss(where.node), f"remove the database from {where}", "asked for by name", db_machine.Drop(project.machine), seconds=10,
+                 loses=f"the database's data on {where}", removes=(project.machine.service,))]
 
 
 def _kept(project: Project, with_data: bool) -> list[Planned]:

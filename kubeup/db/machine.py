@@ -22,6 +22,7 @@ from kubeup.images.catalog import AppImage
 from kubeup.plan import Holds, Log, Paced, Planned, Step
 from kubeup.shell import Output
 from kubeup.ssh import Reach
+from kubeup.things import Thing
 
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
@@ -189,6 +190,11 @@ class Machine:
     def volume(self) -> str:
         return f"{self.place.folder}/{VOLUME}"
 
+    @property
+    def service(self) -> Thing:
+        """What runs there, as it is on record."""
+        return Thing("service", CONTAINER, f"{self.place.node}@{self.own}" if self.own else self.place.node)
+
     def server(self, database: str, user: str) -> Server:
         return Server(Container(self.place.reach, self.place.node, CONTAINER), database, user, self.env)
 
@@ -287,7 +293,7 @@ def plan(machine: Machine, found: Found | None, needs: tuple[StepId, ...] = ()) 
         steps.append(Holds(ids.MACHINE_IMAGE, f"{node} has it"))
     if why:
         before = (*needs, ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS)
-        steps.append(Step(ids.MACHINE_SERVICE, f"run the database on {node}", why, Run(machine), before, 20))
+        steps.append(Step(ids.MACHINE_SERVICE, f"run the database on {node}", why, Run(machine), before, 20, makes=(machine.service,)))
     else:
         steps.append(Holds(ids.MACHINE_SERVICE, f"it is on {node} as it should be"))
     return steps

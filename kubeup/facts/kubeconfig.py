@@ -38,6 +38,27 @@ def misfit(text: str, context: str) -> str:
     return "" if named.get("user") in users else f"its context {context} has no user"
 
 
+def without(text: str, context: str) -> str:
+    """A user's kubeconfig without that context, and without the cluster and user that it alone has.
+
+    Anything that is no kubeconfig, or has no such context, comes back as it is.
+    """
+    found = _parsed(text)
+    if not isinstance(found, dict) or not all(_named_rows(found.get(part)) for part in PARTS):
+        return text
+    here, others = ([row for row in found["contexts"] if (row["name"] == context) is wanted] for wanted in (True, False))
+    if not here:
+        return text
+    known = {part: _named_by(here, key) - _named_by(others, key) for part, key in (("clusters", "cluster"), ("users", "user"))}
+    left = {part: [row for row in found[part] if row["name"] not in known[part]] for part in known}
+    current = {} if found.get("current-context") != context else {"current-context": ""}
+    return yaml.safe_dump({**found, "contexts": others, **left, **current}, sort_keys=False)
+
+
+def _named_by(contexts: list[Any], key: str) -> set[str]:
+    return {(row.get("context") or {}).get(key, "") for row in contexts}
+
+
 def _parsed(text: str) -> Any:
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe ones

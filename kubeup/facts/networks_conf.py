@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, ip_network
 DEFAULT = IPv4Network("192.168.56.0/21")  # allowed where there is no file
 EVERYTHING = IPv4Network("0.0.0.0/0")
 OPEN = f"{EVERYTHING} ::/0"
+MARK = "# added by kubeup"
 
 
 def ranges(text: str) -> tuple[IPv4Network, ...]:
@@ -43,10 +44,19 @@ def allowing(text: str | None, network: IPv4Network, open_: bool = False) -> str
     wanted = EVERYTHING if open_ else network
     if allows(text, wanted):
         return text or ""
-    line = f"* {OPEN if open_ else network}\n"
+    line = f"{line_for(network, open_)}\n"
     if text is None:
         own = "" if open_ else f"# without this file VirtualBox allows this range alone\n* {DEFAULT}\n"
-        return f"{own}# added by kubeup\n{line}"
+        return f"{own}{MARK}\n{line}"
     # the new line ends as Unix has it, also in a file with CRLF: nobody reads that wrongly
     gap = "" if not text or text.endswith("\n") else "\r\n" if "\r\n" in text else "\n"
-    return f"{text}{gap}# added by kubeup\n{line}"
+    return f"{text}{gap}{MARK}\n{line}"
+
+
+def line_for(network: IPv4Network, open_: bool = False) -> str:
+    return f"* {OPEN if open_ else network}"
+
+
+def without(text: str, line: str) -> str:
+    """The text without that line, where kubeup's mark is above it: any other is somebody else's."""
+    return text.replace(f"{MARK}\n{line}\n", "", 1)

@@ -19,6 +19,7 @@ from kubeup.providers.base import Machines, Own, Sizes, Vouching, nobody
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
+from kubeup.things import Thing
 
 DATA = "/var/lib/kubeup/data"  # made by the play
 # arguments: a folder, and names in it; prints those that hold something. What can't be read is not "nothing"
@@ -71,6 +72,9 @@ class Bare(ABC):
             if not answer.ok:
                 raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
         return tuple((reach.name, folder) for reach, answer in zip(reaches, answers, strict=True) for folder in answer.stdout.split())
+
+    def leads_to(self, thing: Thing) -> bool:
+        return True
 
     def refuse_astray(self, machines: Machines) -> None:
         """Raises Refused for workers whose control plane is gone, and for a machine that the settings don't have."""

@@ -17,6 +17,7 @@ from kubeup.errors import Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.ids import StepId
 from kubeup.plan import Action, Holds, Log, Paced, Planned, Step
+from kubeup.things import Thing
 
 if TYPE_CHECKING:
     from kubeup.engine import Engine
@@ -104,14 +105,13 @@ class Machines:
 
 @dataclass(frozen=True)
 class Trace:
-    """Something that bears a profile's name: `kind` in words, and the folder of the checkout that made it."""
+    """Something that bears a profile's name, and the folder of the checkout that made it."""
 
-    kind: str
-    name: str
+    thing: Thing
     owner: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return str(self.thing)
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,9 @@ class Provider(Protocol):
 
     def traces(self) -> tuple[Trace, ...]:
         """What there is of this profile, whichever checkout made it, by labels alone. Raises KubeupError where that can't be told."""
+
+    def leads_to(self, thing: Thing) -> bool:
+        """Whether these settings find something that is on record, where it is the provider's."""
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Which of the folders `names` in machines' data folders hold something: machine and folder.

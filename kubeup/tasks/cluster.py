@@ -258,4 +258,4 @@ def kubeconfig(c: Any, profile: str = "", set: list[str] = [], merge: bool = Fal
     from kubeup import kubeconfig as files
 
     with change_project("cluster.kubeconfig", profile, set, dry=not merge) as (project, out):
-        out.say(files.merge(project) if merge else str(files.existing(project)))
+        out.say(files.merge(project.kubectl, project.state) if merge else str(files.existing(project.kubectl)))

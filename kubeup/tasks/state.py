@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubeup.tasks.base import change_project, kubeup_task, report, settings_file
+from kubeup.tasks.base import change_project, kubeup_task, open_project, report, settings_file
 
 
 @kubeup_task()
@@ -18,6 +18,17 @@ def stop(c: Any, profile: str = "", set: list[str] = [], yes: bool = False) -> N
     from kubeup.state import of
 
     leftovers.stop(of(read_settings(settings_file(), profile, set).require()), report(), yes)
+
+
+@kubeup_task()
+def show(c: Any, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+    """Print the profile's record: where its data lie, and what was made for it on this machine and elsewhere.
+
+    Example: inv state.show
+    """
+    from kubeup import repair as repairs
+
+    repairs.show(*open_project(profile, set))
 
 
 @kubeup_task(help={"node": "the node whose data are in use, where several have some"})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 from kubeup import cache, ids, record, shell, ssh
 from kubeup import engine as engines
@@ -27,6 +28,7 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
+from kubeup.things import Thing
 
 UNFINISHED = "was never finished: its making was interrupted"
 STANDING = (Holds(ids.LOCAL_NETWORK, "nodes are on it"), Holds(ids.LOCAL_IMAGE, "nodes were made from it"))
@@ -154,9 +156,10 @@ class Local(Bare):
             gone = tuple(step.id for step in steps)
             if image_there := _image(found) or self._built():
                 steps.append(Step(ids.UNFORWARD, "take the nodes' rules out of this machine's packet filter", "its nodes go",
-                                  forwarding.Unforward(self._nodes_network(image_there)), gone))
+                                  forwarding.Unforward(self._nodes_network(image_there)), gone, removes=(self._thing("rules"),)))
             steps.append(Step(ids.REMOVE_LOCAL_NETWORK, f"remove the network {self.network}", "its nodes go",
-                              nodes.RemoveNetwork(self.engine, self.network), tuple(step.id for step in steps)))
+                              nodes.RemoveNetwork(self.engine, self.network), tuple(step.id for step in steps),
+                              removes=(self._thing("network"),)))
         return steps
 
     # what it is made of
@@ -210,8 +213,8 @@ class Local(Bare):
         if not shell.which(self.engine.name):
             return ()
         made = [one for one in self._containers() if one.label(nodes.PROFILE) == self.settings.slug]
-        return (*(Trace("container", one.name, one.label(nodes.OURS)) for one in made),
-                *(Trace("volume", one.name, dict(one.labels).get(nodes.OURS, "")) for one in self._volumes()))
+        return (*(Trace(Thing("container", one.name, self.engine.name), one.label(nodes.OURS)) for one in made),
+                *(Trace(Thing("volume", one.name, self.engine.name), dict(one.labels).get(nodes.OURS, "")) for one in self._volumes()))
 
     def _volumes(self) -> list[Volume]:
         """This profile's, whichever checkout made them."""
@@ -289,7 +292,7 @@ class Local(Bare):
         disk = self._disk(needed)
         return [
             Step(ids.LOCAL_NETWORK, f"make the network {self.network} ({subnet})", "nodes keep their addresses on it",
-                 nodes.CreateNetwork(self.engine, self.network, subnet), (ids.PACKAGES,)),
+                 nodes.CreateNetwork(self.engine, self.network, subnet), (ids.PACKAGES,), makes=(self._thing("network"),)),
             rootfs.plan(root, "the nodes"),
             Step(ids.LOCAL_IMAGE, "build the nodes' image", f"{self.node_image()} is what nodes are made from",
                  image.BuildNodeImage(self.engine, root, binaries, self.node_image()), (ids.PACKAGES, ids.rootfs(root.name), ids.KUBERNETES), 10,
@@ -304,7 +307,8 @@ class Local(Bare):
         container = self._container(spec, disk)
         return Step(ids.node(name), f"make the node {name}", f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
                     nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
-                    (ids.FORWARDING, ids.LOCAL_DISK, ids.KEY), 4, room=Room(nodes=300), measures=True)
+                    (ids.FORWARDING, ids.LOCAL_DISK, ids.KEY), 4, room=Room(nodes=300), measures=True,
+                    makes=tuple(self._node_things(name, (container.var, container.data))))
 
     def _start(self, name: str, was: str) -> Step:
         return Step(ids.node(name), f"start {name}", f"it is {was}", nodes.StartNode(self.engine, name), (ids.FORWARDING,), 3,
@@ -312,7 +316,8 @@ class Local(Bare):
 
     def _let_forward(self, reason: str, image: str = "") -> Step:
         return Step(ids.FORWARDING, "let this machine forward what goes between the nodes", reason or "nodes are made or started",
-                    forwarding.LetForward(self._nodes_network(image)), (ids.LOCAL_NETWORK, ids.LOCAL_IMAGE))
+                    forwarding.LetForward(self._nodes_network(image)), (ids.LOCAL_NETWORK, ids.LOCAL_IMAGE),
+                    makes=(self._thing("rules"),))
 
     def _admit(self, name: str) -> Step:
         admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)
@@ -336,7 +341,16 @@ class Local(Bare):
         volumes = (f"{name}-var", f"{name}-data") if data else (f"{name}-var",)
         loses = f"all data on {name}, the database's included where it is there" if data else ""
         return Step(ids.removal(name), f"remove {name}", "asked for" if data else "asked for; its data volume stays",
-                    nodes.RemoveNode(self.engine, name, volumes), seconds=3, loses=loses)
+                    nodes.RemoveNode(self.engine, name, volumes), seconds=3, loses=loses,
+                    removes=tuple(self._node_things(name, volumes)))
+
+    def _node_things(self, name: str, volumes: Sequence[str]) -> Iterator[Thing]:
+        yield Thing("container", name, self.engine.name)
+        yield from (Thing("volume", volume, self.engine.name) for volume in volumes)
+
+    def _thing(self, kind: Literal["network", "rules"]) -> Thing:
+        """That of the nodes' network."""
+        return Thing(kind, self.network, self.engine.name)
 
     def _orphaned_data(self, done: set[str]) -> list[Step]:
         """Data volumes whose nodes went before (a `down` that kept them)."""
@@ -345,7 +359,7 @@ class Local(Bare):
         names = [one.name.removesuffix("-data") for one in self._volumes()
                  if one.name.endswith("-data") and self._made(dict(one.labels))]
         return [Step(ids.loss(name), f"remove the data of {name}", "asked for by name", nodes.RemoveVolumes(self.engine, (f"{name}-data",)),
-                     loses=f"all data of {name}") for name in names if name not in done]
+                     loses=f"all data of {name}", removes=(Thing("volume", f"{name}-data", self.engine.name),)) for name in names if name not in done]
 
 
 def _image(found: Sequence[Container]) -> str:

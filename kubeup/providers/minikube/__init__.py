@@ -146,7 +146,8 @@ class Minikube(Reading):
         forced = "; --force, as minikube.force says" if self.settings.minikube.force else ""
         root = "; --force, as minikube refuses root without" if self.host.root else forced
         return [Step(self._whole, f"make the minikube profile {self.profile_name}", f"{chosen.why}{root}",
-                     action, (ids.PACKAGES,), 90, room=self._room(self.settings.minikube.nodes)), *self._get_kubectl()]
+                     action, (ids.PACKAGES,), 90, room=self._room(self.settings.minikube.nodes), makes=(self.whole,)),
+                *self._get_kubectl()]
 
     def _driver(self) -> command.Driver:
         """The driver that is named, or the one that minikube takes."""
@@ -304,7 +305,7 @@ class Minikube(Reading):
         profile = known[self.profile_name]
         loses = f"everything in the minikube profile {self.profile_name}, the database's data included" if data else ""
         delete = Step(ids.profile_removal(self.profile_name), f"delete the minikube profile {self.profile_name}", "asked for",
-                      self.tool.does("delete", *command.on(self.settings)), seconds=5, loses=loses)
+                      self.tool.does("delete", *command.on(self.settings)), seconds=5, loses=loses, removes=(self.whole,))
         engine = self._engine(profile)
         if not engine or not actions.network_of(engine, self.profile_name):
             return [delete]

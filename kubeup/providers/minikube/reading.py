@@ -23,6 +23,7 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
+from kubeup.things import Thing
 
 USER = "docker"  # on every node that minikube makes
 LISTS = {  # the images of a node by its container runtime, a line each
@@ -202,6 +203,14 @@ class Reading:
     def traces(self) -> tuple[Trace, ...]:
         """None: minikube's profiles bear no label, and one that was made by hand is taken as it is."""
         return ()
+
+    def leads_to(self, thing: Thing) -> bool:
+        return thing.kind != "profile" or thing == self.whole
+
+    @property
+    def whole(self) -> Thing:
+        """The profile, as it is on record."""
+        return Thing("profile", self.profile_name, "minikube")
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         return ()

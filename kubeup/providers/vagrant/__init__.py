@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from kubeup import ids, shell, ssh
+from kubeup import ids, record, shell, ssh
 from kubeup.errors import KubeupError, Refused, UsageError
 from kubeup.facts import vagrant as facts
 from kubeup.facts.host import HostFacts
@@ -27,6 +27,7 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.ssh import Reach
 from kubeup.state import State
+from kubeup.things import Thing, of_kind
 
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 MADE_HERE = "it was made here"
@@ -96,7 +97,10 @@ class Vagrant(Bare):
 
     def traces(self) -> tuple[Trace, ...]:
         known = self.tool.providers()
-        return tuple(Trace(f"{provider} machine", name, self.state.ours) for provider, names in known.items() for name in sorted(names))
+        return tuple(Trace(Thing("machine", name, provider), self.state.ours) for provider, names in known.items() for name in sorted(names))
+
+    def leads_to(self, thing: Thing) -> bool:
+        return thing.kind != "machine" or thing.at == self.chosen
 
     def _find(self, names: Sequence[str]) -> dict[str, Found]:
         """Each machine by the provider's own program; by vagrant, which takes its time, where that program is not here."""
@@ -208,7 +212,7 @@ class Vagrant(Bare):
         title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
         needs = (ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES)
         up = Step(self._all, title, why, Up(self.tool, self.chosen, names, reaches, self.state), needs, SECONDS.get(self.chosen, 180.0),
-                  room=self._room(sum(node.state == "missing" for node in start)))
+                  room=self._room(sum(node.state == "missing" for node in start)), makes=self._machines(names))
         return [*self._remove_halves(halves), up]
 
     @property
@@ -252,7 +256,8 @@ class Vagrant(Bare):
             return [Holds(ids.NETWORKS_CONF, f"{self.chosen} takes any network")]
         if why := allow.already():
             return [Holds(ids.NETWORKS_CONF, why)]
-        return [Step(ids.NETWORKS_CONF, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2)]
+        return [Step(ids.NETWORKS_CONF, f"let VirtualBox use {allow.wanted}", allow.found(), allow, seconds=0.2,
+                     makes=(Thing("line", allow.line, str(allow.path)),))]
 
     def _resize(self, machines: Machines) -> list[Step]:
         """A virtual machine takes another size at its next start."""
@@ -345,14 +350,29 @@ class Vagrant(Bare):
     def destroy(self, data: bool) -> Sequence[Step]:
         names = tuple(sorted(self.tool.providers().get(self.chosen, ())))
         loses = f"everything on {', '.join(names)}, the database's data included" if data else ""
-        words = ("destroy", "--force", *names)
-        return [self._step(ids.profile_removal(self.settings.slug), f"remove {', '.join(names)}", "asked for", words, 15, loses)] if names else []
+        whole = self._step(ids.profile_removal(self.settings.slug), f"remove {', '.join(names)}", "asked for",
+                           ("destroy", "--force", *names), 15, loses) if names else None
+        gone = [replace(whole, removes=self._machines(names))] if whole else []
+        return [*gone, *(self._without(line, gone) for line in self._lines() if data)]
+
+    def _machines(self, names: Sequence[str]) -> tuple[Thing, ...]:
+        return tuple(Thing("machine", name, self.chosen) for name in names)
+
+    def _lines(self) -> tuple[Thing, ...]:
+        """Those of its own in VirtualBox' file."""
+        return of_kind(record.read(self.state).things, "line")
+
+    @staticmethod
+    def _without(line: Thing, gone: Sequence[Step]) -> Step:
+        action = networks.DisallowNetwork(line.name, Path(line.at))
+        return Step(ids.DISALLOW_NETWORK, f"take kubeup's line out of {line.at}", line.name, action,
+                    tuple(step.id for step in gone), 0.2, removes=(line,))
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
         words = ("destroy", "--force", name)
         step = self._step(ids.removal(self.settings.slug), f"remove {name}", "asked for", words, 8, f"what only {name} holds")
-        return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts))
+        return replace(step, action=RemoveMachine(Do(self.tool, words), self._texts), removes=self._machines((name,)))
 
     def _step(self, id_: StepId, title: str, reason: str, words: tuple[str, ...], seconds: float, loses: str = "") -> Step:
         if not self.fitness.version:

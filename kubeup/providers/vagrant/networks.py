@@ -53,31 +53,51 @@ class AllowNetwork:
     def already(self) -> str:
         return "allowed" if networks_conf.allows(read(self.path), self.wanted) else ""
 
+    @property
+    def line(self) -> str:
+        return networks_conf.line_for(self.network, self.open)
+
     def commands(self) -> tuple[str, ...]:
-        line = networks_conf.OPEN if self.open else self.network
-        return (f"sudo mkdir -p {self.path.parent} && echo '* {line}' | sudo tee -a {self.path}",)
+        return (f"sudo mkdir -p {self.path.parent} && echo '{self.line}' | sudo tee -a {self.path}",)
 
     def run(self, log: Log) -> None:
         text = networks_conf.allowing(read(self.path), self.network, self.open)
-        target = self.path.resolve()
-        mode, user, group = _kept(target)
-        data = text.encode("utf-8", errors="surrogateescape")
-        self._as_root(_writable(target), "sh", "-c", WRITE, "write", str(target), f"{mode:o}", str(user), str(group), data=data, log=log)
+        _put(self.path, text, f"type this, and run the same again: {self.commands()[0]}", log)
         if not self.already():
             raise KubeupError(f"{self.path} does not allow {self.wanted}", "somebody else wrote it at the same moment", "run the same again")
 
-    def _as_root(self, unaided: bool, *argv: str, data: bytes, log: Log) -> None:
-        by_hand = f"as root, type: {self.commands()[0].replace('sudo ', '')}"
-        if not unaided and shell.which("sudo") is None:
-            raise Refused(f"{self.path} can be changed by root only", "sudo is not installed", by_hand)
-        words = argv if unaided else ("sudo", "-n", "--", *argv)
-        try:
-            shell.write(*words, stdin=data, log=log)
-        except CommandError as error:
-            if unaided:
-                raise
-            raise Refused(f"{self.path} can be changed by root only", f"sudo does not let us: {error.stderr.strip()}",
-                          f"type this, and run the same again: {self.commands()[0]}") from None
+
+@dataclass(frozen=True)
+class DisallowNetwork:
+    """Take back a line that AllowNetwork has added; one that somebody changed since is somebody's own."""
+
+    line: str
+    path: Path = FILE
+
+    def already(self) -> str:
+        text = read(self.path) or ""
+        return "it is not there any more" if networks_conf.without(text, self.line) == text else ""
+
+    def run(self, log: Log) -> None:
+        text = networks_conf.without(read(self.path) or "", self.line)
+        _put(self.path, text, f"take the line `{self.line}` out of it, and run the same again", log)
+
+
+def _put(path: Path, text: str, by_hand: str, log: Log) -> None:
+    """Give the file another text, as root where it takes that. Raises Refused, with what to do `by_hand`, where root is not to be had."""
+    target = path.resolve()
+    mode, user, group = _kept(target)
+    unaided = _writable(target)
+    if not unaided and shell.which("sudo") is None:
+        raise Refused(f"{path} can be changed by root only", "sudo is not installed", f"as root: {by_hand.replace('sudo ', '')}")
+    words = ("sh", "-c", WRITE, "write", str(target), f"{mode:o}", str(user), str(group))
+    data = text.encode("utf-8", errors="surrogateescape")
+    try:
+        shell.write(*(() if unaided else ("sudo", "-n", "--")), *words, stdin=data, log=log)
+    except CommandError as error:
+        if unaided:
+            raise
+        raise Refused(f"{path} can be changed by root only", f"sudo does not let us: {error.stderr.strip()}", by_hand) from None
 
 
 def _kept(target: Path) -> tuple[int, int, int]:

@@ -22,6 +22,7 @@ from kubeup.providers.vagrant import Vagrant
 from kubeup.record import CLUSTER, VM, Location, Made, Record
 from kubeup.report import Report
 from kubeup.state import write_private
+from kubeup.things import Thing
 
 ON_WORKER_1 = Location(CLUSTER, "dev-worker-1")
 
@@ -75,8 +76,9 @@ def test_nodes_and_data_are_found_by_their_labels(project: Project, there: There
     there.containers, there.data = two_nodes(), {"dev-control": (), "dev-worker-1": ("mysql",)}
     found = repair.look(without_record(project))
     names = ["container dev-control", "container dev-worker-1", "volume dev-control-data", "volume dev-worker-1-data"]
-    assert [str(one) for one in found.traces] == names
-    assert found.record == Record(provider="local", made=Made(engine="podman"), database=ON_WORKER_1)
+    assert [str(one) for one in found.traces] == [f"{name} (podman)" for name in names]
+    things = tuple(one.thing for one in found.traces)
+    assert found.record == Record(provider="local", made=Made(engine="podman"), database=ON_WORKER_1, things=things)
 
 
 def test_of_two_places_with_data_the_one_in_use_is_named(project: Project, there: There) -> None:
@@ -88,7 +90,7 @@ def test_of_two_places_with_data_the_one_in_use_is_named(project: Project, there
 
 
 def test_a_profile_stands_on_one_provider(project: Project, there: There) -> None:
-    there.containers, there.machines = two_nodes(), (Trace("virtualbox machine", "dev-control", OURS),)
+    there.containers, there.machines = two_nodes(), (Trace(Thing("machine", "dev-control", "virtualbox"), OURS),)
     assert "by local and vagrant" in error_of(repair.look, without_record(project)).what
 
 
