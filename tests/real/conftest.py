@@ -6,6 +6,7 @@ KUBEUP_TEST_STATE=<folder> keeps it (and its state, in that folder) from one run
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from kubeup import packages, secrets
+from kubeup.record import CLUSTER, VM
 from kubeup.state import PROJECT
 from tests.real.browsing import FLAGS
+from tests.real.dbwork import bring_to
 from tests.real.harness import AS_ROOT, PROFILE, Cluster, Ran, Watcher
 
-# what comes later builds on what went well before, and what destroys most comes last
+# what destroys most comes last, as it takes longest to mend: no test builds on another. KUBEUP_TEST_SEED=<number> shuffles them
 ORDER = ("up", "slow", "nodes", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift",
          "interrupted", "registry", "trust", "db_backup", "db_rotate", "db_move", "db_killed", "db_own",
          "data", "mariadb", "farewell")  # fmt: skip
@@ -33,6 +36,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return ORDER.index(name) if item.path.parent == Path(__file__).parent and name in ORDER else len(ORDER)
 
     items.sort(key=place)
+    if seed := os.environ.get("KUBEUP_TEST_SEED", ""):
+        shuffle(items, random.Random(seed))  # noqa: S311 - no secret
+
+
+def shuffle(items: list[pytest.Item], dice: random.Random) -> None:
+    """Files in any order, and the tests of each: what a file's tests share is made once."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    for tests in files.values():
+        dice.shuffle(tests)
+    order = list(files)
+    dice.shuffle(order)
+    items[:] = [item for path in order for item in files[path]]
 
 
 @dataclass(frozen=True)
@@ -111,10 +128,23 @@ def standing(nothing: Cluster, brought: Brought) -> Cluster:
 
 
 @pytest.fixture
-def cluster(standing: Cluster) -> Cluster:
-    """The cluster as its settings want it: what an earlier test that failed left is mended first, at worst by a new one."""
+def on_either_side(standing: Cluster) -> Cluster:
+    """The cluster as its settings want it: what an earlier test left is mended, at worst by a new one."""
     standing.mend()
     return standing
+
+
+@pytest.fixture
+def cluster(on_either_side: Cluster) -> Cluster:
+    """With the database in it."""
+    bring_to(on_either_side, CLUSTER)
+    return on_either_side
+
+
+@pytest.fixture
+def on_machine(on_worker_2: None, cluster: Cluster) -> None:
+    """The database is on that machine when the test begins."""
+    bring_to(cluster, VM)
 
 
 def passwords_in_use() -> list[str]:
@@ -135,9 +165,11 @@ def ever() -> list[str]:
 
 
 @pytest.fixture
-def on_worker_2(standing: Cluster) -> None:
+def on_worker_2(standing: Cluster) -> Iterator[None]:
     """The machine of the database is another node than the volume's, so that nothing is reached by chance."""
     standing.environment["KUBEUP_DATABASE__VM"] = "worker-2"
+    yield
+    del standing.environment["KUBEUP_DATABASE__VM"]
 
 
 @pytest.fixture

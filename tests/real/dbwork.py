@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from kubeup import secrets
+from kubeup.record import CLUSTER, Side
 from kubeup.state import PROJECT
 from tests.real.harness import Cluster, kill, processes_of, until
 
@@ -42,6 +43,17 @@ def sql(cluster: Cluster, text: str, root: bool = False) -> str:
     done = subprocess.run(words, cwd=ROOT, env=cluster.environment, input=text, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def bring_to(cluster: Cluster, side: Side) -> None:
+    """Have the database on that side, and nothing of it on the other, whatever a test before has left."""
+    known = cluster.project.record
+    on = known.database.side if known.database else CLUSTER
+    if known.left is not None:
+        cluster.inv("db.move", on, "--drop-old", "--yes")
+    if on != side:
+        cluster.inv("db.move", side, "--yes")
+        cluster.inv("db.move", side, "--drop-old", "--yes")
 
 
 def fill(cluster: Cluster, products: int, bytes_: int = 2000) -> None:

@@ -10,9 +10,9 @@ import pytest
 from kubeup import secrets
 from kubeup.db.machine import HEALTH
 from kubeup.deploy import serving
-from kubeup.record import VM
+from kubeup.record import CLUSTER, VM, Side
 from kubeup.state import PROJECT
-from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
+from tests.real.dbwork import Writer, bring_to, fill, kill_at, passwords, sql, sums
 from tests.real.harness import WORKER_1, WORKER_2, Cluster, kill, processes_in, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.usefixtures("on_worker_2")]
@@ -132,11 +132,13 @@ def test_rotated(cluster: Cluster, ever: list[str], step: str, victim: str) -> N
 
 @pytest.mark.parametrize(("step", "victim"), [
     (step, victim) for step in MOVE for victim in ("tool", "server left", "server reached", node_with_rows(step))])
-def test_moved(cluster: Cluster, step: str, victim: str) -> None:
-    """There and back in turn: each case begins where the one before it has ended."""
+def test_moved(on_either_side: Cluster, step: str, victim: str) -> None:
+    """There or back, from where the case before has left it: a move takes its time."""
+    cluster = on_either_side
     database = cluster.project.record.database
-    left = database.side if database else "cluster"
-    to = "vm" if left == "cluster" else "cluster"
+    left = database.side if database else CLUSTER
+    bring_to(cluster, left)
+    to: Side = VM if left == CLUSTER else CLUSTER
     what, _, where = victim.partition(" ")
     with Writer(cluster) as writer:
         cut(cluster, what, left if where == "left" else to, step, "db.move", to, "--yes")
@@ -144,11 +146,3 @@ def test_moved(cluster: Cluster, step: str, victim: str) -> None:
     assert writer.lost() == [] and cluster.plan() == []
     cluster.inv("db.move", to, "--drop-old", "--yes")
     assert writer.lost() == []
-
-
-def test_back_in_the_cluster_at_the_end(cluster: Cluster) -> None:
-    database = cluster.project.record.database
-    if database and database.side == VM:
-        cluster.inv("db.move", "cluster", "--yes")
-        cluster.inv("db.move", "cluster", "--drop-old", "--yes")
-    cluster.verify_until_ok()

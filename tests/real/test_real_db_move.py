@@ -14,14 +14,28 @@ def on(cluster: Cluster, script: str) -> str:
     return cluster.on(WORKER_2, script)
 
 
+@pytest.fixture
+def not_there(on_worker_2: None, cluster: Cluster) -> None:
+    """No service stands ready beside the database in use."""
+    on(cluster, "docker rm --force kubeup-db; docker volume rm kubeup-db_data; rm -rf /var/lib/kubeup/db /var/lib/kubeup/data/mysql-vm")
+
+
+@pytest.fixture
+def installed(on_worker_2: None, cluster: Cluster) -> None:
+    """One does."""
+    cluster.inv("db.vm", "--yes")
+
+
+@pytest.mark.usefixtures("not_there")
 def test_a_port_that_is_taken_and_a_project_of_that_name_are_refused(cluster: Cluster) -> None:
-    on(cluster, "systemd-run --quiet --unit=squatter python3 -m http.server 3306")
-    until(lambda: "3306" in on(cluster, "ss -Hltn"), "the port taken")
-    ran = cluster.inv("db.vm", code=3)
+    with mended(lambda: on(cluster, "systemctl stop squatter")):
+        on(cluster, "systemd-run --quiet --unit=squatter python3 -m http.server 3306")
+        until(lambda: "3306" in on(cluster, "ss -Hltn"), "the port taken")
+        ran = cluster.inv("db.vm", code=3)
     assert f"port 3306 of {WORKER_2} is taken" in ran.err and "python3" in ran.err
-    on(cluster, "systemctl stop squatter")
 
 
+@pytest.mark.usefixtures("not_there")
 def test_installed_and_the_second_run_changes_nothing(cluster: Cluster) -> None:
     ran = cluster.inv("db.vm", "--yes")
     assert f"run the database on {WORKER_2}" in ran.out
@@ -34,6 +48,7 @@ def test_installed_and_the_second_run_changes_nothing(cluster: Cluster) -> None:
     assert cluster.plan() == []  # the cluster's own database is in use, and stays so
 
 
+@pytest.mark.usefixtures("installed")
 def test_passwords_that_changed_meanwhile_are_carried_there(cluster: Cluster, ever: list[str]) -> None:
     ever += passwords().values()
     cluster.inv("db.rotate")
@@ -42,6 +57,7 @@ def test_passwords_that_changed_meanwhile_are_carried_there(cluster: Cluster, ev
     assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_compose_project_of_somebody_else_is_refused_by_name(cluster: Cluster) -> None:
     on(cluster, "docker rm --force kubeup-db; mkdir -p /srv/theirs; cd /srv/theirs; "
        "sed 's#device: .*#device: /srv/theirs#' /var/lib/kubeup/db/compose.yaml >compose.yaml; touch .env; docker volume rm kubeup-db_data; "
@@ -111,9 +127,9 @@ def test_taken_back_before_the_switch(cluster: Cluster) -> None:
         assert "a move of the database was interrupted" in ran.err
         cluster.inv("db.move", "cluster", "--yes")
     assert writer.lost() == [] and cluster.plan() == []
-    cluster.inv("db.move", "vm", "--yes")
 
 
+@pytest.mark.usefixtures("on_machine")
 def test_the_machine_starts_anew_and_has_its_data(cluster: Cluster) -> None:
     before = sums(cluster)
     cluster.podman("restart", "--time", "20", WORKER_2)
@@ -125,12 +141,14 @@ def test_the_machine_starts_anew_and_has_its_data(cluster: Cluster) -> None:
     assert sums(cluster) == before and cluster.plan() == []
 
 
+@pytest.mark.usefixtures("on_machine")
 def test_the_server_killed_comes_back(cluster: Cluster) -> None:
     number = cluster.add_product("before the kill")
     on(cluster, "kill -9 $(docker inspect --format '{{.State.Pid}}' kubeup-db)")
     until(lambda: cluster.api.get(f"/products/{number}").status_code == 200, "the database back", 120)
 
 
+@pytest.mark.usefixtures("on_machine")
 def test_backed_up_restored_and_rotated_on_the_machine(cluster: Cluster, ever: list[str]) -> None:
     before = sums(cluster)
     file = cluster.inv("db.backup").out.splitlines()[-1]
@@ -143,6 +161,7 @@ def test_backed_up_restored_and_rotated_on_the_machine(cluster: Cluster, ever: l
     cluster.verify_until_ok()
 
 
+@pytest.mark.usefixtures("on_machine")
 def test_down_and_up_find_the_data_on_the_machine_again(cluster: Cluster) -> None:
     before = sums(cluster)
     cluster.inv("down", "--yes")
@@ -150,6 +169,7 @@ def test_down_and_up_find_the_data_on_the_machine_again(cluster: Cluster) -> Non
     assert sums(cluster) == before and cluster.plan() == []
 
 
+@pytest.mark.usefixtures("on_machine")
 def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[str]) -> None:
     """On this machine, on every node, and in all that was printed: each password that was ever in use."""
     values = sorted({*ever, *passwords().values()})
@@ -161,10 +181,3 @@ def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[
     script = f"cd /; cat >/run/looked-for; grep -rlFf /run/looked-for {folders} 2>/dev/null; rm /run/looked-for"
     found = cluster.podman_in(WORKER_2, script, "\n".join(values))
     assert {line for line in found.split() if "/data/mysql" not in line} == {"var/lib/kubeup/db/.env"}
-
-
-def test_back_in_the_cluster_at_the_end(cluster: Cluster) -> None:
-    cluster.inv("db.move", "vm", "--drop-old", "--yes")
-    cluster.inv("db.move", "cluster", "--yes")
-    cluster.inv("db.move", "cluster", "--drop-old", "--yes")
-    cluster.verify_until_ok()

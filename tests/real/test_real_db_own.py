@@ -6,22 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real.dbwork import Writer, sums
+from kubeup.record import VM
+from tests.real.dbwork import Writer, bring_to, sums
 from tests.real.harness import LINES, NODES, Cluster, mended
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 OWN, ADDRESS = "e2e-db", "192.168.62.9"
-COUNT, VM = "KUBEUP_NODES__DATABASE__COUNT", "KUBEUP_DATABASE__VM"
+COUNT, MACHINE = "KUBEUP_NODES__DATABASE__COUNT", "KUBEUP_DATABASE__VM"
 
 
 @pytest.fixture(autouse=True)
 def wanted(standing: Cluster) -> Iterator[None]:
-    before = standing.environment.pop(VM, None)
+    before = standing.environment.pop(MACHINE, None)
     standing.environment[COUNT] = "1"
     yield
     del standing.environment[COUNT]
-    standing.environment |= {VM: before} if before else {}
+    standing.environment |= {MACHINE: before} if before else {}
 
 
 @pytest.fixture
@@ -29,6 +30,19 @@ def cluster(wanted: None, cluster: Cluster) -> Cluster:
     return cluster
 
 
+@pytest.fixture
+def without(cluster: Cluster) -> None:
+    """That machine is not there."""
+    cluster.inv("cluster.remove", OWN, "--yes")
+
+
+@pytest.fixture
+def on_it(cluster: Cluster) -> None:
+    """The database is on it, and no longer in the cluster."""
+    bring_to(cluster, VM)
+
+
+@pytest.mark.usefixtures("without")
 def test_it_is_made_beside_the_nodes_and_is_none(standing: Cluster) -> None:
     before = standing.containers()
     assert [step["id"] for step in standing.plan() if step["id"].startswith(("node/", "cluster/prov"))] == ["node/e2e-db"]
@@ -53,12 +67,14 @@ def test_the_rows_go_there_and_stay_over_down_and_up(cluster: Cluster) -> None:
     assert writer.lost() == [] and cluster.product(number)["name"] == "goes to a machine of its own" and cluster.plan() == []
 
 
+@pytest.mark.usefixtures("on_it")
 def test_what_would_part_it_from_its_data_is_refused(cluster: Cluster) -> None:
     assert f"the settings do without {OWN}" in cluster.inv("up", "--yes", env={COUNT: "0"}, code=3).err
-    assert f"its data are on {OWN}" in cluster.inv("up", "--yes", env={VM: "worker-1"}, code=3).err
+    assert f"its data are on {OWN}" in cluster.inv("up", "--yes", env={MACHINE: "worker-1"}, code=3).err
     assert f"the database's data lie on {OWN}" in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
 
 
+@pytest.mark.usefixtures("on_it")
 def test_moved_back_it_goes_by_name_alone(cluster: Cluster) -> None:
     before = sums(cluster)
     cluster.inv("db.move", "cluster", "--yes")
