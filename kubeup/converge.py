@@ -18,6 +18,7 @@ from kubeup.deploy.overlay import PARTS
 from kubeup.errors import KubeupError, NotConverged, Refused, after_changes
 from kubeup.facts.pace import Pace
 from kubeup.ids import Kind, any_of
+from kubeup.options import Options
 from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
 from kubeup.record import CLUSTER
@@ -27,39 +28,39 @@ from kubeup.run import Journal, run
 if TYPE_CHECKING:
     from kubeup.verify import Context, Line
 
+REMOVE = ("down", "cluster.destroy")
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
 ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
 LOOK_AGAIN = 5.0  # seconds: after a question that stood longer the plan is made again
 
 
-def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: str, dry: bool = False, yes: bool = False,
-              json: bool = False, commands: bool = False, whole: bool = False) -> Plan:
+def carry_out(project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False) -> Plan:
     """Make a plan, show it, ask where something would be lost or it takes long, run it; `whole` prints every line of its steps.
 
     Where the answer took its time the plan is made again, and what is no longer the same is shown and asked about anew.
-    Whoever calls it holds the profile's lock, unless `dry`. Returns what was run, an empty plan where nothing was.
+    Whoever calls it holds the profile's lock, unless it is dry. Returns what was run, an empty plan where nothing was.
     """
-    if not dry:
+    if not given.dry:
         lock.require(project.state.folder)
     project.refuse_astray()
-    if not dry and command != "down":  # which shows what it has found
+    if not given.dry and given.command not in REMOVE:  # which shows what it has found
         project.refuse_unrecorded()
     plan = make()
-    if json and (dry or not plan):
+    if given.json and (given.dry or not plan):
         out.data(plan_data(plan))
         return plan_of()
-    _show(project, plan, out, commands)
-    while not dry and plan and _took_long(partial(_ask, project, plan, yes)):
+    _show(project, plan, out, given.commands)
+    while not given.dry and plan and _took_long(partial(_ask, project, plan, given.yes)):
         before, plan = plan, make()
         if same(before, plan):
             break
         out.say("Meanwhile something has changed, and with it the plan:")
-        _show(project, plan, out, commands)
-    if dry or not plan:
+        _show(project, plan, out, given.commands)
+    if given.dry or not plan:
         return plan_of()
     project.remember_choices(plan.ids)
     with progress(out, whole) as shown:
-        journal = Journal(project.state.folder, command)
+        journal = Journal(project.state.folder, given.command)
         keep = partial(machine.keep_pace, project.host)
         run(plan, shown, journal, project.host.pace, keep, partial(records.account, project.state))
     return plan
@@ -121,31 +122,30 @@ def confirm(question: str, yes: bool = False) -> None:
         raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing of it was done")
 
 
-def bring_up(project: Project, out: Report, dry: bool = False, yes: bool = False, json: bool = False, commands: bool = False,
-             application: bool = True, force: bool = False) -> None:
+def bring_up(project: Project, out: Report, given: Options, application: bool = True) -> None:
     """Bring everything to where the settings want it. Raises NotConverged where a plan is left afterwards."""
     name, why = project.provider.name, project.chosen[1]
-    if not json:
+    if not given.json:
         out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}")
         if application:
             out.say(f"database: {project.images[0].what}")
     changed = shaken = False
     for _ in range(ROUNDS):
         found: list[up.Whole] = []
-        make = partial(_look, project, application, force, found)
+        make = partial(_look, project, application, given.force, found)
         with after_changes(changed):
-            ran = carry_out(project, make, out, "up", dry=dry, yes=yes, json=json, commands=commands)
+            ran = carry_out(project, make, out, given)
         changed, shaken = changed or bool(ran), shaken or shakes(ran)
         if not ran or not found[-1].blind:
             break
-    if dry:
+    if given.dry:
         return
     with after_changes(changed):
         if changed:
-            _require_settled(project, out, application, shaken, force)
+            _require_settled(project, out, application, shaken, given.force)
             if application:
                 prove(project, out)
-        if application and not json:
+        if application and not given.json:
             show_urls(project, out)
 
 

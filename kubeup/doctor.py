@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeup import cluster, database, ids, keys, packages, requirements, secrets, shell, up
 from kubeup.converge import carry_out, confirm
 from kubeup.errors import KubeupError
 from kubeup.facts import proxies, software
+from kubeup.options import Options
 from kubeup.plan import Holds, Planned, plan_of, todo
 from kubeup.project import Project, problems
 from kubeup.report import Report
@@ -35,7 +36,7 @@ class Finding:
 Check = Callable[[Project], Finding | list[Finding]]
 
 
-def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = False) -> None:
+def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
     """Run every check side by side; with `fix` apply the safe fixes and look again. Raises KubeupError for what is left."""
     found = findings(project)
     steps = [one for finding in found for one in finding.steps]
@@ -43,12 +44,12 @@ def examine(project: Project, out: Report, fix: bool, json: bool, yes: bool = Fa
         if all(one.id != ids.PACKAGES for one in steps):
             steps.append(Holds(ids.PACKAGES, "those that are missing can't be installed from here"))
         for finding in found:
-            confirm(finding.ask, yes)
-        carry_out(project, lambda: plan_of(steps), out, "doctor", yes=True)
+            confirm(finding.ask, given.yes)
+        carry_out(project, lambda: plan_of(steps), out, replace(given, yes=True))
         found = findings(project)
-    if json:
+    if given.json:
         out.data([{"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": one.safe} for one in found])
-    for one in () if json else found:
+    for one in () if given.json else found:
         out.say(f" {'✔' if one.ok else '✘'} {one.name.ljust(12)} {one.what}" + ("" if one.ok else f"\n     fix: {one.fix}"))
     wrong = [one for one in found if not one.ok]
     if wrong:

@@ -15,6 +15,7 @@ from kubeup.db import passwords
 from kubeup.deploy import apply
 from kubeup.errors import UNCHANGED, KubeupError
 from kubeup.ids import StepId
+from kubeup.options import Options
 from kubeup.plan import Holds, Log, Plan, Step, plan_of
 from kubeup.project import Project
 from kubeup.record import VM
@@ -62,35 +63,35 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
         for part in ("db", "api"))]
 
 
-def rotate(project: Project, out: Report, dry: bool = False, **how: bool) -> None:
+def rotate(project: Project, out: Report, given: Options) -> None:
     """Change the passwords; where that fails on the way, everything gets its earlier ones back.
 
     Raises Refused where another profile's command is changing those in `.env`.
     """
     env = project.state.secrets
-    with contextlib.nullcontext() if dry else lock.env(env, f"db.rotate on the profile {project.settings.profile}"):
+    with contextlib.nullcontext() if given.dry else lock.env(env, f"db.rotate on the profile {project.settings.profile}"):
         before = {name: secrets.password(env, name) for name in secrets.PASSWORDS}
         wanted = plan(project)  # what fails here has changed nothing that could be taken back
-        _change(project, out, wanted, before, dry=dry, **how)
+        _change(project, out, wanted, before, given)
 
 
-def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, str], **how: bool) -> None:
+def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, str], given: Options) -> None:
     try:
-        carry_out(project, lambda: wanted, out, "db.rotate", **how)
+        carry_out(project, lambda: wanted, out, given)
     except Exception as first:
         error = as_error(first)
         if error.code not in UNCHANGED:
-            _take_back(project, out, before, error)
+            _take_back(project, out, before, error, given)
         raise error from None
 
 
-def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError) -> None:
+def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError, given: Options) -> None:
     try:
         out.say(f"{error.what}: taking it back")
     except OSError:  # nobody reads it any more
         out = Report(io.StringIO())
     try:
-        carry_out(project, lambda: taking_back(project, before), out, "db.rotate", yes=True)
+        carry_out(project, lambda: taking_back(project, before), out, given)
     except Exception as failure:
         second = as_error(failure)
         error.why += f"\ntaking it back failed as well: {second.what}: {second.why}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import secrets, shell
+from kubeup import ids, secrets, shell
 from kubeup.errors import CommandError, KubeupError, Refused, UsageError
-from kubeup.plan import Log
+from kubeup.plan import Log, Plan, Step, plan_of
 from kubeup.state import write_private
 
 SEALED = "secrets.enc.env"
@@ -95,3 +95,11 @@ class Unseal:
 
     def _argv(self) -> tuple[str, ...]:
         return ("sops", "--decrypt", *KINDS, str(self.sealed))
+
+
+def seal(env: Path) -> Plan:
+    return plan_of([Step(ids.seal("seal"), "seal .env for git", "asked for", Seal(env, env.with_name(SEALED)))])
+
+
+def unseal(env: Path) -> Plan:
+    return plan_of([Step(ids.seal("unseal"), "make .env from the sealed file", "asked for", Unseal(env, env.with_name(SEALED)))])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke import Exit, task
 
+from kubeup.options import Options
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -30,48 +32,71 @@ HELP = {
     "commands": "show each step's command lines too",
 }
 
+DEFAULTS: dict[str, Any] = {"profile": "", "set": [], "file": ""}  # of the others: off
 
-def kubeup_task(**options: Any) -> Callable[[Callable[..., None]], Any]:
-    """A task of ours: the common options get their help, and errors their three lines and exit code."""
+
+def kubeup_task(*offers: str, settings: bool = True, **how: Any) -> Callable[[Callable[..., None]], Any]:
+    """A task of ours: a function of `Options` and of what is its own; errors get their three lines and exit code.
+
+    It `offers` those of HELP; all that read `settings` have --profile and --set. `how`: as for invoke's own `task`.
+    """
 
     def declare(body: Callable[..., None]) -> Any:
-        import inspect
-
-        names = list(inspect.signature(body).parameters)
-        texts = {name: text for name, text in HELP.items() if name in names} | options.pop("help", {})
-        iterable = [*(["set"] if "set" in names else []), *options.pop("iterable", [])]
-        guarded = _guarded(body, options.get("name", body.__name__), options.get("positional", ()))
-        return task(guarded, help=texts, iterable=iterable, **options)
+        names = (*(("profile", "set") if settings else ()), *offers)
+        texts = {name: HELP[name] for name in names} | how.pop("help", {})
+        name = how.get("name", body.__name__)
+        run = _as_invoke_has_it(body, _full_name(body.__module__, name), names, how.get("positional", ()))
+        return task(run, help=texts, iterable=["set"] if settings else [], **how)
 
     return declare
 
 
-def _guarded(
-    body: Callable[..., None], name: str = "", words: Sequence[str] = (),
+def _full_name(module: str, name: str) -> str:
+    """As `inv --list` has it."""
+    collection = module.rpartition(".")[2]
+    return name if collection == "main" else f"{collection}.{name}"
+
+
+def _as_invoke_has_it(
+    body: Callable[..., None], command: str, names: Sequence[str], words: Sequence[str],
 ) -> Callable[..., None]:
-    """`body` under our conventions; `words` are its arguments that are given without a flag."""
+    """A function with a parameter for each option and each flag; `words` are those that are given without a flag."""
+    import inspect
 
     @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> None:
-        from kubeup.errors import Exit as Code
-        from kubeup.errors import KubeupError
-
+    def run(context: object, **values: Any) -> None:
         # invoke's parser takes any word as an argument that is still missing, --help as well
-        if any(kwargs.get(word) in HELP_FLAGS for word in words):
-            _show_help(body.__module__, name)
-        try:
-            _refuse_windows()
-            _take_as_interrupts()
-            body(*args, **kwargs)
-        except KubeupError as error:
-            import sys
+        if any(values.get(word) in HELP_FLAGS for word in words):
+            _show_help(command)
+        common = {name: values.pop(name) for name in names if name in values}
+        common["set"] = tuple(common.get("set", ()))
+        with _ending():
+            body(Options(command, **{"yes": "yes" not in names} | common), **values)
 
-            print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
-            raise Exit(code=int(error.code)) from None
-        except KeyboardInterrupt:
-            raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
-
+    given, *own = inspect.signature(body).parameters.values()
+    options = [given.replace(name=name, default=DEFAULTS.get(name, False), annotation=given.empty) for name in names]
+    first = given.replace(name="context", annotation=given.empty)
+    run.__signature__ = inspect.Signature([first, *sorted([*own, *options], key=lambda one: one.default is not given.empty)])  # type: ignore[attr-defined]
     return run
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Ends a task by our conventions."""
+    from kubeup.errors import Exit as Code
+    from kubeup.errors import KubeupError
+
+    try:
+        _refuse_windows()
+        _take_as_interrupts()
+        yield
+    except KubeupError as error:
+        import sys
+
+        print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
+        raise Exit(code=int(error.code)) from None
+    except KeyboardInterrupt:
+        raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
 
 
 def _refuse_windows() -> None:
@@ -85,12 +110,11 @@ def _refuse_windows() -> None:
                          "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
 
 
-def _show_help(module: str, name: str) -> NoReturn:
+def _show_help(command: str) -> NoReturn:
     """Print a task's help as `inv --help TASK` does, and end."""
     from invoke.main import program
 
-    collection = module.rpartition(".")[2]
-    program.run(["inv", "--help", name if collection == "main" else f"{collection}.{name}"])
+    program.run(["inv", "--help", command])
     raise Exit
 
 
@@ -162,7 +186,7 @@ def _reporter() -> Report:
         return Report()
 
 
-def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", strict: bool = True,
+def open_project(given: Options, strict: bool = True,
                  first: Callable[[State], object] | None = None, record: str = "") -> tuple[Project, Report]:
     """The project as the options name it, and where to print; `first` and `record` as for `kubeup.project.load`.
 
@@ -172,7 +196,7 @@ def open_project(profile: str = "", set: Sequence[str] = (), file: str = "", str
 
     from kubeup.project import load
 
-    project = load(settings_file(file), profile, tuple(set), strict=strict, first=first, record=record)
+    project = load(settings_file(given.file), given.profile, given.set, strict=strict, first=first, record=record)
     project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()
@@ -187,31 +211,36 @@ def settings_file(file: str = "") -> Path | None:
 
 
 @contextlib.contextmanager
-def change_project(command: str, profile: str = "", set: Sequence[str] = (), dry: bool = False,
-                   strict: bool = True, file: str = "", record: str = "") -> Iterator[tuple[Project, Report]]:
-    """The same for a command that changes something: it holds the profile from before anything is read until it ends.
+def change_project(given: Options, changes: bool = True, strict: bool = True, record: str = "") -> Iterator[tuple[Project, Report]]:
+    """The same for a command that `changes` something: it holds the profile from before anything is read until it ends.
 
-    Not so for `dry`, which changes nothing.
+    Not so for --dry.
     """
     with contextlib.ExitStack() as held:
 
         def first(state: State) -> None:
             from kubeup import lock
 
-            held.enter_context(lock.profile(state.folder, command))
+            held.enter_context(lock.profile(state.folder, given.command))
 
-        yield open_project(profile, set, file, strict, None if dry else first, record)
+        yield open_project(given, strict, first if changes and not given.dry else None, record)
 
 
 def report() -> Report:
     return _reporter()
 
 
-def carry_out(project: Project, make: Callable[[], Plan], out: Report, command: str, **how: bool) -> Plan:
+def change(given: Options, make: Callable[[Project], Plan]) -> None:
+    """Carry out the plan that is made of the project, under the profile's lock."""
+    with change_project(given) as (project, out):
+        carry_out(project, lambda: make(project), out, given)
+
+
+def carry_out(project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False) -> Plan:
     """See `kubeup.converge.carry_out`, which is imported when a task runs."""
     from kubeup import converge
 
-    return converge.carry_out(project, make, out, command, **how)
+    return converge.carry_out(project, make, out, given, whole)
 
 
 def after_dashes() -> list[str]:

@@ -2,114 +2,110 @@
 
 from __future__ import annotations
 
-from typing import Any
+from kubeup.options import Options
+from kubeup.tasks.base import change, kubeup_task, open_project
 
-from kubeup.tasks.base import carry_out, change_project, kubeup_task, open_project
 
-
-@kubeup_task(name="all")
-def all_(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+@kubeup_task("dry", "commands", "json", name="all")
+def all_(given: Options) -> None:
     """Deploy the database, the API and the UI, and wait until they stand.
 
     Example: inv deploy.all --dry
     """
-    _deploy(profile, set, ("db", "api", "ui"), dry, commands, json)
+    _deploy(given, "db", "api", "ui")
 
 
-@kubeup_task()
-def db(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+@kubeup_task("dry", "commands", "json")
+def db(given: Options) -> None:
     """Deploy the database alone.
 
     Example: inv deploy.db
     """
-    _deploy(profile, set, ("db",), dry, commands, json)
+    _deploy(given, "db")
 
 
-@kubeup_task()
-def api(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+@kubeup_task("dry", "commands", "json")
+def api(given: Options) -> None:
     """Deploy the API alone.
 
     Example: inv deploy.api
     """
-    _deploy(profile, set, ("api",), dry, commands, json)
+    _deploy(given, "api")
 
 
-@kubeup_task()
-def ui(c: Any, profile: str = "", set: list[str] = [], dry: bool = False, commands: bool = False, json: bool = False) -> None:  # noqa: B006
+@kubeup_task("dry", "commands", "json")
+def ui(given: Options) -> None:
     """Deploy the UI alone.
 
     Example: inv deploy.ui
     """
-    _deploy(profile, set, ("ui",), dry, commands, json)
+    _deploy(given, "ui")
 
 
 @kubeup_task()
-def diff(c: Any, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+def diff(given: Options) -> None:
     """Show what deploying would change, as a diff (Secrets' values masked).
 
     Example: inv deploy.diff
     """
 
-    project, out = open_project(profile, set)
+    project, out = open_project(given)
     out.say(project.deployment.diff() or "Nothing to do.")
 
 
-@kubeup_task()
-def status(c: Any, profile: str = "", set: list[str] = [], json: bool = False) -> None:  # noqa: B006
+@kubeup_task("json")
+def status(given: Options) -> None:
     """Show the application's pods, and what keeps one from running.
 
     Example: inv deploy.status
     """
     from kubeup import rollout
 
-    project, out = open_project(profile, set)
+    project, out = open_project(given)
     pods = rollout.pods(project)
-    if json:
+    if given.json:
         out.data(pods)
     else:
         out.table(("pod", "node", "state", "restarts", "image"), [rollout.row(pod) for pod in pods])
 
 
 @kubeup_task(positional=["part"], help={"part": "db, api or ui", "follow": "go on until interrupted", "tail": "how many lines"})
-def logs(c: Any, part: str, follow: bool = False, tail: int = 50, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> None:
     """Print the log of one part of the application.
 
     Example: inv deploy.logs api --follow
     """
     from kubeup import rollout, shell
 
-    project, _ = open_project(profile, set)
+    project, _ = open_project(given)
     more = ["--follow"] if follow else []
     shell.become(*project.kubectl.argv("logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more))
 
 
 @kubeup_task()
-def url(c: Any, profile: str = "", set: list[str] = []) -> None:  # noqa: B006
+def url(given: Options) -> None:
     """Print where the UI and the API answer.
 
     Example: inv deploy.url
     """
     from kubeup.converge import show_urls
 
-    project, out = open_project(profile, set)
+    project, out = open_project(given)
     show_urls(project, out)
 
 
-@kubeup_task()
-def delete(c: Any, profile: str = "", set: list[str] = [], yes: bool = False, dry: bool = False, commands: bool = False) -> None:  # noqa: B006
+@kubeup_task("yes", "dry", "commands")
+def delete(given: Options) -> None:
     """Take the application off the cluster; the database's claim, volume and data stay.
 
     Example: inv deploy.delete --yes
     """
     from kubeup import rollout
 
-    with change_project("deploy.delete", profile, set, dry) as (project, out):
-        carry_out(project, lambda: rollout.delete(project), out, "deploy.delete", dry=dry, yes=yes, commands=commands)
+    change(given, lambda project: rollout.delete(project))
 
 
-def _deploy(profile: str, set: list[str], parts: tuple[str, ...], dry: bool, commands: bool, json: bool) -> None:
+def _deploy(given: Options, *parts: str) -> None:
     from kubeup import rollout
 
-    name = f"deploy.{parts[0] if len(parts) == 1 else 'all'}"
-    with change_project(name, profile, set, dry) as (project, out):
-        carry_out(project, lambda: rollout.plan(project, parts), out, name, dry=dry, yes=True, json=json, commands=commands)
+    change(given, lambda project: rollout.plan(project, parts))

@@ -14,6 +14,7 @@ from kubeup import lock, rotation, secrets
 from kubeup import run as runner
 from kubeup.db.passwords import Passwords
 from kubeup.errors import Exit, KubeupError, Refused, UsageError
+from kubeup.options import Options
 from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
 from kubeup.report import Report
@@ -63,12 +64,12 @@ def test_what_can_not_be_planned_takes_nothing_back(project: Project, monkeypatc
 
     plans = carried_out(monkeypatch)
     monkeypatch.setattr(Passwords, "root", away)
-    assert error_of(rotation.rotate, project, Report(io.StringIO())).next == "start it" and plans == []
+    assert error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True)).next == "start it" and plans == []
 
 
 def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, KubeupError("the API does not stand", "it keeps ending", "read its log"), None)
-    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert [str(plan.ids[0]) for plan in plans] == ["secrets/next", "db/passwords"]
     assert "the earlier passwords are in use again; read its log" in error.next
     secrets.AddNext(project.state.secrets).run(print)
@@ -79,7 +80,7 @@ def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pyt
 
 def test_where_taking_back_fails_too_the_way_on_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     carried_out(monkeypatch, KubeupError("first", "one"), KubeupError("second", "two"))
-    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert error.what == "first" and "second: two" in error.why and "inv db.rotate" in error.next
 
 
@@ -97,7 +98,7 @@ def test_whatever_ends_a_step_is_taken_back(project: Project, monkeypatch: pytes
         return True
 
     monkeypatch.setattr(rotation, "carry_out", run)
-    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert len(plans) == 2 and "the earlier passwords are in use again" in error.next
     assert error.code == Exit.FAILED, "something was changed, and changed back"
 
@@ -105,13 +106,13 @@ def test_whatever_ends_a_step_is_taken_back(project: Project, monkeypatch: pytes
 @pytest.mark.parametrize("failure", [OSError("the journal's disk is full"), RuntimeError("a mistake")])
 def test_what_ends_beside_the_steps_is_taken_back_too(project: Project, monkeypatch: pytest.MonkeyPatch, failure: Any) -> None:
     plans = carried_out(monkeypatch, failure, None)
-    assert str(failure) in error_of(rotation.rotate, project, Report(io.StringIO())).what and len(plans) == 2
+    assert str(failure) in error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True)).what and len(plans) == 2
 
 
 def test_what_fails_while_taking_back_hides_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     second: Any = OSError("disk full")
     carried_out(monkeypatch, KubeupError("first", "one"), second)
-    error = error_of(rotation.rotate, project, Report(io.StringIO()))
+    error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert error.what == "first" and "taking it back failed as well: OSError: disk full" in error.why
 
 
@@ -121,7 +122,7 @@ def test_it_is_taken_back_where_nobody_reads_what_is_said(project: Project, monk
             raise BrokenPipeError
 
     plans = carried_out(monkeypatch, KubeupError("first", "one"), None)
-    assert error_of(rotation.rotate, project, Report(Unread())).what == "first" and len(plans) == 2
+    assert error_of(rotation.rotate, project, Report(Unread()), Options("db.rotate", yes=True)).what == "first" and len(plans) == 2
 
 
 def raise_(failure: Exception) -> None:
@@ -130,7 +131,7 @@ def raise_(failure: Exception) -> None:
 
 def test_a_refusal_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, Refused("another command is at work"))
-    assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO())), Refused) and len(plans) == 1
+    assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True)), Refused) and len(plans) == 1
 
 
 def test_one_rotation_at_a_time_though_each_profile_has_a_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +141,10 @@ def test_one_rotation_at_a_time_though_each_profile_has_a_lock(project: Project,
     plan, back = rotation.plan, rotation.taking_back
     monkeypatch.setattr(rotation, "plan", lambda *one: held.append(lock.held(at_work)) or plan(*one))
     monkeypatch.setattr(rotation, "taking_back", lambda *one: held.append(lock.held(at_work)) or back(*one))
-    error_of(rotation.rotate, project, Report(io.StringIO()))
+    error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert held == [True, True] and len(plans) == 2 and not lock.held(at_work)
     with held_elsewhere(at_work, "db.rotate on the profile two"):
-        error = error_of(rotation.rotate, project, Report(io.StringIO()))
+        error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert isinstance(error, Refused) and "db.rotate on the profile two" in error.why
     assert len(plans) == 2 and project.state.secrets.read_text() == HELD
 
@@ -151,5 +152,5 @@ def test_one_rotation_at_a_time_though_each_profile_has_a_lock(project: Project,
 def test_a_mere_plan_is_shown_beside_another_rotation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = carried_out(monkeypatch, None)
     with held_elsewhere(lock.env_path(project.state.secrets), "db.rotate on the profile two"):
-        rotation.rotate(project, Report(io.StringIO()), dry=True)
+        rotation.rotate(project, Report(io.StringIO()), Options("db.rotate", dry=True))
     assert len(plans) == 1

@@ -17,6 +17,7 @@ from kubeup.db.machine import Machine
 from kubeup.db.passwords import Passwords, SetPasswords, steps
 from kubeup.db.server import Version
 from kubeup.errors import KubeupError
+from kubeup.options import Options
 from kubeup.plan import Plan, Step, plan_of
 from kubeup.project import Project
 from kubeup.report import Report
@@ -71,7 +72,7 @@ class Asked:
 
 def carry_out(project: Project, asked: Asked) -> tuple[Plan, str]:
     said = io.StringIO()
-    return converge.carry_out(project, asked.make, Report(said), "down"), said.getvalue()
+    return converge.carry_out(project, asked.make, Report(said), Options("down")), said.getvalue()
 
 
 def test_nothing_is_planned_or_run_without_the_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

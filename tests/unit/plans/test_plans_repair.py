@@ -13,6 +13,7 @@ from builders import DESKTOP, OURS, error_of, names, recorded, settings, state, 
 from kubeup import converge, lock, record, repair, up
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, Volume, containers
+from kubeup.options import Options
 from kubeup.plan import plan_of
 from kubeup.project import Project
 from kubeup.providers.bare import HOLDING
@@ -124,7 +125,7 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
 def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     plan, out = plan_of([step("node/dev-control")]), Report(io.StringIO())
-    for changing in (lambda: up.plan(project), lambda: converge.carry_out(project, lambda: plan, out, "cluster.start")):
+    for changing in (lambda: up.plan(project), lambda: converge.carry_out(project, lambda: plan, out, Options("cluster.start"))):
         with lock.profile(project.state.folder, "cluster.start"):
             error = error_of(changing)
         assert isinstance(error, Refused) and "volume dev-worker-1-data" in error.why and "inv state.repair" in error.next

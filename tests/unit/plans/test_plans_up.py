@@ -41,6 +41,7 @@ from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
+from kubeup.options import Options
 from kubeup.plan import Plan, plan_of, todo
 from kubeup.project import Project, load
 from kubeup.providers import base
@@ -460,7 +461,7 @@ def found(*steps: str, blind: bool = False) -> up.Whole:
 def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
     one, calls, plans = brought_up
     plans += [found("node/dev-control", blind=True), found(), found()]
-    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))
     assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
 
 
@@ -477,7 +478,7 @@ def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
 def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
     one, calls, plans = brought_up
     plans += [found()]
-    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))
     assert calls == ["urls"] and plans == []
 
 
@@ -493,13 +494,13 @@ def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(bro
     monkeypatch.setattr(up, "plan", refused)
     for ran, code in (([], 3), ([found("node/dev-control", blind=True)], 1), ([found("deploy/ui")], 1)):
         plans[:] = ran
-        assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)).code) == code
+        assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))).code) == code
 
 
 def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
     one, calls, plans = brought_up
     plans += [found("deploy/api"), found("deploy/api")]
-    error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True))
+    error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True)))
     assert isinstance(error, NotConverged) and "do deploy/api" in error.why
     assert calls == ["run", "settle"]
 
@@ -513,9 +514,9 @@ def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, lis
 
     plans += [found("cluster/provision"), falling("api"), falling(*last)]
     if last:
-        assert isinstance(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), yes=True)), NotConverged)
+        assert isinstance(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))), NotConverged)
     else:
-        converge.bring_up(one, Report(io.StringIO()), yes=True)
+        converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))
     assert calls[:3] == ["run", "settle, shaken", "settle, shaken"] and plans == []
 
 
@@ -526,7 +527,7 @@ def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(brought_up: 
                                                                    ids: tuple[str, ...], shaken: bool) -> None:
     one, calls, plans = brought_up
     plans += [found(*ids), found()]
-    converge.bring_up(one, Report(io.StringIO()), yes=True)
+    converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True))
     assert calls[:2] == ["run", "settle, shaken" if shaken else "settle"]
 
 

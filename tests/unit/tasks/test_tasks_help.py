@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from invoke import Context
 from invoke.main import program
 
+from kubeup.options import Options
 from kubeup.tasks.base import HELP_FLAGS, kubeup_task
 from tasks import namespace
 
@@ -43,7 +42,7 @@ def test_another_word_is() -> None:
     taken = []
 
     @kubeup_task(positional=["word"])
-    def say(c: Any, word: str) -> None:
+    def say(given: Options, word: str) -> None:
         taken.append(word)
 
     say(Context(), word="helpful")

@@ -24,7 +24,7 @@ from kubeup.providers.base import Own
 from kubeup.report import Report, progress
 from kubeup import lock
 from kubeup.run import Journal, run
-from kubeup.tasks.base import _guarded
+from kubeup.tasks.base import _ending
 
 def body():
     wait = Own(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
@@ -33,7 +33,8 @@ def body():
         run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, Journal(folder, "up"))
 
 try:
-    _guarded(body)()
+    with _ending():
+        body()
 except Exit as end:
     print(end, file=sys.stderr)
     sys.exit(end.code)
