@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kubeup import lock
 from kubeup import record as records
 from kubeup.converge import confirm
 from kubeup.db.machine import VOLUME
@@ -35,6 +36,7 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
 
     `node`: the one whose data are in use, where several have some. Raises Refused where it isn't clear what to write.
     """
+    lock.require(project.state.folder)
     found = look(project, node)
     out.table(("what", "name", "made by"), [(one.kind, one.name, one.owner) for one in found.traces])
     for line in _words(found.record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 
-from kubeup import ids, up
+from kubeup import ids, lock, up
 from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.errors import UsageError
 from kubeup.ids import Kind, StepId
@@ -48,8 +48,9 @@ def _all_typed(project: Project) -> float:
     kubectl = project.kubectl
     seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
     began = time.monotonic()
-    for step in todo(up.data_steps(project, ())):  # the volume's folder
-        step.action.run(lambda line: None)
+    with lock.profile(project.state.folder, "bench"):
+        for step in todo(up.data_steps(project, ())):  # the volume's folder
+            step.action.run(lambda line: None)
     project.deployment.overlay.write()
     kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DATA, DESKTOP, error_of, settings, sids, state, three
+from builders import DATA, DESKTOP, error_of, on_record, settings, sids, state, three
 
 from kubeup import cluster, record, up
 from kubeup import state as states
@@ -18,7 +19,9 @@ from kubeup.project import Project, load
 from kubeup.providers.base import NodeState
 from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.shell import Output
-from kubeup.state import write_private
+from kubeup.state import State, write_private
+
+pytestmark = pytest.mark.usefixtures("held")
 
 WHOLE = Record(provider="local", made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"), database=Location(CLUSTER, "dev-worker-1"),
                left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True))
@@ -56,6 +59,19 @@ def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, te
         error = error_of(asked)
         assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
     assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("write", [
+    lambda state: record.write(state, WHOLE), lambda state: record.change(state, target=None),
+    lambda state: record.relocate(state, CLUSTER, saved=True), lambda state: up.ForgetAccess(state).run(print),
+])
+def test_who_does_not_hold_the_profile_writes_nothing(tmp_path: Path, write: Callable[[State], object]) -> None:
+    other = replace(state(tmp_path), folder=tmp_path / "other")
+    on_record(other, database=WHOLE.database)
+    before = (other.folder / "state.json").read_bytes()
+    error = error_of(write, other)
+    assert error.what.endswith("lock is not held") and "a mistake in kubeup" in error.next
+    assert (other.folder / "state.json").read_bytes() == before
 
 
 def test_a_document_says_of_which_version_it_is(project: Project) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, OURS, error_of, names, recorded, settings, state, step
+from builders import DESKTOP, OURS, error_of, names, on_record, recorded, settings, state, step
 
-from kubeup import converge, lock, record, repair, up
+from kubeup import converge, lock, repair, up
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, Volume, containers
 from kubeup.plan import plan_of
@@ -97,6 +97,7 @@ def test_a_checkout_that_is_there_keeps_its_own(project: Project, there: There, 
     assert isinstance(error_of(repair.look, without_record(project)), Refused)
 
 
+@pytest.mark.usefixtures("held")
 def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     there.containers, there.owner, there.data = two_nodes("/gone"), "/gone", {"dev-worker-1": ("mysql",)}
     assert {node.state for node in project.provider.observe().nodes} == {"foreign", "missing"}
@@ -107,6 +108,7 @@ def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     assert names(again.provider._orphaned_data(set())) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("held")
 def test_what_could_not_be_understood_is_kept(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     write_private(project.state.folder / "state.json", "{broken")
@@ -119,6 +121,12 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
     assert sorted(path.read_text() for path in project.state.folder.glob("*.json.2*")) == ["[]", "{broken"]
 
 
+def test_who_does_not_hold_the_profile_repairs_nothing(project: Project, there: There) -> None:
+    write_private(project.state.folder / "state.json", "{broken")
+    assert "is not held" in error_of(repair.repair, without_record(project), Report(io.StringIO()), "", True).what
+    assert [path.name for path in project.state.folder.iterdir()] == ["state.json"], "it was not set aside"
+
+
 def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     plan, out = plan_of([step("node/dev-control")]), Report(io.StringIO())
@@ -126,7 +134,7 @@ def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there
         with lock.profile(project.state.folder, "cluster.start"):
             error = error_of(changing)
         assert isinstance(error, Refused) and "volume dev-worker-1-data" in error.why and "inv state.repair" in error.next
-    record.change(project.state, database=ON_WORKER_1)
+    on_record(project.state, database=ON_WORKER_1)
     project.refuse_unrecorded()
 
 

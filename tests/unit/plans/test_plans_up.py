@@ -279,6 +279,7 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: p
         assert other in error.why
 
 
+@pytest.mark.usefixtures("held")
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
     assert one.record == Record()
@@ -293,6 +294,7 @@ def test_choices_stay(tmp_path: Path) -> None:
     assert one.made.server == "mysql 8.4"
 
 
+@pytest.mark.usefixtures("held")
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     one = project(tmp_path)
     one.remember_choices(sids("release/kubernetes", "image/db"))
@@ -311,6 +313,7 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"
 
 
+@pytest.mark.usefixtures("held")
 @pytest.mark.parametrize(("keys_", "host", "way"), [
     ("database: {engine: mariadb}", DESKTOP, "to lose the data"), ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
     ("database: {version: '8.4'}", DESKTOP, ""), ("images: {bases: debian}", DESKTOP, ""),
@@ -331,6 +334,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
     assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
 
 
+@pytest.mark.usefixtures("held")
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
     one.remember_choices(sids("db/vm-service"))
@@ -340,6 +344,7 @@ def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     assert one.made == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
 
 
+@pytest.mark.usefixtures("held")
 def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     asked = list[object]()
@@ -376,6 +381,7 @@ def test_one_profile_has_one_cluster(tmp_path: Path) -> None:
     assert isinstance(error, Refused) and error.what == "the profile dev has a cluster on local, the settings want it on minikube"
 
 
+@pytest.mark.usefixtures("held")
 def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
@@ -389,6 +395,7 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
     plan.steps[-1].action.run(lambda line: None)  # again is as good
 
 
+@pytest.mark.usefixtures("held")
 def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
