@@ -164,8 +164,7 @@ class Project:
 
     def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
-                          self.place, address, self.external)
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.place, address, self.external)
         return Deployment(overlay, self.kubectl, self.boots)
 
     def deployment_without(self, node: str) -> Deployment:
@@ -216,7 +215,7 @@ class Project:
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         beside = own or name in {reach.name for reach in self.provider.beside()}
-        return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
+        return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.place).secret,
                        self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
                        self.authorities.pems if beside else None)
 

@@ -18,7 +18,8 @@ from kubeup.ids import StepId
 from kubeup.kube import MANAGER, Kubectl
 from kubeup.plan import Holds, Log, Paced, Planned, Step
 
-APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
+TYPED = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
+APPLY = (*TYPED, "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
@@ -41,14 +42,14 @@ class Deployment:
         return part != "db" or not self.overlay.machine
 
     def render(self) -> str:
-        self.overlay.write()
-        return shell.read(str(self.kubectl.path), "kustomize", str(self.overlay.folder)).stdout
+        with self.overlay.written() as folder:
+            return shell.read(str(self.kubectl.path), "kustomize", str(folder)).stdout
 
     def diff(self, parts: Sequence[str] = PARTS) -> str:
         """What applying would change, in diff's format; Secrets' values are masked by kubectl. '' where nothing."""
         if tuple(parts) == PARTS:
-            self.overlay.write()
-            answer = self.kubectl.read(*DIFF, "-k", str(self.overlay.folder), ok=None)
+            with self.overlay.written() as folder:
+                answer = self.kubectl.read(*DIFF, "-k", str(folder), ok=None)
         else:
             wanted = manifests.documents(self.render())
             chosen = [one for part in parts for one in manifests.of_part(wanted, part)]

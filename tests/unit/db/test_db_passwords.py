@@ -28,7 +28,7 @@ def env(tmp_path: Path) -> Path:
 @pytest.fixture
 def held(tmp_path: Path, env: Path) -> Passwords:
     kubectl = Kubectl(Path("/cache/kubectl"), tmp_path / "kubeconfig", "kubeup-dev")
-    return Passwords(Server(object(), "api", "api", env), Deployment(Overlay(settings(tmp_path), (), env, tmp_path / "deploy", place()), kubectl))  # type: ignore[arg-type]
+    return Passwords(Server(object(), "api", "api", env), Deployment(Overlay(settings(tmp_path), (), env, place()), kubectl))  # type: ignore[arg-type]
 
 
 def test_new_passwords_wait_beside_the_old_until_they_are_taken(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
