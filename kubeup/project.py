@@ -275,12 +275,12 @@ class Project:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
         turn what is there into something else. What is merely planned is decided anew.
         """
-        states.claim(self.state, self.settings.profile)
         decided: dict[str, Any] = {"made": self._made_by(steps)}
         if any_of(steps, *PLACED):
             decided["provider"] = self.provider.name
         if ids.deploy("db") in steps:
             decided["database"] = self.location(self.database_on)
+        states.claim(self.state, self.settings.profile)
         records.change(self.state, **decided)
 
     def refuse_unrecorded(self) -> None:

@@ -1,4 +1,4 @@
-"""What is on record of a profile: never taken as empty, and carried over from what an older kubeup wrote."""
+"""What is on record of a profile: never taken as empty."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DATA, DESKTOP, error_of, on_record, settings, sids, state, three
+from builders import DESKTOP, error_of, on_record, settings, sids, state, three
 
 from kubeup import cluster, record, up
 from kubeup import state as states
@@ -101,26 +101,6 @@ def test_changes_side_by_side_lose_none(project: Project) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda values: record.change(project.state, **values), changes))
     assert project.record == Record(made=WHOLE.made, database=WHOLE.database)
-
-
-@pytest.mark.parametrize(("name", "expected"), [
-    ("in_cluster", {"provider": "local", "database": Location(CLUSTER), "left": None, "target": None}),
-    ("moved", {"provider": "vagrant", "database": Location(VM, "dev-worker-2"), "left": Location(CLUSTER), "target": None}),
-    ("half_moved", {"provider": "minikube", "database": Location(CLUSTER), "left": None, "target": Location(VM)}),
-    ("own_machine", {"provider": "local", "database": Location(VM, "dev-db", "192.168.60.50"), "left": None, "target": None}),
-    ("oldest", {"provider": "local", "database": None, "left": None, "target": None}),
-])
-def test_what_an_older_kubeup_wrote_is_carried_over_once(project: Project, name: str, expected: dict[str, object]) -> None:
-    text = (DATA / f"plans/choices/{name}.json").read_text(encoding="utf-8")
-    earlier = project.state.folder / "choices.json"
-    write_private(earlier, text)
-    found = project.record
-    assert {key: getattr(found, key) for key in expected} == expected
-    assert found.made.source in (("download",) if name in ("own_machine", "oldest") else ("build", ""))
-    assert earlier.read_text(encoding="utf-8") == text, "who only reads changes nothing"
-    record.change(project.state, provider=found.provider)
-    assert project.record == found and not earlier.exists()
-    assert earlier.with_name("choices.json.old").read_text(encoding="utf-8") == text
 
 
 def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
