@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeup import certificates, ids, machine
+from kubeup import certificates, ids, machine, secrets
 from kubeup import engine as engines
 from kubeup import record as records
 from kubeup import state as states
@@ -269,7 +269,22 @@ class Project:
 
     @property
     def passwords(self) -> Passwords:
-        return Passwords(self.server, self.deployment)
+        return Passwords(self.server, self.deployment, self.state)
+
+    @property
+    def begun_passwords(self) -> bool:
+        """Whether the database may take others than those of `.env`. Raises Refused where it was being given another file's."""
+        begun, env = self.record.passwords, self.state.secrets
+        if begun not in ("", str(env)):
+            raise Refused(f"a change of passwords was interrupted that is not {env}'s", f"the database was being given those of {begun}",
+                          "`inv db.rotate` in that checkout finishes it; where it is this one under another name, "
+                          "`inv state.repair`, then `inv db.rotate`")
+        return bool(begun)
+
+    @property
+    def changing_passwords(self) -> bool:
+        """Whether a change of passwords has begun, at the least by choosing them, and has not ended."""
+        return self.begun_passwords or secrets.pending(self.state.secrets)
 
     def remember_choices(self, steps: Collection[StepId] = ()) -> None:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not

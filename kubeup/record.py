@@ -82,7 +82,11 @@ class Location:
 
 @dataclass(frozen=True)
 class Record:
-    """All of it. `left`: data that a move has left behind; `target`: where a move that is under way brings them."""
+    """All of it. `left`: data that a move has left behind; `target`: where a move that is under way brings them.
+
+    `passwords`: the file whose passwords the database is being given, until it takes no others any more; `.env` itself says
+    whether they still wait there.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -92,6 +96,7 @@ class Record:
     database: Location | None = None
     left: Location | None = None
     target: Location | None = None
+    passwords: str = ""
     taken_over: tuple[str, ...] = ()  # folders of checkouts that are gone, whose things are this one's now
 
     def on(self, side: Side) -> Location | None:

@@ -213,12 +213,35 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
         made = [step.id for step in before if step.id.kind is Kind.NODE]
         steps += machine_steps(project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made))
         needs = (*needs, ids.MACHINE_SERVICE)
-    applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
+    again = apply.PASSWORD_PARTS if _forgets(project) else ()
+    applied = apply.plan(project.deployment, diff if facts.answers else None, needs,
+                         carry=lambda: passwords.carry(project.passwords), again=again)
+    applied += _forget_steps(project, applied)
     steps += before_database(project, applied, needs)
     deployed = {step.id for step in todo(applied)}
     ours = [one for one in facts.workloads if not on_machine or one.app != "db"]
     falling = [one.app for one in ours if not one.standing and ids.deploy(one.app) not in deployed]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
+
+
+def _forget_steps(project: Project, applied: Iterable[Planned]) -> list[Planned]:
+    """What a change of passwords that was cut off has left.
+
+    The database takes no others, once everybody has those of `.env`.
+    """
+    if not _forgets(project) or any(one.id == ids.DISCARD_PASSWORDS for one in applied):
+        return []
+    why = "a change of passwords was cut off"
+    _, forget = passwords.steps(project.passwords, why, ())
+    return [replace(forget, reason=why)]
+
+
+def _forgets(project: Project) -> bool:
+    """Whether the database may take passwords that nobody has any more.
+
+    Not so while new ones wait in `.env`: then `db.rotate` has to go on.
+    """
+    return project.begun_passwords and not secrets.pending(project.state.secrets)
 
 
 def bring_steps(
@@ -236,11 +259,12 @@ def bring_steps(
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
     """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    begun = project.begun_passwords
     if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
         _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
     generated = secrets.plan(project.state.secrets)
     lacking = todo(generated)
-    if lacking and any(one.app == "db" for one in facts.workloads):
+    if lacking and (begun or any(one.app == "db" for one in facts.workloads)):
         raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", lacking[0].reason,
                       "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
     return generated
@@ -356,7 +380,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None}
+        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None, "passwords": ""}
         records.change(self.state, provider="", **(data if self.data else {}))
 
 

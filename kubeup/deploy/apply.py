@@ -150,16 +150,17 @@ class ForgottenPasswords(Refused):
 
 
 def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (), parts: Sequence[str] = PARTS,
-         carry: Callable[[], list[Step]] | None = None) -> list[Planned]:
+         carry: Callable[[], list[Step]] | None = None, again: Sequence[str] = ()) -> list[Planned]:
     """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with.
 
     `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords where that can't be done.
+    Those that come `again` may still use earlier ones, though nothing differs.
     """
     if diff is None:
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
         return [first, *(_step(deployment, part, "not on the cluster yet", needs) for part in parts)]
     changes = set(manifests.changed(diff))
-    if not changes:
+    if not changes and not again:
         return [SAME_PASSWORDS]
     alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
     carried = list[Planned](_carried(deployment, parts, carry) if SECRET in changes or alone else [])
@@ -171,7 +172,7 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
                           "report this: it is a mistake in kubeup")
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
-    for part in PASSWORD_PARTS if carried else ():
+    for part in PASSWORD_PARTS if carried else again:
         reasons.setdefault(part, "the passwords are new")
     if SERVICE in reasons:
         reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))

@@ -33,7 +33,7 @@ def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Iterator[None]:
+def held_profile(tmp_path: Path) -> Iterator[None]:
     """The profile of `builders.state` is held, as by a command that changes it: else nothing is written to its record."""
     with lock.profile(tmp_path / "state", "a test"):
         yield

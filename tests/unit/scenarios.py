@@ -289,6 +289,13 @@ def rotated_on_a_machine(world: World) -> Plan:
     return rotation.plan(world.project("database: {on: vm}"))
 
 
+def rotation_gone_on_with(world: World) -> Plan:
+    world.passwords()
+    one = world.project()
+    on_record(one.state, passwords=str(one.state.secrets))
+    return rotation.plan(one)
+
+
 def rotation_taken_back(world: World) -> Plan:
     world.passwords()
     return rotation.taking_back(world.project(), dict.fromkeys(secrets.PASSWORDS, "earlier"))
@@ -408,6 +415,7 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     dropping,
     rotated,
     rotated_on_a_machine,
+    rotation_gone_on_with,
     rotation_taken_back,
     backup_restored,
     all_down,

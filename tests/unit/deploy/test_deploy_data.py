@@ -108,7 +108,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 
 @pytest.fixture
-def files(tmp_path: Path, node: Node, held: None) -> Files:
+def files(tmp_path: Path, node: Node, held_profile: None) -> Files:
     reach = Reach("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
     return Files(place(folder=str(node.data), reaches=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
 

@@ -107,6 +107,13 @@ def test_it_is_carried_over_once_and_under_the_lock(left: Project, case: str) ->
     assert (again.st_ino, again.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns), "that was the second change"
 
 
+@pytest.mark.parametrize("left", ["e3b95c8/local/half_moved"], indirect=True)
+def test_a_record_without_what_came_later_is_read(left: Project) -> None:
+    made = Made("build", "so", "debian", "so", "podman", "mysql 9.7")
+    database, target = Location(CLUSTER, "dev-worker-1"), Location(VM, "dev-worker-2")
+    assert left.record == Record(provider="local", made=made, database=database, target=target)
+
+
 @pytest.mark.parametrize(("left", "case"), [(case, case) for case in CASES], indirect=["left"])
 def test_what_was_under_way_is_gone_on_with(left: Project, case: str) -> None:
     name = case.rpartition("/")[2]

@@ -21,10 +21,11 @@ from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.shell import Output
 from kubeup.state import State, write_private
 
-pytestmark = pytest.mark.usefixtures("held")
+pytestmark = pytest.mark.usefixtures("held_profile")
 
 WHOLE = Record(provider="local", made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"), database=Location(CLUSTER, "dev-worker-1"),
-               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True))
+               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True),
+               passwords="/home/ana/kubeup/.env")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_all_of_it_is_read_as_it_was_written(project: Project) -> None:
     record.write(project.state, WHOLE)
     assert project.record == WHOLE and (project.state.folder / "state.json").stat().st_mode & 0o777 == 0o600
     record.change(project.state, target=None)
-    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left)
+    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left, passwords=WHOLE.passwords)
 
 
 @pytest.mark.parametrize("text", [
@@ -97,7 +98,7 @@ def test_a_newer_kubeup_s_is_left_to_it(project: Project) -> None:
 
 def test_changes_side_by_side_lose_none(project: Project) -> None:
     record.write(project.state, WHOLE)
-    changes = [{"provider": ""}, {"target": None}, {"left": None}] * 16
+    changes = [{"provider": ""}, {"target": None}, {"left": None}, {"passwords": ""}] * 16
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda values: record.change(project.state, **values), changes))
     assert project.record == Record(made=WHOLE.made, database=WHOLE.database)

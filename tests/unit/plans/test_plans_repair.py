@@ -97,7 +97,7 @@ def test_a_checkout_that_is_there_keeps_its_own(project: Project, there: There, 
     assert isinstance(error_of(repair.look, without_record(project)), Refused)
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     there.containers, there.owner, there.data = two_nodes("/gone"), "/gone", {"dev-worker-1": ("mysql",)}
     assert {node.state for node in project.provider.observe().nodes} == {"foreign", "missing"}
@@ -108,7 +108,7 @@ def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     assert names(again.provider._orphaned_data(set())) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_what_could_not_be_understood_is_kept(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     write_private(project.state.folder / "state.json", "{broken")
