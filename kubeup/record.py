@@ -29,7 +29,7 @@ VM: Final = "vm"
 # what an older kubeup asked of the network
 RELEASES, HUB = ("https://dl.k8s.io/", "https://registry.k8s.io/v2/"), "https://registry-1.docker.io/v2/"
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
-_changing = threading.Lock()  # steps run side by side; other commands are kept out by the profile's lock
+_changing = threading.Lock()  # steps run side by side; the profile's lock keeps out other commands
 
 Side = Literal["cluster", "vm"]
 
@@ -82,10 +82,11 @@ class Location:
 
 @dataclass(frozen=True)
 class Record:
-    """All of it. `left`: data that a move has left behind; `target`: where a move that is under way brings them.
+    """All of it.
 
-    `passwords`: the file whose passwords the database is being given, until it takes no others any more; `.env` itself says
-    whether they still wait there.
+    `left`: data that a move has left behind; `target`: where a move that is under way brings them.
+    `passwords`: the file whose passwords the database is being given, until it takes no others any
+    more; `.env` itself says whether they still wait there.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT

@@ -14,7 +14,7 @@ from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
 from kubeup.db.machine import Found
-from kubeup.db.server import Version
+from kubeup.db.server import Version, require_files
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
@@ -146,7 +146,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
     refuse_other_server(project)
     look = Step(ids.LOOK_AT_DATA, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay), (*needs, ids.RESTORE_DATA), 0.5)
+                data.CheckData(project.deployment.overlay, project.admit), (*needs, ids.RESTORE_DATA), 0.5)
     return [data.restore(project.files_on(CLUSTER), needs), look]
 
 
@@ -358,17 +358,12 @@ def _lost_with_machines(project: Project) -> Iterator[Location]:
 
 
 def refuse_other_server(project: Project) -> None:
-    """Raises Refused where another database than wrote the files would be started on them, and could spoil them."""
-    if not project.made.server:
-        return
-    made, now = Version(project.made.server), Version(project.server_version)
-    if now.takes_files_of(made):
-        return
-    back = "put back database.engine, database.version and images.bases as they were"
-    over = "`inv db.backup`, `inv down --data`, `inv up` and `inv db.restore FILE` bring the rows over"
-    rows = made.engine == now.engine and now.newer_than(made)
-    raise Refused(f"the settings want {now}, the database's files are of {made}", "it would not start on them, or spoil them",
-                  f"{back}; or {over}" if rows else f"{back}; or, to lose the data: `inv down --data`")
+    """Raises Refused where it is on record that another database wrote the files.
+
+    Where nothing is, who starts it looks at them (`Project.admit`).
+    """
+    if project.made.server:
+        require_files(Version(project.server_version), Version(project.made.server))
 
 
 @dataclass(frozen=True)

@@ -177,8 +177,10 @@ class Provider(Protocol):
     def traces(self) -> tuple[Trace, ...]:
         """What there is of this profile, whichever checkout made it, by labels alone. Raises KubeupError where that can't be told."""
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """Which of the folders `names` in machines' data folders hold something: machine and folder.
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+        """Which of the folders `names` in machines' data folders hold something.
+
+        Machine, folder, and what that tells of the database that wrote it (`facts.datafolder`).
 
         Raises KubeupError where that can't be told of every machine.
         """

@@ -203,7 +203,7 @@ class Reading:
         """None: minikube's profiles bear no label, and one that was made by hand is taken as it is."""
         return ()
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         return ()
 
     def wanted(self) -> tuple[NodeSpec, ...]:

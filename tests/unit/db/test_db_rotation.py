@@ -18,6 +18,7 @@ from kubeup.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
 from kubeup.providers.base import Machines
+from kubeup.record import Made
 from kubeup.report import Report
 from kubeup.state import State, write_private
 
@@ -67,6 +68,11 @@ def test_one_whose_passwords_are_taken_is_gone_on_with(project: Project) -> None
     assert plan.steps[0].reason == "an earlier run was cut off"
     assert "`inv db.rotate` finishes it" in database.where(project) == database.unfinished(project)
     assert project.state.secrets.read_text() == HELD
+
+
+def test_another_database_is_not_started_along_the_way(project: Project) -> None:
+    on_record(project.state, made=Made(server="mysql 9.7"))
+    assert "the database's files are of MySQL 9.7" in error_of(rotation.plan, project).what
 
 
 def test_passwords_of_another_file_are_none_of_this_one(project: Project) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import error_of, place, settings, state
+from builders import DATA, error_of, place, settings, state
 
 from kubeup import secrets, ssh
 from kubeup.deploy import archives, data
 from kubeup.deploy.data import Files, RestoreData, SaveData
 from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts import datafolder
 from kubeup.record import CLUSTER, VM
 from kubeup.shell import Output
 from kubeup.ssh import Reach
@@ -329,6 +330,21 @@ def test_data_without_a_mark_take_no_secret_for_theirs(node: Node, overlay: Over
     (node.data / "mysql.passwords").unlink()
     data.accept(overlay)  # as new passwords do, where the database runs
     data.CheckData(overlay).run(print)
+
+
+def test_whoever_admits_data_is_told_what_they_tell(node: Node, overlay: Overlay) -> None:
+    asked = list[tuple[str, str | None]]()
+    look = data.CheckData(overlay, lambda *told: asked.append(told))
+    look.run(print)
+    assert asked == [("dev-worker-1", None)], "a new folder"
+    node.fill({"mysql.ibd": (DATA / "db/folders/mysql-9.7.4/mysql.ibd").read_bytes()}, mark="")
+    look.run(print)
+    node.fill({"ibdata1": b"rows"}, mark="")
+    (node.data / "mysql" / "mysql.ibd").unlink()
+    look.run(print)
+    assert [datafolder.server(told or "") for _, told in asked[1:]] == ["mysql 9.7", ""]
+    (node.data / "mysql.passwords").write_text("sha-of-others\n")
+    assert isinstance(error_of(look.run, print), Refused) and len(asked) == 3, "nobody's word is taken for data of others"
 
 
 def test_a_mark_that_can_not_be_read_is_an_error(node: Node, overlay: Overlay) -> None:

@@ -353,6 +353,27 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
 
 
 @pytest.mark.usefixtures("held_profile")
+@pytest.mark.parametrize(("told", "why"), [
+    (None, ""), ("dictionary 0 1 58 19", ""), ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"), ("", "nobody knows which database"),
+])
+def test_files_of_nobody_knows_which_database_are_looked_at(tmp_path: Path, told: str | None, why: str) -> None:
+    """An older kubeup did not write it down, and `state.repair` may not find it: that is no leave to start any."""
+    one = project(tmp_path, DESKTOP)
+    assert one.admit is None, "no data are there"
+    records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
+    one.remember_choices(sids("deploy/db"))
+    assert one.made.server == "", "the settings don't tell who wrote them"
+    look = by_id(up.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+    assert look == one.machine.admit
+    if why:
+        error = error_of(look, "dev-worker-1", told)
+        assert isinstance(error, Refused) and why in error.what and one.made.server == ""
+        return
+    look("dev-worker-1", told)
+    assert one.made.server == "mysql 8.4" and one.admit is None
+
+
+@pytest.mark.usefixtures("held_profile")
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
     one.remember_choices(sids("db/vm-service"))
