@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -96,12 +97,22 @@ def test_a_newer_kubeup_s_is_left_to_it(project: Project) -> None:
     assert error_of(lambda: project.record).what.endswith("was written by a newer kubeup")
 
 
-def test_changes_side_by_side_lose_none(project: Project) -> None:
+def test_changes_side_by_side_lose_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     record.write(project.state, WHOLE)
-    changes = [{"provider": ""}, {"target": None}, {"left": None}, {"passwords": ""}] * 16
-    with ThreadPoolExecutor(8) as pool:
+    read = record.read
+
+    def slowly(one: State) -> Record:
+        found = read(one)
+        time.sleep(0.05)  # as long as others may write
+        return found
+
+    monkeypatch.setattr(record, "read", slowly)
+    changes = [{"provider": ""}, {"target": None}, {"left": None}, {"passwords": ""}]
+    with ThreadPoolExecutor(len(changes) + 1) as pool:
+        moved = pool.submit(record.relocate, project.state, CLUSTER, saved=True)
         list(pool.map(lambda values: record.change(project.state, **values), changes))
-    assert project.record == Record(made=WHOLE.made, database=WHOLE.database)
+        moved.result()
+    assert project.record == Record(made=WHOLE.made, database=Location(CLUSTER, "dev-worker-1", saved=True))
 
 
 def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
