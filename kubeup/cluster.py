@@ -402,7 +402,7 @@ def provision(project: Project, check: bool = False, limit: str = "", tags: str 
 
 def ping(project: Project, limit: str = "") -> str:
     """What Ansible's ping says of each node. Raises KubeupError where one does not answer."""
-    return play.Ping(project.state, _inventory(project, _provisionable(project)), limit).ask()
+    return play.Ping(_inventory(project, _provisionable(project)), limit).ask()
 
 
 def _provisionable(project: Project) -> ClusterFacts:

@@ -25,7 +25,7 @@ def where(project: Project) -> str:
     """Where the database runs and how it is, in words; what was cut off, and what a move has left behind."""
     known = project.record
     try:
-        on = project.database_on
+        on, changing = project.database_on, project.changing_passwords
     except Refused as error:
         return f"{error.what}: {error.next}"
     words = [f"in {SIDES[CLUSTER]}" if on == CLUSTER else _on_machine(project.machine)]
@@ -34,7 +34,7 @@ def where(project: Project) -> str:
         words.append(f"a move to {SIDES[to]} was interrupted: `inv db.move {to}` finishes it, `inv db.move {on}` takes it back")
     if known.left:
         words.append(f"{SIDES[known.left.side]} still has the data from before the move: `inv db.move {on} --drop-old` removes them")
-    if secrets.pending(project.state.secrets):
+    if changing:
         words.append("a change of passwords was interrupted: `inv db.rotate` finishes it")
     return "; ".join(words)
 
@@ -48,7 +48,7 @@ def _on_machine(machine: Machine) -> str:
 
 def unfinished(project: Project) -> str:
     """What has to be finished, '' where nothing has."""
-    if project.record.target or secrets.pending(project.state.secrets):
+    if project.record.target or project.changing_passwords:
         return where(project)
     if project.database_on == VM:
         try:

@@ -10,20 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeup import certificates, ids, machine
+from kubeup import certificates, ids, machine, secrets
 from kubeup import engine as engines
 from kubeup import record as records
 from kubeup import state as states
+from kubeup.db import server as servers
 from kubeup.db.machine import VOLUME, Machine
 from kubeup.db.passwords import Passwords
-from kubeup.db.server import Pod, Server
+from kubeup.db.server import Pod, Server, Version
 from kubeup.deploy.apply import Deployment
-from kubeup.deploy.data import Files
+from kubeup.deploy.data import Admit, Files
 from kubeup.deploy.external import External
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place, volume_node
 from kubeup.errors import Refused
-from kubeup.facts import proxies, registries
+from kubeup.facts import datafolder, proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
 from kubeup.ids import Kind, StepId, any_of
@@ -164,8 +165,8 @@ class Project:
 
     def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        overlay = Overlay(self.settings, self.images, self.state.secrets, self.state.overlay,
-                          self.place, address, self.external)
+        overlay = Overlay(
+            self.settings, self.images, self.state.secrets, self.place, address, self.external)
         return Deployment(overlay, self.kubectl, self.boots)
 
     def deployment_without(self, node: str) -> Deployment:
@@ -216,9 +217,10 @@ class Project:
         place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
         image = next(image for image in self.images if image.part == "db")
         beside = own or name in {reach.name for reach in self.provider.beside()}
-        return Machine(place, image, Overlay(self.settings, self.images, self.state.secrets, self.state.overlay, self.place).secret,
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
+        return Machine(place, image, overlay.secret,
                        self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
-                       self.authorities.pems if beside else None)
+                       self.authorities.pems if beside else None, self.admit)
 
     def _machine_location(self) -> Location:
         """Which machine that is. Where data lie decides: on another one the database would start empty."""
@@ -269,19 +271,61 @@ class Project:
         return catalog.server(self.settings, self.bases)
 
     @property
+    def admit(self) -> Admit | None:
+        """Who looks at the database's files before it starts on them.
+
+        None where it is on record who wrote them, or where there are none.
+        """
+        known = self.record
+        return self._admit if known.database and not known.made.server else None
+
+    def _admit(self, node: str, told: str | None) -> None:
+        """See `Admit`. What is admitted is on record from then on."""
+        wrote = self.server_version if told is None else datafolder.server(told)
+        if not wrote:
+            file = self.state.folder / self.state.record
+            raise Refused(
+                f"nobody knows which database wrote the files on {node}",
+                "it is not on record, and they do not tell",
+                f'where you know it, have it in {file}, as "mysql 5.7" in made.server; '
+                "or, to lose the data: `inv down --data`")
+        servers.require_files(Version(self.server_version), Version(wrote))
+        records.change(self.state, made=replace(self.made, server=self.server_version))
+
+    @property
     def passwords(self) -> Passwords:
-        return Passwords(self.server, self.deployment)
+        return Passwords(self.server, self.deployment, self.state)
+
+    @property
+    def begun_passwords(self) -> bool:
+        """Whether the database may take others than those of `.env`.
+
+        Raises Refused where it was being given another file's.
+        """
+        begun, env = self.record.passwords, self.state.secrets
+        if begun not in ("", str(env)):
+            raise Refused(
+                f"a change of passwords was interrupted that is not {env}'s",
+                f"the database was being given those of {begun}",
+                "`inv db.rotate` in that checkout finishes it; "
+                "where it is this one under another name: `inv state.repair`, then `inv db.rotate`")
+        return bool(begun)
+
+    @property
+    def changing_passwords(self) -> bool:
+        """Whether a change of passwords has begun, if only by choosing them, and has not ended."""
+        return self.begun_passwords or secrets.pending(self.state.secrets)
 
     def remember_choices(self, steps: Collection[StepId] = ()) -> None:
         """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
         turn what is there into something else. What is merely planned is decided anew.
         """
-        states.claim(self.state, self.settings.profile)
         decided: dict[str, Any] = {"made": self._made_by(steps)}
         if any_of(steps, *PLACED):
             decided["provider"] = self.provider.name
         if ids.deploy("db") in steps:
             decided["database"] = self.location(self.database_on)
+        states.claim(self.state, self.settings.profile)
         records.change(self.state, **decided)
 
     def refuse_unrecorded(self) -> None:
@@ -312,7 +356,7 @@ class Project:
         if self.provider.bare and any_of(steps, *KUBERNETES):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
         database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
-        return _kept(made, server=self.server_version) if database else made
+        return _kept(made, server=self.server_version) if database and self.admit is None else made
 
 
 def _kept(made: Made, **decided: Any) -> Made:

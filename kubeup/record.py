@@ -6,13 +6,13 @@ the profile's lock. What can't be understood is refused, never taken as empty: d
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+from kubeup import lock
 from kubeup.errors import Refused
 from kubeup.state import RECORD, write_private
 from kubeup.things import Thing
@@ -31,6 +31,7 @@ VM: Final = "vm"
 # what an older kubeup asked of the network
 RELEASES, HUB = ("https://dl.k8s.io/", "https://registry.k8s.io/v2/"), "https://registry-1.docker.io/v2/"
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
+_changing = threading.Lock()  # steps run side by side; the profile's lock keeps out other commands
 
 Side = Literal["cluster", "vm"]
 
@@ -83,7 +84,12 @@ class Location:
 
 @dataclass(frozen=True)
 class Record:
-    """All of it. `left`: data that a move has left behind; `target`: where a move that is under way brings them."""
+    """All of it.
+
+    `left`: data that a move has left behind; `target`: where a move that is under way brings them.
+    `passwords`: the file whose passwords the database is being given, until it takes no others any
+    more; `.env` itself says whether they still wait there.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -93,6 +99,7 @@ class Record:
     database: Location | None = None
     left: Location | None = None
     target: Location | None = None
+    passwords: str = ""
     taken_over: tuple[str, ...] = ()  # folders of checkouts that are gone, whose things are this one's now
     things: tuple[Thing, ...] = ()  # that were made outside the project's folders, and not removed since
 
@@ -104,7 +111,8 @@ class Record:
 
 def relocate(state: State, side: Side, **values: Any) -> None:
     """Write down of the files on one side that they are elsewhere now."""
-    with _alone(state):
+    lock.require(state.folder)
+    with _changing:
         record = read(state)
         known = {name: getattr(record, name) for name in ("database", "left", "target")}
         moved = {name: replace(one, **values) for name, one in known.items() if one is not None and one.side == side}
@@ -123,7 +131,11 @@ def read(state: State) -> Record:
 
 
 def write(state: State, record: Record) -> None:
-    """Put the record in the place of what was there. An older kubeup's file is kept under another name."""
+    """Put the record in the place of what was there. An older kubeup's file is kept under another name.
+
+    Raises KubeupError where this process doesn't hold the profile: that is a mistake in kubeup.
+    """
+    lock.require(state.folder)
     text = _adapter().dump_json(record, indent=2).decode()
     write_private(state.folder / state.record, f"{text}\n")
     earlier = state.folder / EARLIER
@@ -133,7 +145,7 @@ def write(state: State, record: Record) -> None:
 
 def change(state: State, **values: Any) -> Record:
     """Give some of its fields other values, in one write. Steps that run side by side may do so."""
-    with _alone(state):
+    with _changing:
         record = replace(read(state), **values)
         write(state, record)
     return record
@@ -141,20 +153,11 @@ def change(state: State, **values: Any) -> Record:
 
 def account(state: State, made: Collection[Thing], removed: Collection[Thing]) -> None:
     """Write down what is about to be made, and what is no more."""
-    with _alone(state):
+    with _changing:
         record = read(state)
         things = tuple(sorted({*record.things, *made}.difference(removed)))
         if things != record.things:
             write(state, replace(record, things=things))
-
-
-@contextlib.contextmanager
-def _alone(state: State) -> Iterator[None]:
-    """One change at a time: what was read stays true until it is written."""
-    state.folder.mkdir(parents=True, exist_ok=True)
-    with (state.folder / f"{state.record}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _text(path: Path) -> str | None:

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kubeup import lock
 from kubeup import record as records
 from kubeup.converge import confirm
 from kubeup.db.machine import VOLUME
+from kubeup.db.server import Version
 from kubeup.errors import Refused
+from kubeup.facts import datafolder
 from kubeup.project import SIDES, Project
 from kubeup.providers import base as providers
 from kubeup.providers.base import Trace
@@ -35,6 +38,7 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
 
     `node`: the one whose data are in use, where several have some. Raises Refused where it isn't clear what to write.
     """
+    lock.require(project.state.folder)
     found = look(project, node)
     out.table(("what", "name", "made by"), [(one.thing.kind, one.thing.name, one.owner) for one in found.traces])
     for line in _words(found.record):
@@ -85,18 +89,26 @@ def _owners(project: Project, traces: Iterable[Trace]) -> tuple[str, ...]:
 
 def _record(project: Project, name: str, traces: Sequence[Trace], owners: tuple[str, ...], node: str) -> Record:
     provider = providers.make(name, project.settings, project.state, project.host)
-    engine = Made(engine=provider.made_by())  # type: ignore[arg-type]
     things = tuple(sorted(one.thing for one in traces))
-    known = Record(provider=name, made=engine, taken_over=owners, things=things)
-    held = [Location(FOLDERS[folder], where) for where, folder in provider.holding(tuple(FOLDERS))]
+    known = Record(provider=name, taken_over=owners, things=things)
+    found = provider.holding(tuple(FOLDERS))
+    wrote = {
+        Location(FOLDERS[folder], where): datafolder.server(told) for where, folder, told in found}
+
+    def using(database: Location | None) -> Record:
+        engine, server = provider.made_by(), wrote[database] if database else ""
+        made = Made(engine=engine, server=server)  # type: ignore[arg-type]
+        return replace(known, made=made, database=database)
+
+    held = list(wrote)
     if len(held) < 2:
-        return replace(known, database=held[0] if held else None)
+        return using(held[0] if held else None)
     named = [one for one in held if one.node == node]
     others = [one for one in held if one.node != node]
     if len(named) != 1 or len(others) != 1:
         raise Refused("more than one place has data of the database", "; ".join(f"{one.node}: {SIDES[one.side]}" for one in held),
                       "name the node whose data are in use: `inv state.repair --node NAME`; a move keeps what it has left")
-    return replace(known, database=named[0], left=others[0])
+    return replace(using(named[0]), left=others[0])
 
 
 def _words(record: Record) -> list[str]:
@@ -104,6 +116,9 @@ def _words(record: Record) -> list[str]:
     lines = [f"provider: {record.provider or 'none'}"]
     for title, where in (("the database's data", record.database), ("data from before a move", record.left)):
         lines.append(f"{title}: {f'on {where.node}, in {SIDES[where.side]}' if where else 'none'}")
+    if record.database:
+        wrote = Version(record.made.server) if record.made.server else "they do not tell"
+        lines.append(f"the database that wrote them: {wrote}")
     return [*lines, *(f"taken over from {owner}, which is gone" for owner in record.taken_over)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeup import ids, lock, secrets
+from kubeup import ids, lock, secrets, up
 from kubeup.converge import carry_out
 from kubeup.db import machine as machines
 from kubeup.db import passwords
@@ -28,10 +28,14 @@ RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT
 
 def plan(project: Project) -> Plan:
     """New passwords, everywhere one after the other; what an interrupted run has done is not done again."""
-    held, env = project.passwords, project.state.secrets
+    held, env, begun = project.passwords, project.state.secrets, project.changing_passwords
+    up.refuse_other_server(project)
     held.root()
-    reason = "an earlier run was cut off" if secrets.pending(env) else "asked for"
+    reason = "an earlier run was cut off" if begun else "asked for"
     change, forget = passwords.steps(held, reason, (ids.NEXT_PASSWORDS,))
+    if begun and not secrets.pending(env):
+        chosen = Holds(ids.NEXT_PASSWORDS, f"an earlier run did, and put them into {env.name}")
+        return plan_of([chosen, change, *_deploy(project, (ids.SET_PASSWORDS,)), forget, *RUNS])
     return plan_of([
         Step(ids.NEXT_PASSWORDS, "choose new passwords", reason, secrets.AddNext(env), seconds=0.1),
         change,

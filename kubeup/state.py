@@ -45,10 +45,6 @@ class State:
     def ssh_config(self) -> Path:
         return self.folder / "ssh_config"
 
-    @property
-    def overlay(self) -> Path:
-        return self.folder / "deploy"
-
     def saved_data(self, side: str) -> Path:
         """The database's files in the cluster or on a machine (vm), where they can't outlive it; put back by the next `up`."""
         return self.folder / ("data-vm.tar.gz" if side == "vm" else "data.tar.gz")

@@ -15,7 +15,7 @@ from kubeup.cluster import ClusterFacts
 from kubeup.db import machine as db_machine
 from kubeup.db import passwords
 from kubeup.db.machine import Found
-from kubeup.db.server import Version
+from kubeup.db.server import Version, require_files
 from kubeup.deploy import apply, data
 from kubeup.deploy.overlay import PARTS
 from kubeup.errors import CommandError, KubeupError, Refused
@@ -148,7 +148,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
     """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
     refuse_other_server(project)
     look = Step(ids.LOOK_AT_DATA, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay), (*needs, ids.RESTORE_DATA), 0.5)
+                data.CheckData(project.deployment.overlay, project.admit), (*needs, ids.RESTORE_DATA), 0.5)
     return [data.restore(project.files_on(CLUSTER), needs), look]
 
 
@@ -215,12 +215,35 @@ def _application(project: Project, facts: ClusterFacts, before: list[Step], diff
         made = [step.id for step in before if step.id.kind is Kind.NODE]
         steps += machine_steps(project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made))
         needs = (*needs, ids.MACHINE_SERVICE)
-    applied = apply.plan(project.deployment, diff if facts.answers else None, needs, carry=lambda: passwords.carry(project.passwords))
+    again = apply.PASSWORD_PARTS if _forgets(project) else ()
+    applied = apply.plan(project.deployment, diff if facts.answers else None, needs,
+                         carry=lambda: passwords.carry(project.passwords), again=again)
+    applied += _forget_steps(project, applied)
     steps += before_database(project, applied, needs)
     deployed = {step.id for step in todo(applied)}
     ours = [one for one in facts.workloads if not on_machine or one.app != "db"]
     falling = [one.app for one in ours if not one.standing and ids.deploy(one.app) not in deployed]
     return [*steps, *applied, *apply.wait(project.deployment, falling, needs)]
+
+
+def _forget_steps(project: Project, applied: Iterable[Planned]) -> list[Planned]:
+    """What a change of passwords that was cut off has left.
+
+    The database takes no others, once everybody has those of `.env`.
+    """
+    if not _forgets(project) or any(one.id == ids.DISCARD_PASSWORDS for one in applied):
+        return []
+    why = "a change of passwords was cut off"
+    _, forget = passwords.steps(project.passwords, why, ())
+    return [replace(forget, reason=why)]
+
+
+def _forgets(project: Project) -> bool:
+    """Whether the database may take passwords that nobody has any more.
+
+    Not so while new ones wait in `.env`: then `db.rotate` has to go on.
+    """
+    return project.begun_passwords and not secrets.pending(project.state.secrets)
 
 
 def bring_steps(
@@ -238,11 +261,12 @@ def bring_steps(
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
     """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    begun = project.begun_passwords
     if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
         _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
     generated = secrets.plan(project.state.secrets)
     lacking = todo(generated)
-    if lacking and any(one.app == "db" for one in facts.workloads):
+    if lacking and (begun or any(one.app == "db" for one in facts.workloads)):
         raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", lacking[0].reason,
                       "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
     return generated
@@ -355,17 +379,12 @@ def _lost_with_machines(project: Project) -> Iterator[Location]:
 
 
 def refuse_other_server(project: Project) -> None:
-    """Raises Refused where another database than wrote the files would be started on them, and could spoil them."""
-    if not project.made.server:
-        return
-    made, now = Version(project.made.server), Version(project.server_version)
-    if now.takes_files_of(made):
-        return
-    back = "put back database.engine, database.version and images.bases as they were"
-    over = "`inv db.backup`, `inv down --data`, `inv up` and `inv db.restore FILE` bring the rows over"
-    rows = made.engine == now.engine and now.newer_than(made)
-    raise Refused(f"the settings want {now}, the database's files are of {made}", "it would not start on them, or spoil them",
-                  f"{back}; or {over}" if rows else f"{back}; or, to lose the data: `inv down --data`")
+    """Raises Refused where it is on record that another database wrote the files.
+
+    Where nothing is, who starts it looks at them (`Project.admit`).
+    """
+    if project.made.server:
+        require_files(Version(project.server_version), Version(project.made.server))
 
 
 @dataclass(frozen=True)
@@ -377,7 +396,7 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None}
+        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None, "passwords": ""}
         records.change(self.state, provider="", **(data if self.data else {}))
 
 

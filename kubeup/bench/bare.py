@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup import ids, machine, ssh, state, up
+from kubeup import ids, lock, machine, ssh, state, up
 from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from kubeup.deploy.apply import DIFF, TYPED
 from kubeup.ids import Kind
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.project import Project
@@ -23,9 +24,10 @@ from kubeup.shell import write
 
 
 def second_up(project: Project) -> Figure:
-    project.deployment.overlay.write()
-    diff = project.kubectl.argv("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
-    ours, other = in_turn(lambda: timed(INV, "up", "--yes", "--profile", project.settings.profile), lambda: timed(*diff), 5)
+    with project.deployment.overlay.written() as folder:
+        diff = project.kubectl.argv(*DIFF, "-k", str(folder))
+        again = (INV, "up", "--yes", "--profile", project.settings.profile)
+        ours, other = in_turn(lambda: timed(*again), lambda: timed(*diff), 5)
     return Figure("second-up", ours, other, 1.5, "a second `./inv up` against `kubectl diff` of the same manifests")
 
 
@@ -55,6 +57,11 @@ def _now(project: Project) -> Project:
 
 def by_hand(project: Project, application: bool = True) -> float:
     """The same job as a person would type it: each command when the one before has ended, no prepared disk, plain Ansible."""
+    with lock.profile(project.state.folder, "bench"):
+        return _by_hand(project, application)
+
+
+def _by_hand(project: Project, application: bool) -> float:
     began = time.monotonic()
     plan = up.plan(project, application).plan
     for step in plan:
@@ -71,8 +78,8 @@ def by_hand(project: Project, application: bool = True) -> float:
         action.run(lambda line: None)
     if not application:
         return time.monotonic() - began
-    project.deployment.overlay.write()
-    project.kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
+    with project.deployment.overlay.written() as folder:
+        project.kubectl.write(*TYPED, "-k", str(folder))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         project.kubectl.write("rollout", "status", workload)
     return time.monotonic() - began

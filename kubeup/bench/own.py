@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import time
 
-from kubeup import ids, up
+from kubeup import ids, lock, up
 from kubeup.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from kubeup.deploy.apply import TYPED
 from kubeup.errors import UsageError
 from kubeup.ids import Kind, StepId
 from kubeup.plan import Explained, todo
@@ -48,10 +49,11 @@ def _all_typed(project: Project) -> float:
     kubectl = project.kubectl
     seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
     began = time.monotonic()
-    for step in todo(up.data_steps(project, ())):  # the volume's folder
-        step.action.run(lambda line: None)
-    project.deployment.overlay.write()
-    kubectl.write("apply", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-k", str(project.state.overlay))
+    with lock.profile(project.state.folder, "bench"):
+        for step in todo(up.data_steps(project, ())):  # the volume's folder
+            step.action.run(lambda line: None)
+    with project.deployment.overlay.written() as folder:
+        kubectl.write(*TYPED, "-k", str(folder))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         kubectl.write("rollout", "status", workload)
     return seconds + time.monotonic() - began

@@ -13,10 +13,12 @@ import yaml
 from kubeup import ids, ssh
 from kubeup.db import passwords
 from kubeup.db.server import ROOT, Container, Server
+from kubeup.deploy.data import Admit
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts import certificates, compose
 from kubeup.facts.compose import Compose, Tools
+from kubeup.facts.datafolder import TELLS
 from kubeup.ids import StepId
 from kubeup.images.catalog import AppImage
 from kubeup.plan import Holds, Log, Paced, Planned, Step
@@ -36,11 +38,12 @@ ENTRY = "set -a; . /run/kubeup.env; set +a; exec docker-entrypoint.sh mysqld \"$
 HEALTH = 'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" --no-defaults --socket=/run/mysqld/mysqld.sock ping'
 
 # one look at everything, a fact a line
-LOOK = r"""
+LOOK = TELLS + r"""
 command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
 for file in compose.yaml .env; do echo "file $file $(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1) $(stat -c %a "$1/$file" 2>/dev/null)"; done
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
+echo "told $(tells "$2")"
 ls /usr/local/share/ca-certificates 2>/dev/null | sed -n 's/^kubeup-/certificate &/p'
 ss -Hltnp "sport = :3306" 2>/dev/null | sed 's/^/port /'
 command -v docker >/dev/null || exit 0
@@ -125,6 +128,7 @@ class Found:
     daemon: bool = False
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256 and mode
     holds_data: bool = False
+    told: str = ""  # by the data, of the database that wrote them
     image: bool = False
     listening: tuple[str, ...] = ()  # who has the port, as ss tells it
     project: tuple[tuple[str, str], ...] = ()  # containers of a compose project of our name, and its folder
@@ -154,7 +158,9 @@ def parse(text: str) -> Found:
     return Found(
         Tools(), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
-        (rows.get("data") or [["0"]])[0] != ["0"], "image" in rows, tuple(" ".join(row) for row in rows.get("port", [])),
+        (rows.get("data") or [["0"]])[0] != ["0"], " ".join((rows.get("told") or [[]])[0]),
+        "image" in rows,
+        tuple(" ".join(row) for row in rows.get("port", [])),
         tuple((row[0], row[1] if len(row) > 1 else "") for row in rows.get("project", [])), state, health, runs, pid,
         tuple(sorted(row[0] for row in rows.get("certificate", []))))
 
@@ -180,6 +186,7 @@ class Machine:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # the environment of what fetches something there
     # certificates that it has to trust, in PEM; None for a node, which learns of them as nodes do
     authorities: tuple[str, ...] | None = None
+    admit: Admit | None = None  # as for `deploy.data.CheckData`
 
     @property
     def address(self) -> str:
@@ -431,6 +438,7 @@ class Run(Paced):
 
     def run(self, log: Log) -> None:
         reach, seconds = self.machine.place.reach(), round(self.pace.seconds(UP_SECONDS))
+        self._admit()
         self._take_passwords(log)
         for name, text in self.machine.files().items():
             write(self.machine, reach, name, text)
@@ -448,6 +456,12 @@ class Run(Paced):
             raise failed(self.machine, "does not get its database up", output)
         self._ask()
         log("it is healthy and answers SQL")
+
+    def _admit(self) -> None:
+        """Refuse files of another database, or of nobody knows which, where no record says."""
+        if self.machine.admit:
+            seen = self.machine.seen()
+            self.machine.admit(self.machine.place.node, seen.told if seen.holds_data else None)
 
     def _take_passwords(self, log: Log) -> None:
         """A server that stands ready beside the one in use was told nothing when that one's passwords changed: its own `.env` opens it still."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kubeup import ids, secrets
+from kubeup import ids, record, secrets
 from kubeup.db import server as servers
 from kubeup.db.server import ROOT, Server, Version
 from kubeup.deploy import data
@@ -19,6 +19,7 @@ from kubeup.deploy.apply import SECRET, Deployment, ForgottenPasswords
 from kubeup.errors import KubeupError, Refused
 from kubeup.ids import StepId
 from kubeup.plan import Log, Step
+from kubeup.state import State
 
 KEYS = {"MYSQL_ROOT_PASSWORD": "ROOT_PASSWORD", "MYSQL_PASSWORD": "MYSQL_PASSWORD"}  # in .env, in the Secret
 BOTH_FROM = (8, 0, 14)
@@ -38,6 +39,7 @@ class Passwords:
 
     server: Server
     deployment: Deployment
+    state: State
 
     def wanted(self) -> dict[str, str]:
         """Those that `.env` holds, or those that are to replace them."""
@@ -89,6 +91,7 @@ class SetPasswords:
     def run(self, log: Log) -> None:
         server, wanted = self.passwords.server, self.wanted()
         root, used = self.passwords.root(), deployed(self.passwords.deployment)
+        record.change(self.passwords.state, passwords=str(server.env))
         self.passwords.accept(wanted)
         both = keeps_both(Version(server.sql("SELECT VERSION()", password=root).strip()))
         for name, user in (("MYSQL_PASSWORD", server.user), ("MYSQL_ROOT_PASSWORD", ROOT)):
@@ -105,16 +108,21 @@ class SetPasswords:
 
 @dataclass(frozen=True)
 class DiscardOld:
-    """From here on the earlier passwords open nothing."""
+    """From here on nothing but the passwords of `.env` opens it.
+
+    They are given once more: after a run that was cut off the server may call them the earlier ones.
+    """
 
     passwords: Passwords
 
     def run(self, log: Log) -> None:
         server = self.passwords.server
         if keeps_both(servers.version(server)):
-            for user in (server.user, ROOT):
-                server.sql(discarding(user, hosts(server, user)))
+            for name, user in (("MYSQL_PASSWORD", server.user), ("MYSQL_ROOT_PASSWORD", ROOT)):
+                found, ours = hosts(server, user), secrets.password(server.env, name)
+                server.sql(altering(user, found, ours, "") + discarding(user, found))
         self.passwords.accept()
+        record.change(self.passwords.state, passwords="")
 
 
 def keeps_both(version: Version) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kubeup import secrets, shell
-from kubeup.errors import CommandError, KubeupError
+from kubeup.errors import CommandError, KubeupError, Refused
 from kubeup.facts.kubernetes import left_alone
 from kubeup.kube import Kubectl
 from kubeup.ssh import Reach
@@ -301,6 +301,19 @@ class Version:
 
     def __str__(self) -> str:
         return f"{'MariaDB' if self.engine == 'mariadb' else 'MySQL'} {self.text.split(' ')[-1].split('-')[0]}"
+
+
+def require_files(wanted: Version, wrote: Version) -> None:
+    """Raises Refused where a database would be started on another one's files and spoil them."""
+    if wanted.takes_files_of(wrote):
+        return
+    back = "put back database.engine, database.version and images.bases as they were"
+    tasks = "`inv db.backup`, `inv down --data`, `inv up` and `inv db.restore FILE`"
+    rows = wrote.engine == wanted.engine and wanted.newer_than(wrote)
+    raise Refused(
+        f"the settings want {wanted}, the database's files are of {wrote}",
+        "it would not start on them, or spoil them",
+        f"{back}; or {f'{tasks} bring the rows over' if rows else 'to lose the data: `inv down --data`'}")
 
 
 def version(server: Server) -> Version:

@@ -18,7 +18,8 @@ from kubeup.ids import StepId
 from kubeup.kube import MANAGER, Kubectl
 from kubeup.plan import Holds, Log, Paced, Planned, Step
 
-APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "-f", "-")
+TYPED = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
+APPLY = (*TYPED, "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
@@ -41,14 +42,14 @@ class Deployment:
         return part != "db" or not self.overlay.machine
 
     def render(self) -> str:
-        self.overlay.write()
-        return shell.read(str(self.kubectl.path), "kustomize", str(self.overlay.folder)).stdout
+        with self.overlay.written() as folder:
+            return shell.read(str(self.kubectl.path), "kustomize", str(folder)).stdout
 
     def diff(self, parts: Sequence[str] = PARTS) -> str:
         """What applying would change, in diff's format; Secrets' values are masked by kubectl. '' where nothing."""
         if tuple(parts) == PARTS:
-            self.overlay.write()
-            answer = self.kubectl.read(*DIFF, "-k", str(self.overlay.folder), ok=None)
+            with self.overlay.written() as folder:
+                answer = self.kubectl.read(*DIFF, "-k", str(folder), ok=None)
         else:
             wanted = manifests.documents(self.render())
             chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
@@ -149,16 +150,17 @@ class ForgottenPasswords(Refused):
 
 
 def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (), parts: Sequence[str] = PARTS,
-         carry: Callable[[], list[Step]] | None = None) -> list[Planned]:
+         carry: Callable[[], list[Step]] | None = None, again: Sequence[str] = ()) -> list[Planned]:
     """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with.
 
     `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords where that can't be done.
+    Those that come `again` may still use earlier ones, though nothing differs.
     """
     if diff is None:
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
         return [first, *(_step(deployment, part, "not on the cluster yet", needs) for part in parts)]
     changes = set(manifests.changed(diff))
-    if not changes:
+    if not changes and not again:
         return [SAME_PASSWORDS]
     alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
     carried = list[Planned](_carried(deployment, parts, carry) if SECRET in changes or alone else [])
@@ -170,7 +172,7 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
                           "report this: it is a mistake in kubeup")
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
-    for part in PASSWORD_PARTS if carried else ():
+    for part in PASSWORD_PARTS if carried else again:
         reasons.setdefault(part, "the passwords are new")
     if SERVICE in reasons:
         reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))

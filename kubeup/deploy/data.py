@@ -6,7 +6,7 @@ Data that is there already keeps the passwords and names it was made with; a mar
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from kubeup.deploy import archives
 from kubeup.deploy.overlay import Overlay
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts.datafolder import TELLS
 from kubeup.facts.pace import Pace
 from kubeup.ids import StepId
 from kubeup.kube import Kubectl
@@ -37,23 +38,32 @@ holds() {
   test -n "$held"
 }
 """
-# prints the mark of data that are there, nothing where they have none, or leaves the new one where there are no data
-SCRIPT = LOOK + r"""
+# prints a line that tells of data that are there, and their mark, where they have one;
+# or leaves the new one where there are none
+SCRIPT = LOOK + TELLS + r"""
 folder=$1 mark=$1/mysql.passwords
 if holds "$folder/mysql"; then
+  echo "$(tells "$folder/mysql")"
   if is_there "$mark"; then cat "$mark"; fi
   exit
 fi
 is_there "$folder/mysql" || { install -d -m 700 "$folder" && install -d -m 700 -o 999 -g 999 "$folder/mysql"; } || exit
-echo "$2" >"$mark.new" && mv "$mark.new" "$mark" && cat "$mark"
+echo "$2" >"$mark.new" && mv "$mark.new" "$mark" && echo new
 """
+NEW = "new"  # what it says then
+# is told a node, and what its files tell of who wrote them, None where there are none; raises Refused
+Admit = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True)
 class CheckData:
-    """Refuse to start the database on data that was made with another Secret; the mark tells nothing of what is in it."""
+    """Refuse to start the database on data that was made with another Secret; the mark tells nothing of what is in it.
+
+    `admit`: who looks at the files as well, where nothing on record says which database wrote them.
+    """
 
     overlay: Overlay
+    admit: Admit | None = None
 
     def run(self, log: Log) -> None:
         mark = secrets.fingerprint(self.overlay.secret())  # when it runs: passwords may have been generated a moment ago
@@ -61,9 +71,17 @@ class CheckData:
         output = ssh.run(place.reach(), "sh", "-c", SCRIPT, "check", place.folder, mark, root=True)
         if not output.ok:
             raise KubeupError(f"the data on {place.node} can't be looked at", output.stderr.strip(), "`inv doctor`")
-        if not output.stdout.strip():
+        told, *marks = output.stdout.splitlines()
+        if told != NEW:
+            self._require_mark(mark, marks)
+        if self.admit:
+            self.admit(place.node, None if told == NEW else told)
+
+    def _require_mark(self, mark: str, marks: Sequence[str]) -> None:
+        place = self.overlay.place
+        if not "".join(marks).strip():
             raise self._unmarked(mark)
-        if mark not in output.stdout.split():  # there are two while passwords are being changed
+        if mark not in marks:  # there are two while passwords are being changed
             raise Refused(f"the data on {place.node} was made with other passwords, or another database or user name",
                           f"a database reads them on an empty data folder only ({place.folder}/mysql is not empty)",
                           "put back the .env that belongs to it, and database.name and database.user; "

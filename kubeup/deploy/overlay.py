@@ -1,9 +1,10 @@
-"""The kustomize overlay of a profile: what the settings and `.env` add to manifests/base. Files holding passwords are 0600."""
+"""The kustomize overlay of a profile: what the settings and `.env` add to manifests/base."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ class Overlay:
     settings: Settings
     images: Sequence[AppImage]
     env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
-    folder: Path
     place: Place
     machine: Callable[[], str] | None = None  # asks for the address of the machine that the database runs on: it may have to be made first
     external: External | None = None  # tells at which of the nodes' addresses the UI answers
@@ -65,17 +65,28 @@ class Overlay:
         files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secret), sort_keys=False)
         return files
 
-    def write(self) -> None:
-        for name, text in self.files().items():
-            write_private(self.folder / name, text)
+    @contextlib.contextmanager
+    def written(self) -> Iterator[Path]:
+        """The files for kubectl, in a folder for this once, as they hold passwords.
+
+        So who only looks leaves no file that another command reads; steps side by side share none.
+        """
+        files = self.files()
+        with tempfile.TemporaryDirectory(prefix="kubeup-") as name:  # 0700
+            folder = Path(name)
+            for base in (BASE, ON_VM):  # kustomize takes no absolute path
+                (folder / base.name).symlink_to(base)
+            for file, text in files.items():
+                write_private(folder / file, text)
+            yield folder
 
     def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
         init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}]
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [os.path.relpath(BASE, self.folder.resolve())],
-            "components": [os.path.relpath(ON_VM, self.folder.resolve())] if self.machine else [],
+            "resources": [BASE.name],
+            "components": [ON_VM.name] if self.machine else [],
             "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
             "images": [_image(image) for image in self.images],
             "generatorOptions": {"disableNameSuffixHash": True},

@@ -11,6 +11,7 @@ from pathlib import Path
 from kubeup import engine as engines
 from kubeup import ssh
 from kubeup.errors import KubeupError, Refused, UsageError
+from kubeup.facts.datafolder import TELLS
 from kubeup.facts.host import HostFacts
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import LIST, LoadImage
@@ -22,12 +23,23 @@ from kubeup.ssh import Reach
 from kubeup.things import Thing
 
 DATA = "/var/lib/kubeup/data"  # made by the play
-# arguments: a folder, and names in it; prints those that hold something. What can't be read is not "nothing"
-HOLDING = (
-    'test -d "$1" || exit 0; cd "$1" || exit; shift; '
-    'for name; do test -d "$name" || continue; there=$(ls -A "$name") || exit; test -z "$there" || echo "$name"; done'
-)
+# arguments: a folder, and names in it; prints those that hold something, and what that tells.
+# What can't be read is not "nothing".
+HOLDING = TELLS + r"""
+test -d "$1" || exit 0; cd "$1" || exit; shift
+for name; do
+  test -d "$name" || continue
+  there=$(ls -A "$name") || exit
+  test -z "$there" || echo "$name $(tells "$name")"
+done
+"""
 OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is minikube's
+
+
+def held(text: str) -> tuple[tuple[str, str], ...]:
+    """From what HOLDING prints: folders, and what each tells of its database."""
+    rows = (line.partition(" ") for line in text.splitlines())
+    return tuple((name, told) for name, _, told in rows)
 
 
 class Bare(ABC):
@@ -63,7 +75,7 @@ class Bare(ABC):
     def beside(self) -> tuple[Reach, ...]:
         return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By SSH: all machines have to run."""
         reaches = (*self.nodes(), *self.beside())
         with ThreadPoolExecutor(len(reaches)) as pool:
@@ -71,7 +83,8 @@ class Bare(ABC):
         for reach, answer in zip(reaches, answers, strict=True):
             if not answer.ok:
                 raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
-        return tuple((reach.name, folder) for reach, answer in zip(reaches, answers, strict=True) for folder in answer.stdout.split())
+        told = zip(reaches, answers, strict=True)
+        return tuple((reach.name, *one) for reach, answer in told for one in held(answer.stdout))
 
     def leads_to(self, thing: Thing) -> bool:
         return True

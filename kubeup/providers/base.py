@@ -180,8 +180,10 @@ class Provider(Protocol):
     def leads_to(self, thing: Thing) -> bool:
         """Whether these settings find something that is on record, where it is the provider's."""
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """Which of the folders `names` in machines' data folders hold something: machine and folder.
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+        """Which of the folders `names` in machines' data folders hold something.
+
+        Machine, folder, and what that tells of the database that wrote it (`facts.datafolder`).
 
         Raises KubeupError where that can't be told of every machine.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,21 @@ class Provision(Paced):
 
 @dataclass(frozen=True)
 class Ping:
-    """`ansible -m ping` on the profile's inventory."""
+    """`ansible -m ping` on an inventory."""
 
-    state: State
     inventory: str
     limit: str = ""
 
     def ask(self) -> str:
         """A line for each node. Raises CommandError where one does not answer."""
-        write_private(self.state.inventory, self.inventory)
         more = ("--limit", self.limit) if self.limit else ()
-        return shell.read("ansible", "-i", str(self.state.inventory), "nodes", "-m", "ping", "--one-line", *more,
-                          env={name: value for name, value in environment().items() if "STRATEGY" not in name}).stdout.rstrip()
+        env = {name: value for name, value in environment().items() if "STRATEGY" not in name}
+        # a play may be reading the profile's own
+        with tempfile.TemporaryDirectory(prefix="kubeup-") as folder:
+            file = Path(folder, "inventory.yml")
+            write_private(file, self.inventory)
+            words = ("nodes", "-m", "ping", "--one-line", *more)
+            return shell.read("ansible", "-i", str(file), *words, env=env).stdout.rstrip()
 
 
 def text(inventory: dict[str, Any]) -> str:

@@ -71,13 +71,12 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
     addresses = tuple(node.address for node in project.settings.nodes_list())
     external = SimpleNamespace(now=lambda: Published(80, addresses))
-    overlay = Overlay(project.settings, project.images, env, folder / "overlay", project.place,
-                      external=external)
+    overlay = Overlay(project.settings, project.images, env, project.place, external=external)
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     assert "externalIPs" in rendered.read_text()
     on_vm = folder / "on-vm.yaml"
-    on_vm.write_text(Deployment(replace(overlay, folder=folder / "overlay-on-vm", machine=lambda: "192.168.60.11"), project.kubectl).render())
+    on_vm.write_text(Deployment(replace(overlay, machine=lambda: "192.168.60.11"), project.kubectl).render())
     return [rendered, on_vm, *GIVEN]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
-from kubeup import ids
+from kubeup import ids, lock, record
 from kubeup.deploy.place import Place
 from kubeup.errors import KubeupError
 from kubeup.facts import apt
@@ -76,6 +76,12 @@ def settings(folder: Path, keys: str = "", profile: str = "dev") -> Settings:
 
 def state(folder: Path) -> State:
     return State(folder / "state", folder / "state" / "id_rsa", folder / "state" / "id_rsa.pub", OURS)
+
+
+def on_record(of: State, **values: Any) -> None:
+    """What is on record of a profile, as a command has left it that held it."""
+    with lock.profile(of.folder, "a test"):
+        record.change(of, **values)
 
 
 def access(context: str = "kubeup-dev") -> str:

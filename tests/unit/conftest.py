@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from kubeup import lock
 from kubeup.facts.certificates import Store
 
 settings.register_profile("kubeup", deadline=None, max_examples=60)
@@ -28,6 +30,13 @@ def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setattr("kubeup.facts.certificates.STORES", stores)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     return folder
+
+
+@pytest.fixture
+def held_profile(tmp_path: Path) -> Iterator[None]:
+    """The profile of `builders.state` is held, as by a command that changes it: else nothing is written to its record."""
+    with lock.profile(tmp_path / "state", "a test"):
+        yield
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import SANDBOX, access, machines, node, recorded, settings, state, three
+from builders import SANDBOX, access, machines, node, on_record, recorded, settings, state, three
 
-from kubeup import cluster, database, keys, moving, packages, record, rollout, rotation, secrets, up
+from kubeup import cluster, database, keys, moving, packages, rollout, rotation, secrets, up
 from kubeup.certificates import Authorities
 from kubeup.cluster import ClusterFacts
 from kubeup.db import backups
@@ -261,13 +261,13 @@ def move_back(world: World) -> Plan:
     one = world.project()
     world.passwords()
     world.saved(one)
-    record.change(one.state, database=Location(VM, "dev-worker-1"))
+    on_record(one.state, database=Location(VM, "dev-worker-1"))
     return moving.plan(one, "cluster")
 
 
 def move_cut_off_after_the_switch(world: World) -> Plan:
     one = world.project()
-    record.change(one.state, database=Location(VM, "dev-worker-1"), left=IN_CLUSTER)
+    on_record(one.state, database=Location(VM, "dev-worker-1"), left=IN_CLUSTER)
     world.patch.setattr(moving, "_serves", lambda *_: True)
     return moving.plan(one, "vm")
 
@@ -275,7 +275,7 @@ def move_cut_off_after_the_switch(world: World) -> Plan:
 def dropping(world: World) -> Plan:
     one = world.project()
     world.saved(one)
-    record.change(one.state, database=IN_CLUSTER, left=Location(VM, "dev-worker-2"))
+    on_record(one.state, database=IN_CLUSTER, left=Location(VM, "dev-worker-2"))
     return moving.dropping(one, "cluster")
 
 
@@ -287,6 +287,13 @@ def rotated(world: World) -> Plan:
 def rotated_on_a_machine(world: World) -> Plan:
     world.passwords()
     return rotation.plan(world.project("database: {on: vm}"))
+
+
+def rotation_gone_on_with(world: World) -> Plan:
+    world.passwords()
+    one = world.project()
+    on_record(one.state, passwords=str(one.state.secrets))
+    return rotation.plan(one)
 
 
 def rotation_taken_back(world: World) -> Plan:
@@ -306,7 +313,7 @@ def all_down(world: World) -> Plan:
     """Both sides are saved from machines that sleep."""
     one = world.project(VAGRANT)
     world.access(one)
-    record.change(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
+    on_record(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
     world.patch.setattr("kubeup.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
@@ -408,6 +415,7 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     dropping,
     rotated,
     rotated_on_a_machine,
+    rotation_gone_on_with,
     rotation_taken_back,
     backup_restored,
     all_down,

@@ -193,13 +193,15 @@ class Local(Bare):
         names = sorted({row[0] for row in rows if row[0] in wanted or row[1:] == [self.settings.slug]})
         return containers(shell.read(*self.engine.argv("container", "inspect", *names)).stdout) if names else ()
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By the volumes, whether or not their nodes are there."""
         having = [one.name for one in self._volumes() if one.name.endswith("-data")]
         image = _image(self._containers()) or self._built()
         if having and not image:
             raise KubeupError("volumes can't be looked into", "no image of a node is there to do it with", "put state.json back as it was")
-        return tuple((volume.removesuffix("-data"), name) for volume in having for name in disks.holding(self.engine, image, volume, names))
+        return tuple(
+            (volume.removesuffix("-data"), *one)
+            for volume in having for one in disks.holding(self.engine, image, volume, names))
 
     def _ours(self) -> list[Container]:
         """Only what this checkout made, or took over: another one may have a profile of the same name."""

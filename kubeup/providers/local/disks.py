@@ -14,7 +14,7 @@ from kubeup import shell
 from kubeup.engine import Engine
 from kubeup.errors import KubeupError
 from kubeup.plan import Log
-from kubeup.providers.bare import HOLDING
+from kubeup.providers.bare import HOLDING, held
 
 COMPLETE = "lib/kubeup-disk"  # in the volume: every image was taken
 IMPORT = (
@@ -67,10 +67,16 @@ def complete_disk(engine: Engine, image: str, volume: str) -> bool:
     return shell.read(*_aside(engine, image, *mount), "test", "-e", f"/disk/{COMPLETE}", ok=(0, 1)).ok
 
 
-def holding(engine: Engine, image: str, volume: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Which folders of those names in a volume hold something. Raises CommandError where that can't be told."""
+def holding(
+    engine: Engine, image: str, volume: str, names: Sequence[str],
+) -> tuple[tuple[str, str], ...]:
+    """Which folders of those names in a volume hold something, and what that tells.
+
+    Raises CommandError where that can't be told.
+    """
     mount = ("--volume", f"{volume}:/disk:ro")
-    return tuple(shell.read(*_aside(engine, image, *mount), "sh", "-c", HOLDING, "holding", "/disk", *names).stdout.split())
+    look = ("sh", "-c", HOLDING, "holding", "/disk", *names)
+    return held(shell.read(*_aside(engine, image, *mount), *look).stdout)
 
 
 def copy_disk(engine: Engine, image: str, disk: str, volume: str, log: Log) -> None:

@@ -212,7 +212,7 @@ class Reading:
         """The profile, as it is on record."""
         return Thing("profile", self.profile_name, "minikube")
 
-    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         return ()
 
     def wanted(self) -> tuple[NodeSpec, ...]:

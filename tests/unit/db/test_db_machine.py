@@ -54,6 +54,19 @@ def test_a_fresh_machine_gets_everything(db: Machine) -> None:
     assert [step.reason for step in todo(machine.plan(db, None))] == ["a new machine"] * 3
 
 
+def test_files_of_nobody_knows_which_database_are_not_started(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(node: str, told: str | None) -> None:
+        raise Refused(f"{node}: {told}")
+
+    typed = list[tuple[str, ...]]()
+    seen = "data 31\ntold dictionary   0   1  98  80\n"
+    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, ""))
+    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: dictionary 0 1 98 80"
+    seen = FRESH
+    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: None"
+    assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
+
+
 def test_an_image_without_an_archive_is_pulled(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = list[tuple[str, ...]]()
     monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))

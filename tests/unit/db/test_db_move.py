@@ -22,6 +22,8 @@ from kubeup.providers.base import Machines
 from kubeup.record import CLUSTER, VM, Location
 from kubeup.state import State, write_private
 
+pytestmark = pytest.mark.usefixtures("held_profile")
+
 ALL = ["GRANT USAGE ON *.* TO `api`@`%`", "GRANT ALL PRIVILEGES ON `my\\_db`.* TO `api`@`%`"]
 IN_CLUSTER, ON_MACHINE = Location(CLUSTER, "dev-worker-1"), Location(VM, "dev-worker-1")
 FROZEN = ["GRANT USAGE ON *.* TO `api`@`%`", "GRANT SELECT, SHOW VIEW ON `my\\_db`.* TO `api`@`%`"]

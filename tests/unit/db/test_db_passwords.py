@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import error_of, names, place, settings
+from builders import error_of, names, place, settings, state
 
-from kubeup import secrets
+from kubeup import record, secrets
 from kubeup.db import passwords
 from kubeup.db.passwords import Passwords
 from kubeup.db.server import Server, SqlError, Version, literal
@@ -28,7 +28,8 @@ def env(tmp_path: Path) -> Path:
 @pytest.fixture
 def held(tmp_path: Path, env: Path) -> Passwords:
     kubectl = Kubectl(Path("/cache/kubectl"), tmp_path / "kubeconfig", "kubeup-dev")
-    return Passwords(Server(object(), "api", "api", env), Deployment(Overlay(settings(tmp_path), (), env, tmp_path / "deploy", place()), kubectl))  # type: ignore[arg-type]
+    deployment = Deployment(Overlay(settings(tmp_path), (), env, place()), kubectl)
+    return Passwords(Server(object(), "api", "api", env), deployment, state(tmp_path))  # type: ignore[arg-type]
 
 
 def test_new_passwords_wait_beside_the_old_until_they_are_taken(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +85,37 @@ def test_without_a_root_password_that_works_nothing_is_carried_through(held: Pas
     assert "can't be reached" in error_of(passwords.carry, held).why
     monkeypatch.setattr(Server, "admits", lambda _, user, password: password == "earlier-root")
     assert names(passwords.carry(held)) == ["db/passwords", "db/old-passwords"]
+
+
+@pytest.mark.usefixtures("held_profile")
+def test_from_the_first_statement_to_the_last_it_is_on_record(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose passwords the database is being given; which they are is in `.env` alone."""
+    told, said = list[tuple[str, bool]](), list[str]()
+
+    def sql(server: Server, text: str, *_: object, **__: object) -> str:
+        told.append((text.split()[0], record.read(held.state).passwords == str(env)))
+        said.extend(text.splitlines())
+        return "%" if "mysql.user" in text else "8.4.3"
+
+    monkeypatch.setattr(Server, "sql", sql)
+    monkeypatch.setattr(Server, "admits", lambda *_: True)
+    monkeypatch.setattr(Passwords, "accept", lambda *_: None)
+    monkeypatch.setattr(passwords, "deployed", lambda _: {})
+    change, forget = passwords.steps(held, "asked for", ())
+    change.action.run(print)
+    assert "ALTER" in dict(told) and all(known for _, known in told)
+    text = (held.state.folder / "state.json").read_text()
+    assert not any(value in text for value in held.wanted().values())
+    told.clear()
+    forget.action.run(print)
+    assert ("ALTER", True) in told and record.read(held.state).passwords == ""
+    ours = ["ALTER USER 'api'@'%' IDENTIFIED BY 'old api';", "ALTER USER 'api'@'%' DISCARD OLD PASSWORD;"]
+    assert [line for line in said if "'api'@" in line][-2:] == ours, "the server may call them the earlier ones"
+    monkeypatch.setattr(Server, "sql", lambda *_, **__: raise_())
+    record.change(held.state, passwords=str(env))
+    error_of(forget.action.run, print)
+    assert record.read(held.state).passwords == str(env), "it may still take others"
+
+
+def raise_() -> str:
+    raise SqlError("the database can't be reached", "no pod", "", 0)

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, Do, Told, error_of, held_elsewhere, names, settings, sids, state, step
+from builders import DESKTOP, Do, Told, error_of, held_elsewhere, names, on_record, settings, sids, state, step
 
-from kubeup import lock, rotation, secrets
+from kubeup import database, lock, rotation, secrets, up
 from kubeup import run as runner
+from kubeup.cluster import ClusterFacts
 from kubeup.db.passwords import Passwords
 from kubeup.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.options import Options
 from kubeup.plan import Plan, plan_of
 from kubeup.project import Project
+from kubeup.providers.base import Machines
+from kubeup.record import Made
 from kubeup.report import Report
 from kubeup.state import State, write_private
 
@@ -56,6 +59,39 @@ def test_sql_comes_before_everything_else(project: Project) -> None:
     assert needs["db/old-passwords"] == sids("db/passwords", "deploy/db", "deploy/api")
     secrets.AddNext(project.state.secrets).run(print)
     assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"
+
+
+def test_one_whose_passwords_are_taken_is_gone_on_with(project: Project) -> None:
+    """Cut off after that, the database may still take the earlier ones, though no others wait in `.env`."""
+    on_record(project.state, passwords=str(project.state.secrets))
+    plan = rotation.plan(project)
+    assert names(plan) == ["db/passwords", "deploy/db", "deploy/api", "db/old-passwords"]
+    assert plan.steps[0].reason == "an earlier run was cut off"
+    assert "`inv db.rotate` finishes it" in database.where(project) == database.unfinished(project)
+    assert project.state.secrets.read_text() == HELD
+
+
+def test_another_database_is_not_started_along_the_way(project: Project) -> None:
+    on_record(project.state, made=Made(server="mysql 9.7"))
+    assert "the database's files are of MySQL 9.7" in error_of(rotation.plan, project).what
+
+
+def test_passwords_of_another_file_are_none_of_this_one(project: Project) -> None:
+    """Two checkouts may share a folder of state, and have a `.env` each."""
+    on_record(project.state, passwords="/home/ana/other/.env")
+    for asked in (lambda: rotation.plan(project), lambda: up.password_steps(project, ClusterFacts(Machines())), lambda: database.unfinished(project)):
+        error = error_of(asked)
+        assert isinstance(error, Refused) and "/home/ana/other/.env" in error.why and "inv db.rotate" in error.next
+    assert "that is not" in database.where(project)
+
+
+def test_without_its_file_no_others_are_made(project: Project) -> None:
+    """Also where no database runs: its data are there."""
+    on_record(project.state, passwords=str(project.state.secrets))
+    project.state.secrets.unlink()
+    error = error_of(up.password_steps, project, ClusterFacts(Machines()))
+    assert isinstance(error, Refused) and "lacks passwords of a database that is there" in error.what
+    assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True)), UsageError)
 
 
 def test_what_can_not_be_planned_takes_nothing_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import error_of, place, settings, state
+from builders import DATA, error_of, place, settings, state
 
 from kubeup import secrets, ssh
 from kubeup.deploy import archives, data
 from kubeup.deploy.data import Files, RestoreData, SaveData
 from kubeup.deploy.overlay import Overlay
 from kubeup.errors import KubeupError, Refused
+from kubeup.facts import datafolder
 from kubeup.record import CLUSTER, VM
 from kubeup.shell import Output
 from kubeup.ssh import Reach
@@ -108,7 +109,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 
 @pytest.fixture
-def files(tmp_path: Path, node: Node) -> Files:
+def files(tmp_path: Path, node: Node, held_profile: None) -> Files:
     reach = Reach("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
     return Files(place(folder=str(node.data), reaches=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
 
@@ -301,7 +302,7 @@ def test_what_can_not_be_read_is_not_none(node: Node, files: Files, unreadable: 
 @pytest.fixture
 def overlay(tmp_path: Path, files: Files) -> Overlay:
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
-    return Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", files.place)
+    return Overlay(settings(tmp_path), (), tmp_path / ".env", files.place)
 
 
 def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Overlay) -> None:
@@ -329,6 +330,21 @@ def test_data_without_a_mark_take_no_secret_for_theirs(node: Node, overlay: Over
     (node.data / "mysql.passwords").unlink()
     data.accept(overlay)  # as new passwords do, where the database runs
     data.CheckData(overlay).run(print)
+
+
+def test_whoever_admits_data_is_told_what_they_tell(node: Node, overlay: Overlay) -> None:
+    asked = list[tuple[str, str | None]]()
+    look = data.CheckData(overlay, lambda *told: asked.append(told))
+    look.run(print)
+    assert asked == [("dev-worker-1", None)], "a new folder"
+    node.fill({"mysql.ibd": (DATA / "db/folders/mysql-9.7.4/mysql.ibd").read_bytes()}, mark="")
+    look.run(print)
+    node.fill({"ibdata1": b"rows"}, mark="")
+    (node.data / "mysql" / "mysql.ibd").unlink()
+    look.run(print)
+    assert [datafolder.server(told or "") for _, told in asked[1:]] == ["mysql 9.7", ""]
+    (node.data / "mysql.passwords").write_text("sha-of-others\n")
+    assert isinstance(error_of(look.run, print), Refused) and len(asked) == 3, "nobody's word is taken for data of others"
 
 
 def test_a_mark_that_can_not_be_read_is_an_error(node: Node, overlay: Overlay) -> None:

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import error_of, place, settings
+from builders import DESKTOP, access, error_of, place, settings, state, three
 
-from kubeup import secrets
+from kubeup import cluster, secrets
+from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import Published
 from kubeup.deploy.overlay import BASE, Overlay
 from kubeup.deploy.place import volume_node
 from kubeup.errors import Refused
 from kubeup.images.catalog import AppImage
+from kubeup.project import Project
+from kubeup.shell import Output
+from kubeup.state import State, write_private
 
 IMAGES = (
     AppImage("db", "docker.io/library/mysql:8.4@sha256:b3b9", None, ()),
@@ -27,7 +31,7 @@ PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": "api-secret
 def overlay(folder: Path, keys: str = "", values: Mapping[str, str] = PASSWORDS, images: tuple[AppImage, ...] = IMAGES) -> Overlay:
     env = folder / ".env"
     env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return Overlay(settings(folder, keys), images, env, folder / "deploy", place())
+    return Overlay(settings(folder, keys), images, env, place())
 
 
 def kustomization(one: Overlay) -> dict[str, Any]:
@@ -127,20 +131,54 @@ def test_the_same_name_in_env_is_no_contradiction(tmp_path: Path) -> None:
     overlay(tmp_path, "database: {name: shop}", {**PASSWORDS, "MYSQL_DATABASE": "shop"}).files()
 
 
-def test_files_are_private_and_the_base_is_found_from_there(tmp_path: Path) -> None:
+def test_files_are_private_and_gone_once_they_were_read(tmp_path: Path) -> None:
     one = overlay(tmp_path)
-    one.write()
-    assert (tmp_path / "deploy" / "secret" / "MYSQL_PASSWORD").stat().st_mode & 0o777 == 0o600
-    resource, = kustomization(one)["resources"]
-    assert (tmp_path / "deploy" / resource).resolve() == BASE.resolve()
+    with pytest.raises(OSError, match="no space"), one.written() as folder, one.written() as other:
+        assert folder != other and folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / "secret" / "MYSQL_PASSWORD").stat().st_mode & 0o777 == 0o600
+        resource, = kustomization(one)["resources"]
+        assert (folder / resource).resolve() == BASE.resolve()
+        raise OSError("no space")
+    assert not folder.exists() and not other.exists() and BASE.is_dir()
+
+
+def test_who_only_looks_leaves_the_profile_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command may read what lies there: names, contents and times stay as they are."""
+    env = overlay(tmp_path).env
+    one, seen = Project(settings(tmp_path, "ports: {http: 0}"), state(tmp_path), DESKTOP), list[Path]()
+    monkeypatch.setattr(State, "secrets", property(lambda _: env))
+    monkeypatch.setattr(cluster, "_provisionable", lambda _: ClusterFacts(three()))
+    write_private(one.state.kubeconfig, access())
+    write_private(one.state.inventory, "of a play that runs")
+    write_private(one.state.folder / "deploy" / "kustomization.yaml", "of an older kubeup")
+
+    def read(*argv: str, **_: Any) -> Output:
+        told = Path(argv[argv.index("-i") + 1]).parent if "-i" in argv else Path(argv[-1])
+        seen.append(told)
+        assert told.stat().st_mode & 0o777 == 0o700
+        return Output(0, "", "")
+
+    monkeypatch.setattr("kubeup.shell.read", read)
+    before = everything(one.state.folder)
+    one.deployment.render()
+    one.deployment.diff()
+    cluster.ping(one)
+    assert everything(one.state.folder) == before
+    assert len(set(seen)) == 3 and not any(folder.exists() for folder in seen)
+
+
+def everything(folder: Path) -> dict[Path, tuple[int, int, bytes]]:
+    """Names, inodes, times and contents."""
+    found = {path: path.stat() for path in (folder, *folder.rglob("*"))}
+    return {path: (of.st_ino, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path, of in found.items()}
 
 
 def rendered(one: Overlay, kubectl: Path) -> dict[str, dict[str, Any]]:
     from kubeup import shell
     from kubeup.facts import manifests
 
-    one.write()
-    text = shell.read(str(kubectl), "kustomize", str(one.folder)).stdout
+    with one.written() as folder:
+        text = shell.read(str(kubectl), "kustomize", str(folder)).stdout
     return {manifests.key(document): document for document in manifests.documents(text)}
 
 
@@ -175,7 +213,7 @@ def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_
 @pytest.mark.real
 def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: Path) -> None:
     inside = overlay(tmp_path)
-    outside = replace(inside, folder=tmp_path / "deploy-vm", machine=lambda: "192.168.60.11")
+    outside = replace(inside, machine=lambda: "192.168.60.11")
     before, after = (rendered(one, real_kubectl) for one in (inside, outside))
     for name in ("Service api", "Deployment api", "Secret mysecret", "Service ui", "Deployment ui"):
         assert before[name] == after[name], name

@@ -38,7 +38,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     config = tmp_path / "kubeconfig"
     config.write_text(access())
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    overlay = Overlay(settings(tmp_path), (), tmp_path / ".env", tmp_path / "deploy", place())
+    overlay = Overlay(settings(tmp_path), (), tmp_path / ".env", place())
     found = Deployment(overlay, Kubectl(Path("/cache/kubectl"), config, "kubeup-dev"))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found

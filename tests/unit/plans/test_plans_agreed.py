@@ -81,14 +81,14 @@ def test_nothing_is_planned_or_run_without_the_lock(project: Project, monkeypatc
     assert (asked.questions, asked.ran, len(asked.plans)) == ([], [], 1)
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_a_quick_answer_is_to_the_plan_that_was_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), seconds=converge.LOOK_AGAIN - 1)
     ran, _ = carry_out(project, asked)
     assert (names(ran), asked.ran, len(asked.questions)) == (["a"], ["a"], 1)
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 @pytest.mark.parametrize("seconds", [converge.LOOK_AGAIN, 3600, -3600])  # a clock that was set back tells nothing
 def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     asked = Asked(monkeypatch, ("a",), ("a",), seconds=seconds)
@@ -97,7 +97,7 @@ def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, 
     assert "Meanwhile" not in said
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), ("a", "b"), ("a", "b"), seconds=60)
     ran, said = carry_out(project, asked)
@@ -106,14 +106,14 @@ def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(project: Proje
     assert said.index("Meanwhile something has changed") < said.index("do b")
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_what_is_done_meanwhile_is_not_done_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), (), seconds=60)
     ran, said = carry_out(project, asked)
     assert (ran.ids, asked.ran, len(asked.questions)) == ((), [], 1) and "Nothing to do" in said
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held_profile")
 def test_who_says_no_after_all_has_changed_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked(monkeypatch, ("a",), ("b",), seconds=60)
 

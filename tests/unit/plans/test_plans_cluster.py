@@ -18,6 +18,7 @@ from builders import (
     machines,
     names,
     node,
+    on_record,
     part_of_plan,
     recorded,
     settings,
@@ -28,7 +29,7 @@ from builders import (
     three,
 )
 
-from kubeup import cluster, ids, keys, record
+from kubeup import cluster, ids, keys
 from kubeup.cluster import ClusterFacts
 from kubeup.deploy.external import External
 from kubeup.errors import Refused
@@ -111,7 +112,7 @@ def test_a_worker_gives_its_address_back_before_it_goes(
     ("dev-worker-2", "the database's data lie on dev-worker-2")])
 def test_what_must_not_go_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
     one = project(tmp_path, keys_="nodes: {workers: {count: 3}}")
-    record.change(one.state, database=Location(CLUSTER, "dev-worker-1"), left=Location(VM, "dev-worker-2"))
+    on_record(one.state, database=Location(CLUSTER, "dev-worker-1"), left=Location(VM, "dev-worker-2"))
     found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
     monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
     error = error_of(cluster.remove, one, name)

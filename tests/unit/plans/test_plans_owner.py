@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, error_of, settings, state
 
-from kubeup import configuration
+from kubeup import configuration, lock
 from kubeup import state as states
 from kubeup.errors import Refused
 from kubeup.project import Project, load
@@ -31,10 +31,12 @@ def test_the_first_change_says_whose_it_is(tmp_path: Path) -> None:
     states.require_own(one.state, "My_App")
     assert not one.state.folder.exists(), "who only looks leaves nothing"
     for _ in range(2):
-        one.remember_choices(())
+        with lock.profile(one.state.folder, "up"):
+            one.remember_choices(())
         assert (one.state.folder / "profile").read_text() == "My_App\n"
     other = Project(settings(tmp_path, profile="my-app"), one.state, DESKTOP)
-    assert isinstance(error_of(other.remember_choices), Refused)
+    with lock.profile(one.state.folder, "up"):
+        assert isinstance(error_of(other.remember_choices), Refused)
 
 
 def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(written: Path, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
-"""What is on record of a profile: never taken as empty, and carried over from what an older kubeup wrote."""
+"""What is on record of a profile: never taken as empty."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DATA, DESKTOP, error_of, settings, sids, state, three
+from builders import DESKTOP, error_of, on_record, settings, sids, state, three
 
 from kubeup import cluster, record, up
 from kubeup import state as states
@@ -18,10 +20,13 @@ from kubeup.project import Project, load
 from kubeup.providers.base import NodeState
 from kubeup.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.shell import Output
-from kubeup.state import write_private
+from kubeup.state import State, write_private
+
+pytestmark = pytest.mark.usefixtures("held_profile")
 
 WHOLE = Record(provider="local", made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"), database=Location(CLUSTER, "dev-worker-1"),
-               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True))
+               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True),
+               passwords="/home/ana/kubeup/.env")
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def test_all_of_it_is_read_as_it_was_written(project: Project) -> None:
     record.write(project.state, WHOLE)
     assert project.record == WHOLE and (project.state.folder / "state.json").stat().st_mode & 0o777 == 0o600
     record.change(project.state, target=None)
-    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left)
+    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left, passwords=WHOLE.passwords)
 
 
 @pytest.mark.parametrize("text", [
@@ -56,6 +61,19 @@ def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, te
         error = error_of(asked)
         assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
     assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("write", [
+    lambda state: record.write(state, WHOLE), lambda state: record.change(state, target=None),
+    lambda state: record.relocate(state, CLUSTER, saved=True), lambda state: up.ForgetAccess(state).run(print),
+])
+def test_who_does_not_hold_the_profile_writes_nothing(tmp_path: Path, write: Callable[[State], object]) -> None:
+    other = replace(state(tmp_path), folder=tmp_path / "other")
+    on_record(other, database=WHOLE.database)
+    before = (other.folder / "state.json").read_bytes()
+    error = error_of(write, other)
+    assert error.what.endswith("lock is not held") and "a mistake in kubeup" in error.next
+    assert (other.folder / "state.json").read_bytes() == before
 
 
 def test_a_document_says_of_which_version_it_is(project: Project) -> None:
@@ -79,32 +97,22 @@ def test_a_newer_kubeup_s_is_left_to_it(project: Project) -> None:
     assert error_of(lambda: project.record).what.endswith("was written by a newer kubeup")
 
 
-def test_changes_side_by_side_lose_none(project: Project) -> None:
+def test_changes_side_by_side_lose_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     record.write(project.state, WHOLE)
-    changes = [{"provider": ""}, {"target": None}, {"left": None}] * 16
-    with ThreadPoolExecutor(8) as pool:
+    read = record.read
+
+    def slowly(one: State) -> Record:
+        found = read(one)
+        time.sleep(0.05)  # as long as others may write
+        return found
+
+    monkeypatch.setattr(record, "read", slowly)
+    changes = [{"provider": ""}, {"target": None}, {"left": None}, {"passwords": ""}]
+    with ThreadPoolExecutor(len(changes) + 1) as pool:
+        moved = pool.submit(record.relocate, project.state, CLUSTER, saved=True)
         list(pool.map(lambda values: record.change(project.state, **values), changes))
-    assert project.record == Record(made=WHOLE.made, database=WHOLE.database)
-
-
-@pytest.mark.parametrize(("name", "expected"), [
-    ("in_cluster", {"provider": "local", "database": Location(CLUSTER), "left": None, "target": None}),
-    ("moved", {"provider": "vagrant", "database": Location(VM, "dev-worker-2"), "left": Location(CLUSTER), "target": None}),
-    ("half_moved", {"provider": "minikube", "database": Location(CLUSTER), "left": None, "target": Location(VM)}),
-    ("own_machine", {"provider": "local", "database": Location(VM, "dev-db", "192.168.60.50"), "left": None, "target": None}),
-    ("oldest", {"provider": "local", "database": None, "left": None, "target": None}),
-])
-def test_what_an_older_kubeup_wrote_is_carried_over_once(project: Project, name: str, expected: dict[str, object]) -> None:
-    text = (DATA / f"plans/choices/{name}.json").read_text(encoding="utf-8")
-    earlier = project.state.folder / "choices.json"
-    write_private(earlier, text)
-    found = project.record
-    assert {key: getattr(found, key) for key in expected} == expected
-    assert found.made.source in (("download",) if name in ("own_machine", "oldest") else ("build", ""))
-    assert earlier.read_text(encoding="utf-8") == text, "who only reads changes nothing"
-    record.change(project.state, provider=found.provider)
-    assert project.record == found and not earlier.exists()
-    assert earlier.with_name("choices.json.old").read_text(encoding="utf-8") == text
+        moved.result()
+    assert project.record == Record(made=WHOLE.made, database=Location(CLUSTER, "dev-worker-1", saved=True))
 
 
 def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, OURS, error_of, names, recorded, settings, state, step
+from builders import DATA, DESKTOP, OURS, by_id, error_of, names, on_record, recorded, settings, state, step
 
-from kubeup import converge, lock, record, repair, up
+from kubeup import converge, lock, repair, up
 from kubeup.errors import KubeupError, Refused
 from kubeup.facts.containers import Container, Volume, containers
 from kubeup.options import Options
 from kubeup.plan import plan_of
 from kubeup.project import Project
-from kubeup.providers.bare import HOLDING
+from kubeup.providers.bare import HOLDING, held
 from kubeup.providers.base import Trace
 from kubeup.providers.local import Local, disks
 from kubeup.providers.vagrant import Vagrant
@@ -35,7 +36,11 @@ class There:
         self.containers: tuple[Container, ...] = ()
         self.owner = OURS
         self.data: dict[str, tuple[str, ...]] = {}
+        self.told: dict[str, str] = {}  # by such a folder, of the database that wrote it
         self.machines: tuple[Trace, ...] = ()  # of vagrant
+
+    def holding(self, node: str) -> tuple[tuple[str, str], ...]:
+        return tuple((name, self.told.get(f"{node}/{name}", "")) for name in self.data[node])
 
     @property
     def volumes(self) -> list[Volume]:
@@ -51,7 +56,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> There:
     monkeypatch.setattr(Local, "_taken", lambda _: "")
     monkeypatch.setattr(Local, "_blocked", lambda *_: None)
     monkeypatch.setattr(Local, "_built", lambda _: "localhost/kubeup/node:1")
-    monkeypatch.setattr(disks, "holding", lambda _engine, _image, volume, _names: found.data[volume.removesuffix("-data")])
+    monkeypatch.setattr(disks, "holding", lambda _engine, _image, volume, _names: found.holding(volume.removesuffix("-data")))
     monkeypatch.setattr(Vagrant, "traces", lambda _: found.machines)
     return found
 
@@ -90,6 +95,28 @@ def test_of_two_places_with_data_the_one_in_use_is_named(project: Project, there
     assert (found.database, found.left) == (Location(VM, "dev-worker-2"), ON_WORKER_1)
 
 
+def test_which_database_wrote_the_data_in_use_is_told_by_them(project: Project, there: There) -> None:
+    there.data = {"dev-worker-1": ("mysql",), "dev-worker-2": ("mysql-vm",)}
+    there.told = {"dev-worker-1/mysql": "dictionary 0 1 98 80", "dev-worker-2/mysql-vm": "10.11.19-MariaDB"}
+    assert repair.look(without_record(project), "dev-worker-1").record.made.server == "mysql 9.7"
+    assert repair.look(without_record(project), "dev-worker-2").record.made.server == "mariadb 10.11"
+    there.told = {}
+    assert repair.look(without_record(project), "dev-worker-1").record.made.server == "", "nobody tells"
+
+
+@pytest.mark.usefixtures("held_profile")
+def test_after_a_repair_another_database_is_not_started_on_them(project: Project, there: There) -> None:
+    there.data, out = {"dev-worker-1": ("mysql",)}, io.StringIO()
+    for told, words in (("dictionary 0 1 98 80", "MySQL 9.7"), ("", "they do not tell")):
+        there.told = {"dev-worker-1/mysql": told}
+        repair.repair(without_record(project), Report(out), yes=True)
+        assert f"the database that wrote them: {words}" in out.getvalue()
+        if told:
+            assert "the database's files are of MySQL 9.7" in error_of(up.data_steps, project, ()).what  # 8.4 is wanted
+        else:
+            assert by_id(up.data_steps(project, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+
+
 def test_a_profile_stands_on_one_provider(project: Project, there: There) -> None:
     there.containers, there.machines = two_nodes(), (Trace(Thing("machine", "dev-control", "virtualbox"), OURS),)
     assert "by local and vagrant" in error_of(repair.look, without_record(project)).what
@@ -100,6 +127,7 @@ def test_a_checkout_that_is_there_keeps_its_own(project: Project, there: There, 
     assert isinstance(error_of(repair.look, without_record(project)), Refused)
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     there.containers, there.owner, there.data = two_nodes("/gone"), "/gone", {"dev-worker-1": ("mysql",)}
     assert {node.state for node in project.provider.observe().nodes} == {"foreign", "missing"}
@@ -110,6 +138,7 @@ def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     assert names(again.provider._orphaned_data(set())) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_what_could_not_be_understood_is_kept(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     write_private(project.state.folder / "state.json", "{broken")
@@ -122,6 +151,12 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
     assert sorted(path.read_text() for path in project.state.folder.glob("*.json.2*")) == ["[]", "{broken"]
 
 
+def test_who_does_not_hold_the_profile_repairs_nothing(project: Project, there: There) -> None:
+    write_private(project.state.folder / "state.json", "{broken")
+    assert "is not held" in error_of(repair.repair, without_record(project), Report(io.StringIO()), "", True).what
+    assert [path.name for path in project.state.folder.iterdir()] == ["state.json"], "it was not set aside"
+
+
 def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there: There) -> None:
     there.data = {"dev-worker-1": ("mysql",)}
     plan, out = plan_of([step("node/dev-control")]), Report(io.StringIO())
@@ -129,7 +164,7 @@ def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there
         with lock.profile(project.state.folder, "cluster.start"):
             error = error_of(changing)
         assert isinstance(error, Refused) and "volume dev-worker-1-data" in error.why and "inv state.repair" in error.next
-    record.change(project.state, database=ON_WORKER_1)
+    on_record(project.state, database=ON_WORKER_1)
     project.refuse_unrecorded()
 
 
@@ -139,7 +174,7 @@ def test_what_can_not_be_read_is_not_nothing(tmp_path: Path, broken: bool) -> No
     """By the script itself."""
     (tmp_path / "mysql").mkdir()
     (tmp_path / "mysql-vm").mkdir()
-    (tmp_path / "mysql-vm" / "ibdata1").write_text("rows")
+    shutil.copy(DATA / "db" / "folders" / "mysql-9.7.4" / "mysql.ibd", tmp_path / "mysql-vm")
     tools = tmp_path / "tools"
     tools.mkdir()
     if broken:
@@ -147,7 +182,8 @@ def test_what_can_not_be_read_is_not_nothing(tmp_path: Path, broken: bool) -> No
         (tools / "ls").chmod(0o755)
     run = subprocess.run(("sh", "-c", HOLDING, "holding", str(tmp_path), "mysql", "mysql-vm", "other"), check=False, capture_output=True, text=True,
                          env={"PATH": f"{tools}:/usr/bin:/bin"})
-    assert (run.returncode, run.stdout) == ((5, "") if broken else (0, "mysql-vm\n"))
+    found = [(name, told.split()) for name, told in held(run.stdout)]
+    assert (run.returncode, found) == ((5, []) if broken else (0, [("mysql-vm", ["dictionary", "0", "1", "98", "80"])]))
 
 
 def test_where_volumes_can_not_be_looked_into_nothing_is_written(project: Project, there: There, monkeypatch: pytest.MonkeyPatch) -> None:

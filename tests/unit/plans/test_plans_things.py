@@ -26,6 +26,8 @@ from kubeup.run import Journal, run
 from kubeup.state import write_private
 from kubeup.things import Thing
 
+pytestmark = pytest.mark.usefixtures("held_profile")
+
 NODE = Thing("container", "dev-control", "podman")
 DISK = Thing("volume", "dev-control-data", "podman")
 

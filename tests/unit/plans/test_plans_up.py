@@ -19,6 +19,7 @@ from builders import (
     machines,
     names,
     node,
+    on_record,
     recorded,
     settings,
     sid,
@@ -196,6 +197,23 @@ def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeyp
     assert line.startswith("podman --runtime runc --cgroup-manager cgroupfs push --tls-verify=false 192.168.1.5:5000/ana/fast-api-products:")
 
 
+def test_a_database_that_may_take_earlier_passwords_forgets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of passwords was cut off behind the Secret: nothing differs, but the record knows."""
+    passwords(tmp_path)
+    one = project(tmp_path)
+    facts = standing(one, three())
+    serving = tuple(KubeWorkload(name, app, 1, 1) for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui")))
+    assert "db/old-passwords" not in by_id(whole(one, replace(facts, workloads=serving), monkeypatch).plan)
+    on_record(one.state, passwords=str(tmp_path / ".env"))
+    there, anew = replace(facts, workloads=serving), ClusterFacts(three("missing"))  # its data outlive a cluster
+    for seen in (there, replace(there, workloads=(serving[0], KubeWorkload("api", "api", 1, 0), serving[2])), anew):
+        forget = by_id(whole(one, seen, monkeypatch).plan)["db/old-passwords"]
+        assert forget.reason == "a change of passwords was cut off"
+        assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), "the API may still use them"
+    secrets.AddNext(tmp_path / ".env").run(print)
+    assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), "it may take those that wait for the new ones"
+
+
 def test_lost_passwords_never_lock_a_database_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     seen = replace(standing(one, three()), workloads=(KubeWorkload("mysql", "db", 1, 1),))
@@ -280,6 +298,7 @@ def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: p
         assert other in error.why
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
     assert one.record == Record()
@@ -294,6 +313,7 @@ def test_choices_stay(tmp_path: Path) -> None:
     assert one.made.server == "mysql 8.4"
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     one = project(tmp_path)
     one.remember_choices(sids("release/kubernetes", "image/db"))
@@ -312,6 +332,7 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"
 
 
+@pytest.mark.usefixtures("held_profile")
 @pytest.mark.parametrize(("keys_", "host", "way"), [
     ("database: {engine: mariadb}", DESKTOP, "to lose the data"), ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
     ("database: {version: '8.4'}", DESKTOP, ""), ("images: {bases: debian}", DESKTOP, ""),
@@ -332,6 +353,28 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
     assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
 
 
+@pytest.mark.usefixtures("held_profile")
+@pytest.mark.parametrize(("told", "why"), [
+    (None, ""), ("dictionary 0 1 58 19", ""), ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"), ("", "nobody knows which database"),
+])
+def test_files_of_nobody_knows_which_database_are_looked_at(tmp_path: Path, told: str | None, why: str) -> None:
+    """An older kubeup did not write it down, and `state.repair` may not find it: that is no leave to start any."""
+    one = project(tmp_path, DESKTOP)
+    assert one.admit is None, "no data are there"
+    records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
+    one.remember_choices(sids("deploy/db"))
+    assert one.made.server == "", "the settings don't tell who wrote them"
+    look = by_id(up.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+    assert look == one.machine.admit
+    if why:
+        error = error_of(look, "dev-worker-1", told)
+        assert isinstance(error, Refused) and why in error.what and one.made.server == ""
+        return
+    look("dev-worker-1", told)
+    assert one.made.server == "mysql 8.4" and one.admit is None
+
+
+@pytest.mark.usefixtures("held_profile")
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
     one.remember_choices(sids("db/vm-service"))
@@ -341,6 +384,7 @@ def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     assert one.made == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     asked = list[object]()
@@ -377,6 +421,7 @@ def test_one_profile_has_one_cluster(tmp_path: Path) -> None:
     assert isinstance(error, Refused) and error.what == "the profile dev has a cluster on local, the settings want it on minikube"
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
@@ -390,6 +435,7 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
     plan.steps[-1].action.run(lambda line: None)  # again is as good
 
 
+@pytest.mark.usefixtures("held_profile")
 def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))

@@ -122,10 +122,10 @@ def test_ansible_reads_play_and_inventory(checkout: Path) -> None:
 
 
 def test_kustomize_finds_the_bases(checkout: Path, real_kubectl: Path) -> None:
-    folder = checkout / ".kubeup" / "a profile" / "deploy"
-    folder.mkdir(parents=True)
-    base = os.path.relpath(checkout / overlay.BASE.relative_to(PROJECT), folder)
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base], "secretGenerator": [{"name": "mysecret"}]}))
+    folder = checkout.parent / "a temporary folder"
+    folder.mkdir()
+    (folder / "base").symlink_to(checkout / overlay.BASE.relative_to(PROJECT))
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["base"], "secretGenerator": [{"name": "mysecret"}]}))
     assert "kind: StatefulSet" in shell.read(str(real_kubectl), "kustomize", str(folder)).stdout
 
 
