@@ -2,8 +2,8 @@
 
 from invoke import Collection
 
-from kubeup.tasks import cluster, config, db, deploy, host, images, main, secrets, ssh, state
-from kubeup.tasks.base import end_with_the_reader
+from kubeup.cli import cluster, config, db, deploy, host, images, main, secrets, ssh, state
+from kubeup.cli.base import end_with_the_reader
 
 end_with_the_reader()
 namespace = Collection.from_module(main)

@@ -1,4 +1,4 @@
-"""What kind of machine this is, read from its system files. The reading itself is `kubeup.machine`'s."""
+"""What kind of machine this is, read from its system files. The reading itself is `kubeup.system.machine`'s."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.facts import apt
 from kubeup.facts.disks import Disk
-from kubeup.facts.pace import AS_MEANT, Pace
 from kubeup.facts.sites import Answer, Question, silent
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h

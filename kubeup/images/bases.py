@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kubeup.engine import Engine
-from kubeup.errors import UsageError
+from kubeup.core.errors import UsageError
+from kubeup.core.record import NOTHING, Made
 from kubeup.facts import apt, sites, software
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Question
 from kubeup.images.rootfs import IMAGE, IMAGES, MMDEBSTRAP, Origin, Rootfs
-from kubeup.record import NOTHING, Made
 from kubeup.settings import Settings
+from kubeup.system.engine import Engine
 
 HUB = "registry-1.docker.io"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, ids, shell
-from kubeup.engine import Engine
+from kubeup.core import ids, shell
+from kubeup.core.plan import Holds, Log, Planned, Room, Step
 from kubeup.facts import certificates
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Holds, Log, Planned, Room, Step
+from kubeup.system import cache
+from kubeup.system.engine import Engine
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache
-from kubeup.errors import UsageError
+from kubeup.core.errors import UsageError
+from kubeup.core.state import PROJECT
 from kubeup.images.bases import AMD64_ALONE, HUB_IMAGES, Bases
 from kubeup.images.rootfs import Rootfs
 from kubeup.settings import Settings
-from kubeup.state import PROJECT
+from kubeup.system import cache
 
 NOT_CONTENT = ("tests", "test", "node_modules", "README.md", ".venv")
 TAG_LENGTH = 12

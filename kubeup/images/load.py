@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import ids, shell, ssh
-from kubeup.engine import Engine
-from kubeup.errors import KubeupError
-from kubeup.ids import StepId
+from kubeup.core import ids, shell
+from kubeup.core.errors import KubeupError
+from kubeup.core.ids import StepId
+from kubeup.core.plan import Action, Holds, Log, Planned, Step
 from kubeup.images.catalog import AppImage
-from kubeup.plan import Action, Holds, Log, Planned, Step
-from kubeup.ssh import Reach
+from kubeup.system import ssh
+from kubeup.system.engine import Engine
+from kubeup.system.ssh import Reach
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 TAGS = 100_000  # podman lists 25 of a repository unless told

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeup import cache
-from kubeup.errors import KubeupError
+from kubeup.core.errors import KubeupError
 from kubeup.facts.registries import Registry, registries, registries_conf
+from kubeup.system import cache
 
 if TYPE_CHECKING:
     from kubeup.settings import Settings

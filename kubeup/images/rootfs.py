@@ -9,10 +9,11 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kubeup import cache, ids, shell
-from kubeup.engine import Engine
-from kubeup.errors import KubeupError, Refused
-from kubeup.plan import Holds, Log, Planned, Room, Step
+from kubeup.core import ids, shell
+from kubeup.core.errors import KubeupError, Refused
+from kubeup.core.plan import Holds, Log, Planned, Room, Step
+from kubeup.system import cache
+from kubeup.system.engine import Engine
 
 # Documentation and translations are a third of a small system; licences ask for copyright files.
 BASICS = ("usr-is-merged",)  # with its hook: without it usrmerge pulls in 50 MB of perl

@@ -49,7 +49,7 @@ class Loaded:
         """The settings, or an error that lists everything wrong."""
         if self.settings is not None and not self.errors:
             return self.settings
-        from kubeup.errors import SettingsError
+        from kubeup.core.errors import SettingsError
 
         count = len(self.errors)
         raise SettingsError(

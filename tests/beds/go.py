@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeup import shell
-from kubeup.plan import Log
-from kubeup.release.build import ENVIRONMENT
+from kubeup.cluster.release.build import ENVIRONMENT
+from kubeup.core import shell
+from kubeup.core.plan import Log
 
 
 def build(go: str, folder: Path, package: str, target: Path, log: Log, ldflags: str = "-s -w") -> None:

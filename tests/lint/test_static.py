@@ -13,19 +13,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubeup.deploy.apply import Deployment
-from kubeup.deploy.external import Published
-from kubeup.deploy.overlay import Overlay
-from kubeup.project import load
-from kubeup.secrets import PASSWORDS
-from kubeup.state import PROJECT
+from kubeup.application.apply import Deployment
+from kubeup.application.external import Published
+from kubeup.application.overlay import Overlay
+from kubeup.core.state import PROJECT
+from kubeup.system.secrets import PASSWORDS
+from kubeup.workflows.project import load
 
 pytestmark = pytest.mark.lint
 
 BIN = Path(sys.executable).parent
 KUBERNETES = "1.26"
 GIVEN = [*PROJECT.glob("ansible/roles/*/files/*.yaml")]  # manifests that the play applies as they are
-CONTAINERFILES = [path for folder in ("apps", "kubeup/providers", "tests/beds") for path in PROJECT.glob(f"{folder}/*/Containerfile")]
+CONTAINERFILES = [path for folder in ("apps", "kubeup/cluster/providers", "tests/beds") for path in PROJECT.glob(f"{folder}/*/Containerfile")]
 SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("scripts/*.sh"),
            *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
            *PROJECT.glob("tests/beds/*/*.sh")]

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from kubeup import packages, secrets
-from kubeup.record import CLUSTER, VM
-from kubeup.state import PROJECT
+from kubeup.core.record import CLUSTER, VM
+from kubeup.core.state import PROJECT
+from kubeup.system import packages, secrets
 from tests.real.browsing import FLAGS
 from tests.real.dbwork import bring_to
 from tests.real.harness import AS_ROOT, PROFILE, Cluster, Ran, Watcher

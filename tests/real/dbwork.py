@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from kubeup import secrets
-from kubeup.record import CLUSTER, Side
-from kubeup.state import PROJECT
+from kubeup.core.record import CLUSTER, Side
+from kubeup.core.state import PROJECT
+from kubeup.system import secrets
 from tests.real.harness import Cluster, kill, processes_of, until
 
 TABLES = ("products", "pictures")

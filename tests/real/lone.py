@@ -11,13 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from kubeup.engine import hardware_address
-from kubeup.facts.pace import AS_MEANT
-from kubeup.providers.local import nodes
-from kubeup.provision import play
-from kubeup.provision.inventory import ANSIBLE
-from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.cluster.providers.local import nodes
+from kubeup.cluster.provision import play
+from kubeup.cluster.provision.inventory import ANSIBLE
+from kubeup.core.pace import AS_MEANT
+from kubeup.core.state import State
+from kubeup.system.engine import hardware_address
+from kubeup.system.ssh import Reach
 from tests.real.harness import WORKER_1, Cluster
 
 NAME, ADDRESS = "kubeup-lone", "192.168.62.99"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.state import PROJECT
+from kubeup.core.state import PROJECT
 from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
 from tests.real.harness import AS_ROOT, ROOT, Cluster, mended, until
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeup import secrets
-from kubeup.db.machine import HEALTH
-from kubeup.deploy import serving
-from kubeup.record import CLUSTER, VM, Side
-from kubeup.state import PROJECT
+from kubeup.application import serving
+from kubeup.core.record import CLUSTER, VM, Side
+from kubeup.core.state import PROJECT
+from kubeup.database.machine import HEALTH
+from kubeup.system import secrets
 from tests.real.dbwork import Writer, bring_to, fill, kill_at, passwords, sql, sums
 from tests.real.harness import WORKER_1, WORKER_2, Cluster, kill, processes_in, until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeup.record import VM
+from kubeup.core.record import VM
 from tests.real.dbwork import Writer, bring_to, sums
 from tests.real.harness import LINES, NODES, Cluster, mended
 

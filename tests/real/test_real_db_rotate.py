@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kubeup import secrets
-from kubeup.state import PROJECT
+from kubeup.core.state import PROJECT
+from kubeup.system import secrets
 from tests.real.dbwork import Writer, passwords, sql
 from tests.real.harness import Cluster
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeup import ssh
-from kubeup.ssh import Reach
+from kubeup.system import ssh
+from kubeup.system.ssh import Reach
 from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, output, until
 
 pytestmark = pytest.mark.real

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubeup import machine, shell
-from kubeup.engine import choose
+from kubeup.cluster.release.images import proxy_rootfs
+from kubeup.core import shell
 from kubeup.images import bases, rootfs
 from kubeup.images.rootfs import IMAGE, IMAGES, MakeRootfs, Origin, Rootfs
-from kubeup.release.images import proxy_rootfs
+from kubeup.system import machine
+from kubeup.system.engine import choose
 
 pytestmark = pytest.mark.real
 STAND_IN = "localhost/kubeup-test/debian:bookworm-slim"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.state import PROJECT
+from kubeup.core.state import PROJECT
 from tests.beds.sops import make
 
 pytestmark = [pytest.mark.real, pytest.mark.long]

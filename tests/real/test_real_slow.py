@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeup.engine import STOP_SIGNAL
-from kubeup.facts.pace import AS_MEANT
-from kubeup.providers.local import Local, nodes
+from kubeup.cluster.providers.local import Local, nodes
+from kubeup.core.pace import AS_MEANT
+from kubeup.system.engine import STOP_SIGNAL
 from tests.real.harness import PROFILE, Cluster, output
 
 pytestmark = pytest.mark.real

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.errors import KubeupError
+from kubeup.cluster.release.download import fetch
+from kubeup.core.errors import KubeupError
 from kubeup.facts import certificates
-from kubeup.project import Project, load
-from kubeup.release.download import fetch
+from kubeup.workflows.project import Project, load
 from tests.real.authority import Authority
 from tests.real.harness import GATEWAY, NODES, SETTINGS, WORKER_2, Cluster, mended, output, until
 from tests.real.registry import serve

@@ -12,21 +12,21 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
-from kubeup import ids, lock, record
-from kubeup.deploy.place import Place
-from kubeup.errors import KubeupError
+from kubeup.application.place import Place
+from kubeup.cluster.providers.base import Machines, NodeState
+from kubeup.cluster.release.source import SYSTEM_IMAGE, binary_question
+from kubeup.core import ids, lock, record
+from kubeup.core.errors import KubeupError
+from kubeup.core.ids import Kind, StepId
+from kubeup.core.plan import Holds, Log, Plan, Step, plan_of, todo
+from kubeup.core.state import State
 from kubeup.facts import apt
 from kubeup.facts.disks import Disk
 from kubeup.facts.host import Distribution, HostFacts, distribution
 from kubeup.facts.sites import Answer, answered, silent
-from kubeup.ids import Kind, StepId
 from kubeup.images.bases import DEBIAN_IMAGE, HUB_IMAGE
-from kubeup.plan import Holds, Log, Plan, Step, plan_of, todo
-from kubeup.providers.base import Machines, NodeState
-from kubeup.release.source import SYSTEM_IMAGE, binary_question
 from kubeup.settings import Settings, load
-from kubeup.ssh import Reach
-from kubeup.state import State
+from kubeup.system.ssh import Reach
 
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"

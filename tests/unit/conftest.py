@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from kubeup import lock
+from kubeup.core import lock
 from kubeup.facts.certificates import Store
 
 settings.register_profile("kubeup", deadline=None, max_examples=60)

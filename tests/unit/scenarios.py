@@ -12,36 +12,38 @@ from typing import Any
 import pytest
 from builders import SANDBOX, access, machines, node, on_record, recorded, settings, state, three
 
-from kubeup import cluster, database, keys, moving, packages, rollout, rotation, secrets, up
-from kubeup.certificates import Authorities
-from kubeup.cluster import ClusterFacts
-from kubeup.db import backups
-from kubeup.db import server as servers
-from kubeup.db.backups import About
-from kubeup.db.machine import Found, Machine
-from kubeup.db.passwords import Passwords
-from kubeup.db.server import Version
-from kubeup.deploy import apply
-from kubeup.deploy.apply import Deployment
-from kubeup.deploy.external import External
-from kubeup.errors import KubeupError
+from kubeup.application import apply
+from kubeup.application.apply import Deployment
+from kubeup.application.external import External
+from kubeup.cluster.providers.base import Machines, NodeState, Own
+from kubeup.cluster.providers.local import Local
+from kubeup.cluster.providers.minikube import Minikube, actions, reading
+from kubeup.cluster.providers.minikube.actions import Tool
+from kubeup.cluster.providers.vagrant import HALF, Vagrant
+from kubeup.cluster.providers.vagrant.actions import Tool as VagrantTool
+from kubeup.cluster.release import go
+from kubeup.core.errors import KubeupError
+from kubeup.core.plan import Plan, plan_of
+from kubeup.core.record import CLUSTER, VM, Location
+from kubeup.core.shell import Output
+from kubeup.core.state import State, write_private
+from kubeup.database import backups
+from kubeup.database import server as servers
+from kubeup.database.backups import About
+from kubeup.database.machine import Found, Machine
+from kubeup.database.passwords import Passwords
+from kubeup.database.server import Version
 from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
-from kubeup.kube import Kubectl
-from kubeup.plan import Plan, plan_of
-from kubeup.project import Project
-from kubeup.providers.base import Machines, NodeState, Own
-from kubeup.providers.local import Local
-from kubeup.providers.minikube import Minikube, actions, reading
-from kubeup.providers.minikube.actions import Tool
-from kubeup.providers.vagrant import HALF, Vagrant
-from kubeup.providers.vagrant.actions import Tool as VagrantTool
-from kubeup.record import CLUSTER, VM, Location
-from kubeup.release import go
-from kubeup.shell import Output
-from kubeup.state import State, write_private
+from kubeup.system import keys, packages, secrets
+from kubeup.system.certificates import Authorities
+from kubeup.system.kubectl import Kubectl
+from kubeup.workflows import cluster, database, rollout, rotation, up
+from kubeup.workflows import move as moving
+from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 IN_CLUSTER = Location(CLUSTER, "dev-worker-1")
@@ -64,8 +66,8 @@ class World:
         for provider in (Local, Vagrant):
             patch.setattr(provider, "traces", lambda _: ())
         patch.setattr("kubeup.facts.certificates.STORES", ())
-        patch.setattr("kubeup.shell.processes.run", self._refuse)
-        patch.setattr("kubeup.shell.which", lambda name: None)
+        patch.setattr("kubeup.core.shell.processes.run", self._refuse)
+        patch.setattr("kubeup.core.shell.which", lambda name: None)
         patch.setattr(State, "secrets", property(lambda _: folder / ".env"))
         patch.setattr(keys, "check", lambda _: None)
         patch.setattr(go, "go_tool", lambda: "")
@@ -225,7 +227,7 @@ def play_by_hand(world: World) -> Plan:
 def start(world: World) -> Plan:
     one = world.project(VAGRANT)
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
-    world.patch.setattr("kubeup.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
     return plan_of(cluster.start(one))
 
 
@@ -316,7 +318,7 @@ def all_down(world: World) -> Plan:
     on_record(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
-    world.patch.setattr("kubeup.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
     return up.down(one, with_data=False)
 
 
@@ -324,7 +326,7 @@ def all_down_with_data(world: World) -> Plan:
     one = world.project(VAGRANT)
     world.access(one)
     world.saved(one)
-    world.patch.setattr("kubeup.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
     return up.down(one, with_data=True)
 
 
@@ -334,7 +336,7 @@ def local_down(world: World) -> Plan:
     write_private(one.state.saved_data("cluster"), "saved")
     found = containers(recorded("local/podman_inspect_nodes.json"))
     world.patch.setattr(Local, "_ours", lambda _: list(found))
-    world.patch.setattr("kubeup.shell.read", lambda *_, **__: Output(0, "", ""))
+    world.patch.setattr("kubeup.core.shell.read", lambda *_, **__: Output(0, "", ""))
     return up.down(one, with_data=False)
 
 

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, packages, shell
+from kubeup.core import shell
+from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import Rootfs
 from kubeup.images.rootfs import step as rootfs_step
-from kubeup.plan import Log, todo
-from kubeup.project import Project, load
+from kubeup.system import cache, packages
+from kubeup.workflows.project import Project, load
 from tests.beds.machine import Ran
 from tests.beds.machine.kinds import KINDS, SERVER, Kind
 

@@ -11,15 +11,16 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, cluster, packages
-from kubeup.errors import KubeupError
+from kubeup.cluster.release.components import KUBERNETES, NODE_BINARIES
+from kubeup.cluster.release.images import proxy_rootfs
+from kubeup.core.errors import KubeupError
+from kubeup.core.ids import StepId
+from kubeup.core.plan import Log, Planned, plan_of
 from kubeup.facts.host import HostFacts
-from kubeup.ids import StepId
 from kubeup.images.rootfs import plan as rootfs_plan
-from kubeup.plan import Log, Planned, plan_of
-from kubeup.project import Project, load
-from kubeup.release.components import KUBERNETES, NODE_BINARIES
-from kubeup.release.images import proxy_rootfs
+from kubeup.system import cache, packages
+from kubeup.workflows import cluster
+from kubeup.workflows.project import Project, load
 from tests.beds.minikube import images
 from tests.beds.minikube.compiling import CRICTL, DASHBOARD, KINDNETD, PROVISIONER, compile_, minikube
 
@@ -96,7 +97,7 @@ def start_args(base_image: str) -> tuple[str, ...]:
 
 
 def containers_conf(host: HostFacts) -> str:
-    """What kubeup.engine tells podman in options on every call, as the file that minikube's own calls read."""
+    """What kubeup.system.engine tells podman in options on every call, as the file that minikube's own calls read."""
     rows = ["[containers]", 'cgroupns = "private"']
     if not host.sys_resource:
         rows.append(f'default_ulimits = ["nofile={min(65536, host.open_files)}:{min(65536, host.open_files)}", '

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from kubeup.errors import KubeupError
+from kubeup.core.errors import KubeupError
 from tests.beds.minikube import make
 
 

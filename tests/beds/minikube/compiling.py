@@ -7,10 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, shell
-from kubeup.errors import KubeupError
-from kubeup.plan import Log
-from kubeup.release.go import DEBIAN_GO, go_minor
+from kubeup.cluster.release.go import DEBIAN_GO, go_minor
+from kubeup.core import shell
+from kubeup.core.errors import KubeupError
+from kubeup.core.plan import Log
+from kubeup.system import cache
 from tests.beds.go import ENVIRONMENT, build
 
 FOLDERS = Path(__file__).with_name("go")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from kubeup import shell
-from kubeup.engine import Engine
+from kubeup.cluster.providers.local import image as machine_image
+from kubeup.cluster.release.components import IMAGES, KUBERNETES, NODE_BINARIES
+from kubeup.cluster.release.source import Release
+from kubeup.core import shell
+from kubeup.core.plan import Log
 from kubeup.images.rootfs import Origin, Rootfs
-from kubeup.plan import Log
-from kubeup.providers.local import image as machine_image
-from kubeup.release.components import IMAGES, KUBERNETES, NODE_BINARIES
-from kubeup.release.source import Release
+from kubeup.system.engine import Engine
 from tests.beds.minikube.compiling import CRICTL, DASHBOARD, KINDNETD, PROVISIONER, compile_, context, minikube_source
 
 HERE = Path(__file__).parent

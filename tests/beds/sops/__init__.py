@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeup import cache, machine
-from kubeup.engine import for_images
+from kubeup.cluster.release.go import UnpackGo, debian_root, go_tool
+from kubeup.core.plan import Log
 from kubeup.images import bases
-from kubeup.plan import Log
-from kubeup.release.go import UnpackGo, debian_root, go_tool
+from kubeup.system import cache, machine
+from kubeup.system.engine import for_images
 from tests.beds.go import build
 
 GO = Path(__file__).with_name("go")

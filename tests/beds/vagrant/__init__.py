@@ -12,15 +12,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup import cache, packages, shell
-from kubeup.engine import Engine
-from kubeup.errors import KubeupError
+from kubeup.cluster.providers.local.image import rootfs
+from kubeup.cluster.release.download import fetch
+from kubeup.core import shell
+from kubeup.core.errors import KubeupError
+from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import LEFT_OUT, Rootfs
 from kubeup.images.rootfs import step as rootfs_step
-from kubeup.plan import Log, todo
-from kubeup.project import Project, load
-from kubeup.providers.local.image import rootfs
-from kubeup.release.download import fetch
+from kubeup.system import cache, packages
+from kubeup.system.engine import Engine
+from kubeup.workflows.project import Project, load
 
 HERE = Path(__file__).parent
 CONTAINERFILE, VIRTUALBOX = HERE / "Containerfile", HERE / "virtualbox"  # the latter goes on PATH for a VirtualBox without machines

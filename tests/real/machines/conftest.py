@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kubeup import cache
-from kubeup.state import PROJECT
+from kubeup.core.state import PROJECT
+from kubeup.system import cache
 from tests.beds.machine import KINDS, Ran
 from tests.beds.machine.containers import ContainerMachine, machine
 

@@ -59,8 +59,8 @@ def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
 INTERRUPTED = """
 import threading
 from pathlib import Path
-from kubeup import lock, shell
-from kubeup.errors import CommandError
+from kubeup.core import lock, shell
+from kubeup.core.errors import CommandError
 
 def interrupted():
     threading.Timer(1, shell.stop_all).start()

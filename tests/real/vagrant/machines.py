@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from kubeup.project import load
-from kubeup.provision.play import changed, environment
+from kubeup.cluster.provision.play import changed, environment
+from kubeup.workflows.project import load
 from tests.beds.vagrant import LABEL, Bed
 from tests.real.harness import ROOT, Tasks, output
 

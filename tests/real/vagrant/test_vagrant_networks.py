@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from kubeup import packages
-from kubeup.errors import KubeupError
-from kubeup.providers.vagrant.networks import AllowNetwork
+from kubeup.cluster.providers.vagrant.networks import AllowNetwork
+from kubeup.core.errors import KubeupError
+from kubeup.system import packages
 
 pytestmark = pytest.mark.real
 

@@ -145,9 +145,9 @@ def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt", "docker"])
 def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: str) -> None:
-    from kubeup.project import load
-    from kubeup.providers.base import make
-    from kubeup.providers.vagrant.files import WriteFiles
+    from kubeup.cluster.providers.base import make
+    from kubeup.cluster.providers.vagrant.files import WriteFiles
+    from kubeup.workflows.project import load
 
     lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     project = load(lone.settings, sets=(f"state_dir={lone.folder}", f"vagrant.provider={provider}", "nodes.workers.count=2"), environ={})

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kubeup.diagram import Picture
-from kubeup.diagram.reading import picture
-from kubeup.providers.base import NodeState
+from kubeup.cluster.providers.base import NodeState
+from kubeup.inspect.diagram import Picture
+from kubeup.inspect.diagram.reading import picture
 
 DATA = Path(__file__).parents[1] / "data" / "diagram"
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
-from kubeup.diagram import as_dict, text
-from kubeup.diagram.reading import picture
-from kubeup.providers.base import NodeState
+from kubeup.cluster.providers.base import NodeState
+from kubeup.inspect.diagram import as_dict, text
+from kubeup.inspect.diagram.reading import picture
 
 
 def test_nodes_and_their_machines(well):

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kubeup.diagram import Part, Picture, mermaid, svg, text
-from kubeup.diagram.model import Node, Pod
+from kubeup.inspect.diagram import Part, Picture, mermaid, svg, text
+from kubeup.inspect.diagram.model import Node, Pod
 
 PARTS = get_args(Part)
 SVG = "{http://www.w3.org/2000/svg}"

@@ -114,7 +114,7 @@ def test_processors_are_named_as_kubernetes_names_them(machine: str, name: str) 
 
 @pytest.mark.real
 def test_this_machine_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kubeup import machine
+    from kubeup.system import machine
 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
     found = machine.observe()
@@ -132,7 +132,7 @@ def test_this_machine_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.real
 def test_room_is_looked_for_where_a_folder_will_be(tmp_path: Path) -> None:
-    from kubeup import machine
+    from kubeup.system import machine
 
     there, later = machine.disk(tmp_path), machine.disk(tmp_path / "not" / "yet")
     assert later.path == str(tmp_path / "not" / "yet")
@@ -143,7 +143,7 @@ def test_room_is_looked_for_where_a_folder_will_be(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_who_listens_here() -> None:
-    from kubeup import machine
+    from kubeup.system import machine
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         one = Listener("127.0.0.1", server.getsockname()[1])
@@ -152,7 +152,7 @@ def test_who_listens_here() -> None:
 
 
 def test_room_below_a_folder_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kubeup import machine
+    from kubeup.system import machine
 
     looked = Path.exists
 

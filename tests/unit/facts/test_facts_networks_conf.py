@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kubeup.facts.networks_conf import DEFAULT, allowing, allows, ranges
+from kubeup.cluster.providers.vagrant.networks_conf import DEFAULT, allowing, allows, ranges
 
 NODES = IPv4Network("192.168.100.0/24")
 LINE = "# added by kubeup\n* 192.168.100.0/24\n"

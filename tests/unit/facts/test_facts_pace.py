@@ -7,9 +7,9 @@ from builders import SANDBOX
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeup import cache, machine
-from kubeup.facts import pace
-from kubeup.facts.pace import AS_MEANT, MOST, Pace, Patience
+from kubeup.core import pace
+from kubeup.core.pace import AS_MEANT, MOST, Pace, Patience
+from kubeup.system import cache, machine
 
 HERE = {"arch": "amd64", "cpus": 2, "memory": 24}
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from builders import recorded
 
-from kubeup.facts import vagrant as facts
-from kubeup.facts.vagrant import Machine
+from kubeup.cluster.providers.vagrant import facts
+from kubeup.cluster.providers.vagrant.facts import Machine
 
 
 def test_status_of_machines_that_are_not_there() -> None:

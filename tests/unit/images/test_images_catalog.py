@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, by_id, commands, error_of, settings, sids
 
-from kubeup import engine
-from kubeup.errors import UsageError
+from kubeup.core.errors import UsageError
+from kubeup.core.record import Made
+from kubeup.core.state import write_private
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Origin, Rootfs
-from kubeup.record import Made
-from kubeup.state import write_private
+from kubeup.system import engine
 
 SILENT = "registry-1.docker.io gave no answer for the image library/python (its name can't be resolved)"
 
@@ -170,7 +170,7 @@ def test_what_nodes_pull_themselves_needs_no_archive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", [DESKTOP, SANDBOX])
 def test_no_tag_is_a_number_to_a_yaml_parser(tmp_path: Path, host: HostFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.cache.digest", lambda *_: "0987654321098765")
+    monkeypatch.setattr("kubeup.system.cache.digest", lambda *_: "0987654321098765")
     for one in images(tmp_path, host).values():
         assert not one.reference.rpartition(":")[2].replace(".", "").isdigit()
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from builders import reach, sids
 
-from kubeup.engine import Engine
+from kubeup.core.plan import todo
+from kubeup.core.shell import Output
 from kubeup.images import load
 from kubeup.images.build import Builder, BuildImage
 from kubeup.images.catalog import AppImage
 from kubeup.images.load import PushImage
-from kubeup.plan import todo
-from kubeup.shell import Output
+from kubeup.system.engine import Engine
 
 API = AppImage("api", "localhost/fast-api-products:84cd8e436066", Path("/src/api"), ())
 UI = AppImage("ui", "localhost/ui-node-products:0feb2ce080f1", Path("/src/ui"), ())
@@ -65,8 +65,8 @@ LISTED = '[{"Name":"127.0.0.1:5077/ana/pause","Tags":["sha-12","sha-13"]}]'  # p
 def test_a_registry_is_asked_by_the_engine(monkeypatch: pytest.MonkeyPatch, engine: Engine, tag: str, answer: Output, there: bool,
                                            asked: str) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("kubeup.shell.which", lambda name: name)
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine.command):])) or answer)
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: name)
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: seen.append(" ".join(argv[len(engine.command):])) or answer)
     assert load.in_registry(engine, f"127.0.0.1:5077/ana/pause:{tag}", plain=True) is there
     assert seen[0].endswith(asked)
 
@@ -78,8 +78,8 @@ PUSHED = AppImage("api", "registry.example.org/ana/api:84cd", Path("/src/api"), 
 def test_what_is_pushed_is_what_was_built_under_its_own_name(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """The archive, which other checkouts and registries share, holds the image under that name alone."""
     written: list[tuple[str, ...]] = []
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0 if known else 125, "", ""))
-    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(0 if known else 125, "", ""))
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **more: written.append(argv))
     PushImage(PODMAN, PUSHED, False).run(lambda line: None)
     assert written == [*([] if known else [("podman", "load", "-i", str(PUSHED.archive))]),
                        ("podman", "tag", "localhost/api:84cd", PUSHED.reference), ("podman", "push", PUSHED.reference)]
@@ -87,9 +87,9 @@ def test_what_is_pushed_is_what_was_built_under_its_own_name(monkeypatch: pytest
 
 def test_an_image_is_built_and_kept_under_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[tuple[str, ...]] = []
-    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: written.append(argv))
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **more: written.append(argv))
     saved: list[tuple[tuple[str, ...], Path]] = []
-    monkeypatch.setattr("kubeup.shell.save", lambda *argv, into, log: saved.append((argv, into)))
+    monkeypatch.setattr("kubeup.core.shell.save", lambda *argv, into, log: saved.append((argv, into)))
     BuildImage(Builder(PODMAN, False), PUSHED).run(lambda line: None)
     (build,), ((save, into),) = written, saved
     assert build[build.index("--tag") + 1] == "localhost/api:84cd"

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, commands, error_of, no_internet, on, settings
 
-from kubeup import engine
-from kubeup.errors import Refused
+from kubeup.cluster.providers.local import image
+from kubeup.cluster.release.images import proxy_rootfs
+from kubeup.core.errors import Refused
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog, rootfs
 from kubeup.images.build import Builder
 from kubeup.images.build import plan as image_plan
 from kubeup.images.rootfs import IMAGE, IMAGES, MMDEBSTRAP, MakeRootfs, Origin, Rootfs
-from kubeup.providers.local import image
-from kubeup.release.images import proxy_rootfs
+from kubeup.system import engine
 
 SILENT = (
     "registry-1.docker.io gave no answer for the image library/debian "

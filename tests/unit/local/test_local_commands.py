@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, OURS, SANDBOX, commands, recorded, settings, state, step, three
 
-from kubeup import engine
+from kubeup.cluster.providers import base
+from kubeup.cluster.providers.base import Needed
+from kubeup.cluster.providers.local import Local, disks, nodes
+from kubeup.core.shell import Output
 from kubeup.facts.host import HostFacts
-from kubeup.providers import base
-from kubeup.providers.base import Needed
-from kubeup.providers.local import Local, disks, nodes
-from kubeup.shell import Output
+from kubeup.system import engine
 
 WORKER = nodes.NodeContainer("dev-worker-1", "worker", "dev", "192.168.60.11", 2, 4096, "kubeup-dev", "localhost/kubeup/node:abc", "disk", OURS)
 
@@ -68,8 +68,8 @@ def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.Mo
     """A user who is not root may not even look into them, and what two mounts hold can't share files."""
     run: list[tuple[str, ...]] = []
     asked = recorded("local/volume_inspect.json")
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0, asked.replace("dev-worker-1-data", argv[-1]), ""))
-    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **more: run.append(argv))
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(0, asked.replace("dev-worker-1-data", argv[-1]), ""))
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **more: run.append(argv))
     ordinary = engine.choose("podman", replace(DESKTOP, root=False, may_sudo=True))
     disks.copy_disk(ordinary, "node:1", "disk", "a-var", lambda line: None)
     volumes = "/var/lib/containers/storage/volumes"

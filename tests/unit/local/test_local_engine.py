@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from builders import DESKTOP, SANDBOX, error_of
 
-from kubeup import engine
-from kubeup.errors import Refused
+from kubeup.core.errors import Refused
+from kubeup.system import engine
 
 MODULES = ("-v", "/lib/modules:/lib/modules:ro")
 TMPFS = ("--tmpfs", "/run", "--tmpfs", "/tmp")

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, names, node, recorded, settings, sid, sids, state, three
 
-from kubeup import ids, shell
-from kubeup.errors import Refused
+from kubeup.cluster.providers.base import Blocked, Machines, Needed, NodeState
+from kubeup.cluster.providers.local import Local
+from kubeup.cluster.providers.local.forwarding import BETWEEN, NodesNetwork
+from kubeup.core import ids, shell
+from kubeup.core.errors import Refused
+from kubeup.core.plan import todo
+from kubeup.core.shell import Output
+from kubeup.core.state import write_private
 from kubeup.facts.cgroups import Limits
 from kubeup.facts.containers import Container, containers
 from kubeup.facts.forwarding import Forwarding
 from kubeup.facts.host import HostFacts
-from kubeup.plan import todo
-from kubeup.providers.base import Blocked, Machines, Needed, NodeState
-from kubeup.providers.local import Local
-from kubeup.providers.local.forwarding import BETWEEN, NodesNetwork
-from kubeup.shell import Output
-from kubeup.state import write_private
 
 NEEDED = Needed((("system", Path("/cache/system.tar")),), (ids.SYSTEM_IMAGES,))
 NETWORKS = (IPv4Network("192.168.60.0/24"), IPv4Network("10.244.0.0/16"))
@@ -142,7 +142,7 @@ def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(tmp_path:
         asked.append((group, version))
         return Limits(2.0, 3072)
 
-    monkeypatch.setattr("kubeup.providers.local.limits", enforced)
+    monkeypatch.setattr("kubeup.cluster.providers.local.limits", enforced)
     assert [one.differs for one in provider.observe().nodes] == [("3072 MiB, wanted 4096",)] * 2
     assert asked[0] == (f"/libpod_parent/libpod-{PODMAN_ID}", DESKTOP.cgroup)
 
@@ -195,7 +195,7 @@ def test_nodes_that_kubernetes_vouches_for_are_not_asked_whether_they_reach_each
     provider._blocked = Local._blocked.__get__(provider)  # type: ignore[method-assign]
     monkeypatch.setattr(NodesNetwork, "forwarding", lambda _: Forwarding("dev", "podman1", *NETWORKS))
     saved, others = recorded("facts/iptables_save_nodes"), '{"nftables": []}'
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **_: Output(0, f"{saved}{BETWEEN}{others}", ""))
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **_: Output(0, f"{saved}{BETWEEN}{others}", ""))
     monkeypatch.setattr(NodesNetwork, "_dropped", lambda _, *ends: asked.append(ends[:2]))
     provider.observe(lambda boots: True)
     assert asked == []

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, by_id, error_of, no_internet, on, settings, state, three
 
-from kubeup import engine
-from kubeup.errors import Refused
+from kubeup.cluster.providers.base import Needed
+from kubeup.cluster.providers.local import Local
+from kubeup.core.errors import Refused
 from kubeup.facts.host import HostFacts
-from kubeup.providers.base import Needed
-from kubeup.providers.local import Local
+from kubeup.system import engine
 
 NOTHING: frozenset[str] = frozenset()
 PODMAN, DOCKER, CLIENT = (

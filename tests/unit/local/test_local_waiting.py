@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from builders import DESKTOP, error_of, recorded
 
-from kubeup import engine, shell
-from kubeup.facts.pace import AS_MEANT, Pace, Patience
-from kubeup.providers.local import nodes
-from kubeup.shell import Output
+from kubeup.cluster.providers.local import nodes
+from kubeup.core import shell
+from kubeup.core.pace import AS_MEANT, Pace, Patience
+from kubeup.core.shell import Output
+from kubeup.system import engine
 
 PODMAN = engine.choose("podman", DESKTOP)
 BOOTING = recorded("local/systemctl_list_jobs.txt")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, error_of, settings
 
-from kubeup.errors import Refused
-from kubeup.facts.minikube import DryRun
-from kubeup.facts.pace import Pace
-from kubeup.providers.minikube import command, release
+from kubeup.cluster.providers.minikube import command, release
+from kubeup.cluster.providers.minikube.facts import DryRun
+from kubeup.core.errors import Refused
+from kubeup.core.pace import Pace
 
 USER = replace(DESKTOP, root=False)
 FOUND = DryRun("kvm2")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from builders import recorded
 
-from kubeup.facts import minikube
-from kubeup.facts.minikube import NodeStatus, ProfileNode
+from kubeup.cluster.providers.minikube import facts as minikube
+from kubeup.cluster.providers.minikube.facts import NodeStatus, ProfileNode
 
 
 def text(name: str) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from builders import DATA, SANDBOX, commands, error_of, settings, state
 
-from kubeup import shell
-from kubeup.providers.base import Needed
-from kubeup.providers.minikube import Minikube, release
-from kubeup.providers.minikube.actions import Install
+from kubeup.cluster.providers.base import Needed
+from kubeup.cluster.providers.minikube import Minikube, release
+from kubeup.cluster.providers.minikube.actions import Install
+from kubeup.core import shell
 
 pytestmark = pytest.mark.real
 CONTENT = b"#!/bin/sh\necho minikube\n"
@@ -82,7 +82,7 @@ def test_what_was_fetched_is_asked_for_its_driver_and_starts(tmp_path: Path, mon
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setitem(release.SUMS, ("Linux", "amd64"), hashlib.sha256(program).hexdigest())
     found = shell.which
-    monkeypatch.setattr("kubeup.shell.which", lambda name: None if name in ("minikube", "kubectl") else found(name))
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: None if name in ("minikube", "kubectl") else found(name))
     keys = f"minikube: {{download_url: 'http://127.0.0.1:{server.server_port}', home: {tmp_path}}}"
     hypervisor = replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))
     one = Minikube(settings(tmp_path, keys), state(tmp_path), hypervisor)

@@ -17,19 +17,22 @@ import pytest
 import yaml
 from builders import SANDBOX, by_id, commands, error_of, names, recorded, settings, sid, sids, state
 
-from kubeup import cluster, doctor, ids, packages, shell, up
-from kubeup.cluster import ClusterFacts
-from kubeup.errors import Refused, UsageError
+from kubeup.cluster.providers import base
+from kubeup.cluster.providers.base import Machines, Needed, Usable
+from kubeup.cluster.providers.minikube import Minikube, actions, reading, release, trusts
+from kubeup.cluster.providers.minikube.actions import Tool
+from kubeup.cluster.providers.minikube.remake import RemakeNode
+from kubeup.core import ids, shell
+from kubeup.core.errors import Refused, UsageError
+from kubeup.core.plan import Step
+from kubeup.core.shell import Output
+from kubeup.core.state import PROJECT, write_private
 from kubeup.facts import registries
-from kubeup.plan import Step
-from kubeup.project import Project
-from kubeup.providers import base
-from kubeup.providers.base import Machines, Needed, Usable
-from kubeup.providers.minikube import Minikube, actions, reading, release, trusts
-from kubeup.providers.minikube.actions import Tool
-from kubeup.providers.minikube.remake import RemakeNode
-from kubeup.shell import Output
-from kubeup.state import PROJECT, write_private
+from kubeup.inspect import doctor
+from kubeup.system import packages
+from kubeup.workflows import cluster, up
+from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.project import Project
 
 KEYS = "provider: minikube\nminikube: {container_runtime: containerd}"
 TWO = ("profiles_two_running.rc0.json", "status_two_running.rc0.json")
@@ -358,7 +361,7 @@ def remade(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> Remak
     volume, minikube = tmp_path / "volume", tmp_path / "minikube"
     minikube.write_text(f"#!/bin/sh\ncase $2 in delete) rm -rf {volume};; add) mkdir -p {volume};; esac\n")
     minikube.chmod(0o755)
-    monkeypatch.setattr("kubeup.providers.minikube.remake.admit", lambda *_: None)
+    monkeypatch.setattr("kubeup.cluster.providers.minikube.remake.admit", lambda *_: None)
     node = RemakeNode(Tool(str(minikube), (), "bed"), ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), tuple, one.state)
     on_host = lambda _: str(volume / "lib/kubeup/data") if volume.exists() else ""  # noqa: E731
     monkeypatch.setattr(RemakeNode, "_on_host", on_host)
@@ -390,7 +393,7 @@ def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(tmp_path: Path,
         (rows_on(tmp_path).parent / "ibdata1").touch()
         done = count()
         with monkeypatch.context() as patched:
-            patched.setattr("kubeup.shell.write", cut)
+            patched.setattr("kubeup.core.shell.write", cut)
             try:
                 remade.run(print)
             except KeyboardInterrupt:
@@ -418,8 +421,8 @@ def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(make: Make, tmp
     def read(*argv: str, **_: object) -> Output:
         return Output(125, "", "Error: timed out") if what in argv else Output(0, '[{"Mountpoint": "/volume"}]', "")
 
-    monkeypatch.setattr("kubeup.shell.write", lambda *argv, **_: ran.append(argv))
-    monkeypatch.setattr("kubeup.shell.read", read)
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **_: ran.append(argv))
+    monkeypatch.setattr("kubeup.core.shell.read", read)
     error = error_of(node.run, print)
     assert "can't be looked at" in error.what and "timed out" in error.why and ran == []
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from builders import error_of, settings, state
 
-from kubeup.plan import todo
-from kubeup.provision import cni
+from kubeup.cluster.provision import cni
+from kubeup.core.plan import todo
 
 FLANNEL = """
 kind: ConfigMap

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from builders import SANDBOX, settings, state, three
 
+from kubeup.cluster.provision import inventory as inventories
+from kubeup.cluster.provision import play
+from kubeup.cluster.provision.inventory import ANSIBLE, Ingredients
+from kubeup.cluster.release import source
+from kubeup.core.pace import Pace
 from kubeup.facts import certificates, registries
 from kubeup.facts.host import HostFacts
-from kubeup.facts.pace import Pace
-from kubeup.provision import inventory as inventories
-from kubeup.provision import play
-from kubeup.provision.inventory import ANSIBLE, Ingredients
-from kubeup.release import source
-from kubeup.ssh import Reach
+from kubeup.system.ssh import Reach
 
 
 @pytest.fixture

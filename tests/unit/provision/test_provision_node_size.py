@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from builders import recorded
 
-from kubeup.provision.inventory import ANSIBLE
+from kubeup.cluster.provision.inventory import ANSIBLE
 
 # entries of the kernel's admin-guide/cgroup-v2.rst, with the figures of the recorded v1
 STAT_V2 = """\

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from builders import error_of, recorded, state
 
-from kubeup.errors import CommandError
-from kubeup.facts.pace import Pace
-from kubeup.provision import play
-from kubeup.provision.inventory import ANSIBLE
-from kubeup.provision.play import Provision
+from kubeup.cluster.provision import play
+from kubeup.cluster.provision.inventory import ANSIBLE
+from kubeup.cluster.provision.play import Provision
+from kubeup.core.errors import CommandError
+from kubeup.core.pace import Pace
 
 OUTPUT = recorded("provision/ansible_playbook.txt")
 
@@ -65,7 +65,7 @@ def test_a_failed_play_names_the_way_to_all_details(tmp_path: Path, monkeypatch:
         assert env["ANSIBLE_HOST_KEY_CHECKING"] == "True"
         raise CommandError("ansible-playbook failed", OUTPUT[-200:], "", code=4)
 
-    monkeypatch.setattr("kubeup.shell.write", write)
+    monkeypatch.setattr("kubeup.core.shell.write", write)
     error = error_of(Provision(state(tmp_path), "nodes: {}\n").run, said.append)
     assert f"ansible-playbook -vvv -i {tmp_path}/state/inventory.yml {ANSIBLE}/site.yml" in error.next
     assert "Join the cluster" in said and "ok: [dev-control]" not in said

@@ -13,10 +13,10 @@ import yaml
 from ansible.module_utils import basic
 
 from ansible import config
-from kubeup import shell
-from kubeup.errors import CommandError
-from kubeup.provision.inventory import ANSIBLE
-from kubeup.provision.play import environment
+from kubeup.cluster.provision.inventory import ANSIBLE
+from kubeup.cluster.provision.play import environment
+from kubeup.core import shell
+from kubeup.core.errors import CommandError
 
 PLAY = ANSIBLE / "python.yml"
 BOUNDS = yaml.safe_load(PLAY.read_text())[0]["vars"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jinja2.nativetypes import NativeEnvironment
 
-from kubeup.provision.inventory import ANSIBLE
+from kubeup.cluster.provision.inventory import ANSIBLE
 
 ROLES = ANSIBLE / "roles"
 NODES = {"kubeup_container_nodes": True, "kubeup_limited_nodes": False, "kubeup_cni": "bridge",

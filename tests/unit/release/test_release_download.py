@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from builders import error_of
 
-from kubeup.release.download import DownloadBinary
+from kubeup.cluster.release.download import DownloadBinary
 
 pytestmark = pytest.mark.real
 CONTENT = b"\x7fELF" + bytes(range(256)) * 6000  # more than one piece

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, error_of, open_internet, recorded
 
+from kubeup.cluster.release import build, go, source
+from kubeup.cluster.release.build import GoCompile
+from kubeup.cluster.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
+from kubeup.cluster.release.download import DownloadBinary
+from kubeup.core.record import Made
+from kubeup.core.shell import Output
 from kubeup.facts import sites
 from kubeup.facts.host import HostFacts
 from kubeup.facts.sites import Answer, Question
 from kubeup.images.rootfs import Origin
-from kubeup.record import Made
-from kubeup.release import build, go, source
-from kubeup.release.build import GoCompile
-from kubeup.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
-from kubeup.release.download import DownloadBinary
-from kubeup.shell import Output
 
 ARM = replace(DESKTOP, arch="arm64")
 
@@ -156,8 +156,8 @@ def test_go_versions(text: str, minor: int) -> None:
 def test_a_go_that_does_not_fit_is_passed_over_for_debians(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(go, "DEBIAN_GO", str(tmp_path / "go-1.{}"))
-    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""))
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""))
     root = go.debian_root(Origin())
     assert go.go_tool() == ""
     ours = go.unpacked(root) / "usr" / "lib" / "go-1.19" / "bin" / "go"

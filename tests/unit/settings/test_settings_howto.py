@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.errors import SettingsError
+from kubeup.core.errors import SettingsError
 from kubeup.settings import Loaded, Problem, check_provider, check_routes, load
 
 HOWTO = Path(__file__).parents[1] / "data" / "settings" / "howto.yaml"

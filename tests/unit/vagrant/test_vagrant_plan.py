@@ -12,18 +12,17 @@ from pathlib import Path
 import pytest
 from builders import DEBIAN, DESKTOP, SANDBOX, by_id, commands, error_of, names, node, recorded, settings, sid, sids, state, three
 
-from kubeup import ssh
-from kubeup.errors import Refused, UsageError
-from kubeup.facts import vagrant as facts
+from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
+from kubeup.cluster.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, facts, files, networks, versions
+from kubeup.cluster.providers.vagrant.actions import Admission, Tool
+from kubeup.cluster.providers.vagrant.facts import Machine
+from kubeup.core.errors import Refused, UsageError
+from kubeup.core.ids import Kind
+from kubeup.core.plan import Step, todo
+from kubeup.core.shell import Output
 from kubeup.facts.host import Distribution, HostFacts, Route
-from kubeup.facts.vagrant import Machine
-from kubeup.ids import Kind
-from kubeup.plan import Step, todo
-from kubeup.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, files, networks, versions
-from kubeup.providers.vagrant.actions import Admission, Tool
 from kubeup.settings import check_provider
-from kubeup.shell import Output
+from kubeup.system import ssh
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 WITH_VAGRANT = replace(DESKTOP, tools=frozenset({*DESKTOP.tools, "vagrant", "VBoxManage"}))
@@ -33,17 +32,17 @@ DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
     """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the nodes' addresses."""
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: "")
-    monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: False)
-    monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: ())
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.0.20r163906\n", ""))
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: "")
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.podman_behind", lambda: False)
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: ())
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ())
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.0.20r163906\n", ""))
     monkeypatch.setattr(networks, "FILE", tmp_path / "networks.conf")
 
     def made(keys: str = "provider: vagrant", version: str = "Vagrant 2.3.4", host: HostFacts = WITH_VAGRANT) -> Vagrant:
         provider = Vagrant(settings(tmp_path, keys), state(tmp_path), host)
         there = "vagrant" in host.tools
-        monkeypatch.setattr("kubeup.shell.which", lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None)
+        monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None)
         provider.fitness._known = facts.version(version)
         return provider
 
@@ -74,7 +73,7 @@ def says(monkeypatch: pytest.MonkeyPatch, answer: Output) -> list[tuple[tuple[st
         asked.append((argv, env or {}))
         return answer
 
-    monkeypatch.setattr("kubeup.shell.read", read)
+    monkeypatch.setattr("kubeup.core.shell.read", read)
     return asked
 
 
@@ -155,7 +154,7 @@ def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant], monkeypatch: p
 def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_does(make: Callable[..., Vagrant],
                                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     provider = make(version="", host=DESKTOP)
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
     assert "vagrant" in provider.packages() and sid("host/packages") in plan(provider, three("missing"))[-1].needs
     assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
                                       "`inv doctor --fix` installs them", fetched=True)
@@ -163,7 +162,7 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
     assert (ordinary.ok, ordinary.fix) == (False, "have an administrator type: apt-get install vagrant")
     assert make(version="", host=replace(DESKTOP, root=False, may_sudo=True)).probe().fetched
     provider = make(version="", host=DESKTOP)
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: ())
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ())
     assert "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next  # installed, and not found
     fedora = replace(DESKTOP, distribution=Distribution("fedora", "", "41"))
     for host in (fedora, replace(DESKTOP, distribution=replace(DEBIAN, codename="bullseye"))):
@@ -173,14 +172,14 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
 
 
 def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.1.4r165100\n", ""))
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.1.4r165100\n", ""))
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
     error = error_of(plan, make(version="", host=DESKTOP), three("missing"))
     assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
 
 
 def test_virtualbox_is_in_no_package(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: f"{self.program} is not installed")
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: f"{self.program} is not installed")
     error = error_of(plan, make(), three("missing"))
     assert error.what.endswith("VBoxManage is not installed") and error.next == (
         "install VirtualBox for debian 12 from https://www.virtualbox.org/wiki/Linux_Downloads, or "
@@ -192,22 +191,22 @@ def test_virtualbox_is_in_no_package(make: Callable[..., Vagrant], monkeypatch: 
 
 
 def test_libvirt_comes_with_the_packages(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.trouble", lambda self: "virsh is not installed")
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: "virsh is not installed")
     provider = make(LIBVIRT, version="", host=DESKTOP)
     behind = ("libvirt-daemon-system", "libvirt-clients", "dnsmasq-base", "qemu-utils", "qemu-system-x86")
     assert provider.packages() == ("openssh-client", "vagrant", "vagrant-libvirt", *behind)
     assert "qemu-system-arm" in make(LIBVIRT, version="", host=replace(DESKTOP, arch="arm64")).packages()
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: tuple(names))
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
     assert "node/dev" in by_id(plan(provider, three("missing")))
     # what is installed already and does not work is not mended by installing it
-    monkeypatch.setattr("kubeup.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
+    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
     error = error_of(plan, provider, three("missing"))
     assert "virsh is not installed" in error.what and "systemctl start libvirtd" in error.next and "in the group libvirt" in error.next
     noble = replace(DESKTOP, distribution=replace(DEBIAN, id="ubuntu", codename="noble"))
     assert make(LIBVIRT, version="", host=noble).packages() == ("openssh-client", *behind), "libvirt it has, Vagrant it has not"
     # Debian's plug-in is of no use to HashiCorp's Vagrant, which lies elsewhere
     provider = make(LIBVIRT)
-    monkeypatch.setattr("kubeup.shell.which", lambda name: f"/opt/vagrant/bin/{name}")
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/opt/vagrant/bin/{name}")
     assert provider.packages() == ("openssh-client", *behind)
 
 
@@ -230,7 +229,7 @@ def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(make: Callable[..
     """VirtualBox may have been renewed since they were made."""
     provider = make()
     written(provider)
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.2.0r170228\n", ""))
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.2.0r170228\n", ""))
     assert plan(provider, three()) == [], "nothing starts"
     error = error_of(plan, provider, Machines((there, node(NAMES[1]), node(NAMES[2]))))
     assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
@@ -294,7 +293,7 @@ def test_plugins_that_are_not_told_are_not_taken_as_missing(make: Callable[..., 
 
 
 def test_an_address_that_is_taken(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2])
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2])
     there = replace(WITH_VAGRANT, routes=(Route(IPv4Network("192.168.60.0/24"), "vboxnet0"),))
     assert error_of(plan, make(host=there), three("missing")).what == "the address 192.168.60.11 is taken"
     assert plan(make(), three("missing"))  # no network of theirs is there yet: whoever answers is somebody's gateway
@@ -342,7 +341,7 @@ def test_a_container_gets_what_systemd_needs_in_one(make: Callable[..., Vagrant]
     plain = json.loads(make(DOCKER)._texts()["machines.json"])["machines"][0]
     limits = ["--cpus", "2", "--memory", "4096m", "--pids-limit", "-1"]
     assert "mac" not in plain and plain["create_args"][:6] == limits and "--no-hosts" not in plain["create_args"]
-    monkeypatch.setattr("kubeup.providers.vagrant.podman_behind", lambda: True)
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.podman_behind", lambda: True)
     behind = json.loads(make(DOCKER, host=SANDBOX)._texts()["machines.json"])["machines"][0]
     assert behind["mac"] == "02:00:c0:a8:3c:0a" and {"--no-hosts", "--systemd=false", "nofile=20000:20000"} <= set(behind["create_args"])
 
@@ -404,7 +403,7 @@ def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines
          keys: str = "provider: vagrant") -> dict[str, NodeState]:
     """What is observed where the provider's program knows these machines, by id or name."""
     provider = make(keys)
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.look", lambda self, name, known=False: machines.get(name))
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.look", lambda self, name, known=False: machines.get(name))
     return {node.name: node for node in provider.observe().nodes}
 
 
@@ -484,10 +483,10 @@ def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(make: Callab
                                                                     by: str, said: str) -> None:
     provider = make(f"{{provider: vagrant, vagrant: {{provider: {by}, image: box}}}}")
     known(provider, NAMES[0], by=by)
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", said))
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(1, "", said))
     assert provider.observe().nodes[0].state == "missing"
     silent = "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock'"
-    monkeypatch.setattr("kubeup.shell.read", lambda *argv, **more: Output(1, "", silent))
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(1, "", silent))
     error = error_of(provider.observe)
     assert error.what.endswith("does not tell whether the machine id-of-dev-control is there") and "Failed to connect socket" in error.why
 
@@ -496,7 +495,7 @@ def test_a_status_that_fails_is_not_taken_as_gone(make: Callable[..., Vagrant], 
     """Vagrant itself is asked where the provider's program is not here."""
     provider = make()
     known(provider, NAMES[0])
-    monkeypatch.setattr("kubeup.providers.vagrant.looking.Looking.there", property(lambda self: False))
+    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.there", property(lambda self: False))
     says(monkeypatch, Output(0, recorded("vagrant/status_none.txt"), ""))
     assert provider.observe().nodes[0].state == "missing"
     says(monkeypatch, Output(1, "", "There is a syntax error in the following Vagrantfile."))

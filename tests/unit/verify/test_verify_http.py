@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from kubeup.deploy.external import Published
-from kubeup.verify import database, http, nodeports, product
-from kubeup.verify.http import Answer
-from kubeup.verify.picture import png
-from kubeup.verify.product import Sample
+from kubeup.application.external import Published
+from kubeup.inspect.verify import database, nodeports, product
+from kubeup.inspect.verify.picture import png
+from kubeup.inspect.verify.product import Sample
+from kubeup.system import http
+from kubeup.system.http import Answer
 
 URL = "http://192.168.60.10:31000/readyz"
 SAMPLE = Sample("kubeup-verify-0123456789ab", "7.50", 3, png(1, 2, 3))

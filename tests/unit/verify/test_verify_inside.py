@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.verify import inside
+from kubeup.inspect.verify import inside
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubeup.verify import names
+from kubeup.inspect.verify import names
 
 CIDR = IPv4Network("10.96.0.0/16")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kubeup.facts import kubernetes
+from kubeup.inspect.verify import nodes
 from kubeup.settings.model import NodeSpec
-from kubeup.verify import nodes
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 EXPECTED = tuple(NodeSpec(name, "worker", f"192.168.60.1{number}", 2, 2048) for number, name in enumerate(NAMES))

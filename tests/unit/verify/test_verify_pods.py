@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.kube import Kubectl
+from kubeup.inspect.verify import network, probes, reasons
+from kubeup.inspect.verify.lines import Context
+from kubeup.inspect.verify.probes import Probe
 from kubeup.settings import Settings
-from kubeup.verify import network, probes, reasons
-from kubeup.verify.lines import Context
-from kubeup.verify.probes import Probe
+from kubeup.system.kubectl import Kubectl
 
 NODES = ("control", "worker-1", "worker-2")
 READY = tuple(Probe(node, f"kubeup-verify-{node}-1", f"10.244.{number}.9") for number, node in enumerate(NODES))

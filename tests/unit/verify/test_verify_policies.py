@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from kubeup import converge
-from kubeup.report import Report
-from kubeup.verify import policies
-from kubeup.verify.lines import Line
+from kubeup.core.report import Report
+from kubeup.inspect.verify import policies, proof
+from kubeup.inspect.verify.lines import Line
 
 
 def item(kind: str, name: str, namespace: str = "kube-system") -> dict[str, Any]:
@@ -43,7 +42,7 @@ def test_a_network_that_enforces_them(namespace: str) -> None:
     (True, "", "✔"), (True, "nobody enforces it", "!"), (False, "it is gone", "✘"),
 ])
 def test_a_warning_is_seen_as_one(ok: bool, cause: str, mark: str, capsys: pytest.CaptureFixture[str]) -> None:
-    converge._print(Line("network policies", "", ok, 0.1, "detail", cause, "do that"), Report())
+    proof._print(Line("network policies", "", ok, 0.1, "detail", cause, "do that"), Report())
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f" {mark} network policies")
     assert said[1:] == ([f"     cause: {cause}", "     next:  do that"] if cause else [])

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from kubeup.errors import KubeupError
-from kubeup.verify.lines import Check, good
-from kubeup.verify.runner import run_checks
+from kubeup.core.errors import KubeupError
+from kubeup.inspect.verify.lines import Check, good
+from kubeup.inspect.verify.runner import run_checks
 
 
 def fail(error):

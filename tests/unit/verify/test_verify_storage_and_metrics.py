@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from kubeup.shell import Output
-from kubeup.verify import metrics, storage
+from kubeup.core.shell import Output
+from kubeup.inspect.verify import metrics, storage
 
 CLAIM = "data-mysql-0"
 NODES = ("dev-control", "dev-worker-1", "dev-worker-2")

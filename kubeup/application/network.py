@@ -1,0 +1,69 @@
+"""Waits for the cluster's own network, after something was done to its nodes: kube-proxy for Services, CoreDNS for names."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kubeup.application import watch
+from kubeup.core.plan import Log, Paced
+from kubeup.facts.kubernetes import replaceable
+from kubeup.system.kubectl import Kubectl
+
+SYSTEM = ("-n", "kube-system")
+PROXIES, NAMES = (*SYSTEM, "-l", "k8s-app=kube-proxy"), (*SYSTEM, "-l", "k8s-app=kube-dns")  # where kubeadm puts them
+SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class WaitForNetwork(Paced):
+    """Until Services and names lead where they should, or for a while: what is wrong then, a verification tells.
+
+    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
+    """
+
+    kubectl: Kubectl
+    boots: Callable[[], Mapping[str, datetime]]
+
+    def run(self, log: Log) -> None:
+        kubectl, boots, seconds = self.kubectl, self.boots(), self.pace.seconds(SECONDS)
+        log("kube-proxy")
+        _until(kubectl, PROXIES, seconds, lambda: _proxies_stand(kubectl, boots))
+        retry_starts(kubectl, log)
+        log("CoreDNS")
+        _until(kubectl, NAMES, seconds, lambda: watch.all_standing(kubectl, NAMES, boots))
+
+
+def _until(
+    kubectl: Kubectl, where: tuple[str, ...], seconds: float, stand: Callable[[], bool],
+) -> None:
+    end, over = time.monotonic() + seconds, stand()
+
+    def each(event: object) -> bool:
+        nonlocal over
+        over = stand() or time.monotonic() > end
+        return over
+
+    while not over:
+        kubectl.watch("pods", *where, each=each, tick=watch.TICK)
+
+
+def _proxies_stand(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
+    """Whether kube-proxy runs on each node, by the word of a kubelet that runs now; also where a cluster does without it."""
+    answer = kubectl.read("get", "pods", *PROXIES, "-o", "json", ok=None)
+    found: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
+    return answer.ok and (not found or watch.standing(found, boots))
+
+
+def retry_starts(kubectl: Kubectl, log: Log) -> None:
+    """Replace pods of Kubernetes' own Deployments that ended, and wait for their next start.
+
+    While a node comes back, the API server's Service leads nowhere: metrics-server ends on that, and the waits between its
+    starts double up to five minutes (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+    """
+    if ended := [item["metadata"]["name"] for item in kubectl.items("pods", *SYSTEM) if replaceable(item)]:
+        kubectl.write("delete", "pod", *SYSTEM, *ended, "--wait=false", log=log)

@@ -1,0 +1,250 @@
+"""What all tasks share: how they are declared, how they find their project, and how errors end them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from invoke import Exit, task
+
+from kubeup.core.options import Options
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from kubeup.core.plan import Plan
+    from kubeup.core.report import Report
+    from kubeup.core.state import State
+    from kubeup.workflows.project import Project
+
+HELP_FLAGS = ("-h", "--help")
+HELP = {
+    "profile": "profile in the settings (default: settings.env)",
+    "set": "a setting for this call, as key=value; may be given more than once",
+    "file": "another settings file",
+    "yes": "go ahead without asking",
+    "dry": "show what would be done, and do nothing",
+    "json": "print data for programs",
+    "force": "go on where this machine seems too small by an estimate",
+    "commands": "show each step's command lines too",
+}
+
+DEFAULTS: dict[str, Any] = {"profile": "", "set": [], "file": ""}  # of the others: off
+
+
+def kubeup_task(*offers: str, settings: bool = True, **how: Any) -> Callable[[Callable[..., None]], Any]:
+    """A task of ours: a function of `Options` and of what is its own; errors get their three lines and exit code.
+
+    It `offers` those of HELP; all that read `settings` have --profile and --set. `how`: as for invoke's own `task`.
+    """
+
+    def declare(body: Callable[..., None]) -> Any:
+        names = (*(("profile", "set") if settings else ()), *offers)
+        texts = {name: HELP[name] for name in names} | how.pop("help", {})
+        name = how.get("name", body.__name__)
+        run = _as_invoke_has_it(body, _full_name(body.__module__, name), names, how.get("positional", ()))
+        return task(run, help=texts, iterable=["set"] if settings else [], **how)
+
+    return declare
+
+
+def _full_name(module: str, name: str) -> str:
+    """As `inv --list` has it."""
+    collection = module.rpartition(".")[2]
+    return name if collection == "main" else f"{collection}.{name}"
+
+
+def _as_invoke_has_it(
+    body: Callable[..., None], command: str, names: Sequence[str], words: Sequence[str],
+) -> Callable[..., None]:
+    """A function with a parameter for each option and each flag; `words` are those that are given without a flag."""
+    import inspect
+
+    @functools.wraps(body)
+    def run(context: object, **values: Any) -> None:
+        # invoke's parser takes any word as an argument that is still missing, --help as well
+        if any(values.get(word) in HELP_FLAGS for word in words):
+            _show_help(command)
+        common = {name: values.pop(name) for name in names if name in values}
+        common["set"] = tuple(common.get("set", ()))
+        with _ending():
+            body(Options(command, **{"yes": "yes" not in names} | common), **values)
+
+    given, *own = inspect.signature(body).parameters.values()
+    options = [given.replace(name=name, default=DEFAULTS.get(name, False), annotation=given.empty) for name in names]
+    first = given.replace(name="context", annotation=given.empty)
+    run.__signature__ = inspect.Signature([first, *sorted([*own, *options], key=lambda one: one.default is not given.empty)])  # type: ignore[attr-defined]
+    return run
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Ends a task by our conventions."""
+    from kubeup.core.errors import Exit as Code
+    from kubeup.core.errors import KubeupError
+
+    try:
+        _refuse_windows()
+        _take_as_interrupts()
+        yield
+    except KubeupError as error:
+        import sys
+
+        print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
+        raise Exit(code=int(error.code)) from None
+    except KeyboardInterrupt:
+        raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
+
+
+def _refuse_windows() -> None:
+    """Before anything is imported that Windows has not: fcntl, resource, signals."""
+    import platform
+
+    from kubeup.core.errors import UsageError
+
+    if platform.system() == "Windows":
+        raise UsageError("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+                         "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
+
+
+def _show_help(command: str) -> NoReturn:
+    """Print a task's help as `inv --help TASK` does, and end."""
+    from invoke.main import program
+
+    program.run(["inv", "--help", command])
+    raise Exit
+
+
+@functools.cache
+def end_with_the_reader() -> None:
+    """Let this process end as other programs do where whoever reads its output has (`| head`).
+
+    Python's default is a traceback, or a complaint when it flushes at its end:
+    docs.python.org/3/library/signal.html#note-on-sigpipe. The signal itself stays ignored as long
+    as a task runs: it would also come from a connection that a node has closed.
+    """
+    import atexit
+    import sys
+
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            _end_by_signal()
+        usual(kind, error, trace)
+
+    sys.excepthook = hook
+    atexit.register(_flush_or_end)
+
+
+def _nobody_reads() -> bool:
+    """Whether the other end of the pipe that is our standard output has been closed."""
+    import select
+
+    asked = select.poll()
+    asked.register(1, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+
+
+def _flush_or_end() -> None:
+    import sys
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_by_signal()
+
+
+def _end_by_signal() -> None:
+    import os
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+
+
+def _take_as_interrupts() -> None:
+    """A terminal that is closed, and kill(1), end what was started as Ctrl-C does: it would go on beside the next command."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has one ignored
+            signal.signal(number, signal.default_int_handler)
+
+
+def _reporter() -> Report:
+    from kubeup.core.report import Report
+    from kubeup.core.state import PROJECT
+    from kubeup.system import secrets
+
+    try:
+        return Report(secrets=[value for name, value in secrets.read(PROJECT / ".env").items() if "PASSWORD" in name])
+    except Exception:  # a broken .env is told by whoever needs it
+        return Report()
+
+
+def open_project(given: Options, strict: bool = True,
+                 first: Callable[[State], object] | None = None, record: str = "") -> tuple[Project, Report]:
+    """The project as the options name it, and where to print; `first` and `record` as for `kubeup.workflows.project.load`.
+
+    From here on this process' programs are told of proxies, authorities and mirrors.
+    """
+    import os
+
+    from kubeup.workflows.project import load
+
+    project = load(settings_file(given.file), given.profile, given.set, strict=strict, first=first, record=record)
+    project.write_environment()
+    os.environ.update(project.environment)
+    return project, _reporter()
+
+
+def settings_file(file: str = "") -> Path | None:
+    """The settings file that is named by an option or the environment; None for the project's own."""
+    import os
+
+    file = file or os.environ.get("KUBEUP_SETTINGS", "")
+    return Path(file) if file else None
+
+
+@contextlib.contextmanager
+def change_project(given: Options, changes: bool = True, strict: bool = True, record: str = "") -> Iterator[tuple[Project, Report]]:
+    """The same for a command that `changes` something: it holds the profile from before anything is read until it ends.
+
+    Not so for --dry.
+    """
+    with contextlib.ExitStack() as held:
+
+        def first(state: State) -> None:
+            from kubeup.core import lock
+
+            held.enter_context(lock.profile(state.folder, given.command))
+
+        yield open_project(given, strict, first if changes and not given.dry else None, record)
+
+
+def report() -> Report:
+    return _reporter()
+
+
+def change(given: Options, make: Callable[[Project], Plan]) -> None:
+    """Carry out the plan that is made of the project, under the profile's lock."""
+    with change_project(given) as (project, out):
+        carry_out(project, lambda: make(project), out, given)
+
+
+def carry_out(project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False) -> Plan:
+    """See `kubeup.workflows.converge.carry_out`, which is imported when a task runs."""
+    from kubeup.workflows import converge
+
+    return converge.carry_out(project, make, out, given, whole)
+
+
+def after_dashes() -> list[str]:
+    """The words after `--` on the command line, which invoke keeps from tasks."""
+    import sys
+
+    return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []

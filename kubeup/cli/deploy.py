@@ -1,0 +1,112 @@
+"""The application on the cluster."""
+
+from __future__ import annotations
+
+from kubeup.cli.base import change, kubeup_task, open_project
+from kubeup.core.options import Options
+
+
+@kubeup_task("dry", "commands", "json", name="all")
+def all_(given: Options) -> None:
+    """Deploy the database, the API and the UI, and wait until they stand.
+
+    Example: inv deploy.all --dry
+    """
+    _deploy(given, "db", "api", "ui")
+
+
+@kubeup_task("dry", "commands", "json")
+def db(given: Options) -> None:
+    """Deploy the database alone.
+
+    Example: inv deploy.db
+    """
+    _deploy(given, "db")
+
+
+@kubeup_task("dry", "commands", "json")
+def api(given: Options) -> None:
+    """Deploy the API alone.
+
+    Example: inv deploy.api
+    """
+    _deploy(given, "api")
+
+
+@kubeup_task("dry", "commands", "json")
+def ui(given: Options) -> None:
+    """Deploy the UI alone.
+
+    Example: inv deploy.ui
+    """
+    _deploy(given, "ui")
+
+
+@kubeup_task()
+def diff(given: Options) -> None:
+    """Show what deploying would change, as a diff (Secrets' values masked).
+
+    Example: inv deploy.diff
+    """
+
+    project, out = open_project(given)
+    out.say(project.deployment.diff() or "Nothing to do.")
+
+
+@kubeup_task("json")
+def status(given: Options) -> None:
+    """Show the application's pods, and what keeps one from running.
+
+    Example: inv deploy.status
+    """
+    from kubeup.workflows import rollout
+
+    project, out = open_project(given)
+    pods = rollout.pods(project)
+    if given.json:
+        out.data(pods)
+    else:
+        out.table(("pod", "node", "state", "restarts", "image"), [rollout.row(pod) for pod in pods])
+
+
+@kubeup_task(positional=["part"], help={"part": "db, api or ui", "follow": "go on until interrupted", "tail": "how many lines"})
+def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> None:
+    """Print the log of one part of the application.
+
+    Example: inv deploy.logs api --follow
+    """
+    from kubeup.core import shell
+    from kubeup.workflows import rollout
+
+    project, _ = open_project(given)
+    more = ["--follow"] if follow else []
+    shell.become(*project.kubectl.argv("logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more))
+
+
+@kubeup_task()
+def url(given: Options) -> None:
+    """Print where the UI and the API answer.
+
+    Example: inv deploy.url
+    """
+    from kubeup.workflows.converge import show_urls
+
+    project, out = open_project(given)
+    show_urls(project, out)
+
+
+@kubeup_task("yes", "dry", "commands")
+def delete(given: Options) -> None:
+    """Take the application off the cluster; the database's claim, volume and data stay.
+
+    Example: inv deploy.delete --yes
+    """
+    from kubeup.workflows import rollout
+
+    change(given, lambda project: rollout.delete(project))
+
+
+def _deploy(given: Options, *parts: str) -> None:
+    from kubeup.workflows import rollout
+
+    change(given, lambda project: rollout.plan(project, parts))

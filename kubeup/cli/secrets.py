@@ -1,0 +1,30 @@
+"""The passwords' file, for git."""
+
+from __future__ import annotations
+
+from kubeup.cli.base import change, kubeup_task
+from kubeup.core.options import Options
+
+
+@kubeup_task("dry", "commands")
+def seal(given: Options) -> None:
+    """Seal .env with sops and age into a file that may be in git.
+
+    Example: SOPS_AGE_RECIPIENTS=age1… inv secrets.seal
+    """
+    from kubeup.system import sealing
+
+    sealing.require_sops()
+    change(given, lambda project: sealing.seal(project.state.secrets))
+
+
+@kubeup_task("dry", "commands")
+def unseal(given: Options) -> None:
+    """Make .env from the sealed file; one with other values is never overwritten.
+
+    Example: SOPS_AGE_KEY_FILE=~/key.txt inv secrets.unseal
+    """
+    from kubeup.system import sealing
+
+    sealing.require_sops()
+    change(given, lambda project: sealing.unseal(project.state.secrets))

@@ -1,0 +1,137 @@
+"""What providers of bare machines have in common: kubeadm makes Kubernetes of them through the play, images come by SSH."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from kubeup.cluster.providers.base import Machines, Own, Sizes, Vouching, nobody
+from kubeup.core.errors import KubeupError, Refused, UsageError
+from kubeup.core.plan import Action, Planned, Step
+from kubeup.core.things import Thing
+from kubeup.facts.datafolder import TELLS
+from kubeup.facts.host import HostFacts
+from kubeup.images.catalog import AppImage
+from kubeup.images.load import LIST, LoadImage
+from kubeup.settings import Settings
+from kubeup.settings.model import NodeSpec
+from kubeup.system import engine as engines
+from kubeup.system import ssh
+from kubeup.system.ssh import Reach
+
+DATA = "/var/lib/kubeup/data"  # made by the play
+# arguments: a folder, and names in it; prints those that hold something, and what that tells.
+# What can't be read is not "nothing".
+HOLDING = TELLS + r"""
+test -d "$1" || exit 0; cd "$1" || exit; shift
+for name; do
+  test -d "$name" || continue
+  there=$(ls -A "$name") || exit
+  test -z "$there" || echo "$name $(tells "$name")"
+done
+"""
+OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is minikube's
+
+
+def held(text: str) -> tuple[tuple[str, str], ...]:
+    """From what HOLDING prints: folders, and what each tells of its database."""
+    rows = (line.partition(" ") for line in text.splitlines())
+    return tuple((name, told) for name, _, told in rows)
+
+
+class Bare(ABC):
+    """The part of `kubeup.cluster.providers.base.Provider` that is the same for all machines without Kubernetes."""
+
+    bare = True
+    data_folder = DATA
+    list_images = LIST
+    sizes = Sizes()
+    name: str
+    settings: Settings
+    host: HostFacts
+
+    @property
+    def context(self) -> str:
+        return self.settings.context
+
+    def wanted(self) -> tuple[NodeSpec, ...]:
+        return self.settings.nodes_list()
+
+    @abstractmethod
+    def _reach(self, spec: NodeSpec) -> Reach: ...
+
+    @abstractmethod
+    def observe(self, vouched: Vouching = nobody) -> Machines: ...
+
+    def boots(self) -> Mapping[str, datetime]:
+        return self.observe().boots
+
+    def nodes(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.wanted())
+
+    def beside(self) -> tuple[Reach, ...]:
+        return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
+
+    def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+        """By SSH: all machines have to run."""
+        reaches = (*self.nodes(), *self.beside())
+        with ThreadPoolExecutor(len(reaches)) as pool:
+            answers = list(pool.map(lambda reach: ssh.run(reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True), reaches))
+        for reach, answer in zip(reaches, answers, strict=True):
+            if not answer.ok:
+                raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
+        told = zip(reaches, answers, strict=True)
+        return tuple((reach.name, *one) for reach, answer in told for one in held(answer.stdout))
+
+    def leads_to(self, thing: Thing) -> bool:
+        return True
+
+    def refuse_astray(self, machines: Machines) -> None:
+        """Raises Refused for workers whose control plane is gone, and for a machine that the settings don't have."""
+        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
+        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
+            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
+                          "what the cluster knew went with it; workers can't join another",
+                          "`inv down` (the database's data is kept), then `inv up`")
+        for node in machines.nodes:
+            if node.state == "surplus":
+                kind = "database" if node.role == "db" else "workers"
+                raise Refused(f"the node {node.name} is not in the settings", "taking it away could lose the data on it",
+                              f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
+
+    def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
+        return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))
+
+    def metrics(self) -> Sequence[Step]:
+        return ()
+
+    def after_start(self) -> Sequence[Step]:
+        return ()
+
+    def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
+        return ()
+
+    def kubectl(self) -> Path | None:
+        return None
+
+    def kubernetes(self) -> str:
+        return ""
+
+    def made_by(self) -> str:
+        return ""
+
+    def install(self) -> Sequence[Step]:
+        return ()
+
+    def host_steps(self) -> Sequence[Planned]:
+        return ()
+
+    def image_engine(self) -> engines.Engine:
+        return engines.for_images(self.settings.local.engine, self.host)
+
+    def own(self, *words: str) -> Own:
+        raise UsageError(f"the provider {self.name} has no {words[0]}", f"that is {OWNERS.get(words[0], 'minikube')}'s",
+                         "`inv --list` shows what works everywhere")

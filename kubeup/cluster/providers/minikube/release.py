@@ -1,0 +1,58 @@
+"""Which minikube fits Kubernetes 1.26.1, and the pinned one to fetch where none does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup.core.errors import KubeupError
+from kubeup.facts.host import HostFacts
+from kubeup.system import cache
+
+# 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest became 1.28 (constants.go of
+# 1.37). Newer ones take an older Kubernetes where they are given --force (K8S_OLD_UNSUPPORTED in their start.go).
+OLDEST, NEWEST = (1, 29), (1, 36)
+PINNED = "1.36.0"
+SITE = "https://github.com/kubernetes/minikube/releases/download"
+# deploy/minikube/releases-v2.json of the minikube repository
+SUMS = {
+    ("Linux", "amd64"): "cddeab5ab86ab98e4900afac9d62384dae0941498dfbe712ae0c8868250bc3d7",
+    ("Linux", "arm64"): "6fe9adf0c40c75346a0528e609b3d4119ab192e2506d0401cc89adee051a48ea",
+    ("Darwin", "amd64"): "a7e3da0db4041b2f845ca37af592424a9cbe34087ac922220b1e3abc4e1976ea",
+    ("Darwin", "arm64"): "a9f06bc9634c87800e772354872c6641ef0e02699187d5118225a86b79c99348",
+}
+
+
+def shown(version: tuple[int, ...]) -> str:
+    return "v" + ".".join(str(part) for part in version) if version else "an unknown version"
+
+
+def misfit(version: tuple[int, ...], force: bool = False) -> str:
+    """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''. `force`: it is given --force."""
+    if not version:
+        return "its version can't be read"
+    if version[:2] < OLDEST:
+        return f"{shown(version)} does not know Kubernetes 1.26.1: {shown(OLDEST)}.0 is the first that does"
+    if version[:2] > NEWEST and not force:
+        return (f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: "
+                f"{shown(NEWEST)} is the last that takes it without")
+    return ""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The release to fetch: where from, its sha256, and where in the user's cache it lies."""
+
+    url: str
+    sha256: str
+    path: Path
+
+
+def pinned(host: HostFacts, site: str = SITE) -> Pinned:
+    """Raises KubeupError where there is none for this machine."""
+    sums = SUMS.get((host.system, host.arch))
+    if sums is None:
+        raise KubeupError(f"no minikube is pinned for {host.system} on {host.arch}", "only Linux and macOS on amd64 and arm64 are",
+                          f"install minikube v{PINNED} yourself: https://minikube.sigs.k8s.io/docs/start/")
+    name = f"minikube-{host.system.lower()}-{host.arch}"
+    return Pinned(f"{site.rstrip('/')}/v{PINNED}/{name}", sums, cache.folder("tools", f"minikube-v{PINNED}-{host.arch}", "minikube"))

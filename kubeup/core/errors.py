@@ -1,0 +1,76 @@
+"""What went wrong, why, and what to do next: the only way kubeup ends without success."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every task (documented in README.md)."""
+
+    OK = 0
+    FAILED = 1  # a step or a check failed
+    USAGE = 2  # wrong settings or arguments; nothing was changed
+    REFUSED = 3  # something would be lost or belongs to somebody else; nothing was changed
+    NOT_CONVERGED = 4  # everything ran, yet the plan made afterwards is not empty
+    INTERRUPTED = 130
+
+
+class KubeupError(Exception):
+    """An error a user can cause or mend. Shown as three lines, never as a traceback."""
+
+    code: Exit = Exit.FAILED
+
+    def __init__(self, what: str, why: str = "", next: str = "") -> None:
+        super().__init__(what)
+        self.what, self.why, self.next = what, why, next
+
+    def lines(self) -> list[str]:
+        rows = [f"error: {self.what}"]
+        for label, text in (("why: ", self.why), ("next:", self.next)):
+            rows += [f"  {label} {line}" if n == 0 else f"        {line}" for n, line in enumerate(text.splitlines())]
+        return rows
+
+
+UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing
+
+
+@contextlib.contextmanager
+def after_changes(changed: bool = True) -> Iterator[None]:
+    """Whatever ends this block ends with an exit code that does not deny what was `changed` before."""
+    try:
+        yield
+    except KubeupError as error:
+        if changed and error.code in UNCHANGED:
+            error.code = Exit.FAILED
+        raise
+
+
+class UsageError(KubeupError):
+    code = Exit.USAGE
+
+
+class SettingsError(UsageError):
+    """Settings that can't be used; `problems` has one entry for each thing wrong."""
+
+    def __init__(self, what: str, why: str = "", next: str = "", problems: tuple[object, ...] = ()) -> None:
+        super().__init__(what, why, next)
+        self.problems = problems
+
+
+class Refused(KubeupError):
+    code = Exit.REFUSED
+
+
+class NotConverged(KubeupError):
+    code = Exit.NOT_CONVERGED
+
+
+class CommandError(KubeupError):
+    """A tool that ended with an error; carries its output (see `kubeup.core.shell.Output`)."""
+
+    def __init__(self, what: str, why: str = "", next: str = "", code: int = 1, stderr: str = "") -> None:
+        super().__init__(what, why, next)
+        self.status, self.stderr = code, stderr

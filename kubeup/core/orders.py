@@ -1,0 +1,150 @@
+"""The orders that must not be left to chance: what comes after what, and why.
+
+A plan maker says what each step needs. Here is declared, once, what no plan may get wrong however
+it was made: where somebody forgets an edge, `kubeup.core.plan.plan_of` refuses the plan with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from kubeup.core import ids
+from kubeup.core.ids import Kind, StepId
+
+Sort = StepId | Kind  # one step, or all of a kind
+
+
+@dataclass(frozen=True)
+class After:
+    """`this` comes after `that`, by needs from one to the other, wherever a plan has both.
+
+    Where it does so `always`, no plan has `this` without `that`, or without a fact in its place.
+    """
+
+    this: Sort
+    that: Sort
+    why: str
+    always: bool = False
+
+
+def always(this: Sort, that: Sort, why: str) -> After:
+    return After(this, that, why, always=True)
+
+
+GONE = (Kind.REMOVAL, Kind.HALF)
+# what would lose rows otherwise, or lock somebody out of them
+DATA = (
+    # the move
+    After(ids.ADMIT, ids.START_IN_CLUSTER, "only a server that runs tells whether it holds rows"),
+    After(ids.ADMIT, ids.MACHINE_SERVICE, "only a server that runs tells whether it holds rows"),
+    always(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused"),
+    always(ids.COPY, ids.ADMIT, "rows that are there would be overwritten"),
+    always(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy"),
+    always(ids.SWITCH, ids.COPY, "until then the other side lacks rows"),
+    always(ids.SEE, ids.SWITCH, "until then the API writes on the side that is left"),
+    always(ids.TIDY, ids.SEE, "until then nobody knows whether the copy does"),
+    always(ids.STOP_LEFT, ids.SEE, "until then no other side is known to work"),
+    always(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed"),
+    After(ids.FORGET_LEFT, ids.DROP_SAVED, "they would be put back on a side that is in use again"),
+    # the database and its files
+    always(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
+    always(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
+    After(ids.LOOK_AT_DATA, ids.PASSWORDS, "it marks data with the Secret that is made of them"),
+    After(ids.LOOK_AT_DATA, ids.SET_PASSWORDS, "until then the data have others"),
+    always(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new"),
+    always(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place"),
+    After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
+    After(ids.deploy("db"), ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
+    After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
+    # passwords
+    After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is written nowhere is lost with the run"),
+    always(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet"),
+    After(ids.MACHINE_SERVICE, ids.PASSWORDS, "an empty database keeps those that it starts with"),
+    After(ids.MACHINE_SERVICE, ids.SET_PASSWORDS, "it would get others than its files have"),
+    After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would get the earlier ones"),
+    After(Kind.DEPLOY, ids.PASSWORDS, "the Secret is made of them"),
+    After(Kind.DEPLOY, ids.TAKE_PASSWORDS, "the Secret would get the earlier ones"),
+    always(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database"),
+    always(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out"),
+    always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
+    always(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them"),
+    always(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them"),
+    # machines that go
+    *(always(gone, save, "the database's files go with their machine")
+      for gone in GONE for save in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE)),
+    *(always(gone, ids.LEAVE, "pods are moved before their node goes") for gone in GONE),
+    After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
+    After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
+    After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),
+    After(Kind.LEFTOVER, Kind.REMOVAL, "machines are still on it"),
+    After(ids.FORGET_ACCESS, Kind.REMOVAL, "it is the way to a cluster that is still there"),
+    After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is known for as long as they are there"),
+)
+PARTS = ("db", "api", "ui")
+# what can't work otherwise
+WORK = (
+    *(After(ids.load(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
+    *(After(ids.push(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
+    *(After(ids.deploy(part), ids.load(part), "its pods would wait for it") for part in PARTS),
+    *(After(ids.deploy(part), ids.push(part), "its pods would wait for it") for part in PARTS),
+    After(ids.SYSTEM_IMAGES, ids.KUBERNETES, "they have the binaries in them"),
+    After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
+    After(ids.LOCAL_DISK, ids.LOCAL_IMAGE, "its programs fill it"),
+    After(ids.LOCAL_DISK, ids.SYSTEM_IMAGES, "it is filled with them"),
+    After(Kind.NODE, Kind.HALF, "what is made anew takes its place"),
+    After(ids.PROVISION, Kind.NODE, "the play runs on them"),
+    After(ids.PROVISION, Kind.RESIZE, "kubelet starts anew with it"),
+    After(ids.PROVISION, ids.KEY, "the play reaches nodes with it"),
+    After(ids.PROVISION, ids.KUBERNETES, "the play brings it to them"),
+    After(ids.PROVISION, ids.SYSTEM_IMAGES, "the play brings them along"),
+    After(ids.PROVISION, ids.CNI, "the play applies it"),
+    After(ids.ANSWERS, ids.PROVISION, "until then there is no cluster"),
+    After(ids.ANSWERS, Kind.NODE, "they are the ones that are waited for"),
+    After(ids.ANSWERS, Kind.RESIZE, "kubelet starts anew with it"),
+    After(ids.ANSWERS, Kind.SNAPSHOT, "the nodes that answer are about to go"),
+    After(ids.NETWORK, ids.ANSWERS, "the API server tells of it"),
+    After(Kind.LOAD, ids.PROVISION, "the container runtime comes with it"),
+    After(Kind.DATA, ids.PROVISION, "the folder comes with it"),
+    After(Kind.DATA, Kind.NODE, "the folder lies on one"),
+    After(ids.MACHINE_AUTHORITIES, Kind.NODE, "it may be one of these machines"),
+    After(ids.MACHINE_PACKAGES, Kind.NODE, "it may be one of these machines"),
+    After(ids.MACHINE_PACKAGES, ids.MACHINE_AUTHORITIES, "packages come from sites to be trusted"),
+    After(ids.MACHINE_IMAGE, ids.MACHINE_PACKAGES, "docker takes it"),
+    After(ids.MACHINE_IMAGE, ids.image("db"), "there is nothing to bring yet"),
+    After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
+    After(ids.MACHINE_SERVICE, ids.PROVISION, "its folder comes with it"),
+    After(Kind.DEPLOY, ids.ANSWERS, "nobody is there to apply it"),
+    After(Kind.STAND, ids.ANSWERS, "nobody is there to be asked"),
+)
+ORDERS = (*DATA, *WORK)
+
+
+def broken(needs: Mapping[StepId, Collection[StepId]], held: Collection[StepId]) -> list[str]:
+    """What a plan gets wrong: its steps with their needs, each after those, and what holds."""
+    before = _before(needs)
+    return [wrong for rule in ORDERS for wrong in _breaches(rule, before, held)]
+
+
+def _before(needs: Mapping[StepId, Collection[StepId]]) -> dict[StepId, set[StepId]]:
+    """All that is done before each step, by needs of needs as well."""
+    found: dict[StepId, set[StepId]] = {}
+    for one, direct in needs.items():
+        found[one] = set(direct).union(*(found.get(need, ()) for need in direct))
+    return found
+
+
+def _breaches(
+    rule: After, before: Mapping[StepId, Collection[StepId]], held: Collection[StepId],
+) -> Iterator[str]:
+    these, those = ([one for one in before if _is(one, sort)] for sort in (rule.this, rule.that))
+    if rule.always and these and not those and not any(_is(one, rule.that) for one in held):
+        yield f"{these[0]} without {rule.that}, and nobody says why: {rule.why}"
+    yield from (
+        f"{this} does not wait for {that}: {rule.why}"
+        for this in these for that in those if this != that and that not in before[this]
+    )
+
+
+def _is(one: StepId, sort: Sort) -> bool:
+    return sort in (one, one.kind)

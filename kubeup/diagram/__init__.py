@@ -1,9 +1,0 @@
-"""A picture of what runs where: read from the cluster, drawn as text, as Mermaid and as SVG, and given as data."""
-
-from kubeup.diagram.model import Part, Picture
-from kubeup.diagram.reading import as_dict, collect
-from kubeup.diagram.show_mermaid import mermaid
-from kubeup.diagram.show_svg import svg
-from kubeup.diagram.show_text import text
-
-__all__ = ["Part", "Picture", "as_dict", "collect", "mermaid", "svg", "text"]

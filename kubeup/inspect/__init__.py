@@ -1,0 +1,1 @@
+"""What is there, whether it works, and what is wrong."""

@@ -1,0 +1,74 @@
+"""Figures against what a person types into the provider's own tool."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from kubeup.application.apply import TYPED
+from kubeup.core import ids, lock
+from kubeup.core.errors import UsageError
+from kubeup.core.ids import Kind, StepId
+from kubeup.core.plan import Explained, todo
+from kubeup.core.shell import write
+from kubeup.inspect.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from kubeup.workflows import up
+from kubeup.workflows.project import Project
+
+STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}  # minikube's answers within a second, Vagrant's takes five
+
+
+def has_status(project: Project) -> bool:
+    """Whether the provider brings a tool of its own that can be asked the same."""
+    try:
+        return bool(project.provider.own("status").argv)
+    except UsageError:
+        return False
+
+
+def second_up(project: Project) -> Figure:
+    status = project.provider.own("status")
+    again = (INV, "up", "--yes", "--profile", project.settings.profile)
+    ours, other = in_turn(lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5)
+    return Figure("status", ours, other, STATUS_AIMS[project.provider.name], f"a second `./inv up` against one `{project.provider.name} status`")
+
+
+def cluster(project: Project) -> Figure:
+    name = project.provider.name
+    task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
+    ours, other = from_nothing(task, lambda: _typed(project, _lines(project, Kind.NODE)[0]))
+    return Figure("cluster", ours, other, 1.05, f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags")
+
+
+def warm_up(project: Project) -> Figure:
+    ours, other = from_nothing(("up", "--yes", "--profile", project.settings.profile), lambda: _all_typed(project))
+    return Figure("warm-up", ours, other, 0.8, "`./inv up` from nothing, images built, against start, load, apply and wait typed one after another")
+
+
+def _all_typed(project: Project) -> float:
+    """Each command when the one before has ended."""
+    kubectl = project.kubectl
+    seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
+    began = time.monotonic()
+    with lock.profile(project.state.folder, "bench"):
+        for step in todo(up.data_steps(project, ())):  # the volume's folder
+            step.action.run(lambda line: None)
+    with project.deployment.overlay.written() as folder:
+        kubectl.write(*TYPED, "-k", str(folder))
+    for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
+        kubectl.write("rollout", "status", workload)
+    return seconds + time.monotonic() - began
+
+
+def _lines(project: Project, *wanted: Kind | StepId) -> list[str]:
+    """The command lines of some steps, as the plan prints them."""
+    steps = [step for step in up.plan(project).plan if step.id in wanted or step.id.kind in wanted]
+    return [line for step in steps if isinstance(step.action, Explained) for line in step.action.commands()]
+
+
+def _typed(project: Project, *lines: str) -> float:
+    """Command lines of the provider's own tool, one after another."""
+    env, began = dict(project.provider.own("version").env), time.monotonic()
+    for line in lines:
+        write(*shlex.split(line), env=env, timeout=HOUR)
+    return time.monotonic() - began

@@ -1,0 +1,1 @@
+"""This machine and the ways from it: packages, files, sites, SSH, kubectl."""

@@ -1,0 +1,114 @@
+"""The user's cache folder, shared by all checkouts: what is costly to make and the same for everybody."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from kubeup.core.errors import UsageError
+
+
+def folder(*parts: str) -> Path:
+    """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet.
+
+    Raises UsageError for one that container engines can't be told of.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # the XDG Base Directory Specification has one that is not absolute ignored
+    base = named if named.is_absolute() else Path.home() / ".cache"
+    if ":" in str(base):
+        raise UsageError(f"the cache folder {base} has a colon in its name",
+                         "container engines take it for the end of a path (docker run -v, podman save -o)",
+                         "set XDG_CACHE_HOME to a folder without one")
+    return base / "kubeup" / Path(*parts)
+
+
+def digest(*parts: str | bytes) -> str:
+    """A short name for content: 16 hex digits of the sha256 over the parts, each with its length."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        whole.update(f"{len(data)}:".encode() + data)
+    return whole.hexdigest()[:16]
+
+
+def tree_digest(*roots: Path, but: Iterable[str] = ()) -> str:
+    """The digest of every file below `roots`: path, executable bit and content. Folders named in `but` don't count."""
+    skipped = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", *but}
+    parts: list[str | bytes] = []
+    for root in roots:
+        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+        for file in files:
+            relative = file.relative_to(root) if file != root else Path(file.name)
+            if skipped & set(relative.parts):
+                continue
+            parts += [f"{relative}:{os.access(file, os.X_OK)}", file.read_bytes()]
+    return digest(*parts)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def made_whole(target: Path) -> Iterator[Path]:
+    """A folder to fill beside `target`; renamed to it at the end, so that a half-made one is never found there.
+
+    Two commands that make the same thing wait for each other, and the second finds it done. Whatever the user's umask is,
+    all of it can be read by everybody: programs go into images whose users are others.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield work
+            for_everybody(work)
+            if not target.exists():
+                work.rename(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Path]:
+    """A folder to build an image from, with texts and files by their paths in it, for everybody to read."""
+    contexts = folder("contexts")
+    contexts.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=contexts) as made:
+        root = Path(made)
+        for name in (*texts, *files):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (root / name).write_text(text, encoding="utf-8")
+        for name, file in files.items():
+            _link(file, root / name)
+        for_everybody(root)
+        yield root
+
+
+def _link(file: Path, target: Path) -> None:
+    """A second name for a file, or its copy: on another file system, or where it is somebody else's (fs.protected_hardlinks)."""
+    try:
+        target.hardlink_to(file)
+        for_everybody(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        shutil.copy2(file, target)
+
+
+def for_everybody(root: Path) -> None:
+    """Let everybody do with a file, or with all below a folder, what its owner may: read it, run it, enter it."""
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            owner = mode & (stat.S_IRUSR | stat.S_IXUSR)
+            path.chmod(mode | owner >> 3 | owner >> 6)

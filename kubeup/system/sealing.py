@@ -1,0 +1,106 @@
+"""`.env` sealed for git: sops encrypts the values with age, the names stay readable."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeup.core import ids, shell
+from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
+from kubeup.core.plan import Log, Plan, Step, plan_of
+from kubeup.core.state import write_private
+from kubeup.system import secrets
+
+SEALED = "secrets.enc.env"
+KINDS = ("--input-type", "dotenv", "--output-type", "dotenv")
+RECIPIENT = "name who may open it: SOPS_AGE_RECIPIENTS=age1… (the public half that `age-keygen` prints), or a .sops.yaml"
+
+
+def require_sops() -> None:
+    """Raises UsageError where sops is not there."""
+    if shell.which("sops") is None:
+        raise UsageError("sops is not installed", "it is what seals .env for git; nothing else needs it",
+                         "get it from https://github.com/getsops/sops and put it on PATH; age-keygen (Debian's package age) makes a key")
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Write the sealed file anew from `.env`, which stays as it is."""
+
+    env: Path
+    sealed: Path
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def already(self) -> str:
+        if missing := secrets.missing(self.env):
+            raise Refused(f"{', '.join(missing)} not in {self.env.name}", "there is nothing to seal", "`inv up` generates what is missing")
+        return ""
+
+    def run(self, log: Log) -> None:
+        self.already()
+        try:
+            text = shell.read(*self._argv()).stdout
+        except CommandError as error:
+            raise KubeupError("sops did not seal .env", error.why, RECIPIENT) from None
+        held = secrets.read(self.env)
+        if any(value in text for name, value in held.items() if "PASSWORD" in name):
+            raise KubeupError("sops left a password readable", f"{SEALED} was not written", "look at its rules in .sops.yaml")
+        write_private(self.sealed, text, 0o644)
+
+    def _argv(self) -> tuple[str, ...]:
+        return ("sops", "--encrypt", *KINDS, str(self.env))
+
+
+@dataclass(frozen=True)
+class Unseal:
+    """Make `.env` from the sealed file. One that is there and holds other values is never overwritten."""
+
+    env: Path
+    sealed: Path
+
+    def commands(self) -> tuple[str, ...]:
+        return (shell.shown(self._argv()),)
+
+    def already(self) -> str:
+        """'': one with the same values is written anew. Raises Refused for one with others."""
+        with self._opened():
+            return ""
+
+    def run(self, log: Log) -> None:
+        with self._opened() as work:
+            work.replace(self.env)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """What was sealed, in a file beside `.env`, which is gone afterwards."""
+        if not self.sealed.exists():
+            raise UsageError(f"there is no {self.sealed.name}", "nothing was sealed here", "`inv secrets.seal` makes it from .env")
+        try:
+            text = shell.read(*self._argv()).stdout
+        except CommandError as error:
+            raise KubeupError(f"sops did not open {self.sealed.name}", error.why, "have the key at hand: SOPS_AGE_KEY_FILE=path") from None
+        work = self.env.with_name(f".{self.env.name}.unsealed")
+        with secrets.changing(self.env, "secrets.unseal"):
+            write_private(work, text)
+            try:
+                if self.env.exists() and secrets.read(self.env) != secrets.read(work):
+                    raise Refused(f"{self.env.name} is there and holds other values", f"{self.sealed.name} would replace them",
+                                  "move one of the two away")
+                yield work
+            finally:
+                work.unlink(missing_ok=True)
+
+    def _argv(self) -> tuple[str, ...]:
+        return ("sops", "--decrypt", *KINDS, str(self.sealed))
+
+
+def seal(env: Path) -> Plan:
+    return plan_of([Step(ids.seal("seal"), "seal .env for git", "asked for", Seal(env, env.with_name(SEALED)))])
+
+
+def unseal(env: Path) -> Plan:
+    return plan_of([Step(ids.seal("unseal"), "make .env from the sealed file", "asked for", Unseal(env, env.with_name(SEALED)))])

@@ -1,0 +1,1 @@
+"""Plans put together from the parts, and how they are carried out."""

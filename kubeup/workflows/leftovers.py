@@ -1,0 +1,24 @@
+"""Ending what a killed kubeup has left at work: it holds the profile, so that no other command gets beside it."""
+
+from __future__ import annotations
+
+from kubeup.core import lock
+from kubeup.core.errors import KubeupError
+from kubeup.core.report import Report
+from kubeup.core.state import State
+from kubeup.workflows.converge import confirm
+
+
+def stop(state: State, out: Report, yes: bool) -> None:
+    """Name what holds the profile and end it after asking. Raises Refused where its kubeup is still at work."""
+    found = lock.leftovers(state.folder)
+    if not found:
+        out.say("Nothing to do: nothing was left at work on this profile.")
+        return
+    for one in found:
+        out.say(f"at work: {one}")
+    confirm(f"End {'it' if len(found) == 1 else 'them'}, with all they have started?", yes)
+    lock.end(found)
+    if left := lock.leftovers(state.folder):
+        raise KubeupError("something goes on", "\n".join(map(str, left)), "wait for it to end, then run this again")
+    out.say("ended; `inv up` goes on from there")

@@ -1,0 +1,468 @@
+"""One profile with everything decided for it: what every task starts from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubeup.application.apply import Deployment
+from kubeup.application.data import Admit, Files
+from kubeup.application.external import External
+from kubeup.application.overlay import Overlay
+from kubeup.application.place import Place, volume_node
+from kubeup.cluster.providers import base as providers
+from kubeup.cluster.release import images as system_images
+from kubeup.cluster.release import source
+from kubeup.core import ids
+from kubeup.core import record as records
+from kubeup.core import state as states
+from kubeup.core.errors import Refused
+from kubeup.core.ids import Kind, StepId, any_of
+from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
+from kubeup.core.state import State
+from kubeup.database import server as servers
+from kubeup.database.machine import VOLUME, Machine
+from kubeup.database.passwords import Passwords
+from kubeup.database.server import Pod, Server, Version
+from kubeup.facts import datafolder, proxies, registries
+from kubeup.facts.host import HostFacts
+from kubeup.facts.sites import Question
+from kubeup.images import bases, catalog
+from kubeup.images.build import Builder
+from kubeup.images.mirrors import Mirrors
+from kubeup.images.rootfs import Origin
+from kubeup.settings import Settings
+from kubeup.system import certificates, machine, secrets
+from kubeup.system import engine as engines
+from kubeup.system.kubectl import Kubectl
+from kubeup.system.ssh import Reach
+
+SIDES: dict[Side, str] = {CLUSTER: "the cluster", VM: "a machine of its own"}
+
+# steps that make what keeps what it was made of
+IMAGES = (Kind.IMAGE, Kind.ROOTFS, Kind.LOAD, Kind.PUSH, Kind.DEPLOY)
+NODES = (Kind.LOCAL, Kind.NODE)
+KUBERNETES = (*NODES, Kind.RELEASE, Kind.SYSTEM_IMAGES, Kind.CLUSTER)
+PLACED = (*NODES, Kind.CLUSTER, Kind.LOAD, Kind.DEPLOY)  # on machines of the provider
+
+if TYPE_CHECKING:
+    from kubeup.settings import Loaded, Problem
+
+
+@dataclass(frozen=True)
+class Project:
+    """Settings, state and facts of this machine, and what follows from them. Asking changes nothing."""
+
+    settings: Settings
+    state: State
+    host: HostFacts
+    stands_on: str = ""  # the provider of the cluster that this profile has
+
+    @cached_property
+    def chosen(self) -> tuple[providers.Provider, str]:
+        return providers.choose(self.settings, self.state, self.host, self.stands_on)
+
+    @property
+    def provider(self) -> providers.Provider:
+        return self.chosen[0]
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        """What builds, saves and pushes images."""
+        return self.provider.image_engine()
+
+    @property
+    def record(self) -> Record:
+        """What is on record of this profile now."""
+        return records.read(self.state)
+
+    @property
+    def made(self) -> Made:
+        """What this profile's things were made of, which they keep."""
+        return self.record.made
+
+    @cached_property
+    def release(self) -> source.Release:
+        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
+
+    @cached_property
+    def root_origin(self) -> Origin:
+        """Where Debian's root file systems come from."""
+        return bases.origin(self.host, self.engine)
+
+    @cached_property
+    def bases(self) -> bases.Bases:
+        return bases.choose(self.settings, self.host, self.root_origin, self.made)
+
+    @cached_property
+    def images(self) -> tuple[catalog.AppImage, ...]:
+        return catalog.catalog(self.settings, self.bases)
+
+    @cached_property
+    def authorities(self) -> certificates.Authorities:
+        return certificates.read(self.settings)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
+        past = proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        return {**past, **self.authorities.environment, **self.mirrors.environment}
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        return Mirrors.of(self.settings)
+
+    def write_environment(self) -> None:
+        """Make the files that the environment names, in the cache."""
+        self.authorities.write_bundle()
+        self.mirrors.write()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Debian packages that this machine needs for the nodes and for the images."""
+        system = self.provider.bare and self.release.source == "build"  # kube-proxy's
+        roots = self.root_origin.packages if system or any(image.rootfs for image in self.images) else ()
+        return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
+
+    @property
+    def builder(self) -> Builder:
+        return Builder(self.engine, self.authorities.bundle)
+
+    @property
+    def system_archive(self) -> Path:
+        return system_images.archive(self.release, system_images.proxy_rootfs(self.root_origin))
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        path = self.provider.kubectl() or self.release.kubectl
+        return Kubectl(path, self.state.kubeconfig, self.provider.context, pace=self.host.pace)
+
+    @property
+    def kubernetes(self) -> str:
+        """Where the cluster's Kubernetes comes from, in words."""
+        return self.provider.kubernetes() or f"{self.release.source}: {self.release.why}"
+
+    @property
+    def place(self) -> Place:
+        """Where the database's data lie, or are to lie, in the cluster."""
+        known = self.record.on(CLUSTER)
+        node = known.node if known and not known.saved else ""
+        return Place(node or volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
+
+    def files_on(self, side: Side) -> Files:
+        """The database's files on one side."""
+        place, names = (self.machine.place, (VOLUME,)) if side == VM else (self.place, ("mysql", "mysql.passwords"))
+        return Files(place, self.state, side, names)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The application with the passwords of `.env`, and the database where it is to be."""
+        return self.deployment_on(self.database_on)
+
+    def deployment_on(self, side: Side) -> Deployment:
+        address = (lambda: self.machine.address) if side == VM else None
+        overlay = Overlay(
+            self.settings, self.images, self.state.secrets, self.place, address, self.external)
+        return Deployment(overlay, self.kubectl, self.boots)
+
+    def deployment_without(self, node: str) -> Deployment:
+        """The application as it is to be once a node has left."""
+        overlay, external = self.deployment.overlay, replace(self.external, leaving=node)
+        return replace(self.deployment, overlay=replace(overlay, external=external))
+
+    @cached_property
+    def external(self) -> External:
+        """Where the UI answers without a NodePort."""
+        port, named = self.settings.ports.http, self.settings.named("ports.http")
+        return External(port, named, self.provider.nodes, self.kubectl, self.state)
+
+    def boots(self) -> Mapping[str, datetime]:
+        """Since when the nodes' machines run, looked at now."""
+        return self.provider.boots()
+
+    @property
+    def database_on(self) -> Side:
+        """Where the database runs: cluster or vm. Raises Refused where the settings say another side or machine than the data are on."""
+        wanted, known = self.settings.database.on, self.record.database
+        holds = known.side if known else None
+        if holds and wanted != "auto" and wanted != holds:
+            raise Refused(f"the settings want the database on {SIDES[wanted]}, its data are on {SIDES[holds]}", "it would start without them",
+                          f"move them: `inv db.move {wanted}`, or set database.on to {holds}")
+        side = holds or (CLUSTER if wanted == "auto" else wanted)
+        if side == VM:
+            self._machine_location()
+        else:
+            self._refuse_without_node()
+        return side
+
+    def _refuse_without_node(self) -> None:
+        """On another node the database would start empty."""
+        node, nodes = self.place.node, [spec.name for spec in self.provider.wanted()]
+        if node not in nodes:
+            raise Refused(f"the settings do without {node}, which has the database's data", "it would start without them",
+                          "put back the count of nodes that it was made with: nodes.workers.count, or minikube.nodes")
+
+    @property
+    def machine(self) -> Machine:
+        """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
+        where = self._machine_location()
+        name, address, ssh = where.node, where.address, self.settings.ssh
+        reach = Reach(name, "db", address, ssh.user, self.state.private_key,
+                      self.state.known_hosts, pace=self.host.pace)
+        own = (reach,) if address else ()
+        place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
+        image = next(image for image in self.images if image.part == "db")
+        beside = own or name in {reach.name for reach in self.provider.beside()}
+        overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
+        return Machine(place, image, overlay.secret,
+                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
+                       self.authorities.pems if beside else None, self.admit)
+
+    def _machine_location(self) -> Location:
+        """Which machine that is. Where data lie decides: on another one the database would start empty."""
+        known, wanted = self.record.on(VM), self._wanted_machine()
+        holds = known if known and known.node and not known.saved else None
+        if holds and not holds.address and holds.node not in self._machine_names:
+            raise Refused(f"the settings do without {holds.node}, which has the database's data", "it would start without them",
+                          "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
+        if holds and wanted and wanted.machine != holds.machine:
+            raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",
+                          f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back database.vm or database.address")
+        return holds or wanted or Location(VM, self._usual_machine)
+
+    @property
+    def _machine_names(self) -> tuple[str, ...]:
+        return (*(node.name for node in self.provider.wanted()), *(reach.name for reach in self.provider.beside()))
+
+    @property
+    def _usual_machine(self) -> str:
+        """The machine that is made for the database, else the node that has it in the cluster."""
+        beside = self.provider.beside()
+        return beside[0].name if beside else volume_node(self.provider.wanted())
+
+    def _wanted_machine(self) -> Location | None:
+        """The one that the settings name. Raises Refused for one that is not there."""
+        database, names = self.settings.database, self._machine_names
+        if database.address:
+            return Location(VM, self.settings.database_machine, str(database.address))
+        if not database.vm:
+            return None
+        named = [name for name in names if database.vm in (name, name.removeprefix(f"{self.settings.slug}-"))]
+        if not named:
+            raise Refused(f"there is no machine {database.vm}", f"there are: {', '.join(names)}", "set database.vm to one of them")
+        return Location(VM, named[0])
+
+    @property
+    def server(self) -> Server:
+        """The database's server, where it runs."""
+        return self.server_on(self.database_on)
+
+    def server_on(self, side: Side) -> Server:
+        database, env = self.settings.database, self.state.secrets
+        return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
+
+    @property
+    def server_version(self) -> str:
+        """Which database the settings, and what images are built on, make of it."""
+        return catalog.server(self.settings, self.bases)
+
+    @property
+    def admit(self) -> Admit | None:
+        """Who looks at the database's files before it starts on them.
+
+        None where it is on record who wrote them, or where there are none.
+        """
+        known = self.record
+        return self._admit if known.database and not known.made.server else None
+
+    def _admit(self, node: str, told: str | None) -> None:
+        """See `Admit`. What is admitted is on record from then on."""
+        wrote = self.server_version if told is None else datafolder.server(told)
+        if not wrote:
+            file = self.state.folder / self.state.record
+            raise Refused(
+                f"nobody knows which database wrote the files on {node}",
+                "it is not on record, and they do not tell",
+                f'where you know it, have it in {file}, as "mysql 5.7" in made.server; '
+                "or, to lose the data: `inv down --data`")
+        servers.require_files(Version(self.server_version), Version(wrote))
+        records.change(self.state, made=replace(self.made, server=self.server_version))
+
+    @property
+    def passwords(self) -> Passwords:
+        return Passwords(self.server, self.deployment, self.state)
+
+    @property
+    def begun_passwords(self) -> bool:
+        """Whether the database may take others than those of `.env`.
+
+        Raises Refused where it was being given another file's.
+        """
+        begun, env = self.record.passwords, self.state.secrets
+        if begun not in ("", str(env)):
+            raise Refused(
+                f"a change of passwords was interrupted that is not {env}'s",
+                f"the database was being given those of {begun}",
+                "`inv db.rotate` in that checkout finishes it; "
+                "where it is this one under another name: `inv state.repair`, then `inv db.rotate`")
+        return bool(begun)
+
+    @property
+    def changing_passwords(self) -> bool:
+        """Whether a change of passwords has begun, if only by choosing them, and has not ended."""
+        return self.begun_passwords or secrets.pending(self.state.secrets)
+
+    def remember_choices(self, steps: Collection[StepId] = ()) -> None:
+        """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
+        turn what is there into something else. What is merely planned is decided anew.
+        """
+        decided: dict[str, Any] = {"made": self._made_by(steps)}
+        if any_of(steps, *PLACED):
+            decided["provider"] = self.provider.name
+        if ids.deploy("db") in steps:
+            decided["database"] = self.location(self.database_on)
+        states.claim(self.state, self.settings.profile)
+        records.change(self.state, **decided)
+
+    def refuse_unrecorded(self) -> None:
+        """Raises Refused where things of this profile are there and no record: what they hold is not known."""
+        traces = self.provider.traces() if self.record == Record() else ()
+        if traces:
+            raise Refused(f"there is no record of the profile {self.settings.profile}, but things of it are there", ", ".join(map(str, traces)),
+                          f"put {self.state.folder / self.state.record} back, or make it anew from what is there: `inv state.repair`")
+
+    def refuse_astray(self) -> None:
+        """Raises Refused where the settings don't lead to what is on record: others would be made beside it."""
+        for thing in self.record.things:
+            if not self.provider.leads_to(thing):
+                raise Refused(f"the {thing} is on record, and the settings lead elsewhere", "it would stay, and with it what it holds",
+                              "put the setting back that named it, or `inv down` with it first (data is kept)")
+
+    def location(self, side: Side) -> Location:
+        """Where the database's files lie, or are to lie, on one side."""
+        return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)
+
+    def _made_by(self, steps: Collection[StepId]) -> Made:
+        """What is on record, and what is made now. An older kubeup did not write down which engine has the nodes."""
+        made = self.made
+        if any_of(steps, *IMAGES):
+            made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
+        if any_of(steps, *NODES) or (self.stands_on and not made.engine):
+            made = _kept(made, engine=self.provider.made_by() or made.engine)
+        if self.provider.bare and any_of(steps, *KUBERNETES):
+            made = _kept(made, source=self.release.source, source_why=self.release.why)
+        database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
+        return _kept(made, server=self.server_version) if database and self.admit is None else made
+
+
+def _kept(made: Made, **decided: Any) -> Made:
+    """The reason that is on record stays with what was decided by it."""
+    same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
+    return made if same else replace(made, **decided)
+
+
+def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
+         strict: bool = True, first: Callable[[State], object] | None = None, record: str = "") -> Project:
+    """Read settings and this machine's facts; `first` is what has to be done before anything of the profile is read, such as to
+    take its lock. `record`: the name of another file than the profile's own record. Raises SettingsError listing every problem
+    of the settings.
+    """
+    loaded = read_settings(path, profile, sets, environ)
+    settings = loaded.require()
+    state = states.of(settings)
+    states.require_own(state, settings.profile)
+    if first is not None:
+        first(state)
+    state = replace(state, record=record or state.record)
+    known = records.read(state)
+    authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
+    with authorities.trusted():  # who asks a site trusts whom those do that fetch
+        host = _asked(settings, _questions(settings, known.made, known.provider))
+    host = replace(host, variables=(*authorities.environment, *mirrors.environment))
+    project = Project(settings, state, host, known.provider)
+    if strict:
+        _refuse(project, loaded)
+    return project
+
+
+def read_settings(
+    path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """The settings alone."""
+    import os
+
+    from kubeup.settings import load as load_settings
+
+    file = path or states.PROJECT / "config" / "settings.yaml"
+    return load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
+
+
+def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
+    """This machine's facts, with sites' answers; a mirror's yes is its registry's."""
+    mirrors = settings.images.mirrors
+    ways = {one.url: registries.mirrored(one.url, mirrors) for one in questions}
+    more = [replace(one, url=url) for one in questions for url in ways[one.url]]
+    host = machine.observe((*questions, *more))
+    told = {
+        url: next((host.answers[way] for way in several if host.answers[way].yes), host.answers[url])
+        for url, several in ways.items()
+    }
+    return replace(host, answers=told)
+
+
+def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
+    """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
+    release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
+    own = providers.brings_kubernetes(name)
+    of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
+    of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
+    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()), *of_roots)
+
+
+def problems(project: Project) -> list[Problem]:
+    """What is wrong with the settings on this very machine: its routes, and the provider that was chosen."""
+    from kubeup.settings import check_provider, check_routes
+
+    provider = project.provider.name
+    # the route to the nodes' own network is there once they run
+    routes = [(route.network, route.device) for route in project.host.routes if route.network != project.settings.node_network]
+    return [
+        *check_provider(project.settings, provider),  # type: ignore[arg-type]
+        *check_routes(project.settings, routes, provider),  # type: ignore[arg-type]
+        *project.authorities.problems,
+        *_docker_alone(project),
+    ]
+
+
+def _docker_alone(project: Project) -> Iterator[Problem]:
+    """What docker on this machine can't be told for one command, as podman is."""
+    from kubeup.settings.checks.place import at
+    from kubeup.settings.problem import warning
+
+    settings, hint = project.settings, "or set local.engine to podman"
+    if project.engine.name == "podman":
+        return
+    if settings.images.mirrors:
+        key = "images.mirrors"
+        yield warning(at(settings, key), key, "not used by docker on this machine",
+                      why="its daemon alone knows mirrors, of Docker Hub",
+                      hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}")
+    if project.authorities.pems:
+        key = certificates.KEY
+        yield warning(at(settings, key), key, "not used in docker's builds",
+                      why="they mount no files of this machine",
+                      hint=f"use base images that have them, {hint}")
+
+
+def _refuse(project: Project, loaded: Loaded) -> None:
+    from kubeup.core.errors import SettingsError
+
+    wrong = [one for one in problems(project) if one.severity == "error" and one not in loaded.problems]
+    if wrong:
+        raise SettingsError("the settings don't fit this machine", "\n".join(str(one) for one in wrong),
+                            "mend what is named above; `inv config.check` shows everything at once", tuple(wrong))

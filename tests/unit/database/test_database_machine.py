@@ -1,0 +1,215 @@
+"""The database's machine: what is found there, what follows from it, and what is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from builders import by_id, error_of, reach, recorded, sid
+
+from kubeup.application.place import Place
+from kubeup.core.errors import Refused
+from kubeup.core.plan import todo
+from kubeup.core.shell import Output
+from kubeup.database import machine
+from kubeup.database.machine import Found, Machine
+from kubeup.facts import certificates
+from kubeup.facts.compose import Compose, Tools, major
+from kubeup.images.catalog import AppImage
+
+SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
+FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
+# as a Debian 12 node with Debian's docker and compose prints it
+RUNNING = """\
+tool apt-get
+tool daemon
+file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
+file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
+data 31
+port LISTEN 0 4096 192.168.60.11:3306 0.0.0.0:* users:(("mysqld",pid=1192,fd=19))
+image sha256:b24abaa5ba52
+project kubeup-db /var/lib/kubeup/db
+container running healthy localhost/kubeup-mysql:sha-4afe7c7365cb 1192
+"""
+
+
+@pytest.fixture
+def db() -> Machine:
+    place = Place("dev-worker-1", "/var/lib/kubeup/data", lambda: (reach(),))
+    return Machine(place, AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()), lambda: SECRET, Path("/p/.env"))
+
+
+def as_wanted(db: Machine) -> Found:
+    tools = machine.parse_tools(recorded("db/tools-debian-12.txt"))
+    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()), tools=tools)
+
+
+def test_a_fresh_machine_gets_everything(db: Machine) -> None:
+    assert machine.parse(FRESH) == Found()
+    steps = by_id(machine.plan(db, machine.parse(FRESH)))
+    assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
+    assert steps["db/vm-packages"].reason == "docker and docker compose missing"
+    assert [step.reason for step in todo(machine.plan(db, None))] == ["a new machine"] * 3
+
+
+def test_files_of_nobody_knows_which_database_are_not_started(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(node: str, told: str | None) -> None:
+        raise Refused(f"{node}: {told}")
+
+    typed = list[tuple[str, ...]]()
+    seen = "data 31\ntold dictionary   0   1  98  80\n"
+    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, ""))
+    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: dictionary 0 1 98 80"
+    seen = FRESH
+    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: None"
+    assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
+
+
+def test_an_image_without_an_archive_is_pulled(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = list[tuple[str, ...]]()
+    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
+    from_hub = "docker.io/library/mysql:8.4"
+    machine.BringImage(replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))).run(print)
+    assert typed[0] == ("docker", "pull", "--quiet", from_hub)
+
+
+def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
+    stopped = replace(as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health="")
+    steps = by_id(machine.plan(db, stopped))
+    assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
+
+
+def test_a_machine_that_is_no_node_is_told_of_authorities(db: Machine) -> None:
+    beside, there = replace(db, authorities=("one", "two")), as_wanted(db)
+    names = certificates.names(("one", "two"))
+    listed = "".join(f"certificate {name}\n" for name in names)
+    steps = by_id(machine.plan(beside, machine.parse(FRESH)))
+    assert list(steps)[:2] == ["db/vm-authorities", "db/vm-packages"]
+    assert sid("db/vm-authorities") in steps["db/vm-packages"].needs, "apt may need them"
+    assert machine.parse(RUNNING + listed).certificates == names
+    assert todo(machine.plan(beside, replace(there, certificates=names))) == []
+    (step,) = todo(machine.plan(replace(beside, authorities=()), replace(there, certificates=names)))
+    assert (str(step.id), step.reason) == ("db/vm-authorities", "it has others, or none")
+    assert todo(machine.plan(db, replace(there, certificates=names))) == [], "a node's are the play's"
+
+
+def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:
+    bare = replace(machine.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24"))
+    error = error_of(machine.plan, db, bare)
+    assert isinstance(error, Refused) and "database.vm" in error.next
+    assert error.what == "dev-worker-1 can't get docker compose" and "no apt-get" in error.why
+
+
+def offered(docker: str, *composes: Compose, **offers: str) -> Found:
+    named = {name.replace("_", "-"): version for name, version in offers.items()}
+    return replace(machine.parse(FRESH), tools=Tools(docker, composes, named))
+
+
+def why_install(db: Machine, found: Found) -> str:
+    return by_id(machine.plan(db, found))["db/vm-packages"].reason
+
+
+@pytest.mark.parametrize(("system", "docker", "works", "starts"), [
+    ("debian-13", 26, "2.26.1-4", 2), ("ubuntu-24.04", 29, "2.40.3+ds1-0ubuntu1~24.04.1", 1),
+    ("ubuntu-22.04", 29, "2.40.3+ds1-0ubuntu1~22.04.1", 2)])
+def test_what_other_distributions_print(system: str, docker: int, works: str, starts: int) -> None:
+    """With docker that does not run. Version 1 is installed on Ubuntu as well; on 24.04 it does not start."""
+    tools = machine.parse_tools(recorded(f"db/tools-{system}.txt"))
+    assert tools.compose == Compose("docker compose", works) and tools.missing == ""
+    assert major(tools.docker) == docker and len(tools.composes) == starts
+    alone = replace(tools, composes=tools.composes[1:])
+    assert (alone.compose is None) == (system != "debian-13")
+    assert tools.offers["docker.io"].startswith(f"{docker}.") and machine.parse_tools("") == Tools()
+
+
+def test_the_plan_names_what_apt_has(db: Machine) -> None:
+    two = Tools(offers={"docker.io": "26.1.5", "docker-compose": "2.26.1-4"})
+    assert why_install(db, replace(machine.parse(FRESH), tools=two)) == (
+        "docker and docker compose missing, apt has docker.io docker-compose")
+    old = Compose("docker-compose", "1.29.2")
+    assert why_install(db, offered("29.1.3", old, docker_compose_v2="2.40.3")) == (
+        "docker compose missing (docker-compose 1.29.2 does not work with docker 29 "
+        "(docker/compose#11693)), apt has docker-compose-v2")
+
+
+def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: Machine) -> None:
+    old = Compose("docker-compose", "1.29.2")
+    error = error_of(machine.plan, db, offered("28.1.1", old, docker_compose="1.29.2-3"))
+    assert isinstance(error, Refused) and error.what == "dev-worker-1 can't get docker compose"
+    assert "docker-compose 1.29.2 does not work with docker 28" in error.why
+    assert "docker-compose-plugin" in error.next
+    assert why_install(db, offered("20.10.24", old)) == "docker does not run"
+
+
+def test_a_database_that_runs_is_left_alone_whatever_compose_is_there(db: Machine) -> None:
+    assert todo(machine.plan(db, replace(as_wanted(db), tools=Tools("29.1.3")))) == []
+
+
+def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: Machine) -> None:
+    empty = machine.parse(FRESH)
+    machine.refuse_without(db, empty)
+    assert "none of their packages" in error_of(machine.refuse_without, db, empty, True).why
+
+
+def test_debian_12_has_version_1_for_its_own_docker(db: Machine) -> None:
+    tools = as_wanted(db).tools
+    assert (tools.docker, tools.missing) == ("20.10.24+dfsg1", "")
+    assert tools.compose == Compose("docker-compose", "1.29.2")
+
+
+def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:
+    found = as_wanted(db)
+    assert found.healthy and found.holds_data and todo(machine.plan(db, found)) == []
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    ({"health": "unhealthy"}, "the service is running, unhealthy"), ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
+    ({"state": "", "listening": (), "project": ()}, "the service is not there"), ({"files": {}}, "compose.yaml, .env new or changed"),
+    ({"runs": "other:1"}, "it runs other:1")])
+def test_what_differs_is_the_reason(db: Machine, change: dict[str, object], reason: str) -> None:
+    (step,) = todo(machine.plan(db, replace(as_wanted(db), **change)))
+    assert step.id == sid("db/vm-service") and reason in step.reason
+
+
+def test_a_readable_env_file_is_written_anew(db: Machine) -> None:
+    found = as_wanted(db)
+    files = {**found.files, ".env": found.files[".env"].replace(" 600", " 644")}
+    assert todo(machine.plan(db, replace(found, files=files)))[0].reason == ".env new or changed"
+
+
+def test_what_is_somebody_elses_is_refused_by_name(db: Machine) -> None:
+    taken = machine.parse(FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    error = error_of(machine.plan, db, taken)
+    assert isinstance(error, Refused) and "port 3306 of dev-worker-1 is taken" in error.what and "mariadbd" in error.why
+    theirs = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db", "project kubeup-db /srv/theirs"))
+    assert "/srv/theirs" in error_of(machine.plan, db, theirs).why
+    nobodys = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db\n", ""))
+    assert "named kubeup-db already" in error_of(machine.plan, db, nobodys).what
+    beside = machine.parse(RUNNING + 'port LISTEN 0 5 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    assert "is taken" in error_of(machine.plan, db, beside).what
+
+
+def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: Machine) -> None:
+    text = db.compose()
+    service = yaml.safe_load(text)["services"]["mysql"]
+    assert service["network_mode"] == "host" and "--bind-address=192.168.60.11" in service["command"]
+    assert service["restart"] == "unless-stopped" and "ports" not in service and "environment" not in service
+    assert yaml.safe_load(text)["volumes"]["data"]["driver_opts"]["device"] == "/var/lib/kubeup/data/mysql-vm"
+    assert not any(value in text for value in SECRET.values() if value != "api")
+    assert "secret" not in repr(db.server("api", "api").dump())
+
+
+def test_its_env_file_is_read_by_a_shell(db: Machine) -> None:
+    import shlex
+
+    read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
+    assert read == {"MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"], **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"}}
+
+
+def test_a_plan_needs_no_passwords_yet(db: Machine) -> None:
+    def none() -> dict[str, str]:
+        raise Refused("no passwords yet")
+
+    assert len(todo(machine.plan(replace(db, secret=none), machine.parse(FRESH)))) == 3

@@ -1,0 +1,55 @@
+"""Whose a profile's folder is: two profiles whose names differ too little never share it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from builders import DESKTOP, error_of, settings, state
+
+from kubeup.core import lock
+from kubeup.core import state as states
+from kubeup.core.errors import Refused
+from kubeup.core.report import Report
+from kubeup.core.state import State
+from kubeup.workflows import configuration
+from kubeup.workflows.project import Project, load
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Settings with the profile My_App alone, in a folder of state that my-app has used before."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"settings:\n  env: My_App\n  users:\n    My_App: {{state_dir: {tmp_path}}}\n", encoding="utf-8")
+    before = State(tmp_path / "my-app", tmp_path / "key", tmp_path / "key.pub")
+    states.claim(before, "my-app")
+    return file
+
+
+def test_the_first_change_says_whose_it_is(tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, profile="My_App"), state(tmp_path), DESKTOP)
+    states.require_own(one.state, "My_App")
+    assert not one.state.folder.exists(), "who only looks leaves nothing"
+    for _ in range(2):
+        with lock.profile(one.state.folder, "up"):
+            one.remember_choices(())
+        assert (one.state.folder / "profile").read_text() == "My_App\n"
+    other = Project(settings(tmp_path, profile="my-app"), one.state, DESKTOP)
+    with lock.profile(one.state.folder, "up"):
+        assert isinstance(error_of(other.remember_choices), Refused)
+
+
+def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(written: Path, tmp_path: Path) -> None:
+    for task in (lambda: load(written, environ={}), lambda: load(written, environ={}, strict=False),
+                 lambda: configuration.check_file(written, "", (), Report(io.StringIO()), json=False)):
+        error = error_of(task)
+        assert isinstance(error, Refused) and error.what == "the profiles my-app and My_App would share nodes, data and state"
+        assert str(tmp_path / "my-app" / "profile") in error.why
+    (tmp_path / "my-app" / "profile").write_text("My_App\n")  # what is advised for another name of the same
+    states.require_own(State(tmp_path / "my-app", tmp_path / "key", tmp_path / "key.pub"), "My_App")
+
+
+def test_an_owner_that_can_not_be_read_is_nobody_elses_leave(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "my-app" / "profile").write_text("")
+    assert isinstance(error_of(load, written), Refused)
