@@ -20,7 +20,7 @@ from kubeup.facts import ports
 from kubeup.facts.kubernetes import nodes
 from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 HTTP = 80
 SERVICE = "ui"
@@ -55,7 +55,7 @@ class Published:
 class Memory:
     """What was found in this run: the parts of the application are rendered side by side."""
 
-    settled: dict[tuple[Reach, ...], Published] = field(default_factory=dict)
+    settled: dict[tuple[SshTarget, ...], Published] = field(default_factory=dict)
     programs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by node
     asking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,7 +70,7 @@ class External:
 
     port: int  # 0: none
     named: bool  # by the settings
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     kubectl: Kubectl
     state: State
     leaving: str = ""
@@ -90,19 +90,19 @@ class External:
         """The same, and where it can't."""
         if not self.port:
             return Published()
-        reaches = tuple(reach for reach in self.nodes() if reach.name != self.leaving)
-        if reaches in self.memory.settled:
-            return self.memory.settled[reaches]
+        ssh_targets = tuple(reach for reach in self.nodes() if reach.name != self.leaving)
+        if ssh_targets in self.memory.settled:
+            return self.memory.settled[ssh_targets]
         there = self.decided()
         if self.leaving:  # others come with what makes them
-            kept = tuple(reach.address for reach in reaches if reach.address in there)
+            kept = tuple(reach.address for reach in ssh_targets if reach.address in there)
             return Published(self.port, kept)
-        new = [reach for reach in reaches if reach.address not in there]
+        new = [reach for reach in ssh_targets if reach.address not in there]
         if not new:
-            everywhere = Published(self.port, tuple(reach.address for reach in reaches))
-            return self.memory.settled.setdefault(reaches, everywhere)
+            everywhere = Published(self.port, tuple(reach.address for reach in ssh_targets))
+            return self.memory.settled.setdefault(ssh_targets, everywhere)
         taken, unasked = self._taken(new)
-        addresses = tuple(reach.address for reach in reaches if reach.name not in taken)
+        addresses = tuple(reach.address for reach in ssh_targets if reach.name not in taken)
         words = f"port {self.port} of {{}} can't be the UI's: {{}}"
         left_out = tuple(words.format(name, why) for name, why in taken.items())
         return Published(self.port, addresses, left_out, unasked, self.named and bool(left_out))
@@ -119,9 +119,9 @@ class External:
     def shadowed(self) -> tuple[str, ...]:
         """In words, who else has the port where the UI answers: nobody reaches them there."""
         there = self.decided()
-        reaches = [reach for reach in self.nodes() if reach.address in there]
-        programs = self._listening(reaches)
-        others = self._others(self._objects(), reaches, programs)
+        ssh_targets = [reach for reach in self.nodes() if reach.address in there]
+        programs = self._listening(ssh_targets)
+        others = self._others(self._objects(), ssh_targets, programs)
         return tuple(f"{by} on {name}" for name, by in others.items())
 
     def _specs(self) -> list[dict[str, Any]]:
@@ -133,14 +133,14 @@ class External:
     def _objects(self) -> list[dict[str, Any]]:
         return self.kubectl.items("nodes,pods,services", "--all-namespaces")
 
-    def _taken(self, reaches: Sequence[Reach]) -> tuple[dict[str, str], tuple[str, ...]]:
+    def _taken(self, ssh_targets: Sequence[SshTarget]) -> tuple[dict[str, str], tuple[str, ...]]:
         """Why nodes can't have it, by their names, and those that can't be asked yet."""
         items = self._objects()
         ready = {node.name for node in nodes(_of_kind(items, "Node")) if node.ready}
-        there = [reach for reach in reaches if reach.name in ready and ssh.known(self.state, reach)]
+        there = [reach for reach in ssh_targets if reach.name in ready and ssh.known(self.state, reach)]
         programs = self._remembered(there)
-        unasked = tuple(reach.name for reach in reaches if reach.name not in programs)
-        asked = [reach for reach in reaches if reach.name in programs]
+        unasked = tuple(reach.name for reach in ssh_targets if reach.name not in programs)
+        asked = [reach for reach in ssh_targets if reach.name in programs]
         mode = self._mode() if asked else ""
         if asked and mode not in MODES:
             why = f"kube-proxy in the mode {mode or 'unknown'} gives no Service a node's address"
@@ -148,11 +148,11 @@ class External:
         others = self._others(items, asked, programs)
         return {name: f"{by} has it" for name, by in others.items()}, unasked
 
-    def _others(self, items: list[dict[str, Any]], reaches: Sequence[Reach],
+    def _others(self, items: list[dict[str, Any]], ssh_targets: Sequence[SshTarget],
                 programs: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         """Who has the port of each node, where somebody has it."""
         ours, found = f"Service {self.kubectl.namespace}/{SERVICE}", dict[str, str]()
-        for reach in reaches:
+        for reach in ssh_targets:
             claimed = ports.claimed(items, self.port, reach.name, reach.address, but=ours)
             if by := (*programs.get(reach.name, ()), *claimed):
                 found[reach.name] = ", ".join(by)
@@ -163,17 +163,17 @@ class External:
         words = ("get", "configmap", "kube-proxy", "-n", "kube-system", "--ignore-not-found")
         return ports.proxy_mode(self.kubectl.read(*words, "-o", CONFIG).stdout)
 
-    def _remembered(self, reaches: Sequence[Reach]) -> Mapping[str, tuple[str, ...]]:
+    def _remembered(self, ssh_targets: Sequence[SshTarget]) -> Mapping[str, tuple[str, ...]]:
         """What listens on each that answers: each is asked once."""
         with self.memory.asking:
-            new = [reach for reach in reaches if reach.name not in self.memory.programs]
+            new = [reach for reach in ssh_targets if reach.name not in self.memory.programs]
             self.memory.programs.update(self._listening(new))
             return dict(self.memory.programs)
 
-    def _listening(self, reaches: Sequence[Reach]) -> dict[str, tuple[str, ...]]:
+    def _listening(self, ssh_targets: Sequence[SshTarget]) -> dict[str, tuple[str, ...]]:
         """What listens on the port of each that can be reached."""
-        answers = ssh.run_all(reaches, "ss", "-Hltnp", f"sport = :{self.port}", root=True)
-        reached = [reach for reach in reaches if answers[reach.name].code != ssh.UNREACHED]
+        answers = ssh.run_all(ssh_targets, "ss", "-Hltnp", f"sport = :{self.port}", root=True)
+        reached = [reach for reach in ssh_targets if answers[reach.name].code != ssh.UNREACHED]
         return {reach.name: _programs(answers[reach.name], reach.address) for reach in reached}
 
 

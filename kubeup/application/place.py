@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kubeup.core.errors import KubeupError
 from kubeup.settings.model import NodeSpec
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,11 @@ class Place:
 
     node: str
     folder: str
-    reaches: Callable[[], tuple[Reach, ...]]
+    ssh_targets: Callable[[], tuple[SshTarget, ...]]
 
-    def reach(self) -> Reach:
+    def reach(self) -> SshTarget:
         """How the node is reached. Raises KubeupError where it is not there."""
-        found = next((reach for reach in self.reaches() if reach.name == self.node), None)
+        found = next((reach for reach in self.ssh_targets() if reach.name == self.node), None)
         if found is None:
             raise KubeupError(f"the node {self.node} is not there", "the database's data lie on it", "`inv status` tells what is there")
         return found

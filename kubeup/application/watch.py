@@ -13,7 +13,7 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Log
-from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, told_since, workloads
+from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, reported_since_boot, workloads
 from kubeup.system.kubectl import Kubectl
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
@@ -177,7 +177,7 @@ def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
 def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
     """Whether there are pods, and each of them is ready, stays, and was started by its node as it runs now."""
     seen = pods(items)
-    return bool(seen) and all(pod.ready and not pod.deleting and told_since(pod.began, pod.node, boots) for pod in seen)
+    return bool(seen) and all(pod.ready and not pod.deleting and reported_since_boot(pod.began, pod.node, boots) for pod in seen)
 
 
 def told(watched: Watched) -> str:

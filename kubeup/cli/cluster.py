@@ -86,7 +86,7 @@ def dashboard(given: Options, url: bool = False) -> None:
     from kubeup.core import shell
 
     project, _ = open_project(given)
-    own = project.provider.own("dashboard", *(["--url"] if url else []))
+    own = project.provider.tool_command("dashboard", *(["--url"] if url else []))
     shell.become(*own.argv, env=dict(own.env))
 
 
@@ -102,10 +102,10 @@ def addons(given: Options, enable: str = "", disable: str = "") -> None:
     wanted = [(verb, name) for verb, name in (("enable", enable), ("disable", disable)) if name]
     with change_project(given, changes=bool(wanted)) as (project, out):
         if not wanted:
-            own = project.provider.own("addons", "list", *(["-o", "json"] if given.json else []))
+            own = project.provider.tool_command("addons", "list", *(["-o", "json"] if given.json else []))
             out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
             return
-        steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.own("addons", verb, name), seconds=10)
+        steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.tool_command("addons", verb, name), seconds=10)
                  for verb, name in wanted]
         carry_out(project, lambda: plan_of(steps), out, given)
 
@@ -120,7 +120,7 @@ def ssh(given: Options, name: str, root: bool = False) -> None:
     from kubeup.core.errors import UsageError
 
     project, _ = open_project(given)
-    nodes = {reach.name: reach for reach in (*project.provider.nodes(), *project.provider.beside())}
+    nodes = {reach.name: reach for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines())}
     if name not in nodes:
         raise UsageError(f"there is no node {name}", f"there are: {', '.join(nodes) or 'none'}", "name one of them")
     shell.become(*nodes[name].argv(user="root" if root else ""))
@@ -192,7 +192,7 @@ def snapshot(given: Options, save: str = "", restore: str = "", delete: str = ""
 
     with change_project(given, changes=bool(save or restore or delete)) as (project, out):
         if not cluster.snapshots(project, save, restore, delete):
-            own = project.provider.own("snapshot", "list")
+            own = project.provider.tool_command("snapshot", "list")
             out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
             return
         carry_out(project, lambda: plan_of(cluster.snapshots(project, save, restore, delete)), out, given)

@@ -58,8 +58,8 @@ def run(given: Options, command: str, role: str = "", root: bool = False) -> Non
     from kubeup.system import ssh
 
     project, out = open_project(given)
-    reaches = [reach for reach in (*project.provider.nodes(), *project.provider.beside()) if role in ("", reach.role)]
-    results = ssh.run_all(reaches, "sh", "-c", command, root=root)
+    ssh_targets = [reach for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines()) if role in ("", reach.role)]
+    results = ssh.run_all(ssh_targets, "sh", "-c", command, root=root)
     if given.json:
         out.data(results)
     for name, result in () if given.json else results.items():
@@ -80,7 +80,7 @@ def config(given: Options) -> None:
     from kubeup.system import ssh
 
     project, out = open_project(given)
-    write_private(project.state.ssh_config, ssh.config_text((*project.provider.nodes(), *project.provider.beside())))
+    write_private(project.state.ssh_config, ssh.config_text((*project.provider.ssh_targets(), *project.provider.extra_machines())))
     out.say(str(project.state.ssh_config))
 
 
@@ -92,7 +92,7 @@ def _enter(given: Options, role: str, index: int, root: bool, command: str) -> N
 
     words = shlex.split(command) or after_dashes()
     project, _ = open_project(given)
-    nodes = [reach for reach in project.provider.nodes() if reach.role == role]
+    nodes = [reach for reach in project.provider.ssh_targets() if reach.role == role]
     if not 0 <= index < len(nodes):
         raise UsageError(f"there is no {role} {index + 1}", f"the settings have {len(nodes)}", f"a number from 1 to {len(nodes)}")
     shell.become(*nodes[index].argv(*words, user="root" if root else ""))

@@ -86,7 +86,7 @@ class Journal:
         return f"{self._path} can't be written", self._trouble, "make room there, or let yourself write it; then run the same again"
 
 
-def nobody(pace: Pace) -> None:
+def keep_nothing(pace: Pace) -> None:
     """Keeps no pace."""
 
 
@@ -94,13 +94,13 @@ def nobody(pace: Pace) -> None:
 Ledger = Callable[[tuple[Thing, ...], tuple[Thing, ...]], None]
 
 
-def nowhere(made: tuple[Thing, ...], removed: tuple[Thing, ...]) -> None:
+def write_nothing(made: tuple[Thing, ...], removed: tuple[Thing, ...]) -> None:
     """Writes nothing down."""
 
 
 def run(
     plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
-    keep: Callable[[Pace], None] = nobody, ledger: Ledger = nowhere,
+    keep: Callable[[Pace], None] = keep_nothing, ledger: Ledger = write_nothing,
 ) -> Result:
     """Carry out a plan. Raises the first failed step's error, with the step's title before its cause.
 

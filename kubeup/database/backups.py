@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True)
-class About:
+class BackupManifest:
     """What is known of a backup."""
 
     file: str
@@ -57,7 +57,7 @@ def described(file: Path) -> Path:
     return file.with_name(f"{file.name}{ABOUT}")
 
 
-def about(file: Path) -> About:
+def about(file: Path) -> BackupManifest:
     """What lies beside a backup. Raises UsageError where there is no backup, Refused where it can't be judged."""
     beside = described(file)
     if not file.is_file():
@@ -67,7 +67,7 @@ def about(file: Path) -> About:
         if found["format"] > FORMAT:
             raise Refused(f"{file.name} was made by a newer kubeup", f"its format is {found['format']}, this one reads {FORMAT}",
                           "use that kubeup for it")
-        return About(**found)
+        return BackupManifest(**found)
     except FileNotFoundError:
         raise Refused(f"{beside.name} is missing", "it says what the backup has to be: without it nobody can tell whether it is whole",
                       f"put it back beside {file.name}") from None
@@ -75,7 +75,7 @@ def about(file: Path) -> About:
         raise Refused(f"{beside.name} can't be read", "it is no description of a backup", "take another backup: `inv db.list`") from None
 
 
-def check(file: Path) -> About:
+def check(file: Path) -> BackupManifest:
     """What a backup is, once its content was found to be what was written. Raises Refused for one that was altered or cut off."""
     found = about(file)
     size = file.stat().st_size
@@ -91,7 +91,7 @@ class Listed:
     """A backup in the list; `wrong` says why it is of no use, '' for a good one."""
 
     file: Path
-    about: About | None
+    about: BackupManifest | None
     wrong: str = ""
 
 
@@ -150,8 +150,8 @@ class Backup:
                               "nothing is left of it; name a file elsewhere with --to") from None
         log(f"{found.bytes >> 10} KiB, {servers.describe(found.rows)}")
 
-    def _written(self, part: Path) -> About:
-        dumped, moments = Dumped(), list[Moment]()
+    def _written(self, part: Path) -> BackupManifest:
+        dumped, moments = Dumped(), list[ConsistentSnapshot]()
         with part.open("wb") as file, contextlib.ExitStack() as until_the_end:
 
             def begin() -> bytes:
@@ -165,8 +165,9 @@ class Backup:
             dumped.require_whole()
             moment, = moments
             rows = moment.rows()
-        return About(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                     self.profile, self.server.database, moment.version, moment.revision, rows)
+        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return BackupManifest(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, made,
+                              self.profile, self.server.database, moment.version, moment.revision, rows)
 
 
 class CutOff(KubeupError):
@@ -198,7 +199,7 @@ class Dumped:
 
 
 @dataclass
-class Moment:
+class ConsistentSnapshot:
     """The version, revision and row counts of the moment that is held, by a session whose transaction began in it."""
 
     session: Server
@@ -219,7 +220,7 @@ class Moment:
 
 
 @contextlib.contextmanager
-def _one_moment(server: Server) -> Iterator[Moment]:
+def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
     """Hold all writes until `let_go` is called, at the latest to the end of the block: what is counted is then what is dumped.
 
     Counting reads every row. It goes on beside the dump, in a transaction that began in the same moment as the dump's.
@@ -233,7 +234,7 @@ def _one_moment(server: Server) -> Iterator[Moment]:
         facts = dict(session.rows("SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\n"
                                   f"SELECT 'version', VERSION();\n{asked}{SNAPSHOT}", server.database))
         counted = [one for one in found if one != REVISIONS]
-        yield Moment(session, facts["version"], facts.get("revision", ""), counted, workers)
+        yield ConsistentSnapshot(session, facts["version"], facts.get("revision", ""), counted, workers)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from kubeup.facts.compose import Compose, Tools
 from kubeup.facts.datafolder import TELLS
 from kubeup.images.catalog import AppImage
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
@@ -121,7 +121,7 @@ UP_SECONDS = 300.0  # that a new database may take to make its files
 
 
 @dataclass(frozen=True)
-class Found:
+class ServiceState:
     """What is on the machine."""
 
     tools: Tools = field(default_factory=Tools)
@@ -148,7 +148,7 @@ class Found:
         return f"{self.state}, {self.health}" if self.state else "not there"
 
 
-def parse(text: str) -> Found:
+def parse(text: str) -> ServiceState:
     """From what LOOK prints."""
     rows: dict[str, list[list[str]]] = {}
     for line in text.splitlines():
@@ -156,7 +156,7 @@ def parse(text: str) -> Found:
         rows.setdefault(kind, []).append(rest)
     there = {row[0] for row in rows.get("tool", [])}
     state, health, runs, pid = (rows.get("container") or [["", "", "", ""]])[0]
-    return Found(
+    return ServiceState(
         Tools(), "apt-get" in there, "daemon" in there,
         {row[0]: " ".join(row[1:]) for row in rows.get("file", []) if len(row) == 3},
         (rows.get("data") or [["0"]])[0] != ["0"], " ".join((rows.get("told") or [[]])[0]),
@@ -176,7 +176,7 @@ def parse_tools(text: str) -> Tools:
 
 
 @dataclass(frozen=True)
-class Machine:
+class DatabaseVm:
     """The machine with the role `db`, and what is to run on it."""
 
     place: Place
@@ -238,19 +238,19 @@ class Machine:
             raise KubeupError(f"the database on {self.place.node} is {found.words}", text, "`inv db.vm` brings it up again")
         return text
 
-    def seen(self) -> Found:
+    def seen(self) -> ServiceState:
         """What is there, but for docker's and compose's versions."""
         output = ssh.run(self.place.reach(), "sh", "-c", LOOK, "look", FOLDER, self.volume, self.image.reference, PROJECT, root=True)
         if not output.ok:
             raise failed(self, "can't be looked at", output)
         return parse(output.stdout)
 
-    def look(self) -> Found:
+    def look(self) -> ServiceState:
         """The same, and what it has of docker and compose where something is to be done."""
         found = self.seen()
         return found if self._is_well(found) else replace(found, tools=self.tools())
 
-    def _is_well(self, found: Found) -> bool:
+    def _is_well(self, found: ServiceState) -> bool:
         try:
             return well(self, found)
         except Refused:  # whoever plans is told
@@ -278,9 +278,9 @@ def wanted(files: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{hashlib.sha256(text.encode()).hexdigest()} {PLACES[name]:o}" for name, text in files.items()}
 
 
-def plan(machine: Machine, found: Found | None, needs: tuple[StepId, ...] = ()) -> list[Planned]:
+def plan(machine: DatabaseVm, found: ServiceState | None, needs: tuple[StepId, ...] = ()) -> list[Planned]:
     """What makes the service run there as it should; `found` is None for a machine that has to be made first. Raises Refused."""
-    seen, fresh = found or Found(), found is None
+    seen, fresh = found or ServiceState(), found is None
     refuse_foreign(machine, seen)
     node, steps = machine.place.node, list[Planned]()
     why = "a new machine" if fresh else _why(machine, seen)
@@ -307,7 +307,7 @@ def plan(machine: Machine, found: Found | None, needs: tuple[StepId, ...] = ()) 
     return steps
 
 
-def _authorities(machine: Machine, seen: Found, needs: tuple[StepId, ...]) -> Planned:
+def _authorities(machine: DatabaseVm, seen: ServiceState, needs: tuple[StepId, ...]) -> Planned:
     """What tells a machine that is no node of the settings' authorities."""
     if machine.authorities is None:
         return Holds(ids.MACHINE_AUTHORITIES, "a node, which is told with the others")
@@ -317,7 +317,7 @@ def _authorities(machine: Machine, seen: Found, needs: tuple[StepId, ...]) -> Pl
     return Step(ids.MACHINE_AUTHORITIES, title, "it has others, or none", Trust(machine), needs, 3)
 
 
-def well(machine: Machine, seen: Found) -> bool:
+def well(machine: DatabaseVm, seen: ServiceState) -> bool:
     """Whether nothing is to be done: what runs is left alone, whatever compose is there."""
     return seen.daemon and seen.image and not _why(machine, seen)
 
@@ -331,7 +331,7 @@ def _why_install(tools: Tools) -> str:
     return f"{tools.missing} missing{unfit}{named}"
 
 
-def refuse_without(machine: Machine, seen: Found, certain: bool = False) -> None:
+def refuse_without(machine: DatabaseVm, seen: ServiceState, certain: bool = False) -> None:
     """Raises Refused where what is missing can't be had.
 
     That apt offers nothing is `certain` once it has fetched its index: a new machine may have none.
@@ -348,7 +348,7 @@ def refuse_without(machine: Machine, seen: Found, certain: bool = False) -> None
                       "docker-compose-plugin (Docker's); or choose another machine: database.vm")
 
 
-def _why(machine: Machine, seen: Found) -> str:
+def _why(machine: DatabaseVm, seen: ServiceState) -> str:
     # without files there is nothing to compare with, and on a new profile there are no passwords to compare, either
     differ = [name for name, digest in wanted(machine.files()).items() if seen.files.get(name) != digest] if seen.files else list(PLACES)
     if differ:
@@ -358,7 +358,7 @@ def _why(machine: Machine, seen: Found) -> str:
     return "" if seen.healthy else f"the service is {seen.words}"
 
 
-def refuse_foreign(machine: Machine, seen: Found) -> None:
+def refuse_foreign(machine: DatabaseVm, seen: ServiceState) -> None:
     """What is on the machine and not ours stays as it is."""
     strangers = [f"{name} (of {folder or 'no folder'})" for name, folder in seen.project if folder != FOLDER]
     if strangers or (seen.state and not seen.project):
@@ -374,7 +374,7 @@ def refuse_foreign(machine: Machine, seen: Found) -> None:
 class Trust:
     """The authorities of the settings, and no earlier ones; others that the machine trusts stay."""
 
-    machine: Machine
+    machine: DatabaseVm
 
     def run(self, log: Log) -> None:
         script = certificates.script(self.machine.authorities or ())
@@ -387,7 +387,7 @@ class Trust:
 class Install:
     """What is missing of docker and compose, from apt. A docker that is there stays as it is."""
 
-    machine: Machine
+    machine: DatabaseVm
 
     def already(self) -> str:
         return "there" if self.machine.seen().daemon and not self.machine.tools().missing else ""
@@ -411,7 +411,7 @@ class Install:
 
 @dataclass(frozen=True)
 class BringImage:
-    machine: Machine
+    machine: DatabaseVm
 
     def already(self) -> str:
         return "there" if self.machine.seen().image else ""
@@ -430,7 +430,7 @@ class BringImage:
 class Run(Paced):
     """Write the service's files and bring it up, until it answers SQL."""
 
-    machine: Machine
+    machine: DatabaseVm
 
     def already(self) -> str:
         seen = self.machine.seen()
@@ -491,7 +491,7 @@ class Run(Paced):
 class Stop:
     """Stop the service; its files and its volume stay. It stays stopped, also when the machine starts anew."""
 
-    machine: Machine
+    machine: DatabaseVm
 
     def run(self, log: Log) -> None:
         output = ssh.run(self.machine.place.reach(), "docker", "stop", "--time", "60", CONTAINER, root=True)
@@ -503,7 +503,7 @@ class Stop:
 class Drop:
     """Remove the service and its data from the machine, asked for by name."""
 
-    machine: Machine
+    machine: DatabaseVm
 
     def run(self, log: Log) -> None:
         script = (f'docker rm --force --volumes {CONTAINER} 2>/dev/null; docker volume rm {PROJECT}_data 2>/dev/null; '
@@ -514,7 +514,7 @@ class Drop:
             raise failed(self.machine, "does not let go of its data", output)
 
 
-def write(machine: Machine, reach: Reach, name: str, text: str) -> None:
+def write(machine: DatabaseVm, reach: SshTarget, name: str, text: str) -> None:
     """A file of the service, whole or not at all; its content travels on standard input. `.env` is the image's user's alone."""
     script = ('set -e; umask 077; install -d -m 755 "$1"; new="$1/.$2.new"; cat >"$new"; chmod "$3" "$new"; chown "$4" "$new"; '
               'mv "$new" "$1/$2"')
@@ -523,6 +523,6 @@ def write(machine: Machine, reach: Reach, name: str, text: str) -> None:
         raise failed(machine, f"did not take {name}", output)
 
 
-def failed(machine: Machine, what: str, output: Output) -> KubeupError:
+def failed(machine: DatabaseVm, what: str, output: Output) -> KubeupError:
     return KubeupError(f"{machine.place.node} {what}", (output.stderr.strip() or output.stdout.strip())[-1500:],
                        f"look there: `inv cluster.ssh {machine.place.node}`, then run the same again")

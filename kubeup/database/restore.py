@@ -11,7 +11,7 @@ from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.core.plan import Log, Step
 from kubeup.database import backups
 from kubeup.database import server as servers
-from kubeup.database.backups import About, CutOff
+from kubeup.database.backups import BackupManifest, CutOff
 from kubeup.database.server import Server, SqlError
 
 NEW, OLD = "kubeup_new", "kubeup_old"  # schemas: what is being loaded, and what was there before
@@ -19,7 +19,7 @@ FULL, SYNTAX = (1021, 1114, 3), 1064  # the server's numbers
 KEPT = "the data that were there are untouched"
 
 
-def plan(server: Server, file: Path, found: About, now: dict[str, int]) -> list[Step]:
+def plan(server: Server, file: Path, found: BackupManifest, now: dict[str, int]) -> list[Step]:
     """Restoring a backup that was checked, over the rows that are there `now`."""
     loses = f"what {server} holds now: {servers.describe(now)}" if any(now.values()) else ""
     reason = f"{servers.describe(found.rows)}, of {found.made}, by {found.server}"

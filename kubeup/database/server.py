@@ -16,7 +16,7 @@ from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.facts.kubernetes import left_alone
 from kubeup.system import secrets
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 # what every script below begins with: the password is the first line of the input
 PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one is read
@@ -48,7 +48,7 @@ ASKED_WITHIN = 15.0  # seconds: for the question whether a server still runs
 AWAY = (2002, 2003, 2006, 2013)  # the client's own numbers: nobody listens, or not any more
 
 
-class Door(Protocol):
+class Transport(Protocol):
     """The way to the server's container."""
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class Pod:
 class Container:
     """One on a machine that is reached by SSH; `reach` is asked when it is needed."""
 
-    reach: Callable[[], Reach]
+    reach: Callable[[], SshTarget]
     machine: str
     name: str
 
@@ -112,7 +112,7 @@ class Container:
 class Server:
     """A server, its one database and that database's user. The passwords are those of `.env` when something is asked."""
 
-    door: Door
+    door: Transport
     database: str
     user: str
     env: Path
@@ -175,7 +175,7 @@ class Client:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._open = contextlib.ExitStack()
-        self._talk: shell.Talk | None = None
+        self._talk: shell.InteractiveProcess | None = None
         self._alive: shell.Alive | None = None
 
     def __enter__(self) -> Client:
@@ -188,7 +188,7 @@ class Client:
         """What the SQL prints. Raises SqlError."""
         mark = f"kubeup {uuid.uuid4()}"
         try:
-            lines = self._begun().say(f"{text.rstrip().removesuffix(';')};\nSELECT '{mark}';\n", mark, timeout, self._alive)
+            lines = self._begun().request(f"{text.rstrip().removesuffix(';')};\nSELECT '{mark}';\n", mark, timeout, self._alive)
         except CommandError as error:
             self._talk = None
             self._open.close()
@@ -197,12 +197,12 @@ class Client:
             raise refusal(self._server, error.stderr) from None
         return "".join(f"{line}\n" for line in lines)
 
-    def _begun(self) -> shell.Talk:
+    def _begun(self) -> shell.InteractiveProcess:
         if self._talk is None:
             server, mark = self._server, "kubeup listens"
             self._talk = self._open.enter_context(shell.talk(*server.door.argv("sh", "-c", CLIENT, "session", ROOT)))
             self._alive = server.alive()
-            self._talk.say(f"{server.password()}\nSELECT '{mark}';\n", mark)
+            self._talk.request(f"{server.password()}\nSELECT '{mark}';\n", mark)
         return self._talk
 
 

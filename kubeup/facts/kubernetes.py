@@ -108,7 +108,7 @@ def _owner(item: dict[str, Any]) -> str:
     return next((str(one["name"]) for one in item["metadata"].get("ownerReferences", [])), "")
 
 
-def told_since(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
+def reported_since_boot(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
     """Whether something was said, or began, after its node's machine had started; `boots` names those that tell when.
 
     Kubernetes keeps whole seconds, so a machine's are cut off as well.

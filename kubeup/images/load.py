@@ -15,7 +15,7 @@ from kubeup.core.plan import Action, Holds, Log, Planned, Step
 from kubeup.images.catalog import AppImage
 from kubeup.system import ssh
 from kubeup.system.engine import Engine
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 TAGS = 100_000  # podman lists 25 of a repository unless told
@@ -27,13 +27,13 @@ class LoadImage:
     """Import an archive on nodes side by side, and look that each has the image afterwards."""
 
     image: AppImage
-    nodes: tuple[Reach, ...]
+    nodes: tuple[SshTarget, ...]
 
     def run(self, log: Log) -> None:
         with ThreadPoolExecutor(len(self.nodes)) as pool:
             list(pool.map(lambda node: self._one(node, log), self.nodes))
 
-    def _one(self, node: Reach, log: Log) -> None:
+    def _one(self, node: SshTarget, log: Log) -> None:
         log(f"to {node.name}")
         output = ssh.feed(node, self.image.archive, *IMPORT, root=True)
         if not output.ok or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split():

@@ -115,7 +115,7 @@ def _proxy(project: Project) -> Finding:
 
 
 def _keys(project: Project) -> Finding:
-    if not project.provider.bare:
+    if not project.provider.uses_kubeadm:
         return Finding("keys", True, f"{project.provider.name} has its own")
     planned = tuple(keys.plan(project.state.private_key, project.state.public_key))
     steps = todo(planned)

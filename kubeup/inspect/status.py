@@ -36,7 +36,7 @@ def collect(project: Project) -> Status:
     with ThreadPoolExecutor(3) as pool:
         place = pool.submit(database.where, project)
         asked = pool.submit(_ask, project)
-        machines = pool.submit(project.provider.observe, lambda boots: cluster.vouched(asked.result(), boots))
+        machines = pool.submit(project.provider.observe, lambda boots: cluster.ready_since_boot(asked.result(), boots))
     found = asked.result()
     published = project.external.found() if found is not None else Published()
     by_kind = {kind: [item for item in found or () if item["kind"] == kind] for kind in ("Node", "Pod", "PersistentVolumeClaim")}

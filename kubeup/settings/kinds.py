@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class Constraint:
     """What a message about this key says beside what was found."""
 
     allowed: str = ""
@@ -24,7 +24,7 @@ class Says:
 REFUSED = "refused"
 
 
-def refusal(says: Says) -> PydanticCustomError:
+def refusal(says: Constraint) -> PydanticCustomError:
     return PydanticCustomError(REFUSED, "not allowed", {"says": says})
 
 
@@ -34,7 +34,7 @@ _KUBERNETES = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-\d+)?")
 _SOFTWARE = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,2})(?:-\d+)?")
 _IPV4 = "an IPv4 address such as 192.168.60.10"
 _CIDR = "an IPv4 network such as 10.244.0.0/16"
-_ONLY = Says(
+_ONLY = Constraint(
     f"1.{SUPPORTED_MINOR}.x, such as 1.26.1",
     f"the binaries, images and CNI settings used here are made and tested for 1.{SUPPORTED_MINOR} only",
 )
@@ -46,7 +46,7 @@ def read_address(value: object) -> object:
     try:
         return IPv4Address(value)
     except AddressValueError as failure:
-        raise refusal(Says(_IPV4, "" if ":" in value else _plain(failure))) from None
+        raise refusal(Constraint(_IPV4, "" if ":" in value else _plain(failure))) from None
 
 
 def _plain(failure: AddressValueError) -> str:
@@ -59,18 +59,18 @@ def read_network(value: object) -> object:
     if not isinstance(value, str):
         return value
     if "/" not in value:
-        raise refusal(Says(_CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"))
+        raise refusal(Constraint(_CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"))
     try:
         return IPv4Network(value, strict=False)
     except (AddressValueError, NetmaskValueError):
-        raise refusal(Says(_CIDR)) from None
+        raise refusal(Constraint(_CIDR)) from None
 
 
 def read_kubernetes(value: object) -> object:
     """`1.26.1-00` (a Debian package's version), `v1.26.1` and `1.26.1` are the same."""
     match = _KUBERNETES.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise refusal(Says("a full version such as 1.26.1, v1.26.1 or 1.26.1-00"))
+        raise refusal(Constraint("a full version such as 1.26.1, v1.26.1 or 1.26.1-00"))
     major, minor, patch = (int(part) for part in match.groups())
     if (major, minor) != (1, SUPPORTED_MINOR) or patch not in _PATCHES:
         raise refusal(_ONLY)
@@ -80,7 +80,7 @@ def read_kubernetes(value: object) -> object:
 def read_version(value: object) -> object:
     match = _SOFTWARE.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise refusal(Says("a version such as 1.6.20 or v1.6"))
+        raise refusal(Constraint("a version such as 1.6.20 or v1.6"))
     return match[1]
 
 
@@ -90,7 +90,7 @@ def read_replicas(value: object) -> object:
             "replicas of a plain StatefulSet are databases of their own: each write reaches one of them, "
             "and the replication example of Kubernetes' documentation does not work"
         )
-        raise refusal(Says("1", why, trap=24))
+        raise refusal(Constraint("1", why, trap=24))
     return value
 
 
@@ -101,77 +101,77 @@ _RESERVED_DATABASES = {"mysql", "sys", "information_schema", "performance_schema
 def read_database_user(value: object) -> object:
     if value in _RESERVED_USERS:
         why = f"{value} belongs to the server: the API gets a user of its own, with rights on its database only"
-        raise refusal(Says("any other name", why, trap=15))
+        raise refusal(Constraint("any other name", why, trap=15))
     return value
 
 
 def read_database_name(value: object) -> object:
     if value in _RESERVED_DATABASES:
-        raise refusal(Says("any other name", "this database belongs to the server itself"))
+        raise refusal(Constraint("any other name", "this database belongs to the server itself"))
     return value
 
 
 # Lengths are max_length, not {1,1024}: the pattern engine unrolls those, and each costs milliseconds to compile.
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_MEMORY = Says("MB, from 1024 to 1048576")
+_MEMORY = Constraint("MB, from 1024 to 1048576")
 _CIDR_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d+\.\d+\.\d+/\d+$"})
 
 Address = Annotated[IPv4Address, BeforeValidator(read_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
-Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Says(_CIDR)]
+Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Constraint(_CIDR)]
 KubernetesVersion = Annotated[str, BeforeValidator(read_kubernetes)]
 Version = Annotated[str, BeforeValidator(read_version)]
 BoxVersion = Annotated[
     str,
     Field(pattern=r"^[0-9]+(\.[0-9A-Za-z]+)*$", max_length=63),
-    Says("one version as the box's publisher writes it, such as 202502.21.0"),
+    Constraint("one version as the box's publisher writes it, such as 202502.21.0"),
 ]
 NodePort = Annotated[
     int,
     Field(ge=30000, le=32767),
-    Says("30000 to 32767", "Kubernetes gives NodePorts from this range only"),
+    Constraint("30000 to 32767", "Kubernetes gives NodePorts from this range only"),
 ]
-Port = Annotated[int, Field(ge=1, le=65535), Says("1 to 65535")]
+Port = Annotated[int, Field(ge=1, le=65535), Constraint("1 to 65535")]
 ControlCpus = Annotated[
-    int, Field(ge=2, le=256), Says("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs")
+    int, Field(ge=2, le=256), Constraint("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs")
 ]
 ControlMemory = Annotated[
     int,
     Field(ge=1700, le=1048576),
-    Says("MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"),
+    Constraint("MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"),
 ]
-Cpus = Annotated[int, Field(ge=1, le=256), Says("1 to 256")]
+Cpus = Annotated[int, Field(ge=1, le=256), Constraint("1 to 256")]
 Memory = Annotated[int, Field(ge=1024, le=1048576), _MEMORY]
-Replicas = Annotated[int, BeforeValidator(read_replicas), Field(ge=1, le=1), Says("1")]
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Says("text in one line")]
-Name = Annotated[str, Field(pattern=_LINE, max_length=63), Says("1 to 63 characters in one line")]
-Folder = Annotated[str, Field(pattern=_LINE, max_length=1024), Says("a path")]
+Replicas = Annotated[int, BeforeValidator(read_replicas), Field(ge=1, le=1), Constraint("1")]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Constraint("text in one line")]
+Name = Annotated[str, Field(pattern=_LINE, max_length=63), Constraint("1 to 63 characters in one line")]
+Folder = Annotated[str, Field(pattern=_LINE, max_length=1024), Constraint("a path")]
 RemoteFolder = Annotated[
     str,
     Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=1024),
-    Says("an absolute path on the node, such as /home/vagrant"),
+    Constraint("an absolute path on the node, such as /home/vagrant"),
 ]
 UserName = Annotated[
     str,
     Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"),
-    Says("a Unix user: lower-case letters, digits, _ and -, up to 32"),
+    Constraint("a Unix user: lower-case letters, digits, _ and -, up to 32"),
 ]
 HostName = Annotated[
     str,
     Field(pattern=rf"^{_HOST}(\.{_HOST})*$", max_length=63),
-    Says("lower-case letters, digits, - and dots, as Kubernetes wants node names, up to 63"),
+    Constraint("lower-case letters, digits, - and dots, as Kubernetes wants node names, up to 63"),
 ]
 HostAddress = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", max_length=253),
-    Says("an IPv4 address or a host name"),
+    Constraint("an IPv4 address or a host name"),
 ]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"), Says("a URL such as https://dl.k8s.io")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"), Constraint("a URL such as https://dl.k8s.io")]
 REGISTRY = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"
 Registry = Annotated[
     str,
     Field(pattern=REGISTRY),
-    Says("a registry's host, such as docker.io or localhost:5000"),
+    Constraint("a registry's host, such as docker.io or localhost:5000"),
 ]
 Mirror = Annotated[
     str,
@@ -179,7 +179,7 @@ Mirror = Annotated[
         pattern=r"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?"
         r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*/?$"
     ),
-    Says(
+    Constraint(
         "a mirror's URL, such as https://mirror.example.com, or https://mirror.example.com/hub",
         hint="a login has no place in it: whoever reads a node's files would have it",
     ),
@@ -187,49 +187,49 @@ Mirror = Annotated[
 Repository = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*$"),
-    Says("an image's name: lower-case letters, digits, and . _ - between them"),
+    Constraint("an image's name: lower-case letters, digits, and . _ - between them"),
 ]
 Prefix = Annotated[
     str,
     Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
-    Says("an account or path in the registry, such as my-team, or nothing"),
+    Constraint("an account or path in the registry, such as my-team, or nothing"),
 ]
-Reference = Annotated[str, Field(pattern=r"^[^\s-][^\s]*$"), Says("an image, such as localhost/base:1")]
+Reference = Annotated[str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")]
 Storage = Annotated[
     str,
     Field(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti|k|M|G|T)$"),
-    Says("a size with its unit, such as 1Gi or 500Mi"),
+    Constraint("a size with its unit, such as 1Gi or 500Mi"),
 ]
 DiskSize = Annotated[
     str,
     Field(pattern=r"^[1-9][0-9]{0,6}(mb|MB|m|gb|GB|g)$"),
-    Says("a size with its unit, such as 10GB or 10000mb"),
+    Constraint("a size with its unit, such as 10GB or 10000mb"),
 ]
 DatabaseName = Annotated[
     str,
     BeforeValidator(read_database_name),
     Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"),
-    Says("a lower-case letter, then lower-case letters, digits and _, up to 63"),
+    Constraint("a lower-case letter, then lower-case letters, digits and _, up to 63"),
 ]
 DatabaseUser = Annotated[
     str,
     BeforeValidator(read_database_user),
     Field(pattern=r"^[a-z][a-z0-9_]{0,31}$"),
-    Says("a lower-case letter, then lower-case letters, digits and _, up to 32"),
+    Constraint("a lower-case letter, then lower-case letters, digits and _, up to 32"),
 ]
 ObjectName = Annotated[
     str,
     Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"),
-    Says("letters, digits and _ . - after the first, up to 63"),
+    Constraint("letters, digits and _ . - after the first, up to 63"),
 ]
 Pairs = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9]+=(true|false)(,[A-Za-z0-9]+=(true|false))*$"),
-    Says("names with true or false, such as KubeletInUserNamespace=true"),
+    Constraint("names with true or false, such as KubeletInUserNamespace=true"),
 ]
-Country = Annotated[str, Field(pattern=r"^[a-z]{2}$"), Says("a country's two letters, such as cn")]
-Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Says("an option, such as --embed-certs")]
-Context = Annotated[str, Field(pattern=_LINE, max_length=253), Says("a context's name in the kubeconfig")]
+Country = Annotated[str, Field(pattern=r"^[a-z]{2}$"), Constraint("a country's two letters, such as cn")]
+Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Constraint("an option, such as --embed-certs")]
+Context = Annotated[str, Field(pattern=_LINE, max_length=253), Constraint("a context's name in the kubeconfig")]
 
 
 def slug(profile: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kubeup.facts.registries import private
 from kubeup.settings import kinds
-from kubeup.settings.kinds import Says
+from kubeup.settings.kinds import Constraint
 
 # Ubuntu 22.04 for Vagrant's providers. bento has had no file for libvirt since 202510 (chef/bento's CHANGELOG), and the last one
 # does not boot (chef/bento#1604); cloud-image is Ubuntu's own cloud image with Vagrant's user, for amd64 and arm64
@@ -49,7 +49,7 @@ class Control(Section):
 
 
 class Workers(Section):
-    count: Annotated[int, Field(ge=0, le=20), Says("0 to 20")] = Field(default=2, description="number of workers")
+    count: Annotated[int, Field(ge=0, le=20), Constraint("0 to 20")] = Field(default=2, description="number of workers")
     cpu: kinds.Cpus = Field(default=2, description="CPUs of each worker")
     memory: kinds.Memory = Field(default=4096, description="memory of each worker in MB")
 
@@ -57,7 +57,7 @@ class Workers(Section):
 class DatabaseMachine(Section):
     """A machine beside the nodes, with the database on it and no Kubernetes."""
 
-    count: Annotated[int, Field(ge=0, le=1), Says("0 or 1")] = Field(
+    count: Annotated[int, Field(ge=0, le=1), Constraint("0 or 1")] = Field(
         default=0, description="1: a machine of its own for the database, used with database.on: vm; its address is the one before control_ip"
     )
     cpu: kinds.Cpus = Field(default=1, description="its CPUs")
@@ -73,7 +73,7 @@ class Nodes(Section):
 Dns = Annotated[
     tuple[kinds.Address, ...],
     Field(min_length=1, max_length=3),
-    Says("1 to 3 IPv4 addresses", "a resolver uses no more than three name servers"),
+    Constraint("1 to 3 IPv4 addresses", "a resolver uses no more than three name servers"),
 ]
 
 
@@ -142,7 +142,7 @@ def _default_version(data: dict[str, Any]) -> str:
 
 class Database(Section):
     engine: Literal["mysql", "mariadb"] = "mysql"
-    version: Annotated[str, Says("a version in quotes, such as '8.4'")] = Field(
+    version: Annotated[str, Constraint("a version in quotes, such as '8.4'")] = Field(
         default_factory=_default_version, description="mysql: 8.4 (default), 8.0, 5.7; mariadb: 10.11 (default), …"
     )
     replicas: kinds.Replicas = Field(default=1, description="1: more would be databases of their own")
@@ -163,7 +163,7 @@ class Database(Section):
 class Ports(Section):
     api: kinds.NodePort = Field(default=31000, description="NodePort of the API")
     ui: kinds.NodePort = Field(default=30001, description="NodePort of the UI")
-    http: Annotated[int, Field(ge=0, le=65535), Says("0 to 65535")] = Field(
+    http: Annotated[int, Field(ge=0, le=65535), Constraint("0 to 65535")] = Field(
         default=80, description="the UI's port of the nodes' addresses; not named: 80 where free; 0: none"
     )
 
@@ -181,7 +181,7 @@ Driver = Literal[
 class Minikube(Section):
     profile: kinds.ObjectName = Field(default="test-1.26-2nodes", description="minikube's profile")
     driver: Driver = Field(default="auto", description="auto: a VM driver where there is one, else containers")
-    nodes: Annotated[int, Field(ge=1, le=20), Says("1 to 20")] = Field(
+    nodes: Annotated[int, Field(ge=1, le=20), Constraint("1 to 20")] = Field(
         default=2, description="nodes, with the control plane"
     )
     cpus: kinds.ControlCpus | None = Field(default=None, description="CPUs of each node; default: nodes.control.cpu")
@@ -228,7 +228,7 @@ class Vagrant(Section):
         default=None, description="with provider docker: an image with systemd, sshd and Vagrant's user and key"
     )
     linked_clone: bool = Field(default=True, description="VirtualBox: share the box's disk instead of copying it")
-    boot_timeout: Annotated[int, Field(ge=30, le=3600), Says("30 to 3600 seconds")] = Field(
+    boot_timeout: Annotated[int, Field(ge=30, le=3600), Constraint("30 to 3600 seconds")] = Field(
         default=300, description="seconds a machine may take to let Vagrant in"
     )
     home: kinds.Folder | None = Field(default=None, description="Vagrant's own folder; default: VAGRANT_HOME, ~/.vagrant.d")

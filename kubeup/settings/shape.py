@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from kubeup.settings.kinds import Says
+from kubeup.settings.kinds import Constraint
 from kubeup.settings.model import Keys
 
 Kind = Literal["section", "list", "mapping", "text", "number", "switch"]
@@ -27,7 +27,7 @@ _WORDS: dict[Kind, str] = {
 @dataclass(frozen=True, slots=True)
 class Shape:
     kind: Kind
-    says: Says = field(default_factory=Says)
+    says: Constraint = field(default_factory=Constraint)
     fields: dict[str, Shape] = field(default_factory=dict)
     also: dict[str, str] = field(default_factory=dict)
     item: Shape | None = None  # of a list or a mapping
@@ -57,9 +57,9 @@ def _section(model: type[BaseModel]) -> Shape:
 
 
 def _shape(annotation: Any, metadata: list[Any]) -> Shape:
-    says = next((extra for extra in metadata if isinstance(extra, Says)), Says())
+    says = next((extra for extra in metadata if isinstance(extra, Constraint)), Constraint())
     found = _bare(annotation)
-    return replace(found, says=says) if says != Says() else found
+    return replace(found, says=says) if says != Constraint() else found
 
 
 def _bare(annotation: Any) -> Shape:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kubeup.settings.kinds import REFUSED, Says
+from kubeup.settings.kinds import REFUSED, Constraint
 from kubeup.settings.model import Settings
 from kubeup.settings.problem import Problem, error
 from kubeup.settings.reader import Reading
@@ -61,8 +61,8 @@ def _problem(detail: Any, reading: Reading) -> Problem:
     return error(reading.near(key), key, found, allowed=says.allowed, why=says.why, hint=says.hint, trap=says.trap)
 
 
-def _says(shape: Shape) -> Says:
-    return Says(shape.allowed, shape.says.why, shape.says.hint, shape.says.trap)
+def _says(shape: Shape) -> Constraint:
+    return Constraint(shape.allowed, shape.says.why, shape.says.hint, shape.says.trap)
 
 
 def _shape_at(loc: tuple[str | int, ...]) -> Shape:

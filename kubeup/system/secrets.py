@@ -85,7 +85,7 @@ def pending(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class AddNext:
+class StagePasswords:
     """Choose new passwords and write them down before anybody gets them: a run that is cut off goes on with the same."""
 
     path: Path
@@ -100,7 +100,7 @@ class AddNext:
 
 
 @dataclass(frozen=True)
-class TakeNext:
+class PromotePasswords:
     """The new passwords become the passwords, in one write; every other line stays."""
 
     path: Path

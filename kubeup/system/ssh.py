@@ -29,7 +29,7 @@ _remembering = threading.Lock()  # nodes are made side by side, their file is on
 
 
 @dataclass(frozen=True)
-class Reach:
+class SshTarget:
     """How a node is reached: name, role (control or worker), address and port, user, key and the known hosts."""
 
     name: str
@@ -64,7 +64,7 @@ class Reach:
         return [ssh, *([] if command else ["-t"]), *rest]
 
 
-def run(reach: Reach, *command: str, stdin: str | None = None, root: bool = False, timeout: float = 120) -> Output:
+def run(reach: SshTarget, *command: str, stdin: str | None = None, root: bool = False, timeout: float = 120) -> Output:
     """Run a command on one node and return what it left, whatever its exit status.
 
     `command` is a list of words, quoted here; `root` puts sudo before it. Raises KubeupError where the node can't be
@@ -79,13 +79,13 @@ def run(reach: Reach, *command: str, stdin: str | None = None, root: bool = Fals
     return Output(result.exited, result.stdout, result.stderr)
 
 
-def get(reach: Reach, source: str, target: Path) -> None:
+def get(reach: SshTarget, source: str, target: Path) -> None:
     """Copy a file from a node (SFTP)."""
     with _connection(reach) as connection:
         connection.get(source, str(target))
 
 
-def feed(reach: Reach, source: Path, *command: str, root: bool = False, timeout: float = 1200) -> Output:
+def feed(reach: SshTarget, source: Path, *command: str, root: bool = False, timeout: float = 1200) -> Output:
     """Run a command on one node with a file as its standard input, and return what it left, whatever its exit status.
 
     For what is large: nothing has to lie on the node meanwhile, and OpenSSH's own client encrypts beside this process, not in it.
@@ -100,16 +100,16 @@ def feed(reach: Reach, source: Path, *command: str, root: bool = False, timeout:
     return output
 
 
-def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, root: bool = False) -> dict[str, Output]:
+def run_all(ssh_targets: Iterable[SshTarget], *command: str, stdin: str | None = None, root: bool = False) -> dict[str, Output]:
     """Run a command on all nodes side by side. There is a result for every node: 255 where it can't be reached, as ssh(1) has it."""
 
-    def one(reach: Reach) -> Output:
+    def one(reach: SshTarget) -> Output:
         try:
             return run(reach, *command, stdin=stdin, root=root)
         except KubeupError as error:
             return Output(UNREACHED, "", "\n".join(error.lines()))
 
-    nodes = list(reaches)
+    nodes = list(ssh_targets)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
         return dict(zip([node.name for node in nodes], pool.map(one, nodes), strict=True))
 
@@ -117,7 +117,7 @@ def run_all(reaches: Iterable[Reach], *command: str, stdin: str | None = None, r
 class _connection:
     """A fabric connection whose failures are told in the user's words."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: SshTarget) -> None:
         self._reach = reach
 
     def __enter__(self) -> Any:
@@ -184,7 +184,7 @@ def _runner() -> type:
     return AtOnce
 
 
-def _explained(reach: Reach, error: Exception) -> KubeupError:
+def _explained(reach: SshTarget, error: Exception) -> KubeupError:
     from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, PasswordRequiredException, SSHException
 
     node = f"{reach.name} ({reach.address})"
@@ -214,10 +214,10 @@ def told(path: Path) -> str:
     return f'"{path}"'.replace("%", "%%")
 
 
-def config_text(reaches: Sequence[Reach]) -> str:
+def config_text(ssh_targets: Sequence[SshTarget]) -> str:
     """An ssh_config(5) that plain ssh, editors and Ansible can use."""
     blocks = []
-    for reach in reaches:
+    for reach in ssh_targets:
         blocks.append("\n".join([
             f"Host {reach.name} {reach.short}",
             f"  HostName {reach.address}", f"  Port {reach.port}", f"  User {reach.user}", f"  IdentityFile {told(reach.key)}",
@@ -225,14 +225,14 @@ def config_text(reaches: Sequence[Reach]) -> str:
     return "\n".join(blocks)
 
 
-def known_hosts_line(reach: Reach, public_key: str) -> str:
+def known_hosts_line(reach: SshTarget, public_key: str) -> str:
     """A known_hosts line from a node's own public host key, read over a way that is trusted already."""
     kind, key = public_key.split()[:2]
     host = reach.address if reach.port == 22 else f"[{reach.address}]:{reach.port}"
     return f"{host} {kind} {key}"
 
 
-def forget(state: State, reach: Reach) -> None:
+def forget(state: State, reach: SshTarget) -> None:
     """Take a host's line out of the profile's known_hosts: the machine behind that address is about to be made anew."""
     from kubeup.core.state import write_private
 
@@ -243,7 +243,7 @@ def forget(state: State, reach: Reach) -> None:
             write_private(state.known_hosts, "".join(f"{line}\n" for line in lines if line.split()[:1] != [host]))
 
 
-def known(state: State, reach: Reach) -> bool:
+def known(state: State, reach: SshTarget) -> bool:
     """Whether the host's key is on record."""
     host = known_hosts_line(reach, "- -").split()[0]
     return state.known_hosts.exists() and any(line.split()[:1] == [host] for line in state.known_hosts.read_text(encoding="utf-8").splitlines())

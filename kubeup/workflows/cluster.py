@@ -26,12 +26,12 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.pace import Patience
 from kubeup.core.plan import Holds, Log, Paced, Planned, Room, Step, after, todo
 from kubeup.core.record import CLUSTER, VM, Location
-from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, told_since, workloads
+from kubeup.facts.kubernetes import STAMP_FILE, KubeNode, KubeWorkload, nodes, reported_since_boot, workloads
 from kubeup.images import rootfs
 from kubeup.system import keys, ssh
 from kubeup.system import packages as hosts
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 from kubeup.workflows.project import Project
 
 BINARY = Room(cache=75)
@@ -67,17 +67,17 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
     """
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(_ask, project.kubectl)
-        looked = pool.submit(project.provider.observe, lambda boots: vouched(asked.result(), boots))
+        looked = pool.submit(project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots))
         machines, items = looked.result(), asked.result()
     found = None if items is None else _nodes(items)
     running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
     boots = machines.boots  # what is known of a machine that was made or started anew since is about the one before
-    told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.bare)
-            and node.images >= set(wanted) and told_since(node.reported, node.name, boots)}
+    told = {node.name: node for node in found or () if not on_nodes and node.name in running and (node.stamp or not project.provider.uses_kubeadm)
+            and node.images >= set(wanted) and reported_since_boot(node.reported, node.name, boots)}
     # a machine that somebody else made is admitted by the plan first
-    reaches = [reach for reach in project.provider.nodes() if reach.name in running - set(told)
-               and (project.provider.bare or ssh.known(project.state, reach))] if running - set(told) else []
-    stamps, images, unreachable = _visit(reaches, project.provider.list_images)
+    ssh_targets = [reach for reach in project.provider.ssh_targets() if reach.name in running - set(told)
+               and (project.provider.uses_kubeadm or ssh.known(project.state, reach))] if running - set(told) else []
+    stamps, images, unreachable = _visit(ssh_targets, project.provider.list_images)
     known = workloads(items or ())
     return ClusterFacts(
         machines, stamps | {name: node.stamp for name, node in told.items()}, images | {name: node.images for name, node in told.items()},
@@ -89,7 +89,7 @@ def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
     return nodes(item for item in items if item["kind"] == "Node")
 
 
-def vouched(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
+def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
     """Whether the API server calls every machine ready that runs since then. See `kubeup.cluster.providers.base.Vouching`."""
     return boots.keys() <= {node.name for node in _nodes(items or ()) if _stands(node, boots)}
 
@@ -107,19 +107,19 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     return items
 
 
-def _visit(reaches: Sequence[Reach], list_images: Sequence[str]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
+def _visit(ssh_targets: Sequence[SshTarget], list_images: Sequence[str]) -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
     """Stamp and images of nodes, from the nodes themselves, and why one could not be asked."""
-    if not reaches:
+    if not ssh_targets:
         return {}, {}, {}
     script = f"cat {STAMP_FILE} 2>/dev/null || echo; {shlex.join(list_images)}"
-    outputs = ssh.run_all(reaches, "sh", "-c", script, root=True)
+    outputs = ssh.run_all(ssh_targets, "sh", "-c", script, root=True)
     rows = {name: output.stdout.splitlines() for name, output in outputs.items() if output.ok}
     return ({name: lines[0] if lines else "" for name, lines in rows.items()}, {name: frozenset(lines[1:]) for name, lines in rows.items()},
             {name: output.stderr for name, output in outputs.items() if not output.ok})
 
 
-def ingredients(project: Project, facts: ClusterFacts) -> inventories.Ingredients:
-    return inventories.Ingredients(project.settings, project.state, project.host, facts.machines, project.release, project.provider.nodes(),
+def inventory_inputs(project: Project, facts: ClusterFacts) -> inventories.InventoryInputs:
+    return inventories.InventoryInputs(project.settings, project.state, project.host, facts.machines, project.release, project.provider.ssh_targets(),
                                    project.system_archive, project.authorities.pems)
 
 
@@ -155,7 +155,7 @@ def release_steps(project: Project) -> list[Planned]:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Barrier:
     """Only a place where several steps meet."""
 
     def run(self, log: Log) -> None:
@@ -163,7 +163,7 @@ class Nothing:
 
 
 def _joined(id_: StepId, needs: Sequence[StepId]) -> Step:
-    return Step(id_, "have all of the release", "several downloads", Nothing(), tuple(needs), 0)
+    return Step(id_, "have all of the release", "several downloads", Barrier(), tuple(needs), 0)
 
 
 def image_steps(project: Project) -> list[Planned]:
@@ -188,15 +188,15 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     machines = list(project.provider.plan(facts.machines, needed))
     # kubelet starts anew after both
     made = [step.id for step in todo(machines) if step.id.kind in (Kind.NODE, Kind.RESIZE)]
-    bare = project.provider.bare
-    steps = [*(keys.plan(project.state.private_key, project.state.public_key) if bare else ()), *machines]
-    reason = _why_provision(project, facts) if bare else ""
+    uses_kubeadm = project.provider.uses_kubeadm
+    steps = [*(keys.plan(project.state.private_key, project.state.public_key) if uses_kubeadm else ()), *machines]
+    reason = _why_provision(project, facts) if uses_kubeadm else ""
     if reason:
         steps += cni.steps(project.settings, project.state)
         steps.append(Step(ids.PROVISION, "make Kubernetes of the nodes", reason, play.Provision(project.state, _inventory(project, facts)),
                           (*made, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY), 45))
     else:
-        why = "nodes are provisioned as the settings are" if bare else f"{project.provider.name} makes Kubernetes itself"
+        why = "nodes are provisioned as the settings are" if uses_kubeadm else f"{project.provider.name} makes Kubernetes itself"
         steps.append(Holds(ids.PROVISION, why))
     told = after(made, project.provider.trust(facts.stamps, bool(made)))
     steps += told
@@ -208,7 +208,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
                           wait_for_nodes(project), needs, 10))
     else:
         steps.append(Holds(ids.ANSWERS, "every node is ready"))
-    if not bare and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
+    if not uses_kubeadm and METRICS not in facts.system and (facts.answers or not facts.machines.any_there):
         steps += after(settled, project.provider.metrics())
     there = {step.id for step in steps}
     more = [step for step in project.provider.after_start() if step.id not in there] if made else ()
@@ -217,7 +217,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
 
 def _stands(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
     """Ready by the word of the kubelet that runs now: for 40 s Kubernetes still calls a node ready whose machine went away."""
-    return node.ready and told_since(node.reported, node.name, boots)
+    return node.ready and reported_since_boot(node.reported, node.name, boots)
 
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
@@ -225,7 +225,7 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     missing = [node.name for node in facts.machines.nodes if node.role != "db" and (node.state == "missing" or node.closed)]
     if missing:
         return f"{', '.join(missing)} new"
-    wanted = inventories.digest(ingredients(project, facts))
+    wanted = inventories.digest(inventory_inputs(project, facts))
     outdated = [name for name, stamp in facts.stamps.items() if stamp != wanted]
     if outdated:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
@@ -289,7 +289,7 @@ def _kinds(not_ready: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def wait_for_nodes(project: Project) -> WaitForNodes:
-    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.wanted()), project.boots)
+    return WaitForNodes(project.kubectl, tuple(spec.name for spec in project.provider.node_specs()), project.boots)
 
 
 def start(project: Project) -> list[Planned]:
@@ -330,9 +330,9 @@ def remove(project: Project, name: str) -> list[Planned]:
     spared = [_no_volume_on(project, name), _no_service_on(project, name)]
     if found[name].role == "db":
         return [*spared, Holds(ids.LEAVE, "it is no node of the cluster"), project.provider.remove(name)]
-    bare, unpublish = project.provider.bare, _unpublish(project, name)
-    leave = Step(ids.LEAVE, f"move pods away from {name}{' and forget it' if bare else ''}", "asked for",
-                 LeaveCluster(project.kubectl, name, bare), tuple(one.id for one in unpublish), 20)
+    uses_kubeadm, unpublish = project.provider.uses_kubeadm, _unpublish(project, name)
+    leave = Step(ids.LEAVE, f"move pods away from {name}{' and forget it' if uses_kubeadm else ''}", "asked for",
+                 LeaveCluster(project.kubectl, name, uses_kubeadm), tuple(one.id for one in unpublish), 20)
     return [*spared, *unpublish, leave, replace(project.provider.remove(name), needs=(leave.id,))]
 
 
@@ -408,7 +408,7 @@ def ping(project: Project, limit: str = "") -> str:
 
 def _provisionable(project: Project) -> ClusterFacts:
     """Facts of a cluster whose machines all run and are the play's business. Raises KubeupError for others."""
-    if not project.provider.bare:
+    if not project.provider.uses_kubeadm:
         raise UsageError(f"{project.provider.name} makes Kubernetes itself", "Ansible has nothing to do there", "`inv up`")
     facts = observe(project)
     if not facts.machines.running:
@@ -418,7 +418,7 @@ def _provisionable(project: Project) -> ClusterFacts:
 
 
 def _inventory(project: Project, facts: ClusterFacts) -> str:
-    return play.text(inventories.inventory(ingredients(project, facts)))
+    return play.text(inventories.inventory(inventory_inputs(project, facts)))
 
 
 def snapshots(project: Project, save: str, restore: str, delete: str) -> list[Step]:
@@ -427,7 +427,8 @@ def snapshots(project: Project, save: str, restore: str, delete: str) -> list[St
     if sum(bool(name) for _, name, _ in asked) > 1:
         raise UsageError("more than one thing to do with snapshots", "--save, --restore and --delete are one each", "do them one after another")
     more = {"restore": ("--no-provision",)}
-    steps = [Step(ids.snapshot(verb), f"{words} {name}", "asked for", project.provider.own("snapshot", verb, *more.get(verb, ()), name), seconds=60,
+    command = project.provider.tool_command
+    steps = [Step(ids.snapshot(verb), f"{words} {name}", "asked for", command("snapshot", verb, *more.get(verb, ()), name), seconds=60,
                   loses="what happened on the machines since" if verb == "restore" else "") for verb, name, words in asked if name]
     if restore:
         steps.append(Step(ids.ANSWERS, "wait for every node to be ready", "they were restored", wait_for_nodes(project),

@@ -134,41 +134,41 @@ def bring_up(project: Project, out: Report, given: Options, prove: Callable[[Pro
         out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}")
         if application:
             out.say(f"database: {project.images[0].what}")
-    changed = shaken = False
+    changed = disrupted = False
     for _ in range(ROUNDS):
-        found: list[up.Whole] = []
+        found: list[up.UpPlan] = []
         make = partial(_look, project, application, given.force, found)
         with after_changes(changed):
             ran = carry_out(project, make, out, given)
-        changed, shaken = changed or bool(ran), shaken or shakes(ran)
-        if not ran or not found[-1].blind:
+        changed, disrupted = changed or bool(ran), disrupted or disrupts_nodes(ran)
+        if not ran or not found[-1].incomplete:
             break
     if given.dry:
         return
     with after_changes(changed):
         if changed:
-            _require_settled(project, out, application, shaken, given.force)
+            _require_converged(project, out, application, disrupted, given.force)
             if prove is not None:
                 prove(project, out)
         if application and not given.json:
             show_urls(project, out)
 
 
-def _require_settled(project: Project, out: Report, application: bool, shaken: bool, force: bool) -> None:
-    left = _settled(project, application, shaken, force)
+def _require_converged(project: Project, out: Report, application: bool, disrupted: bool, force: bool) -> None:
+    left = _left_once_healthy(project, application, disrupted, force)
     if left:
         out.plan(left)
         raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
                            "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
 
 
-def _look(project: Project, application: bool, force: bool, found: list[up.Whole]) -> Plan:
+def _look(project: Project, application: bool, force: bool, found: list[up.UpPlan]) -> Plan:
     """The plan of what is there now, which is `found` as well."""
     found.append(up.plan(project, application, force))
     return found[-1].plan
 
 
-def shakes(plan: Plan) -> bool:
+def disrupts_nodes(plan: Plan) -> bool:
     """Whether a plan does something to nodes under parts that it does not deploy itself.
 
     What Kubernetes says of their pods is about what was before, for some seconds. A kubelet that was restarted calls its
@@ -180,18 +180,18 @@ def shakes(plan: Plan) -> bool:
     return nodes and len(watched.intersection(plan.ids)) < len(PARTS)
 
 
-def _settled(project: Project, application: bool, shaken: bool, force: bool) -> Plan:
+def _left_once_healthy(project: Project, application: bool, disrupted: bool, force: bool) -> Plan:
     """What is left to do once everything stands. Where nothing but waiting is left, pods have fallen meanwhile: one more look."""
     if application:
-        settle(project, shaken)
+        wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
     if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
-        settle(project, True)
+        wait_until_healthy(project, True)
         left = up.plan(project, application, force).plan
     return left
 
 
-def settle(project: Project, shaken: bool) -> None:
+def wait_until_healthy(project: Project, disrupted: bool) -> None:
     """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
 
     Where it has `shaken` them, the cluster's network has to stand as well, and that all do at first says little: the API has
@@ -200,20 +200,20 @@ def settle(project: Project, shaken: bool) -> None:
     watch.retry_pulls(project.kubectl, _silent)
     pace = machine.pace(project.host)  # as the run before measured it
     stands = network.WaitForNetwork(project.kubectl, project.boots, pace=pace)
-    if shaken:
+    if disrupted:
         stands.run(_silent)
-    _stand(project, pace)
-    serving.until_serving(project.kubectl, pace.seconds(serving.SECONDS), doubted=shaken)
-    if shaken:
+    _wait_for_parts(project, pace)
+    serving.until_serving(project.kubectl, pace.seconds(serving.SECONDS), doubted=disrupted)
+    if disrupted:
         stands.run(_silent)
-        _stand(project, pace)
+        _wait_for_parts(project, pace)
 
 
 def _silent(line: str) -> None:
     """No step of a plan: nobody is shown what it says."""
 
 
-def _stand(project: Project, pace: Pace) -> None:
+def _wait_for_parts(project: Project, pace: Pace) -> None:
     waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in PARTS]
     with ThreadPoolExecutor(len(waits)) as pool:
         list(pool.map(lambda wait: wait.run(_silent), waits))
@@ -221,7 +221,7 @@ def _stand(project: Project, pace: Pace) -> None:
 
 def urls(project: Project, published: Published) -> tuple[tuple[str, str], ...]:
     """Where the application answers; nowhere without nodes: minikube's get addresses late."""
-    addresses = [node.address for node in project.provider.nodes()]
+    addresses = [node.address for node in project.provider.ssh_targets()]
     if not addresses:
         return ()
     ports = project.settings.ports

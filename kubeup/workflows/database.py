@@ -15,7 +15,7 @@ from kubeup.core.record import CLUSTER, VM
 from kubeup.database import backups, restore, schema
 from kubeup.database import server as servers
 from kubeup.database.backups import Listed
-from kubeup.database.machine import Machine
+from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import LEAVE, ROOT, SHELL
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets
@@ -41,7 +41,7 @@ def where(project: Project) -> str:
     return "; ".join(words)
 
 
-def _on_machine(machine: Machine) -> str:
+def _on_machine(machine: DatabaseVm) -> str:
     try:
         return machine.told()
     except KubeupError as error:

@@ -124,7 +124,7 @@ def dropping(project: Project, side: str) -> Plan:
 
 
 def _api(project: Project) -> str:
-    return f"http://{project.provider.nodes()[-1].address}:{project.settings.ports.api}"
+    return f"http://{project.provider.ssh_targets()[-1].address}:{project.settings.ports.api}"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from kubeup.core.ids import Kind, StepId, any_of
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
 from kubeup.core.state import State
 from kubeup.database import server as servers
-from kubeup.database.machine import VOLUME, Machine
+from kubeup.database.machine import VOLUME, DatabaseVm
 from kubeup.database.passwords import Passwords
 from kubeup.database.server import Pod, Server, Version
 from kubeup.facts import datafolder, proxies, registries
@@ -40,7 +40,7 @@ from kubeup.settings import Settings
 from kubeup.system import certificates, machine, secrets
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 SIDES: dict[Side, str] = {CLUSTER: "the cluster", VM: "a machine of its own"}
 
@@ -125,7 +125,7 @@ class Project:
     @property
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for the nodes and for the images."""
-        system = self.provider.bare and self.release.source == "build"  # kube-proxy's
+        system = self.provider.uses_kubeadm and self.release.source == "build"  # kube-proxy's
         roots = self.root_origin.packages if system or any(image.rootfs for image in self.images) else ()
         return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
 
@@ -152,7 +152,7 @@ class Project:
         """Where the database's data lie, or are to lie, in the cluster."""
         known = self.record.on(CLUSTER)
         node = known.node if known and not known.saved else ""
-        return Place(node or volume_node(self.provider.wanted()), self.provider.data_folder, self.provider.nodes)
+        return Place(node or volume_node(self.provider.node_specs()), self.provider.data_folder, self.provider.ssh_targets)
 
     def files_on(self, side: Side) -> Files:
         """The database's files on one side."""
@@ -179,7 +179,7 @@ class Project:
     def external(self) -> External:
         """Where the UI answers without a NodePort."""
         port, named = self.settings.ports.http, self.settings.named("ports.http")
-        return External(port, named, self.provider.nodes, self.kubectl, self.state)
+        return External(port, named, self.provider.ssh_targets, self.kubectl, self.state)
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when the nodes' machines run, looked at now."""
@@ -202,24 +202,24 @@ class Project:
 
     def _refuse_without_node(self) -> None:
         """On another node the database would start empty."""
-        node, nodes = self.place.node, [spec.name for spec in self.provider.wanted()]
+        node, nodes = self.place.node, [spec.name for spec in self.provider.node_specs()]
         if node not in nodes:
             raise Refused(f"the settings do without {node}, which has the database's data", "it would start without them",
                           "put back the count of nodes that it was made with: nodes.workers.count, or minikube.nodes")
 
     @property
-    def machine(self) -> Machine:
+    def machine(self) -> DatabaseVm:
         """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
         where = self._machine_location()
         name, address, ssh = where.node, where.address, self.settings.ssh
-        reach = Reach(name, "db", address, ssh.user, self.state.private_key,
+        reach = SshTarget(name, "db", address, ssh.user, self.state.private_key,
                       self.state.known_hosts, pace=self.host.pace)
         own = (reach,) if address else ()
-        place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.nodes(), *self.provider.beside()))
+        place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()))
         image = next(image for image in self.images if image.part == "db")
-        beside = own or name in {reach.name for reach in self.provider.beside()}
+        beside = own or name in {reach.name for reach in self.provider.extra_machines()}
         overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
-        return Machine(place, image, overlay.secret,
+        return DatabaseVm(place, image, overlay.secret,
                        self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
                        self.authorities.pems if beside else None, self.admit)
 
@@ -237,13 +237,13 @@ class Project:
 
     @property
     def _machine_names(self) -> tuple[str, ...]:
-        return (*(node.name for node in self.provider.wanted()), *(reach.name for reach in self.provider.beside()))
+        return (*(node.name for node in self.provider.node_specs()), *(reach.name for reach in self.provider.extra_machines()))
 
     @property
     def _usual_machine(self) -> str:
         """The machine that is made for the database, else the node that has it in the cluster."""
-        beside = self.provider.beside()
-        return beside[0].name if beside else volume_node(self.provider.wanted())
+        beside = self.provider.extra_machines()
+        return beside[0].name if beside else volume_node(self.provider.node_specs())
 
     def _wanted_machine(self) -> Location | None:
         """The one that the settings name. Raises Refused for one that is not there."""
@@ -354,7 +354,7 @@ class Project:
             made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
         if any_of(steps, *NODES) or (self.stands_on and not made.engine):
             made = _kept(made, engine=self.provider.made_by() or made.engine)
-        if self.provider.bare and any_of(steps, *KUBERNETES):
+        if self.provider.uses_kubeadm and any_of(steps, *KUBERNETES):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
         database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
         return _kept(made, server=self.server_version) if database and self.admit is None else made

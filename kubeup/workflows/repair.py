@@ -26,7 +26,7 @@ FOLDERS: dict[str, Side] = {"mysql": CLUSTER, VOLUME: VM}  # of data, by their n
 
 
 @dataclass(frozen=True)
-class Found:
+class ProfileTraces:
     """What there is of a profile, and the record that follows from it."""
 
     traces: tuple[Trace, ...]
@@ -58,7 +58,7 @@ def show(project: Project, out: Report) -> None:
         out.table(("what", "name", "where"), [(one.kind, one.name, one.at) for one in things])
 
 
-def look(project: Project, node: str = "") -> Found:
+def look(project: Project, node: str = "") -> ProfileTraces:
     """Everything that bears the profile's name. Raises Refused where it isn't clear what the record would say."""
     known = {name: _traces(project, name) for name in providers.PROVIDERS}
     having = [name for name, traces in known.items() if traces]
@@ -66,9 +66,9 @@ def look(project: Project, node: str = "") -> Found:
         raise Refused(f"there are things of this profile by {' and '.join(having)}", "a profile stands on one provider",
                       f"go on with one of them: `inv state.repair --set provider={having[0]}`")
     if not having:
-        return Found((), Record())
+        return ProfileTraces((), Record())
     name, traces = having[0], known[having[0]]
-    return Found(traces, _record(project, name, traces, _owners(project, traces), node))
+    return ProfileTraces(traces, _record(project, name, traces, _owners(project, traces), node))
 
 
 def _traces(project: Project, name: str) -> tuple[Trace, ...]:

@@ -37,7 +37,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
         raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
                           "start it: `inv cluster.start`, or make it: `inv up`")
     built, generated = builds.plan(images, project.builder), up.password_steps(project, facts)
-    nodes = tuple(spec.name for spec in project.provider.wanted())
+    nodes = tuple(spec.name for spec in project.provider.node_specs())
     steps = [*built, *generated, *up.bring_steps(project, images, nodes, facts.images)]
     needs: tuple[StepId, ...] = (ids.PASSWORDS, ids.SET_PASSWORDS)
     if project.database_on == VM and "db" in parts:

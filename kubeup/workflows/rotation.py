@@ -39,9 +39,9 @@ def plan(project: Project) -> Plan:
         chosen = Holds(ids.NEXT_PASSWORDS, f"an earlier run did, and put them into {env.name}")
         return plan_of([chosen, change, *_deploy(project, (ids.SET_PASSWORDS,)), forget, *RUNS])
     return plan_of([
-        Step(ids.NEXT_PASSWORDS, "choose new passwords", reason, secrets.AddNext(env), seconds=0.1),
+        Step(ids.NEXT_PASSWORDS, "choose new passwords", reason, secrets.StagePasswords(env), seconds=0.1),
         change,
-        Step(ids.TAKE_PASSWORDS, f"put them into {env.name}", "the database takes them", secrets.TakeNext(env), (ids.SET_PASSWORDS,), 0.1),
+        Step(ids.TAKE_PASSWORDS, f"put them into {env.name}", "the database takes them", secrets.PromotePasswords(env), (ids.SET_PASSWORDS,), 0.1),
         *_deploy(project, (ids.TAKE_PASSWORDS,)),
         forget, *RUNS])
 

@@ -21,7 +21,7 @@ from kubeup.core.state import State
 from kubeup.core.things import Thing, of_kind
 from kubeup.database import machine as db_machine
 from kubeup.database import passwords
-from kubeup.database.machine import Found
+from kubeup.database.machine import ServiceState
 from kubeup.database.server import Version, require_files
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
@@ -34,15 +34,15 @@ from kubeup.workflows.requirements import Work
 
 
 @dataclass(frozen=True)
-class Whole:
+class UpPlan:
     """A plan with the facts it was made from. `blind`: something could not be looked at until a part of it has run."""
 
     plan: Plan
     facts: ClusterFacts
-    blind: bool
+    incomplete: bool
 
 
-def plan(project: Project, application: bool = True, force: bool = False) -> Whole:
+def plan(project: Project, application: bool = True, force: bool = False) -> UpPlan:
     """Everything between what is there and what the settings want; without the `application` the cluster alone.
 
     Raises Refused where this machine does not do for it, with `force` where it does not for certain.
@@ -70,7 +70,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> Who
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return Whole(whole, facts, blind=bool(whole) and not fresh and (stopped or not facts.answers))
+    return UpPlan(whole, facts, incomplete=bool(whole) and not fresh and (stopped or not facts.answers))
 
 
 def host_packages(project: Project, planned: Iterable[Planned]) -> list[Planned]:
@@ -90,7 +90,7 @@ def _images(
 
 def _own_images(project: Project, machines: Machines, provisions: bool) -> list[Planned]:
     """What makes Kubernetes' own binaries and images, where nodes or this machine lack them."""
-    if not project.provider.bare:
+    if not project.provider.uses_kubeadm:
         return []
     brings = provisions and not machines.release_inside
     if _lacks_nodes(machines) or brings or not project.kubectl.path.exists():
@@ -104,7 +104,7 @@ def _lacks_nodes(machines: Machines) -> bool:
 
 def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
     provider, settings = project.provider, project.settings
-    wanted = settings.machines_list() if provider.bare else provider.wanted()
+    wanted = settings.machines_list() if provider.uses_kubeadm else provider.node_specs()
     listening = this_machine.listening() if machines.shares_ports else None
     return Work(settings, project.host, machines, wanted, tuple(steps), project.engine.name,
                 provider.sizes, listening)
@@ -171,7 +171,7 @@ def _compare(project: Project) -> str | None:
     return project.deployment.diff()
 
 
-def _look_at_machine(project: Project) -> Found | None:
+def _look_at_machine(project: Project) -> ServiceState | None:
     """How the database's machine is; None where it can't be reached, which the look at all machines explains.
 
     It isn't asked before there is a network that leads to it: whoever answers there is another one, or nobody, for ten seconds.
@@ -186,7 +186,7 @@ def _look_at_machine(project: Project) -> Found | None:
 
 
 def machine_steps(
-    project: Project, found: Found | None, needs: tuple[StepId, ...],
+    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What makes the database in use run on its machine."""
     steps = service_steps(project, found, needs)
@@ -196,18 +196,18 @@ def machine_steps(
 
 
 def service_steps(
-    project: Project, found: Found | None, needs: tuple[StepId, ...],
+    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What makes a database run on the machine, with the files that were saved from it."""
     steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
     return [data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
 
 
-def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: Found | None) -> list[Planned]:
+def _application(project: Project, facts: ClusterFacts, before: list[Step], diff: str | None, found: ServiceState | None) -> list[Planned]:
     """Passwords, images on the nodes and the rollout."""
     generated = password_steps(project, facts)
     # a new node of a provider that preloads starts with the images, all others get them when they are up
-    nodes = [spec.name for spec in project.provider.wanted() if spec.name in facts.images or not project.provider.preloads]
+    nodes = [spec.name for spec in project.provider.node_specs() if spec.name in facts.images or not project.provider.preloads]
     steps = [*generated, *bring_steps(project, project.images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))]
     if facts.machines.any_there and not facts.answers and not any(step.id == ids.PROVISION for step in before):
         return steps  # the cluster is there but asleep: what it holds is looked at when it is awake
@@ -402,4 +402,4 @@ class ForgetAccess:
         records.change(self.state, provider="", **(data if self.data else {}))
 
 
-__all__ = ["PARTS", "Whole", "down", "plan", "push_steps"]
+__all__ = ["PARTS", "UpPlan", "down", "plan", "push_steps"]

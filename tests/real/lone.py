@@ -17,7 +17,7 @@ from kubeup.cluster.provision.inventory import ANSIBLE
 from kubeup.core.pace import AS_MEANT
 from kubeup.core.state import State
 from kubeup.system.engine import hardware_address
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 from tests.real.harness import WORKER_1, Cluster
 
 NAME, ADDRESS = "kubeup-lone", "192.168.62.99"
@@ -89,7 +89,7 @@ def lone(cluster: Cluster, folder: Path) -> Iterator[Lone]:
     engine, key = cluster.project.engine, cluster.state / "id_rsa"
     image = cluster.podman("container", "inspect", WORKER_1, "--format", "{{.ImageName}}").strip()
     state = State(folder, key, key.with_name("id_rsa.pub"))
-    reach = Reach(NAME, "worker", ADDRESS, "vagrant", key, state.known_hosts)
+    reach = SshTarget(NAME, "worker", ADDRESS, "vagrant", key, state.known_hosts)
     try:
         network = ("--network", f"kubeup-{cluster.profile}", "--ip", ADDRESS,
                    "--mac-address", hardware_address(ADDRESS))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, output, until
 
 pytestmark = pytest.mark.real
@@ -57,7 +57,7 @@ def test_what_a_command_reads_arrives_whole_and_at_once(cluster: Cluster) -> Non
     """Character by character, as invoke hands it on, this would take a quarter of an hour."""
     text, began = "".join(f"línea {number}\n" for number in range(7_000)), time.monotonic()
     key, known = cluster.state / "id_rsa", cluster.state / "known_hosts"
-    found = ssh.run_all([Reach(name, "", address, "root", key, known) for name, address in ADDRESSES.items()], "sha256sum", stdin=text)
+    found = ssh.run_all([SshTarget(name, "", address, "root", key, known) for name, address in ADDRESSES.items()], "sha256sum", stdin=text)
     assert {name: one.stdout.split()[0] for name, one in found.items()} == dict.fromkeys(NODES, hashlib.sha256(text.encode()).hexdigest())
     assert time.monotonic() - began < 20
 

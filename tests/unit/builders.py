@@ -26,7 +26,7 @@ from kubeup.facts.host import Distribution, HostFacts, distribution
 from kubeup.facts.sites import Answer, answered, silent
 from kubeup.images.bases import DEBIAN_IMAGE, HUB_IMAGE
 from kubeup.settings import Settings, load
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
@@ -106,13 +106,13 @@ def three(state_: str = "running", **more: Any) -> Machines:
     return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
 
 
-def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", reaches: Any = tuple) -> Place:
-    return Place(node_, folder, reaches)
+def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", ssh_targets: Any = tuple) -> Place:
+    return Place(node_, folder, ssh_targets)
 
 
-def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> Reach:
+def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> SshTarget:
     values = {"role": "worker", "address": "192.168.60.11", "user": "vagrant", "key": folder / "id_rsa", "known_hosts": folder / "known_hosts"}
-    return Reach(name, **{**values, **more})
+    return SshTarget(name, **{**values, **more})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from builders import SANDBOX, access, machines, node, on_record, recorded, setti
 from kubeup.application import apply
 from kubeup.application.apply import Deployment
 from kubeup.application.external import External
-from kubeup.cluster.providers.base import Machines, NodeState, Own
+from kubeup.cluster.providers.base import Machines, NodeState, ToolCommand
 from kubeup.cluster.providers.local import Local
 from kubeup.cluster.providers.minikube import Minikube, actions, reading
 from kubeup.cluster.providers.minikube.actions import Tool
@@ -29,8 +29,8 @@ from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.database import backups
 from kubeup.database import server as servers
-from kubeup.database.backups import About
-from kubeup.database.machine import Found, Machine
+from kubeup.database.backups import BackupManifest
+from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.database.passwords import Passwords
 from kubeup.database.server import Version
 from kubeup.facts.containers import containers
@@ -79,7 +79,7 @@ class World:
         patch.setattr(servers, "version", lambda _: Version("8.4.3"))
         patch.setattr(servers, "count", lambda *_: {"products": 7})
         patch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
-        patch.setattr(Machine, "look", lambda _: Found())
+        patch.setattr(DatabaseVm, "look", lambda _: ServiceState())
         patch.setattr(VagrantTool, "providers", lambda _: {"docker": frozenset(NAMES)})
         patch.setattr(Vagrant, "_refuse_unfit", lambda *_: None)
 
@@ -233,7 +233,7 @@ def start(world: World) -> Plan:
 
 def snapshot(world: World) -> Plan:
     one = world.project(VAGRANT)
-    world.patch.setattr(Vagrant, "own", lambda self, *words: Own(words))
+    world.patch.setattr(Vagrant, "tool_command", lambda self, *words: ToolCommand(words))
     return plan_of(cluster.snapshots(one, "", "before", ""))
 
 
@@ -244,11 +244,11 @@ def move_to_a_machine(world: World) -> Plan:
 
 
 def move_to_a_new_machine(world: World) -> Plan:
-    def unreachable(_: Machine) -> Found:
+    def unreachable(_: DatabaseVm) -> ServiceState:
         raise KubeupError("it can't be reached")
 
     one = world.project("{nodes: {database: {count: 1}}, database: {vm: db}}")
-    world.patch.setattr(Machine, "look", unreachable)
+    world.patch.setattr(DatabaseVm, "look", unreachable)
     found = three()
     found = replace(
         found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))
@@ -304,7 +304,7 @@ def rotation_taken_back(world: World) -> Plan:
 
 
 def backup_restored(world: World) -> Plan:
-    about = About(
+    about = BackupManifest(
         "b.sql.zst", "", 1, 1, "2026-01-01", "dev", "api", "8.4.3", "abc", {"products": 7}
     )
     world.patch.setattr(backups, "check", lambda _: about)

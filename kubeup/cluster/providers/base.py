@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kubeup.settings import Settings
     from kubeup.settings.model import NodeSpec
     from kubeup.system.engine import Engine
-    from kubeup.system.ssh import Reach
+    from kubeup.system.ssh import SshTarget
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def nothing_on(why: str) -> list[Holds]:
 
 
 @dataclass(frozen=True)
-class Own(Paced):
+class ToolCommand(Paced):
     """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
 
     argv: tuple[str, ...]
@@ -143,10 +143,10 @@ class Own(Paced):
 
 
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
-Vouching = Callable[[Mapping[str, datetime]], bool]
+ReadinessCheck = Callable[[Mapping[str, datetime]], bool]
 
 
-def nobody(boots: Mapping[str, datetime]) -> bool:
+def never_ready(boots: Mapping[str, datetime]) -> bool:
     """Kubernetes was not asked."""
     return False
 
@@ -157,7 +157,7 @@ class Provider(Protocol):
     name: str
     creates_machines: bool
     sizes: Sizes
-    bare: bool  # its machines come without Kubernetes: the play makes it of them
+    uses_kubeadm: bool  # its machines come without Kubernetes: the play makes it of them
     preloads: bool  # its new nodes start with the images of `Needed`
     keeps_data: bool  # what lies in the data folder outlives `destroy(data=False)`
     data_folder: str  # where a node keeps what must outlive its pods and its restarts
@@ -168,7 +168,7 @@ class Provider(Protocol):
         """Of the profile's kubeconfig, by which its cluster is reached and no other."""
 
     def probe(self) -> Usable: ...
-    def observe(self, vouched: Vouching = nobody) -> Machines:
+    def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         """What there is of its machines. Those that are `vouched` for need no slow tool to be asked about them."""
 
     def boots(self) -> Mapping[str, datetime]:
@@ -188,13 +188,13 @@ class Provider(Protocol):
         Raises KubeupError where that can't be told of every machine.
         """
 
-    def wanted(self) -> tuple[NodeSpec, ...]:
+    def node_specs(self) -> tuple[NodeSpec, ...]:
         """The nodes as they should be, the control plane first; an address that is not known yet is ''."""
 
-    def nodes(self) -> tuple[Reach, ...]:
+    def ssh_targets(self) -> tuple[SshTarget, ...]:
         """How each node that has an address is reached."""
 
-    def beside(self) -> tuple[Reach, ...]:
+    def extra_machines(self) -> tuple[SshTarget, ...]:
         """How the machines are reached that it makes and that are no nodes: the database's own."""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
@@ -230,7 +230,7 @@ class Provider(Protocol):
     def host_steps(self) -> Sequence[Planned]:
         """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
 
-    def own(self, *words: str) -> Own:
+    def tool_command(self, *words: str) -> ToolCommand:
         """A command that only this kind of cluster has, such as `dashboard`. Raises UsageError where it has none."""
 
     def stop(self) -> Sequence[Step]: ...
@@ -263,7 +263,7 @@ def brings_kubernetes(name: str) -> bool:
     if name not in PROVIDERS:
         return False
     module, cls = PROVIDERS[name]
-    return not getattr(import_module(module), cls).bare
+    return not getattr(import_module(module), cls).uses_kubeadm
 
 
 def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:

@@ -18,7 +18,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import cache, ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 ANSIBLE = Path(__file__).resolve().parents[3] / "ansible"
 # what differs with this machine and the network it is in, and doesn't make a node another one
@@ -29,7 +29,7 @@ SURROUNDINGS = (
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class InventoryInputs:
     """Everything an inventory is made of."""
 
     settings: Settings
@@ -37,12 +37,12 @@ class Ingredients:
     host: HostFacts
     machines: Machines
     release: Release
-    reaches: Sequence[Reach]
+    ssh_targets: Sequence[SshTarget]
     images: Path
     authorities: tuple[str, ...] = ()  # certificates in PEM
 
 
-def inventory(made_of: Ingredients) -> dict[str, Any]:
+def inventory(made_of: InventoryInputs) -> dict[str, Any]:
     """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned node from an outdated one."""
     whole = _inventory(made_of)
     what = {key: value for key, value in whole["nodes"]["vars"].items() if key not in SURROUNDINGS
@@ -53,14 +53,14 @@ def inventory(made_of: Ingredients) -> dict[str, Any]:
     return whole
 
 
-def digest(made_of: Ingredients) -> str:
+def digest(made_of: InventoryInputs) -> str:
     return str(inventory(made_of)["nodes"]["vars"]["kubeup_provision_digest"])
 
 
-def _inventory(made_of: Ingredients) -> dict[str, Any]:
+def _inventory(made_of: InventoryInputs) -> dict[str, Any]:
     settings, machines = made_of.settings, made_of.machines
     specs = settings.nodes_list()
-    reach = {one.name: one for one in made_of.reaches}
+    reach = {one.name: one for one in made_of.ssh_targets}
     ranges = pod_ranges(settings, specs)
     hosts = {spec.name: {
         "ansible_host": reach[spec.name].address, "ansible_port": reach[spec.name].port, "ansible_user": reach[spec.name].user,

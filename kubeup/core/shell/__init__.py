@@ -20,13 +20,36 @@ from typing import Any
 from kubeup.core.shell import processes
 from kubeup.core.shell.inherited import HOLDING, held, holding
 from kubeup.core.shell.lines import Lines, Log
-from kubeup.core.shell.pipes import Talk, chain, talk
+from kubeup.core.shell.pipes import InteractiveProcess, chain, talk
 from kubeup.core.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which
 from kubeup.core.shell.sudo import SUDO, authorize
 
 __all__ = [
-    "HOLDING", "LATE", "LOST", "STOPPED", "SUDO", "Alive", "Lines", "Log", "Output", "Talk", "authorize", "become", "chain",
-    "failed", "held", "holding", "missing", "read", "save", "shown", "stop_all", "stream", "talk", "which", "write",
+    "HOLDING",
+    "LATE",
+    "LOST",
+    "STOPPED",
+    "SUDO",
+    "Alive",
+    "InteractiveProcess",
+    "Lines",
+    "Log",
+    "Output",
+    "authorize",
+    "become",
+    "chain",
+    "failed",
+    "held",
+    "holding",
+    "missing",
+    "read",
+    "save",
+    "shown",
+    "stop_all",
+    "stream",
+    "talk",
+    "which",
+    "write",
 ]  # fmt: skip
 
 STREAM_SECONDS = 86400.0

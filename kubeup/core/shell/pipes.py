@@ -116,13 +116,13 @@ def _closing(*handles: int) -> Iterator[Callable[..., None]]:
         close(*handles)
 
 
-class Talk:
+class InteractiveProcess:
     """A command that stays: it is told something, heard, and told again."""
 
     def __init__(self, argv: tuple[str, ...], command: Started, stdin: int, lines: queue.Queue[str | None], wrong: io.BytesIO) -> None:
         self._argv, self._command, self._stdin, self._lines, self._wrong = argv, command, stdin, lines, wrong
 
-    def say(self, text: str, until: str, timeout: float = 30, alive: Alive | None = None) -> list[str]:
+    def request(self, text: str, until: str, timeout: float = 30, alive: Alive | None = None) -> list[str]:
         """The lines it prints after `text`, up to `until` and without that. Raises CommandError where it ends, or is silent, before.
 
         `alive` is asked where it says nothing for a while.
@@ -156,7 +156,7 @@ class Talk:
 
 
 @contextlib.contextmanager
-def talk(*argv: str) -> Iterator[Talk]:
+def talk(*argv: str) -> Iterator[InteractiveProcess]:
     """Start a command and hold its standard input open while the block runs; it ends when that does."""
     lines: queue.Queue[str | None] = queue.Queue()
     stdin_read, stdin_write = os.pipe()
@@ -167,7 +167,7 @@ def talk(*argv: str) -> Iterator[Talk]:
         close(stdin_read)
         threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
         with ended_with(process):
-            yield Talk(argv, command, stdin_write, lines, wrong)
+            yield InteractiveProcess(argv, command, stdin_write, lines, wrong)
             close(stdin_write)
             process.wait()
 

@@ -33,7 +33,7 @@ def measure(project: Project, out: Report, only: str, long: bool) -> list[Figure
 
 def _of_clusters(project: Project) -> Table:
     """The figures that this kind of cluster has, the slow ones marked."""
-    if project.provider.bare:
+    if project.provider.uses_kubeadm:
         table: Table = {
             "second-up": (bare.second_up, False), "play": (bare.play, True), "cluster": (bare.cluster, True), "warm-up": (bare.warm_up, True),
             "first-up": (bare.first_up, True), "backup": (database.backup, True), "restore": (database.restored, True),

@@ -98,7 +98,7 @@ def plain_ansible() -> dict[str, str]:
 
 
 def _images_by_hand(project: Project) -> None:
-    for node in project.provider.nodes():
+    for node in project.provider.ssh_targets():
         ssh.feed(node, project.system_archive, *IMPORT, root=True, timeout=HOUR)
         for image in project.images:
             LoadImage(image, (node,)).run(lambda line: None)

@@ -62,7 +62,7 @@ def moved(project: Project) -> Figure:
         raise Refused("this figure moves the database from the cluster to a machine", "it is there already, or has been",
                       "`inv db.move cluster`, `inv db.move cluster --drop-old`, then measure again")
     project.server.sql(_products(10_000), project.server.database, timeout=600)
-    gaps = _Gaps(f"http://{project.provider.nodes()[-1].address}:{project.settings.ports.api}/products")
+    gaps = _Gaps(f"http://{project.provider.ssh_targets()[-1].address}:{project.settings.ports.api}/products")
     try:
         with gaps:
             shell.write(INV, "db.move", "vm", "--yes", "--profile", project.settings.profile)

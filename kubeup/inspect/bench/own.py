@@ -21,13 +21,13 @@ STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}  # minikube's answers within a s
 def has_status(project: Project) -> bool:
     """Whether the provider brings a tool of its own that can be asked the same."""
     try:
-        return bool(project.provider.own("status").argv)
+        return bool(project.provider.tool_command("status").argv)
     except UsageError:
         return False
 
 
 def second_up(project: Project) -> Figure:
-    status = project.provider.own("status")
+    status = project.provider.tool_command("status")
     again = (INV, "up", "--yes", "--profile", project.settings.profile)
     ours, other = in_turn(lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5)
     return Figure("status", ours, other, STATUS_AIMS[project.provider.name], f"a second `./inv up` against one `{project.provider.name} status`")
@@ -68,7 +68,7 @@ def _lines(project: Project, *wanted: Kind | StepId) -> list[str]:
 
 def _typed(project: Project, *lines: str) -> float:
     """Command lines of the provider's own tool, one after another."""
-    env, began = dict(project.provider.own("version").env), time.monotonic()
+    env, began = dict(project.provider.tool_command("version").env), time.monotonic()
     for line in lines:
         write(*shlex.split(line), env=env, timeout=HOUR)
     return time.monotonic() - began

@@ -98,9 +98,9 @@ def _contents(picture: Picture) -> Iterator[tuple[Node, list[Volume]]]:
     for node in picture.nodes:
         yield node, [volume for volume in picture.volumes if volume.node == node.name]
     lost = [volume for volume in picture.volumes if volume.node not in names]
-    if picture.homeless or lost:
-        waiting = picture.homeless or any(not volume.ok for volume in lost)
-        yield Node(NOWHERE, "", "", "", "", "waiting for a place" if waiting else "", picture.homeless), lost
+    if picture.unscheduled_pods or lost:
+        waiting = picture.unscheduled_pods or any(not volume.ok for volume in lost)
+        yield Node(NOWHERE, "", "", "", "", "waiting for a place" if waiting else "", picture.unscheduled_pods), lost
 
 
 def _services(picture: Picture, layout: Layout) -> float:

@@ -153,7 +153,7 @@ class Picture:
     """Everything that is drawn."""
 
     nodes: tuple[Node, ...] = ()
-    homeless: tuple[Pod, ...] = ()  # pods that are on no node
+    unscheduled_pods: tuple[Pod, ...] = ()  # pods that are on no node
     workloads: tuple[Workload, ...] = ()
     services: tuple[Service, ...] = ()
     volumes: tuple[Volume, ...] = ()
@@ -161,7 +161,7 @@ class Picture:
 
     @property
     def pods(self) -> tuple[Pod, ...]:
-        return (*(pod for node in self.nodes for pod in node.pods), *self.homeless)
+        return (*(pod for node in self.nodes for pod in node.pods), *self.unscheduled_pods)
 
     def service(self, part: str) -> Service | None:
         """The Service of one of the applications."""
@@ -175,7 +175,7 @@ class Picture:
         nodes = tuple(replace(node, pods=tuple(pod for pod in node.pods if pod.part == part)) for node in self.nodes)
         return Picture(
             tuple(node for node in nodes if node.pods or node.role == part or any(volume.node == node.name for volume in volumes)),
-            tuple(pod for pod in self.homeless if pod.part == part),
+            tuple(pod for pod in self.unscheduled_pods if pod.part == part),
             tuple(workload for workload in self.workloads if workload.part == part),
             tuple(service for service in self.services if service.part == part), volumes,
             tuple(link for link in self.links if part in (link.source, link.target)))

@@ -49,8 +49,8 @@ def picture(items: Iterable[Item], machines: Sequence[NodeState]) -> Picture:
     workloads = tuple(_workload(item) for kind in ("StatefulSet", "Deployment") for item in by_kind.get(kind, []))
     volumes = _volumes(by_kind.get("PersistentVolumeClaim", []), by_kind.get("PersistentVolume", []), pods)
     drawn = sorted(services, key=lambda service: (_rank(service.part), service.namespace, service.name))
-    homeless = tuple(pod for pod in pods if pod.node not in names)
-    return Picture(nodes, homeless, tuple(sorted(workloads, key=lambda one: _rank(one.part))), tuple(drawn), volumes, _links(services, nodes))
+    unscheduled_pods = tuple(pod for pod in pods if pod.node not in names)
+    return Picture(nodes, unscheduled_pods, tuple(sorted(workloads, key=lambda one: _rank(one.part))), tuple(drawn), volumes, _links(services, nodes))
 
 
 def part_of(item: Item) -> str:

@@ -61,9 +61,9 @@ def _pod(pod: Pod) -> str:
 
 
 def _homeless(picture: Picture) -> Iterator[str]:
-    if picture.homeless:
+    if picture.unscheduled_pods:
         yield f"subgraph nowhere[{_text('on no node')}]"
-        yield from (f"  {_pod(pod)}" for pod in picture.homeless)
+        yield from (f"  {_pod(pod)}" for pod in picture.unscheduled_pods)
         yield "end"
 
 
@@ -99,7 +99,7 @@ def _claims(picture: Picture) -> Iterator[str]:
 
 
 def _marks(picture: Picture) -> Iterator[str]:
-    bad = [_id("pod", pod.name) for pod in picture.pods if not pod.ok and (pod.part or pod in picture.homeless)]
+    bad = [_id("pod", pod.name) for pod in picture.pods if not pod.ok and (pod.part or pod in picture.unscheduled_pods)]
     bad += [_id("node", node.name) for node in picture.nodes if not node.ok]
     bad += [_id("svc", service.part) for service in picture.services if service.part and not service.ok]
     if bad:

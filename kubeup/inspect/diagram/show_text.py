@@ -17,7 +17,7 @@ def text(picture: Picture, width: int = 100, part: Part = "all") -> str:
     blocks = [_headline(drawn, part), *(_block(title, lines) for title, lines in (
         ("who talks to whom", list(_ways(drawn, part))),
         ("nodes and their pods", list(_nodes(drawn, width))),
-        ("on no node", [line for pod in drawn.homeless for line in _pod(pod, width - 2)]),
+        ("on no node", [line for pod in drawn.unscheduled_pods for line in _pod(pod, width - 2)]),
         ("volumes", list(_volumes(drawn))),
         ("other Services", list(_others(drawn))),
     ) if lines)]

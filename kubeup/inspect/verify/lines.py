@@ -9,7 +9,7 @@ from kubeup.application.external import Published
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.settings.model import NodeSpec, Settings
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Context:
 
     settings: Settings
     kubectl: Kubectl
-    nodes: tuple[Reach, ...]
+    nodes: tuple[SshTarget, ...]
     expected: tuple[NodeSpec, ...]
     api_image: str
     addresses: tuple[str, ...]

@@ -12,7 +12,7 @@ from kubeup.inspect.verify import reasons
 from kubeup.inspect.verify.lines import Context, Verdict, bad, good, not_tried
 from kubeup.inspect.verify.probes import Probes, missing
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 HEADLESS = "mysql-headless"
 WRONG_ORDER = f"{HEADLESS}.svc.default.cluster.local"
@@ -111,7 +111,7 @@ def passing(seen: Seen, on_node: Mapping[str, frozenset[str] | str]) -> list[str
     return found
 
 
-def nodes_resolve(nodes: Sequence[Reach]) -> dict[str, frozenset[str] | str]:
+def nodes_resolve(nodes: Sequence[SshTarget]) -> dict[str, frozenset[str] | str]:
     """Which of the outside names each node resolves itself, or in words why it could not be asked."""
     return {name: frozenset(output.stdout.split()) if output.ok else _last(output)
             for name, output in ssh.run_all(nodes, "sh", "-c", NODE_SCRIPT, "sh", *OUTSIDE).items()}

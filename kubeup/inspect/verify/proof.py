@@ -16,8 +16,8 @@ from kubeup.workflows.project import Project
 
 def context(project: Project) -> Context:
     image = next(image.reference for image in project.images if image.part == "api")
-    nodes = project.provider.nodes()
-    found = Context(project.settings, project.kubectl, nodes, project.provider.wanted(), image,
+    nodes = project.provider.ssh_targets()
+    found = Context(project.settings, project.kubectl, nodes, project.provider.node_specs(), image,
                     tuple(node.address for node in nodes), lambda: secret_values(project),
                     *_outside(project))
     return replace(found, published=project.external.found, pace=machine.pace(project.host))

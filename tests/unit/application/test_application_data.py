@@ -22,7 +22,7 @@ from kubeup.core.record import CLUSTER, VM
 from kubeup.core.shell import Output
 from kubeup.facts import datafolder
 from kubeup.system import secrets, ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 pytestmark = pytest.mark.real
 
@@ -53,7 +53,7 @@ class Node:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def run(self, _: Reach, *command: str, stdin: Any = None, **__: Any) -> Output:
+    def run(self, _: SshTarget, *command: str, stdin: Any = None, **__: Any) -> Output:
         (self.tools / "calls").write_text("0")
         usual = os.environ["PATH"]
         path = f"{self.tools}:{usual}" if self.cut_at or not self.cuts else usual
@@ -62,7 +62,7 @@ class Node:
                               check=False)
         return Output(done.returncode, done.stdout, done.stderr)
 
-    def feed(self, reach: Reach, source: Path, *command: str, **_: Any) -> Output:
+    def feed(self, reach: SshTarget, source: Path, *command: str, **_: Any) -> Output:
         with source.open("rb") as file:
             return self.run(reach, *command, stdin=file)
 
@@ -110,8 +110,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 @pytest.fixture
 def files(tmp_path: Path, node: Node, held_profile: None) -> Files:
-    reach = Reach("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
-    return Files(place(folder=str(node.data), reaches=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
+    reach = SshTarget("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
+    return Files(place(folder=str(node.data), ssh_targets=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
 
 
 @dataclass(frozen=True)

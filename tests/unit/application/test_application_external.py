@@ -18,7 +18,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.shell import Output
 from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 ADDRESSES = tuple(f"192.168.60.1{number}" for number in range(3))
@@ -71,20 +71,20 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     ) -> tuple[External, list[str]]:
         asked: list[str] = []
 
-        def run_all(reaches: Sequence[Reach], *command: str, root: bool) -> dict[str, Output]:
+        def run_all(ssh_targets: Sequence[SshTarget], *command: str, root: bool) -> dict[str, Output]:
             assert command == ("ss", "-Hltnp", f"sport = :{port}") and root
-            asked.extend(node.name for node in reaches)
-            return {node.name: (said or {}).get(node.name, Output(0, "", "")) for node in reaches}
+            asked.extend(node.name for node in ssh_targets)
+            return {node.name: (said or {}).get(node.name, Output(0, "", "")) for node in ssh_targets}
 
         monkeypatch.setattr(ssh, "run_all", run_all)
         monkeypatch.setattr(ssh, "known", lambda _, node: node.name != more.get("stranger"))
-        reaches = tuple(
+        ssh_targets = tuple(
             reach(name, address=address) for name, address in zip(NAMES, ADDRESSES, strict=True)
         )
         kubectl = Recorded(
             Path("kubectl"), tmp_path / "kubeconfig", "kubeup-dev", mode=more.get("mode", 'mode: ""\n')
         )
-        return External(port, named, lambda: reaches, kubectl, state(tmp_path)), asked
+        return External(port, named, lambda: ssh_targets, kubectl, state(tmp_path)), asked
 
     return one
 

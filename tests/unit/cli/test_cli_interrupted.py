@@ -20,14 +20,14 @@ from pathlib import Path
 from invoke import Exit
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Step, plan_of
-from kubeup.cluster.providers.base import Own
+from kubeup.cluster.providers.base import ToolCommand
 from kubeup.core.report import Report, progress
 from kubeup.core import lock
 from kubeup.core.runner import Journal, run
 from kubeup.cli.base import _ending
 
 def body():
-    wait = Own(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
+    wait = ToolCommand(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
     folder = Path(sys.argv[1]).parent
     with lock.profile(folder, "up"), progress(Report()) as shown:
         run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, Journal(folder, "up"))

@@ -300,8 +300,8 @@ def test_both_end_where_the_first_is_told_nothing() -> None:
 @real
 def test_a_command_that_stays_is_told_and_heard_by_turns() -> None:
     with shell.talk("sh", "-c", "while read -r line; do echo \"$line\"; echo heard; done; echo over") as talk:
-        assert talk.say("one\n", "heard") == ["one"]
-        assert talk.say("two\nthree\n", "three") == ["two", "heard"]
+        assert talk.request("one\n", "heard") == ["one"]
+        assert talk.request("two\nthree\n", "three") == ["two", "heard"]
     assert not processes.running
 
 
@@ -310,7 +310,7 @@ def test_a_command_that_stays_is_told_and_heard_by_turns() -> None:
 def test_one_that_ends_or_is_silent_is_an_error_each_time(does: str, status: int, why: str) -> None:
     with shell.talk("sh", "-c", does) as talk:
         for _ in range(2):
-            error = error_of(talk.say, "anything\n", "heard", 0.3 if status == 124 else 10)
+            error = error_of(talk.request, "anything\n", "heard", 0.3 if status == 124 else 10)
             assert isinstance(error, CommandError) and error.status == status and why in f"{error.what}: {error.why}"
             status, why = 1, ""
 
@@ -333,7 +333,7 @@ def test_nobody_is_waited_for_who_has_gone(call: Callable[[shell.Alive], object]
 
 def told_nothing(alive: shell.Alive) -> None:
     with shell.talk("sleep", "60") as talk:
-        talk.say("anything\n", "heard", 60, alive)
+        talk.request("anything\n", "heard", 60, alive)
 
 
 @real

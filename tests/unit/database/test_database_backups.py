@@ -14,12 +14,12 @@ from builders import error_of
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.database import backups, move, restore
 from kubeup.database import server as servers
-from kubeup.database.backups import About, Backup, Dumped
+from kubeup.database.backups import Backup, BackupManifest, Dumped
 from kubeup.database.server import Server, Version
 from kubeup.system import cache
 
 
-class Door:
+class Transport:
     """A way to a server that is only ever looked at."""
 
     def argv(self, *command: str, terminal: bool = False) -> tuple[str, ...]:
@@ -33,12 +33,13 @@ class Door:
 def server(tmp_path: Path) -> Server:
     env = tmp_path / ".env"
     env.write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    return Server(Door(), "api", "api", env)
+    return Server(Transport(), "api", "api", env)
 
 
-def write(file: Path, **more: Any) -> About:
+def write(file: Path, **more: Any) -> BackupManifest:
     file.write_bytes(b"a backup")
-    found = About(file.name, cache.sha256(file), file.stat().st_size, 99, "2026-01-02T03:04:05Z", "dev", "api", "8.4.3", "0002", {"products": 3})
+    found = BackupManifest(file.name, cache.sha256(file), file.stat().st_size, 99, "2026-01-02T03:04:05Z",
+                           "dev", "api", "8.4.3", "0002", {"products": 3})
     backups.described(file).write_text(json.dumps({**asdict(found), **more}))
     return found
 

@@ -14,7 +14,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.plan import todo
 from kubeup.core.shell import Output
 from kubeup.database import machine
-from kubeup.database.machine import Found, Machine
+from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
@@ -36,25 +36,25 @@ container running healthy localhost/kubeup-mysql:sha-4afe7c7365cb 1192
 
 
 @pytest.fixture
-def db() -> Machine:
+def db() -> DatabaseVm:
     place = Place("dev-worker-1", "/var/lib/kubeup/data", lambda: (reach(),))
-    return Machine(place, AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()), lambda: SECRET, Path("/p/.env"))
+    return DatabaseVm(place, AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()), lambda: SECRET, Path("/p/.env"))
 
 
-def as_wanted(db: Machine) -> Found:
+def as_wanted(db: DatabaseVm) -> ServiceState:
     tools = machine.parse_tools(recorded("db/tools-debian-12.txt"))
     return replace(machine.parse(RUNNING), files=machine.wanted(db.files()), tools=tools)
 
 
-def test_a_fresh_machine_gets_everything(db: Machine) -> None:
-    assert machine.parse(FRESH) == Found()
+def test_a_fresh_machine_gets_everything(db: DatabaseVm) -> None:
+    assert machine.parse(FRESH) == ServiceState()
     steps = by_id(machine.plan(db, machine.parse(FRESH)))
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
     assert steps["db/vm-packages"].reason == "docker and docker compose missing"
     assert [step.reason for step in todo(machine.plan(db, None))] == ["a new machine"] * 3
 
 
-def test_files_of_nobody_knows_which_database_are_not_started(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_nobody_knows_which_database_are_not_started(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(node: str, told: str | None) -> None:
         raise Refused(f"{node}: {told}")
 
@@ -67,7 +67,7 @@ def test_files_of_nobody_knows_which_database_are_not_started(db: Machine, monke
     assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
 
 
-def test_an_image_without_an_archive_is_pulled(db: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_an_archive_is_pulled(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = list[tuple[str, ...]]()
     monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
     from_hub = "docker.io/library/mysql:8.4"
@@ -75,13 +75,13 @@ def test_an_image_without_an_archive_is_pulled(db: Machine, monkeypatch: pytest.
     assert typed[0] == ("docker", "pull", "--quiet", from_hub)
 
 
-def test_a_docker_that_does_not_run_is_started(db: Machine) -> None:
+def test_a_docker_that_does_not_run_is_started(db: DatabaseVm) -> None:
     stopped = replace(as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health="")
     steps = by_id(machine.plan(db, stopped))
     assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
 
 
-def test_a_machine_that_is_no_node_is_told_of_authorities(db: Machine) -> None:
+def test_a_machine_that_is_no_node_is_told_of_authorities(db: DatabaseVm) -> None:
     beside, there = replace(db, authorities=("one", "two")), as_wanted(db)
     names = certificates.names(("one", "two"))
     listed = "".join(f"certificate {name}\n" for name in names)
@@ -95,19 +95,19 @@ def test_a_machine_that_is_no_node_is_told_of_authorities(db: Machine) -> None:
     assert todo(machine.plan(db, replace(there, certificates=names))) == [], "a node's are the play's"
 
 
-def test_one_that_can_not_be_given_docker_is_refused(db: Machine) -> None:
+def test_one_that_can_not_be_given_docker_is_refused(db: DatabaseVm) -> None:
     bare = replace(machine.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24"))
     error = error_of(machine.plan, db, bare)
     assert isinstance(error, Refused) and "database.vm" in error.next
     assert error.what == "dev-worker-1 can't get docker compose" and "no apt-get" in error.why
 
 
-def offered(docker: str, *composes: Compose, **offers: str) -> Found:
+def offered(docker: str, *composes: Compose, **offers: str) -> ServiceState:
     named = {name.replace("_", "-"): version for name, version in offers.items()}
     return replace(machine.parse(FRESH), tools=Tools(docker, composes, named))
 
 
-def why_install(db: Machine, found: Found) -> str:
+def why_install(db: DatabaseVm, found: ServiceState) -> str:
     return by_id(machine.plan(db, found))["db/vm-packages"].reason
 
 
@@ -124,7 +124,7 @@ def test_what_other_distributions_print(system: str, docker: int, works: str, st
     assert tools.offers["docker.io"].startswith(f"{docker}.") and machine.parse_tools("") == Tools()
 
 
-def test_the_plan_names_what_apt_has(db: Machine) -> None:
+def test_the_plan_names_what_apt_has(db: DatabaseVm) -> None:
     two = Tools(offers={"docker.io": "26.1.5", "docker-compose": "2.26.1-4"})
     assert why_install(db, replace(machine.parse(FRESH), tools=two)) == (
         "docker and docker compose missing, apt has docker.io docker-compose")
@@ -134,7 +134,7 @@ def test_the_plan_names_what_apt_has(db: Machine) -> None:
         "(docker/compose#11693)), apt has docker-compose-v2")
 
 
-def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: Machine) -> None:
+def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: DatabaseVm) -> None:
     old = Compose("docker-compose", "1.29.2")
     error = error_of(machine.plan, db, offered("28.1.1", old, docker_compose="1.29.2-3"))
     assert isinstance(error, Refused) and error.what == "dev-worker-1 can't get docker compose"
@@ -143,23 +143,23 @@ def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: Mac
     assert why_install(db, offered("20.10.24", old)) == "docker does not run"
 
 
-def test_a_database_that_runs_is_left_alone_whatever_compose_is_there(db: Machine) -> None:
+def test_a_database_that_runs_is_left_alone_whatever_compose_is_there(db: DatabaseVm) -> None:
     assert todo(machine.plan(db, replace(as_wanted(db), tools=Tools("29.1.3")))) == []
 
 
-def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: Machine) -> None:
+def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: DatabaseVm) -> None:
     empty = machine.parse(FRESH)
     machine.refuse_without(db, empty)
     assert "none of their packages" in error_of(machine.refuse_without, db, empty, True).why
 
 
-def test_debian_12_has_version_1_for_its_own_docker(db: Machine) -> None:
+def test_debian_12_has_version_1_for_its_own_docker(db: DatabaseVm) -> None:
     tools = as_wanted(db).tools
     assert (tools.docker, tools.missing) == ("20.10.24+dfsg1", "")
     assert tools.compose == Compose("docker-compose", "1.29.2")
 
 
-def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:
+def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
     found = as_wanted(db)
     assert found.healthy and found.holds_data and todo(machine.plan(db, found)) == []
 
@@ -168,18 +168,18 @@ def test_one_that_runs_as_it_should_gets_nothing(db: Machine) -> None:
     ({"health": "unhealthy"}, "the service is running, unhealthy"), ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
     ({"state": "", "listening": (), "project": ()}, "the service is not there"), ({"files": {}}, "compose.yaml, .env new or changed"),
     ({"runs": "other:1"}, "it runs other:1")])
-def test_what_differs_is_the_reason(db: Machine, change: dict[str, object], reason: str) -> None:
+def test_what_differs_is_the_reason(db: DatabaseVm, change: dict[str, object], reason: str) -> None:
     (step,) = todo(machine.plan(db, replace(as_wanted(db), **change)))
     assert step.id == sid("db/vm-service") and reason in step.reason
 
 
-def test_a_readable_env_file_is_written_anew(db: Machine) -> None:
+def test_a_readable_env_file_is_written_anew(db: DatabaseVm) -> None:
     found = as_wanted(db)
     files = {**found.files, ".env": found.files[".env"].replace(" 600", " 644")}
     assert todo(machine.plan(db, replace(found, files=files)))[0].reason == ".env new or changed"
 
 
-def test_what_is_somebody_elses_is_refused_by_name(db: Machine) -> None:
+def test_what_is_somebody_elses_is_refused_by_name(db: DatabaseVm) -> None:
     taken = machine.parse(FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
     error = error_of(machine.plan, db, taken)
     assert isinstance(error, Refused) and "port 3306 of dev-worker-1 is taken" in error.what and "mariadbd" in error.why
@@ -191,7 +191,7 @@ def test_what_is_somebody_elses_is_refused_by_name(db: Machine) -> None:
     assert "is taken" in error_of(machine.plan, db, beside).what
 
 
-def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: Machine) -> None:
+def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: DatabaseVm) -> None:
     text = db.compose()
     service = yaml.safe_load(text)["services"]["mysql"]
     assert service["network_mode"] == "host" and "--bind-address=192.168.60.11" in service["command"]
@@ -201,14 +201,14 @@ def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: Machin
     assert "secret" not in repr(db.server("api", "api").dump())
 
 
-def test_its_env_file_is_read_by_a_shell(db: Machine) -> None:
+def test_its_env_file_is_read_by_a_shell(db: DatabaseVm) -> None:
     import shlex
 
     read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
     assert read == {"MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"], **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"}}
 
 
-def test_a_plan_needs_no_passwords_yet(db: Machine) -> None:
+def test_a_plan_needs_no_passwords_yet(db: DatabaseVm) -> None:
     def none() -> dict[str, str]:
         raise Refused("no passwords yet")
 

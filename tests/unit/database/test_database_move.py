@@ -16,7 +16,7 @@ from kubeup.core.record import CLUSTER, VM, Location
 from kubeup.core.state import State, write_private
 from kubeup.database import move
 from kubeup.database import server as servers
-from kubeup.database.machine import Found, Machine
+from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.database.server import Container, Server, Version
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.system import packages, secrets
@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(packages, "missing", lambda _: ())
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7, "alembic_version": 1})
-    monkeypatch.setattr(Machine, "look", lambda _: Found())
+    monkeypatch.setattr(DatabaseVm, "look", lambda _: ServiceState())
     write_private(made.state.kubeconfig, access())
     for image in made.images:
         write_private(image.archive, "made") if tmp_path in image.archive.parents else None
@@ -132,10 +132,10 @@ def test_the_plan_of_a_move(project: Project) -> None:
 
 
 def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(_: Machine) -> Found:
+    def unreachable(_: DatabaseVm) -> ServiceState:
         raise KubeupError("dev-db can't be reached", "no route", "")
 
-    monkeypatch.setattr(Machine, "look", unreachable)
+    monkeypatch.setattr(DatabaseVm, "look", unreachable)
     made = plan_of([step("local/network"), step("node/dev-db", "local/network")], holds("host/packages"))
     monkeypatch.setattr(database.up, "machines", lambda _: made)
     steps = by_id(database.on_machine(project))
@@ -172,7 +172,7 @@ def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_i
     if cut_off == "a move of the database":
         record.change(project.state, target=ON_MACHINE)
     else:
-        secrets.AddNext(project.state.secrets).run(print)
+        secrets.StagePasswords(project.state.secrets).run(print)
     database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
     refused = error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
     assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"

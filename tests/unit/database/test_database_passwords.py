@@ -35,22 +35,22 @@ def held(tmp_path: Path, env: Path) -> Passwords:
 
 def test_new_passwords_wait_beside_the_old_until_they_are_taken(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not secrets.pending(env)
-    secrets.AddNext(env).run(print)
+    secrets.StagePasswords(env).run(print)
     assert secrets.pending(env) and secrets.read(env)["MYSQL_PASSWORD"] == "old api"
     new = held.wanted()
-    assert secrets.AddNext(env).already() and set(new.values()).isdisjoint({"old-root", "old api", ""})
+    assert secrets.StagePasswords(env).already() and set(new.values()).isdisjoint({"old-root", "old api", ""})
     monkeypatch.setattr(passwords, "deployed", lambda _: {"MYSQL_ROOT_PASSWORD": "old-root"})
     assert held.known() == [new["MYSQL_ROOT_PASSWORD"], "old-root"]
 
-    secrets.TakeNext(env).run(print)
+    secrets.PromotePasswords(env).run(print)
     assert secrets.read(env) == {"PORT": "3306", **new} and not secrets.pending(env)
     assert env.read_bytes().startswith(b"# of the compose project\n") and env.stat().st_mode & 0o777 == 0o600
-    assert secrets.TakeNext(env).already()
+    assert secrets.PromotePasswords(env).already()
 
 
 def test_earlier_passwords_come_back_whatever_is_in_them(env: Path) -> None:
     values = {"MYSQL_ROOT_PASSWORD": "a'b\\c \"$d #e", "MYSQL_PASSWORD": "ñ"}
-    secrets.AddNext(env).run(print)
+    secrets.StagePasswords(env).run(print)
     secrets.replace(env, values)
     assert secrets.read(env) == {"PORT": "3306", **values}
 

@@ -58,7 +58,7 @@ def test_sql_comes_before_everything_else(project: Project) -> None:
     assert needs["db/passwords"] == sids("secrets/next") and needs["secrets/take"] == sids("db/passwords")
     assert needs["deploy/db"] == needs["deploy/api"] == sids("secrets/take")
     assert needs["db/old-passwords"] == sids("db/passwords", "deploy/db", "deploy/api")
-    secrets.AddNext(project.state.secrets).run(print)
+    secrets.StagePasswords(project.state.secrets).run(print)
     assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"
 
 
@@ -109,7 +109,7 @@ def test_what_fails_is_taken_back_and_says_so(project: Project, monkeypatch: pyt
     error = error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True))
     assert [str(plan.ids[0]) for plan in plans] == ["secrets/next", "db/passwords"]
     assert "the earlier passwords are in use again; read its log" in error.next
-    secrets.AddNext(project.state.secrets).run(print)
+    secrets.StagePasswords(project.state.secrets).run(print)
     next(step for step in plans[1] if str(step.id) == "secrets/take").action.run(print)
     assert secrets.read(project.state.secrets) == {"MYSQL_ROOT_PASSWORD": "rrrrrrrr", "MYSQL_PASSWORD": "pppppppp"}
     assert "pppppppp" not in repr(plans[1].steps[1])

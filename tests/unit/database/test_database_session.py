@@ -29,7 +29,7 @@ done
 
 
 @dataclass(frozen=True)
-class Door:
+class Transport:
     """A way to a client of this test's own."""
 
     folder: Path
@@ -50,11 +50,11 @@ def server(tmp_path: Path) -> Server:
     client.write_text(CLIENT)
     client.chmod(0o755)
     env.write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    return Server(Door(tmp_path), "api", "api", env)
+    return Server(Transport(tmp_path), "api", "api", env)
 
 
 def starts(server: Server) -> int:
-    assert isinstance(server.door, Door)
+    assert isinstance(server.door, Transport)
     file = server.door.folder / "mysql.starts"
     return len(file.read_text().splitlines()) if file.exists() else 0
 

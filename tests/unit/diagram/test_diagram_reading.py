@@ -13,7 +13,7 @@ def test_nodes_and_their_machines(well):
         ("dev-control", "control", "192.168.60.10", "v1.26.1", "running", True),
         ("dev-worker-1", "worker", "192.168.60.11", "v1.26.1", "running", True),
         ("dev-worker-2", "worker", "192.168.60.12", "v1.26.1", "running", True)]
-    assert not well.homeless
+    assert not well.unscheduled_pods
 
 
 def test_the_databases_own_machine_is_no_node_that_is_missing():
@@ -60,7 +60,7 @@ def test_who_talks_to_whom(well):
 
 def test_what_is_wrong_has_its_reason(broken):
     assert all("cni plugin not initialized" in node.why for node in broken.nodes)
-    assert [pod.name.rsplit("-", 2)[0] for pod in broken.homeless] == ["coredns", "coredns", "metrics-server"]
+    assert [pod.name.rsplit("-", 2)[0] for pod in broken.unscheduled_pods] == ["coredns", "coredns", "metrics-server"]
     api = next(pod for pod in broken.pods if pod.part == "api")
     assert api.why.startswith("ImagePullBackOff: Back-off pulling image")
     assert not broken.service("api").ok

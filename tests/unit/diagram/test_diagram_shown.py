@@ -94,7 +94,7 @@ def test_mermaid_has_every_end_of_an_arrow_and_closes_what_it_opens(well, broken
 
 
 def test_mermaid_labels_can_not_break_out(well):
-    strange = replace(well, nodes=(replace(well.nodes[0], why='a "quoted" <b>]'),), homeless=())
+    strange = replace(well, nodes=(replace(well.nodes[0], why='a "quoted" <b>]'),), unscheduled_pods=())
     assert "a #quot;quoted#quot; #lt;b#gt;]" in mermaid(strange)
 
 

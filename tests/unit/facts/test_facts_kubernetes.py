@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders import recorded
 
-from kubeup.facts.kubernetes import KubeClaim, claims, nodes, pods, told_since
+from kubeup.facts.kubernetes import KubeClaim, claims, nodes, pods, reported_since_boot
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_when_a_kubelet_reported_and_a_container_began(node_items: list[dict[str
 def test_a_word_counts_when_it_is_younger_than_its_machine() -> None:
     boot = datetime(2026, 11, 23, 21, 30, 48, 360_079, tzinfo=UTC)
     boots = {"dev-control": boot}
-    assert told_since(boot.replace(microsecond=0), "dev-control", boots)
-    assert not told_since(boot - timedelta(seconds=1), "dev-control", boots)
-    assert not told_since(None, "dev-control", boots)
-    assert told_since(None, "a machine that does not tell when it started", boots)
+    assert reported_since_boot(boot.replace(microsecond=0), "dev-control", boots)
+    assert not reported_since_boot(boot - timedelta(seconds=1), "dev-control", boots)
+    assert not reported_since_boot(None, "dev-control", boots)
+    assert reported_since_boot(None, "a machine that does not tell when it started", boots)

@@ -105,7 +105,7 @@ def test_another_image_is_another_disk(tmp_path: Path) -> None:
 
 
 def test_ways_to_the_nodes(tmp_path: Path) -> None:
-    found = provider(tmp_path, keys="ssh: {user: ana}").nodes()
+    found = provider(tmp_path, keys="ssh: {user: ana}").ssh_targets()
     assert [(one.name, one.role, one.address, one.user, one.port) for one in found] == [
         ("dev-control", "control", "192.168.60.10", "ana", 22), ("dev-worker-1", "worker", "192.168.60.11", "ana", 22),
         ("dev-worker-2", "worker", "192.168.60.12", "ana", 22)]

@@ -226,8 +226,8 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
 
 def test_a_machine_of_the_databases_own_is_made_like_a_node_and_is_none(tmp_path: Path) -> None:
     provider = local(tmp_path, keys_="nodes: {database: {count: 1, memory: 1024}}")
-    assert [spec.name for spec in provider.wanted()] == ["dev-control", "dev-worker-1", "dev-worker-2"]
-    assert [(one.name, one.role, one.address) for one in provider.beside()] == [("dev-db", "db", "192.168.60.9")]
+    assert [spec.name for spec in provider.node_specs()] == ["dev-control", "dev-worker-1", "dev-worker-2"]
+    assert [(one.name, one.role, one.address) for one in provider.extra_machines()] == [("dev-db", "db", "192.168.60.9")]
     seen = provider.observe()
     assert by_id(provider.plan(seen, NEEDED))["node/dev-db"].reason == "192.168.60.9, 1 CPUs, 1024 MiB: missing"
 

@@ -67,7 +67,7 @@ def access(one: Minikube) -> Minikube:
     """A profile that kubeup has access to."""
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
     write_private(one.kubectl(), "kubectl")
-    write_private(one.state.known_hosts, "".join(f"{reach.address} ssh-ed25519 AAAA\n" for reach in one.nodes()))
+    write_private(one.state.known_hosts, "".join(f"{reach.address} ssh-ed25519 AAAA\n" for reach in one.ssh_targets()))
     return one
 
 
@@ -87,7 +87,7 @@ def test_nothing_is_there_yet(make: Make) -> None:
     assert commands([step]) == ["minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
                                 "-p test-1.26-2nodes --container-runtime=containerd --force"]
     assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == sids("node/test-1.26-2nodes")
-    assert one.nodes() == ()
+    assert one.ssh_targets() == ()
 
 
 def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path)
 def test_all_is_there(make: Make) -> None:
     one = access(make(*TWO))
     assert one.observe().running and planned(one) == {}
-    assert [(reach.name, reach.address, reach.user) for reach in one.nodes()] == [
+    assert [(reach.name, reach.address, reach.user) for reach in one.ssh_targets()] == [
         ("test-1.26-2nodes", "192.168.58.2", "docker"), ("test-1.26-2nodes-m02", "192.168.58.3", "docker")]
     assert one.stop()[0].action.commands() == ("minikube stop -p test-1.26-2nodes",)  # type: ignore[attr-defined]
     assert one.start() == []
@@ -348,7 +348,7 @@ def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, 
     one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
     path = one.home / "profiles" / one.profile_name / "config.json"
     path.write_text(text)
-    for look in (one.observe, one.nodes):
+    for look in (one.observe, one.ssh_targets):
         error = error_of(look)
         assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "to lose what is in" in error.next
 
@@ -416,7 +416,7 @@ def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(tmp_path: Path,
 def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     ran: list[tuple[str, ...]] = []
     one = make(*TWO)
-    node = RemakeNode(one.planned, ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), one.nodes, one.state)
+    node = RemakeNode(one.planned, ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), one.ssh_targets, one.state)
 
     def read(*argv: str, **_: object) -> Output:
         return Output(125, "", "Error: timed out") if what in argv else Output(0, '[{"Mountpoint": "/volume"}]', "")
@@ -438,7 +438,7 @@ def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypa
     assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
     assert "can't be looked at, as there is no minikube here" in steps["node/test-1.26-2nodes"].reason
     assert commands([steps["node/test-1.26-2nodes"]])[0].endswith("/minikube start -p test-1.26-2nodes --force")
-    for at_once in (lambda: one.destroy(data=False), one.start, one.stop, lambda: one.own("dashboard")):
+    for at_once in (lambda: one.destroy(data=False), one.start, one.stop, lambda: one.tool_command("dashboard")):
         error = error_of(at_once)
         assert isinstance(error, Refused) and error.what == "minikube is not installed" and "inv doctor --fix" in error.next
 
@@ -490,7 +490,7 @@ def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:
     one = make(*TWO)
-    assert not one.bare and not one.keeps_data and one.kubernetes() == "brought by minikube"
+    assert not one.uses_kubeadm and not one.keeps_data and one.kubernetes() == "brought by minikube"
     assert one.list_images[0] == "ctr"
     assert isinstance(one.observe(), Machines)
 

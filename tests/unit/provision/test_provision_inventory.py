@@ -13,30 +13,31 @@ from builders import SANDBOX, settings, state, three
 
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.provision import play
-from kubeup.cluster.provision.inventory import ANSIBLE, Ingredients
+from kubeup.cluster.provision.inventory import ANSIBLE, InventoryInputs
 from kubeup.cluster.release import source
 from kubeup.core.pace import Pace
 from kubeup.facts import certificates, registries
 from kubeup.facts.host import HostFacts
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 
 @pytest.fixture
-def made_of(tmp_path: Path) -> Callable[..., Ingredients]:
-    def make(keys: str = "", host: HostFacts = SANDBOX, **machines: Any) -> Ingredients:
+def made_of(tmp_path: Path) -> Callable[..., InventoryInputs]:
+    def make(keys: str = "", host: HostFacts = SANDBOX, **machines: Any) -> InventoryInputs:
         chosen, where = settings(tmp_path, keys), state(tmp_path)
-        reaches = [Reach(one.name, one.role, one.address, chosen.ssh.user, where.private_key, where.known_hosts) for one in chosen.nodes_list()]
-        return Ingredients(chosen, where, host, three(**machines), source.choose("auto", host), reaches, Path("/cache/images.tar"))
+        ssh_targets = [SshTarget(one.name, one.role, one.address, chosen.ssh.user, where.private_key, where.known_hosts)
+                       for one in chosen.nodes_list()]
+        return InventoryInputs(chosen, where, host, three(**machines), source.choose("auto", host), ssh_targets, Path("/cache/images.tar"))
 
     return make
 
 
-def variables(ingredients: Ingredients) -> dict[str, Any]:
-    found: dict[str, Any] = inventories.inventory(ingredients)["nodes"]["vars"]
+def variables(inventory_inputs: InventoryInputs) -> dict[str, Any]:
+    found: dict[str, Any] = inventories.inventory(inventory_inputs)["nodes"]["vars"]
     return found
 
 
-def test_hosts_and_groups(made_of: Callable[..., Ingredients], tmp_path: Path) -> None:
+def test_hosts_and_groups(made_of: Callable[..., InventoryInputs], tmp_path: Path) -> None:
     whole = inventories.inventory(made_of())
     assert whole["nodes"]["hosts"]["dev-worker-1"] == {
         "ansible_host": "192.168.60.11", "ansible_port": 22, "ansible_user": "vagrant", "kubeup_address": "192.168.60.11",
@@ -47,7 +48,7 @@ def test_hosts_and_groups(made_of: Callable[..., Ingredients], tmp_path: Path) -
     assert "StrictHostKeyChecking=yes" in whole["nodes"]["vars"]["ansible_ssh_common_args"]
 
 
-def test_variables_for_nodes_in_containers(made_of: Callable[..., Ingredients]) -> None:
+def test_variables_for_nodes_in_containers(made_of: Callable[..., InventoryInputs]) -> None:
     found = variables(made_of(limited=True, cgroup_driver="cgroupfs"))
     assert found["kubeup_cgroup_driver"] == "cgroupfs"
     assert found["kubeup_limited_nodes"] is found["kubeup_container_nodes"] is found["kubeup_node_has_release"] is True
@@ -57,7 +58,7 @@ def test_variables_for_nodes_in_containers(made_of: Callable[..., Ingredients]) 
     assert found["kubeup_registries"] == found["kubeup_ca_certificates"] == []
 
 
-def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..., Ingredients]) -> None:
+def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..., InventoryInputs]) -> None:
     behind = replace(SANDBOX, proxies={"https_proxy": "http://proxy.example.org:3128", "http_proxy": "http://127.0.0.1:3128"})
     found = variables(made_of(host=behind))
     assert {name: value for name, value in found["kubeup_proxies"].items() if name.islower()} == {
@@ -68,7 +69,7 @@ def test_nodes_are_told_of_a_proxy_and_are_no_others_for_it(made_of: Callable[..
     assert inventories.digest(made_of(host=behind)) == inventories.digest(made_of())
 
 
-def test_authorities_and_mirrors_make_a_node_another(made_of: Callable[..., Ingredients]) -> None:
+def test_authorities_and_mirrors_make_a_node_another(made_of: Callable[..., InventoryInputs]) -> None:
     mirrored = made_of("images: {mirrors: {docker.io: ['https://mirror.example.com']}}")
     (registry,) = variables(mirrored)["kubeup_registries"]
     assert registry["name"] == "docker.io" and "mirror.example.com" in registry["hosts"]
@@ -89,14 +90,14 @@ def test_the_play_knows_our_files_by_the_words_in_them() -> None:
     assert found_by("base", "certificates.yml")["patterns"] == f"{certificates.PREFIX}*.crt"
 
 
-def test_a_node_is_no_other_for_its_size(made_of: Callable[..., Ingredients]) -> None:
+def test_a_node_is_no_other_for_its_size(made_of: Callable[..., InventoryInputs]) -> None:
     """It sees that itself, and no longer the machine's."""
     digest, larger = inventories.digest(made_of()), replace(SANDBOX, memory=131072, cpus=64)
     assert inventories.digest(made_of("nodes: {workers: {memory: 2048}}")) == digest
     assert inventories.digest(made_of(host=larger)) == digest
 
 
-def test_a_slow_day_makes_no_node_another_one(made_of: Callable[..., Ingredients]) -> None:
+def test_a_slow_day_makes_no_node_another_one(made_of: Callable[..., InventoryInputs]) -> None:
     slow = replace(SANDBOX, pace=Pace(9))
     assert (variables(made_of())["kubeup_pace"], variables(made_of(host=slow))["kubeup_pace"]) == (1, 9)
     assert inventories.digest(made_of(host=slow)) == inventories.digest(made_of())
@@ -137,16 +138,16 @@ def test_only_registries_on_private_addresses_are_plain(tmp_path: Path, registry
     "network: {service_cidr: 10.97.0.0/16}",
     "images: {registry: '192.168.1.5:5000', prefix: ana}",
 ])
-def test_a_setting_that_a_node_carries_changes_the_digest(made_of: Callable[..., Ingredients], keys: str) -> None:
+def test_a_setting_that_a_node_carries_changes_the_digest(made_of: Callable[..., InventoryInputs], keys: str) -> None:
     assert inventories.digest(made_of(keys)) != inventories.digest(made_of())
 
 
 @pytest.mark.parametrize("keys", ["ports: {api: 31007}", "database: {storage: 3Gi}", "environment: 'another label'", "ssh: {user: ana}"])
-def test_a_setting_that_no_node_carries_does_not(made_of: Callable[..., Ingredients], keys: str) -> None:
+def test_a_setting_that_no_node_carries_does_not(made_of: Callable[..., InventoryInputs], keys: str) -> None:
     assert inventories.digest(made_of(keys)) == inventories.digest(made_of())
 
 
-def test_where_things_lie_does_not_change_a_node(made_of: Callable[..., Ingredients], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_things_lie_does_not_change_a_node(made_of: Callable[..., InventoryInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = made_of()
     first = inventories.digest(before)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
@@ -155,7 +156,7 @@ def test_where_things_lie_does_not_change_a_node(made_of: Callable[..., Ingredie
 
 
 def test_another_release_or_another_role_is_another_digest(
-    made_of: Callable[..., Ingredients], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    made_of: Callable[..., InventoryInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = made_of()
     first = inventories.digest(before)
@@ -166,6 +167,6 @@ def test_another_release_or_another_role_is_another_digest(
     assert inventories.digest(before) != first
 
 
-def test_plain_ansible_reads_the_same_from_the_file(made_of: Callable[..., Ingredients]) -> None:
+def test_plain_ansible_reads_the_same_from_the_file(made_of: Callable[..., InventoryInputs]) -> None:
     whole = inventories.inventory(made_of())
     assert yaml.safe_load(play.text(whole)) == whole

@@ -13,7 +13,7 @@ import pytest
 from builders import DEBIAN, DESKTOP, SANDBOX, by_id, commands, error_of, names, node, recorded, settings, sid, sids, state, three
 
 from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.cluster.providers.vagrant import HALF, UNFINISHED, Found, Vagrant, facts, files, networks, versions
+from kubeup.cluster.providers.vagrant import HALF, UNFINISHED, MachineMatch, Vagrant, facts, files, networks, versions
 from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
 from kubeup.core.errors import Refused, UsageError
@@ -87,7 +87,7 @@ def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) 
 
 
 def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, Found(None)))
+    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, MachineMatch(None)))
     provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
     rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
     assert list(rows) == [*NAMES, "dev-db"] and rows["dev-db"]["address"] == "192.168.60.9"
@@ -379,9 +379,9 @@ def test_a_removed_machine_is_in_no_file_any_more(make: Callable[..., Vagrant], 
 
 
 def test_snapshots_where_there_are_some(make: Callable[..., Vagrant]) -> None:
-    assert make().own("snapshot", "save", "before").argv[1:] == ("snapshot", "save", "before")
-    assert isinstance(error_of(make(DOCKER).own, "snapshot", "list"), UsageError)
-    assert "minikube's" in error_of(make().own, "dashboard").why
+    assert make().tool_command("snapshot", "save", "before").argv[1:] == ("snapshot", "save", "before")
+    assert isinstance(error_of(make(DOCKER).tool_command, "snapshot", "list"), UsageError)
+    assert "minikube's" in error_of(make().tool_command, "dashboard").why
 
 
 def test_docker_needs_an_image_and_one_release_is_pinned(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from kubeup.core.plan import Plan, Step, plan_of
 from kubeup.core.report import Report
 from kubeup.core.state import State, write_private
 from kubeup.database import server as servers
-from kubeup.database.machine import Machine
+from kubeup.database.machine import DatabaseVm
 from kubeup.database.passwords import Passwords, SetPasswords, steps
 from kubeup.database.server import Version
 from kubeup.system import packages
@@ -135,7 +135,7 @@ def test_a_plan_that_is_made_twice_is_the_same(project: Project, monkeypatch: py
     """Actions that ask when they run have functions in them, which are never equal."""
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7})
-    monkeypatch.setattr(Machine, "look", lambda _: None)
+    monkeypatch.setattr(DatabaseVm, "look", lambda _: None)
     write_private(project.state.kubeconfig, access())
     monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
     assert moving.plan(project, "vm") and database.on_machine(project)

@@ -68,7 +68,7 @@ def kube(name: str, ready: bool = True) -> KubeNode:
 
 def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
     """A cluster that is as it should be, but for what is given."""
-    stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
+    stamp = inventories.digest(cluster.inventory_inputs(one, ClusterFacts(found)))
     running = [row.name for row in found.nodes if row.state == "running"]
     return ClusterFacts(**{"machines": found, "stamps": dict.fromkeys(running, stamp), "nodes": tuple(map(kube, NAMES)), "answers": True,
                            "system": frozenset({"coredns", "metrics-server"}), **more})
@@ -222,20 +222,21 @@ def test_a_node_ready_by_the_word_of_its_former_kubelet_is_waited_for(tmp_path: 
     assert list(plan(one, facts(one, found, nodes=(*map(kube, NAMES[:2]), worker)))) == waited
 
 
-@pytest.mark.parametrize(("names", "minutes", "vouched"), [
+@pytest.mark.parametrize(("names", "minutes", "ready_since_boot"), [
     (("dev-control", "dev-worker-1"), 1, True), (("dev-control",), 1, True), (("dev-control", "dev-worker-9"), 1, False),
     (("dev-control",), -1, False)])
 def test_kubernetes_vouches_for_machines_it_has_heard_of_since_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...],
-                                                                       minutes: int, vouched: bool) -> None:
+                                                                       minutes: int, ready_since_boot: bool) -> None:
     boot, told = datetime(2026, 1, 1, tzinfo=UTC), list[bool]()
     reported = f"{boot + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
     ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": reported, "lastTransitionTime": reported}
     monkeypatch.setattr(cluster, "_ask", lambda kubectl: [
         {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {"conditions": [ready]}} for name in ("dev-control", "dev-worker-1")])
     one = project(tmp_path)
-    monkeypatch.setattr(type(one.provider), "observe", lambda self, vouched: told.append(vouched(dict.fromkeys(names, boot))) or machines())
+    boots = dict.fromkeys(names, boot)
+    monkeypatch.setattr(type(one.provider), "observe", lambda self, ready_since_boot: told.append(ready_since_boot(boots)) or machines())
     cluster.observe(one)
-    assert told == [vouched]
+    assert told == [ready_since_boot]
 
 
 def test_a_node_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:

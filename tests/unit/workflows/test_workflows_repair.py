@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from builders import DATA, DESKTOP, OURS, by_id, error_of, names, on_record, recorded, settings, state, step
 
-from kubeup.cluster.providers.bare import HOLDING, held
 from kubeup.cluster.providers.base import Trace
+from kubeup.cluster.providers.kubeadm import HOLDING, held
 from kubeup.cluster.providers.local import Local, disks
 from kubeup.cluster.providers.vagrant import Vagrant
 from kubeup.core import lock
@@ -76,7 +76,7 @@ def two_nodes(owner: str = OURS) -> tuple[Container, ...]:
 
 
 def test_where_nothing_is_there_the_record_is_empty(project: Project, there: There) -> None:
-    assert repair.look(without_record(project)) == repair.Found((), Record())
+    assert repair.look(without_record(project)) == repair.ProfileTraces((), Record())
 
 
 def test_nodes_and_data_are_found_by_their_labels(project: Project, there: There) -> None:

@@ -75,8 +75,8 @@ def test_what_another_profile_has_chosen_meanwhile_stays(env: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [
-    lambda env: secrets.AddPasswords(env, ("MYSQL_PASSWORD",)).run(print), lambda env: secrets.AddNext(env).run(print),
-    lambda env: secrets.TakeNext(env).run(print), lambda env: secrets.replace(env, {"MYSQL_PASSWORD": "other"})])
+    lambda env: secrets.AddPasswords(env, ("MYSQL_PASSWORD",)).run(print), lambda env: secrets.StagePasswords(env).run(print),
+    lambda env: secrets.PromotePasswords(env).run(print), lambda env: secrets.replace(env, {"MYSQL_PASSWORD": "other"})])
 def test_who_changes_it_waits_for_another_and_not_for_good(
     env: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch,
 ) -> None:

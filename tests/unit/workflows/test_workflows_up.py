@@ -46,7 +46,7 @@ from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.report import Report
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
-from kubeup.database.machine import Found, Machine
+from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.facts.disks import Disk
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
@@ -79,7 +79,7 @@ def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project
     return made
 
 
-def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, application: bool = True) -> up.Whole:
+def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, application: bool = True) -> up.UpPlan:
     monkeypatch.setattr(cluster, "observe", lambda *_: seen)
     return up.plan(one, application)
 
@@ -90,7 +90,7 @@ def standing(one: Project, found: Machines) -> ClusterFacts:
         write_private(path, "made")
     write_private(one.state.kubeconfig, access())
     held = frozenset(image.reference for image in one.images)
-    stamp = inventories.digest(cluster.ingredients(one, ClusterFacts(found)))
+    stamp = inventories.digest(cluster.inventory_inputs(one, ClusterFacts(found)))
     nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
     return ClusterFacts(found, dict.fromkeys(NAMES, stamp), dict.fromkeys(NAMES, held), {}, nodes, True, system=frozenset({"metrics-server"}))
 
@@ -108,7 +108,7 @@ def test_a_machine_with_package_registries_only(tmp_path: Path, monkeypatch: pyt
              "cluster/provision", "cluster/answers", "secrets/env", "deploy/db", "deploy/api", "deploy/ui"}
     assert kinds <= set(steps)
     assert not any(name.startswith(("load/", "push/")) for name in steps), "images lie on the nodes' disk"
-    assert not found.blind
+    assert not found.incomplete
     assert found.plan.losses == ()
 
 
@@ -169,7 +169,7 @@ def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pyte
     passwords(tmp_path)
     seen = replace(standing(one, three("stopped")), stamps={}, images={}, nodes=(), answers=False)
     found = whole(one, seen, monkeypatch)
-    assert found.blind
+    assert found.incomplete
     assert names(found.plan) == [
         "host/packages", "local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
 
@@ -180,7 +180,7 @@ def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_pat
     passwords(tmp_path)
     found = whole(one, replace(standing(one, three()), nodes=(), answers=False), monkeypatch)
     assert sid("cluster/answers") in found.plan.ids and sid("deploy/db") not in found.plan.ids
-    assert found.blind
+    assert found.incomplete
 
 
 def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_a_database_that_may_take_earlier_passwords_forgets_them(tmp_path: Path,
         forget = by_id(whole(one, seen, monkeypatch).plan)["db/old-passwords"]
         assert forget.reason == "a change of passwords was cut off"
         assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), "the API may still use them"
-    secrets.AddNext(tmp_path / ".env").run(print)
+    secrets.StagePasswords(tmp_path / ".env").run(print)
     assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), "it may take those that wait for the new ones"
 
 
@@ -466,7 +466,7 @@ def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path
     one = project(tmp_path, keys_="{nodes: {database: {count: 1}}, database: {on: vm}}")
     passwords(tmp_path)
     write_private(one.state.saved_data("vm"), "saved")
-    monkeypatch.setattr(Machine, "look", lambda _: Found())
+    monkeypatch.setattr(DatabaseVm, "look", lambda _: ServiceState())
     monkeypatch.setattr(up.this_machine, "routes", tuple)
     seen = standing(one, three())
     lost = replace(seen, machines=replace(seen.machines, nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
@@ -478,7 +478,7 @@ def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path
 def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, asked = project(tmp_path, keys_="{database: {on: vm, vm: worker-2}}"), list[str]()
     passwords(tmp_path)
-    monkeypatch.setattr(Machine, "look", lambda self: asked.append(self.address) or Found())
+    monkeypatch.setattr(DatabaseVm, "look", lambda self: asked.append(self.address) or ServiceState())
     for routes, looked in (((Route(IPv4Network("10.0.0.0/24"), "eth0"),), False), ((Route(IPv4Network("192.168.60.0/24"), "podman1"),), True),
                            ((), True)):  # nothing is known of a machine without ip(8)
         monkeypatch.setattr(up.this_machine, "routes", lambda routes=routes: routes)
@@ -487,9 +487,9 @@ def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(tmp_
 
 
 @pytest.fixture
-def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, list[str], list[up.Whole]]:
+def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, list[str], list[up.UpPlan]]:
     """A project whose `up` writes down what it comes to, with the plans it is to find one after the other."""
-    one, calls, plans = project(tmp_path), list[str](), list[up.Whole]()
+    one, calls, plans = project(tmp_path), list[str](), list[up.UpPlan]()
 
     def ran(plan: Plan) -> Plan:
         calls.extend(["run"] if plan else [])
@@ -497,19 +497,19 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project
 
     monkeypatch.setattr(up, "plan", lambda *_: plans.pop(0))
     monkeypatch.setattr(converge, "carry_out", lambda project, make, *_, **more: ran(make()))
-    monkeypatch.setattr(converge, "settle", lambda project, shaken: calls.append("settle, shaken" if shaken else "settle"))
+    monkeypatch.setattr(converge, "wait_until_healthy", lambda project, disrupted: calls.append("settle, shaken" if disrupted else "settle"))
     monkeypatch.setattr(proof, "prove", lambda *_: calls.append("prove"))
     monkeypatch.setattr(converge, "show_urls", lambda *_: calls.append("urls"))
     return one, calls, plans
 
 
-def found(*steps: str, blind: bool = False) -> up.Whole:
-    return up.Whole(Plan(tuple(step(name) for name in steps)), ClusterFacts(three()), blind)
+def found(*steps: str, incomplete: bool = False) -> up.UpPlan:
+    return up.UpPlan(Plan(tuple(step(name) for name in steps)), ClusterFacts(three()), incomplete)
 
 
-def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
     one, calls, plans = brought_up
-    plans += [found("node/dev-control", blind=True), found(), found()]
+    plans += [found("node/dev-control", incomplete=True), found(), found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
     assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
 
@@ -524,29 +524,29 @@ def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
     assert converge.urls(one, Published()) == nodeports
 
 
-def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
     one, calls, plans = brought_up
     plans += [found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
     assert calls == ["urls"] and plans == []
 
 
-def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(brought_up: tuple[Project, list[str], list[up.Whole]],
+def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(brought_up: tuple[Project, list[str], list[up.UpPlan]],
                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
     one, _, plans = brought_up
 
-    def refused(*_: object) -> up.Whole:
+    def refused(*_: object) -> up.UpPlan:
         if plans:
             return plans.pop(0)
         raise Refused("the port can't be the UI's")
 
     monkeypatch.setattr(up, "plan", refused)
-    for ran, code in (([], 3), ([found("node/dev-control", blind=True)], 1), ([found("deploy/ui")], 1)):
+    for ran, code in (([], 3), ([found("node/dev-control", incomplete=True)], 1), ([found("deploy/ui")], 1)):
         plans[:] = ran
         assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)).code) == code
 
 
-def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.Whole]]) -> None:
+def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
     one, calls, plans = brought_up
     plans += [found("deploy/api"), found("deploy/api")]
     error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove))
@@ -555,11 +555,11 @@ def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], 
 
 
 @pytest.mark.parametrize("last", [(), ("api",)])
-def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, list[str], list[up.Whole]], last: tuple[str, ...]) -> None:
+def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, list[str], list[up.UpPlan]], last: tuple[str, ...]) -> None:
     one, calls, plans = brought_up
 
-    def falling(*parts: str) -> up.Whole:
-        return up.Whole(plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
+    def falling(*parts: str) -> up.UpPlan:
+        return up.UpPlan(plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
 
     plans += [found("cluster/provision"), falling("api"), falling(*last)]
     if last:
@@ -569,15 +569,15 @@ def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, lis
     assert calls[:3] == ["run", "settle, shaken", "settle, shaken"] and plans == []
 
 
-@pytest.mark.parametrize(("ids", "shaken"), [
+@pytest.mark.parametrize(("ids", "disrupted"), [
     (("cluster/provision",), True), (("node/dev-worker-2",), True), (("cluster/answers", "deploy/db", "deploy/ui"), True),
     (("cluster/provision", "deploy/db", "deploy/api", "deploy/ui"), False), (("deploy/api",), False)])
-def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.Whole]],
-                                                                   ids: tuple[str, ...], shaken: bool) -> None:
+def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.UpPlan]],
+                                                                   ids: tuple[str, ...], disrupted: bool) -> None:
     one, calls, plans = brought_up
     plans += [found(*ids), found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
-    assert calls[:2] == ["run", "settle, shaken" if shaken else "settle"]
+    assert calls[:2] == ["run", "settle, shaken" if disrupted else "settle"]
 
 
 def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: Path) -> None:
@@ -596,5 +596,5 @@ def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("kubeup.core.shell.read", nobody)
     assert not one.kubectl.answers()
-    monkeypatch.setattr(type(one.provider), "observe", lambda self, vouched: three("missing"))
+    monkeypatch.setattr(type(one.provider), "observe", lambda self, ready_since_boot: three("missing"))
     assert cluster.observe(one).answers is False

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
-from kubeup.cluster.providers.bare import Bare
-from kubeup.cluster.providers.base import Blocked, Machines, Needed, NodeState, Trace, Usable, Vouching, nobody
+from kubeup.cluster.providers.base import Blocked, Machines, Needed, NodeState, ReadinessCheck, Trace, Usable, never_ready
+from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.local import disks, forwarding, image, nodes
 from kubeup.cluster.providers.local.forwarding import NodesNetwork
 from kubeup.cluster.providers.local.nodes import NodeContainer
@@ -29,13 +29,13 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import cache, ssh
 from kubeup.system import engine as engines
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 UNFINISHED = "was never finished: its making was interrupted"
 STANDING = (Holds(ids.LOCAL_NETWORK, "nodes are on it"), Holds(ids.LOCAL_IMAGE, "nodes were made from it"))
 
 
-class Local(Bare):
+class Local(KubeadmProvider):
     """See `kubeup.cluster.providers.base.Provider`."""
 
     name = "local"
@@ -83,7 +83,7 @@ class Local(Bare):
     def image_engine(self) -> engines.Engine:
         return self.engine
 
-    def observe(self, vouched: Vouching = nobody) -> Machines:
+    def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         found = {one.name: one for one in self._containers()}
         wanted = self.settings.machines_list()
         names = {spec.name for spec in wanted}
@@ -99,7 +99,7 @@ class Local(Bare):
         running = [row for row in rows if row.state == "running" and not row.closed]
         if not running:
             return machines
-        return replace(machines, blocked=self._blocked(machines.image, running, vouched(machines.boots)))
+        return replace(machines, blocked=self._blocked(machines.image, running, ready_since_boot(machines.boots)))
 
     def _taken(self) -> str:
         """The engine's network that has the nodes' range already, as another profile's may."""
@@ -173,10 +173,10 @@ class Local(Bare):
         return NodesNetwork(self.engine, image or self.node_image(), self.network, self.settings.slug, self.settings.node_network,
                             self.settings.network.pod_cidr)
 
-    def _blocked(self, image: str, running: Sequence[NodeState], vouched: bool) -> Blocked | None:
+    def _blocked(self, image: str, running: Sequence[NodeState], ready_since_boot: bool) -> Blocked | None:
         control = next((node.address for node in running if node.role == "control"), "")
         worker = next((node.name for node in running if node.role == "worker"), "")
-        return self._nodes_network(image).blocked(worker, control, vouched)
+        return self._nodes_network(image).blocked(worker, control, ready_since_boot)
 
     def _built(self) -> str:
         """The image of new nodes, where it is there."""
@@ -276,8 +276,8 @@ class Local(Bare):
     def _spec(self, name: str) -> NodeSpec:
         return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
-    def _reach(self, spec: NodeSpec) -> Reach:
-        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
+    def _reach(self, spec: NodeSpec) -> SshTarget:
+        return SshTarget(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
                      pace=self.host.pace)
 
     def _container(self, spec: NodeSpec, disk: str) -> NodeContainer:

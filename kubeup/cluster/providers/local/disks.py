@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.cluster.providers.bare import HOLDING, held
+from kubeup.cluster.providers.kubeadm import HOLDING, held
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log

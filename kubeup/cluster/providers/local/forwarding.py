@@ -66,7 +66,7 @@ class NodesNetwork:
         options = ("--rm", "--privileged", "--network", "host", *self.engine.node_options)
         return self.engine.argv("run", *options, *more, self.image, *words)
 
-    def blocked(self, worker: str, control: str, vouched: bool) -> Blocked | None:
+    def blocked(self, worker: str, control: str, ready_since_boot: bool) -> Blocked | None:
         """What keeps nodes that run from each other; None where nothing does.
 
         `worker` is a node's name, `control` the API server's address; '' for none. Where others may drop what our rules
@@ -79,7 +79,7 @@ class NodesNetwork:
         if wrong := wanted.wrong(saved):
             return Blocked(wrong)
         others = droppers(ruleset)
-        if not (worker and control) or (vouched and not others):
+        if not (worker and control) or (ready_since_boot and not others):
             return None
         return self._dropped(worker, control, wanted.bridge, others)
 

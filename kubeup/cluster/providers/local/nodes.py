@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubeup.cluster.providers.bare import DATA
+from kubeup.cluster.providers.kubeadm import DATA
 from kubeup.cluster.providers.local.disks import copy_disk
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Refused
@@ -14,7 +14,7 @@ from kubeup.core.plan import Log, Paced
 from kubeup.core.state import State
 from kubeup.system import ssh
 from kubeup.system.engine import STOP_SIGNAL, Engine, hardware_address
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 # a container's monitor stays in the folder it was started from, and leaves a file named oom there when something in it runs out of memory
 ASIDE = "/run"
@@ -107,7 +107,7 @@ class CreateNode(Paced):
 
     engine: Engine
     node: NodeContainer
-    reach: Reach
+    reach: SshTarget
     state: State
 
     def commands(self) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ class AdmitNode(Paced):
 
     engine: Engine
     name: str
-    reach: Reach
+    reach: SshTarget
     state: State
 
     def run(self, log: Log) -> None:
@@ -273,7 +273,7 @@ def _not_up(engine: Engine, name: str, why: str) -> KubeupError:
                        f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` make it anew, data is kept")
 
 
-def admit(engine: Engine, name: str, reach: Reach, state: State) -> None:
+def admit(engine: Engine, name: str, reach: SshTarget, state: State) -> None:
     """Make the user with the project's key on a new node and put its host key on record, both through the engine."""
     script = (
         'set -e; user=$1; key=$(cat); id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"; '

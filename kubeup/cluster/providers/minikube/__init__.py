@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, Needed, NodeState, Own, Sizes, nothing_on
+from kubeup.cluster.providers.base import Machines, Needed, NodeState, Sizes, ToolCommand, nothing_on
 from kubeup.cluster.providers.minikube import actions, command, facts, release, trusts
 from kubeup.cluster.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.cluster.providers.minikube.facts import Profile
@@ -32,7 +32,7 @@ class Minikube(Reading):
 
     name = "minikube"
     creates_machines = True
-    bare = False
+    uses_kubeadm = False
     sizes = Sizes("minikube.nodes", "minikube", "minikube", others=1, cpus="cpus")
     preloads = False
     keeps_data = False
@@ -109,7 +109,7 @@ class Minikube(Reading):
                 raise Refused(f"the node {node.name} is gone", why,
                               f"`inv cluster.remove {node.name}` where the database is on another; else `inv down --data` and `inv up`")
             what = RemakeNode(self.planned, engine, node.name, self.data_folder, self.home / "machines" / node.name, self._size,
-                              self.nodes, self.state)
+                              self.ssh_targets, self.state)
             steps.append(Step(ids.node(node.name), f"make the node {node.name} anew", "its machine is gone; data on its volume is carried over", what,
                               (self._whole,), 45))
         return steps
@@ -202,7 +202,7 @@ class Minikube(Reading):
         """What a running profile lacks that somebody else made, or started: our access to it."""
         steps = self._get_kubectl()
         lost = stale or not self.state.kubeconfig.exists()
-        strange = not all(ssh.known(self.state, reach) for reach in self.nodes())  # what we start is known when its start has ended
+        strange = not all(ssh.known(self.state, reach) for reach in self.ssh_targets())  # what we start is known when its start has ended
         if (lost or strange) and self._half_made():
             return [self._set_up_again()]
         if lost:
@@ -210,7 +210,7 @@ class Minikube(Reading):
                               self.planned.does("update-context", *command.on(self.settings))))
         if strange:
             steps.append(Step(ids.HOST_KEYS, f"put the host keys of {self.profile_name} on record", "not known yet",
-                              actions.Admit(self.planned, self.nodes, self.state)))
+                              actions.Admit(self.planned, self.ssh_targets, self.state)))
         return steps
 
     def _set_up_again(self) -> Step:
@@ -229,10 +229,10 @@ class Minikube(Reading):
         return [Step(ids.NODE_KUBECTL, "get the kubectl that fits", "no kubectl within one minor version here", what,
                      (self._whole,), 10)]
 
-    def _admitted(self, tool: Tool, what: Own) -> RunAndAdmit:
-        return RunAndAdmit(tool, what, self.nodes, self.state)
+    def _admitted(self, tool: Tool, what: ToolCommand) -> RunAndAdmit:
+        return RunAndAdmit(tool, what, self.ssh_targets, self.state)
 
-    def own(self, *words: str) -> Own:
+    def tool_command(self, *words: str) -> ToolCommand:
         if words[0] == "snapshot":
             raise UsageError("minikube has no snapshots", "Vagrant has, with VirtualBox and libvirt",
                              "`inv db.backup` keeps the database as it is now; what else is in the cluster, `inv up` makes again")
@@ -242,7 +242,7 @@ class Minikube(Reading):
         # without the profile it would be somebody else's: the profile `minikube`
         enable = self.planned.does("addons", "enable", "metrics-server", *command.on(self.settings))
         return [Step(ids.METRICS, "enable metrics-server", f"not in the profile {self.profile_name}",
-                     actions.LookOften(self._access(), enable), seconds=5)]
+                     actions.SetMetricsResolution(self._access(), enable), seconds=5)]
 
     def _access(self) -> Kubectl:
         return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
@@ -254,11 +254,11 @@ class Minikube(Reading):
         profile = self.profile()
         services = profile.services if profile else facts.DEFAULT_SERVICES
         return [Step(ids.SERVICES, "keep Services' addresses inside the nodes", "nodes were started",
-                     actions.KeepServicesInside(self.nodes, services), seconds=1),
+                     actions.KeepServicesInside(self.ssh_targets, services), seconds=1),
                 Step(ids.NAMES, "let CoreDNS forget names sooner", "one that was not there yet is asked for again after 2 s instead of 30",
-                     actions.ForgetNames(self._access()), seconds=1),
+                     actions.ShortenDnsCache(self._access()), seconds=1),
                 Step(ids.METRICS, "let metrics-server look every 15 s", "minikube's start sets it back to a minute",
-                     actions.LookOften(self._access()), seconds=1)]
+                     actions.SetMetricsResolution(self._access()), seconds=1)]
 
     def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
         """minikube's own way is a folder that is the user's, and for all its profiles.
@@ -270,7 +270,7 @@ class Minikube(Reading):
             return []
         why = "new nodes" if made else "nodes are not as the settings are now"
         return [Step(ids.TRUST, "tell nodes of authorities and mirrors", why,
-                     trusts.TellNodes(self.nodes, told, self._access()), seconds=5)]
+                     trusts.TellNodes(self.ssh_targets, told, self._access()), seconds=5)]
 
     def _mirrored(self) -> tuple[Registry, ...]:
         images = self.settings.images
@@ -278,14 +278,14 @@ class Minikube(Reading):
         return tuple(one for one in known if one.mirrors)
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
-        return actions.LoadImage(self.planned, image, self.nodes, names, self.list_images)
+        return actions.LoadImage(self.planned, image, self.ssh_targets, names, self.list_images)
 
     def stop(self) -> Sequence[Step]:
         running = [node for node in self.observe().nodes if node.state == "running" or node.detail in (ASLEEP, UNASKED)]
         if not running:
             return []
         return [Step(self._whole, f"stop the minikube profile {self.profile_name}", "it runs",
-                     self.own("stop"), seconds=20)]
+                     self.tool_command("stop"), seconds=20)]
 
     def start(self) -> Sequence[Planned]:
         asleep = [node for node in self.observe().nodes if node.state == "stopped"]
@@ -314,7 +314,7 @@ class Minikube(Reading):
 
     def remove(self, name: str) -> Step:
         """Take one node away by name."""
-        return Step(ids.removal(name), f"remove {name}", "asked for", self.own("node", "delete", name),
+        return Step(ids.removal(name), f"remove {name}", "asked for", self.tool_command("node", "delete", name),
                     seconds=10, loses=f"what only {name} holds")
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Own
+from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.release.download import fetch
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
@@ -18,7 +18,7 @@ from kubeup.core.state import State
 from kubeup.images.catalog import AppImage
 from kubeup.system import cache, ssh
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 # appended behind kube-proxy's own rules: only what they did not rewrite comes so far
 UNIT = """[Unit]
@@ -59,9 +59,9 @@ class Tool:
     def read(self, *words: str, timeout: float = 60) -> shell.Output:
         return shell.read(*self.argv(*words), env=dict(self.env), ok=None, timeout=timeout)
 
-    def does(self, *words: str, more: tuple[tuple[str, str], ...] = (), timeout: float = 600) -> Own:
+    def does(self, *words: str, more: tuple[tuple[str, str], ...] = (), timeout: float = 600) -> ToolCommand:
         """A command of it as an action; `more` is environment for this one alone."""
-        return Own(self.argv(*words), (*self.env, *more), timeout)
+        return ToolCommand(self.argv(*words), (*self.env, *more), timeout)
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class RunAndAdmit(Paced):
     """A command that makes or starts nodes; their host keys are on record afterwards, for ssh."""
 
     tool: Tool
-    command: Own
-    nodes: Callable[[], tuple[Reach, ...]]
+    command: ToolCommand
+    nodes: Callable[[], tuple[SshTarget, ...]]
     state: State
 
     def commands(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class SetUpAgain(Paced):
     in pkg/minikube/bootstrapper/kubeadm: "does not require reconfiguration"), so that is removed before; minikube writes it anew.
     """
 
-    forget: Own
+    forget: ToolCommand
     start: RunAndAdmit
 
     def commands(self) -> tuple[str, ...]:
@@ -124,17 +124,17 @@ class Admit:
     """Put the host keys of nodes on record that somebody else made."""
 
     tool: Tool
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     state: State
 
     def run(self, log: Log) -> None:
         admit(self.tool, self.nodes(), self.state)
 
 
-def admit(tool: Tool, nodes: tuple[Reach, ...], state: State) -> None:
+def admit(tool: Tool, nodes: tuple[SshTarget, ...], state: State) -> None:
     """minikube's own way to a node is trusted: it made the machine and put its key there."""
 
-    def line(node: Reach) -> str:
+    def line(node: SshTarget) -> str:
         output = tool.read("ssh", "-p", tool.profile, "-n", node.name, "--", "cat", HOST_KEY)
         if not output.stdout.startswith("ssh-"):
             raise KubeupError(f"the host key of {node.name} can't be read", (output.stderr or output.stdout).strip()[-500:],
@@ -155,7 +155,7 @@ class LoadImage:
 
     tool: Tool
     image: AppImage
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     names: tuple[str, ...]
     list_images: tuple[str, ...]
 
@@ -170,19 +170,19 @@ class LoadImage:
                 raise KubeupError(f"{self.image.reference} did not arrive on {name}", output.stderr.strip()[-500:] or "minikube said nothing of it",
                                   "look at the disk space of that node: `inv ssh.run 'df -h /var'`")
 
-    def _load(self) -> Own:
+    def _load(self) -> ToolCommand:
         return self.tool.does("image", "load", str(self.image.archive), "-p", self.tool.profile)
 
 
 @dataclass(frozen=True)
-class LookOften:
+class SetMetricsResolution:
     """Let metrics-server look every 15 s, as upstream's own manifest has it: minikube's addon does every 60 s, and at each start anew.
 
     It has numbers after two looks, so they would be missing for two minutes. `enable` comes first, where it is not there yet.
     """
 
     kubectl: Kubectl
-    enable: Own | None = None
+    enable: ToolCommand | None = None
 
     def commands(self) -> tuple[str, ...]:
         return self.enable.commands() if self.enable else ()
@@ -199,7 +199,7 @@ class LookOften:
 
 
 @dataclass(frozen=True)
-class ForgetNames:
+class ShortenDnsCache:
     """Let CoreDNS keep an answer about the cluster's own names for a second or two: minikube's keeps it for 30.
 
     An API that asks a moment before its database has an address is told so for half a minute, on a cluster with two CoreDNS
@@ -239,7 +239,7 @@ class KeepServicesInside:
     metrics-server for good. Seen as a metrics API that stays unavailable after stop and start.
     """
 
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     services: str
 
     def run(self, log: Log) -> None:

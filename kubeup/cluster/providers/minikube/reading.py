@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, NodeState, Trace, Usable, Vouching, nobody
+from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, Usable, never_ready
 from kubeup.cluster.providers.minikube import command, facts, release
 from kubeup.cluster.providers.minikube.actions import Tool
 from kubeup.cluster.providers.minikube.facts import NodeStatus, Profile
@@ -22,7 +22,7 @@ from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 USER = "docker"  # on every node that minikube makes
 LISTS = {  # the images of a node by its container runtime, a line each
@@ -139,10 +139,10 @@ class Reading:
             found = pool.map(lambda node: self._states("-n", node.name), profile.nodes)
             return {name: status for states in found for name, status in states.items()}
 
-    def observe(self, vouched: Vouching = nobody) -> Machines:
+    def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         profile = self.profile()
         booted = self._booted(profile)
-        if profile and booted.keys() == {node.name for node in profile.nodes} and vouched(booted):
+        if profile and booted.keys() == {node.name for node in profile.nodes} and ready_since_boot(booted):
             states = {name: NodeStatus(name, "Running", "Running", "Running") for name in booted}
         elif profile and self.tool is None:  # not asked is not gone
             states = {node.name: NodeStatus(node.name, UNASKED) for node in profile.nodes}
@@ -214,7 +214,7 @@ class Reading:
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         return ()
 
-    def wanted(self) -> tuple[NodeSpec, ...]:
+    def node_specs(self) -> tuple[NodeSpec, ...]:
         return self._wanted(self.profile())
 
     def _wanted(self, profile: Profile | None) -> tuple[NodeSpec, ...]:
@@ -230,12 +230,12 @@ class Reading:
             specs.append(NodeSpec(name, "control" if first else "worker", "", cpus, memory))
         return tuple(specs)
 
-    def nodes(self) -> tuple[Reach, ...]:
+    def ssh_targets(self) -> tuple[SshTarget, ...]:
         profile = self.profile()
-        return tuple(Reach(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
+        return tuple(SshTarget(node.name, "control" if node.control else "worker", node.address, USER, self.home / "machines" / node.name / "id_rsa",
                            self.state.known_hosts, pace=self.host.pace) for node in (profile.nodes if profile else ()) if node.address)
 
-    def beside(self) -> tuple[Reach, ...]:
+    def extra_machines(self) -> tuple[SshTarget, ...]:
         return ()
 
     def probe(self) -> Usable:

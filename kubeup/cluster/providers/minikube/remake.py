@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Own
+from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.providers.minikube.actions import START_SECONDS, Tool, admit
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.core.state import State, write_private
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 VOLUME_IS = "/var"  # where a container driver mounts a node's volume: pkg/drivers/kic/oci of minikube
 
@@ -38,7 +38,7 @@ class RemakeNode:
     data: str  # the data folder on the node
     machine: Path  # minikube's folder for it
     size: tuple[tuple[str, str], ...]
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     state: State
 
     def commands(self) -> tuple[str, ...]:
@@ -60,10 +60,10 @@ class RemakeNode:
             shell.write(*self._root(), "rm", "-r", str(kept), log=log)
         admit(self.tool, self.nodes(), self.state)
 
-    def _delete(self) -> Own:
+    def _delete(self) -> ToolCommand:
         return self.tool.does("node", "delete", self.name, "-p", self.tool.profile)
 
-    def _add(self) -> Own:
+    def _add(self) -> ToolCommand:
         return self.tool.does("node", "add", "-p", self.tool.profile, more=self.size, timeout=START_SECONDS)
 
     def _on_host(self) -> str:

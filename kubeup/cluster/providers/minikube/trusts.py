@@ -13,7 +13,7 @@ from kubeup.facts.kubernetes import STAMP, STAMP_FILE
 from kubeup.facts.registries import Registry
 from kubeup.system import cache, ssh
 from kubeup.system.kubectl import Kubectl
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 # Go's programs read what is trusted once; one of these is the node's container runtime
 RESTART = """\
@@ -53,7 +53,7 @@ class Told:
 class TellNodes:
     """Bring them to every node, whose runtime starts anew where it has others to trust."""
 
-    nodes: Callable[[], tuple[Reach, ...]]
+    nodes: Callable[[], tuple[SshTarget, ...]]
     told: Told
     kubectl: Kubectl
     seconds: float = 180

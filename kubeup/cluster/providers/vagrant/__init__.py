@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from kubeup.cluster.providers.bare import Bare
-from kubeup.cluster.providers.base import Machines, Needed, NodeState, Own, Trace, Usable, Vouching, nobody, nothing_on
+from kubeup.cluster.providers.base import Machines, Needed, NodeState, ReadinessCheck, ToolCommand, Trace, Usable, never_ready, nothing_on
+from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.vagrant import addresses, facts, files, networks
 from kubeup.cluster.providers.vagrant.actions import Admission, Do, RemoveHalves, RemoveMachine, Tool, Up
 from kubeup.cluster.providers.vagrant.facts import Machine
@@ -27,7 +27,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 UNFINISHED = "has no host key on record: it was made by hand, or its making was interrupted"
 MADE_HERE = "it was made here"
@@ -37,7 +37,7 @@ SECONDS = {"docker": 20.0}  # of three machines; others boot a whole system
 
 
 @dataclass(frozen=True)
-class Found:
+class MachineMatch:
     """A machine under a name we want, and whether it is the one that this folder's vagrant made."""
 
     machine: Machine | None
@@ -45,7 +45,7 @@ class Found:
     half: bool = False  # made by ours, which was killed before it knew
 
 
-class Vagrant(Bare):
+class Vagrant(KubeadmProvider):
     """See `kubeup.cluster.providers.base.Provider`."""
 
     name = "vagrant"
@@ -78,11 +78,11 @@ class Vagrant(Bare):
 
     # reading
 
-    def _reach(self, spec: NodeSpec) -> Reach:
-        return Reach(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
+    def _reach(self, spec: NodeSpec) -> SshTarget:
+        return SshTarget(spec.name, spec.role, spec.address, self.settings.ssh.user, self.state.private_key, self.state.known_hosts,
                      root=self.settings.ssh.root, pace=self.host.pace)
 
-    def observe(self, vouched: Vouching = nobody) -> Machines:
+    def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         wanted = self.settings.machines_list()
         known = self.tool.providers().get(self.chosen, frozenset())
         surplus = sorted(known - {spec.name for spec in wanted})
@@ -102,7 +102,7 @@ class Vagrant(Bare):
     def leads_to(self, thing: Thing) -> bool:
         return thing.kind != "machine" or thing.at == self.chosen
 
-    def _find(self, names: Sequence[str]) -> dict[str, Found]:
+    def _find(self, names: Sequence[str]) -> dict[str, MachineMatch]:
         """Each machine by the provider's own program; by vagrant, which takes its time, where that program is not here."""
         if self.looking.there:
             with ThreadPoolExecutor(len(names)) as pool:
@@ -117,13 +117,13 @@ class Vagrant(Bare):
                               f"see what it says: cd {self.folder} && vagrant status")
         return facts.statuses(answer.stdout)
 
-    def _look(self, name: str) -> Found:
+    def _look(self, name: str) -> MachineMatch:
         known = self.tool.id(name, self.chosen)
         machine = self.looking.look(known, known=True) if known else None
         if machine:
-            return Found(machine, ours=True)
+            return MachineMatch(machine, ours=True)
         other = self.looking.look(name)
-        return Found(None, half=True) if other and self._is_half(name, other) else Found(other)
+        return MachineMatch(None, half=True) if other and self._is_half(name, other) else MachineMatch(other)
 
     def _is_half(self, name: str, machine: Machine) -> bool:
         """Whether vagrant was killed while it made that container: one made to its end is no half, whatever has become of its id."""
@@ -131,11 +131,11 @@ class Vagrant(Bare):
             return False
         return Admission(self.folder).read().get(name, {}).get("id") != machine.id
 
-    def _told(self, name: str, state: str) -> Found:
+    def _told(self, name: str, state: str) -> MachineMatch:
         there = state not in facts.GONE
-        return Found(Machine(name, self.tool.id(name, self.chosen), state), ours=True) if there else Found(None)
+        return MachineMatch(Machine(name, self.tool.id(name, self.chosen), state), ours=True) if there else MachineMatch(None)
 
-    def _seen(self, spec: NodeSpec, found: Found, admitted: dict[str, str]) -> NodeState:
+    def _seen(self, spec: NodeSpec, found: MachineMatch, admitted: dict[str, str]) -> NodeState:
         machine = found.machine
         if machine is None:  # without an address: a machine that is gone has taken its disk along, nothing of it can be saved
             return NodeState(spec.name, spec.role, "", "missing", detail=HALF if found.half else "")
@@ -207,11 +207,11 @@ class Vagrant(Bare):
             return [Holds(self._all, "they run")]
         names = tuple(node.name for node in start)
         halves = tuple(node.name for node in start if node.detail == HALF)
-        reaches = tuple(self._reach(self._spec(node.name)) for node in admit)
+        ssh_targets = tuple(self._reach(self._spec(node.name)) for node in admit)
         why = "; ".join(f"{node.name} {node.detail or 'is ' + node.state}" for node in {node.name: node for node in (*start, *admit)}.values())
-        title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in reaches)}"
+        title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})" if names else f"admit {', '.join(reach.name for reach in ssh_targets)}"
         needs = (ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES)
-        up = Step(self._all, title, why, Up(self.tool, self.chosen, names, reaches, self.state), needs, SECONDS.get(self.chosen, 180.0),
+        up = Step(self._all, title, why, Up(self.tool, self.chosen, names, ssh_targets, self.state), needs, SECONDS.get(self.chosen, 180.0),
                   room=self._room(sum(node.state == "missing" for node in start)), makes=self._machines(names))
         return [*self._remove_halves(halves), up]
 
@@ -379,9 +379,9 @@ class Vagrant(Bare):
             raise Refused("vagrant is not installed", "it made these machines", self.fitness.install)
         return Step(id_, title, reason, Do(self.tool, words), seconds=seconds, loses=loses)
 
-    def own(self, *words: str) -> Own:
+    def tool_command(self, *words: str) -> ToolCommand:
         if words[0] not in ("snapshot", "status"):
-            return super().own(*words)
+            return super().tool_command(*words)
         if words[0] == "snapshot" and self.chosen not in SNAPSHOTS:
             raise UsageError(f"Vagrant's provider {self.chosen} has no snapshots", f"there are some with {' and '.join(SNAPSHOTS)}",
                              "`inv down` keeps the database's data, if that is what you want to keep")

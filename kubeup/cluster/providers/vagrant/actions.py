@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Own
+from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.providers.vagrant import facts
 from kubeup.cluster.providers.vagrant.files import WriteFiles
 from kubeup.core import shell
@@ -15,7 +15,7 @@ from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.core.plan import Log
 from kubeup.core.state import State, read_json, write_private
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 UP_SECONDS = 3600.0  # where a box has to be fetched first
 PROVISIONER = "kubeup"
@@ -55,8 +55,8 @@ class Tool:
             return frozenset(), f"`vagrant {' '.join(words)}` says: {said or f'nothing, and ends with {answer.code}'}"
         return facts.plugins(answer.stdout), ""
 
-    def does(self, *words: str, timeout: float = 600) -> Own:
-        return Own(self.argv(*words), self.env, timeout)
+    def does(self, *words: str, timeout: float = 600) -> ToolCommand:
+        return ToolCommand(self.argv(*words), self.env, timeout)
 
     def write(self, *words: str, log: Log, timeout: float = UP_SECONDS) -> str:
         """Run a command that changes something; what Vagrant has words of its own for gets its advice."""
@@ -125,7 +125,7 @@ class Up:
     tool: Tool
     provider: str
     start: tuple[str, ...]
-    admit: tuple[Reach, ...]
+    admit: tuple[SshTarget, ...]
     state: State
 
     def commands(self) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class Up:
         for reach in self.admit:
             self._admit(reach, keys.get(reach.name, ""))
 
-    def _admit(self, reach: Reach, key: str) -> None:
+    def _admit(self, reach: SshTarget, key: str) -> None:
         if not key:
             raise KubeupError(f"the host key of {reach.name} is not known", "vagrant up did not print it",
                               f"look at the machine: cd {self.tool.folder} && vagrant ssh {reach.name}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, Own, Sizes, Vouching, nobody
+from kubeup.cluster.providers.base import Machines, ReadinessCheck, Sizes, ToolCommand, never_ready
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.core.things import Thing
@@ -20,7 +20,7 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import engine as engines
 from kubeup.system import ssh
-from kubeup.system.ssh import Reach
+from kubeup.system.ssh import SshTarget
 
 DATA = "/var/lib/kubeup/data"  # made by the play
 # arguments: a folder, and names in it; prints those that hold something, and what that tells.
@@ -42,10 +42,10 @@ def held(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, told) for name, _, told in rows)
 
 
-class Bare(ABC):
+class KubeadmProvider(ABC):
     """The part of `kubeup.cluster.providers.base.Provider` that is the same for all machines without Kubernetes."""
 
-    bare = True
+    uses_kubeadm = True
     data_folder = DATA
     list_images = LIST
     sizes = Sizes()
@@ -57,33 +57,33 @@ class Bare(ABC):
     def context(self) -> str:
         return self.settings.context
 
-    def wanted(self) -> tuple[NodeSpec, ...]:
+    def node_specs(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()
 
     @abstractmethod
-    def _reach(self, spec: NodeSpec) -> Reach: ...
+    def _reach(self, spec: NodeSpec) -> SshTarget: ...
 
     @abstractmethod
-    def observe(self, vouched: Vouching = nobody) -> Machines: ...
+    def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines: ...
 
     def boots(self) -> Mapping[str, datetime]:
         return self.observe().boots
 
-    def nodes(self) -> tuple[Reach, ...]:
-        return tuple(self._reach(spec) for spec in self.wanted())
+    def ssh_targets(self) -> tuple[SshTarget, ...]:
+        return tuple(self._reach(spec) for spec in self.node_specs())
 
-    def beside(self) -> tuple[Reach, ...]:
+    def extra_machines(self) -> tuple[SshTarget, ...]:
         return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By SSH: all machines have to run."""
-        reaches = (*self.nodes(), *self.beside())
-        with ThreadPoolExecutor(len(reaches)) as pool:
-            answers = list(pool.map(lambda reach: ssh.run(reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True), reaches))
-        for reach, answer in zip(reaches, answers, strict=True):
+        ssh_targets = (*self.ssh_targets(), *self.extra_machines())
+        with ThreadPoolExecutor(len(ssh_targets)) as pool:
+            answers = list(pool.map(lambda reach: ssh.run(reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True), ssh_targets))
+        for reach, answer in zip(ssh_targets, answers, strict=True):
             if not answer.ok:
                 raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
-        told = zip(reaches, answers, strict=True)
+        told = zip(ssh_targets, answers, strict=True)
         return tuple((reach.name, *one) for reach, answer in told for one in held(answer.stdout))
 
     def leads_to(self, thing: Thing) -> bool:
@@ -103,7 +103,7 @@ class Bare(ABC):
                               f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
-        return LoadImage(image, tuple(reach for reach in self.nodes() if reach.name in names))
+        return LoadImage(image, tuple(reach for reach in self.ssh_targets() if reach.name in names))
 
     def metrics(self) -> Sequence[Step]:
         return ()
@@ -132,6 +132,6 @@ class Bare(ABC):
     def image_engine(self) -> engines.Engine:
         return engines.for_images(self.settings.local.engine, self.host)
 
-    def own(self, *words: str) -> Own:
+    def tool_command(self, *words: str) -> ToolCommand:
         raise UsageError(f"the provider {self.name} has no {words[0]}", f"that is {OWNERS.get(words[0], 'minikube')}'s",
                          "`inv --list` shows what works everywhere")
