@@ -123,11 +123,20 @@ def relocate(state: State, side: Side, **values: Any) -> None:
 def read(state: State) -> Record:
     """The record; an empty one where the profile has none. Raises Refused for one that can't be understood."""
     path, earlier = state.folder / state.record, state.folder / EARLIER
-    text = _text(path)
-    if text is not None:
-        return _parsed(path, text)
-    text = _text(earlier) if state.record == RECORD else None
-    return Record() if text is None else _carried_over(earlier, text)
+    text, then = _text(path), _text(earlier) if state.record == RECORD else None
+    before = None if then is None else _carried_over(earlier, then)
+    if text is None:
+        return before or Record()
+    record = _parsed(path, text)
+    if before is not None and _sides(before) != _sides(record):
+        raise Refused(f"{path} and {earlier.name} say different things of where the data are", "an older kubeup was at work after this one",
+                      f"see where they are, and move the one that is wrong away; `inv state.repair` looks, and makes {path.name} anew")
+    return record
+
+
+def _sides(record: Record) -> list[Side | None]:
+    """All that an older kubeup knew of where data are."""
+    return [one.side if one else None for one in (record.database, record.left, record.target)]
 
 
 def write(state: State, record: Record) -> None:

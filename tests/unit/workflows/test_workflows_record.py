@@ -173,3 +173,14 @@ def test_the_node_with_the_data_is_not_removed(project: Project, known: Location
     monkeypatch.setattr(type(project.provider), "observe", lambda *_: three())
     monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-2", "")))
     assert "the database's volume lies on dev-worker-2" in error_of(cluster.remove, project, "dev-worker-2").what
+
+
+def test_what_an_older_kubeup_has_done_since_is_not_passed_over(project: Project) -> None:
+    """It knows nothing of the record, and goes on with a file of its own."""
+    record.change(project.state, database=Location(CLUSTER, "dev-worker-1"))
+    earlier = project.state.folder / "choices.json"
+    write_private(earlier, '{"database": "cluster"}')
+    assert project.record.database == Location(CLUSTER, "dev-worker-1")
+    write_private(earlier, '{"database": "vm", "machine": "dev-worker-2", "kept": "cluster"}')
+    error = error_of(lambda: project.record)
+    assert isinstance(error, Refused) and "older kubeup" in error.why and "inv state.repair" in error.next
