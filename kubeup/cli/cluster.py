@@ -204,9 +204,9 @@ def destroy(given: Options, data: bool = False) -> None:
 
     Example: inv cluster.destroy --yes
     """
-    from kubeup.workflows import up
+    from kubeup.workflows import down
 
-    change(given, lambda project: up.down(project, data))
+    change(given, lambda project: down.down(project, data))
 
 
 @kubeup_task("yes", "dry", "commands", positional=["name"], help={"name": "the node's name, as `inv status` shows it"})

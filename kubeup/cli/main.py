@@ -27,9 +27,9 @@ def down(given: Options, data: bool = False) -> None:
 
     Example: inv down --yes    or    inv down --data
     """
-    from kubeup.workflows import up as whole
+    from kubeup.workflows import down as workflow
 
-    change(given, lambda project: whole.down(project, data))
+    change(given, lambda project: workflow.down(project, data))
 
 
 @kubeup_task("json", "commands", "force")

@@ -19,7 +19,7 @@ from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import LEAVE, ROOT, SHELL
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets
-from kubeup.workflows import up
+from kubeup.workflows import rollout, up
 from kubeup.workflows.project import SIDES, Project
 
 
@@ -97,10 +97,10 @@ def on_machine(project: Project) -> Plan:
         if not made:
             raise
         nodes = tuple(one for one in made.ids if one.kind is Kind.NODE)
-        return plan_of(made.planned, generated, built, up.service_steps(project, None, nodes))
+        return plan_of(made.planned, generated, built, rollout.service_steps(project, None, nodes))
     # without passwords its files can't be compared: then there is no service of ours, either
     seen = replace(found, files={}) if todo(generated) else found
-    return plan_of(up.host_packages(project, built), generated, built, up.service_steps(project, seen, ()))
+    return plan_of(rollout.host_packages(project, built), generated, built, rollout.service_steps(project, seen, ()))
 
 
 def found(project: Project, name: str) -> Path:

@@ -10,7 +10,7 @@ from kubeup.core.errors import UsageError
 from kubeup.core.plan import Plan, plan_of
 from kubeup.images import build as builds
 from kubeup.images import load as loads
-from kubeup.workflows import cluster, up
+from kubeup.workflows import cluster, rollout
 from kubeup.workflows.project import Project
 
 USER, PASSWORD = "KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD"
@@ -27,11 +27,11 @@ class Listed:
 
 def build(project: Project) -> Plan:
     steps = builds.plan(project.images, project.builder)
-    return plan_of(up.host_packages(project, steps), steps)
+    return plan_of(rollout.host_packages(project, steps), steps)
 
 
 def push(project: Project) -> Plan:
-    return plan_of(build(project).planned, up.push_steps(project, project.images))
+    return plan_of(build(project).planned, rollout.push_steps(project, project.images))
 
 
 def load(project: Project) -> Plan:

@@ -22,7 +22,7 @@ from kubeup.system import http
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import database
 from kubeup.workflows.project import SIDES, Project
-from kubeup.workflows.up import data_steps
+from kubeup.workflows.rollout import data_steps
 
 
 def plan(project: Project, side: str) -> Plan:

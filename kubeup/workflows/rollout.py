@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 
-from kubeup.application import apply
+from kubeup.application import apply, data
 from kubeup.application.overlay import MANAGED, PARTS
 from kubeup.core import ids
-from kubeup.core.errors import KubeupError, UsageError
-from kubeup.core.ids import StepId
-from kubeup.core.plan import Log, Plan, Step, plan_of, todo
-from kubeup.core.record import VM
+from kubeup.core.errors import KubeupError, Refused, UsageError
+from kubeup.core.ids import Kind, StepId
+from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
+from kubeup.core.record import CLUSTER, VM
+from kubeup.database import machine as db_machine
 from kubeup.database import passwords
+from kubeup.database.machine import ServiceState
+from kubeup.database.server import Version, require_files
 from kubeup.facts.kubernetes import KubePod
 from kubeup.facts.kubernetes import pods as parse_pods
 from kubeup.images import build as builds
+from kubeup.images import load
+from kubeup.images.catalog import AppImage
+from kubeup.system import packages, secrets
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, up
+from kubeup.workflows import cluster
+from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
 DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data
@@ -36,16 +45,188 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
                           "start it: `inv cluster.start`, or make it: `inv up`")
-    built, generated = builds.plan(images, project.builder), up.password_steps(project, facts)
-    nodes = tuple(spec.name for spec in project.provider.node_specs())
-    steps = [*built, *generated, *up.bring_steps(project, images, nodes, facts.images)]
-    needs: tuple[StepId, ...] = (ids.PASSWORDS, ids.SET_PASSWORDS)
+    built = builds.plan(images, project.builder)
+    standing = [Holds(one, "the cluster answers") for one in (ids.PROVISION, ids.ANSWERS)]
+    wanted = [*built, *standing, *steps(project, facts, _look(project, parts), parts)]
+    return plan_of(host_packages(project, wanted), wanted)
+
+
+def _look(project: Project, parts: Sequence[str]) -> Seen:
+    """Nothing is compared before there are passwords to compare with."""
+    if secrets.missing(project.state.secrets):
+        return Seen()
+    on_machine = project.database_on == VM and "db" in parts
+    return Seen(project.deployment.diff(parts), project.machine.look() if on_machine else None)
+
+
+def host_packages(project: Project, planned: Iterable[Planned]) -> list[Planned]:
+    """The packages that this machine lacks, where there is something to do with them."""
+    return packages.plan(packages.missing(project.packages) if todo(planned) else (), project.host)
+
+
+def before_database(
+    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What comes before the database, where it is among what is applied."""
+    if all(step.id != ids.deploy("db") for step in todo(applied)):
+        return []
+    if project.database_on == VM:
+        return [Holds(ids.LOOK_AT_DATA, "the database's data are on a machine")]
+    return data_steps(project, needs)
+
+
+def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
+    """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
+    refuse_other_server(project)
+    look = Step(ids.LOOK_AT_DATA, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
+                data.CheckData(project.deployment.overlay, project.admit), (*needs, ids.RESTORE_DATA), 0.5)
+    return [data.restore(project.files_on(CLUSTER), needs), look]
+
+
+def machine_steps(
+    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What makes the database in use run on its machine."""
+    steps = service_steps(project, found, needs)
+    if todo(steps):
+        refuse_other_server(project)
+    return steps
+
+
+def service_steps(
+    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
+) -> list[Planned]:
+    """What makes a database run on the machine, with the files that were saved from it."""
+    steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
+    return [data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was looked at before a rollout is planned: what differs on the cluster, in kubectl's `diff` (None: there is nothing
+    to compare with), and the database's machine (None: it isn't in use, or not there).
+    """
+
+    diff: str | None = None
+    service: ServiceState | None = None
+
+
+def steps(project: Project, facts: ClusterFacts, seen: Seen, parts: Sequence[str] = PARTS, before: Sequence[Step] = ()) -> list[Planned]:
+    """Passwords, images on the nodes and the rollout of some parts, after the steps `before` that make or change the cluster."""
+    generated = password_steps(project, facts)
+    # a new node of a provider that preloads starts with the images, all others get them when they are up
+    nodes = [spec.name for spec in project.provider.node_specs() if spec.name in facts.images or not project.provider.preloads]
+    images = tuple(image for image in project.images if image.part in parts)
+    brought = [*generated, *bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))]
+    if facts.machines.any_there and not facts.answers and not any(step.id == ids.PROVISION for step in before):
+        return brought  # the cluster is there but asleep: what it holds is looked at when it is awake
+    needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
+    served = list[Planned]()
     if project.database_on == VM and "db" in parts:
-        steps += up.machine_steps(project, None if todo(generated) else project.machine.look(), needs)
+        made = [step.id for step in before if step.id.kind is Kind.NODE]
+        served = machine_steps(project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made))
         needs = (*needs, ids.MACHINE_SERVICE)
-    diff = None if todo(generated) else project.deployment.diff(parts)
-    applied = apply.plan(project.deployment, diff, needs, parts, carry=lambda: passwords.carry(project.passwords))
-    return plan_of(up.host_packages(project, steps), steps, applied, up.before_database(project, applied, needs))
+    applied = _applied(project, seen.diff if facts.answers else None, parts, needs)
+    falling = _falling(project, facts, parts, applied)
+    return [*brought, *served, *before_database(project, applied, needs), *applied,
+            *apply.wait(project.deployment, falling, needs)]
+
+
+def _applied(project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]) -> list[Planned]:
+    """What is applied, and what ends a change of passwords that was cut off."""
+    again = apply.PASSWORD_PARTS if _forgets(project) and set(apply.PASSWORD_PARTS) <= set(parts) else ()
+    carry = partial(passwords.carry, project.passwords)
+    applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
+    return [*applied, *(_forget_steps(project, applied) if again else ())]
+
+
+def _falling(project: Project, facts: ClusterFacts, parts: Sequence[str], applied: Iterable[Planned]) -> list[str]:
+    """Parts that are as they should be on paper, and do not stand."""
+    deployed = {step.id for step in todo(applied)}
+    elsewhere = ("db",) if project.database_on == VM else ()
+    return [one.app for one in facts.workloads
+            if one.app in parts and one.app not in elsewhere and not one.standing and ids.deploy(one.app) not in deployed]
+
+
+def bring_steps(
+    project: Project, images: Sequence[AppImage], nodes: Collection[str],
+    held: Mapping[str, frozenset[str]], needs: tuple[StepId, ...] = (),
+) -> list[Planned]:
+    """What brings images to where nodes take them from: to nodes themselves, or to a registry."""
+    via = project.settings.images.via
+    other = ids.load if via == "registry" else ids.push
+    unwanted = [Holds(other(image.part), f"images.via is {via}") for image in images]
+    if via == "registry":
+        return [*push_steps(project, images), *unwanted]
+    return [*load.plan(images, nodes, held, project.provider.load, needs), *unwanted]
+
+
+def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
+    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    begun = project.begun_passwords
+    if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
+        _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
+    generated = secrets.plan(project.state.secrets)
+    lacking = todo(generated)
+    if lacking and (begun or any(one.app == "db" for one in facts.workloads)):
+        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", lacking[0].reason,
+                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
+    return generated
+
+
+def _refuse_half_done(project: Project) -> None:
+    if target := project.record.target:
+        raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
+                      f"`inv db.move {target.side}` finishes it, `inv db.move {project.database_on}` takes it back")
+    if secrets.pending(project.state.secrets):
+        raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
+                      "`inv db.rotate` finishes it; whatever runs, goes on running until then")
+
+
+def push_steps(project: Project, images: Sequence[AppImage]) -> list[Planned]:
+    """A push for each image of ours that its registry does not hold."""
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        return list(pool.map(lambda image: _push(project, image), images))
+
+
+def _push(project: Project, image: AppImage) -> Planned:
+    id_, engine = ids.push(image.part), project.engine
+    plain = bool(project.settings.images.plain_registries)
+    if image.context is None:
+        return Holds(id_, "nodes pull it from where it is published")
+    if load.in_registry(engine, image.reference, plain):
+        return Holds(id_, "in the registry")
+    return Step(id_, f"push {image.reference}", "not in the registry", load.PushImage(engine, image, plain),
+                (ids.image(image.part), ids.PACKAGES), 20)
+
+
+def refuse_other_server(project: Project) -> None:
+    """Raises Refused where it is on record that another database wrote the files.
+
+    Where nothing is, who starts it looks at them (`Project.admit`).
+    """
+    if project.made.server:
+        require_files(Version(project.server_version), Version(project.made.server))
+
+
+def _forget_steps(project: Project, applied: Iterable[Planned]) -> list[Planned]:
+    """What a change of passwords that was cut off has left.
+
+    The database takes no others, once everybody has those of `.env`.
+    """
+    if any(one.id == ids.DISCARD_PASSWORDS for one in applied):
+        return []
+    why = "a change of passwords was cut off"
+    _, forget = passwords.steps(project.passwords, why, ())
+    return [replace(forget, reason=why)]
+
+
+def _forgets(project: Project) -> bool:
+    """Whether the database may take passwords that nobody has any more.
+
+    Not so while new ones wait in `.env`: then `db.rotate` has to go on.
+    """
+    return project.begun_passwords and not secrets.pending(project.state.secrets)
 
 
 def pods(project: Project) -> tuple[KubePod, ...]:

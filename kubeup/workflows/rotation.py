@@ -20,7 +20,7 @@ from kubeup.core.runner import as_error
 from kubeup.database import machine as machines
 from kubeup.database import passwords
 from kubeup.system import secrets
-from kubeup.workflows import up
+from kubeup.workflows import rollout
 from kubeup.workflows.converge import carry_out
 from kubeup.workflows.project import Project
 
@@ -31,7 +31,7 @@ RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT
 def plan(project: Project) -> Plan:
     """New passwords, everywhere one after the other; what an interrupted run has done is not done again."""
     held, env, begun = project.passwords, project.state.secrets, project.changing_passwords
-    up.refuse_other_server(project)
+    rollout.refuse_other_server(project)
     held.root()
     reason = "an earlier run was cut off" if begun else "asked for"
     change, forget = passwords.steps(held, reason, (ids.NEXT_PASSWORDS,))

@@ -40,7 +40,7 @@ from kubeup.images import load as loads
 from kubeup.system import keys, packages, secrets
 from kubeup.system.certificates import Authorities
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, database, rollout, rotation, up
+from kubeup.workflows import cluster, database, down, rollout, rotation, up
 from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -319,7 +319,7 @@ def all_down(world: World) -> Plan:
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
     world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
-    return up.down(one, with_data=False)
+    return down.down(one, with_data=False)
 
 
 def all_down_with_data(world: World) -> Plan:
@@ -327,7 +327,7 @@ def all_down_with_data(world: World) -> Plan:
     world.access(one)
     world.saved(one)
     world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
-    return up.down(one, with_data=True)
+    return down.down(one, with_data=True)
 
 
 def local_down(world: World) -> Plan:
@@ -337,7 +337,7 @@ def local_down(world: World) -> Plan:
     found = containers(recorded("local/podman_inspect_nodes.json"))
     world.patch.setattr(Local, "_ours", lambda _: list(found))
     world.patch.setattr("kubeup.core.shell.read", lambda *_, **__: Output(0, "", ""))
-    return up.down(one, with_data=False)
+    return down.down(one, with_data=False)
 
 
 def minikube_down(world: World) -> Plan:
@@ -347,7 +347,7 @@ def minikube_down(world: World) -> Plan:
     world.patch.setattr(actions, "network_of", lambda engine, name: True)
     world.patch.setattr(Minikube, "_engine", lambda *_: ("podman",))
     world.patch.setattr(Minikube, "_booted", lambda *_: {})
-    return up.down(one, with_data=False)
+    return down.down(one, with_data=False)
 
 
 def worker_removed(world: World) -> Plan:

@@ -12,7 +12,7 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Explained, todo
 from kubeup.core.shell import write
 from kubeup.inspect.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
-from kubeup.workflows import up
+from kubeup.workflows import rollout, up
 from kubeup.workflows.project import Project
 
 STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}  # minikube's answers within a second, Vagrant's takes five
@@ -51,7 +51,7 @@ def _all_typed(project: Project) -> float:
     seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
     began = time.monotonic()
     with lock.profile(project.state.folder, "bench"):
-        for step in todo(up.data_steps(project, ())):  # the volume's folder
+        for step in todo(rollout.data_steps(project, ())):  # the volume's folder
             step.action.run(lambda line: None)
     with project.deployment.overlay.written() as folder:
         kubectl.write(*TYPED, "-k", str(folder))

@@ -20,7 +20,7 @@ from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.database.server import Container, Server, Version
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.system import packages, secrets
-from kubeup.workflows import database, up
+from kubeup.workflows import database, rollout
 from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -174,12 +174,12 @@ def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_i
     else:
         secrets.StagePasswords(project.state.secrets).run(print)
     database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
-    refused = error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
+    refused = error_of(rollout.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
     assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"
-    assert todo(up.password_steps(project, ClusterFacts(Machines()))) == []  # gone, or asleep
-    assert todo(up.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:]))) == []
+    assert todo(rollout.password_steps(project, ClusterFacts(Machines()))) == []  # gone, or asleep
+    assert todo(rollout.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:]))) == []
     record.change(project.state, database=ON_MACHINE)
-    assert isinstance(error_of(up.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
+    assert isinstance(error_of(rollout.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:

@@ -20,7 +20,7 @@ from kubeup.core.report import Report
 from kubeup.core.state import State, write_private
 from kubeup.database.passwords import Passwords
 from kubeup.system import secrets
-from kubeup.workflows import database, rotation, up
+from kubeup.workflows import database, rollout, rotation
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -80,7 +80,8 @@ def test_another_database_is_not_started_along_the_way(project: Project) -> None
 def test_passwords_of_another_file_are_none_of_this_one(project: Project) -> None:
     """Two checkouts may share a folder of state, and have a `.env` each."""
     on_record(project.state, passwords="/home/ana/other/.env")
-    for asked in (lambda: rotation.plan(project), lambda: up.password_steps(project, ClusterFacts(Machines())), lambda: database.unfinished(project)):
+    planned = lambda: rollout.password_steps(project, ClusterFacts(Machines()))  # noqa: E731
+    for asked in (lambda: rotation.plan(project), planned, lambda: database.unfinished(project)):
         error = error_of(asked)
         assert isinstance(error, Refused) and "/home/ana/other/.env" in error.why and "inv db.rotate" in error.next
     assert "that is not" in database.where(project)
@@ -90,7 +91,7 @@ def test_without_its_file_no_others_are_made(project: Project) -> None:
     """Also where no database runs: its data are there."""
     on_record(project.state, passwords=str(project.state.secrets))
     project.state.secrets.unlink()
-    error = error_of(up.password_steps, project, ClusterFacts(Machines()))
+    error = error_of(rollout.password_steps, project, ClusterFacts(Machines()))
     assert isinstance(error, Refused) and "lacks passwords of a database that is there" in error.what
     assert isinstance(error_of(rotation.rotate, project, Report(io.StringIO()), Options("db.rotate", yes=True)), UsageError)
 

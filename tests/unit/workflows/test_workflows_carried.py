@@ -14,7 +14,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record
 from kubeup.core.state import State
 from kubeup.facts.kubernetes import KubeWorkload
-from kubeup.workflows import database, up
+from kubeup.workflows import database, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -123,9 +123,9 @@ def test_what_was_under_way_is_gone_on_with(left: Project, case: str) -> None:
             "moved_back_halfway": ("a move of the database was interrupted", "`inv db.move cluster` finishes it"),
             "rotation_half_done": ("a change of passwords was interrupted", "`inv db.rotate` finishes it")}
     if name not in told:
-        assert up.password_steps(left, facts)
+        assert rollout.password_steps(left, facts)
         return
-    error = error_of(up.password_steps, left, facts)
+    error = error_of(rollout.password_steps, left, facts)
     assert isinstance(error, Refused) and error.what == told[name][0] and error.next.startswith(told[name][1])
     assert told[name][1].partition("`")[2].partition("`")[0] in database.unfinished(left)
 

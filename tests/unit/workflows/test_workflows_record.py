@@ -19,7 +19,7 @@ from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, up
+from kubeup.workflows import cluster, down
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project, load
 
@@ -66,7 +66,7 @@ def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, te
 
 @pytest.mark.parametrize("write", [
     lambda state: record.write(state, WHOLE), lambda state: record.change(state, target=None),
-    lambda state: record.relocate(state, CLUSTER, saved=True), lambda state: up.ForgetAccess(state).run(print),
+    lambda state: record.relocate(state, CLUSTER, saved=True), lambda state: down.ForgetAccess(state).run(print),
 ])
 def test_who_does_not_hold_the_profile_writes_nothing(tmp_path: Path, write: Callable[[State], object]) -> None:
     other = replace(state(tmp_path), folder=tmp_path / "other")
@@ -118,9 +118,9 @@ def test_changes_side_by_side_lose_none(project: Project, monkeypatch: pytest.Mo
 
 def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
     record.write(project.state, WHOLE)
-    up.ForgetAccess(project.state).run(print)
+    down.ForgetAccess(project.state).run(print)
     assert project.record.database == WHOLE.database and project.record.provider == ""
-    up.ForgetAccess(project.state, data=True).run(print)
+    down.ForgetAccess(project.state, data=True).run(print)
     assert project.record == Record(made=NOTHING)
 
 
@@ -147,7 +147,7 @@ def test_fewer_workers_do_not_lose_the_data_of_one(project: Project, known: Loca
     nodes = three().nodes[:1] + tuple(surplus)
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three().__class__(nodes)))
     monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-1", "")))
-    error = error_of(up.down, fewer, False)
+    error = error_of(down.down, fewer, False)
     assert isinstance(error, Refused) and "do without dev-worker-1" in error.what and "inv down --data" in error.next
 
 
@@ -164,7 +164,7 @@ def test_where_nobody_tells_which_node_has_the_data_nothing_goes(project: Projec
     record.change(project.state, database=Location(CLUSTER))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
     monkeypatch.setattr(Kubectl, "look", told(Output(1, "", "connection refused")))
-    assert "not on record which node" in error_of(up.save_steps, of(project, VAGRANT)).what
+    assert "not on record which node" in error_of(down.save_steps, of(project, VAGRANT)).what
 
 
 @pytest.mark.parametrize("known", [Location(CLUSTER, "dev-worker-2"), Location(CLUSTER)])

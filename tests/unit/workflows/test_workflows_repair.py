@@ -24,7 +24,7 @@ from kubeup.core.report import Report
 from kubeup.core.state import write_private
 from kubeup.core.things import Thing
 from kubeup.facts.containers import Container, Volume, containers
-from kubeup.workflows import converge, repair, up
+from kubeup.workflows import converge, repair, rollout, up
 from kubeup.workflows.project import Project
 
 ON_WORKER_1 = Location(CLUSTER, "dev-worker-1")
@@ -113,9 +113,9 @@ def test_after_a_repair_another_database_is_not_started_on_them(project: Project
         repair.repair(without_record(project), Report(out), yes=True)
         assert f"the database that wrote them: {words}" in out.getvalue()
         if told:
-            assert "the database's files are of MySQL 9.7" in error_of(up.data_steps, project, ()).what  # 8.4 is wanted
+            assert "the database's files are of MySQL 9.7" in error_of(rollout.data_steps, project, ()).what  # 8.4 is wanted
         else:
-            assert by_id(up.data_steps(project, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+            assert by_id(rollout.data_steps(project, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
 
 
 def test_a_profile_stands_on_one_provider(project: Project, there: There) -> None:

@@ -25,7 +25,7 @@ from kubeup.database.machine import DatabaseVm, Drop
 from kubeup.facts.containers import containers
 from kubeup.system import kubeconfig
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import up
+from kubeup.workflows import down
 from kubeup.workflows.project import Project
 
 pytestmark = pytest.mark.usefixtures("held_profile")
@@ -150,18 +150,18 @@ def test_a_line_that_was_there_is_the_users_own(tmp_path: Path) -> None:
 # down
 
 
-def down(one: Project, monkeypatch: pytest.MonkeyPatch, data: bool) -> Plan:
+def taken_down(one: Project, monkeypatch: pytest.MonkeyPatch, data: bool) -> Plan:
     monkeypatch.setattr(Local, "destroy", lambda self, data: [])
-    return up.down(one, with_data=data)
+    return down.down(one, with_data=data)
 
 
 def test_down_forgets_what_went_with_the_machines(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     there = (NODE, DISK, Thing("rules", "kubeup-dev", "podman"), Thing("service", "kubeup-db", "dev-db"))
     one = knowing(project, *there)
-    assert by_id(down(one, monkeypatch, data=False))["cluster/access"].removes == (NODE, *there[2:])
-    assert by_id(down(one, monkeypatch, data=True))["cluster/access"].removes == tuple(sorted(there))
+    assert by_id(taken_down(one, monkeypatch, data=False))["cluster/access"].removes == (NODE, *there[2:])
+    assert by_id(taken_down(one, monkeypatch, data=True))["cluster/access"].removes == tuple(sorted(there))
     record.write(one.state, Record(things=(DISK,)))
-    assert not down(one, monkeypatch, data=False)
+    assert not taken_down(one, monkeypatch, data=False)
 
 
 def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +169,8 @@ def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(tmp_path: Path,
     keys = "{database: {on: vm, address: 192.168.1.9}}"
     one = knowing(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP), service)
     record.change(one.state, database=Location(VM, "dev-db", "192.168.1.9"))
-    assert not down(one, monkeypatch, data=False)
-    drop = by_id(down(one, monkeypatch, data=True))["data/dev-db"]
+    assert not taken_down(one, monkeypatch, data=False)
+    drop = by_id(taken_down(one, monkeypatch, data=True))["data/dev-db"]
     assert isinstance(drop.action, Drop) and drop.removes == (service,)
     assert drop.loses == "the database's data on dev-db@192.168.1.9"
 
@@ -203,7 +203,7 @@ def test_down_takes_a_merged_context_out_again(project: Project, tmp_path: Path,
     file = tmp_path / "config"
     file.write_text(USERS)
     one = knowing(project, Thing("context", "kubeup-dev", str(file)))
-    take = by_id(down(one, monkeypatch, data=False))["cluster/context"]
+    take = by_id(taken_down(one, monkeypatch, data=False))["cluster/context"]
     carry_out(one, plan_of([replace(take, needs=())]))
     assert "work" in file.read_text() and "kubeup" not in file.read_text() and "ana" in file.read_text()
     assert [path.read_text() for path in tmp_path.glob("config.kubeup-*")] == [USERS]

@@ -54,7 +54,7 @@ from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
 from kubeup.inspect.verify import proof
 from kubeup.system import keys, machine, packages, secrets
-from kubeup.workflows import cluster, converge, up
+from kubeup.workflows import cluster, converge, down, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project, load
 
@@ -367,7 +367,7 @@ def test_files_of_nobody_knows_which_database_are_looked_at(tmp_path: Path, told
     records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
     one.remember_choices(sids("deploy/db"))
     assert one.made.server == "", "the settings don't tell who wrote them"
-    look = by_id(up.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+    look = by_id(rollout.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
     assert look == one.machine.admit
     if why:
         error = error_of(look, "dev-worker-1", told)
@@ -381,10 +381,10 @@ def test_files_of_nobody_knows_which_database_are_looked_at(tmp_path: Path, told
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
     one.remember_choices(sids("db/vm-service"))
-    error = error_of(up.data_steps, project(tmp_path, DESKTOP), ())
+    error = error_of(rollout.data_steps, project(tmp_path, DESKTOP), ())
     assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
-    up.ForgetAccess(one.state, data=True).run(print)
-    assert one.made == NOTHING and up.data_steps(project(tmp_path, DESKTOP), ())
+    down.ForgetAccess(one.state, data=True).run(print)
+    assert one.made == NOTHING and rollout.data_steps(project(tmp_path, DESKTOP), ())
 
 
 @pytest.mark.usefixtures("held_profile")
@@ -429,9 +429,9 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
     monkeypatch.setattr(type(one.provider), "destroy", lambda self, data: gone)
-    assert up.down(one, with_data=False).ids == sids("node/dev-control", "local/network"), "there is none to forget"
+    assert down.down(one, with_data=False).ids == sids("node/dev-control", "local/network"), "there is none to forget"
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
-    plan = up.down(one, with_data=False)
+    plan = down.down(one, with_data=False)
     assert plan.ids[-1] == ids.FORGET_ACCESS and set(plan.steps[-1].needs) == set(sids("node/dev-control", "local/network"))
     plan.steps[-1].action.run(lambda line: None)
     assert not one.state.kubeconfig.exists()
@@ -442,23 +442,23 @@ def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch:
 def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
-    assert names(up.save_steps(one)) == ["data/save-cluster"]
+    assert names(down.save_steps(one)) == ["data/save-cluster"]
     in_cluster, on_machine = Location(CLUSTER, "dev-worker-1"), Location(VM, "dev-worker-2")
     for database, left in ((on_machine, in_cluster), (in_cluster, on_machine)):
         records.change(one.state, database=database, left=left)
-        saved = [step.action.files for step in up.save_steps(one)]  # type: ignore[attr-defined]
+        saved = [step.action.files for step in down.save_steps(one)]  # type: ignore[attr-defined]
         assert [(files.place.node, files.names, files.archive.name) for files in saved] == [
             ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"), ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz")]
     records.change(one.state, database=Location(VM, "dev-db", "192.168.60.50"), left=in_cluster)
     other = Project(settings(tmp_path), one.state, SANDBOX)
-    assert names(up.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
+    assert names(down.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
 
 
 def test_data_on_a_machine_that_is_gone_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = project(tmp_path)
     gone = machines(node("dev-control"), node("dev-worker-1", "missing"), node("dev-worker-2"))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(gone))
-    error = error_of(up.save_steps, one)
+    error = error_of(down.save_steps, one)
     assert isinstance(error, Refused) and error.what.startswith("dev-worker-1 is gone") and "inv down --data" in error.next
 
 
@@ -598,3 +598,28 @@ def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch:
     assert not one.kubectl.answers()
     monkeypatch.setattr(type(one.provider), "observe", lambda self, ready_since_boot: three("missing"))
     assert cluster.observe(one).answers is False
+
+
+@pytest.mark.parametrize(("parts", "steps"), [
+    (("api",), ["deploy/api"]), (("ui",), []), (("db", "api", "ui"), ["deploy/api"]),
+])
+def test_a_part_that_is_deployed_alone_is_waited_for_as_in_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...], steps: list[str],
+) -> None:
+    """Nothing of it differs, and its pods are not ready."""
+    passwords(tmp_path)
+    one = project(tmp_path)
+    falling = (KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1))
+    seen = replace(standing(one, three()), workloads=falling)
+    for plan, expected in ((whole(one, seen, monkeypatch).plan, ["deploy/api"]), (rollout.plan(one, parts), steps)):
+        assert [name for name in names(plan) if name != "host/packages"] == expected
+
+
+def test_a_change_of_passwords_that_was_cut_off_is_ended_by_a_deploy_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords(tmp_path)
+    one = project(tmp_path)
+    serving = tuple(KubeWorkload(name, app, 1, 1) for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui")))
+    monkeypatch.setattr(cluster, "observe", lambda *_: replace(standing(one, three()), workloads=serving))
+    on_record(one.state, passwords=str(tmp_path / ".env"))
+    assert "db/old-passwords" in names(rollout.plan(one, ("db", "api", "ui")))
+    assert names(rollout.plan(one, ("api",))) == [], "the database and the API get them together"
