@@ -28,6 +28,7 @@ API, UI = PROJECT / "apps" / "api", PROJECT / "apps" / "ui"
 API_VENV = PROJECT / ".venv" / "api"
 API_PYTHON = str(API_VENV / "bin" / "python")
 PYTEST = (sys.executable, "-m", "pytest", "-q")
+MUTANTS = (sys.executable, "-m", "tests.mutants")
 # of the database image's tests those of a first start and a restart, who may come in, and a kill in the middle
 QUICK_DB = "own_schema or without_the_password or settings or as_little or init_files_once or (killed_while and mysql)"
 QUIET = 60.0  # seconds after which a stage that goes on says so
@@ -94,6 +95,7 @@ def stages(long: bool) -> tuple[Stage, ...]:
         Stage("api", 1, api, API, (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")), make_api_environment),
         Stage("ui", 0.5, ui, UI, (("node", "nodejs"), ("npm", "npm")), install_ui_packages),
         Stage("db", 12 if long else 4, (db,), tools=containers, acts_as=ROOT),
+        *((Stage("mutants", 50, (MUTANTS,), release=True),) if long else ()),
         *real_stages(long),
     )
 

@@ -111,9 +111,9 @@ def todo(planned: Iterable[Planned]) -> list[Step]:
     return [one for one in planned if isinstance(one, Step)]
 
 
-def after(ids: Iterable[StepId], planned: Iterable[Planned]) -> list[Planned]:
+def after(needs: Iterable[StepId], planned: Iterable[Planned]) -> list[Planned]:
     """The same, with steps that wait for those of these ids as well."""
-    before = tuple(ids)
+    before = tuple(needs)
     return [
         replace(one, needs=(*one.needs, *before)) if isinstance(one, Step) else one
         for one in planned

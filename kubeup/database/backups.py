@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
-from kubeup.core.ids import StepId
 from kubeup.core.plan import Log, Step
 from kubeup.core.state import write_private
 from kubeup.database import server as servers
@@ -121,8 +120,8 @@ def target(folder: Path, profile: str, database: str, to: str) -> Path:
     return file
 
 
-def plan(server: Server, file: Path, profile: str, needs: tuple[StepId, ...] = ()) -> list[Step]:
-    return [Step(ids.BACKUP, f"back {server.database} up to {file}", "asked for", Backup(server, file, profile), (ids.PACKAGES, *needs), 5)]
+def plan(server: Server, file: Path, profile: str) -> list[Step]:
+    return [Step(ids.BACKUP, f"back {server.database} up to {file}", "asked for", Backup(server, file, profile), (ids.PACKAGES,), 5)]
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def release_steps(project: Project) -> list[Planned]:
     for build in builds:
         reason = "not in the cache" if build != builds[0] else f"{release.why}; not in the cache"
         step = Step(ids.release(build.name), f"compile {', '.join(build.binaries)}", reason,
-                    GoCompile(build, release.folder(build)), (before, ids.PACKAGES), build.seconds,
+                    GoCompile(build, release.folder(build)), (before,), build.seconds,
                     room=build.room, measures=True)
         steps.append(step)
         before = step.id

@@ -63,7 +63,7 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
     if project.database_on == VM:
         node = project.machine.place.node
         steps.append(Step(ids.MACHINE_SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
-        needs = (*needs, ids.MACHINE_SERVICE)
+        needs = (ids.MACHINE_SERVICE,)
     return [*steps, *(
         Step(ids.deploy(part), f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
         for part in ("db", "api"))]

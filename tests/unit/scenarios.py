@@ -213,6 +213,14 @@ def rollout_of_all(world: World) -> Plan:
     return rollout.plan(one, ("db", "api", "ui"))
 
 
+def rollout_on_a_machine(world: World) -> Plan:
+    one = world.project("database: {on: vm}")
+    world.passwords()
+    world.changed("Secret mysecret", "Deployment api")
+    world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three(), **standing(three())))
+    return rollout.plan(one, ("db", "api", "ui"))
+
+
 def play_by_hand(world: World) -> Plan:
     one, found = world.project(), three()
     workloads = (KubeWorkload("api", "api", 1, 1),)
@@ -407,6 +415,7 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     new_passwords,
     new_passwords_on_a_machine,
     rollout_of_all,
+    rollout_on_a_machine,
     play_by_hand,
     start,
     snapshot,

@@ -65,7 +65,7 @@ def steps(settings: Settings, state: State) -> list[Planned]:
     if not version:
         return [Holds(ids.CNI, f"network.cni is {cni}, which has no manifest")]
     what = PrepareManifest(cni, version, str(settings.network.pod_cidr), target(state))
-    return [Step(ids.CNI, f"prepare the manifest of {cni} {version}", f"network.cni is {cni}", what, (ids.PACKAGES,), 3)]
+    return [Step(ids.CNI, f"prepare the manifest of {cni} {version}", f"network.cni is {cni}", what, seconds=3)]
 
 
 def chosen(settings: Settings) -> tuple[str, str]:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import access, by_id, error_of, place, recorded, settings, sids, step
+from builders import access, by_id, error_of, names, place, reach, recorded, settings, sids, step
 
-from kubeup.application import apply
+from kubeup.application import apply, data
 from kubeup.application.apply import Deployment
 from kubeup.application.overlay import Overlay
 from kubeup.core.errors import Refused
@@ -61,6 +62,11 @@ def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> 
     assert {one.reason for one in steps.values()} == {"not on the cluster yet"}
     assert steps["deploy/api"].needs == sids("cluster/answers", "load/api", "push/api")
     assert steps["deploy/db"].title == "deploy the database"
+
+
+def test_a_part_is_waited_for_once_it_can_have_its_image(deployment: Deployment) -> None:
+    (step,) = apply.wait(deployment, ("api",), sids("cluster/answers"))
+    assert names(step.needs) == ["cluster/answers", "load/api"]
 
 
 def test_only_what_differs_is_deployed_and_named(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,3 +170,16 @@ def test_without_a_kubeconfig_there_is_no_cluster(tmp_path: Path) -> None:
     error = error_of(Kubectl(Path("k"), tmp_path / "kubeconfig", "kubeup-dev").read, "get", "nodes")
     assert error.what == "there is no cluster of this profile yet"
     assert "`inv up`" in error.next
+
+
+def test_what_fails_on_the_node_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = place(ssh_targets=lambda: (reach(),))
+    monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: Output(1, "", "read-only"))
+    monkeypatch.setattr(Kubectl, "write", lambda *_, **__: "")
+    monkeypatch.setattr(Kubectl, "answers", lambda _: False)
+    kubectl = Kubectl(Path("kubectl"), Path("kubeconfig"), "dev")
+    overlay = SimpleNamespace(place=on, secret=lambda: {"ROOT_PASSWORD": "r"})
+    assert "can't be written" in error_of(data.accept, overlay).what
+    assert "does not end" in error_of(data.StopDatabase(on, kubectl).run, print).what
+    assert "can't be removed" in error_of(data.DropData(on, kubectl).run, print).what
+    assert error_of(place().reach).what == "the node dev-worker-1 is not there"

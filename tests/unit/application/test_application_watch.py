@@ -355,3 +355,23 @@ def test_logs_that_do_not_come_in_time_are_no_failure_of_their_own(monkeypatch: 
 
     monkeypatch.setattr(Kubectl, "read", late)
     assert watch.logs(Kubectl(Path("kubectl"), Path("kubeconfig"), "kubeup-dev"), "api") == ""
+
+
+def test_a_pod_in_trouble_ends_the_wait_with_its_log(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl = Kubectl(Path("kubectl"), Path("config"), "kubeup-dev")
+    broken = not_ready(pod, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
+    monkeypatch.setattr(
+        Kubectl, "watch", lambda self, *_, each, tick: each({"type": "ADDED", "object": broken})
+    )
+    monkeypatch.setattr(
+        watch, "newest_trouble", lambda *_: Trouble("it can't start", "no image", "push it")
+    )
+    monkeypatch.setattr(watch, "logs", lambda *_: "its last line")
+    error = error_of(watch.until_standing, kubectl, "api", {}, 60.0, print, lambda: False)
+    assert (error.what, error.why, error.next) == (
+        "it can't start",
+        "no image\nits last line",
+        "push it",
+    )

@@ -104,3 +104,13 @@ def test_one_without_any_cluster_is_no_access_and_no_fault(tmp_path: Path, none:
 def test_what_is_shown_needs_no_cluster(tmp_path: Path) -> None:
     kubectl = Kubectl(Path("k"), tmp_path / "kubeconfig", "kubeup-dev")
     assert kubectl.shown("get", "nodes") == f"k --kubeconfig {tmp_path}/kubeconfig --context kubeup-dev get nodes"
+
+
+def test_a_kubeconfig_that_can_not_be_read_leads_nowhere(tmp_path: Path) -> None:
+    kubectl = told(tmp_path, "")
+    kubectl.kubeconfig.write_bytes(b"\xff")
+    assert "does not lead to this profile's cluster" in error_of(kubectl.has_access).what
+    kubectl.kubeconfig.unlink()
+    assert not kubectl.has_access()
+    kubectl.kubeconfig.mkdir()
+    assert "does not lead to this profile's cluster" in error_of(kubectl.has_access).what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from builders import error_of, held_elsewhere
+from builders import error_of, held_elsewhere, state
 
 from kubeup.core import lock, shell
 from kubeup.core.errors import KubeupError, Refused
@@ -291,3 +292,15 @@ def test_roots_process_beside_our_shell_is_ended_by_root(folder: Path, monkeypat
     assert len(asked) == 1
     error_of(brief, "exec sleep 30")
     assert len(asked) == 1
+
+
+def test_what_does_not_end_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = ["a play, process 7"]
+    monkeypatch.setattr(lock, "leftovers", lambda _: left)
+    monkeypatch.setattr(lock, "end", lambda found: None)
+    out = Report(io.StringIO())
+    assert error_of(leftovers.stop, state(tmp_path), out, True).why == "a play, process 7"
+    monkeypatch.setattr(lock, "end", lambda found: left.clear())
+    leftovers.stop(state(tmp_path), out, True)

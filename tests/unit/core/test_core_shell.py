@@ -15,8 +15,8 @@ import pytest
 from builders import error_of
 
 from kubeup.core import shell
-from kubeup.core.errors import CommandError, KubeupError
-from kubeup.core.shell import processes
+from kubeup.core.errors import CommandError, KubeupError, Refused
+from kubeup.core.shell import processes, sudo
 
 real = pytest.mark.real
 
@@ -355,3 +355,30 @@ def test_an_error_names_the_program_and_not_what_starts_it(argv: tuple[str, ...]
 def test_a_shown_command_can_be_pasted_where_sudo_asks_by_itself() -> None:
     assert shell.shown((*shell.SUDO, "podman", "ps", "my name")) == "sudo podman ps 'my name'"
     assert shell.shown(("podman", "ps")) == "podman ps"
+
+
+def test_without_roots_permission_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = list[str]()
+    monkeypatch.delenv(sudo.VARIABLE, raising=False)
+    monkeypatch.setattr(sudo, "_run", lambda *_, **__: False)
+    monkeypatch.setattr(sudo, "getpass", lambda _: typed.append("wrong") or "wrong")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    assert isinstance(error_of(sudo.authorize), Refused) and not typed
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert isinstance(error_of(sudo.authorize), Refused) and len(typed) == sudo.TRIES
+
+
+def test_a_program_that_is_not_there_is_not_become(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "which", lambda _: None)
+    monkeypatch.setattr(os, "execve", lambda *_: None)
+    assert error_of(shell.become, "kubectl", "exec").what == "kubectl is not installed"
+
+
+@pytest.mark.processes
+def test_what_is_saved_of_a_command_that_fails_is_told_as_such(tmp_path: Path) -> None:
+    error = error_of(
+        lambda: shell.save(
+            "sh", "-c", "echo half; echo 'no space' >&2; exit 3", into=tmp_path / "saved"
+        )
+    )
+    assert isinstance(error, CommandError) and error.status == 3 and "no space" in error.why

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import reach, state
+from builders import error_of, reach, state
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
+from kubeup.core.shell import Output
 from kubeup.system import ssh
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost root@dev-worker-1"
@@ -183,3 +184,16 @@ def test_a_machine_under_load_may_greet_late(tmp_path: Path, monkeypatch: pytest
         known.write_text(ssh.known_hosts_line(busy, host) + "\n")
         with ssh._connection(busy) as connection:
             assert connection.is_connected
+
+
+def test_a_node_that_can_not_be_fed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "archive").touch()
+    monkeypatch.setattr(
+        shell, "read", lambda *_, **__: Output(ssh.UNREACHED, "", "No route to host")
+    )
+    error = error_of(ssh.feed, reach(), tmp_path / "archive", "cat")
+    assert error.why == "No route to host"
+    monkeypatch.setattr(shell, "read", lambda *_, **__: Output(1, "", "full"))
+    assert ssh.feed(reach(), tmp_path / "archive", "cat").stderr == "full", "it was reached"

@@ -193,11 +193,22 @@ def test_a_registry_that_gives_a_token_to_everybody(site: Site) -> None:
     assert told.kind == NO and "answered 404 Not Found for the image library/python" in told.told
 
 
-@pytest.mark.parametrize("challenge", ["", "Basic realm=x", 'Bearer realm="file:///etc/hostname"', "Bearer nonsense"])
-def test_a_registry_that_wants_a_login_is_not_told_anything(site: Site, challenge: str) -> None:
+@pytest.mark.parametrize(
+    ("challenge", "says_of_it"),
+    [
+        ("", "answered 401"),
+        ("Basic realm=x", "answered 401"),
+        ('Bearer realm="file:///etc/hostname"', "(it names file:///etc/hostname for tokens)"),
+        ("Bearer nonsense", "(ValueError)"),
+    ],
+)
+def test_a_registry_that_wants_a_login_is_not_told_anything(
+    site: Site, challenge: str, says_of_it: str
+) -> None:
     url, pages = site
     pages["/v2/pause/manifests/3.9"] = says(401, WWW_Authenticate=challenge)
-    assert not web.ask(registry(url, "pause")).yes
+    told = web.ask(registry(url, "pause"))
+    assert not told.yes and says_of_it in told.told
 
 
 def test_a_page_is_no_image(site: Site) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import error_of
+from builders import error_of, sids
 
 from kubeup.core.errors import CommandError, Refused, UsageError
-from kubeup.database import backups, move, restore
+from kubeup.core.shell import Output
+from kubeup.database import backups, move, restore, schema
 from kubeup.database import server as servers
 from kubeup.database.backups import Backup, BackupManifest, Dumped
 from kubeup.database.server import Server, Version
 from kubeup.system import cache
+from kubeup.system.kubectl import Kubectl
+from kubeup.workflows import database
 
 
 class Transport:
@@ -159,14 +164,23 @@ def test_while_nobody_can_write_a_cut_connection_is_tried_again(server: Server, 
     assert done == ["load", *["prepare", "load"] * (loads - 1)]
 
 
-@pytest.mark.parametrize(("made", "now", "fits"), [
-    ("8.4.3", "8.4.1", True), ("8.0.36", "8.4.1", True), ("9.7.4-2", "8.4.3", False), ("10.11.6-MariaDB", "8.4.3", False),
-    ("10.11.6-MariaDB", "11.4.2-MariaDB", True)])
-def test_a_newer_or_another_server_s_data_are_refused(made: str, now: str, fits: bool) -> None:
-    if fits:
+@pytest.mark.parametrize(
+    ("made", "now", "wrong"),
+    [
+        ("8.4.3", "8.4.1", ""),
+        ("8.0.36", "8.4.1", ""),
+        ("9.7.4-2", "8.4.3", "database.version"),
+        ("10.11.6-MariaDB", "8.4.3", "database.engine"),
+        ("8.4.3", "10.11.6-MariaDB", "database.engine"),
+        ("10.11.6-MariaDB", "11.4.2-MariaDB", ""),
+    ],
+)
+def test_a_newer_or_another_server_s_data_are_refused(made: str, now: str, wrong: str) -> None:
+    if not wrong:
         restore.refuse_newer(Version(made), Version(now))
-    else:
-        assert isinstance(error_of(restore.refuse_newer, Version(made), Version(now)), Refused)
+        return
+    error = error_of(restore.refuse_newer, Version(made), Version(now))
+    assert isinstance(error, Refused) and error.next.startswith(f"set {wrong} to")
 
 
 def test_tables_are_exchanged_in_one_statement() -> None:
@@ -186,6 +200,8 @@ def test_restoring_over_rows_is_a_loss_and_over_none_is_not(server: Server, tmp_
     found = write(tmp_path / "one.sql.zst")
     (step,) = restore.plan(server, tmp_path / "one.sql.zst", found, {"products": 7})
     assert "7 in products" in step.loses and "3 in products" in step.reason
+    (backup,) = backups.plan(server, tmp_path / "two.sql.zst", "dev")
+    assert step.needs == backup.needs == sids("host/packages")
     assert restore.plan(server, tmp_path / "one.sql.zst", found, {"products": 0})[0].loses == ""
 
 
@@ -202,3 +218,75 @@ def test_which_server_starts_on_which_files(made: str, now: str, takes: bool) ->
 def test_a_server_is_shown_by_its_makers_name() -> None:
     assert [str(Version(text)) for text in ("mysql 9.7", "8.4.3", "mariadb 10.11", "10.11.6-MariaDB-0+deb12u1")] == [
         "MySQL 9.7", "MySQL 8.4.3", "MariaDB 10.11", "MariaDB 10.11.6"]
+
+
+def test_a_schema_with_more_than_tables_is_not_exchanged(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"api": [], restore.NEW: ["view cheap"]}
+    monkeypatch.setattr(servers, "others", lambda _, schema: held[schema])
+    error = error_of(restore.refuse_others, server)
+    assert isinstance(error, Refused) and error.what == "there is more than tables: view cheap"
+
+
+def test_a_backup_that_is_not_taken_whole_leaves_the_rows(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "one.sql.zst")
+    done = list[str]()
+    monkeypatch.setattr(Server, "session", nullcontext)
+    monkeypatch.setattr(Server, "alive", lambda _: lambda: True)
+    monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
+    for name in ("prepare", "exchange", "clear"):
+        monkeypatch.setattr(restore, name, lambda _, name=name: done.append(name))
+
+    def chain(*_: object, **__: object) -> None:
+        raise CommandError("mysql failed", "gone", stderr="ERROR 1064 (42000) at line 7: near")
+
+    monkeypatch.setattr("kubeup.core.shell.chain", chain)
+    error = error_of(restore.Restore(server, tmp_path / "one.sql.zst").run, print)
+    assert error.what in (
+        "the data could not be loaded",
+        "the data did not come whole",
+    ) and done == ["prepare", "clear"]
+
+
+def test_migrations_that_do_not_run_are_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "revision", lambda _: "0001")
+    monkeypatch.setattr(
+        Kubectl, "read", lambda *_, **__: Output(1, "", "noise\nno such revision\n")
+    )
+    kubectl = Kubectl(Path("kubectl"), Path("kubeconfig"), "dev")
+    assert error_of(schema.Migrate(server, kubectl).run, print).why == "no such revision"
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (CommandError("mysqldump failed", "gone"), "could not be made"),
+        (OSError(28, "No space left"), "could not be written"),
+    ],
+)
+def test_a_backup_that_fails_leaves_nothing(
+    error: Exception,
+    what: str,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def written(*_: object) -> BackupManifest:
+        raise error
+
+    monkeypatch.setattr(Backup, "_written", written)
+    assert what in error_of(Backup(server, tmp_path / "one.sql.zst", "dev").run, print).what
+    assert list(tmp_path.glob("one*")) == []
+
+
+def test_a_server_that_can_not_be_reached_is_not_entered(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: Output(1, "", "no pod"))
+    monkeypatch.setattr("kubeup.core.shell.become", lambda *_: None)
+    assert error_of(database.enter, SimpleNamespace(server=server), False).why == "no pod"

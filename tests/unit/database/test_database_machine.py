@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from builders import by_id, error_of, reach, recorded, sid
+from builders import by_id, error_of, names, reach, recorded, sid, sids
 
 from kubeup.application.place import Place
 from kubeup.core.errors import Refused
@@ -15,6 +16,7 @@ from kubeup.core.plan import todo
 from kubeup.core.shell import Output
 from kubeup.database import machine
 from kubeup.database.machine import DatabaseVm, ServiceState
+from kubeup.database.server import Server
 from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
@@ -65,6 +67,18 @@ def test_files_of_nobody_knows_which_database_are_not_started(db: DatabaseVm, mo
     seen = FRESH
     assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: None"
     assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
+
+
+def test_each_step_waits_for_the_machine_and_for_what_it_uses(db: DatabaseVm) -> None:
+    found = machine.plan(
+        replace(db, authorities=("one",)), machine.parse(FRESH), sids("node/dev-db")
+    )
+    assert {str(step.id): names(step.needs) for step in todo(found)} == {
+        "db/vm-authorities": ["node/dev-db"],
+        "db/vm-packages": ["node/dev-db", "db/vm-authorities"],
+        "db/vm-image": ["node/dev-db", "db/vm-packages", "image/db"],
+        "db/vm-service": ["node/dev-db", "db/vm-packages", "db/vm-image", "secrets/env"],
+    }
 
 
 def test_an_image_without_an_archive_is_pulled(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,3 +227,57 @@ def test_a_plan_needs_no_passwords_yet(db: DatabaseVm) -> None:
         raise Refused("no passwords yet")
 
     assert len(todo(machine.plan(replace(db, secret=none), machine.parse(FRESH)))) == 3
+
+
+def test_data_of_other_passwords_are_refused(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "admits", lambda *_: False)
+    error = error_of(machine.Run(db)._ask)
+    assert (
+        isinstance(error, Refused)
+        and error.what == "the data on dev-worker-1 were made with other passwords"
+    )
+
+
+BOOM = Output(1, "", "boom")
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        DatabaseVm.seen,
+        DatabaseVm.tools,
+        lambda db: machine.Trust(db).run(print),
+        lambda db: machine.BringImage(db).run(print),
+        lambda db: machine.Install(db)._do("could not get docker", "true"),
+        lambda db: machine.Stop(db).run(print),
+        lambda db: machine.Drop(db).run(print),
+        lambda db: machine.write(db, reach(), ".env", "secret"),
+    ],
+)
+def test_what_fails_on_the_machine_is_told_in_its_words(
+    does: Callable[[DatabaseVm], object],
+    db: DatabaseVm,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine.ssh, "run", lambda *_, **__: BOOM)
+    monkeypatch.setattr(machine.ssh, "feed", lambda *_, **__: BOOM)
+    error = error_of(does, db)
+    assert error.what.startswith("dev-worker-1 ") and error.why == "boom"
+
+
+def test_a_service_that_does_not_come_up_is_told(
+    db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.ssh, "run", lambda *_, **__: BOOM)
+    monkeypatch.setattr(machine, "write", lambda *_: None)
+    monkeypatch.setattr(DatabaseVm, "tools", lambda _: Tools())
+    assert error_of(machine.Run(db).run, print).what == "no docker compose works on dev-worker-1"
+    monkeypatch.setattr(DatabaseVm, "compose_command", lambda _: "docker compose")
+    assert error_of(machine.Run(db).run, print).what == "dev-worker-1 does not get its database up"
+
+
+def test_one_that_is_not_well_is_no_proof(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DatabaseVm, "seen", lambda _: replace(as_wanted(db), health="starting"))
+    assert error_of(db.told).what == "the database on dev-worker-1 is running, starting"
+    monkeypatch.setattr(DatabaseVm, "seen", lambda _: as_wanted(db))
+    assert "mysql-vm" in db.told()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import DESKTOP, access, by_id, error_of, holds, names, reach, settings, sid, sids, state, step
@@ -17,7 +19,7 @@ from kubeup.core.state import State, write_private
 from kubeup.database import move
 from kubeup.database import server as servers
 from kubeup.database.machine import DatabaseVm, ServiceState
-from kubeup.database.server import Container, Server, Version
+from kubeup.database.server import Container, Server, SqlError, Version
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.system import packages, secrets
 from kubeup.workflows import database, rollout
@@ -249,3 +251,91 @@ def test_the_machine_is_the_first_worker_a_named_node_or_one_of_your_own(tmp_pat
     assert machine("database: {address: 192.168.60.50}") == ("dev-db", "192.168.60.50")
     assert machine("nodes: {database: {count: 1}}") == machine("{nodes: {database: {count: 1}}, database: {vm: db}}") == ("dev-db", "192.168.60.9")
     assert machine("{nodes: {database: {count: 1}}, database: {vm: worker-2}}") == ("dev-worker-2", "192.168.60.12")
+
+
+ONE, TWO = on("dev-worker-1"), on("dev-worker-2")
+
+
+class Copied:
+    """Two servers between which a dump goes, and what the copy is said to be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sums: str = "sum", rows: int = 7) -> None:
+        self.done, told = (
+            list[str](),
+            {(ONE, "api"): "sum", (TWO, "api"): "none", (TWO, "kubeup_new"): sums},
+        )
+        monkeypatch.setattr(Server, "session", lambda server: nullcontext(server))
+        monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
+        monkeypatch.setattr(servers, "checksums", lambda *of: told[of])
+        monkeypatch.setattr(
+            servers, "count", lambda _, schema: {"products": 7 if schema == "api" else rows}
+        )
+        monkeypatch.setattr(servers, "others", lambda *_: [])
+        monkeypatch.setattr(move.Copy, "_load", lambda *_: self.done.append("load"))
+        for name in ("prepare", "exchange"):
+            monkeypatch.setattr(move.restore, name, lambda _, name=name: self.done.append(name))
+
+
+def test_a_copy_with_other_rows_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, says in (
+        ({"sums": "another"}, "a checksum differs"),
+        ({"rows": 6}, "products: 6 rows of 7"),
+    ):
+        copied = Copied(monkeypatch, **told)
+        assert error_of(move.Copy(ONE, TWO).run, print).why == says and copied.done == [
+            "prepare",
+            "load",
+        ]
+    copied = Copied(monkeypatch)
+    move.Copy(ONE, TWO).run(print)
+    assert copied.done == ["prepare", "load", "exchange"]
+
+
+def test_connections_that_stay_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(move, "KILL_SECONDS", -1.0)
+    monkeypatch.setattr(Server, "rows", lambda *_: [["5", "api"], ["6", "root"]])
+    assert "does not let go of 1 connections" in error_of(move.end_connections, ONE).what
+
+
+def test_only_a_connection_that_has_gone_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(number: int) -> None:
+        left = [[["5", "api"]], []]
+        monkeypatch.setattr(Server, "rows", lambda *_: left.pop(0))
+        monkeypatch.setattr(Server, "sql", lambda *_: raises(SqlError("no", "", "", number)))
+
+    refused(move.NO_THREAD)
+    move.end_connections(ONE)
+    refused(1095)
+    assert isinstance(error_of(move.end_connections, ONE), SqlError)
+
+
+def raises(error: Exception) -> None:
+    raise error
+
+
+class Api:
+    """What the API answers to a product, and what is found of it in the database."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int, found: str) -> None:
+        answer = SimpleNamespace(status=status, json={"id": 5}, words=f"{status}")
+        monkeypatch.setattr(moving.http, "ask", lambda *_, **__: answer)
+        monkeypatch.setattr(Server, "sql", lambda *_: found)
+        monkeypatch.setattr(moving.time, "sleep", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("status", "found", "what"),
+    [(503, "", "the API does not write on the new side"), (201, "0\n", "the API writes elsewhere")],
+)
+def test_a_move_is_proved_by_a_row(
+    status: int, found: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Api(monkeypatch, status, found)
+    assert error_of(moving.SeeTheApi(ONE, "http://ui", wait=0.05).run, print).what == what
+    Api(monkeypatch, 201, "1\n")
+    moving.SeeTheApi(ONE, "http://ui").run(print)
+
+
+def test_a_side_in_use_is_not_dropped(project: Project) -> None:
+    record.change(project.state, database=IN_CLUSTER, left=IN_CLUSTER)
+    assert error_of(moving.dropping, project, "cluster").what == "both sides are said to be in use"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import error_of, names, place, settings, state
@@ -10,6 +12,8 @@ from builders import error_of, names, place, settings, state
 from kubeup.application.apply import Deployment, ForgottenPasswords
 from kubeup.application.overlay import Overlay
 from kubeup.core import record
+from kubeup.core.errors import Refused
+from kubeup.core.shell import Output
 from kubeup.database import passwords
 from kubeup.database.passwords import Passwords
 from kubeup.database.server import Server, SqlError, Version, literal
@@ -120,3 +124,33 @@ def test_from_the_first_statement_to_the_last_it_is_on_record(env: Path, held: P
 
 def raise_() -> str:
     raise SqlError("the database can't be reached", "no pod", "", 0)
+
+
+def test_a_user_that_is_not_there_gets_no_password(
+    held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "sql", lambda *_, **__: "")
+    error = error_of(passwords.hosts, held.server, "ana")
+    assert isinstance(error, Refused) and error.what.endswith("has no user ana")
+
+
+def test_a_password_that_was_not_taken_is_told(
+    held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "admits", lambda _, user, password: user == "api")
+    wanted = {"MYSQL_PASSWORD": "new", "MYSQL_ROOT_PASSWORD": "new"}
+    assert error_of(passwords.SetPasswords._check, held.server, wanted).what.endswith(
+        "refuses the new password of root"
+    )
+
+
+def test_only_a_password_that_is_denied_is_a_wrong_one(
+    held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Output(1, "", "ERROR 1045 (28000): Access denied for user")
+    monkeypatch.setattr(Server, "alive", lambda _: lambda: True)
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: said)
+    server = replace(held.server, door=SimpleNamespace(argv=lambda *words: words))
+    assert not server.admits("root", "wrong")
+    said = Output(1, "", "ERROR 2002 (HY000): Can't connect")
+    assert isinstance(error_of(server.admits, "root", "right"), SqlError)

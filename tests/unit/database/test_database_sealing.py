@@ -8,7 +8,7 @@ import pytest
 from builders import error_of, held_elsewhere
 
 from kubeup.core import lock
-from kubeup.core.errors import Refused, UsageError
+from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.shell import Output
 from kubeup.system import sealing, secrets
 from kubeup.system.sealing import Seal, Unseal
@@ -85,3 +85,18 @@ def test_what_is_refused_is_refused_before_the_step_begins(env: Path, monkeypatc
 def test_without_sops_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubeup.core.shell.which", lambda _: None)
     assert "sops is not installed" in error_of(sealing.require_sops).what
+
+
+def test_what_sops_says_is_the_reason(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: str, **__: object) -> Output:
+        raise CommandError("sops failed", "no key could be found")
+
+    monkeypatch.setattr("kubeup.core.shell.read", read)
+    sealed = env.with_name("secrets.enc.env")
+    error = error_of(Seal(env, sealed).run, print)
+    assert (error.what, error.why) == (
+        "sops did not seal .env",
+        "no key could be found",
+    ) and not sealed.exists()
+    sealed.write_text(SEALED)
+    assert "SOPS_AGE_KEY_FILE" in error_of(Unseal(env, sealed).run, print).next

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import reach, sids
+from builders import error_of, reach, sids
 
+from kubeup.core.errors import KubeupError
 from kubeup.core.plan import todo
 from kubeup.core.shell import Output
 from kubeup.images import load
@@ -96,3 +97,26 @@ def test_an_image_is_built_and_kept_under_its_own_name(monkeypatch: pytest.Monke
     # printed by the engine and written here: the archive is this user's own, whoever runs the engine
     assert save == ("podman", "save", "localhost/api:84cd") and into.name == PUSHED.archive.name
     assert PUSHED.archive.parent.is_dir()
+
+
+def test_an_image_that_did_not_arrive_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fed, listed = [Output(0, "", "")], [Output(0, f"{UI.reference}\n", "no space left on device")]
+    monkeypatch.setattr(load.ssh, "feed", lambda *_, **__: fed[0])
+    monkeypatch.setattr(load.ssh, "run", lambda *_, **__: listed[0])
+    loader(UI, NAMES[:1]).run(print)
+    assert (
+        error_of(loader(API, NAMES[:1]).run, print).what
+        == f"{API.reference} did not arrive on dev-control"
+    )
+    fed[0] = Output(1, "", "no space left on device")
+    assert error_of(loader(UI, NAMES[:1]).run, print).why == "no space left on device"
+
+
+def test_a_push_that_fails_tells_of_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*argv: str, **_: object) -> None:
+        if "push" in argv:
+            raise KubeupError("podman failed", "denied", "")
+
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: Output(0, "", ""))
+    monkeypatch.setattr("kubeup.core.shell.write", write)
+    assert error_of(PushImage(PODMAN, PUSHED, False).run, print).next.startswith("log in first")

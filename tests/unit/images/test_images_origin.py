@@ -10,7 +10,7 @@ from builders import DESKTOP, SANDBOX, commands, error_of, no_internet, on, sett
 
 from kubeup.cluster.providers.local import image
 from kubeup.cluster.release.images import proxy_rootfs
-from kubeup.core.errors import Refused
+from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog, rootfs
 from kubeup.images.build import Builder
@@ -135,3 +135,21 @@ def test_the_applications_images_on_debian_packages_where_the_hub_answers(tmp_pa
     steps = image_plan(images, Builder(engine.for_images("podman", ARCH), False))
     made = [line for step in steps if str(step.id) == "rootfs/mysql" for line in commands([step])]
     assert made[0].startswith("podman build --tag localhost/kubeup/root:mysql-sid-")
+
+
+def test_packages_that_do_not_come_are_told_with_their_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: str, **__: object) -> None:
+        raise KubeupError("mmdebstrap failed", "E: no network", "")
+
+    monkeypatch.setattr("kubeup.core.shell.write", write)
+    error = error_of(MakeRootfs(image.rootfs(origin(SANDBOX))).run, print)
+    assert error.what == "mmdebstrap failed" and "deb.debian.org" in error.next
+
+
+def test_root_file_systems_of_packages_take_a_linux(tmp_path: Path) -> None:
+    mac = replace(DESKTOP, system="Darwin")
+    wanted = settings(tmp_path, "images: {bases: debian}")
+    assert isinstance(error_of(bases.choose, wanted, mac, origin(DESKTOP)), UsageError)
+    assert bases.choose(settings(tmp_path), mac, origin(DESKTOP)).source == "hub"

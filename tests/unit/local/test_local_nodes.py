@@ -10,10 +10,11 @@ import pytest
 from builders import DESKTOP, OURS, SANDBOX, by_id, commands, error_of, machines, names, node, recorded, settings, sid, sids, state, three
 
 from kubeup.cluster.providers.base import Blocked, Machines, Needed, NodeState
-from kubeup.cluster.providers.local import Local
-from kubeup.cluster.providers.local.forwarding import BETWEEN, NodesNetwork
+from kubeup.cluster.providers.kubeadm import KubeadmProvider
+from kubeup.cluster.providers.local import Local, disks
+from kubeup.cluster.providers.local.forwarding import BETWEEN, NO_MODULE, NodesNetwork
 from kubeup.core import ids, shell
-from kubeup.core.errors import Refused
+from kubeup.core.errors import CommandError, Refused
 from kubeup.core.plan import todo
 from kubeup.core.shell import Output
 from kubeup.core.state import write_private
@@ -79,6 +80,7 @@ def test_a_node_that_its_maker_never_finished_is_admitted(tmp_path: Path) -> Non
     step, forwarding = todo(provider.plan(provider.observe(), NEEDED))
     assert forwarding.id == sid("local/forwarding")
     assert (str(step.id), step.title) == ("node/dev-worker-1", "finish dev-worker-1")
+    assert step.needs == sids("ssh/key")
     assert step.reason == "was never finished: its making was interrupted"
 
 
@@ -215,6 +217,7 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     steps = by_id(local(tmp_path).plan(three("missing"), NEEDED))
     made = [f"node/{name}" for name in ("dev-control", "dev-worker-1", "dev-worker-2")]
     assert list(steps) == ["local/network", "rootfs/machine", "local/image", "local/disk", *made, "local/forwarding"]
+    assert steps["local/network"].needs == sids("host/packages")
     assert steps["local/image"].needs == sids("host/packages", "rootfs/machine", "release/kubernetes")
     assert steps["local/disk"].needs == sids("local/image", "image/system")
     assert steps["local/disk"].reason == "1 archives, once instead of on every node"
@@ -320,3 +323,50 @@ def test_what_is_made_for_a_profile_bears_its_name_as_it_is_written(tmp_path: Pa
     made = one._container(one.settings.nodes_list()[0], "disk")
     assert made.labels == {"kubeup.profile": "my-app", "kubeup.project": OURS, "kubeup.named": "My_App"}
     assert "kubeup.named=My_App" in made.argv(one.engine)
+
+
+def test_a_container_that_appeared_meanwhile_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = local(tmp_path)
+    step = by_id(provider.plan(provider.observe(), NEEDED))["node/dev-worker-1"]
+    monkeypatch.setattr(shell, "read", lambda *_, **__: Output(0, "[]", ""))
+    error = error_of(step.action.run, print)
+    assert (
+        isinstance(error, Refused)
+        and error.what == "a container named dev-worker-1 is there already"
+    )
+
+
+def test_what_does_not_come_about_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = local(tmp_path)
+    planned = by_id(provider.plan(provider.observe(), NEEDED))
+    monkeypatch.setattr(shell, "write", lambda *_, **__: "")
+    monkeypatch.setattr(disks, "complete_disk", lambda *_: False)
+    assert (
+        error_of(planned["local/disk"].action.run, print).what
+        == "the nodes' disk could not be filled"
+    )
+    monkeypatch.setattr(NodesNetwork, "forwarding", lambda _: None)
+    assert error_of(planned["local/forwarding"].action.run, print).what.endswith(" is gone")
+
+
+def test_a_kernel_without_its_modules_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: str, **__: object) -> str:
+        raise CommandError("podman failed", stderr="modprobe: FATAL: Module br_netfilter not found")
+
+    provider = local(tmp_path)
+    step = by_id(provider.plan(provider.observe(), NEEDED))["local/forwarding"]
+    monkeypatch.setattr(shell, "write", write)
+    monkeypatch.setattr(NodesNetwork, "forwarding", lambda _: Forwarding("dev", "br0", *NETWORKS))
+    assert error_of(step.action.run, print).next == NO_MODULE
+
+
+def test_a_machine_that_does_not_tell_what_it_has_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: Output(1, "", "no such file"))
+    error = error_of(KubeadmProvider.holding, local(tmp_path), ("mysql",))
+    assert error.what == "dev-control does not tell what data it has"

@@ -18,18 +18,20 @@ import yaml
 from builders import SANDBOX, by_id, commands, error_of, names, recorded, settings, sid, sids, state
 
 from kubeup.cluster.providers import base
-from kubeup.cluster.providers.base import Machines, Needed, Usable
+from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
 from kubeup.cluster.providers.minikube import Minikube, actions, reading, release, trusts
 from kubeup.cluster.providers.minikube.actions import Tool
 from kubeup.cluster.providers.minikube.remake import RemakeNode
 from kubeup.core import ids, shell
 from kubeup.core.errors import Refused, UsageError
-from kubeup.core.plan import Step
+from kubeup.core.plan import Step, todo
 from kubeup.core.shell import Output
 from kubeup.core.state import PROJECT, write_private
 from kubeup.facts import registries
+from kubeup.images.catalog import AppImage
 from kubeup.inspect import doctor
 from kubeup.system import packages
+from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, up
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -98,6 +100,19 @@ def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path)
     made = "node/test-1.26-2nodes", "node/kubectl"
     assert list(steps) == [*made, "cluster/answers", "cluster/metrics", "cluster/services", "cluster/names"]
     assert {steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")} == {sids(*made)}
+
+
+def test_what_a_start_by_hand_sets_back_is_set_again_after_it(make: Make, tmp_path: Path) -> None:
+    one = Project(settings(tmp_path, KEYS), state(tmp_path), SANDBOX)
+    one.__dict__["chosen"] = (
+        make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"),
+        "named",
+    )
+    start, *others = todo(cluster.start(one))
+    after = {str(step.id): step.needs for step in others}
+    assert after.pop("cluster/network") == sids("cluster/answers")
+    assert set(after.values()) == {(start.id,)}
+    assert set(after) == {"cluster/answers", "cluster/services", "cluster/names", "cluster/metrics"}
 
 
 def test_all_is_there(make: Make) -> None:
@@ -169,6 +184,7 @@ def test_a_node_removed_behind_minikubes_back_is_made_anew(make: Make, monkeypat
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
     step, = planned(one).values()
     assert step.title == "make the node test-1.26-2nodes-m02 anew"
+    assert step.needs == (one._whole,)
     assert commands([step]) == ["minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes", "minikube node add -p test-1.26-2nodes"]
 
 
@@ -186,7 +202,8 @@ def test_one_interrupted_before_its_first_node_is_made_again(make: Make, monkeyp
     one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", keys)
     monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: {})
     delete, create, _ = planned(one).values()
-    assert commands([delete]) == ["minikube delete -p bed-half"] and delete.id in create.needs
+    assert commands([delete]) == ["minikube delete -p bed-half"]
+    assert create.needs == (ids.PACKAGES, delete.id)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -201,12 +218,18 @@ def test_one_interrupted_later_is_set_up_again(make: Make, again: bool) -> None:
     assert commands([step]) == ["minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml", "minikube start -p bed-half --force"]
 
 
+def test_a_node_more_waits_for_those_that_sleep(make: Make) -> None:
+    stopped = "profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"
+    start, third = planned(access(make(*stopped, keys=KEYS.replace("{", "{nodes: 3, ")))).values()
+    assert third.needs == (start.id,)
+
+
 def test_a_node_more(make: Make) -> None:
     one = access(make(*TWO, keys=KEYS.replace("{", "{nodes: 4, ")))
     assert seen(one)[2:] == [("test-1.26-2nodes-m03", "worker", "missing"), ("test-1.26-2nodes-m04", "worker", "missing")]
     third, fourth = planned(one).values()
     assert commands([third, fourth]) == ["minikube node add -p test-1.26-2nodes"] * 2
-    assert fourth.needs == sids("node/test-1.26-2nodes-m03"), "numbers are given one after the other"
+    assert third.needs == () and fourth.needs == sids("node/test-1.26-2nodes-m03"), "numbers are given one after the other"
     # without it the first worker makes minikube's memory 2200
     assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
 
@@ -547,3 +570,58 @@ def test_a_runtime_starts_anew_for_authorities_alone(tmp_path: Path, shell: str)
     assert stamp.read_text() == f"{both.stamp}\n" and hosts.exists()
     assert tell(trusts.Told((pem,), ())) == [] and not hosts.exists()
     assert tell(trusts.Told((), ())) == ["restart containerd"] and not stamp.exists()
+
+
+def test_a_minikube_that_does_not_fit_does_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make(*TWO)
+    monkeypatch.setattr(
+        Minikube, "misfit", lambda _: ("it is 1.2, from 1.26 on it fits", "get another")
+    )
+    error = error_of(one._ready)
+    assert isinstance(error, Refused) and error.why.startswith("it is 1.2")
+    monkeypatch.setattr(Minikube, "tool", None)
+    assert isinstance(error_of(one._ready), Refused)
+
+
+@pytest.mark.parametrize("engine", [(), ("podman",)])
+def test_a_node_that_can_not_be_made_as_it_was_is_refused(
+    engine: tuple[str, ...],
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not the last one, or nobody can look into its volume."""
+    one = make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json")
+    monkeypatch.setattr(Minikube, "_engine", lambda *_: engine)
+    profile = one.profile()
+    assert profile is not None
+    gone = profile.nodes[0 if engine else 1].name
+    error = error_of(one._remake, [NodeState(gone, "worker", "", "missing")], profile)
+    assert isinstance(error, Refused) and error.what == f"the node {gone} is gone"
+
+
+def test_it_has_no_snapshots(make: Make) -> None:
+    assert isinstance(error_of(make(*TWO).tool_command, "snapshot", "save", "before"), UsageError)
+
+
+@pytest.mark.parametrize("what", ["host key", "image", "services", "authorities"])
+def test_what_a_node_did_not_take_is_told(
+    what: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, boom = make(*TWO), Output(1, "", "boom")
+    ssh_targets = one.ssh_targets()[:1]
+    tool, nodes = Tool("minikube", (), one.profile_name), lambda: ssh_targets
+    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: boom)
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *_, **__: "")
+    monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: boom)
+    kubectl = Kubectl(Path("kubectl"), one.state.kubeconfig, "dev")
+    image = AppImage("api", "localhost/api:1", Path("/src"), ())
+    action = {
+        "host key": actions.Admit(tool, nodes, one.state),
+        "image": actions.LoadImage(tool, image, nodes, (ssh_targets[0].name,), ("crictl", "images")),
+        "services": actions.KeepServicesInside(nodes, "10.96.0.0/12"),
+        "authorities": trusts.TellNodes(nodes, trusts.Told((), ()), kubectl),
+    }[what]
+    error = error_of(action.run, print)
+    assert ssh_targets[0].name in error.what and error.why == "boom"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 from builders import error_of
 
+from kubeup.cluster.release import download
 from kubeup.cluster.release.download import DownloadBinary
 
 pytestmark = pytest.mark.real
@@ -119,3 +122,20 @@ def test_what_is_no_sum_is_told(site: tuple[str, Sites], tmp_path: Path, answer:
     files[f"{BIN}/kubectl.sha256"] = (answer, len(answer))
     assert error_of(DownloadBinary("kubectl", url, "amd64", tmp_path).run, print).what == f"{url}{BIN}/kubectl.sha256 holds no sha256"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_connection_that_breaks_in_the_middle_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answer(BytesIO):
+        headers: ClassVar[dict[str, str]] = {}
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(2) or self.broken()
+
+        def broken(self) -> bytes:
+            raise OSError("reset by peer")
+
+    monkeypatch.setattr(download, "_open", lambda *_: Answer(b"ab"))
+    error = error_of(download._copy, "https://site/file", BytesIO(), print, "")
+    assert error.what == "https://site/file broke off after 0 MiB" and error.why == "reset by peer"

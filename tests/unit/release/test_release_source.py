@@ -10,6 +10,7 @@ from kubeup.cluster.release import build, go, source
 from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
 from kubeup.cluster.release.download import DownloadBinary
+from kubeup.core.errors import UsageError
 from kubeup.core.record import Made
 from kubeup.core.shell import Output
 from kubeup.facts import sites
@@ -172,3 +173,9 @@ def test_without_a_fitting_go_nothing_is_left(monkeypatch: pytest.MonkeyPatch, t
     error = error_of(GoCompile(KUBERNETES_BUILD, tmp_path / "k").run, print)
     assert "release.source to download" in error.next
     assert not (tmp_path / "k").exists()
+
+
+def test_kubernetes_is_compiled_on_linux_alone() -> None:
+    mac = replace(DESKTOP, system="Darwin")
+    assert isinstance(error_of(source.choose, "build", mac), UsageError)
+    assert source.choose("auto", mac).source == "download"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from builders import error_of
 
+from kubeup.core.errors import Refused, SettingsError
+from kubeup.core.report import Report
 from kubeup.settings import Loaded, load, tree
+from kubeup.workflows import configuration
 
 Load = Callable[..., Loaded]
 
@@ -147,3 +152,23 @@ def test_no_message_shows_a_password(
     assert loaded.errors
     words = secret.strip("*!'&{}[] ").replace("a: ", "").split()
     assert not any(words[0] in str(problem).split(":", 3)[3] for problem in loaded.problems)
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    mine = tmp_path / "settings.yaml"
+    mine.write_text("mine")
+    assert (
+        isinstance(error_of(configuration.write_default, mine), Refused)
+        and mine.read_text() == "mine"
+    )
+    configuration.write_default(tmp_path / "new" / "settings.yaml")
+    assert (tmp_path / "new" / "settings.yaml").read_text().startswith("---\n# kubeup")
+
+
+def test_a_file_with_errors_ends_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, out = tmp_path / "settings.yaml", Report(io.StringIO())
+    monkeypatch.setattr(configuration, "_on_this_machine", lambda _: [])
+    file.write_text("settings: {env: dev, users: {dev: {environment: test}}}\n")
+    configuration.check_file(file, "", (), out, json=False)
+    file.write_text("settings: {env: dev, users: {dev: {nodes: many}}}\n")
+    assert isinstance(error_of(configuration.check_file, file, "", (), out, False), SettingsError)

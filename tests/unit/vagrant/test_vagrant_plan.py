@@ -16,7 +16,7 @@ from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
 from kubeup.cluster.providers.vagrant import HALF, UNFINISHED, MachineMatch, Vagrant, facts, files, networks, versions
 from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
-from kubeup.core.errors import Refused, UsageError
+from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.ids import Kind
 from kubeup.core.plan import Step, todo
 from kubeup.core.shell import Output
@@ -123,6 +123,7 @@ def test_another_size(make: Callable[..., Vagrant]) -> None:
     bigger = Machines((node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[1]), node(NAMES[2])))
     steps = plan(make(), bigger)
     assert commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control") and steps[-1].id.kind is Kind.NODE
+    assert steps[-1].needs == sids("vagrant/files", "node/dev")
     refused = error_of(plan, make(DOCKER), bigger)
     assert isinstance(refused, Refused) and "2 CPUs, wanted 3" in refused.what
 
@@ -532,3 +533,72 @@ def test_a_machine_more_than_the_settings_want(make: Callable[..., Vagrant], mon
     machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES}
     found = seen(make, monkeypatch, machines, "provider: vagrant\nnodes: {workers: {count: 1}}")
     assert found[NAMES[2]].state == "surplus"
+
+
+def test_machines_stay_where_there_is_no_vagrant_to_remove_them(
+    make: Callable[..., Vagrant],
+) -> None:
+    provider = make(version="", host=DESKTOP)
+    assert isinstance(error_of(provider.remove, "dev-worker-1"), Refused)
+
+
+@pytest.mark.parametrize(
+    ("sudo", "why"),
+    [(None, "sudo is not installed"), ("/usr/bin/sudo", "sudo does not let us: no")],
+)
+def test_a_file_of_root_s_is_not_written_without_root(
+    sudo: str | None,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*argv: str, **_: object) -> str:
+        raise CommandError("it failed", stderr="no")
+
+    monkeypatch.setattr(networks, "_writable", lambda _: False)
+    monkeypatch.setattr("kubeup.core.shell.which", lambda _: sudo)
+    monkeypatch.setattr("kubeup.core.shell.write", refused)
+    allow = networks.AllowNetwork(IPv4Network("192.168.100.0/24"), path=tmp_path / "networks.conf")
+    error = error_of(allow.run, print)
+    assert (
+        isinstance(error, Refused)
+        and error.why == why
+        and "echo '* 192.168.100.0/24'" in error.next
+    )
+
+
+def test_what_vagrant_fails_with_gets_its_advice(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: str, **__: object) -> str:
+        raise CommandError("vagrant failed", stderr="something of its own", next="run it again")
+
+    provider = make()
+    monkeypatch.setattr("kubeup.core.shell.write", write)
+    error = error_of(lambda: provider.tool.write("up", log=print))
+    assert error.what == "vagrant failed" and error.next.startswith("run it again; by hand: cd ")
+
+
+def test_a_machine_whose_host_key_nobody_printed_is_not_trusted(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = make()
+    step = by_id(plan(provider, three("missing")))["node/dev"]
+    monkeypatch.setattr(Tool, "write", lambda *_, **__: "nothing of a key")
+    assert error_of(step.action.run, print).what == "the host key of dev-control is not known"
+    assert not provider.state.known_hosts.exists()
+
+
+def test_networks_that_can_not_be_read_or_written_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "can't be read" in error_of(networks.read, tmp_path).what
+    allow = networks.AllowNetwork(IPv4Network("192.168.100.0/24"), path=tmp_path / "networks.conf")
+    monkeypatch.setattr("kubeup.core.shell.write", lambda *_, **__: "")
+    assert "does not allow" in error_of(allow.run, print).what
+
+    def full(*_: str, **__: object) -> str:
+        raise CommandError("sh failed", "no space left")
+
+    monkeypatch.setattr("kubeup.core.shell.write", full)
+    assert error_of(allow.run, print).why == "no space left"

@@ -11,7 +11,7 @@ import pytest
 from builders import DESKTOP, Do, access, by_id, error_of, names, part_of_plan, settings, state, step
 
 from kubeup.core import lock
-from kubeup.core.errors import KubeupError
+from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.options import Options
 from kubeup.core.plan import Plan, Step, plan_of
 from kubeup.core.report import Report
@@ -154,3 +154,19 @@ def test_what_is_not_the_same_is_told(project: Project) -> None:
     assert isinstance(change.action, SetPasswords)
     elsewhere = replace(project.passwords, server=replace(project.server, user="other"))
     assert not same(change, replace(change, action=replace(change.action, passwords=elsewhere)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("y", True), ("SÍ", True), ("", False), ("n", False), ("yess", False)]
+)
+def test_only_a_yes_is_one(answer: str, agreed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert isinstance(error_of(converge.confirm, "All of it?"), Refused), "nobody is there"
+    converge.confirm("All of it?", True)
+    converge.confirm("")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    if agreed:
+        converge.confirm("All of it?")
+    else:
+        assert isinstance(error_of(converge.confirm, "All of it?"), Refused)

@@ -34,7 +34,7 @@ from kubeup.cluster.providers.base import Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
 from kubeup.core import ids
-from kubeup.core.errors import Refused
+from kubeup.core.errors import Refused, UsageError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Step, todo
 from kubeup.core.record import CLUSTER, VM, Location
@@ -279,7 +279,11 @@ def test_system_images(tmp_path: Path) -> None:
     built, pulled = (by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP))
     assert list(built) == ["rootfs/kube-proxy", "image/system"]
     assert built["image/system"].title == "build Kubernetes' own images"
-    assert set(sids("rootfs/kube-proxy", "release/kubernetes", "release/etcd", "release/pause")) <= set(built["image/system"].needs)
+    builds = ("kubernetes", "etcd", "coredns", "metrics-server", "pause", "kubernetes")
+    assert built["image/system"].needs == sids(
+        "host/packages", "rootfs/kube-proxy", *(f"release/{name}" for name in builds)
+    )
+    assert pulled["image/system"].needs == sids("host/packages", "release/kubernetes")
     assert pulled["image/system"].title == "pull Kubernetes' own images"
     one = project(tmp_path)
     write_private(one.system_archive, "tar")
@@ -327,3 +331,32 @@ def test_nodes_that_never_come_are_not(monkeypatch: pytest.MonkeyPatch, pace: Pa
     assert error.what == "not every node became ready" and error.why.startswith("dev-worker-2: not registered yet")
     assert ("10 times slower" in error.why, said[0].endswith("waiting for up to 1800 s")) == (pace.times > 1, pace.times > 1)
     assert vars(kubectl)["time"] == waited
+
+
+def test_an_api_server_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl = Coming(monkeypatch, NAMES)
+    answers = [False, True]
+    monkeypatch.setattr(Kubectl, "answers", lambda _: answers.pop(0))
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+    wait = cluster.WaitForNodes(kubectl, NAMES, dict)
+    wait._until_answered(print)
+    answers[:] = [False, False]
+    assert (
+        error_of(replace(wait, seconds=-1.0)._until_answered, print).what
+        == "the API server does not answer"
+    )
+
+
+def test_the_play_is_for_machines_that_run_and_are_ours_to_provision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minikube = project(tmp_path, keys_="provider: minikube")
+    assert isinstance(error_of(cluster.provision, minikube), UsageError)
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
+    assert "dev-worker-2 stopped" in error_of(cluster.provision, project(tmp_path)).why
+
+
+def test_one_thing_at_a_time_is_done_with_snapshots(tmp_path: Path) -> None:
+    error = error_of(cluster.snapshots, project(tmp_path), "one", "other", "")
+    assert error.what == "more than one thing to do with snapshots"
+    assert cluster.snapshots(project(tmp_path), "", "", "") == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, DISK, settings, state, three
+from builders import DESKTOP, DISK, error_of, settings, state, three
 
 from kubeup.application.external import External, Published
+from kubeup.core.options import Options
+from kubeup.core.report import Report
 from kubeup.inspect import doctor
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
@@ -65,3 +68,22 @@ def test_machines_that_others_make_are_not_asked_about(tmp_path: Path, monkeypat
     one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
     monkeypatch.setattr(type(one.provider), "creates_machines", False)
     assert doctor._requirements(one) == []
+
+
+def test_what_is_wrong_ends_it_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        doctor.Finding("disk", True, "room"),
+        doctor.Finding("memory", False, "none", "buy some"),
+    ]
+    monkeypatch.setattr(doctor, "findings", lambda _: found)
+    one, out = Project(settings(tmp_path), state(tmp_path), DESKTOP), Report(io.StringIO())
+    error = error_of(doctor.examine, one, out, Options("doctor"), False)
+    assert (error.what, error.why, error.next) == (
+        "1 of 2 checks found something wrong",
+        "memory",
+        "buy some",
+    )
+    found.pop()
+    doctor.examine(one, out, Options("doctor"), False)

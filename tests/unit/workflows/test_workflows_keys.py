@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import error_of, sid
+from builders import error_of, sid, sids
 
 from kubeup.core import shell
 from kubeup.core.errors import Refused
@@ -58,7 +58,7 @@ def test_a_missing_public_half_is_written_and_is_the_right_one(pair: tuple[Path,
     public, private = pair[1].read_text(), pair[0].read_bytes()
     pair[1].unlink()
     step, = keys.plan(*pair)
-    assert step.title == "write the SSH key's public half"
+    assert step.title == "write the SSH key's public half" and step.needs == sids("host/packages")
     step.action.run(print)
     assert pair[1].read_text().split()[:2] == public.split()[:2]
     assert pair[0].read_bytes() == private

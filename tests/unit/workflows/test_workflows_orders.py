@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import error_of
+from builders import by_id, error_of, recorded, sid
 from scenarios import SCENARIOS, world
 
 from kubeup.core import orders
@@ -77,7 +77,38 @@ def without(rule: After, plan: Plan) -> list[Planned]:
 
 
 def named(rule: After) -> str:
-    return "-".join(str(getattr(one, "name", one)) for one in (rule.this, rule.that))
+    return f"{rule.this.name}-{rule.that.name}"
+
+
+def one_of(name: str) -> StepId:
+    return StepId(Kind[name], "one") if name in Kind.__members__ else sid(name)
+
+
+def test_no_order_is_lost() -> None:
+    """Whoever takes one away does so here, too: the tests below know those that are left."""
+    rows = [
+        line.split(": ") for line in recorded("plans/orders.txt").splitlines() if line[0] != "#"
+    ]
+    pairs = [
+        (one_of(this), that.strip("!"), "!" in that)
+        for this, those in rows
+        for that in those.split()
+    ]
+    unmet = [
+        (this, that)
+        for this, that, _ in pairs
+        if f"{this} does not wait for {one_of(that)}: " not in told({one_of(that): (), this: ()})
+    ]
+    alone = [
+        (this, that)
+        for this, that, always in pairs
+        if always and f"{this} without {that}, " not in told({this: ()})
+    ]
+    assert len(pairs) > 80 and (unmet, alone) == ([], [])
+
+
+def told(needs: dict[StepId, tuple[StepId, ...]]) -> str:
+    return "\n".join(orders.broken(needs, ()))
 
 
 @pytest.mark.parametrize("rule", ORDERS, ids=named)
@@ -105,6 +136,33 @@ def test_a_step_that_is_missing_refuses_the_plan(rule: After, plans: dict[str, P
         assert any(
             line.endswith(f"and nobody says why: {rule.why}") for line in error.why.splitlines()
         )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "step", "needs"),
+    [
+        ("nothing_there", "local/disk", "image/system image/db image/api image/ui"),
+        ("through_a_registry", "push/api", "host/packages image/api"),
+        ("another_size", "deploy/api", "cluster/answers secrets/env db/passwords load/api"),
+        ("nothing_there", "deploy/ui", "cluster/answers cluster/provision secrets/env db/passwords"),
+        (
+            "database_on_a_new_machine",
+            "db/vm-packages",
+            "node/dev-db node/dev-control cluster/provision secrets/env db/passwords",
+        ),
+        ("nodes_provisioned_otherwise", "load/api", "image/api cluster/provision cluster/answers"),
+        ("play_by_hand", "cluster/provision", "release/kubernetes image/system release/cni"),
+        ("move_cut_off_after_the_switch", "db/move-switch", "db/move-copy"),
+        ("rollout_on_a_machine", "db/vm-service", "secrets/env db/passwords"),
+        ("rollout_on_a_machine", "deploy/api", "secrets/env db/passwords db/vm-service"),
+    ],
+)
+def test_a_step_waits_for_facts_as_for_steps(
+    scenario: str, step: str, needs: str, plans: dict[str, Plan]
+) -> None:
+    """Where they are steps some other time, the orders hold."""
+    found = by_id(plans[scenario].planned)[step]
+    assert set(needs.split()) <= set(map(str, found.needs))
 
 
 def test_machines_that_sleep_are_started_saved_and_then_removed(plans: dict[str, Plan]) -> None:

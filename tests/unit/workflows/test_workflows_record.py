@@ -18,8 +18,12 @@ from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
+from kubeup.settings import problem
+from kubeup.settings.checks.place import at
+from kubeup.settings.loading import Loaded
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, down
+from kubeup.workflows import project as projects
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project, load
 
@@ -184,3 +188,24 @@ def test_what_an_older_kubeup_has_done_since_is_not_passed_over(project: Project
     write_private(earlier, '{"database": "vm", "machine": "dev-worker-2", "kept": "cluster"}')
     error = error_of(lambda: project.record)
     assert isinstance(error, Refused) and "older kubeup" in error.why and "inv state.repair" in error.next
+
+
+def test_a_machine_that_is_not_there_has_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of minikube's nodes nobody knows the names before."""
+    project = Project(
+        settings(tmp_path, "{provider: minikube, database: {vm: other}}"), state(tmp_path), DESKTOP
+    )
+    monkeypatch.setattr(Project, "_machine_names", ("minikube", "minikube-m02"))
+    error = error_of(project._wanted_machine)
+    assert isinstance(error, Refused) and error.why == "there are: minikube, minikube-m02"
+
+
+def test_settings_that_do_not_fit_this_machine_are_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = problem.error(at(project.settings, "provider"), "provider", "local")
+    monkeypatch.setattr(projects, "problems", lambda _: [wrong])
+    projects._refuse(project, Loaded(project.settings, (wrong,)))
+    assert error_of(projects._refuse, project, Loaded(project.settings)).why == str(wrong)

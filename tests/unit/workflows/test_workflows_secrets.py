@@ -137,3 +137,9 @@ def test_a_link_that_leads_nowhere_is_no_missing_file(env: Path) -> None:
     env.symlink_to(env.parent / "elsewhere" / ".env")
     error = error_of(secrets.plan, env)
     assert isinstance(error, UsageError) and error.what == f"{env} leads nowhere" and env.is_symlink()
+
+
+@pytest.mark.parametrize("text", ["", "MYSQL_PASSWORD=\n"])
+def test_a_password_that_is_not_there_is_asked_for(env: Path, text: str) -> None:
+    env.write_text(text)
+    assert isinstance(error_of(secrets.password, env, "MYSQL_PASSWORD"), UsageError)

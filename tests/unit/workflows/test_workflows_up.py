@@ -53,7 +53,9 @@ from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
 from kubeup.inspect.verify import proof
+from kubeup.inspect.verify.lines import Line
 from kubeup.system import keys, machine, packages, secrets
+from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, converge, down, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project, load
@@ -623,3 +625,33 @@ def test_a_change_of_passwords_that_was_cut_off_is_ended_by_a_deploy_as_well(tmp
     on_record(one.state, passwords=str(tmp_path / ".env"))
     assert "db/old-passwords" in names(rollout.plan(one, ("db", "api", "ui")))
     assert names(rollout.plan(one, ("api",))) == [], "the database and the API get them together"
+
+
+def test_a_cluster_that_does_not_answer_gets_no_rollout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three(), answers=False))
+    one = Project(settings(tmp_path), state(tmp_path), DESKTOP)
+    assert error_of(rollout.plan, one, ("api",)).what == "the cluster does not answer"
+    assert isinstance(error_of(rollout.part, "worker"), UsageError) and rollout.part("db") == "db"
+
+
+def test_a_check_that_failed_ends_the_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        Line("api", "it answers", True, 1, ""),
+        Line("ui", "it answers", False, 1, "", "it is away", "look there"),
+    ]
+    monkeypatch.setattr(Kubectl, "require_access", lambda _: None)
+    monkeypatch.setattr(proof, "context", lambda _: None)
+    monkeypatch.setattr(proof, "run", lambda *_: lines)
+    one, out = Project(settings(tmp_path), state(tmp_path), DESKTOP), Report(io.StringIO())
+    error = error_of(proof.prove, one, out)
+    assert (error.what, error.why, error.next) == (
+        "1 of 2 checks failed: ui",
+        "it is away",
+        "look there",
+    )
+    lines.pop()
+    proof.prove(one, out)

@@ -188,14 +188,14 @@ class Minikube(Reading):
         tool, words = self.planned, command.restart(self.settings, self.host)
         return self._admitted(tool, tool.does(*words, timeout=actions.START_SECONDS))
 
-    def _add(self, names: Sequence[str], before: tuple[StepId, ...]) -> list[Step]:
+    def _add(self, names: Sequence[str], needs: tuple[StepId, ...]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
         steps = list[Step]()
         for name in names:
             tool = self.planned
             what = tool.does("node", "add", *command.on(self.settings), more=self._size, timeout=actions.START_SECONDS)
-            steps.append(Step(ids.node(name), f"add the node {name}", "missing", self._admitted(tool, what), before, 40))
-            before = (steps[-1].id,)
+            steps.append(Step(ids.node(name), f"add the node {name}", "missing", self._admitted(tool, what), needs, 40))
+            needs = (steps[-1].id,)
         return steps
 
     def _adopt(self, stale: bool) -> list[Step]:
