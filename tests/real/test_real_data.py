@@ -33,8 +33,9 @@ def test_stop_and_start_keep_everything(cluster: Cluster) -> None:
     cluster.inv("cluster.start")
     assert cluster.ready_nodes() == set(NODES)
     assert cluster.containers() == before
-    # started, not provisioned anew: only machines, and the waits for them and for their network
-    assert steps_since(cluster, row) == {*(f"node/{name}" for name in NODES), "cluster/answers", "cluster/network"}
+    # started, not provisioned anew: only machines, the rules between them, and the waits for them and for their network
+    nodes = {f"node/{name}" for name in NODES}
+    assert steps_since(cluster, row) == {*nodes, "local/forwarding", "cluster/answers", "cluster/network"}
     cluster.verify_until_ok()
     assert cluster.product(number)["name"] == "kept over a stop"
     assert "Nothing to do." in cluster.inv("cluster.start").out

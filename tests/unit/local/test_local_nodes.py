@@ -15,6 +15,7 @@ from kubeup.cluster.providers.local import Local, disks
 from kubeup.cluster.providers.local.forwarding import BETWEEN, NO_MODULE, NodesNetwork
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, Refused
+from kubeup.core.pace import Pace
 from kubeup.core.plan import todo
 from kubeup.core.shell import Output
 from kubeup.core.state import write_private
@@ -370,3 +371,13 @@ def test_a_machine_that_does_not_tell_what_it_has_is_not_empty(
     monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: Output(1, "", "no such file"))
     error = error_of(KubeadmProvider.holding, local(tmp_path), ("mysql",))
     assert error.what == "dev-control does not tell what data it has"
+
+
+def test_a_slow_machine_has_more_time_to_answer_another_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that comes late is no blocked network."""
+    asked = list[tuple[str, ...]]()
+    monkeypatch.setattr(shell, "read", lambda *argv, **_: asked.append(argv) or Output(0, "", ""))
+    for times in (1, 3):
+        network = local(tmp_path, replace(DESKTOP, pace=Pace(earlier=times)))._nodes_network("image")
+        assert network._dropped("dev-worker-1", "192.168.60.10", "podman1", ()) is None
+    assert [float(argv[-1]) for argv in asked] == [3, 9]

@@ -171,7 +171,7 @@ class Local(KubeadmProvider):
     def _nodes_network(self, image: str = "") -> NodesNetwork:
         """`image`: one that is there and has a node's programs, where that of new nodes may not be."""
         return NodesNetwork(self.engine, image or self.node_image(), self.network, self.settings.slug, self.settings.node_network,
-                            self.settings.network.pod_cidr)
+                            self.settings.network.pod_cidr, self.host.pace)
 
     def _blocked(self, image: str, running: Sequence[NodeState], ready_since_boot: bool) -> Blocked | None:
         control = next((node.address for node in running if node.role == "control"), "")

@@ -5,12 +5,13 @@ The rules have to be the machine's own: a container with its network and the rig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from kubeup.cluster.providers.base import Blocked
 from kubeup.core import shell
 from kubeup.core.errors import CommandError, KubeupError
+from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Log
 from kubeup.facts.forwarding import CHAINS, FIREWALLD, Forwarding, bridge, chain, droppers
 from kubeup.system.engine import Engine
@@ -54,6 +55,7 @@ class NodesNetwork:
     profile: str
     nodes: IPv4Network
     pods: IPv4Network
+    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)
 
     def forwarding(self) -> Forwarding | None:
         """The rules as they should be; None where the network is not there."""
@@ -85,8 +87,9 @@ class NodesNetwork:
 
     def _dropped(self, worker: str, control: str, interface: str, others: tuple[str, ...]) -> Blocked | None:
         """None where an answer comes to the node and to its pods, be it a refusal."""
-        ask = self.engine.argv("exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(ANSWER_SECONDS))
-        asked = shell.read(*ask, ok=(0, 1), timeout=60)
+        seconds = self.pace.seconds(ANSWER_SECONDS)
+        ask = self.engine.argv("exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(seconds))
+        asked = shell.read(*ask, ok=(0, 1), timeout=20 * seconds)
         if asked.ok:
             return None
         who = f"pods on {worker} get" if "pods" in asked.stderr else f"{worker} gets"
