@@ -12,7 +12,7 @@ from kubeup.system.ssh import SshTarget
 
 @dataclass(frozen=True)
 class Place:
-    """A node by its name, and the folder on it. `reaches` is asked when the node is needed: it may have to be made first."""
+    """A node by its name, and the folder on it. `ssh_targets` is asked when the node is needed: it may have to be made first."""
 
     node: str
     folder: str

@@ -1,7 +1,7 @@
 """What a cluster says of itself, from `kubectl get -o json`.
 
 It is what kubelets said last: the word of one whose machine has started anew since is about what was before. Such a node
-or pod is not called ready, see `told_since`.
+or pod is not called ready, see `reported_since_boot`.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
 def wait_until_healthy(project: Project, disrupted: bool) -> None:
     """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
 
-    Where it has `shaken` them, the cluster's network has to stand as well, and that all do at first says little: the API has
+    Where it has `disrupted` them, the cluster's network has to stand as well, and that all do at first says little: the API has
     to serve for a while, and whoever fell meanwhile has to stand again.
     """
     watch.retry_pulls(project.kubectl, _silent)

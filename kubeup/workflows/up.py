@@ -25,7 +25,7 @@ from kubeup.workflows.requirements import Work
 
 @dataclass(frozen=True)
 class UpPlan:
-    """A plan with the facts it was made from. `blind`: something could not be looked at until a part of it has run."""
+    """A plan with the facts it was made from. `incomplete`: something could not be looked at until a part of it has run."""
 
     plan: Plan
     facts: ClusterFacts

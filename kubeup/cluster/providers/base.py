@@ -169,7 +169,7 @@ class Provider(Protocol):
 
     def probe(self) -> Usable: ...
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
-        """What there is of its machines. Those that are `vouched` for need no slow tool to be asked about them."""
+        """What there is of its machines. Those that `ready_since_boot` calls ready need no slow tool to be asked about them."""
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when each of its machines runs that tells it."""

@@ -72,7 +72,7 @@ class NodesNetwork:
         """What keeps nodes that run from each other; None where nothing does.
 
         `worker` is a node's name, `control` the API server's address; '' for none. Where others may drop what our rules
-        let through, or where Kubernetes has not `vouched` for all nodes, that worker is asked whether it gets an answer.
+        let through, or where not all nodes are `ready_since_boot`, that worker is asked whether it gets an answer.
         """
         wanted = self.forwarding()
         if wanted is None:
