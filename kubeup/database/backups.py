@@ -181,12 +181,14 @@ class Dumped:
     end: bytes = b""
     begun: Callable[[], None] | None = None
 
-    def see(self, piece: bytes) -> None:
+    def see(self, piece: bytes) -> bytes:
+        """Take note of the next piece. Returns what the dump is told then, b"" mostly."""
         self.size += len(piece)
         if self.begun is not None and b"CREATE TABLE" in self.end + piece:
             self.begun()  # its transaction is older than the first word about a table
             self.begun = None
-        self.end = (self.end + piece[-256:])[-256:]
+        before, self.end = self.whole, (self.end + piece[-256:])[-256:]
+        return servers.RECEIVED if self.whole and not before else b""
 
     @property
     def whole(self) -> bool:

@@ -31,10 +31,13 @@ DRAIN = "; code=$?; cat >/dev/null; exit $code"
 LOAD = f"{BEGIN}{BATCH}{DRAIN}"
 # It ends when its input does: one whose reader was killed would wait with half a row, and everybody who changes or flushes its tables
 # would wait for it, and all others for those.
+# It does not end before it is told that all of it was received: `kubectl exec` drops what is still on its way when the command has
+# ended, and exits with 0, see https://github.com/kubernetes/kubernetes/issues/124571.
 DUMP = (PASSWORD + FIND.format(name="dump", first="mysqldump", second="mariadb-dump") + 'exec 3<&0; '
         + f'"$dump" {OPTIONS} --user="$1" --single-transaction --quick --no-tablespaces --routines --events --triggers "$2" 3<&- </dev/null & '
-        + 'dumping=$!; { while read -r _ <&3; do :; done; kill "$dumping"; } >/dev/null 2>&1 & watching=$!; '
-        + 'wait "$dumping"; code=$?; kill "$watching" 2>/dev/null; wait "$watching" 2>/dev/null; exit "$code"')
+        + 'dumping=$!; { while read -r line <&3; do test "$line" != received || exit; done; kill "$dumping"; } >/dev/null 2>&1 & '
+        + 'watching=$!; wait "$dumping"; code=$?; test "$code" = 0 || kill "$watching" 2>/dev/null; wait "$watching" 2>/dev/null; exit "$code"')
+RECEIVED = b"received\n"
 # for a person: the password waits in a file that is gone before the client starts
 LEAVE = 'umask 077; cat >"$1"'
 SHELL = ('IFS= read -r MYSQL_PWD <"$1"; rm -f "$1"; export MYSQL_PWD; ' + FIND.format(name="client", first="mysql", second="mariadb")
@@ -151,7 +154,10 @@ class Server:
             yield Session(self.door, self.database, self.user, self.env, client)
 
     def dump(self, schema: str = "") -> tuple[str, ...]:
-        """The command that prints the whole database as SQL; it wants the password on its standard input, and that to stay open."""
+        """The command that prints the whole database as SQL.
+
+        Its standard input is the password, and RECEIVED once all of it has come; it ends where that ends.
+        """
         return self.door.argv("sh", "-c", DUMP, "dump", ROOT, schema or self.database)
 
     def load(self, schema: str) -> tuple[str, ...]:

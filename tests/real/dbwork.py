@@ -57,7 +57,11 @@ def bring_to(cluster: Cluster, side: Side) -> None:
 
 
 def fill(cluster: Cluster, products: int, bytes_: int = 2000) -> None:
-    """Products with a picture each, of random bytes that nothing compresses."""
+    """Have that many products at least, with a picture each, of random bytes that nothing compresses."""
+    held = sums(cluster)
+    products -= min(rows for rows, _ in held.values())
+    if products <= 0:
+        return
     sql(cluster, f"""SET SESSION cte_max_recursion_depth = 1000000;
         INSERT INTO products (name, description, price, stock)
             WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {products})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,17 @@ from tests.real.dbwork import empty, fill, kill_at, passwords, sql, sums
 from tests.real.harness import AS_ROOT, ROOT, Cluster, mended, until
 
 pytestmark = pytest.mark.real
+
+# less than a megabyte a second, so that the dump ends long before its reader has it
+SLOW_READER = """
+import os, subprocess, sys, time
+with subprocess.Popen([{zstd!r}, *sys.argv[1:]], stdin=subprocess.PIPE) as zstd:
+    while piece := os.read(0, 1 << 16):
+        zstd.stdin.write(piece)
+        time.sleep(0.1)
+    zstd.stdin.close()
+sys.exit(zstd.returncode)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +121,18 @@ def test_a_full_disk_leaves_nothing_half_made(cluster: Cluster, small_disk: Path
     ran = cluster.inv("db.backup", "--to", str(small_disk / "one.sql.zst"), code=1)
     assert "No space left" in ran.err and "nothing is left of it" in ran.err
     assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_slow_reader_gets_all_of_it(cluster: Cluster, tmp_path: Path) -> None:
+    """What is still on its way when a command ends, `kubectl exec` drops after some seconds without a word."""
+    fill(cluster, 10_000)
+    zstd = tmp_path / "zstd"
+    zstd.write_text(f"#!{sys.executable}\n{SLOW_READER.format(zstd=shutil.which('zstd'))}")
+    zstd.chmod(0o755)
+    cluster.inv("db.backup", "--to", str(tmp_path / "one.sql.zst"), env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    about = json.loads((tmp_path / "one.sql.zst.json").read_text())
+    assert about["rows"]["pictures"] >= 10_000 and about["sql_bytes"] > 20_000_000
 
 
 def test_a_wrong_password_is_told_and_named_nowhere(cluster: Cluster) -> None:

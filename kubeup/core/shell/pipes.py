@@ -23,13 +23,14 @@ WIDEN = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux alone has it
 
 def chain(
     source: tuple[str, ...], sink: tuple[str, ...], *, ask: Callable[[], bytes] = bytes, head: bytes = b"",
-    see: Callable[[bytes], None] | None = None, into: int | None = None, timeout: float = 3600, alive: Alive | None = None,
+    see: Callable[[bytes], bytes] | None = None, into: int | None = None, timeout: float = 3600, alive: Alive | None = None,
 ) -> str:
     """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, '' where that goes `into` an open file.
 
     `ask` gives what the source can read, while that starts, and no end of it before its own: one far away ends there when this
     process is killed.
-    `head` comes before its output in the sink's input, `see` gets every piece of the output. `alive` is asked where nothing moves.
+    `head` comes before its output in the sink's input. `see` gets every piece of the output, and returns what the source can
+    read then. `alive` is asked where nothing moves.
     Raises CommandError for the end that failed. Where both did: for the source, if the sink took all of it (what it got was cut
     off), else for the sink, whose end ended the source.
     """
@@ -47,7 +48,7 @@ def chain(
         with limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit, ended_with(giving, taking):
             with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
                 os.write(ask_write, ask())
-            whole = _pump(out_read, in_write, head, moved, see)
+            whole = _pump(out_read, in_write, head, moved, see and _answering(see, ask_write))
             close(out_read, in_write)
             giving.wait()
             taking.wait()
@@ -98,6 +99,18 @@ def _pump(source: int, sink: int, head: bytes, moved: Moved, see: Callable[[byte
                 see(piece)
     except BrokenPipeError:
         return False
+
+
+def _answering(see: Callable[[bytes], bytes], source: int) -> Callable[[bytes], None]:
+    """`see`, with what it returns written to the source's input."""
+
+    def show(piece: bytes) -> None:
+        answer = see(piece)
+        with contextlib.suppress(BrokenPipeError):  # it has ended: how is told below
+            if answer:
+                os.write(source, answer)
+
+    return show
 
 
 @contextlib.contextmanager

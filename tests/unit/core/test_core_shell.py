@@ -283,8 +283,20 @@ def test_of_two_commands_the_one_that_failed_first_is_told(source: str, sink: st
 @real
 def test_what_goes_through_two_commands_arrives_whole() -> None:
     seen: list[bytes] = []
-    assert shell.chain(("head", "-n1"), ("cat",), ask=lambda: b"asked\n", head=b"first\n", see=seen.append) == "first\nasked\n"
-    assert b"".join(seen) == b"asked\n"
+    source = ("sh", "-c", "read -r line; echo $line; read -r line; echo $line")
+
+    def see(piece: bytes) -> bytes:
+        seen.append(piece)
+        return b"more\n" if len(seen) == 1 else b""
+
+    assert shell.chain(source, ("cat",), ask=lambda: b"asked\n", head=b"first\n", see=see) == "first\nasked\nmore\n"
+    assert b"".join(seen) == b"asked\nmore\n"
+
+
+@real
+def test_a_source_that_has_ended_takes_no_answer() -> None:
+    source = ("sh", "-c", "exec <&-; echo all")
+    assert shell.chain(source, ("cat",), see=lambda _: b"thanks\n") == "all\n"
 
 
 @real

@@ -92,27 +92,52 @@ def test_a_dump_without_its_last_line_is_not_whole() -> None:
     begun: list[bool] = []
     dumped = Dumped(begun=lambda: begun.append(True))
     for piece in (b"-- MySQL dump\nCREATE TA", b"BLE `products` (", b"-- Dump comp"):
-        dumped.see(piece)
+        assert dumped.see(piece) == b""
     assert begun == [True] and "not whole" in error_of(dumped.require_whole).what
-    dumped.see(b"leted on 2026-01-02\n")
+    assert dumped.see(b"leted on 2026-01-02\n") == servers.RECEIVED
+    assert dumped.see(b"\n") == b""
     dumped.require_whole()
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("dumps", "input_ends", "code"), [("echo $MYSQL_PWD; exit 0", False, 0), ("exit 3", False, 3), ("exec sleep 60", True, 143)])
-def test_a_dump_ends_with_its_input_and_tells_how_it_went(tmp_path: Path, dumps: str, input_ends: bool, code: int) -> None:
+@pytest.mark.parametrize(("dumps", "told", "input_ends", "code"), [
+    ("echo $MYSQL_PWD", "received\n", False, 0),
+    ("echo $MYSQL_PWD; sleep 1", "received\n", True, 0),  # it is told while it ends
+    ("exit 3", "", False, 3),
+    ("exec sleep 60", "", True, 143),
+])
+def test_a_dump_ends_with_its_input_and_tells_how_it_went(tmp_path: Path, dumps: str, told: str, input_ends: bool, code: int) -> None:
     tool = tmp_path / "mysqldump"
     tool.write_text(f"#!/bin/sh\n{dumps}\n")
     tool.chmod(0o755)
     process = subprocess.Popen(["sh", "-c", servers.DUMP, "dump", "root", "api"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert process.stdin and process.stdout
-    process.stdin.write("password\n")
+    process.stdin.write(f"password\n{told}")
     process.stdin.flush()
     if input_ends:
         process.stdin.close()
     assert process.wait(10) == code
     assert process.stdout.read() == ("password\n" if code == 0 else "")
+
+
+@pytest.mark.real
+def test_a_dump_stays_until_it_was_received(tmp_path: Path) -> None:
+    """`kubectl exec` drops what is on its way when a command ends."""
+    tool = tmp_path / "mysqldump"
+    tool.write_text("#!/bin/sh\necho all\n")
+    tool.chmod(0o755)
+    with subprocess.Popen(["sh", "-c", servers.DUMP, "dump", "root", "api"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          env={"PATH": f"{tmp_path}:/usr/bin:/bin"}) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write("password\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "all\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.stdin.write("received\n")
+        process.stdin.flush()
+        assert process.wait(10) == 0
 
 
 def test_no_command_line_holds_a_password(server: Server) -> None:
