@@ -8,4 +8,6 @@ from kubeup.cli.base import end_with_the_reader
 end_with_the_reader()
 namespace = Collection.from_module(main)
 for module in (cluster, ssh, host, images, deploy, db, secrets, state, config):
-    namespace.add_collection(Collection.from_module(module), name=module.__name__.rsplit(".", 1)[-1])
+    namespace.add_collection(
+        Collection.from_module(module), name=module.__name__.rsplit(".", 1)[-1]
+    )

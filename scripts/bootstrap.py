@@ -51,7 +51,9 @@ def has_venv_module() -> bool:
 
 
 def venv_package() -> str:
-    """Debian's package of ensurepip, which it keeps apart: that of its own python3, or of one beside."""
+    """Debian's package of ensurepip, which it keeps apart: that of its own python3, or of one
+    beside.
+    """
     name = f"python3.{sys.version_info[1]}"
     return "python3-venv" if Path("/usr/bin/python3").resolve().name == name else f"{name}-venv"
 
@@ -60,12 +62,18 @@ def install_venv_module() -> None:
     """Install Debian's package where nobody has to be asked for it. Ends the program elsewhere."""
     package = venv_package()
     if not shutil.which("apt-get"):
-        stop(f"{interpreter()} can't make virtual environments", "its ensurepip module is missing",
-             "install it, or another Python that has it")
+        stop(
+            f"{interpreter()} can't make virtual environments",
+            "its ensurepip module is missing",
+            "install it, or another Python that has it",
+        )
     before = as_root()
     if before is None:
-        stop(f"{interpreter()} can't make virtual environments", "Debian keeps what it takes apart",
-             f"sudo apt-get update; sudo apt-get install {package}")
+        stop(
+            f"{interpreter()} can't make virtual environments",
+            "Debian keeps what it takes apart",
+            f"sudo apt-get update; sudo apt-get install {package}",
+        )
     say(f"installing {package} {'with sudo ' if before else ''}as {interpreter()} lacks it")
     # named here and not in the environment, which sudo does not hand on
     apt = (*before, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq")
@@ -115,8 +123,10 @@ def works() -> bool:
     """False for an environment whose Python has gone, or is another one than this."""
     if not PYTHON.exists() or not (VENV / "bin" / "pip").exists():
         return False
-    answers = [subprocess.run([str(python), "-c", IDENTITY], capture_output=True, check=False).stdout
-               for python in (PYTHON, interpreter())]
+    answers = [
+        subprocess.run([str(python), "-c", IDENTITY], capture_output=True, check=False).stdout
+        for python in (PYTHON, interpreter())
+    ]
     return answers[0] == answers[1]
 
 
@@ -164,7 +174,18 @@ def by_uv(uv: str, lock: Path) -> bool:
     """Whether uv could install what `lock` names; pip tells the reason where neither can."""
     more = ["--compile-bytecode"] if lock.name == RUN else []
     told = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # as Debian's pip; old name
-    command = [uv, "-q", "pip", "install", "--python", str(PYTHON), *EXACTLY, *more, "-r", str(lock)]
+    command = [
+        uv,
+        "-q",
+        "pip",
+        "install",
+        "--python",
+        str(PYTHON),
+        *EXACTLY,
+        *more,
+        "-r",
+        str(lock),
+    ]
     return subprocess.run(command, env=told, capture_output=True, check=False).returncode == 0
 
 
@@ -189,8 +210,12 @@ def alone() -> Iterator[None]:
 
 def main() -> None:
     if platform.system() == "Windows":
-        stop("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
-             "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
+        stop(
+            "kubeup does not run on Windows itself",
+            "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+            "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder "
+            "inside it",
+        )
     lock, stamp = Path(sys.argv[1]), Path(sys.argv[2])
     try:
         with alone():
@@ -198,9 +223,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (subprocess.CalledProcessError, OSError) as error:
-        stop("the virtual environment could not be made", str(error),
-             "look at the lines above; when the network was away, run the same command again; "
-             f"{VENV} holds nothing of yours and may be removed")
+        stop(
+            "the virtual environment could not be made",
+            str(error),
+            "look at the lines above; when the network was away, run the same command again; "
+            f"{VENV} holds nothing of yours and may be removed",
+        )
 
 
 if __name__ == "__main__":

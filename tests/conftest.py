@@ -1,4 +1,6 @@
-"""A test starts no process unless its marker says that it does: what is not handed recorded output says so."""
+"""A test starts no process unless its marker says that it does: what is not handed recorded
+output says so.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,23 @@ from typing import Any
 
 import pytest
 
-# `processes`: of tools that every machine has, such as sh(1) and python; the others need more than those
+# `processes`: of tools that every machine has, such as sh(1) and python; the others need more than
+# those
 STARTING = ("processes", "real", "lint", "long")
 # docs.python.org/3/library/audit_events.html: every way in which Python starts one
-STARTS = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.spawn",
-                    "subprocess.Popen"})
+STARTS = frozenset(
+    {
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.startfile",
+        "os.system",
+        "pty.spawn",
+        "subprocess.Popen",
+    }
+)
 
 
 class Guard:
@@ -26,7 +40,10 @@ class Guard:
         if not self.on or event not in STARTS:
             return
         self.refused.append(f"{event} {arguments}")
-        raise AssertionError(f"this test starts a process ({self.refused[-1]}): mark it with pytest.mark.processes, or hand it recorded output")
+        raise AssertionError(
+            f"this test starts a process ({self.refused[-1]}): mark it with "
+            "pytest.mark.processes, or hand it recorded output"
+        )
 
 
 guard = Guard()

@@ -1,1 +1,3 @@
-"""Puts the application on a cluster: rendered by kustomize, compared by `kubectl diff`, applied server-side, watched until it stands."""
+"""Puts the application on a cluster: rendered by kustomize, compared by `kubectl diff`, applied
+server-side, watched until it stands.
+"""

@@ -32,7 +32,9 @@ SAME_PASSWORDS = Holds(ids.SET_PASSWORDS, "the database has those of .env")
 
 @dataclass(frozen=True)
 class Deployment:
-    """The application as it should be and the cluster it goes to; `boots` tells since when the nodes' machines run."""
+    """The application as it should be and the cluster it goes to; `boots` tells since when the
+    nodes' machines run.
+    """
 
     overlay: Overlay
     kubectl: Kubectl
@@ -46,7 +48,9 @@ class Deployment:
             return shell.read(str(self.kubectl.path), "kustomize", str(folder)).stdout
 
     def diff(self, parts: Sequence[str] = PARTS) -> str:
-        """What applying would change, in diff's format; Secrets' values are masked by kubectl. '' where nothing."""
+        """What applying would change, in diff's format; Secrets' values are masked by kubectl.
+        '' where nothing.
+        """
         if tuple(parts) == PARTS:
             with self.overlay.written() as folder:
                 answer = self.kubectl.read(*DIFF, "-k", str(folder), ok=None)
@@ -55,9 +59,12 @@ class Deployment:
             chosen = [one for part in parts for one in manifests.of_part(wanted, part)]
             answer = self.kubectl.read(*DIFF, "-f", "-", stdin=manifests.text(chosen), ok=None)
         if IMMUTABLE in answer.stderr:
-            raise Refused("the claim of a database that is there can't be given another size",
-                          "Kubernetes keeps a StatefulSet's volumeClaimTemplates as they are",
-                          "put database.storage back; the volume is a folder of its node and takes what fits on that disk")
+            raise Refused(
+                "the claim of a database that is there can't be given another size",
+                "Kubernetes keeps a StatefulSet's volumeClaimTemplates as they are",
+                "put database.storage back; the volume is a folder of its node and takes what "
+                "fits on that disk",
+            )
         if answer.code > 1 or (answer.code == 1 and "diff -u" not in answer.stdout):
             raise shell.failed((str(self.kubectl.path), *DIFF), answer.code, answer.stderr)
         return answer.stdout
@@ -65,7 +72,9 @@ class Deployment:
 
 @dataclass(frozen=True)
 class ApplyPart(Paced):
-    """Apply one part and watch it until it stands, or until something that can't heal by itself shows."""
+    """Apply one part and watch it until it stands, or until something that can't heal by itself
+    shows.
+    """
 
     deployment: Deployment
     part: str
@@ -92,14 +101,20 @@ class ApplyPart(Paced):
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
-            watch.until_standing(kubectl, self.part, self.deployment.boots(), self.wait, log,
-                                 stopped, self.pace)
+            watch.until_standing(
+                kubectl, self.part, self.deployment.boots(), self.wait, log, stopped, self.pace
+            )
 
 
 def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
-    """A Service that lost its selector keeps the addresses of its pods, and one that got a selector those written for it by hand."""
+    """A Service that lost its selector keeps the addresses of its pods, and one that got a
+    selector those written for it by hand.
+    """
     if outside:
-        theirs = "kubernetes.io/service-name=mysql-headless,endpointslice.kubernetes.io/managed-by!=kubeup"
+        theirs = (
+            "kubernetes.io/service-name=mysql-headless,"
+            "endpointslice.kubernetes.io/managed-by!=kubeup"
+        )
         kubectl.write("delete", "endpoints", "mysql-headless", "--ignore-not-found")
         kubectl.write("delete", "endpointslices", "-l", theirs)
     else:
@@ -110,9 +125,11 @@ def require_asked(published: Published) -> None:
     """Raises KubeupError where a node can't tell whether its port is free: it may be in use."""
     if published.unasked:
         nodes = ", ".join(published.unasked)
-        raise KubeupError(f"nobody knows whether port {published.port} is free on {nodes}",
-                          "it is not ready, or can't be reached by SSH",
-                          "`inv up` makes it so; ports.http: 0 does without that port")
+        raise KubeupError(
+            f"nobody knows whether port {published.port} is free on {nodes}",
+            "it is not ready, or can't be reached by SSH",
+            "`inv up` makes it so; ports.http: 0 does without that port",
+        )
 
 
 @dataclass(frozen=True)
@@ -132,44 +149,85 @@ def never() -> bool:
 
 
 def release_volume(kubectl: Kubectl, part: str) -> None:
-    """A volume whose claim was deleted keeps that claim's uid and would never be bound again: forget it, keep the data."""
+    """A volume whose claim was deleted keeps that claim's uid and would never be bound again:
+    forget it, keep the data.
+    """
     if part != "db":
         return
-    phase = kubectl.read("get", "persistentvolume", "data-mysql-0", "--ignore-not-found", "-o", "jsonpath={.status.phase}").stdout
+    phase = kubectl.read(
+        "get",
+        "persistentvolume",
+        "data-mysql-0",
+        "--ignore-not-found",
+        "-o",
+        "jsonpath={.status.phase}",
+    ).stdout
     if phase == "Released":
-        kubectl.write("patch", "persistentvolume", "data-mysql-0", "--type=json", '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]')
+        kubectl.write(
+            "patch",
+            "persistentvolume",
+            "data-mysql-0",
+            "--type=json",
+            '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]',
+        )
 
 
 class ForgottenPasswords(Refused):
     """Passwords in `.env` that the database does not have, and no way to give them to it."""
 
     def __init__(self, why: str) -> None:
-        super().__init__("the passwords in .env are not the ones that the database was made with",
-                         f"it reads them on an empty data folder only, so the API would be locked out; {why}",
-                         "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them")
+        super().__init__(
+            "the passwords in .env are not the ones that the database was made with",
+            f"it reads them on an empty data folder only, so the API would be locked out; {why}",
+            "put the earlier values back into .env; `kubectl get secret mysecret -o yaml` has them",
+        )
 
 
-def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (), parts: Sequence[str] = PARTS,
-         carry: Callable[[], list[Step]] | None = None, again: Sequence[str] = ()) -> list[Planned]:
-    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where there is nothing to compare with.
+def plan(
+    deployment: Deployment,
+    diff: str | None,
+    needs: tuple[StepId, ...] = (),
+    parts: Sequence[str] = PARTS,
+    carry: Callable[[], list[Step]] | None = None,
+    again: Sequence[str] = (),
+) -> list[Planned]:
+    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where
+    there is nothing to compare with.
 
-    `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords where that can't be done.
-    Those that come `again` may still use earlier ones, though nothing differs.
+    `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords
+    where that can't be done. Those that come `again` may still use earlier ones, though nothing
+    differs.
     """
     if diff is None:
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
-        return [first, *(_step(deployment, part, "not on the cluster yet", needs) for part in parts)]
+        return [
+            first,
+            *(_step(deployment, part, "not on the cluster yet", needs) for part in parts),
+        ]
     changes = set(manifests.changed(diff))
     if not changes and not again:
         return [SAME_PASSWORDS]
     alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
-    carried = list[Planned](_carried(deployment, parts, carry) if SECRET in changes or alone else [])
+    carried = list[Planned](
+        _carried(deployment, parts, carry) if SECRET in changes or alone else []
+    )
     wanted = manifests.documents(deployment.render())
-    by_part = {part: [manifests.key(one) for one in manifests.of_part(wanted, part) if manifests.key(one) in changes] for part in parts}
+    by_part = {
+        part: [
+            manifests.key(one)
+            for one in manifests.of_part(wanted, part)
+            if manifests.key(one) in changes
+        ]
+        for part in parts
+    }
     unknown = changes - {name for names in by_part.values() for name in names}
     if unknown:
-        raise KubeupError(f"kubectl diff names objects that are not of this project: {', '.join(sorted(unknown))}", "",
-                          "report this: it is a mistake in kubeup")
+        raise KubeupError(
+            "kubectl diff names objects that are not of this project: "
+            f"{', '.join(sorted(unknown))}",
+            "",
+            "report this: it is a mistake in kubeup",
+        )
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
     for part in PASSWORD_PARTS if carried else again:
@@ -181,32 +239,53 @@ def plan(deployment: Deployment, diff: str | None, needs: tuple[StepId, ...] = (
 
 
 def _carried(
-    deployment: Deployment, parts: Sequence[str], carry: Callable[[], list[Step]] | None,
+    deployment: Deployment,
+    parts: Sequence[str],
+    carry: Callable[[], list[Step]] | None,
 ) -> list[Step]:
     """What takes new passwords into the database, where there is one and they are new to it."""
     if not new_passwords(deployment):
         return []
     if not set(PASSWORD_PARTS) <= set(parts):
-        raise Refused("the passwords in .env are not the ones that the database has",
-                      "the database and the API get new ones together, or one locks out the other",
-                      "`inv deploy.all`; or put the earlier values back into .env")
+        raise Refused(
+            "the passwords in .env are not the ones that the database has",
+            "the database and the API get new ones together, or one locks out the other",
+            "`inv deploy.all`; or put the earlier values back into .env",
+        )
     if carry is None:
         raise ForgottenPasswords("SQL alone can change them")
     return carry()
 
 
 def new_passwords(deployment: Deployment) -> bool:
-    """Whether a database is there and `.env` has other passwords: it reads them on an empty data folder only.
+    """Whether a database is there and `.env` has other passwords: it reads them on an empty data
+    folder only.
 
     The image's contract, see https://hub.docker.com/_/mysql, "Environment Variables".
     """
     kubectl, wanted = deployment.kubectl, deployment.overlay.secret()
-    text = kubectl.read("get", "secret/mysecret", "persistentvolumeclaim/data-mysql-0", "--ignore-not-found", "-o", "json").stdout
-    found = {item["kind"]: item.get("data", {}) for item in json.loads(text or "{}").get("items", [])}
+    text = kubectl.read(
+        "get",
+        "secret/mysecret",
+        "persistentvolumeclaim/data-mysql-0",
+        "--ignore-not-found",
+        "-o",
+        "json",
+    ).stdout
+    found = {
+        item["kind"]: item.get("data", {}) for item in json.loads(text or "{}").get("items", [])
+    }
     old = found.get("Secret", {})
-    # other keys are put back, or refused by the look at the data folder, which knows what the database was made with
-    changed = [key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")) != wanted[key].encode()]
-    return bool(changed) and "Secret" in found and ("PersistentVolumeClaim" in found or bool(deployment.overlay.machine))
+    # other keys are put back, or refused by the look at the data folder, which knows what the
+    # database was made with
+    changed = [
+        key for key in PASSWORD_KEYS if base64.b64decode(old.get(key, "")) != wanted[key].encode()
+    ]
+    return (
+        bool(changed)
+        and "Secret" in found
+        and ("PersistentVolumeClaim" in found or bool(deployment.overlay.machine))
+    )
 
 
 @dataclass(frozen=True)
@@ -222,16 +301,46 @@ class WaitForPart(Paced):
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(self.deployment.kubectl, self.part, self.deployment.boots(),
-                                 self.wait, log, stopped, self.pace)
+            watch.until_standing(
+                self.deployment.kubectl,
+                self.part,
+                self.deployment.boots(),
+                self.wait,
+                log,
+                stopped,
+                self.pace,
+            )
 
 
-def wait(deployment: Deployment, parts: Sequence[str], needs: tuple[StepId, ...], why: str = "its pods are not ready") -> list[Step]:
-    """A step for each part that is as it should be on paper, but whose pods are not ready, or won't be for a moment."""
-    return [Step(ids.stand(part), f"wait for {TITLES[part]}", why, WaitForPart(deployment, part), (*needs, ids.load(part)), 10)
-            for part in parts if part in TITLES]
+def wait(
+    deployment: Deployment,
+    parts: Sequence[str],
+    needs: tuple[StepId, ...],
+    why: str = "its pods are not ready",
+) -> list[Step]:
+    """A step for each part that is as it should be on paper, but whose pods are not ready, or
+    won't be for a moment.
+    """
+    return [
+        Step(
+            ids.stand(part),
+            f"wait for {TITLES[part]}",
+            why,
+            WaitForPart(deployment, part),
+            (*needs, ids.load(part)),
+            10,
+        )
+        for part in parts
+        if part in TITLES
+    ]
 
 
 def _step(deployment: Deployment, part: str, reason: str, needs: tuple[StepId, ...]) -> Step:
-    return Step(ids.deploy(part), f"deploy {TITLES[part]}", reason, ApplyPart(deployment, part),
-                (*needs, ids.load(part), ids.push(part), *((ids.LOOK_AT_DATA,) if part == "db" else ())), 12)
+    return Step(
+        ids.deploy(part),
+        f"deploy {TITLES[part]}",
+        reason,
+        ApplyPart(deployment, part),
+        (*needs, ids.load(part), ids.push(part), *((ids.LOOK_AT_DATA,) if part == "db" else ())),
+        12,
+    )

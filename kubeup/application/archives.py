@@ -1,4 +1,6 @@
-"""Saved data on this machine: an archive, its sum beside it, and what becomes of one that was put back."""
+"""Saved data on this machine: an archive, its sum beside it, and what becomes of one that was
+put back.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ def sum_of(archive: Path) -> Path:
 
 
 def keep(part: Path, archive: Path, sum_: str) -> None:
-    """Put a new archive and its sum in their place, on the disk when this returns: its machine goes next.
+    """Put a new archive and its sum in their place, on the disk when this returns: its machine goes
+    next.
 
     One that is there was never put back, so it is kept beside the new one.
     """
@@ -40,8 +43,12 @@ def check(archive: Path) -> str:
         return found
     told = beside.read_text(encoding="utf-8", errors="replace").split()
     if told[:1] != [found]:
-        raise _damaged(archive, f"its sha256 is {found}, {beside.name} says {' '.join(told[:1]) or 'nothing'}",
-                       f"; for an archive of another time, remove {beside.name}: then it is read to its end instead")
+        raise _damaged(
+            archive,
+            f"its sha256 is {found}, {beside.name} says {' '.join(told[:1]) or 'nothing'}",
+            f"; for an archive of another time, remove {beside.name}: then it is read to its "
+            "end instead",
+        )
     return found
 
 
@@ -70,8 +77,11 @@ def _require_whole(archive: Path) -> None:
 
 
 def _damaged(archive: Path, why: str, more: str = "") -> Refused:
-    return Refused(f"the saved data in {archive} are damaged", f"{why}; nothing was touched",
-                   f"put back that file as it was saved{more}")
+    return Refused(
+        f"the saved data in {archive} are damaged",
+        f"{why}; nothing was touched",
+        f"put back that file as it was saved{more}",
+    )
 
 
 def _rename(archive: Path, target: Path) -> None:

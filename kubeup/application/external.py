@@ -81,9 +81,12 @@ class External:
         found = self.found()
         if found.refused:
             what, why = "; ".join(found.left_out), "ports.http wants it for the UI, on every node"
-            raise Refused(what, why,
-                          "free it, or set ports.http to another port or to 0; "
-                          "without ports.http the UI gets port 80 where that is free")
+            raise Refused(
+                what,
+                why,
+                "free it, or set ports.http to another port or to 0; "
+                "without ports.http the UI gets port 80 where that is free",
+            )
         return found
 
     def found(self) -> Published:
@@ -109,8 +112,12 @@ class External:
 
     def decided(self) -> tuple[str, ...]:
         """The addresses at which the Service that is there has the port."""
-        return tuple(address for spec in self._specs() for address in spec.get("externalIPs", [])
-                     if any(row["port"] == self.port for row in spec["ports"]))
+        return tuple(
+            address
+            for spec in self._specs()
+            for address in spec.get("externalIPs", [])
+            if any(row["port"] == self.port for row in spec["ports"])
+        )
 
     def has(self, address: str) -> bool:
         """Whether the Service that is there has an address, on whatever port."""
@@ -137,7 +144,9 @@ class External:
         """Why nodes can't have it, by their names, and those that can't be asked yet."""
         items = self._objects()
         ready = {node.name for node in nodes(_of_kind(items, "Node")) if node.ready}
-        there = [reach for reach in ssh_targets if reach.name in ready and ssh.known(self.state, reach)]
+        there = [
+            reach for reach in ssh_targets if reach.name in ready and ssh.known(self.state, reach)
+        ]
         programs = self._remembered(there)
         unasked = tuple(reach.name for reach in ssh_targets if reach.name not in programs)
         asked = [reach for reach in ssh_targets if reach.name in programs]
@@ -148,8 +157,12 @@ class External:
         others = self._others(items, asked, programs)
         return {name: f"{by} has it" for name, by in others.items()}, unasked
 
-    def _others(self, items: list[dict[str, Any]], ssh_targets: Sequence[SshTarget],
-                programs: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    def _others(
+        self,
+        items: list[dict[str, Any]],
+        ssh_targets: Sequence[SshTarget],
+        programs: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, str]:
         """Who has the port of each node, where somebody has it."""
         ours, found = f"Service {self.kubectl.namespace}/{SERVICE}", dict[str, str]()
         for reach in ssh_targets:

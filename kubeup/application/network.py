@@ -1,4 +1,6 @@
-"""Waits for the cluster's own network, after something was done to its nodes: kube-proxy for Services, CoreDNS for names."""
+"""Waits for the cluster's own network, after something was done to its nodes: kube-proxy for
+Services, CoreDNS for names.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from kubeup.facts.kubernetes import replaceable
 from kubeup.system.kubectl import Kubectl
 
 SYSTEM = ("-n", "kube-system")
-PROXIES, NAMES = (*SYSTEM, "-l", "k8s-app=kube-proxy"), (*SYSTEM, "-l", "k8s-app=kube-dns")  # where kubeadm puts them
+# where kubeadm puts them
+PROXIES, NAMES = (*SYSTEM, "-l", "k8s-app=kube-proxy"), (*SYSTEM, "-l", "k8s-app=kube-dns")
 SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class WaitForNetwork(Paced):
-    """Until Services and names lead where they should, or for a while: what is wrong then, a verification tells.
+    """Until Services and names lead where they should, or for a while: what is wrong then, a
+    verification tells.
 
     `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
     """
@@ -39,7 +43,10 @@ class WaitForNetwork(Paced):
 
 
 def _until(
-    kubectl: Kubectl, where: tuple[str, ...], seconds: float, stand: Callable[[], bool],
+    kubectl: Kubectl,
+    where: tuple[str, ...],
+    seconds: float,
+    stand: Callable[[], bool],
 ) -> None:
     end, over = time.monotonic() + seconds, stand()
 
@@ -53,7 +60,9 @@ def _until(
 
 
 def _proxies_stand(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
-    """Whether kube-proxy runs on each node, by the word of a kubelet that runs now; also where a cluster does without it."""
+    """Whether kube-proxy runs on each node, by the word of a kubelet that runs now; also where a
+    cluster does without it.
+    """
     answer = kubectl.read("get", "pods", *PROXIES, "-o", "json", ok=None)
     found: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
     return answer.ok and (not found or watch.standing(found, boots))
@@ -62,8 +71,11 @@ def _proxies_stand(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
 def retry_starts(kubectl: Kubectl, log: Log) -> None:
     """Replace pods of Kubernetes' own Deployments that ended, and wait for their next start.
 
-    While a node comes back, the API server's Service leads nowhere: metrics-server ends on that, and the waits between its
-    starts double up to five minutes (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+    While a node comes back, the API server's Service leads nowhere: metrics-server ends on that,
+    and the waits between its starts double up to five minutes
+    (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
     """
-    if ended := [item["metadata"]["name"] for item in kubectl.items("pods", *SYSTEM) if replaceable(item)]:
+    if ended := [
+        item["metadata"]["name"] for item in kubectl.items("pods", *SYSTEM) if replaceable(item)
+    ]:
         kubectl.write("delete", "pod", *SYSTEM, *ended, "--wait=false", log=log)

@@ -23,7 +23,8 @@ BASE = PROJECT / "manifests" / "base"
 ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
 PLACEHOLDERS = {"db": "mysql", "api": "fast-api-products", "ui": "ui-node-products"}
 PARTS = ("db", "api", "ui")
-PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")  # what decides where the database's name leads
+# what decides where the database's name leads
+PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")
 MANAGED = "app.kubernetes.io/managed-by"
 Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
@@ -34,9 +35,11 @@ class Overlay:
 
     settings: Settings
     images: Sequence[AppImage]
-    env: Path  # `.env`, read when something is rendered: a plan is made before passwords are generated
+    # `.env`, read when something is rendered: a plan is made before passwords are generated
+    env: Path
     place: Place
-    machine: Callable[[], str] | None = None  # asks for the address of the machine that the database runs on: it may have to be made first
+    # asks for the address of the machine that the database runs on: it may have to be made first
+    machine: Callable[[], str] | None = None
     external: External | None = None  # tells at which of the nodes' addresses the UI answers
 
     def published(self) -> Published:
@@ -47,14 +50,27 @@ class Overlay:
         """The Secret's keys. The one place where the database's name and user come from."""
         database, values = self.settings.database, secrets.read(self.env)
         if missing := secrets.missing(self.env):
-            raise Refused(f"{' and '.join(missing)} not in {self.env.name}", "a database is never made with a password that nobody chose",
-                          "`inv up` and `inv deploy.all` generate what is missing")
-        for name, key, wanted in (("MYSQL_DATABASE", "name", database.name), ("MYSQL_USER", "user", database.user)):
+            raise Refused(
+                f"{' and '.join(missing)} not in {self.env.name}",
+                "a database is never made with a password that nobody chose",
+                "`inv up` and `inv deploy.all` generate what is missing",
+            )
+        for name, key, wanted in (
+            ("MYSQL_DATABASE", "name", database.name),
+            ("MYSQL_USER", "user", database.user),
+        ):
             if values.get(name, wanted) != wanted:
-                raise Refused(f"{name} is {values[name]} in .env and {wanted} in the settings", "one of them must give way",
-                              f"remove {name} from .env, or set database.{key}")
-        return {"ROOT_PASSWORD": values["MYSQL_ROOT_PASSWORD"], "MYSQL_DATABASE": database.name, "MYSQL_USER": database.user,
-                "MYSQL_PASSWORD": values["MYSQL_PASSWORD"]}
+                raise Refused(
+                    f"{name} is {values[name]} in .env and {wanted} in the settings",
+                    "one of them must give way",
+                    f"remove {name} from .env, or set database.{key}",
+                )
+        return {
+            "ROOT_PASSWORD": values["MYSQL_ROOT_PASSWORD"],
+            "MYSQL_DATABASE": database.name,
+            "MYSQL_USER": database.user,
+            "MYSQL_PASSWORD": values["MYSQL_PASSWORD"],
+        }
 
     def files(self) -> dict[str, str]:
         """The overlay's files by name."""
@@ -81,17 +97,30 @@ class Overlay:
             yield folder
 
     def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
-        init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": {"labels": {"app": "db"}}}]
+        init = [
+            {
+                "name": "mysql-initdb-config",
+                "files": ["init.sql"],
+                "options": {"labels": {"app": "db"}},
+            }
+        ]
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [BASE.name],
             "components": [ON_VM.name] if self.machine else [],
-            "labels": [{"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}],
+            "labels": [
+                {"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}
+            ],
             "images": [_image(image) for image in self.images],
             "generatorOptions": {"disableNameSuffixHash": True},
-            "secretGenerator": [{"name": "mysecret", "files": [f"{key}=secret/{key}" for key in secret],
-                                 "options": {"labels": {"app": "db"}}}],
+            "secretGenerator": [
+                {
+                    "name": "mysecret",
+                    "files": [f"{key}=secret/{key}" for key in secret],
+                    "options": {"labels": {"app": "db"}},
+                }
+            ],
             "configMapGenerator": [] if self.machine else init,
             "patches": self._patches(secrets.fingerprint(secret)),
         }
@@ -101,25 +130,54 @@ class Overlay:
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
-            ({"kind": "Service", "name": "ui"}, [
-                replace("/spec/ports/0/nodePort", ports.ui), *_externally(self.published())]),
+            (
+                {"kind": "Service", "name": "ui"},
+                [replace("/spec/ports/0/nodePort", ports.ui), *_externally(self.published())],
+            ),
             # a changed password must reach a pod that read the old one from its environment
-            ({"kind": "Deployment", "name": "api"}, [
-                {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"kubeup/secrets": fingerprint}}]),
+            (
+                {"kind": "Deployment", "name": "api"},
+                [
+                    {
+                        "op": "add",
+                        "path": "/spec/template/metadata/annotations",
+                        "value": {"kubeup/secrets": fingerprint},
+                    }
+                ],
+            ),
         ]
-        return [{"target": target, "patch": yaml.safe_dump(operations)} for target, operations in patches]
+        return [
+            {"target": target, "patch": yaml.safe_dump(operations)}
+            for target, operations in patches
+        ]
 
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace
         return [
-            ({"kind": "PersistentVolume", "name": "data-mysql-0"}, [
-                replace("/spec/capacity/storage", storage),
-                replace("/spec/local/path", f"{self.place.folder}/mysql"),
-                replace("/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values", [self.place.node])]),
-            ({"kind": "StatefulSet", "name": "mysql"}, [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)])]
+            (
+                {"kind": "PersistentVolume", "name": "data-mysql-0"},
+                [
+                    replace("/spec/capacity/storage", storage),
+                    replace("/spec/local/path", f"{self.place.folder}/mysql"),
+                    replace(
+                        "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values",
+                        [self.place.node],
+                    ),
+                ],
+            ),
+            (
+                {"kind": "StatefulSet", "name": "mysql"},
+                [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)],
+            ),
+        ]
 
     def _on_machine(self, address: str) -> list[Patch]:
-        return [({"kind": "EndpointSlice", "name": "mysql-vm"}, [_replace("/endpoints/0/addresses", [address])])]
+        return [
+            (
+                {"kind": "EndpointSlice", "name": "mysql-vm"},
+                [_replace("/endpoints/0/addresses", [address])],
+            )
+        ]
 
 
 def _externally(published: Published) -> list[dict[str, object]]:
@@ -136,6 +194,10 @@ def _replace(path: str, value: object) -> dict[str, object]:
 def _image(image: AppImage) -> dict[str, str]:
     name, _, digest = image.reference.partition("@")
     if digest:
-        return {"name": PLACEHOLDERS[image.part], "newName": name.rsplit(":", 1)[0], "digest": digest}
+        return {
+            "name": PLACEHOLDERS[image.part],
+            "newName": name.rsplit(":", 1)[0],
+            "digest": digest,
+        }
     repository, _, tag = name.rpartition(":")
     return {"name": PLACEHOLDERS[image.part], "newName": repository, "newTag": tag}

@@ -12,7 +12,10 @@ from kubeup.system.ssh import SshTarget
 
 @dataclass(frozen=True)
 class Place:
-    """A node by its name, and the folder on it. `ssh_targets` is asked when the node is needed: it may have to be made first."""
+    """A node by its name, and the folder on it.
+
+    `ssh_targets` is asked when the node is needed: it may have to be made first.
+    """
 
     node: str
     folder: str
@@ -22,10 +25,16 @@ class Place:
         """How the node is reached. Raises KubeupError where it is not there."""
         found = next((reach for reach in self.ssh_targets() if reach.name == self.node), None)
         if found is None:
-            raise KubeupError(f"the node {self.node} is not there", "the database's data lie on it", "`inv status` tells what is there")
+            raise KubeupError(
+                f"the node {self.node} is not there",
+                "the database's data lie on it",
+                "`inv status` tells what is there",
+            )
         return found
 
 
 def volume_node(nodes: Sequence[NodeSpec]) -> str:
-    """The node whose disk holds the database: the first worker, or the control plane where there is none."""
+    """The node whose disk holds the database: the first worker, or the control plane where there
+    is none.
+    """
     return next((spec for spec in nodes if spec.role == "worker"), nodes[0]).name

@@ -16,11 +16,13 @@ REACHES = {"api": "the API does not reach its database", "ui": "the UI does not 
 def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = False) -> None:
     """Wait until the API says that it reaches its database, and the UI that it reaches the API.
 
-    Once, or for `STEADY` seconds where that is `doubted`, or was denied. Raises KubeupError where one does not within `seconds`.
+    Once, or for `STEADY` seconds where that is `doubted`, or was denied. Raises KubeupError where
+    one does not within `seconds`.
 
-    Kubernetes calls a pod ready by the last answer to its probe: for some seconds that is an API whose database has just
-    gone. And a ready API is not there for the UI before kube-proxy has told the UI's node of it. What they would answer now
-    can't be watched, so they are asked, through the API server.
+    Kubernetes calls a pod ready by the last answer to its probe: for some seconds that is an API
+    whose database has just gone. And a ready API is not there for the UI before kube-proxy has told
+    the UI's node of it. What they would answer now can't be watched, so they are asked, through the
+    API server.
     """
     began, yes_since = time.monotonic(), 0.0
     while True:
@@ -34,14 +36,23 @@ def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = Fa
             yes_since, doubted = 0.0, True
         if now - began > seconds:
             part, why = denied or ("api", f"it did for less than {STEADY:.0f} s")
-            raise KubeupError(f"{REACHES[part]} after {seconds:.0f} s", why, f"`inv deploy.logs {part}` tells why; `inv deploy.status` shows both")
+            raise KubeupError(
+                f"{REACHES[part]} after {seconds:.0f} s",
+                why,
+                f"`inv deploy.logs {part}` tells why; `inv deploy.status` shows both",
+            )
         time.sleep(TICK)
 
 
 def _denied(kubectl: Kubectl) -> tuple[str, str] | None:
     """Which one says that it does not get through, and how."""
     for part in REACHES:
-        answer = kubectl.read("get", "--raw", f"/api/v1/namespaces/{kubectl.namespace}/services/{part}:http/proxy/readyz", ok=None)
+        answer = kubectl.read(
+            "get",
+            "--raw",
+            f"/api/v1/namespaces/{kubectl.namespace}/services/{part}:http/proxy/readyz",
+            ok=None,
+        )
         if not answer.ok:
             return part, answer.stderr.strip()
     return None

@@ -1,4 +1,6 @@
-"""Watches a rollout and ends as soon as it stands, or as soon as something shows that can't heal by itself."""
+"""Watches a rollout and ends as soon as it stands, or as soon as something shows that can't heal
+by itself.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Log
-from kubeup.facts.kubernetes import KubePod, left_alone, newest, own_end, pods, reported_since_boot, workloads
+from kubeup.facts.kubernetes import (
+    KubePod,
+    left_alone,
+    newest,
+    own_end,
+    pods,
+    reported_since_boot,
+    workloads,
+)
 from kubeup.system.kubectl import Kubectl
 
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
@@ -55,11 +65,16 @@ class Watched:
 
 
 def first_trouble(app: str, items: Iterable[dict[str, Any]], waited: float) -> Trouble | None:
-    """What is wrong with the first of some pods that waiting for `app` won't mend; `waited` in seconds.
+    """What is wrong with the first of some pods that waiting for `app` won't mend; `waited` in
+    seconds.
 
     Of pods that it needs only that their node has gone: whoever waits for them tells of the rest.
     """
-    found = ((trouble if pod.app == app else gone)(pod, raw, waited) for raw, pod in _with_facts(items) if not pod.deleting)
+    found = (
+        (trouble if pod.app == app else gone)(pod, raw, waited)
+        for raw, pod in _with_facts(items)
+        if not pod.deleting
+    )
     return next(filter(None, found), None)
 
 
@@ -69,25 +84,49 @@ def _with_facts(items: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], K
 
 
 def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
-    """The first thing wrong with a pod that waiting won't mend; `waited` in seconds. From the pod's own status alone."""
+    """The first thing wrong with a pod that waiting won't mend; `waited` in seconds.
+
+    From the pod's own status alone.
+    """
     for reason, message in pod.waiting:
         if reason in IMAGE:
-            return Trouble(f"{pod.name} can't get its image {', '.join(pod.images)}", f"{reason}: {message}",
-                           "bring it to the nodes: `inv images.load`, or `inv images.push` with images.via: registry")
-        if reason in CONFIG and waited > UNSCHEDULED_SECONDS:  # a Secret may be a moment behind its pod
-            return Trouble(f"{pod.name} can't be started", f"{reason}: {message}", "`inv deploy.all` renews its Secret and settings")
+            return Trouble(
+                f"{pod.name} can't get its image {', '.join(pod.images)}",
+                f"{reason}: {message}",
+                "bring it to the nodes: `inv images.load`, or `inv images.push` with "
+                "images.via: registry",
+            )
+        # a Secret may be a moment behind its pod
+        if reason in CONFIG and waited > UNSCHEDULED_SECONDS:
+            return Trouble(
+                f"{pod.name} can't be started",
+                f"{reason}: {message}",
+                "`inv deploy.all` renews its Secret and settings",
+            )
         if reason == "CrashLoopBackOff" and own_end(_end(raw), pod.restarts):
-            return Trouble(f"{pod.name} keeps ending", f"{_last_end(raw)} ({pod.restarts} restarts)", f"read why: `inv deploy.logs {pod.app}`")
+            return Trouble(
+                f"{pod.name} keeps ending",
+                f"{_last_end(raw)} ({pod.restarts} restarts)",
+                f"read why: `inv deploy.logs {pod.app}`",
+            )
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
-        return Trouble(f"{pod.name} finds no node", why, "see the nodes and the volume: `inv status`, `inv doctor`")
+        return Trouble(
+            f"{pod.name} finds no node",
+            why,
+            "see the nodes and the volume: `inv status`, `inv doctor`",
+        )
     return gone(pod, raw, waited)
 
 
 def gone(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
     """Whether a pod's node has gone; `waited` in seconds."""
-    if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):  # a node that has just come back has told of its pods by then
-        return Trouble(f"{pod.name} is on {pod.node}, which has gone", "nothing was heard of that node for a while",
-                       "bring it back: `inv cluster.start`; then run the same again")
+    # a node that has just come back has told of its pods by then
+    if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):
+        return Trouble(
+            f"{pod.name} is on {pod.node}, which has gone",
+            "nothing was heard of that node for a while",
+            "bring it back: `inv cluster.start`; then run the same again",
+        )
     return None
 
 
@@ -101,7 +140,10 @@ def unscheduled(raw: dict[str, Any]) -> str:
 def _end(raw: dict[str, Any]) -> dict[str, Any]:
     """How a pod's container ended last; {} where none did."""
     rows = raw.get("status", {}).get("containerStatuses", [])
-    ends = [row.get("lastState", {}).get("terminated") or row.get("state", {}).get("terminated") for row in rows]
+    ends = [
+        row.get("lastState", {}).get("terminated") or row.get("state", {}).get("terminated")
+        for row in rows
+    ]
     return next((end for end in ends if end), {})
 
 
@@ -114,19 +156,29 @@ def _last_end(raw: dict[str, Any]) -> str:
 
 
 def until_standing(
-    kubectl: Kubectl, app: str, boots: Mapping[str, datetime], seconds: float, log: Log,
-    stopped: Callable[[], bool], pace: Pace = AS_MEANT,
+    kubectl: Kubectl,
+    app: str,
+    boots: Mapping[str, datetime],
+    seconds: float,
+    log: Log,
+    stopped: Callable[[], bool],
+    pace: Pace = AS_MEANT,
 ) -> None:
     """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it
     does not, and its pods were in no new state for `seconds` at this machine's `pace`.
 
-    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
+    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether
+    waiting has become vain.
     """
     watched, patience = Watched(app, time.monotonic()), Patience(pace.seconds(seconds))
     if waiting := pace.waiting(seconds):
         log(waiting)
     found: list[Trouble] = []
-    complete, own, needed = False, ("-l", f"app={app}"), ("-l", f"app in ({app},{NEEDS.get(app, app)})")
+    complete, own, needed = (
+        False,
+        ("-l", f"app={app}"),
+        ("-l", f"app in ({app},{NEEDS.get(app, app)})"),
+    )
 
     def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
@@ -134,50 +186,80 @@ def until_standing(
             watched.take(event)
             log(told(watched))
         waited = time.monotonic() - watched.since
-        if watched.trouble(time.monotonic()) and (now_wrong := newest_trouble(kubectl, app, needed, waited)):
+        if watched.trouble(time.monotonic()) and (
+            now_wrong := newest_trouble(kubectl, app, needed, waited)
+        ):
             found.append(now_wrong)
         if found or stopped():
             return True
-        # events come one by one: what they have told so far may be half of it, so all is read at once before it counts
+        # events come one by one: what they have told so far may be half of it, so all is read at
+        # once before it counts
         complete = standing(watched.own(), boots) and all_standing(kubectl, own, boots)
         return complete or patience.ended(states(watched))
 
     while not complete and not found and not stopped() and not patience.over:
-        kubectl.watch("pods", *needed, each=each, tick=TICK)  # the API server ends a watch now and then
+        # the API server ends a watch now and then
+        kubectl.watch("pods", *needed, each=each, tick=TICK)
     if found:
         first = found[0]
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
     if not complete and stopped():
-        raise KubeupError(f"no longer waited for {app}", "another step failed", "mend that, then run the same again")
+        raise KubeupError(
+            f"no longer waited for {app}",
+            "another step failed",
+            "mend that, then run the same again",
+        )
     if not complete:
         where = "\n".join(filter(None, (told(watched) or "no pod of it was made", pace.why())))
-        raise KubeupError(f"{app} does not stand after {pace.seconds(seconds):.0f} s", where,
-                          f"`inv deploy.status`, `inv deploy.logs {app}`")
+        raise KubeupError(
+            f"{app} does not stand after {pace.seconds(seconds):.0f} s",
+            where,
+            f"`inv deploy.status`, `inv deploy.logs {app}`",
+        )
 
 
 def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
-    """Whether the workload's rollout is complete and its pods, which are listed after it, are the new ones alone."""
+    """Whether the workload's rollout is complete and its pods, which are listed after it, are
+    the new ones alone.
+    """
     items = _read(kubectl, where)
     rolled = workloads(items)
-    return bool(rolled) and all(one.standing for one in rolled) and standing((item for item in items if item["kind"] == "Pod"), boots)
+    return (
+        bool(rolled)
+        and all(one.standing for one in rolled)
+        and standing((item for item in items if item["kind"] == "Pod"), boots)
+    )
 
 
-def newest_trouble(kubectl: Kubectl, app: str, where: tuple[str, ...], waited: float) -> Trouble | None:
-    """What is wrong with a pod of the newest template; an older one's trouble is what the rollout may be about to mend."""
+def newest_trouble(
+    kubectl: Kubectl, app: str, where: tuple[str, ...], waited: float
+) -> Trouble | None:
+    """What is wrong with a pod of the newest template; an older one's trouble is what the
+    rollout may be about to mend.
+    """
     return first_trouble(app, newest(_read(kubectl, where)), waited)
 
 
 def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The workload, its ReplicaSets and its pods, in this order; nothing where the API server does not answer."""
-    answer = kubectl.read("get", "deployments,statefulsets,replicasets,pods", *where, "-o", "json", ok=None)
+    """The workload, its ReplicaSets and its pods, in this order; nothing where the API server
+    does not answer.
+    """
+    answer = kubectl.read(
+        "get", "deployments,statefulsets,replicasets,pods", *where, "-o", "json", ok=None
+    )
     items: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
     return items
 
 
 def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
-    """Whether there are pods, and each of them is ready, stays, and was started by its node as it runs now."""
+    """Whether there are pods, and each of them is ready, stays, and was started by its node as
+    it runs now.
+    """
     seen = pods(items)
-    return bool(seen) and all(pod.ready and not pod.deleting and reported_since_boot(pod.began, pod.node, boots) for pod in seen)
+    return bool(seen) and all(
+        pod.ready and not pod.deleting and reported_since_boot(pod.began, pod.node, boots)
+        for pod in seen
+    )
 
 
 def told(watched: Watched) -> str:
@@ -200,7 +282,9 @@ def logs(kubectl: Kubectl, app: str) -> str:
     """The last lines of an application that ended, or what it prints now."""
     for more in (["--previous"], []):
         try:
-            answer = kubectl.read("logs", "-l", f"app={app}", "--tail=8", *more, ok=None, timeout=10)
+            answer = kubectl.read(
+                "logs", "-l", f"app={app}", "--tail=8", *more, ok=None, timeout=10
+            )
         except CommandError:  # a kubelet that is busy: what it is asked for only explains
             return ""
         if answer.ok and answer.stdout.strip():
@@ -209,7 +293,8 @@ def logs(kubectl: Kubectl, app: str) -> str:
 
 
 def retry_pulls(kubectl: Kubectl, log: Log) -> None:
-    """Replace pods that wait for their next try to get an image which has been brought to the nodes meanwhile.
+    """Replace pods that wait for their next try to get an image which has been brought to the nodes
+    meanwhile.
 
     The waits between tries grow to minutes, and nothing of such a pod has run yet.
     """

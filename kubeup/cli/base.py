@@ -1,4 +1,6 @@
-"""What all tasks share: how they are declared, how they find their project, and how errors end them."""
+"""What all tasks share: how they are declared, how they find their project, and how errors end
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,23 @@ HELP = {
 DEFAULTS: dict[str, Any] = {"profile": "", "set": [], "file": ""}  # of the others: off
 
 
-def kubeup_task(*offers: str, settings: bool = True, **how: Any) -> Callable[[Callable[..., None]], Any]:
-    """A task of ours: a function of `Options` and of what is its own; errors get their three lines and exit code.
+def kubeup_task(
+    *offers: str, settings: bool = True, **how: Any
+) -> Callable[[Callable[..., None]], Any]:
+    """A task of ours: a function of `Options` and of what is its own; errors get their three lines
+    and exit code.
 
-    It `offers` those of HELP; all that read `settings` have --profile and --set. `how`: as for invoke's own `task`.
+    It `offers` those of HELP; all that read `settings` have --profile and --set. `how`: as for
+    invoke's own `task`.
     """
 
     def declare(body: Callable[..., None]) -> Any:
         names = (*(("profile", "set") if settings else ()), *offers)
         texts = {name: HELP[name] for name in names} | how.pop("help", {})
         name = how.get("name", body.__name__)
-        run = _as_invoke_has_it(body, _full_name(body.__module__, name), names, how.get("positional", ()))
+        run = _as_invoke_has_it(
+            body, _full_name(body.__module__, name), names, how.get("positional", ())
+        )
         return task(run, help=texts, iterable=["set"] if settings else [], **how)
 
     return declare
@@ -58,9 +66,14 @@ def _full_name(module: str, name: str) -> str:
 
 
 def _as_invoke_has_it(
-    body: Callable[..., None], command: str, names: Sequence[str], words: Sequence[str],
+    body: Callable[..., None],
+    command: str,
+    names: Sequence[str],
+    words: Sequence[str],
 ) -> Callable[..., None]:
-    """A function with a parameter for each option and each flag; `words` are those that are given without a flag."""
+    """A function with a parameter for each option and each flag; `words` are those that are
+    given without a flag.
+    """
     import inspect
 
     @functools.wraps(body)
@@ -74,9 +87,13 @@ def _as_invoke_has_it(
             body(Options(command, **{"yes": "yes" not in names} | common), **values)
 
     given, *own = inspect.signature(body).parameters.values()
-    options = [given.replace(name=name, default=DEFAULTS.get(name, False), annotation=given.empty) for name in names]
+    options = [
+        given.replace(name=name, default=DEFAULTS.get(name, False), annotation=given.empty)
+        for name in names
+    ]
     first = given.replace(name="context", annotation=given.empty)
-    run.__signature__ = inspect.Signature([first, *sorted([*own, *options], key=lambda one: one.default is not given.empty)])  # type: ignore[attr-defined]
+    rest = sorted([*own, *options], key=lambda one: one.default is not given.empty)
+    run.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
     return run
 
 
@@ -96,7 +113,10 @@ def _ending() -> Iterator[None]:
         print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
         raise Exit(code=int(error.code)) from None
     except KeyboardInterrupt:
-        raise Exit("interrupted: what was under way has been ended; run the same again to go on", code=int(Code.INTERRUPTED)) from None
+        raise Exit(
+            "interrupted: what was under way has been ended; run the same again to go on",
+            code=int(Code.INTERRUPTED),
+        ) from None
 
 
 def _refuse_windows() -> None:
@@ -106,8 +126,12 @@ def _refuse_windows() -> None:
     from kubeup.core.errors import UsageError
 
     if platform.system() == "Windows":
-        raise UsageError("kubeup does not run on Windows itself", "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
-                         "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder inside it")
+        raise UsageError(
+            "kubeup does not run on Windows itself",
+            "it needs a Unix: locks, process groups and ssh as Linux and macOS have them",
+            "run it in WSL 2 (https://learn.microsoft.com/windows/wsl/install), from a folder "
+            "inside it",
+        )
 
 
 def _show_help(command: str) -> NoReturn:
@@ -167,7 +191,9 @@ def _end_by_signal() -> None:
 
 
 def _take_as_interrupts() -> None:
-    """A terminal that is closed, and kill(1), end what was started as Ctrl-C does: it would go on beside the next command."""
+    """A terminal that is closed, and kill(1), end what was started as Ctrl-C does: it would go
+    on beside the next command.
+    """
     import signal
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -181,14 +207,25 @@ def _reporter() -> Report:
     from kubeup.system import secrets
 
     try:
-        return Report(secrets=[value for name, value in secrets.read(PROJECT / ".env").items() if "PASSWORD" in name])
+        return Report(
+            secrets=[
+                value
+                for name, value in secrets.read(PROJECT / ".env").items()
+                if "PASSWORD" in name
+            ]
+        )
     except Exception:  # a broken .env is told by whoever needs it
         return Report()
 
 
-def open_project(given: Options, strict: bool = True,
-                 first: Callable[[State], object] | None = None, record: str = "") -> tuple[Project, Report]:
-    """The project as the options name it, and where to print; `first` and `record` as for `kubeup.workflows.project.load`.
+def open_project(
+    given: Options,
+    strict: bool = True,
+    first: Callable[[State], object] | None = None,
+    record: str = "",
+) -> tuple[Project, Report]:
+    """The project as the options name it, and where to print; `first` and `record` as for
+    `kubeup.workflows.project.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
@@ -196,14 +233,23 @@ def open_project(given: Options, strict: bool = True,
 
     from kubeup.workflows.project import load
 
-    project = load(settings_file(given.file), given.profile, given.set, strict=strict, first=first, record=record)
+    project = load(
+        settings_file(given.file),
+        given.profile,
+        given.set,
+        strict=strict,
+        first=first,
+        record=record,
+    )
     project.write_environment()
     os.environ.update(project.environment)
     return project, _reporter()
 
 
 def settings_file(file: str = "") -> Path | None:
-    """The settings file that is named by an option or the environment; None for the project's own."""
+    """The settings file that is named by an option or the environment; None for the project's
+    own.
+    """
     import os
 
     file = file or os.environ.get("KUBEUP_SETTINGS", "")
@@ -211,8 +257,11 @@ def settings_file(file: str = "") -> Path | None:
 
 
 @contextlib.contextmanager
-def change_project(given: Options, changes: bool = True, strict: bool = True, record: str = "") -> Iterator[tuple[Project, Report]]:
-    """The same for a command that `changes` something: it holds the profile from before anything is read until it ends.
+def change_project(
+    given: Options, changes: bool = True, strict: bool = True, record: str = ""
+) -> Iterator[tuple[Project, Report]]:
+    """The same for a command that `changes` something: it holds the profile from before anything is
+    read until it ends.
 
     Not so for --dry.
     """
@@ -236,7 +285,9 @@ def change(given: Options, make: Callable[[Project], Plan]) -> None:
         carry_out(project, lambda: make(project), out, given)
 
 
-def carry_out(project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False) -> Plan:
+def carry_out(
+    project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False
+) -> Plan:
     """See `kubeup.workflows.converge.carry_out`, which is imported when a task runs."""
     from kubeup.workflows import converge
 

@@ -17,7 +17,8 @@ def local(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "json", "force")
 def minikube(given: Options) -> None:
-    """Bring up the cluster with minikube (without the application), or take the one that is there as it is.
+    """Bring up the cluster with minikube (without the application), or take the one that is there
+    as it is.
 
     Example: inv cluster.minikube --dry --commands
     """
@@ -90,7 +91,9 @@ def dashboard(given: Options, url: bool = False) -> None:
     shell.become(*own.argv, env=dict(own.env))
 
 
-@kubeup_task("dry", "json", help={"enable": "an addon to switch on", "disable": "an addon to switch off"})
+@kubeup_task(
+    "dry", "json", help={"enable": "an addon to switch on", "disable": "an addon to switch off"}
+)
 def addons(given: Options, enable: str = "", disable: str = "") -> None:
     """List minikube's addons on this cluster, or switch one on or off.
 
@@ -102,11 +105,21 @@ def addons(given: Options, enable: str = "", disable: str = "") -> None:
     wanted = [(verb, name) for verb, name in (("enable", enable), ("disable", disable)) if name]
     with change_project(given, changes=bool(wanted)) as (project, out):
         if not wanted:
-            own = project.provider.tool_command("addons", "list", *(["-o", "json"] if given.json else []))
+            own = project.provider.tool_command(
+                "addons", "list", *(["-o", "json"] if given.json else [])
+            )
             out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
             return
-        steps = [Step(ids.addon(name), f"{verb} {name}", "asked for", project.provider.tool_command("addons", verb, name), seconds=10)
-                 for verb, name in wanted]
+        steps = [
+            Step(
+                ids.addon(name),
+                f"{verb} {name}",
+                "asked for",
+                project.provider.tool_command("addons", verb, name),
+                seconds=10,
+            )
+            for verb, name in wanted
+        ]
         carry_out(project, lambda: plan_of(steps), out, given)
 
 
@@ -120,9 +133,16 @@ def ssh(given: Options, name: str, root: bool = False) -> None:
     from kubeup.core.errors import UsageError
 
     project, _ = open_project(given)
-    nodes = {reach.name: reach for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines())}
+    nodes = {
+        reach.name: reach
+        for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines())
+    }
     if name not in nodes:
-        raise UsageError(f"there is no node {name}", f"there are: {', '.join(nodes) or 'none'}", "name one of them")
+        raise UsageError(
+            f"there is no node {name}",
+            f"there are: {', '.join(nodes) or 'none'}",
+            "name one of them",
+        )
     shell.become(*nodes[name].argv(user="root" if root else ""))
 
 
@@ -178,11 +198,19 @@ def reload(given: Options) -> None:
             carry_out(project, lambda: plan_of(cluster.start(project)), out, given)
 
 
-@kubeup_task("yes", "dry", "commands",
-             help={"save": "keep all machines as they are now, under this name", "delete": "forget the snapshot of this name",
-                   "restore": "bring all machines back to that moment"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    help={
+        "save": "keep all machines as they are now, under this name",
+        "delete": "forget the snapshot of this name",
+        "restore": "bring all machines back to that moment",
+    },
+)
 def snapshot(given: Options, save: str = "", restore: str = "", delete: str = "") -> None:
-    """Save, restore or delete a snapshot of all machines, or list what there is (Vagrant with VirtualBox or libvirt).
+    """Save, restore or delete a snapshot of all machines, or list what there is (Vagrant with
+    VirtualBox or libvirt).
 
     Example: inv cluster.snapshot --save before-upgrade
     """
@@ -195,10 +223,17 @@ def snapshot(given: Options, save: str = "", restore: str = "", delete: str = ""
             own = project.provider.tool_command("snapshot", "list")
             out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
             return
-        carry_out(project, lambda: plan_of(cluster.snapshots(project, save, restore, delete)), out, given)
+        carry_out(
+            project, lambda: plan_of(cluster.snapshots(project, save, restore, delete)), out, given
+        )
 
 
-@kubeup_task("yes", "dry", "commands", help={"data": "also delete the volumes with data, by name, after asking"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    help={"data": "also delete the volumes with data, by name, after asking"},
+)
 def destroy(given: Options, data: bool = False) -> None:
     """Remove the cluster's machines; the database's data stays unless --data is given.
 
@@ -209,7 +244,13 @@ def destroy(given: Options, data: bool = False) -> None:
     change(given, lambda project: down.down(project, data))
 
 
-@kubeup_task("yes", "dry", "commands", positional=["name"], help={"name": "the node's name, as `inv status` shows it"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    positional=["name"],
+    help={"name": "the node's name, as `inv status` shows it"},
+)
 def remove(given: Options, name: str) -> None:
     """Take one worker out of the cluster and remove its machine; its data volume stays.
 
@@ -221,10 +262,19 @@ def remove(given: Options, name: str) -> None:
     change(given, lambda project: plan_of(cluster.remove(project, name)))
 
 
-@kubeup_task("dry", incrementable=["verbose"],
-             help={"check": "let Ansible tell what it would change", "limit": "only these nodes",
-                   "tags": "only these roles", "verbose": "as Ansible's: -v to -vvvv"})
-def provision(given: Options, check: bool = False, limit: str = "", tags: str = "", verbose: int = 0) -> None:
+@kubeup_task(
+    "dry",
+    incrementable=["verbose"],
+    help={
+        "check": "let Ansible tell what it would change",
+        "limit": "only these nodes",
+        "tags": "only these roles",
+        "verbose": "as Ansible's: -v to -vvvv",
+    },
+)
+def provision(
+    given: Options, check: bool = False, limit: str = "", tags: str = "", verbose: int = 0
+) -> None:
     """Run the Ansible play on the nodes again, also where nothing seems to be missing.
 
     Example: inv cluster.provision --limit dev-worker-1 -vv
@@ -233,11 +283,18 @@ def provision(given: Options, check: bool = False, limit: str = "", tags: str = 
     from kubeup.workflows import cluster
 
     with change_project(given) as (project, out):
-        carry_out(project, lambda: plan_of(cluster.provision(project, check, limit, tags, verbose)), out, given,
-                  whole=check or verbose > 0)
+        carry_out(
+            project,
+            lambda: plan_of(cluster.provision(project, check, limit, tags, verbose)),
+            out,
+            given,
+            whole=check or verbose > 0,
+        )
 
 
-@kubeup_task(help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"})
+@kubeup_task(
+    help={"merge": "add it to ~/.kube/config under a context of its own (a backup is made)"}
+)
 def kubeconfig(given: Options, merge: bool = False) -> None:
     """Print the path of the profile's kubeconfig, or merge it into your own.
 
@@ -246,4 +303,8 @@ def kubeconfig(given: Options, merge: bool = False) -> None:
     from kubeup.system import kubeconfig as files
 
     with change_project(given, changes=merge) as (project, out):
-        out.say(files.merge(project.kubectl, project.state) if merge else str(files.existing(project.kubectl)))
+        out.say(
+            files.merge(project.kubectl, project.state)
+            if merge
+            else str(files.existing(project.kubectl))
+        )

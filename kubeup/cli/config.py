@@ -20,11 +20,26 @@ def show(given: Options) -> None:
     values, origins = package.values(project.settings), package.origins(project.settings)
     sealed = [name for name in secrets.read(project.state.secrets) if "PASSWORD" in name]
     if given.json:
-        shown = {key: {"value": value, "from": str(origins[key]), "secret": key in package.SECRET_KEYS} for key, value in values.items()}
-        out.data(shown | {name: {"value": HIDDEN, "from": project.state.secrets.name, "secret": True} for name in sealed})
+        shown = {
+            key: {"value": value, "from": str(origins[key]), "secret": key in package.SECRET_KEYS}
+            for key, value in values.items()
+        }
+        out.data(
+            shown
+            | {
+                name: {"value": HIDDEN, "from": project.state.secrets.name, "secret": True}
+                for name in sealed
+            }
+        )
     else:
-        rows = [(key, value, f"{origins[key]}{' (secret)' if key in package.SECRET_KEYS else ''}") for key, value in values.items()]
-        out.table(("setting", "value", "from"), [*rows, *((name, HIDDEN, f"{project.state.secrets.name} (secret)") for name in sealed)])
+        rows = [
+            (key, value, f"{origins[key]}{' (secret)' if key in package.SECRET_KEYS else ''}")
+            for key, value in values.items()
+        ]
+        out.table(
+            ("setting", "value", "from"),
+            [*rows, *((name, HIDDEN, f"{project.state.secrets.name} (secret)") for name in sealed)],
+        )
 
 
 @kubeup_task("file", "json", help={"file": "the settings file (default: config/settings.yaml)"})
@@ -41,7 +56,9 @@ def check(given: Options) -> None:
     check_file(Path(file) if file else None, given.profile, given.set, report(), given.json)
 
 
-@kubeup_task("file", settings=False, help={"file": "where to write it (default: config/settings.yaml)"})
+@kubeup_task(
+    "file", settings=False, help={"file": "where to write it (default: config/settings.yaml)"}
+)
 def init(given: Options) -> None:
     """Write a settings file with the defaults explained; one that is there is left alone.
 

@@ -6,9 +6,14 @@ from kubeup.cli.base import carry_out, change, change_project, kubeup_task, open
 from kubeup.core.options import Options
 
 
-@kubeup_task("dry", "commands", help={"to": "the file to write (default: a new one in the profile's own folder)"})
+@kubeup_task(
+    "dry",
+    "commands",
+    help={"to": "the file to write (default: a new one in the profile's own folder)"},
+)
 def backup(given: Options, to: str = "") -> None:
-    """Write a consistent backup of the database, with its checksum, versions and row counts beside it.
+    """Write a consistent backup of the database, with its checksum, versions and row counts beside
+    it.
 
     Example: inv db.backup --to /mnt/usb/products.sql.zst
     """
@@ -30,12 +35,21 @@ def list_(given: Options) -> None:
 
     project, out = open_project(given)
     rows = database.listed(project)
-    out.data(rows) if given.json else out.table(("backup", "made", "size", "server", "rows"), [database.row(one) for one in rows])
+    out.data(rows) if given.json else out.table(
+        ("backup", "made", "size", "server", "rows"), [database.row(one) for one in rows]
+    )
 
 
-@kubeup_task("yes", "dry", "commands", positional=["backup"], help={"backup": "a file, or the name of one that `inv db.list` shows"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    positional=["backup"],
+    help={"backup": "a file, or the name of one that `inv db.list` shows"},
+)
 def restore(given: Options, backup: str) -> None:
-    """Put a backup in place of what the database holds; asks first, and a failed one changes nothing.
+    """Put a backup in place of what the database holds; asks first, and a failed one changes
+    nothing.
 
     Example: inv db.restore dev-api-20260102T030405Z.sql.zst
     """
@@ -69,7 +83,8 @@ def migrate(given: Options) -> None:
 
 @kubeup_task("dry", "commands")
 def rotate(given: Options) -> None:
-    """Give the database new passwords, and everybody who uses it; taken back where that fails on the way.
+    """Give the database new passwords, and everybody who uses it; taken back where that fails on
+    the way.
 
     Example: inv db.rotate
     """
@@ -81,7 +96,8 @@ def rotate(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "json")
 def vm(given: Options) -> None:
-    """Run the database on a machine, with docker compose; `inv db.move vm` then takes the data there.
+    """Run the database on a machine, with docker compose; `inv db.move vm` then takes the data
+    there.
 
     Example: inv db.vm --set database.vm=worker-2
     """
@@ -90,10 +106,20 @@ def vm(given: Options) -> None:
     change(given, lambda project: database.on_machine(project))
 
 
-@kubeup_task("yes", "dry", "commands", "json", positional=["to"],
-             help={"to": "vm or cluster", "drop_old": "remove what the move to there has left behind, after asking"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    "json",
+    positional=["to"],
+    help={
+        "to": "vm or cluster",
+        "drop_old": "remove what the move to there has left behind, after asking",
+    },
+)
 def move(given: Options, to: str, drop_old: bool = False) -> None:
-    """Move the database with its data to a machine of its own, or back into the cluster; the side that is left is kept.
+    """Move the database with its data to a machine of its own, or back into the cluster; the side
+    that is left is kept.
 
     Example: inv db.move vm    then    inv db.move vm --drop-old
     """

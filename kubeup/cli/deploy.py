@@ -69,7 +69,10 @@ def status(given: Options) -> None:
         out.table(("pod", "node", "state", "restarts", "image"), [rollout.row(pod) for pod in pods])
 
 
-@kubeup_task(positional=["part"], help={"part": "db, api or ui", "follow": "go on until interrupted", "tail": "how many lines"})
+@kubeup_task(
+    positional=["part"],
+    help={"part": "db, api or ui", "follow": "go on until interrupted", "tail": "how many lines"},
+)
 def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> None:
     """Print the log of one part of the application.
 
@@ -80,7 +83,11 @@ def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> Non
 
     project, _ = open_project(given)
     more = ["--follow"] if follow else []
-    shell.become(*project.kubectl.argv("logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more))
+    shell.become(
+        *project.kubectl.argv(
+            "logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more
+        )
+    )
 
 
 @kubeup_task()

@@ -29,14 +29,19 @@ API_VENV = PROJECT / ".venv" / "api"
 API_PYTHON = str(API_VENV / "bin" / "python")
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 MUTANTS = (sys.executable, "-m", "tests.mutants")
-# of the database image's tests those of a first start and a restart, who may come in, and a kill in the middle
-QUICK_DB = "own_schema or without_the_password or settings or as_little or init_files_once or (killed_while and mysql)"
+# of the database image's tests those of a first start and a restart, who may come in, and a kill in
+# the middle
+QUICK_DB = (
+    "own_schema or without_the_password or settings or as_little or init_files_once "
+    "or (killed_while and mysql)"
+)
 QUIET = 60.0  # seconds after which a stage that goes on says so
 LIMIT = 4 * 3600.0  # seconds for a stage: one is made for at most 100 minutes on 2 cores
 # of the tests in tests/real those of the database, which take as long as all others; `farewell` is
 # the end of both
 DATABASE = ("db_backup", "db_rotate", "db_move", "db_killed", "db_own", "data", "mariadb")
-# the folders below tests/real, with the minutes of the quick tests there (0: there are none) and of all
+# the folders below tests/real, with the minutes of the quick tests there (0: there are none) and of
+# all
 FOLDERS = (("minikube", 12, 45), ("vagrant", 15, 60), ("machines", 0, 40))
 FOLDER_NAMES = tuple(name for name, *_ in FOLDERS)
 ROOT, SUDO = "root", "root, or a user whose sudo asks for no password"
@@ -49,8 +54,9 @@ MEANING = {"pass": "passed", "fail": "failed", "error": "failed", "errors": "fai
 
 @dataclass(frozen=True)
 class Stage:
-    """Commands run one after another in `cwd`; `tools` with the Debian package of each, `ready` makes
-    what they need. `minutes` is what it took on a machine with 2 cores, other stages beside it.
+    """Commands run one after another in `cwd`; `tools` with the Debian package of each, `ready`
+    makes what they need. `minutes` is what it took on a machine with 2 cores, other stages beside
+    it.
     """
 
     name: str
@@ -61,7 +67,8 @@ class Stage:
     ready: Callable[[Log], None] | None = None
     release: bool = False  # needs the project's own kubectl
     first: bool = False  # before all others, with nothing slow beside it
-    beside: bool = False  # waits for clusters more than it computes: goes beside those that are not so
+    # waits for clusters more than it computes: goes beside those that are not so
+    beside: bool = False
     acts_as: str = ""  # ROOT, or SUDO: its tests do so themselves; '' where they need neither
 
 
@@ -75,7 +82,9 @@ class Result:
     stage: str
     ok: bool = True
     seconds: float = 0.0
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("passed", "failed", "skipped"), 0))
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("passed", "failed", "skipped"), 0)
+    )
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -85,14 +94,27 @@ class Result:
 
 def stages(long: bool) -> tuple[Stage, ...]:
     """What there is, in order."""
-    api = (API_PYTHON, "-m", "pytest", "-q"), (sys.executable, "-m", "mypy", "--python-executable", API_PYTHON)
-    ui = tuple(("npm", "--no-update-notifier", *words) for words in (("test",), ("run", "--silent", "lint"), ("run", "--silent", "types")))
+    api = (
+        (API_PYTHON, "-m", "pytest", "-q"),
+        (sys.executable, "-m", "mypy", "--python-executable", API_PYTHON),
+    )
+    ui = tuple(
+        ("npm", "--no-update-notifier", *words)
+        for words in (("test",), ("run", "--silent", "lint"), ("run", "--silent", "types"))
+    )
     db = (*PYTEST, "apps/db/tests") if long else (*PYTEST, "apps/db/tests", "-k", QUICK_DB)
     containers = (("podman", "podman"), ("buildah", "buildah"), ("mmdebstrap", "mmdebstrap"))
     return (
         Stage("unit", 1, ((*PYTEST, "tests/unit"),), release=True, first=True),
         Stage("lint", 1, ((*PYTEST, "tests/lint"),), release=True, first=True),
-        Stage("api", 1, api, API, (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")), make_api_environment),
+        Stage(
+            "api",
+            1,
+            api,
+            API,
+            (("mysqld", "mariadb-server"), ("mysql", "mariadb-client")),
+            make_api_environment,
+        ),
         Stage("ui", 0.5, ui, UI, (("node", "nodejs"), ("npm", "npm")), install_ui_packages),
         Stage("db", 12 if long else 4, (db,), tools=containers, acts_as=ROOT),
         *((Stage("mutants", 50, (MUTANTS,), release=True),) if long else ()),
@@ -106,16 +128,37 @@ def real_stages(long: bool) -> tuple[Stage, ...]:
     others = (*pytest, "tests/real", *(f"--ignore=tests/real/{name}" for name, *_ in FOLDERS))
     database = tuple(f"tests/real/test_real_{name}.py" for name in DATABASE)
     farewell = "tests/real/test_real_farewell.py"
-    rows = [("real", 60.0, (*others, *(f"--ignore={file}" for file in database))),
-            ("database", 60.0, (*pytest, *database, farewell))] if long else [("real", 20.0, others)]
-    rows += [(name, whole if long else quick, (*pytest, f"tests/real/{name}"))
-             for name, quick, whole in FOLDERS if long or quick]
-    return tuple(Stage(name, minutes, (command,), release=True, beside=True,
-                       acts_as=ROOT if name in FOLDER_NAMES else SUDO) for name, minutes, command in rows)
+    rows = (
+        [
+            ("real", 60.0, (*others, *(f"--ignore={file}" for file in database))),
+            ("database", 60.0, (*pytest, *database, farewell)),
+        ]
+        if long
+        else [("real", 20.0, others)]
+    )
+    rows += [
+        (name, whole if long else quick, (*pytest, f"tests/real/{name}"))
+        for name, quick, whole in FOLDERS
+        if long or quick
+    ]
+    return tuple(
+        Stage(
+            name,
+            minutes,
+            (command,),
+            release=True,
+            beside=True,
+            acts_as=ROOT if name in FOLDER_NAMES else SUDO,
+        )
+        for name, minutes, command in rows
+    )
 
 
 def run_tests(long: bool, only: str) -> None:
-    """Run the stages named in `only` (all without). Raises KubeupError at the end where one failed."""
+    """Run the stages named in `only` (all without).
+
+    Raises KubeupError at the end where one failed.
+    """
     out, began = Report(), time.monotonic()
     chosen = possible(choose(long, only), may_act(), out)
     phases = in_phases(chosen)
@@ -132,13 +175,21 @@ def run_tests(long: bool, only: str) -> None:
 
 
 def choose(long: bool, only: str) -> tuple[Stage, ...]:
-    """The stages named in `only`, commas between. Raises UsageError for a name that is not there."""
+    """The stages named in `only`, commas between.
+
+    Raises UsageError for a name that is not there.
+    """
     table = stages(long)
-    wanted, there = [name.strip() for name in only.split(",") if name.strip()], [stage.name for stage in table]
+    wanted, there = (
+        [name.strip() for name in only.split(",") if name.strip()],
+        [stage.name for stage in table],
+    )
     if unknown := [name for name in wanted if name not in there]:
         slow = {stage.name for stage in stages(long=True)} >= set(unknown)
         then = "run it with --long" if slow else "name some of them with commas between"
-        raise UsageError(f"there are no tests named {', '.join(unknown)}", f"there are: {', '.join(there)}", then)
+        raise UsageError(
+            f"there are no tests named {', '.join(unknown)}", f"there are: {', '.join(there)}", then
+        )
     return tuple(stage for stage in table if not wanted or stage.name in wanted)
 
 
@@ -156,12 +207,19 @@ def possible(chosen: Sequence[Stage], acting: Sequence[str], out: Report) -> tup
     for stage in left:
         out.say(f"{stage.name} is left out: its tests act as {stage.acts_as}")
     if len(left) == len(chosen):
-        raise KubeupError("this user can run none of these tests", "what they make belongs to root", "run them as root")
+        raise KubeupError(
+            "this user can run none of these tests",
+            "what they make belongs to root",
+            "run them as root",
+        )
     return tuple(stage for stage in chosen if stage not in left)
 
 
 def in_phases(chosen: Sequence[Stage]) -> tuple[Phase, ...]:
-    """Phases come one after another. The groups of one go side by side, a group's stages in order."""
+    """Phases come one after another.
+
+    The groups of one go side by side, a group's stages in order.
+    """
     first = tuple((stage,) for stage in chosen if stage.first)
     others = tuple(stage for stage in chosen if not stage.first and not stage.beside)
     beside = tuple(stage for stage in chosen if not stage.first and stage.beside)
@@ -170,7 +228,10 @@ def in_phases(chosen: Sequence[Stage]) -> tuple[Phase, ...]:
 
 
 def prepare(chosen: Sequence[Stage], out: Report) -> None:
-    """Packages, and the release's binaries, before anything goes side by side. What can't be made is told; its stage then fails."""
+    """Packages, and the release's binaries, before anything goes side by side.
+
+    What can't be made is told; its stage then fails.
+    """
     from kubeup.workflows import cluster
     from kubeup.workflows.project import load
 
@@ -193,7 +254,9 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
 
 
 def run_side_by_side(groups: Phase, out: Report, schedule: Schedule, live: bool) -> list[Result]:
-    """Each group in a thread, its stages one after another; an interrupt ends what runs and starts nothing more."""
+    """Each group in a thread, its stages one after another; an interrupt ends what runs and
+    starts nothing more.
+    """
     stopped = threading.Event()
 
     def one_after_another(group: Sequence[Stage]) -> list[Result]:
@@ -210,7 +273,10 @@ def run_side_by_side(groups: Phase, out: Report, schedule: Schedule, live: bool)
 
 
 def run_stage(stage: Stage, out: Report, schedule: Schedule, live: bool) -> Result:
-    """Run one stage. Its output is shown as it comes where it is the only one, else whole when it ends."""
+    """Run one stage.
+
+    Its output is shown as it comes where it is the only one, else whole when it ends.
+    """
     result, began = Result(stage.name), time.monotonic()
     schedule.started(stage)
     log = out.say if live else Quiet(stage.name, out)
@@ -230,7 +296,9 @@ def run_stage(stage: Stage, out: Report, schedule: Schedule, live: bool) -> Resu
 
 
 def carry_out(stage: Stage, log: Log) -> bool:
-    """Run all of a stage's commands, whether or not one before failed, and tell whether all ended well."""
+    """Run all of a stage's commands, whether or not one before failed, and tell whether all
+    ended well.
+    """
     try:
         if stage.ready is not None:
             stage.ready(log)
@@ -248,7 +316,9 @@ def carry_out(stage: Stage, log: Log) -> bool:
 
 
 class Quiet:
-    """Keeps a stage's lines to itself, but for one now and then: a log that stands still looks dead."""
+    """Keeps a stage's lines to itself, but for one now and then: a log that stands still looks
+    dead.
+    """
 
     def __init__(self, name: str, out: Report) -> None:
         self._name, self._out, self._began = name, out, time.monotonic()
@@ -281,7 +351,10 @@ class Schedule:
         self._ended: set[str] = set()
 
     def announce(self) -> None:
-        rows = [(stage.name, about(self._estimate(stage)), self._origin(stage)) for stage in self._stages]
+        rows = [
+            (stage.name, about(self._estimate(stage)), self._origin(stage))
+            for stage in self._stages
+        ]
         self._out.table(("stage", "takes about", "as seen"), rows)
         self._out.say(f"about {about(self.left())} in all, once what they need is there\n")
 
@@ -300,7 +373,9 @@ class Schedule:
 
     def left(self) -> float:
         """Seconds until all are through: of the groups that go side by side the longest counts."""
-        return sum(max(sum(map(self._remaining, group)) for group in phase) for phase in self._phases)
+        return sum(
+            max(sum(map(self._remaining, group)) for group in phase) for phase in self._phases
+        )
 
     def _rest(self) -> str:
         waiting = len(self._stages) - len(self._ended)
@@ -320,7 +395,9 @@ class Schedule:
         return "here" if self._known[stage.name] else "on 2 cores"
 
     def _took(self, stage: Stage) -> float:
-        """Seconds that it took on this machine the last time all went well, 0 where that is not known."""
+        """Seconds that it took on this machine the last time all went well, 0 where that is not
+        known.
+        """
         try:
             return max(0.0, float(self._record(stage).read_text(encoding="utf-8")))
         except (OSError, ValueError):
@@ -336,9 +413,14 @@ def about(seconds: float) -> str:
 
 def show(results: list[Result], out: Report, seconds: float) -> None:
     out.say()
-    rows = [(one.stage, "ok" if one.ok else "FAILED", f"{one.seconds:.1f}", one.words) for one in results]
+    rows = [
+        (one.stage, "ok" if one.ok else "FAILED", f"{one.seconds:.1f}", one.words)
+        for one in results
+    ]
     out.table(("stage", "outcome", "seconds", "tests"), rows)
-    total = {word: sum(one.counts[word] for one in results) for word in ("passed", "failed", "skipped")}
+    total = {
+        word: sum(one.counts[word] for one in results) for word in ("passed", "failed", "skipped")
+    }
     if total["skipped"]:
         out.say(f"{total['skipped']} skipped: pytest says why above")
     out.say(f"in {duration(seconds)}")
@@ -351,18 +433,33 @@ def make_api_environment(log: Log) -> None:
     with stamped(lock, API_VENV / ".stamp") as fresh:
         if not fresh:
             shell.write(sys.executable, "-m", "venv", "--clear", str(API_VENV), log=log)
-            shell.write(API_PYTHON, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--require-hashes", "--no-deps", "-r", str(lock),
-                        log=log)
+            shell.write(
+                API_PYTHON,
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "-q",
+                "install",
+                "--require-hashes",
+                "--no-deps",
+                "-r",
+                str(lock),
+                log=log,
+            )
 
 
 def install_ui_packages(log: Log) -> None:
     with stamped(UI / "package-lock.json", UI / "node_modules" / ".stamp") as fresh:
         if not fresh:
-            shell.write("npm", "ci", "--no-audit", "--no-fund", "--no-update-notifier", log=log, cwd=str(UI))
+            shell.write(
+                "npm", "ci", "--no-audit", "--no-fund", "--no-update-notifier", log=log, cwd=str(UI)
+            )
 
 
 class stamped:
-    """Whether `stamp` was left for this content of `lock`; leaves it when the block that makes things ends well."""
+    """Whether `stamp` was left for this content of `lock`; leaves it when the block that makes
+    things ends well.
+    """
 
     def __init__(self, lock: Path, stamp: Path) -> None:
         self._stamp = stamp

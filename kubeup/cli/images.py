@@ -17,10 +17,17 @@ def build(given: Options) -> None:
     change(given, lambda project: artifacts.build(project))
 
 
-@kubeup_task("dry", "commands",
-             help={"login": "log in to the registry first, with KUBEUP_REGISTRY_USER and KUBEUP_REGISTRY_PASSWORD from the environment"})
+@kubeup_task(
+    "dry",
+    "commands",
+    help={
+        "login": "log in to the registry first, with KUBEUP_REGISTRY_USER and "
+        "KUBEUP_REGISTRY_PASSWORD from the environment"
+    },
+)
 def push(given: Options, login: bool = False) -> None:
-    """Push the images to Docker Hub or the registry in the settings; what it holds already is not pushed.
+    """Push the images to Docker Hub or the registry in the settings; what it holds already is not
+    pushed.
 
     Example: inv images.push --set images.prefix=myaccount
     """
@@ -56,5 +63,10 @@ def list_(given: Options) -> None:
     if given.json:
         out.data(rows)
     else:
-        out.table(("part", "image", "built", "on nodes"),
-                  [(row.part, row.image, "yes" if row.built else "no", ", ".join(row.nodes) or "-") for row in rows])
+        out.table(
+            ("part", "image", "built", "on nodes"),
+            [
+                (row.part, row.image, "yes" if row.built else "no", ", ".join(row.nodes) or "-")
+                for row in rows
+            ],
+        )

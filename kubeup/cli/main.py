@@ -21,7 +21,12 @@ def up(given: Options) -> None:
         bring_up(project, out, given, prove)
 
 
-@kubeup_task("yes", "dry", "commands", help={"data": "also delete the volumes with the database's data, by name, after asking"})
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    help={"data": "also delete the volumes with the database's data, by name, after asking"},
+)
 def down(given: Options, data: bool = False) -> None:
     """Remove the cluster. The database's data stays, and the next `inv up` finds it again.
 
@@ -82,7 +87,14 @@ def doctor(given: Options, fix: bool = False) -> None:
         doctors.examine(project, out, given, fix)
 
 
-@kubeup_task("json", help={"svg": "as an SVG picture on standard output", "mermaid": "as a Mermaid flowchart", "part": "all, db, api or ui"})
+@kubeup_task(
+    "json",
+    help={
+        "svg": "as an SVG picture on standard output",
+        "mermaid": "as a Mermaid flowchart",
+        "part": "all, db, api or ui",
+    },
+)
 def diagram(given: Options, svg: bool = False, mermaid: bool = False, part: str = "all") -> None:
     """Draw the running system: machines, pods, Services, volumes, and who talks to whom.
 
@@ -91,10 +103,21 @@ def diagram(given: Options, svg: bool = False, mermaid: bool = False, part: str 
     from kubeup.inspect.diagram.drawing import draw
 
     project, out = open_project(given)
-    draw(project, out, "svg" if svg else "mermaid" if mermaid else "json" if given.json else "text", part)
+    draw(
+        project,
+        out,
+        "svg" if svg else "mermaid" if mermaid else "json" if given.json else "text",
+        part,
+    )
 
 
-@kubeup_task("json", help={"only": "names of figures, separated by commas", "long": "also the figures that take many minutes"})
+@kubeup_task(
+    "json",
+    help={
+        "only": "names of figures, separated by commas",
+        "long": "also the figures that take many minutes",
+    },
+)
 def bench(given: Options, only: str = "", long: bool = False) -> None:
     """Measure what kubeup costs, each figure as a ratio within one run.
 
@@ -107,9 +130,15 @@ def bench(given: Options, only: str = "", long: bool = False) -> None:
     out.data(figures) if given.json else benches.show(figures, out)
 
 
-@kubeup_task(settings=False, help={"long": "also the tests that take many minutes",
-                   "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, vagrant;"
-                           " with --long also database, machines"})
+@kubeup_task(
+    settings=False,
+    help={
+        "long": "also the tests that take many minutes",
+        "only": "names of stages with commas between: unit, lint, api, ui, db, real, minikube, "
+        "vagrant;"
+        " with --long also database, machines",
+    },
+)
 def test(given: Options, long: bool = False, only: str = "") -> None:
     """Run all the tests that this machine can, the real ones included.
 

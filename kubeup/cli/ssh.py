@@ -33,8 +33,14 @@ def control(given: Options, command: str = "", root: bool = False) -> None:
     _enter(given, "control", 0, root, command)
 
 
-@kubeup_task(positional=["number"], help={"number": "which worker, from 1", "root": "as root",
-                                          "command": "a command to run there instead of a shell"})
+@kubeup_task(
+    positional=["number"],
+    help={
+        "number": "which worker, from 1",
+        "root": "as root",
+        "command": "a command to run there instead of a shell",
+    },
+)
 def worker(given: Options, number: str, command: str = "", root: bool = False) -> None:
     """Open a shell on a worker, or run one command there.
 
@@ -43,12 +49,23 @@ def worker(given: Options, number: str, command: str = "", root: bool = False) -
     if not number.isdigit():
         from kubeup.core.errors import UsageError
 
-        raise UsageError(f"{number} is not a worker's number", "workers are counted from 1", "for example: inv ssh.worker 2")
+        raise UsageError(
+            f"{number} is not a worker's number",
+            "workers are counted from 1",
+            "for example: inv ssh.worker 2",
+        )
     _enter(given, "worker", int(number) - 1, root, command)
 
 
-@kubeup_task("json", positional=["command"],
-             help={"command": "what to run", "role": "of this role alone: control, worker or db", "root": "with sudo"})
+@kubeup_task(
+    "json",
+    positional=["command"],
+    help={
+        "command": "what to run",
+        "role": "of this role alone: control, worker or db",
+        "root": "with sudo",
+    },
+)
 def run(given: Options, command: str, role: str = "", root: bool = False) -> None:
     """Run a command on all nodes side by side, with a result for each.
 
@@ -58,16 +75,27 @@ def run(given: Options, command: str, role: str = "", root: bool = False) -> Non
     from kubeup.system import ssh
 
     project, out = open_project(given)
-    ssh_targets = [reach for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines()) if role in ("", reach.role)]
+    ssh_targets = [
+        reach
+        for reach in (*project.provider.ssh_targets(), *project.provider.extra_machines())
+        if role in ("", reach.role)
+    ]
     results = ssh.run_all(ssh_targets, "sh", "-c", command, root=root)
     if given.json:
         out.data(results)
     for name, result in () if given.json else results.items():
         text = (result.stdout + result.stderr).rstrip()
-        out.say(f"{name}: {'ok' if result.ok else f'status {result.code}'}" + (f"\n{text}" if text else ""))
+        out.say(
+            f"{name}: {'ok' if result.ok else f'status {result.code}'}"
+            + (f"\n{text}" if text else "")
+        )
     failed = [name for name, result in results.items() if not result.ok]
     if failed:
-        raise KubeupError(f"the command failed on {', '.join(failed)}", f"{len(failed)} of {len(results)} nodes", "its output is above")
+        raise KubeupError(
+            f"the command failed on {', '.join(failed)}",
+            f"{len(failed)} of {len(results)} nodes",
+            "its output is above",
+        )
 
 
 @kubeup_task()
@@ -80,7 +108,10 @@ def config(given: Options) -> None:
     from kubeup.system import ssh
 
     project, out = open_project(given)
-    write_private(project.state.ssh_config, ssh.config_text((*project.provider.ssh_targets(), *project.provider.extra_machines())))
+    write_private(
+        project.state.ssh_config,
+        ssh.config_text((*project.provider.ssh_targets(), *project.provider.extra_machines())),
+    )
     out.say(str(project.state.ssh_config))
 
 
@@ -94,5 +125,9 @@ def _enter(given: Options, role: str, index: int, root: bool, command: str) -> N
     project, _ = open_project(given)
     nodes = [reach for reach in project.provider.ssh_targets() if reach.role == role]
     if not 0 <= index < len(nodes):
-        raise UsageError(f"there is no {role} {index + 1}", f"the settings have {len(nodes)}", f"a number from 1 to {len(nodes)}")
+        raise UsageError(
+            f"there is no {role} {index + 1}",
+            f"the settings have {len(nodes)}",
+            f"a number from 1 to {len(nodes)}",
+        )
     shell.become(*nodes[index].argv(*words, user="root" if root else ""))

@@ -16,12 +16,15 @@ def stop(given: Options) -> None:
     from kubeup.workflows import leftovers
     from kubeup.workflows.project import read_settings
 
-    leftovers.stop(of(read_settings(settings_file(), given.profile, given.set).require()), report(), given.yes)
+    leftovers.stop(
+        of(read_settings(settings_file(), given.profile, given.set).require()), report(), given.yes
+    )
 
 
 @kubeup_task()
 def show(given: Options) -> None:
-    """Print the profile's record: where its data lie, and what was made for it on this machine and elsewhere.
+    """Print the profile's record: where its data lie, and what was made for it on this machine and
+    elsewhere.
 
     Example: inv state.show
     """
@@ -30,9 +33,12 @@ def show(given: Options) -> None:
     repairs.show(*open_project(given))
 
 
-@kubeup_task("file", "yes", help={"node": "the node whose data are in use, where several have some"})
+@kubeup_task(
+    "file", "yes", help={"node": "the node whose data are in use, where several have some"}
+)
 def repair(given: Options, node: str = "") -> None:
-    """Make the profile's record anew from what is there, also from what a checkout that is gone has left.
+    """Make the profile's record anew from what is there, also from what a checkout that is gone has
+    left.
 
     Example: inv state.repair
     """

@@ -30,7 +30,10 @@ class KubeupError(Exception):
     def lines(self) -> list[str]:
         rows = [f"error: {self.what}"]
         for label, text in (("why: ", self.why), ("next:", self.next)):
-            rows += [f"  {label} {line}" if n == 0 else f"        {line}" for n, line in enumerate(text.splitlines())]
+            rows += [
+                f"  {label} {line}" if n == 0 else f"        {line}"
+                for n, line in enumerate(text.splitlines())
+            ]
         return rows
 
 
@@ -39,7 +42,9 @@ UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing
 
 @contextlib.contextmanager
 def after_changes(changed: bool = True) -> Iterator[None]:
-    """Whatever ends this block ends with an exit code that does not deny what was `changed` before."""
+    """Whatever ends this block ends with an exit code that does not deny what was `changed`
+    before.
+    """
     try:
         yield
     except KubeupError as error:
@@ -55,7 +60,9 @@ class UsageError(KubeupError):
 class SettingsError(UsageError):
     """Settings that can't be used; `problems` has one entry for each thing wrong."""
 
-    def __init__(self, what: str, why: str = "", next: str = "", problems: tuple[object, ...] = ()) -> None:
+    def __init__(
+        self, what: str, why: str = "", next: str = "", problems: tuple[object, ...] = ()
+    ) -> None:
         super().__init__(what, why, next)
         self.problems = problems
 
@@ -71,6 +78,8 @@ class NotConverged(KubeupError):
 class CommandError(KubeupError):
     """A tool that ended with an error; carries its output (see `kubeup.core.shell.Output`)."""
 
-    def __init__(self, what: str, why: str = "", next: str = "", code: int = 1, stderr: str = "") -> None:
+    def __init__(
+        self, what: str, why: str = "", next: str = "", code: int = 1, stderr: str = ""
+    ) -> None:
         super().__init__(what, why, next)
         self.status, self.stderr = code, stderr

@@ -1,7 +1,9 @@
-"""One command at a time: a profile, and `.env`, are held by whoever changes them, and by what it has started.
+"""One command at a time: a profile, and `.env`, are held by whoever changes them, and by what it
+has started.
 
-The lock is flock(2)'s. Commands that are started while it is held hold it as well (`kubeup.core.shell.processes`), so it is
-free once the last of them has ended, also where kubeup itself was killed and they go on. Who only reads takes no lock.
+The lock is flock(2)'s. Commands that are started while it is held hold it as well
+(`kubeup.core.shell.processes`), so it is free once the last of them has ended, also where kubeup
+itself was killed and they go on. Who only reads takes no lock.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.shell import processes
 
 NAME = "lock"  # in a profile's folder
-ENDING = 5.0  # seconds: what a command that has gone has asked to end, or can no longer write to it, is gone by then
+# seconds: what a command that has gone has asked to end, or can no longer write to it, is gone by
+# then
+ENDING = 5.0
 EVERY = 0.1  # seconds between two tries
 KILL_SECONDS = 10.0  # between asking what was left to end, and ending it
 
@@ -35,7 +39,11 @@ class Holder:
     since: str = ""
 
     def __str__(self) -> str:
-        return f"{self.command} (process {self.process}, since {self.since})" if self.process else "it holds the lock"
+        return (
+            f"{self.command} (process {self.process}, since {self.since})"
+            if self.process
+            else "it holds the lock"
+        )
 
     def lives(self, lock: Path) -> bool:
         """Whether it still has that lock open. Its number alone may be another process' by now."""
@@ -55,7 +63,10 @@ class Holder:
 
 @dataclass(frozen=True)
 class Left:
-    """A command that goes on though the kubeup that started it is no more. `group` is that of all its processes."""
+    """A command that goes on though the kubeup that started it is no more.
+
+    `group` is that of all its processes.
+    """
 
     group: int
     command: str
@@ -77,14 +88,19 @@ def env_path(env: Path) -> Path:
 
 @contextlib.contextmanager
 def profile(folder: Path, command: str) -> Iterator[None]:
-    """Hold a profile. Raises Refused where another command holds it, or something that one has left; nothing was changed then."""
+    """Hold a profile.
+
+    Raises Refused where another command holds it, or something that one has left; nothing was
+    changed then.
+    """
     with _holding(path(folder), command, "on this profile", "`inv state.stop` ends what was left"):
         yield
 
 
 @contextlib.contextmanager
 def env(file: Path, command: str, patience: float = 0) -> Iterator[None]:
-    """Hold `.env` as long as what was read there must stay true; `patience` in seconds for who can wait.
+    """Hold `.env` as long as what was read there must stay true; `patience` in seconds for who can
+    wait.
 
     Whoever holds it already may do so again. Raises Refused as `profile` does.
     """
@@ -104,12 +120,17 @@ def held(lock: Path) -> bool:
 def require(folder: Path) -> None:
     """Raises KubeupError where a profile is about to be changed that this process doesn't hold."""
     if not held(path(folder)):
-        raise KubeupError(f"{path(folder)} is not held", "something was about to be changed without it",
-                          "report this: it is a mistake in kubeup")
+        raise KubeupError(
+            f"{path(folder)} is not held",
+            "something was about to be changed without it",
+            "report this: it is a mistake in kubeup",
+        )
 
 
 @contextlib.contextmanager
-def _holding(lock: Path, command: str, what: str, next_: str, patience: float = 0) -> Iterator[None]:
+def _holding(
+    lock: Path, command: str, what: str, next_: str, patience: float = 0
+) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+", encoding="utf-8") as file:
         _take(file, lock, what, next_, patience)
@@ -145,15 +166,25 @@ def _refused(holder: Holder, found: Iterable[Left], what: str, next_: str) -> Re
     names = "\n".join(map(str, found))
     if not names:  # another user's
         return _at_work(holder, what)
-    return Refused(f"what an earlier command has left is still at work {what}", names, f"wait for it to end; {next_}")
+    return Refused(
+        f"what an earlier command has left is still at work {what}",
+        names,
+        f"wait for it to end; {next_}",
+    )
 
 
 def _at_work(holder: Holder, what: str) -> Refused:
-    return Refused(f"another kubeup command is at work {what}", str(holder), "wait for it to end, then run this again")
+    return Refused(
+        f"another kubeup command is at work {what}",
+        str(holder),
+        "wait for it to end, then run this again",
+    )
 
 
 def _holder(file: IO[str]) -> Holder:
-    """Who has written its name into a lock; nobody where that can't be read: it has been taken a moment ago."""
+    """Who has written its name into a lock; nobody where that can't be read: it has been taken a
+    moment ago.
+    """
     file.seek(0)
     try:
         return Holder(**json.loads(file.read()))
@@ -169,15 +200,22 @@ def _write(file: IO[str], text: str) -> None:
 
 
 def leftovers(folder: Path) -> list[Left]:
-    """What holds a profile though the command that started it is no more. Raises Refused where that is still at work."""
+    """What holds a profile though the command that started it is no more.
+
+    Raises Refused where that is still at work.
+    """
     lock = path(folder)
     if not lock.exists():
         return []
     with lock.open(encoding="utf-8") as file:
         holder = _holder(file)
     if holder.lives(lock):
-        raise Refused("another kubeup command is at work on this profile", str(holder),
-                      f"Ctrl-C where it runs, or `kill {holder.process}`, ends it with all that it has started")
+        raise Refused(
+            "another kubeup command is at work on this profile",
+            str(holder),
+            f"Ctrl-C where it runs, or `kill {holder.process}`, ends it with all that it has "
+            "started",
+        )
     return left(lock)
 
 
@@ -186,8 +224,12 @@ def left(lock: Path) -> list[Left]:
     import psutil
 
     rows = psutil.process_iter(["cmdline", "create_time"])
-    found = sorted((one for one in rows if _holds(one, lock)), key=lambda one: one.info["create_time"])
-    return [Left(one.pid, _words(one.info["cmdline"]), _clock(one.info["create_time"])) for one in found]
+    found = sorted(
+        (one for one in rows if _holds(one, lock)), key=lambda one: one.info["create_time"]
+    )
+    return [
+        Left(one.pid, _words(one.info["cmdline"]), _clock(one.info["create_time"])) for one in found
+    ]
 
 
 def _words(argv: list[str]) -> str:

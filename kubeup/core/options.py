@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Options:
-    """Those of one call. `command`: the task's name, as `inv --list` has it. A task that offers no --yes asks nothing."""
+    """Those of one call.
+
+    `command`: the task's name, as `inv --list` has it. A task that offers no --yes asks nothing.
+    """
 
     command: str
     profile: str = ""

@@ -1,7 +1,8 @@
 """The orders that must not be left to chance: what comes after what, and why.
 
 A plan maker says what each step needs. Here is declared, once, what no plan may get wrong however
-it was made: where somebody forgets an edge, `kubeup.core.plan.plan_of` refuses the plan with the reason.
+it was made: where somebody forgets an edge, `kubeup.core.plan.plan_of` refuses the plan with the
+reason.
 """
 
 from __future__ import annotations
@@ -71,8 +72,11 @@ DATA = (
     always(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them"),
     always(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them"),
     # machines that go
-    *(always(gone, save, "the database's files go with their machine")
-      for gone in GONE for save in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE)),
+    *(
+        always(gone, save, "the database's files go with their machine")
+        for gone in GONE
+        for save in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE)
+    ),
     *(always(gone, ids.LEAVE, "pods are moved before their node goes") for gone in GONE),
     After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
     After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
@@ -135,14 +139,18 @@ def _before(needs: Mapping[StepId, Collection[StepId]]) -> dict[StepId, set[Step
 
 
 def _breaches(
-    rule: After, before: Mapping[StepId, Collection[StepId]], held: Collection[StepId],
+    rule: After,
+    before: Mapping[StepId, Collection[StepId]],
+    held: Collection[StepId],
 ) -> Iterator[str]:
     these, those = ([one for one in before if _is(one, sort)] for sort in (rule.this, rule.that))
     if rule.always and these and not those and not any(_is(one, rule.that) for one in held):
         yield f"{these[0]} without {rule.that}, and nobody says why: {rule.why}"
     yield from (
         f"{this} does not wait for {that}: {rule.why}"
-        for this in these for that in those if this != that and that not in before[this]
+        for this in these
+        for that in those
+        if this != that and that not in before[this]
     )
 
 

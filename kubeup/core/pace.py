@@ -31,7 +31,9 @@ class Pace:
 
     @property
     def times(self) -> int:
-        """Times slower than meant, never less than 1: the longer of both, as a moment may be idle."""
+        """Times slower than meant, never less than 1: the longer of both, as a moment may be
+        idle.
+        """
         return max(1, self.earlier, self.measured)
 
     def seconds(self, limit: float) -> float:
@@ -48,7 +50,9 @@ class Pace:
         return told if self.times > 1 else ""
 
     def waiting(self, limit: float) -> str:
-        """What to say before something is waited for, with its limit in seconds; '' for a usual one."""
+        """What to say before something is waited for, with its limit in seconds; '' for a usual
+        one.
+        """
         told = f"{self.why()}: waiting for up to {self.seconds(limit):.0f} s"
         return told if self.times > 1 else ""
 

@@ -1,6 +1,8 @@
-"""What would be done, as data: steps with their reason, their needs and what they cost. Nothing here acts.
+"""What would be done, as data: steps with their reason, their needs and what they cost. Nothing
+here acts.
 
-A plan is made from settings and facts, can be compared, shown and asked about, and is handed to `kubeup.core.runner`.
+A plan is made from settings and facts, can be compared, shown and asked about, and is handed to
+`kubeup.core.runner`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ Log = Callable[[str], None]
 
 @runtime_checkable
 class Action(Protocol):
-    """What a step does. A frozen dataclass, so that plans can be compared; its fields are all it needs."""
+    """What a step does.
+
+    A frozen dataclass, so that plans can be compared; its fields are all it needs.
+    """
 
     def run(self, log: Log) -> None:
         """Do it. Progress goes to `log`, one line a call. Raises KubeupError."""
@@ -29,7 +34,9 @@ class Action(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """An action that ends by waiting for others' work, which is in vain once another step has failed."""
+    """An action that ends by waiting for others' work, which is in vain once another step has
+    failed.
+    """
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         """As `run`, but stop waiting, with a KubeupError, when `stopped` tells so."""
@@ -73,8 +80,12 @@ class Room:
     nodes: int = 0
 
     def __add__(self, other: Room) -> Room:
-        return Room(self.cache + other.cache, self.home + other.home, self.images + other.images,
-                    self.nodes + other.nodes)
+        return Room(
+            self.cache + other.cache,
+            self.home + other.home,
+            self.images + other.images,
+            self.nodes + other.nodes,
+        )
 
 
 @dataclass(frozen=True)
@@ -159,7 +170,9 @@ class Plan:
         return tuple(step.loses for step in self.steps if step.loses)
 
     def critical_seconds(self) -> float:
-        """The time along the longest chain of needs: what a machine with cores to spare would take."""
+        """The time along the longest chain of needs: what a machine with cores to spare would
+        take.
+        """
         ends = dict.fromkeys(self.held, 0.0)
         for step in self.steps:
             ends[step.id] = max((ends[need] for need in step.needs), default=0.0) + step.seconds

@@ -1,7 +1,9 @@
-"""What is on record of a profile: what its things were made of, where the database's data lie, and what is under way.
+"""What is on record of a profile: what its things were made of, where the database's data lie, and
+what is under way.
 
-One document with a version, `.kubeup/<profile>/state.json`, written whole and flushed to the disk by a command that holds
-the profile's lock. What can't be understood is refused, never taken as empty: data may lie by it.
+One document with a version, `.kubeup/<profile>/state.json`, written whole and flushed to the disk
+by a command that holds the profile's lock. What can't be understood is refused, never taken as
+empty: data may lie by it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ EARLIER = "choices.json"
 CLUSTER: Final = "cluster"  # where a database may run
 VM: Final = "vm"
 # what an older kubeup asked of the network
-RELEASES, HUB = ("https://dl.k8s.io/", "https://registry.k8s.io/v2/"), "https://registry-1.docker.io/v2/"
+RELEASES, HUB = (
+    ("https://dl.k8s.io/", "https://registry.k8s.io/v2/"),
+    "https://registry-1.docker.io/v2/",
+)
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
 _changing = threading.Lock()  # steps run side by side; the profile's lock keeps out other commands
 
@@ -38,11 +43,12 @@ Side = Literal["cluster", "vm"]
 
 @dataclass(frozen=True)
 class Made:
-    """What decided how a profile's things were made, and why; it stays with them. '' where nothing of the kind was made yet.
+    """What decided how a profile's things were made, and why; it stays with them. '' where nothing
+    of the kind was made yet.
 
-    `source`: of Kubernetes on its nodes. `bases`: what its images are built on; a database's files are of a version that
-    only one of them may have. `engine`: the container engine that has its nodes. `server`: the database's engine and
-    version, which wrote those files.
+    `source`: of Kubernetes on its nodes. `bases`: what its images are built on; a database's files
+    are of a version that only one of them may have. `engine`: the container engine that has its
+    nodes. `server`: the database's engine and version, which wrote those files.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -62,8 +68,8 @@ NOTHING = Made()
 class Location:
     """Where a database's files lie: in the cluster or on a machine, on which node.
 
-    `node` is '' where an older kubeup did not write it down. `address`: of a machine of the user's own. `saved`: the node
-    has gone, and the files wait in the profile's archive for another one.
+    `node` is '' where an older kubeup did not write it down. `address`: of a machine of the user's
+    own. `saved`: the node has gone, and the files wait in the profile's archive for another one.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -100,8 +106,10 @@ class Record:
     left: Location | None = None
     target: Location | None = None
     passwords: str = ""
-    taken_over: tuple[str, ...] = ()  # folders of checkouts that are gone, whose things are this one's now
-    things: tuple[Thing, ...] = ()  # that were made outside the project's folders, and not removed since
+    # folders of checkouts that are gone, whose things are this one's now
+    taken_over: tuple[str, ...] = ()
+    # that were made outside the project's folders, and not removed since
+    things: tuple[Thing, ...] = ()
 
     def on(self, side: Side) -> Location | None:
         """What is known of the database's files on that side."""
@@ -115,13 +123,20 @@ def relocate(state: State, side: Side, **values: Any) -> None:
     with _changing:
         record = read(state)
         known = {name: getattr(record, name) for name in ("database", "left", "target")}
-        moved = {name: replace(one, **values) for name, one in known.items() if one is not None and one.side == side}
+        moved = {
+            name: replace(one, **values)
+            for name, one in known.items()
+            if one is not None and one.side == side
+        }
         if moved:
             write(state, replace(record, **moved))
 
 
 def read(state: State) -> Record:
-    """The record; an empty one where the profile has none. Raises Refused for one that can't be understood."""
+    """The record; an empty one where the profile has none.
+
+    Raises Refused for one that can't be understood.
+    """
     path, earlier = state.folder / state.record, state.folder / EARLIER
     text, then = _text(path), _text(earlier) if state.record == RECORD else None
     before = None if then is None else _carried_over(earlier, then)
@@ -129,8 +144,12 @@ def read(state: State) -> Record:
         return before or Record()
     record = _parsed(path, text)
     if before is not None and _sides(before) != _sides(record):
-        raise Refused(f"{path} and {earlier.name} say different things of where the data are", "an older kubeup was at work after this one",
-                      f"see where they are, and move the one that is wrong away; `inv state.repair` looks, and makes {path.name} anew")
+        raise Refused(
+            f"{path} and {earlier.name} say different things of where the data are",
+            "an older kubeup was at work after this one",
+            "see where they are, and move the one that is wrong away; `inv state.repair` "
+            f"looks, and makes {path.name} anew",
+        )
     return record
 
 
@@ -140,7 +159,8 @@ def _sides(record: Record) -> list[Side | None]:
 
 
 def write(state: State, record: Record) -> None:
-    """Put the record in the place of what was there. An older kubeup's file is kept under another name.
+    """Put the record in the place of what was there. An older kubeup's file is kept under another
+    name.
 
     Raises KubeupError where this process doesn't hold the profile: that is a mistake in kubeup.
     """
@@ -185,8 +205,11 @@ def _parsed(path: Path, text: str) -> Record:
     try:
         found = TypeAdapter(Versioned).validate_json(text).version
         if found > VERSION:
-            raise Refused(f"{path} was written by a newer kubeup", f"it is of version {found}, this one knows {VERSION}",
-                          "use that kubeup, or a newer one")
+            raise Refused(
+                f"{path} was written by a newer kubeup",
+                f"it is of version {found}, this one knows {VERSION}",
+                "use that kubeup, or a newer one",
+            )
         return _adapter().validate_json(text)
     except ValidationError as error:
         raise _unreadable(path, _words(error)) from None
@@ -226,15 +249,26 @@ class Earlier:
     copying: Literal["", "cluster", "vm"] = ""
 
     def as_record(self) -> Record:
-        return Record(provider=self.provider, made=self._made(), database=self._at(self.database), left=self._at(self.kept),
-                      target=self._at(self.copying))
+        return Record(
+            provider=self.provider,
+            made=self._made(),
+            database=self._at(self.database),
+            left=self._at(self.kept),
+            target=self._at(self.copying),
+        )
 
     def _made(self) -> Made:
         if self.reachable is None:
             return self.made
         why, sites = "an older kubeup asked the sites", set(self.reachable)
         source: Literal["download", "build"] = "download" if sites.issuperset(RELEASES) else "build"
-        return replace(self.made, source=source, source_why=why, bases="hub" if HUB in sites else "debian", bases_why=why)
+        return replace(
+            self.made,
+            source=source,
+            source_why=why,
+            bases="hub" if HUB in sites else "debian",
+            bases_why=why,
+        )
 
     def _at(self, side: Literal["", "cluster", "vm"]) -> Location | None:
         if not side:
@@ -252,9 +286,15 @@ def _adapter() -> TypeAdapter[Record]:
 
 def _words(error: ValidationError) -> str:
     """What is wrong with a document, and where, without what is in it."""
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in error.errors())
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in error.errors()
+    )
 
 
 def _unreadable(path: Path, why: str) -> Refused:
-    return Refused(f"{path} can't be understood", why, "it says what this profile's cluster was made of and where the database's "
-                   "data are: put it back as it was, or make it anew from what is there: `inv state.repair`")
+    return Refused(
+        f"{path} can't be understood",
+        why,
+        "it says what this profile's cluster was made of and where the database's "
+        "data are: put it back as it was, or make it anew from what is there: `inv state.repair`",
+    )

@@ -1,4 +1,7 @@
-"""What a person (or a program) sees: plans, progress, results. Everything printed goes through here and is redacted."""
+"""What a person (or a program) sees: plans, progress, results.
+
+Everything printed goes through here and is redacted.
+"""
 
 from __future__ import annotations
 
@@ -52,19 +55,31 @@ class Report:
         cells = [[str(cell) for cell in row] for row in [head, *rows]]
         widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
         for row in cells:
-            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            self.say(
+                "  ".join(
+                    cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+                ).rstrip()
+            )
 
     def plan(self, plan: Plan, commands: bool = False) -> None:
         if not plan:
             self.say("Nothing to do.")
             return
-        self.say(f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} where each takes what it took elsewhere")
+        self.say(
+            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} where each "
+            "takes what it took elsewhere"
+        )
         width = max(len(step.title) for step in plan)
         for number, step in enumerate(plan, 1):
-            self.say(f"{number:3}. {step.title.ljust(width)}  {('~' + duration(step.seconds)).rjust(7)}  because: {step.reason}")
+            self.say(
+                f"{number:3}. {step.title.ljust(width)}  "
+                f"{('~' + duration(step.seconds)).rjust(7)}  because: {step.reason}"
+            )
             if step.loses:
                 self.say(f"     ! this loses {step.loses}")
-            for line in step.action.commands() if commands and isinstance(step.action, Explained) else ():
+            for line in (
+                step.action.commands() if commands and isinstance(step.action, Explained) else ()
+            ):
                 self.say(f"     $ {line}")
 
 
@@ -82,18 +97,32 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(one) for one in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+        return [
+            plain(one)
+            for one in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)
+        ]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def plan_data(plan: Plan) -> list[dict[str, Any]]:
-    return [{"id": str(step.id), "title": step.title, "reason": step.reason, "needs": list(map(str, step.needs)),
-             "seconds": step.seconds, "loses": step.loses,
-             "commands": list(step.action.commands()) if isinstance(step.action, Explained) else []} for step in plan]
+    return [
+        {
+            "id": str(step.id),
+            "title": step.title,
+            "reason": step.reason,
+            "needs": list(map(str, step.needs)),
+            "seconds": step.seconds,
+            "loses": step.loses,
+            "commands": list(step.action.commands()) if isinstance(step.action, Explained) else [],
+        }
+        for step in plan
+    ]
 
 
 class LineProgress:
-    """Progress where nobody watches: a line when a step starts and ends, and one every few seconds between."""
+    """Progress where nobody watches: a line when a step starts and ends, and one every few
+    seconds between.
+    """
 
     EVERY = 15.0
 
@@ -111,7 +140,11 @@ class LineProgress:
 
     def ended(self, step: Step, outcome: str, seconds: float) -> None:
         word = {"changed": "done  ", "failed": "FAILED"}.get(outcome, "same  ")
-        why = f" ({outcome.removeprefix('already: ')})" if outcome.startswith("already") else f" ({duration(seconds)})"
+        why = (
+            f" ({outcome.removeprefix('already: ')})"
+            if outcome.startswith("already")
+            else f" ({duration(seconds)})"
+        )
         self._say(f"{word} {step.title}{why}")
 
     def note(self, text: str) -> None:
@@ -144,7 +177,9 @@ class LiveProgress(LineProgress):
 
         self._console = Console(file=report.out, highlight=False)
         self._running: dict[StepId, tuple[Step, float, str]] = {}
-        self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True)
+        self._live = Live(
+            console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True
+        )
 
     def started(self, step: Step) -> None:
         self._running[step.id] = (step, time.monotonic(), "")
@@ -158,7 +193,11 @@ class LiveProgress(LineProgress):
 
         self._running.pop(step.id, None)
         mark, style = {"changed": ("✔", "green"), "failed": ("✘", "red")}.get(outcome, ("=", "dim"))
-        why = outcome.removeprefix("already: ") if outcome.startswith("already") else duration(seconds)
+        why = (
+            outcome.removeprefix("already: ")
+            if outcome.startswith("already")
+            else duration(seconds)
+        )
         self._console.print(Text.assemble((f" {mark} ", style), step.title, (f"  {why}", "dim")))
 
     def note(self, text: str) -> None:
@@ -172,7 +211,12 @@ class LiveProgress(LineProgress):
         table = Table.grid(padding=(0, 1))
         for step, began, text in list(self._running.values()):
             room = max(20, self._console.width - len(step.title) - 16)
-            table.add_row(Spinner("dots"), step.title, Text(f"{time.monotonic() - began:.0f} s", "cyan"), Text(text[:room], "dim"))
+            table.add_row(
+                Spinner("dots"),
+                step.title,
+                Text(f"{time.monotonic() - began:.0f} s", "cyan"),
+                Text(text[:room], "dim"),
+            )
         return table
 
     def __enter__(self) -> LiveProgress:

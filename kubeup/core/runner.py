@@ -1,8 +1,9 @@
 """The runner: carries out a plan, independent steps side by side, and writes down what it did.
 
-Each step is looked at again just before it acts: what is refused by then has changed nothing. A failure lets running
-steps end (those that only wait, soon), starts no further ones and is raised with the step's name; an interrupt ends the
-commands under way. The journal (one JSON object a line) lives in the profile's state folder.
+Each step is looked at again just before it acts: what is refused by then has changed nothing. A
+failure lets running steps end (those that only wait, soon), starts no further ones and is raised
+with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line)
+lives in the profile's state folder.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ class Result:
 
 
 class Journal:
-    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold none.
+    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold
+    none.
 
-    A write that fails is trouble for whoever runs a plan: it must not end a step, nor hide why one ended.
+    A write that fails is trouble for whoever runs a plan: it must not end a step, nor hide why one
+    ended.
     """
 
     def __init__(self, folder: Path, command: str) -> None:
@@ -71,7 +74,13 @@ class Journal:
         self._trouble = ""
 
     def add(self, event: str, step: str = "", **more: object) -> None:
-        row = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command, "event": event, "step": step, **more}
+        row = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "command": self._command,
+            "event": event,
+            "step": step,
+            **more,
+        }
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -83,7 +92,11 @@ class Journal:
 
     def told(self) -> tuple[str, str, str]:
         """That trouble as an error's what, why and next."""
-        return f"{self._path} can't be written", self._trouble, "make room there, or let yourself write it; then run the same again"
+        return (
+            f"{self._path} can't be written",
+            self._trouble,
+            "make room there, or let yourself write it; then run the same again",
+        )
 
 
 def keep_nothing(pace: Pace) -> None:
@@ -99,10 +112,15 @@ def write_nothing(made: tuple[Thing, ...], removed: tuple[Thing, ...]) -> None:
 
 
 def run(
-    plan: Plan, progress: Progress, journal: Journal, pace: Pace = AS_MEANT,
-    keep: Callable[[Pace], None] = keep_nothing, ledger: Ledger = write_nothing,
+    plan: Plan,
+    progress: Progress,
+    journal: Journal,
+    pace: Pace = AS_MEANT,
+    keep: Callable[[Pace], None] = keep_nothing,
+    ledger: Ledger = write_nothing,
 ) -> Result:
-    """Carry out a plan. Raises the first failed step's error, with the step's title before its cause.
+    """Carry out a plan. Raises the first failed step's error, with the step's title before its
+    cause.
 
     What steps make and remove goes to the `ledger`: what is made before it is, so that nothing is
     there that was cut off and that nobody knows of.
@@ -129,7 +147,9 @@ def run(
 
 @dataclass
 class Timing:
-    """How slow this machine is, by an earlier run and by this one's steps; says so once it is known."""
+    """How slow this machine is, by an earlier run and by this one's steps; says so once it is
+    known.
+    """
 
     pace: Pace
     keep: Callable[[Pace], None]
@@ -151,7 +171,11 @@ class Timing:
 
 
 def _run_steps(
-    plan: Plan, progress: Progress, journal: Journal, result: Result, timing: Timing,
+    plan: Plan,
+    progress: Progress,
+    journal: Journal,
+    result: Result,
+    timing: Timing,
     ledger: Ledger,
 ) -> None:
     waiting, done = list(plan.steps), set(plan.held)
@@ -166,10 +190,15 @@ def _run_steps(
                     failed.set()
                 if failure is None:
                     ready = [step for step in waiting if done.issuperset(step.needs)]
-                    begun = ready[: SIDE_BY_SIDE - len(running)]  # none may wait inside the pool: it would start after a failure
+                    # none may wait inside the pool: it would start after a failure
+                    begun = ready[: SIDE_BY_SIDE - len(running)]
                     for step in begun:
                         action = _at(step.action, timing.pace)
-                        running[pool.submit(_one, step, action, progress, journal, failed, acted, ledger)] = step
+                        running[
+                            pool.submit(
+                                _one, step, action, progress, journal, failed, acted, ledger
+                            )
+                        ] = step
                     waiting = [step for step in waiting if step not in begun]
                 for future in wait(running, LATEST, FIRST_COMPLETED).done:
                     step = running.pop(future)
@@ -194,8 +223,13 @@ def _at(action: Action, pace: Pace) -> Action:
 
 
 def _one(
-    step: Step, action: Action, progress: Progress, journal: Journal, failed: threading.Event,
-    acted: threading.Event, ledger: Ledger,
+    step: Step,
+    action: Action,
+    progress: Progress,
+    journal: Journal,
+    failed: threading.Event,
+    acted: threading.Event,
+    ledger: Ledger,
 ) -> Done:
     began = time.monotonic()
     outcome = "failed"

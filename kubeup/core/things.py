@@ -3,10 +3,13 @@
 | kind | name | at | found by | undone by |
 |---|---|---|---|---|
 | container, volume, network | the engine's | podman, docker | that engine | that engine's `rm` |
-| rules | the nodes' network | podman, docker | the profile's chains in the packet filter | taking the chains away |
-| machine | Vagrant's | virtualbox, libvirt, docker | Vagrant's index in the profile | `vagrant destroy` |
+| rules | the nodes' network | podman, docker | the profile's chains in the packet filter | taking
+the chains away |
+| machine | Vagrant's | virtualbox, libvirt, docker | Vagrant's index in the profile | `vagrant
+destroy` |
 | profile | minikube's | minikube | `minikube profile list` | `minikube delete` |
-| service | its container | a machine: name, or name@address | docker there | `docker rm`, its files |
+| service | its container | a machine: name, or name@address | docker there | `docker rm`, its files
+|
 | line | the line | a file | the line, as it was written | taking it away |
 | context | its name | a kubeconfig | the name | taking it away, with what only it uses |
 
@@ -20,7 +23,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["container", "volume", "network", "rules", "machine", "profile", "service", "line", "context"]
+Kind = Literal[
+    "container", "volume", "network", "rules", "machine", "profile", "service", "line", "context"
+]
 
 
 @dataclass(frozen=True, order=True)

@@ -1,4 +1,7 @@
-"""Backups: a compressed dump, and beside it a file that says what it is. Neither is ever found half made."""
+"""Backups: a compressed dump, and beside it a file that says what it is.
+
+Neither is ever found half made.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,14 @@ FORMAT = 1
 SUFFIX, ABOUT = ".sql.zst", ".json"
 PART = ".part-"
 PACKAGES = ("zstd",)
-COMPRESS = ("zstd", "--quiet", "--stdout")  # ten times as fast as what comes; more threads take from the server's on the same machine
+# ten times as fast as what comes; more threads take from the server's on the same machine
+COMPRESS = ("zstd", "--quiet", "--stdout")
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
 REVISIONS = "alembic_version"
-SNAPSHOT = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION WITH CONSISTENT SNAPSHOT;\n"
+SNAPSHOT = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION "
+    "WITH CONSISTENT SNAPSHOT;\n"
+)
 HOUR = 3600.0
 
 
@@ -57,31 +64,57 @@ def described(file: Path) -> Path:
 
 
 def about(file: Path) -> BackupManifest:
-    """What lies beside a backup. Raises UsageError where there is no backup, Refused where it can't be judged."""
+    """What lies beside a backup.
+
+    Raises UsageError where there is no backup, Refused where it can't be judged.
+    """
     beside = described(file)
     if not file.is_file():
-        raise UsageError(f"there is no backup {file}", "no such file", "`inv db.list` shows those there are")
+        raise UsageError(
+            f"there is no backup {file}", "no such file", "`inv db.list` shows those there are"
+        )
     try:
         found = json.loads(beside.read_text(encoding="utf-8"))
         if found["format"] > FORMAT:
-            raise Refused(f"{file.name} was made by a newer kubeup", f"its format is {found['format']}, this one reads {FORMAT}",
-                          "use that kubeup for it")
+            raise Refused(
+                f"{file.name} was made by a newer kubeup",
+                f"its format is {found['format']}, this one reads {FORMAT}",
+                "use that kubeup for it",
+            )
         return BackupManifest(**found)
     except FileNotFoundError:
-        raise Refused(f"{beside.name} is missing", "it says what the backup has to be: without it nobody can tell whether it is whole",
-                      f"put it back beside {file.name}") from None
+        raise Refused(
+            f"{beside.name} is missing",
+            "it says what the backup has to be: without it nobody can tell whether it is whole",
+            f"put it back beside {file.name}",
+        ) from None
     except (ValueError, KeyError, TypeError):
-        raise Refused(f"{beside.name} can't be read", "it is no description of a backup", "take another backup: `inv db.list`") from None
+        raise Refused(
+            f"{beside.name} can't be read",
+            "it is no description of a backup",
+            "take another backup: `inv db.list`",
+        ) from None
 
 
 def check(file: Path) -> BackupManifest:
-    """What a backup is, once its content was found to be what was written. Raises Refused for one that was altered or cut off."""
+    """What a backup is, once its content was found to be what was written.
+
+    Raises Refused for one that was altered or cut off.
+    """
     found = about(file)
     size = file.stat().st_size
     if size != found.bytes:
-        raise Refused(f"{file.name} is not whole", f"it has {size} bytes, {found.bytes} were written", "take another backup: `inv db.list`")
+        raise Refused(
+            f"{file.name} is not whole",
+            f"it has {size} bytes, {found.bytes} were written",
+            "take another backup: `inv db.list`",
+        )
     if cache.sha256(file) != found.sha256:
-        raise Refused(f"{file.name} was altered", "its sha256 is another one than when it was written", "take another backup: `inv db.list`")
+        raise Refused(
+            f"{file.name} was altered",
+            "its sha256 is another one than when it was written",
+            "take another backup: `inv db.list`",
+        )
     return found
 
 
@@ -104,24 +137,39 @@ def listed(folder: Path) -> list[Listed]:
             rows.append(Listed(file, None, error.what))
             continue
         size = file.stat().st_size
-        rows.append(Listed(file, found, "" if size == found.bytes else f"{size} of {found.bytes} bytes"))
+        rows.append(
+            Listed(file, found, "" if size == found.bytes else f"{size} of {found.bytes} bytes")
+        )
     return rows
 
 
 def target(folder: Path, profile: str, database: str, to: str) -> Path:
     """Where a backup goes. Raises Refused where something of that name is there."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    file = Path(to).expanduser().absolute() if to else folder / f"{profile}-{database}-{stamp}{SUFFIX}"
+    file = (
+        Path(to).expanduser().absolute() if to else folder / f"{profile}-{database}-{stamp}{SUFFIX}"
+    )
     if file.is_dir():
         file = file / f"{profile}-{database}-{stamp}{SUFFIX}"
     for path in (file, described(file)):
         if path.exists():
-            raise Refused(f"{path} is there already", "a backup is never overwritten", "name another file")
+            raise Refused(
+                f"{path} is there already", "a backup is never overwritten", "name another file"
+            )
     return file
 
 
 def plan(server: Server, file: Path, profile: str) -> list[Step]:
-    return [Step(ids.BACKUP, f"back {server.database} up to {file}", "asked for", Backup(server, file, profile), (ids.PACKAGES,), 5)]
+    return [
+        Step(
+            ids.BACKUP,
+            f"back {server.database} up to {file}",
+            "asked for",
+            Backup(server, file, profile),
+            (ids.PACKAGES,),
+            5,
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,7 +181,10 @@ class Backup:
     profile: str
 
     def commands(self) -> tuple[str, ...]:
-        return (f"{shell.shown(self.server.dump())} | {shell.shown(COMPRESS)} > {shell.shown((str(self.file),))}",)
+        return (
+            f"{shell.shown(self.server.dump())} | {shell.shown(COMPRESS)} > "
+            f"{shell.shown((str(self.file),))}",
+        )
 
     def run(self, log: Log) -> None:
         try:
@@ -142,11 +193,17 @@ class Backup:
                 write_private(described(self.file), json.dumps(asdict(found), indent=2) + "\n")
                 part.replace(self.file)
         except CommandError as error:
-            raise KubeupError(f"the backup {self.file.name} could not be made", f"{error.what}: {error.why}",
-                              f"nothing is left of it; {_mend(error)}") from None
+            raise KubeupError(
+                f"the backup {self.file.name} could not be made",
+                f"{error.what}: {error.why}",
+                f"nothing is left of it; {_mend(error)}",
+            ) from None
         except OSError as error:
-            raise KubeupError(f"the backup {self.file.name} could not be written", f"{error.strerror} ({self.file.parent})",
-                              "nothing is left of it; name a file elsewhere with --to") from None
+            raise KubeupError(
+                f"the backup {self.file.name} could not be written",
+                f"{error.strerror} ({self.file.parent})",
+                "nothing is left of it; name a file elsewhere with --to",
+            ) from None
         log(f"{found.bytes >> 10} KiB, {servers.describe(found.rows)}")
 
     def _written(self, part: Path) -> BackupManifest:
@@ -159,14 +216,32 @@ class Backup:
                 dumped.begun = moment.let_go
                 return f"{self.server.password()}\n".encode()
 
-            shell.chain(self.server.dump(), COMPRESS, ask=begin, see=dumped.see, into=file.fileno(), timeout=HOUR * 12, alive=self.server.alive())
+            shell.chain(
+                self.server.dump(),
+                COMPRESS,
+                ask=begin,
+                see=dumped.see,
+                into=file.fileno(),
+                timeout=HOUR * 12,
+                alive=self.server.alive(),
+            )
             os.fsync(file.fileno())
             dumped.require_whole()
-            moment, = moments
+            (moment,) = moments
             rows = moment.rows()
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return BackupManifest(self.file.name, cache.sha256(part), part.stat().st_size, dumped.size, made,
-                              self.profile, self.server.database, moment.version, moment.revision, rows)
+        return BackupManifest(
+            self.file.name,
+            cache.sha256(part),
+            part.stat().st_size,
+            dumped.size,
+            made,
+            self.profile,
+            self.server.database,
+            moment.version,
+            moment.revision,
+            rows,
+        )
 
 
 class CutOff(KubeupError):
@@ -196,12 +271,18 @@ class Dumped:
 
     def require_whole(self) -> None:
         if not self.whole:
-            raise CutOff("the dump is not whole", "its last line is missing: the connection was cut", "run the same again")
+            raise CutOff(
+                "the dump is not whole",
+                "its last line is missing: the connection was cut",
+                "run the same again",
+            )
 
 
 @dataclass
 class ConsistentSnapshot:
-    """The version, revision and row counts of the moment that is held, by a session whose transaction began in it."""
+    """The version, revision and row counts of the moment that is held, by a session whose
+    transaction began in it.
+    """
 
     session: Server
     version: str
@@ -213,7 +294,9 @@ class ConsistentSnapshot:
     def let_go(self) -> None:
         """Let writes go on, and begin to count: no row that is written from now on is seen."""
         asked = f"UNLOCK TABLES;\n{servers.counting(self.tables)}"
-        self.counts = [self.workers.submit(self.session.rows, asked, self.session.database, HOUR * 12)]
+        self.counts = [
+            self.workers.submit(self.session.rows, asked, self.session.database, HOUR * 12)
+        ]
 
     def rows(self) -> dict[str, int]:
         """The number of rows of each table, once all are counted."""
@@ -222,30 +305,44 @@ class ConsistentSnapshot:
 
 @contextlib.contextmanager
 def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
-    """Hold all writes until `let_go` is called, at the latest to the end of the block: what is counted is then what is dumped.
+    """Hold all writes until `let_go` is called, at the latest to the end of the block: what is
+    counted is then what is dumped.
 
-    Counting reads every row. It goes on beside the dump, in a transaction that began in the same moment as the dump's.
-    The server lets go by itself when this process ends, or after a minute. LOCK TABLES would not do: mysqldump flushes tables before
-    its transaction begins, and waits for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
-    any more: see `kubeup.database.server.DUMP`.
+    Counting reads every row. It goes on beside the dump, in a transaction that began in the same
+    moment as the dump's. The server lets go by itself when this process ends, or after a minute.
+    LOCK TABLES would not do: mysqldump flushes tables before its transaction begins, and waits for
+    them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes any
+    more: see `kubeup.database.server.DUMP`.
     """
     with ThreadPoolExecutor(1) as workers, server.session() as session:
         found = servers.tables(session, server.database)
-        asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""  # noqa: S608 - a constant
-        facts = dict(session.rows("SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES WITH READ LOCK;\n"
-                                  f"SELECT 'version', VERSION();\n{asked}{SNAPSHOT}", server.database))
+        asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""
+        facts = dict(
+            session.rows(
+                "SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES "
+                "WITH READ LOCK;\n"
+                f"SELECT 'version', VERSION();\n{asked}{SNAPSHOT}",
+                server.database,
+            )
+        )
         counted = [one for one in found if one != REVISIONS]
-        yield ConsistentSnapshot(session, facts["version"], facts.get("revision", ""), counted, workers)
+        yield ConsistentSnapshot(
+            session, facts["version"], facts.get("revision", ""), counted, workers
+        )
 
 
 @contextlib.contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
-    """A file of nobody else's beside `file`, gone at the end unless it was renamed; those that a killed run left are removed."""
+    """A file of nobody else's beside `file`, gone at the end unless it was renamed; those that a
+    killed run left are removed.
+    """
     if not file.parent.exists():
         file.parent.mkdir(mode=0o700, parents=True)
     for left in file.parent.glob(f".*{SUFFIX}{PART}*"):
         left.unlink(missing_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f".{file.name.removesuffix(SUFFIX)}{SUFFIX}{PART}", dir=file.parent)
+    handle, part = tempfile.mkstemp(
+        prefix=f".{file.name.removesuffix(SUFFIX)}{SUFFIX}{PART}", dir=file.parent
+    )
     os.close(handle)
     try:
         yield Path(part)

@@ -1,7 +1,8 @@
-"""Takes the database from one side to the other: the side that is left refuses writes first, so no row can be lost on the way.
+"""Takes the database from one side to the other: the side that is left refuses writes first, so no
+row can be lost on the way.
 
-Each step looks at what is there. Whatever is cut off anywhere can be run again, or taken back: until the switch the
-one side has everything, from the switch on the other one.
+Each step looks at what is there. Whatever is cut off anywhere can be run again, or taken back:
+until the switch the one side has everything, from the switch on the other one.
 """
 
 from __future__ import annotations
@@ -30,10 +31,16 @@ from kubeup.database.server import Server, SqlError
 from kubeup.facts import manifests
 
 T = TypeVar("T")
-GRANT = re.compile(r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$")
+GRANT = re.compile(
+    r"^GRANT (?P<rights>.+?) ON (?P<on>.+\.\*) TO (?P<who>\S+?)(?: WITH GRANT OPTION)?$"
+)
 READING = ("SELECT", "SHOW VIEW")
-WRITING = ("INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, "
-           "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER")  # what ALL means for a database, but for reading
+WRITING = (
+    "INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, "
+    "LOCK TABLES, EXECUTE, CREATE VIEW, "
+    # what ALL means for a database, but for reading
+    "CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER"
+)
 NO_THREAD = 1094
 MARKS = "kubeup_move"  # the schema with a server's mark
 KILL_SECONDS = 20.0
@@ -51,7 +58,11 @@ class StartInCluster:
         kubectl = self.deployment.kubectl
         part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
         apply.release_volume(kubectl, "db")
-        kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] not in PART_OF_SERVICE), log=log)
+        kubectl.write(
+            *apply.APPLY,
+            stdin=manifests.text(one for one in part if one["kind"] not in PART_OF_SERVICE),
+            log=log,
+        )
         watch.until_standing(kubectl, "db", self.deployment.boots(), self.wait, log, apply.never)
 
 
@@ -59,8 +70,8 @@ class StartInCluster:
 class Admit:
     """Refuse a side that holds rows of its own, before anything is stopped for it.
 
-    An earlier run's copy is told by a mark on both servers, which was made when this one was empty: what is on record
-    of a move would hold for any machine that the settings name by now.
+    An earlier run's copy is told by a mark on both servers, which was made when this one was empty:
+    what is on record of a move would hold for any machine that the settings name by now.
     """
 
     source: Server
@@ -73,9 +84,13 @@ class Admit:
             return
         rows = _rows(servers.count(self.target, self.target.database))
         if any(rows.values()):
-            raise Refused(f"{self.target} holds data already", f"{servers.describe(rows)}, and no copy of {self.source}",
-                          "choose another machine (database.vm), or remove those rows there yourself; "
-                          "what a move has left behind goes by `inv db.move` to the side in use, with --drop-old")
+            raise Refused(
+                f"{self.target} holds data already",
+                f"{servers.describe(rows)}, and no copy of {self.source}",
+                "choose another machine (database.vm), or remove those rows there yourself; "
+                "what a move has left behind goes by `inv db.move` to the side in use, with "
+                "--drop-old",
+            )
         self.target.sql(marking(mark))
 
     def _mark(self) -> str:
@@ -89,13 +104,20 @@ class Admit:
 
 
 def marking(mark: str) -> str:
-    """SQL that leaves a mark on a server: a table's name, in a schema that no dump of the database holds."""
-    return f"CREATE DATABASE IF NOT EXISTS {MARKS};\nCREATE TABLE {MARKS}.{servers.name(mark)} (id INT);\n"
+    """SQL that leaves a mark on a server: a table's name, in a schema that no dump of the
+    database holds.
+    """
+    return (
+        f"CREATE DATABASE IF NOT EXISTS {MARKS};\nCREATE TABLE "
+        f"{MARKS}.{servers.name(mark)} (id INT);\n"
+    )
 
 
 @dataclass(frozen=True)
 class Freeze:
-    """From here on the API's user may read and not write, also after the server was killed and started again."""
+    """From here on the API's user may read and not write, also after the server was killed and
+    started again.
+    """
 
     server: Server
     state: State
@@ -132,7 +154,9 @@ class Copy:
 
     def run(self, log: Log) -> None:
         with self.source.session() as source, self.target.session() as target:
-            sums, there = _of_both(servers.checksums, source, source.database, target, target.database)
+            sums, there = _of_both(
+                servers.checksums, source, source.database, target, target.database
+            )
             if sums == there:
                 log("an earlier run has brought them")
                 return
@@ -143,16 +167,27 @@ class Copy:
             counts, new = _of_both(servers.count, source, source.database, target, restore.NEW)
             restore.compare(_rows(counts), new, "the database")
             if sums != servers.checksums(target, restore.NEW):
-                raise KubeupError("the copy has other rows than the database", "a checksum differs", f"{restore.KEPT}; run the same again")
+                raise KubeupError(
+                    "the copy has other rows than the database",
+                    "a checksum differs",
+                    f"{restore.KEPT}; run the same again",
+                )
             restore.refuse_others(target)
             restore.exchange(target)
         log(servers.describe(_rows(new)))
 
     def _load(self, log: Log) -> None:
-        """While it lasts nobody can write: a connection that was cut is not left to a person to try again."""
+        """While it lasts nobody can write: a connection that was cut is not left to a person to
+        try again.
+        """
         for left in reversed(range(TRIES)):
             try:
-                restore.load(self.target, self.source.dump(), lambda: f"{self.source.password()}\n".encode(), self.source)
+                restore.load(
+                    self.target,
+                    self.source.dump(),
+                    lambda: f"{self.source.password()}\n".encode(),
+                    self.source,
+                )
             except CutOff as error:
                 if not left:
                     raise
@@ -176,7 +211,11 @@ class Switch:
         record.change(self.state, database=self.to, left=self.left, target=None)
         kubectl = self.deployment.kubectl
         part = manifests.of_part(manifests.documents(self.deployment.render()), "db")
-        kubectl.write(*apply.APPLY, stdin=manifests.text(one for one in part if one["kind"] in PART_OF_SERVICE), log=log)
+        kubectl.write(
+            *apply.APPLY,
+            stdin=manifests.text(one for one in part if one["kind"] in PART_OF_SERVICE),
+            log=log,
+        )
         apply.forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
         lock_out(self.source)
 
@@ -193,9 +232,13 @@ class Tidy:
 
 
 def lock_out(server: Server) -> None:
-    """No connection of the API's is left on a side that was left: it would read what is no longer so."""
+    """No connection of the API's is left on a side that was left: it would read what is no
+    longer so.
+    """
     with server.session() as session:
-        accounts = ", ".join(servers.account(session.user, host) for host in hosts(session, session.user))
+        accounts = ", ".join(
+            servers.account(session.user, host) for host in hosts(session, session.user)
+        )
         session.sql(f"ALTER USER {accounts} ACCOUNT LOCK;")
         end_connections(session)
 
@@ -203,18 +246,30 @@ def lock_out(server: Server) -> None:
 def grants(server: Server) -> list[str]:
     """The rights of the API's user, as the server tells them."""
     found = hosts(server, server.user)
-    text = server.sql("".join(f"SHOW GRANTS FOR {servers.account(server.user, host)};\n" for host in found))
+    text = server.sql(
+        "".join(f"SHOW GRANTS FOR {servers.account(server.user, host)};\n" for host in found)
+    )
     lines = [line.replace("\\\\", "\\") for line in text.splitlines()]
-    if wide := [line for line in lines if " ON *.* " in line and not line.startswith("GRANT USAGE ")]:
-        raise Refused(f"{server.user} has rights on every database", wide[0].split(" IDENTIFIED ")[0],
-                      "a move has to take its right to write: give the API a user with rights on its own database only")
+    if wide := [
+        line for line in lines if " ON *.* " in line and not line.startswith("GRANT USAGE ")
+    ]:
+        raise Refused(
+            f"{server.user} has rights on every database",
+            wide[0].split(" IDENTIFIED ")[0],
+            "a move has to take its right to write: give the API a user with rights on its own "
+            "database only",
+        )
     return lines
 
 
 def reading(lines: Sequence[str]) -> list[str]:
-    """What takes the right to write, a statement for each grant, so that none is ever lost whole."""
+    """What takes the right to write, a statement for each grant, so that none is ever lost
+    whole.
+    """
     taken = [(_more_than_reading(one["rights"]), one) for one in _parsed(lines)]
-    return [f"REVOKE {rights} ON {one['on']} FROM {one['who']};\n" for rights, one in taken if rights]
+    return [
+        f"REVOKE {rights} ON {one['on']} FROM {one['who']};\n" for rights, one in taken if rights
+    ]
 
 
 def _more_than_reading(rights: str) -> str:
@@ -231,12 +286,18 @@ def _parsed(lines: Sequence[str]) -> list[re.Match[str]]:
 
 
 def end_connections(server: Server) -> None:
-    """End what the API has open, and wait until it is gone: rights count from the next connection on."""
+    """End what the API has open, and wait until it is gone: rights count from the next
+    connection on.
+    """
     end, first = time.monotonic() + KILL_SECONDS, _connections(server)
     left = first
     while left:
         if time.monotonic() > end:
-            raise KubeupError(f"{server} does not let go of {len(left)} connections", f"not within {KILL_SECONDS:.0f} s", "run the same again")
+            raise KubeupError(
+                f"{server} does not let go of {len(left)} connections",
+                f"not within {KILL_SECONDS:.0f} s",
+                "run the same again",
+            )
         try:
             server.sql("".join(f"KILL {one};\n" for one in sorted(left)))
         except SqlError as error:
@@ -249,7 +310,9 @@ def _connections(server: Server) -> set[str]:
     return {row[0] for row in server.rows("SHOW PROCESSLIST") if row[1] == server.user}
 
 
-def _of_both(look: Callable[[Server, str], T], source: Server, of: str, target: Server, into: str) -> tuple[T, T]:
+def _of_both(
+    look: Callable[[Server, str], T], source: Server, of: str, target: Server, into: str
+) -> tuple[T, T]:
     """The same look at a schema of either side, side by side."""
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(look, source, of)

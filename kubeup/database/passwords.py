@@ -1,7 +1,7 @@
 """New passwords for a database that is there: by SQL first, and only then everywhere else.
 
-The server keeps the earlier ones beside them until the API uses the new (MySQL 8.0.14 and newer; MariaDB can't), so that
-nobody is locked out whenever this is cut off.
+The server keeps the earlier ones beside them until the API uses the new (MySQL 8.0.14 and newer;
+MariaDB can't), so that nobody is locked out whenever this is cut off.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from kubeup.database import server as servers
 from kubeup.database.server import ROOT, Server, Version
 from kubeup.system import secrets
 
-KEYS = {"MYSQL_ROOT_PASSWORD": "ROOT_PASSWORD", "MYSQL_PASSWORD": "MYSQL_PASSWORD"}  # in .env, in the Secret
+# in .env, in the Secret
+KEYS = {"MYSQL_ROOT_PASSWORD": "ROOT_PASSWORD", "MYSQL_PASSWORD": "MYSQL_PASSWORD"}
 BOTH_FROM = (8, 0, 14)
 
 
 def deployed(deployment: Deployment) -> dict[str, str]:
     """The passwords that the cluster's Secret holds, under their names in `.env`."""
     kind, name = SECRET.split()
-    text = deployment.kubectl.read("get", kind.lower(), name, "--ignore-not-found", "-o", "json").stdout
+    text = deployment.kubectl.read(
+        "get", kind.lower(), name, "--ignore-not-found", "-o", "json"
+    ).stdout
     held = json.loads(text or "{}").get("data", {})
     return {own: base64.b64decode(held[key]).decode() for own, key in KEYS.items() if key in held}
 
@@ -51,10 +54,23 @@ class Passwords:
         """Every root password that the server may have."""
         found = secrets.read(self.server.env)
         name = "MYSQL_ROOT_PASSWORD"
-        return list(dict.fromkeys(filter(None, (found.get(secrets.next_of(name)), found.get(name), deployed(self.deployment).get(name)))))
+        return list(
+            dict.fromkeys(
+                filter(
+                    None,
+                    (
+                        found.get(secrets.next_of(name)),
+                        found.get(name),
+                        deployed(self.deployment).get(name),
+                    ),
+                )
+            )
+        )
 
     def accept(self, also: Mapping[str, str] | None = None) -> None:
-        """Let data in the cluster be started with these; a machine of its own has no mark beside its data."""
+        """Let data in the cluster be started with these; a machine of its own has no mark beside
+        its data.
+        """
         if not self.deployment.overlay.machine:
             data.accept(self.deployment.overlay, also)
 
@@ -63,12 +79,18 @@ class Passwords:
         for one in self.known():
             if self.server.admits(ROOT, one):
                 return one
-        raise Refused(f"{self.server} refuses every root password that is known", f"those of {self.server.env.name} and of the cluster's Secret",
-                      "put the password that it has into .env as MYSQL_ROOT_PASSWORD")
+        raise Refused(
+            f"{self.server} refuses every root password that is known",
+            f"those of {self.server.env.name} and of the cluster's Secret",
+            "put the password that it has into .env as MYSQL_ROOT_PASSWORD",
+        )
 
 
 def carry(passwords: Passwords) -> list[Step]:
-    """What brings passwords that were changed in `.env` alone into the database. Raises ForgottenPasswords where SQL can't do it."""
+    """What brings passwords that were changed in `.env` alone into the database.
+
+    Raises ForgottenPasswords where SQL can't do it.
+    """
     try:
         passwords.root()
     except KubeupError as error:
@@ -77,14 +99,31 @@ def carry(passwords: Passwords) -> list[Step]:
 
 
 def steps(passwords: Passwords, reason: str, needs: tuple[StepId, ...]) -> list[Step]:
-    return [Step(ids.SET_PASSWORDS, "give the database its new passwords", reason, SetPasswords(passwords, passwords.wanted), needs, 2),
-            Step(ids.DISCARD_PASSWORDS, "let the database forget the earlier ones", "nobody uses them any more", DiscardOld(passwords),
-                 (ids.SET_PASSWORDS, ids.deploy("db"), ids.deploy("api")), 2)]
+    return [
+        Step(
+            ids.SET_PASSWORDS,
+            "give the database its new passwords",
+            reason,
+            SetPasswords(passwords, passwords.wanted),
+            needs,
+            2,
+        ),
+        Step(
+            ids.DISCARD_PASSWORDS,
+            "let the database forget the earlier ones",
+            "nobody uses them any more",
+            DiscardOld(passwords),
+            (ids.SET_PASSWORDS, ids.deploy("db"), ids.deploy("api")),
+            2,
+        ),
+    ]
 
 
 @dataclass(frozen=True)
 class SetPasswords:
-    """The server takes these from here on; those that the API uses stay good beside them where it can keep two."""
+    """The server takes these from here on; those that the API uses stay good beside them where
+    it can keep two.
+    """
 
     passwords: Passwords
     wanted: Callable[[], Mapping[str, str]]
@@ -96,7 +135,15 @@ class SetPasswords:
         self.passwords.accept(wanted)
         both = keeps_both(Version(server.sql("SELECT VERSION()", password=root).strip()))
         for name, user in (("MYSQL_PASSWORD", server.user), ("MYSQL_ROOT_PASSWORD", ROOT)):
-            server.sql(altering(user, hosts(server, user, root), wanted[name], used.get(name, "") if both else ""), password=root)
+            server.sql(
+                altering(
+                    user,
+                    hosts(server, user, root),
+                    wanted[name],
+                    used.get(name, "") if both else "",
+                ),
+                password=root,
+            )
             log(f"{user} has a new password")
         self._check(server, wanted)
 
@@ -104,14 +151,19 @@ class SetPasswords:
     def _check(server: Server, wanted: Mapping[str, str]) -> None:
         for name, user in (("MYSQL_PASSWORD", server.user), ("MYSQL_ROOT_PASSWORD", ROOT)):
             if not server.admits(user, wanted[name]):
-                raise KubeupError(f"{server} refuses the new password of {user}", "it had taken it a moment ago", "run the same again")
+                raise KubeupError(
+                    f"{server} refuses the new password of {user}",
+                    "it had taken it a moment ago",
+                    "run the same again",
+                )
 
 
 @dataclass(frozen=True)
 class DiscardOld:
     """From here on nothing but the passwords of `.env` opens it.
 
-    They are given once more: after a run that was cut off the server may call them the earlier ones.
+    They are given once more: after a run that was cut off the server may call them the earlier
+    ones.
     """
 
     passwords: Passwords
@@ -131,17 +183,28 @@ def keeps_both(version: Version) -> bool:
 
 
 def hosts(server: Server, user: str, root: str | None = None) -> list[str]:
-    found = server.sql(f"SELECT host FROM mysql.user WHERE user = {servers.literal(user)}", password=root).split()  # noqa: S608 - quoted
+    found = server.sql(
+        f"SELECT host FROM mysql.user WHERE user = {servers.literal(user)}", password=root
+    ).split()
     if not found:
-        raise Refused(f"{server} has no user {user}", "its password can't be changed", "set database.user to the one it has")
+        raise Refused(
+            f"{server} has no user {user}",
+            "its password can't be changed",
+            "set database.user to the one it has",
+        )
     return found
 
 
 def altering(user: str, found: list[str], password: str, used: str) -> str:
-    """One password, and beside it the one in use, '' for none. Which of the two the server calls the earlier is settled anew each time."""
+    """One password, and beside it the one in use, '' for none.
+
+    Which of the two the server calls the earlier is settled anew each time.
+    """
 
     def statement(value: str, more: str = "") -> str:
-        return f"ALTER USER {', '.join(f'{servers.account(user, host)} IDENTIFIED BY {servers.literal(value)}{more}' for host in found)};\n"
+        identified = f"IDENTIFIED BY {servers.literal(value)}{more}"
+        accounts = ", ".join(f"{servers.account(user, host)} {identified}" for host in found)
+        return f"ALTER USER {accounts};\n"
 
     if not used or used == password:
         return statement(password)
@@ -149,4 +212,7 @@ def altering(user: str, found: list[str], password: str, used: str) -> str:
 
 
 def discarding(user: str, found: list[str]) -> str:
-    return f"ALTER USER {', '.join(f'{servers.account(user, host)} DISCARD OLD PASSWORD' for host in found)};"
+    return (
+        "ALTER USER "
+        f"{', '.join(f'{servers.account(user, host)} DISCARD OLD PASSWORD' for host in found)};"
+    )

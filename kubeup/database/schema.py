@@ -12,14 +12,17 @@ from kubeup.database.server import Server
 from kubeup.system.kubectl import Kubectl
 
 # the same function that the API runs at its start; its environment has the connection
-UPGRADE = "import os\nfrom products import config, migrate\nmigrate.upgrade(config.load(os.environ).url)\n"
+UPGRADE = (
+    "import os\nfrom products import config, "
+    "migrate\nmigrate.upgrade(config.load(os.environ).url)\n"
+)
 
 
 def revision(server: Server) -> str:
     """'' where the tables were never made."""
     if REVISIONS not in servers.tables(server, server.database):
         return ""
-    return server.sql(f"SELECT version_num FROM {REVISIONS}", server.database).strip()  # noqa: S608 - a constant
+    return server.sql(f"SELECT version_num FROM {REVISIONS}", server.database).strip()
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,17 @@ class Migrate:
         answer = self.kubectl.read(*self._words(), stdin=UPGRADE, ok=None, timeout=600)
         if not answer.ok:
             last = answer.stderr.strip().splitlines()[-1:]
-            raise KubeupError("the migrations did not run", "\n".join(last) or "no answer", "`inv deploy.logs api`, then run the same again")
+            raise KubeupError(
+                "the migrations did not run",
+                "\n".join(last) or "no answer",
+                "`inv deploy.logs api`, then run the same again",
+            )
         after = revision(self.server)
-        log(f"revision {after}, as before" if before == after else f"from revision {before or 'none'} to {after}")
+        log(
+            f"revision {after}, as before"
+            if before == after
+            else f"from revision {before or 'none'} to {after}"
+        )
 
     @staticmethod
     def _words() -> tuple[str, ...]:

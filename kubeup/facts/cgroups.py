@@ -1,4 +1,6 @@
-"""What the kernel allows a control group, from its files: an engine that changes limits later may not tell them (podman < 5)."""
+"""What the kernel allows a control group, from its files: an engine that changes limits later
+may not tell them (podman < 5).
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ class Limits:
 
 
 def limits(group: str, version: int, root: Path = ROOT) -> Limits | None:
-    """Of the group at the path `group` of its hierarchy, for cgroup `version` 1 or 2; None where that can't be read.
+    """Of the group at the path `group` of its hierarchy, for cgroup `version` 1 or 2; None where
+    that can't be read.
 
-    See https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/memory.html, scheduler/sched-bwc.html.
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/memory.html,
+    scheduler/sched-bwc.html.
     """
     below = group.lstrip("/")
     if not below:
@@ -27,8 +31,12 @@ def limits(group: str, version: int, root: Path = ROOT) -> Limits | None:
     try:
         if version == 1:
             cpu, memory = root / "cpu" / below, root / "memory" / below
-            return Limits(_cpus((cpu / "cpu.cfs_quota_us").read_text(), (cpu / "cpu.cfs_period_us").read_text()),
-                          _mib((memory / "memory.limit_in_bytes").read_text()))
+            return Limits(
+                _cpus(
+                    (cpu / "cpu.cfs_quota_us").read_text(), (cpu / "cpu.cfs_period_us").read_text()
+                ),
+                _mib((memory / "memory.limit_in_bytes").read_text()),
+            )
         quota, period = (root / below / "cpu.max").read_text().split()
         return Limits(_cpus(quota, period), _mib((root / below / "memory.max").read_text()))
     except (OSError, ValueError):

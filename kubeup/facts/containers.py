@@ -1,4 +1,6 @@
-"""Containers and images as podman's and docker's `inspect` print them (both the same shape where it matters)."""
+"""Containers and images as podman's and docker's `inspect` print them (both the same shape where
+it matters).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from ipaddress import IPv4Network
 class Container:
     """A node's container: state is running, exited, …; `labels` are ours; memory in MiB.
 
-    `cgroup` is the path of its control group where the engine tells it (podman, of one that runs), else "".
+    `cgroup` is the path of its control group where the engine tells it (podman, of one that runs),
+    else "".
     `started`: when it began to run the last time, None where it doesn't.
     """
 
@@ -50,7 +53,9 @@ class Volume:
 
 def volumes(inspect_json: str) -> tuple[Volume, ...]:
     """From `podman volume inspect NAME …` or `docker volume inspect NAME …`."""
-    return tuple(Volume(str(row.get("Name", "")), _labels(row)) for row in json.loads(inspect_json or "[]"))
+    return tuple(
+        Volume(str(row.get("Name", "")), _labels(row)) for row in json.loads(inspect_json or "[]")
+    )
 
 
 def _labels(row: dict[str, object]) -> tuple[tuple[str, str], ...]:
@@ -58,9 +63,14 @@ def _labels(row: dict[str, object]) -> tuple[tuple[str, str], ...]:
 
 
 def _container(row: dict[str, object]) -> Container:
-    config, state, limits, network = (_map(row, key) for key in ("Config", "State", "HostConfig", "NetworkSettings"))
+    config, state, limits, network = (
+        _map(row, key) for key in ("Config", "State", "HostConfig", "NetworkSettings")
+    )
     networks = [net for net in _map(network, "Networks").values() if isinstance(net, dict)]
-    configured = [str((net.get("IPAMConfig") or {}).get("IPv4Address", "") or net.get("IPAddress", "")) for net in networks]
+    configured = [
+        str((net.get("IPAMConfig") or {}).get("IPv4Address", "") or net.get("IPAddress", ""))
+        for net in networks
+    ]
     return Container(
         name=str(row.get("Name", "")).lstrip("/"),
         state=str(state.get("Status", "")),
@@ -69,8 +79,12 @@ def _container(row: dict[str, object]) -> Container:
         address=next((address for address in configured if address), ""),
         cpus=_cpus(limits),
         memory=_int(limits, "Memory") // 2**20,
-        cgroup=_cgroup(str(state.get("CgroupPath", "")), str(row.get("Id", ""))) if state.get("Status") == "running" else "",
-        started=datetime.fromisoformat(str(state["StartedAt"])) if state.get("Status") == "running" else None,
+        cgroup=_cgroup(str(state.get("CgroupPath", "")), str(row.get("Id", "")))
+        if state.get("Status") == "running"
+        else "",
+        started=datetime.fromisoformat(str(state["StartedAt"]))
+        if state.get("Status") == "running"
+        else None,
     )
 
 
@@ -99,10 +113,14 @@ def _int(row: dict[str, object], key: str) -> int:
 
 
 def networks(inspect_json: str) -> dict[str, tuple[IPv4Network, ...]]:
-    """IPv4 ranges of an engine's networks by name, from `network inspect`: podman's words, or docker's."""
+    """IPv4 ranges of an engine's networks by name, from `network inspect`: podman's words, or
+    docker's.
+    """
     found = dict[str, tuple[IPv4Network, ...]]()
     for row in json.loads(inspect_json or "[]"):
         ranges = [one.get("subnet", "") for one in row.get("subnets") or ()]
         ranges += [one.get("Subnet", "") for one in (row.get("IPAM") or {}).get("Config") or ()]
-        found[row.get("name") or row["Name"]] = tuple(IPv4Network(one) for one in ranges if "." in one)
+        found[row.get("name") or row["Name"]] = tuple(
+            IPv4Network(one) for one in ranges if "." in one
+        )
     return found

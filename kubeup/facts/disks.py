@@ -1,4 +1,6 @@
-"""Where things will lie on this machine: file systems, and the folders that container engines keep images and volumes in."""
+"""Where things will lie on this machine: file systems, and the folders that container engines
+keep images and volumes in.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-PODMAN, DOCKER = "/var/lib/containers/storage", "/var/lib/docker"  # where root's images and volumes lie unless told otherwise
+# where root's images and volumes lie unless told otherwise
+PODMAN, DOCKER = "/var/lib/containers/storage", "/var/lib/docker"
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Room for what will lie at `path`: GiB that any user may fill, and which file system that is, as two may share one."""
+    """Room for what will lie at `path`: GiB that any user may fill, and which file system that
+    is, as two may share one.
+    """
 
     path: str = ""
     filesystem: str = ""
@@ -22,10 +27,11 @@ class Disk:
 
 
 def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
-    """The file system that an absolute path is on, from (device, mount point) of each that is mounted.
+    """The file system that an absolute path is on, from (device, mount point) of each that is
+    mounted.
 
-    Its device, so that two mounts of one (btrfs' subvolumes, bind mounts) are the same; its mount point where no device has
-    that name (tmpfs, overlay). '' where no mount holds the path.
+    Its device, so that two mounts of one (btrfs' subvolumes, bind mounts) are the same; its mount
+    point where no device has that name (tmpfs, overlay). '' where no mount holds the path.
     """
     place = PurePath(path)
     holding = [(device, point) for device, point in mounts if place.is_relative_to(point)]
@@ -36,10 +42,14 @@ def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
     return device if device.startswith("/") else point
 
 
-def podman_storage(root: bool, home: str, system: str = "", own: str = "", environ: Mapping[str, str] | None = None) -> str:
-    """The folder of podman's images and volumes, from the texts of the system's storage.conf and a user's own ('': no such file).
+def podman_storage(
+    root: bool, home: str, system: str = "", own: str = "", environ: Mapping[str, str] | None = None
+) -> str:
+    """The folder of podman's images and volumes, from the texts of the system's storage.conf and a
+    user's own ('': no such file).
 
-    See containers-storage.conf(5): a user who is not root has a file of his own, which counts in place of the system's.
+    See containers-storage.conf(5): a user who is not root has a file of his own, which counts in
+    place of the system's.
     """
     graph = _toml(system if root else own).get("graphroot", "")
     if root:
@@ -51,7 +61,9 @@ def podman_storage(root: bool, home: str, system: str = "", own: str = "", envir
 
 
 def docker_storage(daemon: str = "") -> str:
-    """The folder of docker's images and volumes, from the text of /etc/docker/daemon.json ('': no such file)."""
+    """The folder of docker's images and volumes, from the text of /etc/docker/daemon.json ('':
+    no such file).
+    """
     try:
         told = json.loads(daemon or "{}")
     except ValueError:  # docker itself would not start
@@ -60,7 +72,9 @@ def docker_storage(daemon: str = "") -> str:
 
 
 def _toml(text: str) -> dict[str, Any]:
-    """The section `storage` of a storage.conf; nothing of a text that podman itself could not read."""
+    """The section `storage` of a storage.conf; nothing of a text that podman itself could not
+    read.
+    """
     try:
         section = tomllib.loads(text).get("storage", {})
     except tomllib.TOMLDecodeError:

@@ -1,8 +1,10 @@
-"""What a machine's packet filter has to let through between nodes that are its containers, as rules of iptables.
+"""What a machine's packet filter has to let through between nodes that are its containers, as rules
+of iptables.
 
-Others rule there as well: Docker and ufw set FORWARD to DROP (containers/podman#24486), and where bridges call iptables
-(br_netfilter, which kube-proxy needs) what goes from node to node is forwarded. Engines hide what leaves their network
-behind the machine's address; a pod on another node would see that instead of the node's or the client's.
+Others rule there as well: Docker and ufw set FORWARD to DROP (containers/podman#24486), and where
+bridges call iptables (br_netfilter, which kube-proxy needs) what goes from node to node is
+forwarded. Engines hide what leaves their network behind the machine's address; a pod on another
+node would see that instead of the node's or the client's.
 """
 
 from __future__ import annotations
@@ -14,14 +16,19 @@ from ipaddress import IPv4Network
 from itertools import takewhile
 
 NAME_LENGTH = 28  # of a chain, at most (XT_EXTENSION_MAXNAMELEN in linux/netfilter/x_tables.h)
-FIREWALLD = "firewalld"  # the table of that service; its last rule rejects, whatever the policy of its chains
+# the table of that service; its last rule rejects, whatever the policy of its chains
+FIREWALLD = "firewalld"
 PREFIX = "KUBEUP-"
-CHAINS = {"filter": "FORWARD", "raw": "PREROUTING"}  # table -> the chain of the kernel's that ours is called from
+# table -> the chain of the kernel's that ours is called from
+CHAINS = {"filter": "FORWARD", "raw": "PREROUTING"}
 
 
 @dataclass(frozen=True)
 class Forwarding:
-    """A profile's own rules, in a chain of its own in each table. `bridge`: the network's interface on this machine."""
+    """A profile's own rules, in a chain of its own in each table.
+
+    `bridge`: the network's interface on this machine.
+    """
 
     profile: str
     bridge: str
@@ -39,11 +46,15 @@ class Forwarding:
         if table == "raw":
             # nothing that is not tracked is given another address (iptables-extensions(8), CT)
             ways = ((nodes, pods), (pods, nodes))
-            return tuple(f"-A {self.chain} -s {a} -d {b} -i {bridge} {label} -j CT --notrack" for a, b in ways)
+            return tuple(
+                f"-A {self.chain} -s {a} -d {b} -i {bridge} {label} -j CT --notrack"
+                for a, b in ways
+            )
         return (
             f"-A {self.chain} -i {bridge} -o {bridge} {label} -j ACCEPT",
             f"-A {self.chain} -s {nodes} -i {bridge} {label} -j ACCEPT",
-            f"-A {self.chain} -d {nodes} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED {label} -j ACCEPT",
+            f"-A {self.chain} -d {nodes} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED "
+            f"{label} -j ACCEPT",
         )
 
     def jump(self, table: str) -> str:
@@ -53,7 +64,13 @@ class Forwarding:
         """What iptables-restore(8) is given with --noflush: both chains whole, the jumps first."""
         rows = []
         for table, above in CHAINS.items():
-            rows += [f"*{table}", f":{self.chain} - [0:0]", *self.rules(table), f"-I {above} 1 -j {self.chain}", "COMMIT"]
+            rows += [
+                f"*{table}",
+                f":{self.chain} - [0:0]",
+                *self.rules(table),
+                f"-I {above} 1 -j {self.chain}",
+                "COMMIT",
+            ]
         return "\n".join([*rows, ""])
 
     def wrong(self, saved: str) -> str:
@@ -61,7 +78,9 @@ class Forwarding:
         rows = _by_table(saved)
         for table, above in CHAINS.items():
             found = rows.get(table, [])
-            if tuple(row for row in found if row.startswith(f"-A {self.chain} ")) != self.rules(table):
+            if tuple(row for row in found if row.startswith(f"-A {self.chain} ")) != self.rules(
+                table
+            ):
                 return f"the rules for what goes between nodes are not in the table {table}"
             if self.jump(table) not in _first(found, above):
                 return f"another rule comes before those for the nodes in {table} {above}"
@@ -89,19 +108,35 @@ def bridge(inspect_json: str) -> str:
 def droppers(ruleset_json: str) -> tuple[str, ...]:
     """Tables of nftables, as `family name`, that may drop what is forwarded whatever others accept.
 
-    From `nft -j list ruleset`. A chain of another table that accepts a packet does not spare it these
-    (https://wiki.nftables.org, "Configuring chains"); iptables' own table is the one that our rules come first in.
+    From `nft -j list ruleset`. A chain of another table that accepts a packet does not spare it
+    these (https://wiki.nftables.org, "Configuring chains"); iptables' own table is the one that our
+    rules come first in.
     """
     chains = [row["chain"] for row in json.loads(ruleset_json)["nftables"] if "chain" in row]
-    forwarding = [one for one in chains if one.get("hook") == "forward" and (one["family"], one["table"]) != ("ip", "filter")]
-    found = (f"{one['family']} {one['table']}" for one in forwarding if one.get("policy") == "drop" or one["table"] == FIREWALLD)
+    forwarding = [
+        one
+        for one in chains
+        if one.get("hook") == "forward" and (one["family"], one["table"]) != ("ip", "filter")
+    ]
+    found = (
+        f"{one['family']} {one['table']}"
+        for one in forwarding
+        if one.get("policy") == "drop" or one["table"] == FIREWALLD
+    )
     return tuple(dict.fromkeys(found))
 
 
 def _first(rows: list[str], above: str) -> tuple[str, ...]:
-    """The first rules of a chain: the calls of all profiles' own chains, in any order, before those of others."""
+    """The first rules of a chain: the calls of all profiles' own chains, in any order, before
+    those of others.
+    """
     calls = f"-A {above} -j {PREFIX}"
-    return tuple(takewhile(lambda row: row.startswith(calls), (row for row in rows if row.startswith(f"-A {above} "))))
+    return tuple(
+        takewhile(
+            lambda row: row.startswith(calls),
+            (row for row in rows if row.startswith(f"-A {above} ")),
+        )
+    )
 
 
 def _by_table(saved: str) -> dict[str, list[str]]:

@@ -1,4 +1,7 @@
-"""What kind of machine this is, read from its system files. The reading itself is `kubeup.system.machine`'s."""
+"""What kind of machine this is, read from its system files.
+
+The reading itself is `kubeup.system.machine`'s.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64
 
 @dataclass(frozen=True)
 class Distribution:
-    """`id` as in os-release (debian, ubuntu, …) and the release's code name (bookworm, jammy, …)."""
+    """`id` as in os-release (debian, ubuntu, …) and the release's code name (bookworm, jammy,
+    …).
+    """
 
     id: str = ""
     codename: str = ""
@@ -48,7 +53,9 @@ class Address:
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP port that something listens on; `address` is 0.0.0.0 or :: where on all of this machine's."""
+    """A TCP port that something listens on; `address` is 0.0.0.0 or :: where on all of this
+    machine's.
+    """
 
     address: str
     port: int
@@ -70,7 +77,8 @@ class Kernel:
     options: frozenset[str] | None = None
 
     def lacks(self, module: str, option: str = "") -> bool:
-        """Whether it is known that a module can't be had, by its name or the option it is built with.
+        """Whether it is known that a module can't be had, by its name or the option it is built
+        with.
 
         Names are the same with - and _, as for modprobe(8).
         """
@@ -88,10 +96,11 @@ class Kernel:
 class HostFacts:
     """Everything a choice of kubeup may depend on. Memory in MiB, disk in GiB.
 
-    `memory` is all there is, `memory_available` what programs could have now without swapping. `cache_disk` is where the user's
-    cache lies, `home_disk` the home folder (minikube's and VirtualBox' machines), `storage` where each container engine would
-    put nodes and their images, by its name: podman (which root runs, by sudo as well) and docker; `podman of this user` is where
-    it builds images. Nothing where nodes don't lie on this machine's own disk.
+    `memory` is all there is, `memory_available` what programs could have now without swapping.
+    `cache_disk` is where the user's cache lies, `home_disk` the home folder (minikube's and
+    VirtualBox' machines), `storage` where each container engine would put nodes and their images,
+    by its name: podman (which root runs, by sudo as well) and docker; `podman of this user` is
+    where it builds images. Nothing where nodes don't lie on this machine's own disk.
     """
 
     system: str = "Linux"
@@ -115,13 +124,16 @@ class HostFacts:
     modules_folder: bool = True
     tools: frozenset[str] = frozenset()
     podman: apt.Version = ()  # of the podman that is here, () where it is not told
-    apt: apt.Index = field(default_factory=apt.Index)  # of what decides how nodes are made; empty where nobody had to ask
+    # of what decides how nodes are made; empty where nobody had to ask
+    apt: apt.Index = field(default_factory=apt.Index)
     routes: tuple[Route, ...] = ()
     addresses: tuple[Address, ...] = ()
     stale_mirror: bool = False
-    answers: Mapping[str, Answer] = field(default_factory=dict)  # of sites that were asked, by the address of what was asked for
+    # of sites that were asked, by the address of what was asked for
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     variables: tuple[str, ...] = ()  # beside the proxies': those that podman needs, whoever runs it
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # see `kubeup.facts.proxies`
+    # see `kubeup.facts.proxies`
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     pace: Pace = field(default=AS_MEANT, compare=False)  # by the last run
 
     @property
@@ -137,22 +149,33 @@ class HostFacts:
         return self.answers.get(question.url) or silent(question, "it was not asked")
 
     def leads_to(self, address: str) -> bool:
-        """Whether a network of this machine holds an IPv4 address: for another one a gateway far away may answer."""
+        """Whether a network of this machine holds an IPv4 address: for another one a gateway far
+        away may answer.
+        """
         known = IPv4Address(address)
         return known.is_loopback or any(known in route.network for route in self.routes)
 
 
 def distribution(os_release: str) -> Distribution:
     """From the text of /etc/os-release (freedesktop.org's os-release(5))."""
-    pairs = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line and not line.startswith("#"))
+    pairs = dict(
+        line.split("=", 1)
+        for line in os_release.splitlines()
+        if "=" in line and not line.startswith("#")
+    )
     value = {key: text.strip().strip("\"'") for key, text in pairs.items()}
     return Distribution(
-        value.get("ID", ""), value.get("VERSION_CODENAME", ""), value.get("VERSION_ID", ""), tuple(value.get("ID_LIKE", "").split())
+        value.get("ID", ""),
+        value.get("VERSION_CODENAME", ""),
+        value.get("VERSION_ID", ""),
+        tuple(value.get("ID_LIKE", "").split()),
     )
 
 
 def cgroup_version(mounts: str) -> int:
-    """2 where /sys/fs/cgroup itself is cgroup2, else 1 (also for the hybrid layout), from /proc/self/mounts."""
+    """2 where /sys/fs/cgroup itself is cgroup2, else 1 (also for the hybrid layout), from
+    /proc/self/mounts.
+    """
     for row in mounts.splitlines():
         words = row.split()
         if len(words) > 2 and words[1] == "/sys/fs/cgroup":
@@ -174,7 +197,9 @@ def filesystems(proc_filesystems: str) -> frozenset[str]:
 
 
 def controllers(version: int, proc_cgroups: str, cgroup_controllers: str) -> frozenset[str]:
-    """cgroup controllers that are switched on: for version 1 by /proc/cgroups, for 2 by /sys/fs/cgroup/cgroup.controllers."""
+    """cgroup controllers that are switched on: for version 1 by /proc/cgroups, for 2 by
+    /sys/fs/cgroup/cgroup.controllers.
+    """
     if version == 2:
         return frozenset(cgroup_controllers.split())
     rows = (row.split() for row in proc_cgroups.splitlines() if not row.startswith("#"))
@@ -203,16 +228,24 @@ def options(config: str) -> frozenset[str] | None:
 
 def on_link(own: Iterable[Address]) -> tuple[Route, ...]:
     """The networks that this machine's addresses are in, where its routes can't be read."""
-    return tuple(Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback)
+    return tuple(
+        Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback
+    )
 
 
 def addresses(rows: Iterable[tuple[str, str, str]]) -> tuple[Address, ...]:
     """From device, IPv4 address and netmask of each; what is none is left out."""
-    return tuple(Address(device, IPv4Interface(f"{address}/{mask}")) for device, address, mask in rows if address and mask)
+    return tuple(
+        Address(device, IPv4Interface(f"{address}/{mask}"))
+        for device, address, mask in rows
+        if address and mask
+    )
 
 
 def routes(ip_json: str) -> tuple[Route, ...]:
     """IPv4 routes but the default one, from `ip -j -4 route`."""
     rows = json.loads(ip_json or "[]")
     found = [(row.get("dst", ""), row.get("dev", "")) for row in rows]
-    return tuple(Route(IPv4Network(dst, strict=False), dev) for dst, dev in found if dst and dst != "default")
+    return tuple(
+        Route(IPv4Network(dst, strict=False), dev) for dst, dev in found if dst and dst != "default"
+    )

@@ -1,7 +1,8 @@
 """Whether a kubeconfig leads to a cluster by a context of ours, and to none by any other way.
 
-Where kubectl finds no server for what it was asked, it takes http://localhost:8080 and sends there what it
-was given (ClusterDefaults in k8s.io/client-go/tools/clientcmd): so nothing may be left for it to fill in.
+Where kubectl finds no server for what it was asked, it takes http://localhost:8080 and sends there
+what it was given (ClusterDefaults in k8s.io/client-go/tools/clientcmd): so nothing may be left for
+it to fill in.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ PARTS = ("contexts", "clusters", "users")
 
 
 def leads_nowhere(text: str) -> bool:
-    """Whether it is whole and names no cluster at all: minikube leaves that of a profile it has stopped."""
+    """Whether it is whole and names no cluster at all: minikube leaves that of a profile it has
+    stopped.
+    """
     found = _parsed(text)
     if not isinstance(found, dict) or found.get("kind") != "Config":
         return False
@@ -46,10 +49,16 @@ def without(text: str, context: str) -> str:
     found = _parsed(text)
     if not isinstance(found, dict) or not all(_named_rows(found.get(part)) for part in PARTS):
         return text
-    here, others = ([row for row in found["contexts"] if (row["name"] == context) is wanted] for wanted in (True, False))
+    here, others = (
+        [row for row in found["contexts"] if (row["name"] == context) is wanted]
+        for wanted in (True, False)
+    )
     if not here:
         return text
-    known = {part: _named_by(here, key) - _named_by(others, key) for part, key in (("clusters", "cluster"), ("users", "user"))}
+    known = {
+        part: _named_by(here, key) - _named_by(others, key)
+        for part, key in (("clusters", "cluster"), ("users", "user"))
+    }
     left = {part: [row for row in found[part] if row["name"] not in known[part]] for part in known}
     current = {} if found.get("current-context") != context else {"current-context": ""}
     return yaml.safe_dump({**found, "contexts": others, **left, **current}, sort_keys=False)
@@ -67,4 +76,8 @@ def _parsed(text: str) -> Any:
 
 
 def _named_rows(rows: Any) -> bool:
-    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) and row.get("name") for row in rows)
+    return (
+        isinstance(rows, list)
+        and bool(rows)
+        and all(isinstance(row, dict) and row.get("name") for row in rows)
+    )

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-# diff -u -N /tmp/LIVE-123/apps.v1.Deployment.default.api /tmp/MERGED-456/apps.v1.Deployment.default.api
+# diff -u -N /tmp/LIVE-123/apps.v1.Deployment.default.api
+# /tmp/MERGED-456/apps.v1.Deployment.default.api
 COMPARED = re.compile(r"^diff -u -N \S*/(\S+) \S+$")
 
 
@@ -17,17 +18,23 @@ def documents(rendered: str) -> list[dict[str, Any]]:
 
 
 def text(parts: Iterable[dict[str, Any]]) -> str:
-    return yaml.dump_all(parts, sort_keys=False, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+    return yaml.dump_all(
+        parts, sort_keys=False, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    )
 
 
 def of_part(parts: Iterable[dict[str, Any]], app: str) -> list[dict[str, Any]]:
-    """The objects of one part (db, api, ui): those labelled so; what carries no app label (a StorageClass) is the database's."""
+    """The objects of one part (db, api, ui): those labelled so; what carries no app label (a
+    StorageClass) is the database's.
+    """
     return [one for one in parts if one["metadata"].get("labels", {}).get("app", "db") == app]
 
 
 def changed(diff: str) -> tuple[str, ...]:
     """The objects that differ, as `Kind name`, from the output of `kubectl diff`."""
-    return tuple(_named(match.group(1)) for match in map(COMPARED.match, diff.splitlines()) if match)
+    return tuple(
+        _named(match.group(1)) for match in map(COMPARED.match, diff.splitlines()) if match
+    )
 
 
 def key(document: dict[str, Any]) -> str:
@@ -35,10 +42,12 @@ def key(document: dict[str, Any]) -> str:
 
 
 def _named(file: str) -> str:
-    """`apps.v1.Deployment.default.api` -> `Deployment api`; names may hold dots, groups too: the kind is the first capital."""
+    """`apps.v1.Deployment.default.api` -> `Deployment api`; names may hold dots, groups too: the
+    kind is the first capital.
+    """
     words = file.split(".")
     kind = next(n for n, word in enumerate(words) if word[:1].isupper())
-    return f"{words[kind]} {'.'.join(words[kind + 2:])}"
+    return f"{words[kind]} {'.'.join(words[kind + 2 :])}"
 
 
 def _loader() -> Any:

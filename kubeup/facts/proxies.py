@@ -1,7 +1,8 @@
 """The proxy of the network that this machine is in: who goes through it, and who must not.
 
-Pure functions on the variables that curl(1) made customary: http_proxy, https_proxy, no_proxy, in small or capital letters.
-A value may hold a password: it is handed on in environments and private files, never shown.
+Pure functions on the variables that curl(1) made customary: http_proxy, https_proxy, no_proxy, in
+small or capital letters. A value may hold a password: it is handed on in environments and private
+files, never shown.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ MINIKUBE = tuple(map(IPv4Network, ("192.168.39.0/24", "192.168.49.0/24", "192.16
 
 
 def told(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set and not empty, by their small names; where both spellings are, the small one counts, as for curl."""
-    found = {name: environ.get(name) or environ.get(name.upper()) or "" for name in (*PROXIES, EXCEPT)}
+    """The variables that are set and not empty, by their small names; where both spellings are,
+    the small one counts, as for curl.
+    """
+    found = {
+        name: environ.get(name) or environ.get(name.upper()) or "" for name in (*PROXIES, EXCEPT)
+    }
     return {name: value for name, value in found.items() if value}
 
 
@@ -30,9 +35,11 @@ def near(proxies: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
-    """The environment of programs that go through the proxy, but not to `networks`; empty where there is no proxy.
+    """The environment of programs that go through the proxy, but not to `networks`; empty where
+    there is no proxy.
 
-    In both spellings: Go reads the capital ones first, curl and apt the small ones. Go, podman and requests take networks in no_proxy.
+    In both spellings: Go reads the capital ones first, curl and apt the small ones. Go, podman and
+    requests take networks in no_proxy.
     """
     if not any(name in proxies for name in PROXIES):
         return {}
@@ -44,7 +51,9 @@ def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[st
 
 def on_nodes(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
     """The same for programs on a node, without proxies that it can't reach."""
-    return past({name: value for name, value in proxies.items() if name not in near(proxies)}, networks)
+    return past(
+        {name: value for name, value in proxies.items() if name not in near(proxies)}, networks
+    )
 
 
 def _loopback(url: str) -> bool:

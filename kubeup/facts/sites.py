@@ -1,18 +1,26 @@
-"""What a site said when it was asked for a file that will be needed: yes, no, or nothing that tells."""
+"""What a site said when it was asked for a file that will be needed: yes, no, or nothing that
+tells.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
-# what a registry may give for an image (OCI image-spec, and Docker's older names): without them it may answer in a form of 2014
-MANIFESTS = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
-             "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+# what a registry may give for an image (OCI image-spec, and Docker's older names): without them it
+# may answer in a form of 2014
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 
 
 @dataclass(frozen=True)
 class Question:
-    """A file to ask for. `sum`: it has to be a published sha256; `accept`: media types, of which one has to come.
+    """A file to ask for. `sum`: it has to be a published sha256; `accept`: media types, of which
+    one has to come.
 
     `name` stands for the address in what people read, where that is long.
     """
@@ -29,7 +37,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """`kind` is yes, no (the site answered with an error) or unknown (no answer came); `told` says it in words."""
+    """`kind` is yes, no (the site answered with an error) or unknown (no answer came); `told`
+    says it in words.
+    """
 
     kind: str
     told: str
@@ -40,8 +50,14 @@ class Answer:
 
 
 def manifest(registry: str, repository: str, reference: str) -> Question:
-    """Whether a registry gives an image's manifest, by tag or digest: the first file of every pull."""
-    return Question(f"https://{registry}/v2/{repository}/manifests/{reference}", accept=MANIFESTS, name=f"the image {repository}")
+    """Whether a registry gives an image's manifest, by tag or digest: the first file of every
+    pull.
+    """
+    return Question(
+        f"https://{registry}/v2/{repository}/manifests/{reference}",
+        accept=MANIFESTS,
+        name=f"the image {repository}",
+    )
 
 
 def site(url: str) -> str:

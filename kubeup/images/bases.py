@@ -1,4 +1,6 @@
-"""What images are built on: Docker Hub's by digest where it answers, else Debian packages under the same contract."""
+"""What images are built on: Docker Hub's by digest where it answers, else Debian packages under
+the same contract.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,38 @@ HUB = "registry-1.docker.io"
 
 # Multi-platform digests; each is renewed by hand, with the tag it was read from beside it.
 HUB_IMAGES = {
-    "python": "docker.io/library/python:3.12-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea",
-    "node": "docker.io/library/node:22-slim@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5",
-    "mysql 8.4": "docker.io/library/mysql:8.4@sha256:b3b90af2a6552ae30c266fdb7d5dd55f3afb72404bb78d37fe8a23eb857fd3fb",
-    "mysql 5.7": "docker.io/library/mysql:5.7@sha256:4bc6bc963e6d8443453676cae56536f4b8156d78bae03c0145cbe47c2aad73bb",
+    "python": "docker.io/library/python:3.12-slim"
+    "@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea",
+    "node": "docker.io/library/node:22-slim"
+    "@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5",
+    "mysql 8.4": "docker.io/library/mysql:8.4"
+    "@sha256:b3b90af2a6552ae30c266fdb7d5dd55f3afb72404bb78d37fe8a23eb857fd3fb",
+    "mysql 5.7": "docker.io/library/mysql:5.7"
+    "@sha256:4bc6bc963e6d8443453676cae56536f4b8156d78bae03c0145cbe47c2aad73bb",
 }
 # MySQL has its own packages for arm64 from 8.0 on: docker-library/mysql#318, #1102
 AMD64_ALONE = frozenset({"mysql 5.7"})
 
 PERL = ("/usr/share/perl/*", "/usr/lib/*-linux-gnu/perl/*", "/usr/lib/*-linux-gnu/libperl.so*")
-MYSQL_EXTRAS = tuple(f"/usr/bin/{name}" for name in (
-    "myisam*", "mysql_migrate_keyring", "mysql_config_editor", "mysql_secure_installation", "mysqlslap", "mysqlimport", "mysqlshow",
-    "mysqlbinlog", "ibd2sdi", "innochecksum", "perror",
-)) + tuple(f"/usr/lib/mysql/plugin/{name}" for name in ("*telemetry*", "authentication_*_client.so", "group_replication.so"))
+MYSQL_EXTRAS = tuple(
+    f"/usr/bin/{name}"
+    for name in (
+        "myisam*",
+        "mysql_migrate_keyring",
+        "mysql_config_editor",
+        "mysql_secure_installation",
+        "mysqlslap",
+        "mysqlimport",
+        "mysqlshow",
+        "mysqlbinlog",
+        "ibd2sdi",
+        "innochecksum",
+        "perror",
+    )
+) + tuple(
+    f"/usr/lib/mysql/plugin/{name}"
+    for name in ("*telemetry*", "authentication_*_client.so", "group_replication.so")
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,12 @@ class Bases:
             "python": (("python3", "python3-venv"), "bookworm", (), 31.0),
             "node": (("nodejs",), "bookworm", (), 27.0),
             "npm": (("nodejs", "npm"), "bookworm", (), 60.0),
-            "mysql": (("mysql-server-core", "mysql-client-core"), "sid", (*PERL, *MYSQL_EXTRAS), 23.0),
+            "mysql": (
+                ("mysql-server-core", "mysql-client-core"),
+                "sid",
+                (*PERL, *MYSQL_EXTRAS),
+                23.0,
+            ),
             "mariadb": (("mariadb-server-core", "mariadb-client"), "bookworm", (), 30.0),
         }[kind]
         return Rootfs(kind, suite, packages, seconds, self.origin, left_out)
@@ -62,13 +88,20 @@ def questions(wanted: str, kept: str, system: str) -> tuple[Question, ...]:
 
 
 def choose(settings: Settings, host: HostFacts, origin: Origin, made: Made = NOTHING) -> Bases:
-    """Under auto what was `made` of one of them stays so: a database's files may be of a version that only it has."""
+    """Under auto what was `made` of one of them stays so: a database's files may be of a version
+    that only it has.
+    """
     wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
     if not host.linux:
         if wanted == "debian":
-            raise UsageError(f"root file systems of Debian packages are not made on {host.system_name}", "mmdebstrap runs on Linux only",
-                             "set images.bases to hub, or to auto")
-        return Bases("hub", f"{host.system_name} can't make any of Debian packages", origin, host.arch)
+            raise UsageError(
+                f"root file systems of Debian packages are not made on {host.system_name}",
+                "mmdebstrap runs on Linux only",
+                "set images.bases to hub, or to auto",
+            )
+        return Bases(
+            "hub", f"{host.system_name} can't make any of Debian packages", origin, host.arch
+        )
     if wanted != "auto":
         return Bases(wanted, "named by images.bases", origin, host.arch)
     if made.bases:
@@ -86,7 +119,9 @@ DEBIAN_IMAGE = sites.manifest(HUB, "library/debian", IMAGES["bookworm"].partitio
 
 
 def origin_questions(system: str, distribution: str) -> tuple[Question, ...]:
-    """What has to be asked before `origin` can: nothing on Debian, which has mmdebstrap and its keys."""
+    """What has to be asked before `origin` can: nothing on Debian, which has mmdebstrap and its
+    keys.
+    """
     return (DEBIAN_IMAGE,) if system == "Linux" and distribution != "debian" else ()
 
 
@@ -114,7 +149,9 @@ def _lacks(tools: tuple[str, ...], host: HostFacts) -> str:
     """Why mmdebstrap can't be had, or ''. An index never fetched does not speak against it."""
     if host.distribution.has_apt:
         known = host.apt
-        unknown = [] if known.empty else [one for one in tools if not apt.pick(one, known.candidates)]
+        unknown = (
+            [] if known.empty else [one for one in tools if not apt.pick(one, known.candidates)]
+        )
         return f"apt has no {' and no '.join(unknown)}" if unknown else ""
     there = {"mmdebstrap", "apt-get"} <= host.tools  # it works through apt
     return "" if there else "mmdebstrap and apt are not there"

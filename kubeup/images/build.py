@@ -29,8 +29,12 @@ class Builder:
             return options
         # apt finds it there, pip and npm have to be told; nothing of it stays in the image
         told = (f"{name}={certificates.BUNDLE}" for name in ("PIP_CERT", "NODE_EXTRA_CA_CERTS"))
-        return (*options, "-v", f"{self.bundle}:{certificates.BUNDLE}:ro",
-                *(word for one in told for word in ("--build-arg", one)))
+        return (
+            *options,
+            "-v",
+            f"{self.bundle}:{certificates.BUNDLE}:ro",
+            *(word for one in told for word in ("--build-arg", one)),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,26 @@ class BuildImage:
         if self.image.context is None:
             shell.write(*argv("tag", self.image.source, self.image.reference), log=log)
         with cache.made_whole(self.image.archive.parent) as work:
-            shell.save(*argv("save", self.image.local), into=work / self.image.archive.name, log=log)
+            shell.save(
+                *argv("save", self.image.local), into=work / self.image.archive.name, log=log
+            )
 
     def _argv(self) -> tuple[str, ...]:
         if self.image.context is None:
             return self.builder.engine.argv("pull", self.image.source)
-        arguments = [word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")]
-        return self.builder.engine.argv("build", *self.builder.build_words(), *arguments, "--tag", self.image.local,
-                                        "-f", str(self.image.context / "Containerfile"), str(self.image.context))
+        arguments = [
+            word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")
+        ]
+        return self.builder.engine.argv(
+            "build",
+            *self.builder.build_words(),
+            *arguments,
+            "--tag",
+            self.image.local,
+            "-f",
+            str(self.image.context / "Containerfile"),
+            str(self.image.context),
+        )
 
 
 def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Planned]:
@@ -73,10 +89,18 @@ def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Planned]:
     steps: list[Planned] = [rootfs.plan(root) for root in roots.values()]
     steps += [Holds(ids.image(image.part), why) for image, why in there.items()]
     for image in missing:
-        reason = f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})" if image.context else "not in the cache"
+        reason = (
+            f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})"
+            if image.context
+            else "not in the cache"
+        )
         needs = (ids.PACKAGES, *(ids.rootfs(root.name) for _, root in image.rootfs))
         title = f"build {image.reference}" if image.context else f"pull {image.source}"
-        steps.append(Step(ids.image(image.part), title, reason, BuildImage(with_, image), needs, 25, room=ROOM))
+        steps.append(
+            Step(
+                ids.image(image.part), title, reason, BuildImage(with_, image), needs, 25, room=ROOM
+            )
+        )
     return steps
 
 

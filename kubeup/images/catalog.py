@@ -1,4 +1,7 @@
-"""The application's images: what each is built from and what it is called. A name's tag is the digest of its content."""
+"""The application's images: what each is built from and what it is called.
+
+A name's tag is the digest of its content.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ IN_DEBIAN = {"mysql": "9.7", "mariadb": "10.11"}
 
 @dataclass(frozen=True)
 class AppImage:
-    """One image. `bases` names the Containerfile's build arguments and what they are given; '' context: pulled as it is."""
+    """One image.
+
+    `bases` names the Containerfile's build arguments and what they are given; '' context: pulled as
+    it is.
+    """
 
     part: str  # db, api or ui
     reference: str
@@ -43,7 +50,8 @@ class AppImage:
     def archive(self) -> Path:
         """Where its archive lies in the cache once it is made."""
         name = self.reference.rsplit("/", 1)[-1].replace(":", "-").replace("@", "-")
-        return cache.folder("images", name) / f"{name}.tar"  # minikube copies archives to a node under their bare names, side by side
+        # minikube copies archives to a node under their bare names, side by side
+        return cache.folder("images", name) / f"{name}.tar"
 
 
 def catalog(settings: Settings, bases: Bases) -> tuple[AppImage, ...]:
@@ -53,11 +61,18 @@ def catalog(settings: Settings, bases: Bases) -> tuple[AppImage, ...]:
     return (
         _database(settings, bases),
         _built(settings, "api", settings.images.api, PROJECT / "apps" / "api", {"BASE": python}),
-        _built(settings, "ui", settings.images.ui, PROJECT / "apps" / "ui", {"BUILDER": npm, "BASE": node}),
+        _built(
+            settings,
+            "ui",
+            settings.images.ui,
+            PROJECT / "apps" / "ui",
+            {"BUILDER": npm, "BASE": node},
+        ),
     )
 
 
-Base = tuple[str, Rootfs | None]  # an image's name, and the root file system it is made from where it isn't pulled
+# an image's name, and the root file system it is made from where it isn't pulled
+Base = tuple[str, Rootfs | None]
 
 
 def _base(bases: Bases, kind: str) -> Base:
@@ -71,17 +86,35 @@ def base_name(root: Rootfs) -> str:
     return f"localhost/kubeup/base-{root.name}:{root.path.parent.name.rsplit('-', 1)[-1]}"
 
 
-def _built(settings: Settings, part: str, name: str, context: Path, bases: dict[str, Base], what: str = "") -> AppImage:
+def _built(
+    settings: Settings, part: str, name: str, context: Path, bases: dict[str, Base], what: str = ""
+) -> AppImage:
     content = cache.tree_digest(context, but=NOT_CONTENT)
-    digest = cache.digest(content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items())))[:TAG_LENGTH]
-    tag = f"sha-{digest}"  # digits alone, or with an e among them, would be a number to a YAML parser
+    digest = cache.digest(
+        content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items()))
+    )[:TAG_LENGTH]
+    # digits alone, or with an e among them, would be a number to a YAML parser
+    tag = f"sha-{digest}"
     roots = tuple((image, root) for image, root in bases.values() if root is not None)
-    return AppImage(part, f"{_repository(settings, name)}:{tag}", context, tuple((key, image) for key, (image, _) in bases.items()), roots, what)
+    return AppImage(
+        part,
+        f"{_repository(settings, name)}:{tag}",
+        context,
+        tuple((key, image) for key, (image, _) in bases.items()),
+        roots,
+        what,
+    )
 
 
 def _repository(settings: Settings, name: str) -> str:
-    """In a registry under the account named in the settings, else under a name that no node would try to pull."""
-    return settings.images.repository(name) if settings.images.via == "registry" else f"localhost/{name}"
+    """In a registry under the account named in the settings, else under a name that no node
+    would try to pull.
+    """
+    return (
+        settings.images.repository(name)
+        if settings.images.via == "registry"
+        else f"localhost/{name}"
+    )
 
 
 def server(settings: Settings, bases: Bases) -> str:
@@ -95,17 +128,34 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
     if bases.source == "hub":
         key = f"{engine} {version}"
         if key in AMD64_ALONE and bases.arch != "amd64":
-            raise UsageError(f"there is no image of MySQL {version} for {bases.arch}", f"Docker Hub has it for amd64 alone ({bases.why})",
-                             "set database.version to '8.4' or '8.0', or database.engine to mariadb")
+            raise UsageError(
+                f"there is no image of MySQL {version} for {bases.arch}",
+                f"Docker Hub has it for amd64 alone ({bases.why})",
+                "set database.version to '8.4' or '8.0', or database.engine to mariadb",
+            )
         source = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
         # an archive keeps no name with a digest, so what is loaded gets one of ours
         own = f"localhost/kubeup-{engine}:{version}-sha-{cache.digest(source)[:TAG_LENGTH]}"
         reference = source if settings.images.via == "registry" else own
-        return AppImage("db", reference, None, (), what=f"{engine} {version} from Docker Hub", source=source)
+        return AppImage(
+            "db", reference, None, (), what=f"{engine} {version} from Docker Hub", source=source
+        )
     if engine == "mysql" and version == "5.7":
         hub = ", or images.bases to hub" if bases.arch == "amd64" else ""
-        raise UsageError("MySQL 5.7 is in no Debian release", f"base images come from Debian packages here ({bases.why})",
-                         f"set database.version to '8.4' (Debian's own newer MySQL then runs){hub}")
+        raise UsageError(
+            "MySQL 5.7 is in no Debian release",
+            f"base images come from Debian packages here ({bases.why})",
+            f"set database.version to '8.4' (Debian's own newer MySQL then runs){hub}",
+        )
     root = bases.rootfs(engine)
-    what = {"mysql": "MySQL {} from Debian unstable", "mariadb": "MariaDB {} from Debian stable"}[engine].format(IN_DEBIAN[engine])
-    return _built(settings, "db", f"kubeup-{engine}", PROJECT / "apps" / "db", {"BASE": (base_name(root), root)}, f"{what}, as {bases.why}")
+    what = {"mysql": "MySQL {} from Debian unstable", "mariadb": "MariaDB {} from Debian stable"}[
+        engine
+    ].format(IN_DEBIAN[engine])
+    return _built(
+        settings,
+        "db",
+        f"kubeup-{engine}",
+        PROJECT / "apps" / "db",
+        {"BASE": (base_name(root), root)},
+        f"{what}, as {bases.why}",
+    )

@@ -1,4 +1,6 @@
-"""Brings images to every node: imported from an archive over SSH, or pushed to a registry that the nodes pull from."""
+"""Brings images to every node: imported from an archive over SSH, or pushed to a registry that
+the nodes pull from.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +38,44 @@ class LoadImage:
     def _one(self, node: SshTarget, log: Log) -> None:
         log(f"to {node.name}")
         output = ssh.feed(node, self.image.archive, *IMPORT, root=True)
-        if not output.ok or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split():
-            raise KubeupError(f"{self.image.reference} did not arrive on {node.name}", (output.stderr or output.stdout).strip()[-500:],
-                              "look at the disk space of that node: `inv ssh.run 'df -h /var'`")
+        if (
+            not output.ok
+            or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split()
+        ):
+            raise KubeupError(
+                f"{self.image.reference} did not arrive on {node.name}",
+                (output.stderr or output.stdout).strip()[-500:],
+                "look at the disk space of that node: `inv ssh.run 'df -h /var'`",
+            )
 
 
-def plan(images: Sequence[AppImage], nodes: Collection[str], held: Mapping[str, frozenset[str]],
-         loader: Callable[[AppImage, tuple[str, ...]], Action], needs: tuple[StepId, ...] = ()) -> list[Planned]:
-    """A step for each image that is missing on some of the nodes; `loader` is the provider's way to bring one."""
+def plan(
+    images: Sequence[AppImage],
+    nodes: Collection[str],
+    held: Mapping[str, frozenset[str]],
+    loader: Callable[[AppImage, tuple[str, ...]], Action],
+    needs: tuple[StepId, ...] = (),
+) -> list[Planned]:
+    """A step for each image that is missing on some of the nodes; `loader` is the provider's way
+    to bring one.
+    """
     steps = list[Planned]()
     for image in images:
         id_ = ids.load(image.part)
-        lacking = tuple(name for name in nodes if image.reference not in held.get(name, frozenset()))
+        lacking = tuple(
+            name for name in nodes if image.reference not in held.get(name, frozenset())
+        )
         if lacking:
-            steps.append(Step(id_, f"load {image.reference}", f"missing on {', '.join(lacking)}", loader(image, lacking),
-                              (ids.image(image.part), *needs), 8))
+            steps.append(
+                Step(
+                    id_,
+                    f"load {image.reference}",
+                    f"missing on {', '.join(lacking)}",
+                    loader(image, lacking),
+                    (ids.image(image.part), *needs),
+                    8,
+                )
+            )
         else:
             steps.append(Holds(id_, "every node has it, or starts with it"))
     return steps
@@ -58,7 +83,10 @@ def plan(images: Sequence[AppImage], nodes: Collection[str], held: Mapping[str, 
 
 @dataclass(frozen=True)
 class PushImage:
-    """Push an image. The login is the engine's own (its credential store, or REGISTRY_AUTH_FILE)."""
+    """Push an image.
+
+    The login is the engine's own (its credential store, or REGISTRY_AUTH_FILE).
+    """
 
     engine: Engine
     image: AppImage
@@ -75,8 +103,11 @@ class PushImage:
         try:
             shell.write(*self._argv(), log=log)
         except KubeupError as error:
-            error.next = ("log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and KUBEUP_REGISTRY_PASSWORD; "
-                          "or use images.via: load, which needs no registry")
+            error.next = (
+                "log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and "
+                "KUBEUP_REGISTRY_PASSWORD; "
+                "or use images.via: load, which needs no registry"
+            )
             raise
 
     def _argv(self) -> tuple[str, ...]:
@@ -97,7 +128,15 @@ def in_registry(engine: Engine, reference: str, plain: bool) -> bool:
     if shell.which(engine.name) is None:
         return False
     if engine.name == "docker":
-        return shell.read(*engine.argv("manifest", "inspect", *(("--insecure",) if plain else ()), reference), ok=None).ok
+        return shell.read(
+            *engine.argv("manifest", "inspect", *(("--insecure",) if plain else ()), reference),
+            ok=None,
+        ).ok
     verify = ("--tls-verify=false",) if plain else ()
-    answer = shell.read(*engine.argv("search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository), ok=None)
+    answer = shell.read(
+        *engine.argv(
+            "search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository
+        ),
+        ok=None,
+    )
     return answer.ok and any(tag in row["Tags"] for row in json.loads(answer.stdout))

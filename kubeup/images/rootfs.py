@@ -28,7 +28,8 @@ LEFT_OUT = (
 MMDEBSTRAP, IMAGE = "mmdebstrap", "image"
 TAR = "rootfs.tar"
 IMAGES = {
-    # for all processors; by docker-library/repo-info, repos/debian/remote/bookworm-slim.md of 2026-08
+    # for all processors; by docker-library/repo-info, repos/debian/remote/bookworm-slim.md of
+    # 2026-08
     "bookworm": "docker.io/library/debian:bookworm-slim"
     "@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241",
     # not pinned: what it had a month ago is in no archive any more
@@ -124,7 +125,9 @@ class Rootfs:
         )
 
     def build(self, folder: Path) -> tuple[tuple[str, ...], ...]:
-        """What builds it from the Containerfile in `folder`, prints its tar, and removes the rest."""
+        """What builds it from the Containerfile in `folder`, prints its tar, and removes the
+        rest.
+        """
         name, argv = self.path.parent.name, self.origin.engine.argv
         image, container = f"localhost/kubeup/root:{name}", f"kubeup-root-{name}"
         words = ("--tag", image, "-f", str(folder / "Containerfile"), str(folder))
@@ -203,7 +206,10 @@ def require(root: Rootfs, what: str) -> None:
 
 
 def plan(root: Rootfs, what: str = "") -> Planned:
-    """The step that makes a root file system, where there is none. Raises Refused as `step` does."""
+    """The step that makes a root file system, where there is none.
+
+    Raises Refused as `step` does.
+    """
     there = root.path.exists()
     return Holds(ids.rootfs(root.name), "in the cache") if there else step(root, what)
 

@@ -1,6 +1,8 @@
-"""Typed settings: one file in the shape `settings: {env, users: {<profile>: {...}}}`, every value with its origin.
+"""Typed settings: one file in the shape `settings: {env, users: {<profile>: {...}}}`, every value
+with its origin.
 
-Nothing is imported until a name is asked for, so that a command that needs no settings does not pay for them.
+Nothing is imported until a name is asked for, so that a command that needs no settings does not pay
+for them.
 """
 
 from __future__ import annotations

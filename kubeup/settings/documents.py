@@ -25,7 +25,9 @@ _OUTLINE = "settings: {env: <profile>, users: {<profile>: {...}}}"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a profile is written: under `users`, or in a file of its own that is read only when chosen."""
+    """Where a profile is written: under `users`, or in a file of its own that is read only when
+    chosen.
+    """
 
     origin: Origin
     node: Node | None = None
@@ -66,22 +68,33 @@ def _load(path: Path, allowed: str, out: Documents) -> Mapping | None:
     out.problems.extend(problems)
     if isinstance(node, Mapping) or problems:
         return node if isinstance(node, Mapping) else None
-    found = "empty" if node is None or (isinstance(node, Scalar) and node.tag == "null") else "no keys and values"
+    found = (
+        "empty"
+        if node is None or (isinstance(node, Scalar) and node.tag == "null")
+        else "no keys and values"
+    )
     out.problems.append(error(at, "", found, allowed=allowed))
     return None
 
 
-def _inside(parent: Mapping, name: str, names: tuple[str, ...], prefix: str, out: Documents) -> Mapping | None:
+def _inside(
+    parent: Mapping, name: str, names: tuple[str, ...], prefix: str, out: Documents
+) -> Mapping | None:
     """The mapping under a name; anything else that stands beside or in place of it is reported."""
     strangers = [(key, entry.key) for key, entry in parent.entries.items() if key not in names]
     for key, at in strangers:
         hint = suggestion(key, names)
-        out.problems.append(error(at, f"{prefix}{key[:80]}", "no such key", allowed=", ".join(names), hint=hint))
+        out.problems.append(
+            error(at, f"{prefix}{key[:80]}", "no such key", allowed=", ".join(names), hint=hint)
+        )
     entry = parent.entries.get(name)
     if entry is None:
-        # A misspelt name was reported above; saying as well that it is missing would only repeat that.
+        # A misspelt name was reported above; saying as well that it is missing would only repeat
+        # that.
         if name != "users" and not strangers:
-            out.problems.append(error(parent.origin, f"{prefix}{name}", "missing", allowed=_OUTLINE))
+            out.problems.append(
+                error(parent.origin, f"{prefix}{name}", "missing", allowed=_OUTLINE)
+            )
         return None
     return _as_mapping(entry.node, f"{prefix}{name}", _OUTLINE, out)
 
@@ -96,7 +109,11 @@ def _as_mapping(node: Node, key: str, allowed: str, out: Documents) -> Mapping |
 
 
 def _homes(users: Mapping | None, folder: Path, out: Documents) -> dict[str, Home]:
-    homes = {name: Home(entry.key, entry.node) for name, entry in users.entries.items()} if users else {}
+    homes = (
+        {name: Home(entry.key, entry.node) for name, entry in users.entries.items()}
+        if users
+        else {}
+    )
     for file in _files(folder, out):
         at = Origin("file", str(file))
         if known := homes.get(file.stem):
@@ -110,24 +127,35 @@ def _homes(users: Mapping | None, folder: Path, out: Documents) -> dict[str, Hom
 
 
 def _refuse_alike(homes: Map[str, Home], out: Documents) -> None:
-    """Two profiles that differ in letters' case, or in - and _, would have the same nodes, the same data and the same state."""
+    """Two profiles that differ in letters' case, or in - and _, would have the same nodes, the
+    same data and the same state.
+    """
     first = dict[str, str]()
     for name, home in homes.items():
         other = first.setdefault(slug(name), name)
         if other != name:
-            found = f"the profile {shown(other)} ({homes[other].origin}) differs from it in letters' case or - and _ alone"
+            found = (
+                f"the profile {shown(other)} ({homes[other].origin}) differs from it in "
+                "letters' case or - and _ alone"
+            )
             why = f"both have the nodes {slug(name)}-…, with their data, and one folder of state"
             hint = f"give one of them another name, or remove it: {shown(other)} or {shown(name)}"
-            out.problems.append(error(home.origin, f"settings.users.{shown(name)}", found, why=why, hint=hint))
+            out.problems.append(
+                error(home.origin, f"settings.users.{shown(name)}", found, why=why, hint=hint)
+            )
 
 
 def _files(folder: Path, out: Documents) -> list[Path]:
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.name[0] != ".")
+        return sorted(
+            file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.name[0] != "."
+        )
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return []
     except OSError as failure:
-        out.problems.append(error(Origin("file", str(folder)), "", failure.strerror or "can't be read"))
+        out.problems.append(
+            error(Origin("file", str(folder)), "", failure.strerror or "can't be read")
+        )
         return []
 
 
@@ -153,7 +181,9 @@ def _env(node: Node, out: Documents) -> bool:
     if isinstance(node, Scalar) and node.text:
         found = f"{shown(node.text)}, which YAML does not read as text"
         hint = f'put it in quotes: "{shown(node.text)}"'
-    out.problems.append(error(node.origin, "settings.env", found, allowed="a profile's name", hint=hint))
+    out.problems.append(
+        error(node.origin, "settings.env", found, allowed="a profile's name", hint=hint)
+    )
     return False
 
 
@@ -161,7 +191,9 @@ def _name_is_valid(out: Documents) -> bool:
     if _NAME.fullmatch(out.profile):
         return True
     why = "nodes are named after it"
-    out.problems.append(error(out.origin, "settings.env", shown(out.profile), allowed=_NAME_RULE, why=why))
+    out.problems.append(
+        error(out.origin, "settings.env", shown(out.profile), allowed=_NAME_RULE, why=why)
+    )
     return False
 
 
@@ -176,4 +208,6 @@ def _take(homes: dict[str, Home], users: Mapping, out: Documents) -> None:
     elif home.node is None:
         out.tree = _load(Path(home.origin.name), "the profile's keys and values", out)
     else:
-        out.tree = _as_mapping(home.node, f"settings.users.{out.profile}", "the profile's keys and values", out)
+        out.tree = _as_mapping(
+            home.node, f"settings.users.{out.profile}", "the profile's keys and values", out
+        )

@@ -1,6 +1,8 @@
-"""Refuses a document that is too deep, too large once its aliases are followed, or not one document.
+"""Refuses a document that is too deep, too large once its aliases are followed, or not one
+document.
 
-It reads the parser's events, which come one at a time, so that nothing here recurses or grows with the input.
+It reads the parser's events, which come one at a time, so that nothing here recurses or grows with
+the input.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class _Weigher:
     origin: Origin
     total: int = 0
     documents: int = 0
-    open: list[tuple[str | None, int]] = field(default_factory=list)  # (anchor, count when it began)
+    # (anchor, count when it began)
+    open: list[tuple[str | None, int]] = field(default_factory=list)
     weights: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: yaml.Event) -> str:
@@ -60,7 +63,11 @@ class _Weigher:
     def _limits(self) -> str:
         if len(self.open) > MAX_DEPTH:
             return f"nested deeper than {MAX_DEPTH} levels"
-        return f"more than {MAX_NODES} values once its aliases are followed" if self.total > MAX_NODES else ""
+        return (
+            f"more than {MAX_NODES} values once its aliases are followed"
+            if self.total > MAX_NODES
+            else ""
+        )
 
 
 def guard(text: str, origin: Origin, loader: type) -> list[Problem]:
@@ -71,7 +78,11 @@ def guard(text: str, origin: Origin, loader: type) -> list[Problem]:
     try:
         for event in yaml.parse(text, Loader=loader):
             if reason := weigher.take(event):
-                return [error(_at(event.start_mark, origin), "", reason, hint="settings need none of this")]
+                return [
+                    error(
+                        _at(event.start_mark, origin), "", reason, hint="settings need none of this"
+                    )
+                ]
     except yaml.YAMLError as failure:
         return [parse_problem(failure, origin)]
     return []
@@ -90,13 +101,17 @@ def _tabs(text: str, origin: Origin) -> list[Problem]:
 
 
 def parse_problem(failure: yaml.YAMLError, origin: Origin) -> Problem:
-    """PyYAML's complaint as a Problem, without the names it quotes: an unquoted password may begin with * or !."""
+    """PyYAML's complaint as a Problem, without the names it quotes: an unquoted password may
+    begin with * or !.
+    """
     mark = getattr(failure, "problem_mark", None) or getattr(failure, "context_mark", None)
     parts = [getattr(failure, "context", None), getattr(failure, "problem", None)]
     found = _QUOTED.sub("'…'", ", ".join(part for part in parts if part)) or "unreadable"
     if isinstance(failure, yaml.reader.ReaderError):
         found = f"the character U+{_code(failure):04X}, which YAML does not allow"
-    return error(_at(mark, origin), "", f"not YAML: {found}", hint="look at this line and the one above it")
+    return error(
+        _at(mark, origin), "", f"not YAML: {found}", hint="look at this line and the one above it"
+    )
 
 
 def _code(failure: yaml.reader.ReaderError) -> int:

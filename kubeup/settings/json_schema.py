@@ -1,4 +1,6 @@
-"""JSON Schema of settings.yaml, for editors: made from the models, so that it can't say anything else."""
+"""JSON Schema of settings.yaml, for editors: made from the models, so that it can't say anything
+else.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,21 @@ def _settings() -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _nullable(keys: dict[str, Any]) -> dict[str, Any]:
-    return {**keys, "title": "Profile", "type": ["object", "null"], "description": "the keys of a profile"}
+    return {
+        **keys,
+        "title": "Profile",
+        "type": ["object", "null"],
+        "description": "the keys of a profile",
+    }
 
 
 def json_schema_text() -> str:

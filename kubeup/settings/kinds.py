@@ -36,7 +36,8 @@ _IPV4 = "an IPv4 address such as 192.168.60.10"
 _CIDR = "an IPv4 network such as 10.244.0.0/16"
 _ONLY = Constraint(
     f"1.{SUPPORTED_MINOR}.x, such as 1.26.1",
-    f"the binaries, images and CNI settings used here are made and tested for 1.{SUPPORTED_MINOR} only",
+    "the binaries, images and CNI settings used here are made and tested for "
+    f"1.{SUPPORTED_MINOR} only",
 )
 
 
@@ -51,7 +52,11 @@ def read_address(value: object) -> object:
 
 def _plain(failure: AddressValueError) -> str:
     text = str(failure)
-    return "leading zeros could mean octal" if "Leading zeros" in text else "an address has four numbers from 0 to 255"
+    return (
+        "leading zeros could mean octal"
+        if "Leading zeros" in text
+        else "an address has four numbers from 0 to 255"
+    )
 
 
 def read_network(value: object) -> object:
@@ -59,7 +64,11 @@ def read_network(value: object) -> object:
     if not isinstance(value, str):
         return value
     if "/" not in value:
-        raise refusal(Constraint(_CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"))
+        raise refusal(
+            Constraint(
+                _CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"
+            )
+        )
     try:
         return IPv4Network(value, strict=False)
     except (AddressValueError, NetmaskValueError):
@@ -87,7 +96,8 @@ def read_version(value: object) -> object:
 def read_replicas(value: object) -> object:
     if isinstance(value, int) and value > 1:
         why = (
-            "replicas of a plain StatefulSet are databases of their own: each write reaches one of them, "
+            "replicas of a plain StatefulSet are databases of their own: each write reaches one "
+            "of them, "
             "and the replication example of Kubernetes' documentation does not work"
         )
         raise refusal(Constraint("1", why, trap=24))
@@ -100,7 +110,10 @@ _RESERVED_DATABASES = {"mysql", "sys", "information_schema", "performance_schema
 
 def read_database_user(value: object) -> object:
     if value in _RESERVED_USERS:
-        why = f"{value} belongs to the server: the API gets a user of its own, with rights on its database only"
+        why = (
+            f"{value} belongs to the server: the API gets a user of its own, with rights "
+            "on its database only"
+        )
         raise refusal(Constraint("any other name", why, trap=15))
     return value
 
@@ -111,13 +124,16 @@ def read_database_name(value: object) -> object:
     return value
 
 
-# Lengths are max_length, not {1,1024}: the pattern engine unrolls those, and each costs milliseconds to compile.
+# Lengths are max_length, not {1,1024}: the pattern engine unrolls those, and each costs
+# milliseconds to compile.
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _MEMORY = Constraint("MB, from 1024 to 1048576")
 _CIDR_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d+\.\d+\.\d+/\d+$"})
 
-Address = Annotated[IPv4Address, BeforeValidator(read_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
+Address = Annotated[
+    IPv4Address, BeforeValidator(read_address), WithJsonSchema({"type": "string", "format": "ipv4"})
+]
 Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Constraint(_CIDR)]
 KubernetesVersion = Annotated[str, BeforeValidator(read_kubernetes)]
 Version = Annotated[str, BeforeValidator(read_version)]
@@ -133,18 +149,24 @@ NodePort = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65535), Constraint("1 to 65535")]
 ControlCpus = Annotated[
-    int, Field(ge=2, le=256), Constraint("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs")
+    int,
+    Field(ge=2, le=256),
+    Constraint("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs"),
 ]
 ControlMemory = Annotated[
     int,
     Field(ge=1700, le=1048576),
-    Constraint("MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"),
+    Constraint(
+        "MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"
+    ),
 ]
 Cpus = Annotated[int, Field(ge=1, le=256), Constraint("1 to 256")]
 Memory = Annotated[int, Field(ge=1024, le=1048576), _MEMORY]
 Replicas = Annotated[int, BeforeValidator(read_replicas), Field(ge=1, le=1), Constraint("1")]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Constraint("text in one line")]
-Name = Annotated[str, Field(pattern=_LINE, max_length=63), Constraint("1 to 63 characters in one line")]
+Name = Annotated[
+    str, Field(pattern=_LINE, max_length=63), Constraint("1 to 63 characters in one line")
+]
 Folder = Annotated[str, Field(pattern=_LINE, max_length=1024), Constraint("a path")]
 RemoteFolder = Annotated[
     str,
@@ -166,7 +188,11 @@ HostAddress = Annotated[
     Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", max_length=253),
     Constraint("an IPv4 address or a host name"),
 ]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"), Constraint("a URL such as https://dl.k8s.io")]
+Url = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"),
+    Constraint("a URL such as https://dl.k8s.io"),
+]
 REGISTRY = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"
 Registry = Annotated[
     str,
@@ -194,7 +220,9 @@ Prefix = Annotated[
     Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
     Constraint("an account or path in the registry, such as my-team, or nothing"),
 ]
-Reference = Annotated[str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")]
+Reference = Annotated[
+    str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")
+]
 Storage = Annotated[
     str,
     Field(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti|k|M|G|T)$"),
@@ -227,11 +255,19 @@ Pairs = Annotated[
     Field(pattern=r"^[A-Za-z0-9]+=(true|false)(,[A-Za-z0-9]+=(true|false))*$"),
     Constraint("names with true or false, such as KubeletInUserNamespace=true"),
 ]
-Country = Annotated[str, Field(pattern=r"^[a-z]{2}$"), Constraint("a country's two letters, such as cn")]
-Argument = Annotated[str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Constraint("an option, such as --embed-certs")]
-Context = Annotated[str, Field(pattern=_LINE, max_length=253), Constraint("a context's name in the kubeconfig")]
+Country = Annotated[
+    str, Field(pattern=r"^[a-z]{2}$"), Constraint("a country's two letters, such as cn")
+]
+Argument = Annotated[
+    str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Constraint("an option, such as --embed-certs")
+]
+Context = Annotated[
+    str, Field(pattern=_LINE, max_length=253), Constraint("a context's name in the kubeconfig")
+]
 
 
 def slug(profile: str) -> str:
-    """A profile's name as Kubernetes allows it in a node's name: nodes and the state's folder are named so."""
+    """A profile's name as Kubernetes allows it in a node's name: nodes and the state's folder
+    are named so.
+    """
     return profile.lower().replace("_", "-")

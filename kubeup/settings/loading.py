@@ -32,7 +32,9 @@ def default_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, when every value could be read, and what is wrong with them: an error among it means stop."""
+    """Settings, when every value could be read, and what is wrong with them: an error among it
+    means stop.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...] = ()
@@ -84,7 +86,8 @@ def _order(problem: Problem) -> tuple[str, int, int]:
 
 
 def _settings(documents: Documents, top: Tree) -> tuple[Settings | None, list[Problem]]:
-    # Without a profile the variables and options are still read: what is wrong in them is said in the same run.
+    # Without a profile the variables and options are still read: what is wrong in them is said in
+    # the same run.
     reading = read_tree(overlay(documents.tree or Tree({}, documents.origin), top))
     settings, refused = validate(documents.profile or "none", reading)
     settings._origins["profile"] = documents.origin

@@ -21,12 +21,22 @@ class Keys(sections.Section):
         default="auto", description="what brings the cluster up; auto takes what the machine has"
     )
     prod_test: bool = Field(default=False, description="a test before production")
-    environment: kinds.Text = Field(default="", description="free text: a label for the environment")
-    user_dir_path: kinds.Folder | None = Field(default=None, description="your home folder on this machine")
-    node_home_dir: kinds.RemoteFolder = Field(default="/home/vagrant", description="home folder of ssh.user on a node")
-    state_dir: kinds.Folder = Field(default=".kubeup", description="where keys, journal and kubeconfig are kept")
+    environment: kinds.Text = Field(
+        default="", description="free text: a label for the environment"
+    )
+    user_dir_path: kinds.Folder | None = Field(
+        default=None, description="your home folder on this machine"
+    )
+    node_home_dir: kinds.RemoteFolder = Field(
+        default="/home/vagrant", description="home folder of ssh.user on a node"
+    )
+    state_dir: kinds.Folder = Field(
+        default=".kubeup", description="where keys, journal and kubeconfig are kept"
+    )
     cluster_name: kinds.Name = Field(default="kubeup", description="the cluster's name")
-    shared_folders: tuple[sections.SharedFolder, ...] = Field(default=(), description="folders seen from every VM")
+    shared_folders: tuple[sections.SharedFolder, ...] = Field(
+        default=(), description="folders seen from every VM"
+    )
     ssh: sections.Ssh = Field(default_factory=sections.Ssh)
     nodes: sections.Nodes = Field(default_factory=sections.Nodes)
     network: sections.Network = Field(default_factory=sections.Network)
@@ -44,7 +54,9 @@ class Keys(sections.Section):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A machine as it should be: a node, or with the role `db` one beside them that has the database and no Kubernetes."""
+    """A machine as it should be: a node, or with the role `db` one beside them that has the
+    database and no Kubernetes.
+    """
 
     name: str
     role: Literal["control", "worker", "db"]
@@ -54,7 +66,10 @@ class NodeSpec:
 
 
 class Settings(Keys):
-    """A profile under its name. Frozen; `kubeup.settings.origins` says where each value came from."""
+    """A profile under its name.
+
+    Frozen; `kubeup.settings.origins` says where each value came from.
+    """
 
     profile: str
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
@@ -70,12 +85,16 @@ class Settings(Keys):
 
     @property
     def context(self) -> str:
-        """The context, cluster and user in the kubeconfig of a cluster that kubeup makes of machines."""
+        """The context, cluster and user in the kubeconfig of a cluster that kubeup makes of
+        machines.
+        """
         return f"kubeup-{self.slug}"
 
     @property
     def node_network(self) -> IPv4Network:
-        return self.network.node_cidr or IPv4Network((int(self.network.control_ip), 24), strict=False)
+        return self.network.node_cidr or IPv4Network(
+            (int(self.network.control_ip), 24), strict=False
+        )
 
     @property
     def networks(self) -> tuple[IPv4Network, ...]:
@@ -93,22 +112,35 @@ class Settings(Keys):
     @property
     def box(self) -> str | None:
         """What Vagrant makes machines of; None where they are containers, which have an image."""
-        return None if self.vagrant.provider == "docker" else self.software.box or sections.BOXES[self.vagrant.provider]
+        return (
+            None
+            if self.vagrant.provider == "docker"
+            else self.software.box or sections.BOXES[self.vagrant.provider]
+        )
 
     def nodes_list(self) -> tuple[NodeSpec, ...]:
-        """The nodes wanted: those under `hosts` for that provider, else one control plane and the workers."""
+        """The nodes wanted: those under `hosts` for that provider, else one control plane and
+        the workers.
+        """
         if self.provider == "hosts":
             return tuple(self._host(host) for host in self.hosts)
-        return (self._control(), *(self._worker(number) for number in range(1, self.nodes.workers.count + 1)))
+        return (
+            self._control(),
+            *(self._worker(number) for number in range(1, self.nodes.workers.count + 1)),
+        )
 
     def machines_list(self) -> tuple[NodeSpec, ...]:
-        """Every machine that is made: the nodes, and the database's own where there is to be one."""
+        """Every machine that is made: the nodes, and the database's own where there is to be
+        one.
+        """
         wanted = self.nodes.database
         return (*self.nodes_list(), *([self._database()] if wanted.count else []))
 
     @property
     def database_machine(self) -> str:
-        """The name of a machine that has the database and is no node: one that is made, or one of the user's."""
+        """The name of a machine that has the database and is no node: one that is made, or one
+        of the user's.
+        """
         return f"{self.slug}-db"
 
     def _database(self) -> NodeSpec:
@@ -118,12 +150,20 @@ class Settings(Keys):
 
     def _control(self) -> NodeSpec:
         control = self.nodes.control
-        return NodeSpec(f"{self.slug}-control", "control", str(self.network.control_ip), control.cpu, control.memory)
+        return NodeSpec(
+            f"{self.slug}-control",
+            "control",
+            str(self.network.control_ip),
+            control.cpu,
+            control.memory,
+        )
 
     def _worker(self, number: int) -> NodeSpec:
         workers = self.nodes.workers
         address = str(self.network.control_ip + number)
-        return NodeSpec(f"{self.slug}-worker-{number}", "worker", address, workers.cpu, workers.memory)
+        return NodeSpec(
+            f"{self.slug}-worker-{number}", "worker", address, workers.cpu, workers.memory
+        )
 
     def _host(self, host: sections.Host) -> NodeSpec:
         size = self.nodes.control if host.role == "control" else self.nodes.workers

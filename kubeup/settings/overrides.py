@@ -24,7 +24,9 @@ _KEY = re.compile(r"[\w.-]*")
 Override = Mapping | Problem
 
 
-def overrides(environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]) -> tuple[Mapping, list[Problem]]:
+def overrides(
+    environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]
+) -> tuple[Mapping, list[Problem]]:
     """The variables, then --set over them."""
     others = {PROFILE_VARIABLE, *OTHERS, *ignored}
     names = sorted(name for name in environ if _is_ours(name) and name not in others)
@@ -58,7 +60,13 @@ def _set(text: str) -> Override:
     name = _KEY.match(key.strip())[0][:80]  # type: ignore[index]  # the pattern matches the empty text too
     origin = Origin("set", name)
     if not equals:
-        return error(origin, name, "no =", allowed="--set key=value", hint="such as --set nodes.workers.count=3")
+        return error(
+            origin,
+            name,
+            "no =",
+            allowed="--set key=value",
+            hint="such as --set nodes.workers.count=3",
+        )
     return _override(key.strip(), value, origin, str)
 
 
@@ -70,7 +78,9 @@ def _override(key: str, text: str, origin: Origin, spell: Callable[[str], str]) 
     value = _value(text, shape, origin)
     if isinstance(value, Problem):
         return replace(value, key=".".join(names))
-    return reduce(lambda node, name: Mapping({name: Entry(origin, node)}, origin), reversed(names), value)  # type: ignore[return-value]
+    return reduce(
+        lambda node, name: Mapping({name: Entry(origin, node)}, origin), reversed(names), value
+    )  # type: ignore[return-value]
 
 
 def _path(key: str) -> tuple[list[str], Shape] | None:
@@ -86,7 +96,11 @@ def _path(key: str) -> tuple[list[str], Shape] | None:
 
 def _unknown(key: str, origin: Origin, spell: Callable[[str], str]) -> Problem:
     close = nearest(key, (known for known, _ in dotted(keys_shape())))
-    hint = f"did you mean {spell(close)}?" if close else "see config/settings.yaml for the keys there are"
+    hint = (
+        f"did you mean {spell(close)}?"
+        if close
+        else "see config/settings.yaml for the keys there are"
+    )
     return error(origin, "", "no such key", hint=hint)
 
 

@@ -29,10 +29,13 @@ DEFAULT = Origin("default")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong. `file` is what the user has to open or change: a file, a variable, or an option.
+    """One thing wrong. `file` is what the user has to open or change: a file, a variable, or an
+    option.
 
-    `trap` is the number of the documented trap this comes from; it is for tests and docs, never printed.
-    `related` are the other keys that take part, so that a check of two values can be dropped when one is unreadable.
+    `trap` is the number of the documented trap this comes from; it is for tests and docs, never
+    printed.
+    `related` are the other keys that take part, so that a check of two values can be dropped when
+    one is unreadable.
     """
 
     severity: Severity
@@ -52,7 +55,9 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.severity}: " + ": ".join(p for p in (self.key, self.found) if p)]
+        parts = [
+            f"{self.where}: {self.severity}: " + ": ".join(p for p in (self.key, self.found) if p)
+        ]
         if self.allowed:
             parts.append(f"allowed: {self.allowed}")
         return "; ".join([*parts, *(p for p in (self.why, self.hint) if p)])
@@ -72,7 +77,19 @@ def problem(
 ) -> Problem:
     """A Problem at an origin."""
     file = origin.name if origin.kind == "file" else str(origin)
-    return Problem(severity, file, origin.line, origin.column, key, found, allowed, why, hint, trap, tuple(related))
+    return Problem(
+        severity,
+        file,
+        origin.line,
+        origin.column,
+        key,
+        found,
+        allowed,
+        why,
+        hint,
+        trap,
+        tuple(related),
+    )
 
 
 def error(
@@ -86,7 +103,9 @@ def error(
     trap: int | None = None,
     related: Iterable[str] = (),
 ) -> Problem:
-    return problem("error", origin, key, found, allowed=allowed, why=why, hint=hint, trap=trap, related=related)
+    return problem(
+        "error", origin, key, found, allowed=allowed, why=why, hint=hint, trap=trap, related=related
+    )
 
 
 def warning(
@@ -100,4 +119,14 @@ def warning(
     trap: int | None = None,
     related: Iterable[str] = (),
 ) -> Problem:
-    return problem("warning", origin, key, found, allowed=allowed, why=why, hint=hint, trap=trap, related=related)
+    return problem(
+        "warning",
+        origin,
+        key,
+        found,
+        allowed=allowed,
+        why=why,
+        hint=hint,
+        trap=trap,
+        related=related,
+    )

@@ -1,4 +1,6 @@
-"""The tree, read along the models' shape: plain data for pydantic, the place of every value, and what is wrong."""
+"""The tree, read along the models' shape: plain data for pydantic, the place of every value, and
+what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -62,8 +64,13 @@ def _stand_in(shape: Shape, path: tuple[str, ...]) -> Any:
 
 
 def _absent(shape: Shape) -> Any:
-    # Sections are always given, so that pydantic builds one validator for all of them and not one for each.
-    return {name: _absent(child) for name, child in _inner(shape)} if shape.kind == "section" else MISSING
+    # Sections are always given, so that pydantic builds one validator for all of them and not one
+    # for each.
+    return (
+        {name: _absent(child) for name, child in _inner(shape)}
+        if shape.kind == "section"
+        else MISSING
+    )
 
 
 def _inner(shape: Shape) -> list[tuple[str, Shape]]:
@@ -84,7 +91,9 @@ def _scalar(node: Scalar, shape: Shape, path: tuple[str, ...], out: Reading) -> 
 
 
 def _items(node: Items, shape: Shape, path: tuple[str, ...], out: Reading) -> list[Any]:
-    values = [_read(child, shape, (*path, str(index)), out) for index, child in enumerate(node.nodes)]
+    values = [
+        _read(child, shape, (*path, str(index)), out) for index, child in enumerate(node.nodes)
+    ]
     # An unreadable item keeps its place, so that the others keep their numbers.
     return [None if isinstance(value, Missing) else value for value in values]
 

@@ -1,4 +1,7 @@
-"""One scalar, read as its key wants it. YAML 1.1's own guesses are refused by name, never followed in silence."""
+"""One scalar, read as its key wants it.
+
+YAML 1.1's own guesses are refused by name, never followed in silence.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ def _is_override(node: Scalar) -> bool:
 def _empty(node: Scalar, shape: Shape, key: str) -> Problem | None:
     if shape.optional or shape.kind in ("section", "list", "mapping") or _is_override(node):
         return None
-    return warning(node.origin, key, "no value", hint="the default is used; write it, or delete the line")
+    return warning(
+        node.origin, key, "no value", hint="the default is used; write it, or delete the line"
+    )
 
 
 def _text(node: Scalar, shape: Shape, key: str) -> tuple[Value, Problem | None]:
@@ -99,13 +104,19 @@ def _reading(node: Scalar, shape: Shape) -> str:
     value = _value(node)
     if node.tag not in ("int", "float", "bool") or value is None:
         return f"{shown(node.text)}, which YAML reads as {_noun(node)}"
-    return f"{shown(node.text)}, which YAML reads as {_noun(node)} {shown(str(value).lower())}{_base(node)}"
+    return (
+        f"{shown(node.text)}, which YAML reads as {_noun(node)} "
+        f"{shown(str(value).lower())}{_base(node)}"
+    )
 
 
 def _noun(node: Scalar) -> str:
-    return {"int": "the number", "float": "the number", "bool": "the switch", "timestamp": "a date"}.get(
-        node.tag, node.tag
-    )
+    return {
+        "int": "the number",
+        "float": "the number",
+        "bool": "the switch",
+        "timestamp": "a date",
+    }.get(node.tag, node.tag)
 
 
 def _value(node: Scalar) -> object:

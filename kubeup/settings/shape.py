@@ -52,7 +52,9 @@ def keys_shape() -> Shape:
 
 
 def _section(model: type[BaseModel]) -> Shape:
-    fields = {name: _shape(info.annotation, info.metadata) for name, info in model.model_fields.items()}
+    fields = {
+        name: _shape(info.annotation, info.metadata) for name, info in model.model_fields.items()
+    }
     return Shape("section", fields=fields, also=getattr(model, "also", {}))
 
 

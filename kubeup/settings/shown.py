@@ -46,4 +46,10 @@ def _text(value: object) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else str(value)
+    return (
+        {True: "true", False: "false"}[value]
+        if isinstance(value, bool)
+        else ""
+        if value is None
+        else str(value)
+    )

@@ -12,7 +12,10 @@ from kubeup.settings.problem import Origin, Problem, error
 MAX_BYTES = 256 * 1024
 
 _REASONS = {
-    errno.ENOENT: ("no such file", "give the right path, or copy config/settings.yaml from the project"),
+    errno.ENOENT: (
+        "no such file",
+        "give the right path, or copy config/settings.yaml from the project",
+    ),
     errno.EACCES: ("may not be read", "give yourself the right to read it (chmod u+r)"),
     errno.EPERM: ("may not be read", "give yourself the right to read it (chmod u+r)"),
     errno.ELOOP: ("its symbolic links go round in a loop", "point the link at a file"),
@@ -61,9 +64,13 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
 def decode(data: bytes, name: str) -> str | Problem:
     """Text from bytes; each refusal says where in the file."""
     if len(data) > MAX_BYTES:
-        return error(Origin("file", name), "", "too large", allowed=f"up to {MAX_BYTES // 1024} KiB")
+        return error(
+            Origin("file", name), "", "too large", allowed=f"up to {MAX_BYTES // 1024} KiB"
+        )
     if (nul := data.find(b"\0")) >= 0:
-        return error(_position(data, nul, name), "", "a NUL byte", allowed="text in UTF-8", hint="delete it")
+        return error(
+            _position(data, nul, name), "", "a NUL byte", allowed="text in UTF-8", hint="delete it"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:

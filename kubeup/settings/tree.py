@@ -1,7 +1,8 @@
 """YAML text as a tree in which every key and value knows its place.
 
-PyYAML's own construction is not used: it drops positions, lets the last of two equal keys win, and turns `1.20`
-into 1.2. Scalars stay text here; what they mean is decided by the key they stand under.
+PyYAML's own construction is not used: it drops positions, lets the last of two equal keys win, and
+turns `1.20` into 1.2. Scalars stay text here; what they mean is decided by the key they stand
+under.
 """
 
 from __future__ import annotations
@@ -62,18 +63,27 @@ class Builder:
         if isinstance(node, yaml.MappingNode):
             return Mapping(self._entries(node, path), at)
         if isinstance(node, yaml.SequenceNode):
-            return Items(tuple(self.build(child, _below(path, str(n))) for n, child in enumerate(node.value)), at)
+            return Items(
+                tuple(
+                    self.build(child, _below(path, str(n))) for n, child in enumerate(node.value)
+                ),
+                at,
+            )
         tag = node.tag.removeprefix(_TAG)
         return Scalar(node.value, tag if tag in _SCALAR_TAGS else "str", at)
 
     def at(self, node: yaml.Node) -> Origin:
         if self.origin.kind != "file":
             return self.origin
-        return Origin("file", self.origin.name, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Origin(
+            "file", self.origin.name, node.start_mark.line + 1, node.start_mark.column + 1
+        )
 
     def _plain(self, node: yaml.Node, at: Origin, path: str) -> None:
         if node.tag.removeprefix(_TAG) not in _PLAIN_TAGS:
-            self.problems.append(error(at, path, "a YAML tag (!…)", allowed="plain values", hint=_QUOTE))
+            self.problems.append(
+                error(at, path, "a YAML tag (!…)", allowed="plain values", hint=_QUOTE)
+            )
 
     def _entries(self, node: yaml.MappingNode, path: str) -> dict[str, Entry]:
         own: dict[str, Entry] = {}
@@ -93,19 +103,32 @@ class Builder:
                 found = {**built.entries, **found}
             else:
                 self.problems.append(
-                    error(self.at(part), _below(path, MERGE), "not a mapping", allowed="an alias of a mapping")
+                    error(
+                        self.at(part),
+                        _below(path, MERGE),
+                        "not a mapping",
+                        allowed="an alias of a mapping",
+                    )
                 )
         return found
 
     def _name(self, key: yaml.Node, known: dict[str, Entry], path: str) -> str | None:
         if not isinstance(key, yaml.ScalarNode):
-            self.problems.append(error(self.at(key), path, "a list or mapping as a key", allowed="a name"))
+            self.problems.append(
+                error(self.at(key), path, "a list or mapping as a key", allowed="a name")
+            )
             return None
         name = str(key.value)
         if name in known:
             why = "YAML would silently keep only the last one"
-            found = f"given twice, first in line {known[name].key.line}" if known[name].key.line else "given twice"
-            self.problems.append(error(self.at(key), _below(path, name), found, why=why, hint="delete one of them"))
+            found = (
+                f"given twice, first in line {known[name].key.line}"
+                if known[name].key.line
+                else "given twice"
+            )
+            self.problems.append(
+                error(self.at(key), _below(path, name), found, why=why, hint="delete one of them")
+            )
             return None
         return name
 
@@ -115,7 +138,9 @@ def _below(path: str, name: str) -> str:
 
 
 def compose(text: str, origin: Origin) -> tuple[Node | None, list[Problem]]:
-    """The tree of one document (None when it is empty or unreadable) and what is wrong with its form."""
+    """The tree of one document (None when it is empty or unreadable) and what is wrong with its
+    form.
+    """
     if problems := guard(text, origin, Loader):
         return None, problems
     try:

@@ -17,11 +17,16 @@ _COUNTS = {"too_short", "too_long"}
 
 
 def validate(profile: str, reading: Reading) -> tuple[Settings, list[Problem]]:
-    """Settings in which a refused value has given way to its default, and one problem for each of those."""
+    """Settings in which a refused value has given way to its default, and one problem for each
+    of those.
+    """
     try:
         return _settings(profile, reading), []
     except ValidationError as failure:
-        refused = [_problem(detail, reading) for detail in failure.errors(include_url=False, include_input=False)]
+        refused = [
+            _problem(detail, reading)
+            for detail in failure.errors(include_url=False, include_input=False)
+        ]
     for complaint in refused:
         reading.drop(_whole_value(complaint.key))
     return _settings(profile, reading), [
@@ -30,10 +35,14 @@ def validate(profile: str, reading: Reading) -> tuple[Settings, list[Problem]]:
 
 
 def _is_echo(complaint: Problem, refused: list[Problem], reading: Reading) -> bool:
-    """Said already: by the reader, or by an item (pydantic calls a list too short when its items are bad)."""
+    """Said already: by the reader, or by an item (pydantic calls a list too short when its items
+    are bad).
+    """
     key = complaint.key
     said = {problem.key for problem in reading.problems}
-    return key in said or any(other.startswith(f"{key}.") for other in {*said, *(found.key for found in refused)})
+    return key in said or any(
+        other.startswith(f"{key}.") for other in {*said, *(found.key for found in refused)}
+    )
 
 
 def _settings(profile: str, reading: Reading) -> Settings:
@@ -58,7 +67,15 @@ def _problem(detail: Any, reading: Reading) -> Problem:
     key = ".".join(str(part) for part in detail["loc"])
     says = detail["ctx"]["says"] if detail["type"] == REFUSED else _says(shape)
     found = _found(detail["type"], key, shape, reading)
-    return error(reading.near(key), key, found, allowed=says.allowed, why=says.why, hint=says.hint, trap=says.trap)
+    return error(
+        reading.near(key),
+        key,
+        found,
+        allowed=says.allowed,
+        why=says.why,
+        hint=says.hint,
+        trap=says.trap,
+    )
 
 
 def _says(shape: Shape) -> Constraint:

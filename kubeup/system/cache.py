@@ -1,4 +1,6 @@
-"""The user's cache folder, shared by all checkouts: what is costly to make and the same for everybody."""
+"""The user's cache folder, shared by all checkouts: what is costly to make and the same for
+everybody.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,18 @@ def folder(*parts: str) -> Path:
     # the XDG Base Directory Specification has one that is not absolute ignored
     base = named if named.is_absolute() else Path.home() / ".cache"
     if ":" in str(base):
-        raise UsageError(f"the cache folder {base} has a colon in its name",
-                         "container engines take it for the end of a path (docker run -v, podman save -o)",
-                         "set XDG_CACHE_HOME to a folder without one")
+        raise UsageError(
+            f"the cache folder {base} has a colon in its name",
+            "container engines take it for the end of a path (docker run -v, podman save -o)",
+            "set XDG_CACHE_HOME to a folder without one",
+        )
     return base / "kubeup" / Path(*parts)
 
 
 def digest(*parts: str | bytes) -> str:
-    """A short name for content: 16 hex digits of the sha256 over the parts, each with its length."""
+    """A short name for content: 16 hex digits of the sha256 over the parts, each with its
+    length.
+    """
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -40,11 +46,16 @@ def digest(*parts: str | bytes) -> str:
 
 
 def tree_digest(*roots: Path, but: Iterable[str] = ()) -> str:
-    """The digest of every file below `roots`: path, executable bit and content. Folders named in `but` don't count."""
+    """The digest of every file below `roots`: path, executable bit and content.
+
+    Folders named in `but` don't count.
+    """
     skipped = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", *but}
     parts: list[str | bytes] = []
     for root in roots:
-        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+        files = (
+            [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+        )
         for file in files:
             relative = file.relative_to(root) if file != root else Path(file.name)
             if skipped & set(relative.parts):
@@ -60,10 +71,12 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def made_whole(target: Path) -> Iterator[Path]:
-    """A folder to fill beside `target`; renamed to it at the end, so that a half-made one is never found there.
+    """A folder to fill beside `target`; renamed to it at the end, so that a half-made one is never
+    found there.
 
-    Two commands that make the same thing wait for each other, and the second finds it done. Whatever the user's umask is,
-    all of it can be read by everybody: programs go into images whose users are others.
+    Two commands that make the same thing wait for each other, and the second finds it done.
+    Whatever the user's umask is, all of it can be read by everybody: programs go into images whose
+    users are others.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{target.name}.lock").open("w") as lock:
@@ -80,7 +93,9 @@ def made_whole(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Path]:
-    """A folder to build an image from, with texts and files by their paths in it, for everybody to read."""
+    """A folder to build an image from, with texts and files by their paths in it, for everybody
+    to read.
+    """
     contexts = folder("contexts")
     contexts.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=contexts) as made:
@@ -96,7 +111,9 @@ def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Pat
 
 
 def _link(file: Path, target: Path) -> None:
-    """A second name for a file, or its copy: on another file system, or where it is somebody else's (fs.protected_hardlinks)."""
+    """A second name for a file, or its copy: on another file system, or where it is somebody
+    else's (fs.protected_hardlinks).
+    """
     try:
         target.hardlink_to(file)
         for_everybody(target)
@@ -106,7 +123,9 @@ def _link(file: Path, target: Path) -> None:
 
 
 def for_everybody(root: Path) -> None:
-    """Let everybody do with a file, or with all below a folder, what its owner may: read it, run it, enter it."""
+    """Let everybody do with a file, or with all below a folder, what its owner may: read it, run
+    it, enter it.
+    """
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
             mode = stat.S_IMODE(path.stat().st_mode)

@@ -16,8 +16,10 @@ from typing import Any
 SECONDS = 10.0
 NO_ANSWER = "no answer"
 REFUSED = "connection refused"
-# a pod that became ready is behind its port when kube-proxy has heard of it, and that writes its rules once a second at most
-# (iptables.minSyncPeriod, https://kubernetes.io/docs/reference/networking/virtual-ips/#optimizing-iptables-mode-performance)
+# a pod that became ready is behind its port when kube-proxy has heard of it, and that writes its
+# rules once a second at most
+# (iptables.minSyncPeriod,
+# https://kubernetes.io/docs/reference/networking/virtual-ips/#optimizing-iptables-mode-performance)
 LAG_SECONDS = 3.0
 
 
@@ -48,18 +50,36 @@ class Answer:
             return None
 
 
-def ask(url: str, data: bytes | None = None, content_type: str = "", method: str | None = None, seconds: float = SECONDS) -> Answer:
-    """GET, or POST where there is data; redirects are followed as a browser does. What is refused is tried again for LAG_SECONDS."""
+def ask(
+    url: str,
+    data: bytes | None = None,
+    content_type: str = "",
+    method: str | None = None,
+    seconds: float = SECONDS,
+) -> Answer:
+    """GET, or POST where there is data; redirects are followed as a browser does.
+
+    What is refused is tried again for LAG_SECONDS.
+    """
     end = time.monotonic() + LAG_SECONDS
-    while (answer := _once(url, data, content_type, method, seconds)).problem == REFUSED and time.monotonic() < end:
+    while (
+        answer := _once(url, data, content_type, method, seconds)
+    ).problem == REFUSED and time.monotonic() < end:
         time.sleep(0.2)
     return answer
 
 
-def _once(url: str, data: bytes | None, content_type: str, method: str | None, seconds: float) -> Answer:
+def _once(
+    url: str, data: bytes | None, content_type: str, method: str | None, seconds: float
+) -> Answer:
     # a proxy has no way to the nodes
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": content_type} if content_type else {})
+    request = urllib.request.Request(
+        url,
+        data=data,
+        method=method,
+        headers={"Content-Type": content_type} if content_type else {},
+    )
     try:
         with opener.open(request, timeout=seconds) as response:
             return _answer(response)
@@ -70,18 +90,34 @@ def _once(url: str, data: bytes | None, content_type: str, method: str | None, s
         return Answer(url, problem=_problem(error, seconds))
 
 
-def multipart(fields: Mapping[str, str], name: str, filename: str, content_type: str, data: bytes) -> tuple[bytes, str]:
+def multipart(
+    fields: Mapping[str, str], name: str, filename: str, content_type: str, data: bytes
+) -> tuple[bytes, str]:
     """A form with one file, as a browser sends it: body and Content-Type."""
     mark = f"----kubeup{secrets.token_hex(12)}"
     head = 'Content-Disposition: form-data; name="{}"'
-    parts = [f"--{mark}\r\n{head.format(key)}\r\n\r\n{value}\r\n".encode() for key, value in fields.items()]
-    file_head = f'--{mark}\r\n{head.format(name)}; filename="{filename}"\r\nContent-Type: {content_type}\r\n\r\n'
-    return b"".join([*parts, file_head.encode(), data, f"\r\n--{mark}--\r\n".encode()]), f"multipart/form-data; boundary={mark}"
+    parts = [
+        f"--{mark}\r\n{head.format(key)}\r\n\r\n{value}\r\n".encode()
+        for key, value in fields.items()
+    ]
+    file_head = (
+        f'--{mark}\r\n{head.format(name)}; filename="{filename}"\r\nContent-Type: '
+        f"{content_type}\r\n\r\n"
+    )
+    return b"".join(
+        [*parts, file_head.encode(), data, f"\r\n--{mark}--\r\n".encode()]
+    ), f"multipart/form-data; boundary={mark}"
 
 
 def _answer(response: Any) -> Answer:
     headers = {key.lower(): value for key, value in response.headers.items()}
-    return Answer(response.url, response.status, response.read(), headers.get("content-type", ""), headers=headers)
+    return Answer(
+        response.url,
+        response.status,
+        response.read(),
+        headers.get("content-type", ""),
+        headers=headers,
+    )
 
 
 def _problem(error: Exception, seconds: float) -> str:

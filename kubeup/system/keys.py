@@ -17,7 +17,10 @@ NOT_FOR_SSH = ("%", '"')  # Ansible hands a key's path to ssh as it is
 
 @dataclass(frozen=True)
 class MakeKey:
-    """Make a key pair. PEM, as the Ruby library inside Vagrant can't read OpenSSH's own format for RSA."""
+    """Make a key pair.
+
+    PEM, as the Ruby library inside Vagrant can't read OpenSSH's own format for RSA.
+    """
 
     private: Path
     public: Path
@@ -31,35 +34,80 @@ class MakeKey:
     def run(self, log: Log) -> None:
         self.private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.private.exists():
-            write_private(self.public, shell.read("ssh-keygen", "-y", "-P", "", "-f", str(self.private)).stdout, 0o644)
+            write_private(
+                self.public,
+                shell.read("ssh-keygen", "-y", "-P", "", "-f", str(self.private)).stdout,
+                0o644,
+            )
             return
         shell.write(*self._argv(self.private), log=log)
         made = self.private.with_name(f"{self.private.name}.pub")
         if made != self.public:
-            write_private(self.public, made.read_text(encoding="utf-8"), 0o644)  # it may lie on another file system
+            # it may lie on another file system
+            write_private(self.public, made.read_text(encoding="utf-8"), 0o644)
             made.unlink()
 
     @staticmethod
     def _argv(path: Path) -> tuple[str, ...]:
-        return ("ssh-keygen", "-q", "-t", "rsa", "-b", "4096", "-m", "PEM", "-N", "", "-C", "kubeup", "-f", str(path))
+        return (
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "rsa",
+            "-b",
+            "4096",
+            "-m",
+            "PEM",
+            "-N",
+            "",
+            "-C",
+            "kubeup",
+            "-f",
+            str(path),
+        )
 
 
 def plan(private: Path, public: Path) -> list[Planned]:
     """What has to be done for a usable key.
 
-    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be told of.
+    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be told
+    of.
     """
     if set(str(private)) & set(NOT_FOR_SSH):
-        raise Refused(f"{private} has a {' or a '.join(NOT_FOR_SSH)} in it", "ssh takes them for its own (TOKENS in ssh_config(5))",
-                      "rename that folder, or name another key in ssh.private_key_path")
+        raise Refused(
+            f"{private} has a {' or a '.join(NOT_FOR_SSH)} in it",
+            "ssh takes them for its own (TOKENS in ssh_config(5))",
+            "rename that folder, or name another key in ssh.private_key_path",
+        )
     if not private.exists():
         if public.exists():
-            raise Refused(f"{public} exists without its private half {private}", "making a new pair would overwrite it",
-                          "move it away, or name another key in ssh.private_key_path")
-        return [Step(ids.KEY, "make the SSH key", f"{private} is missing", MakeKey(private, public), (ids.PACKAGES,), 2)]
+            raise Refused(
+                f"{public} exists without its private half {private}",
+                "making a new pair would overwrite it",
+                "move it away, or name another key in ssh.private_key_path",
+            )
+        return [
+            Step(
+                ids.KEY,
+                "make the SSH key",
+                f"{private} is missing",
+                MakeKey(private, public),
+                (ids.PACKAGES,),
+                2,
+            )
+        ]
     check(private)
     if not public.exists():
-        return [Step(ids.KEY, "write the SSH key's public half", f"{public} is missing", MakeKey(private, public), (ids.PACKAGES,), 1)]
+        return [
+            Step(
+                ids.KEY,
+                "write the SSH key's public half",
+                f"{public} is missing",
+                MakeKey(private, public),
+                (ids.PACKAGES,),
+                1,
+            )
+        ]
     return [Holds(ids.KEY, f"{private} is there")]
 
 
@@ -67,12 +115,23 @@ def check(private: Path) -> None:
     """Raises Refused for a key that ssh itself would not take, or that asks for a passphrase."""
     mode = stat.S_IMODE(private.stat().st_mode)
     if mode & 0o077:
-        raise Refused(f"the key {private} can be read by others (mode {mode:04o})",
-                      "ssh refuses such a key", shell.shown(("chmod", "600", str(private))))
+        raise Refused(
+            f"the key {private} can be read by others (mode {mode:04o})",
+            "ssh refuses such a key",
+            shell.shown(("chmod", "600", str(private))),
+        )
     answer = shell.read("ssh-keygen", "-y", "-P", "", "-f", str(private), ok=None)
     if answer.ok:
         return
     if "passphrase" in answer.stderr:
-        raise Refused(f"the key {private} has a passphrase", "nodes are reached without anybody there to type it",
-                      "name a key without one in ssh.private_key_path, or remove the setting to use the project's own")
-    raise Refused(f"{private} is not a usable private key", answer.stderr.strip(), "name another one in ssh.private_key_path")
+        raise Refused(
+            f"the key {private} has a passphrase",
+            "nodes are reached without anybody there to type it",
+            "name a key without one in ssh.private_key_path, or remove the setting to use the "
+            "project's own",
+        )
+    raise Refused(
+        f"{private} is not a usable private key",
+        answer.stderr.strip(),
+        "name another one in ssh.private_key_path",
+    )

@@ -46,7 +46,10 @@ class Kubectl:
         return shell.read(*argv, ok=None, timeout=2 * within + 2)
 
     def argv(self, *words: str) -> tuple[str, ...]:
-        """A command line to start. Raises KubeupError where it would lead to no cluster of this profile."""
+        """A command line to start.
+
+        Raises KubeupError where it would lead to no cluster of this profile.
+        """
         self.require_access()
         return self._line(*words)
 
@@ -55,21 +58,46 @@ class Kubectl:
         return shell.shown(self._line(*words))
 
     def _line(self, *words: str) -> tuple[str, ...]:
-        return (str(self.path), "--kubeconfig", str(self.kubeconfig), "--context", self.context, *words)
+        return (
+            str(self.path),
+            "--kubeconfig",
+            str(self.kubeconfig),
+            "--context",
+            self.context,
+            *words,
+        )
 
-    def read(self, *words: str, ok: tuple[int, ...] | None = (0,), stdin: str | None = None, timeout: float = 60) -> Output:
+    def read(
+        self,
+        *words: str,
+        ok: tuple[int, ...] | None = (0,),
+        stdin: str | None = None,
+        timeout: float = 60,
+    ) -> Output:
         """Look at something. See `kubeup.core.shell.read`."""
         # a diff tool of the user's own would print what nobody here can read
-        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env={"KUBECTL_EXTERNAL_DIFF": ""})
+        return shell.read(
+            *self.argv(*words),
+            ok=ok,
+            stdin=stdin,
+            timeout=timeout,
+            env={"KUBECTL_EXTERNAL_DIFF": ""},
+        )
 
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
         if not self.has_access():
-            raise KubeupError("there is no cluster of this profile yet", f"{self.kubeconfig} is missing, or names none",
-                              "run `inv up`, or `inv cluster.local` for the cluster alone")
+            raise KubeupError(
+                "there is no cluster of this profile yet",
+                f"{self.kubeconfig} is missing, or names none",
+                "run `inv up`, or `inv cluster.local` for the cluster alone",
+            )
 
     def has_access(self) -> bool:
-        """Whether there is a way to the profile's cluster. Raises KubeupError for a kubeconfig that may lead elsewhere."""
+        """Whether there is a way to the profile's cluster.
+
+        Raises KubeupError for a kubeconfig that may lead elsewhere.
+        """
         try:
             text = self.kubeconfig.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -83,8 +111,12 @@ class Kubectl:
         return True
 
     def _unusable(self, why: str) -> KubeupError:
-        return KubeupError(f"{self.kubeconfig} does not lead to this profile's cluster", why,
-                           "put it back as it was, or move it away: `inv up` gets the access anew from the cluster's nodes")
+        return KubeupError(
+            f"{self.kubeconfig} does not lead to this profile's cluster",
+            why,
+            "put it back as it was, or move it away: `inv up` gets the access anew from the "
+            "cluster's nodes",
+        )
 
     def json(self, *words: str, timeout: float = 60) -> Any:
         return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)
@@ -94,15 +126,22 @@ class Kubectl:
         rows: list[dict[str, Any]] = self.json("get", *words)["items"]
         return rows
 
-    def write(self, *words: str, log: Log | None = None, stdin: str | None = None, timeout: float = 600) -> str:
+    def write(
+        self, *words: str, log: Log | None = None, stdin: str | None = None, timeout: float = 600
+    ) -> str:
         return shell.write(*self.argv(*words), log=log, stdin=stdin, timeout=timeout)
 
-    def watch(self, *words: str, each: Callable[[dict[str, Any] | None], bool], tick: float = 2.0) -> None:
-        """Hand each event ({type, object}) of a `get --watch` to `each`, and None every `tick` seconds, until it returns True.
+    def watch(
+        self, *words: str, each: Callable[[dict[str, Any] | None], bool], tick: float = 2.0
+    ) -> None:
+        """Hand each event ({type, object}) of a `get --watch` to `each`, and None every `tick`
+        seconds, until it returns True.
 
         Returns as well when the API server ends the watch, as it does now and then.
         """
-        argv = self.argv("get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}')
+        argv = self.argv(
+            "get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}'
+        )
         began, enough = time.monotonic(), False
 
         def hand_over(line: str) -> bool:
@@ -111,7 +150,8 @@ class Kubectl:
             return enough
 
         shell.stream(*argv, each=hand_over, tick=tick)
-        if not enough:  # a watch that ends at once, as without a server, is not begun again in a rush
+        # a watch that ends at once, as without a server, is not begun again in a rush
+        if not enough:
             time.sleep(max(0.0, tick - (time.monotonic() - began)))
 
     def answers(self) -> bool:

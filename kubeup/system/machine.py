@@ -1,4 +1,6 @@
-"""Reads the facts of this machine (`kubeup.facts.host`), side by side where something has to be waited for."""
+"""Reads the facts of this machine (`kubeup.facts.host`), side by side where something has to be
+waited for.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,29 @@ from kubeup.facts import apt, disks, host, proxies
 from kubeup.facts.sites import Question
 from kubeup.system import cache, web
 
-# Docker Desktop for Mac asks before it makes the first: https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
+# Docker Desktop for Mac asks before it makes the first:
+# https://docs.docker.com/desktop/setup/install/mac-permission-requirements/
 DOCKER_SOCKETS = (Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock")
-DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")  # packages that decide whether and how nodes are made
+# packages that decide whether and how nodes are made
+DECIDING = ("podman", "mmdebstrap", "uidmap", "debian-archive-keyring")
 SUDOERS = {"sudo", "wheel", "admin"}  # the groups that distributions let use sudo
 PACE = "pace.json"  # in the cache
 TOOLS = (
-    "podman", "docker", "runc", "crun", "mmdebstrap", "apt-get", "ssh", "ssh-keygen", "minikube", "vagrant",
-    "VBoxManage", "virsh", "vfkit", "kubectl",
-)  # fmt: skip
+    "podman",
+    "docker",
+    "runc",
+    "crun",
+    "mmdebstrap",
+    "apt-get",
+    "ssh",
+    "ssh-keygen",
+    "minikube",
+    "vagrant",
+    "VBoxManage",
+    "virsh",
+    "vfkit",
+    "kubectl",
+)
 
 
 def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
@@ -98,14 +114,22 @@ def arch() -> str:
 
 
 def _docker_sockets() -> frozenset[str]:
-    """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that only root may."""
+    """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that
+    only root may.
+    """
     if any(os.access(one, os.R_OK | os.W_OK) for one in DOCKER_SOCKETS):
         return frozenset({"docker-engine"})
-    return frozenset({"docker-of-root"}) if any(one.exists() for one in DOCKER_SOCKETS) else frozenset()
+    return (
+        frozenset({"docker-of-root"})
+        if any(one.exists() for one in DOCKER_SOCKETS)
+        else frozenset()
+    )
 
 
 def _may_sudo() -> bool:
-    """Whether sudo lets this user become root: by a group, or by a rule that asks for no password."""
+    """Whether sudo lets this user become root: by a group, or by a rule that asks for no
+    password.
+    """
     if os.geteuid() == 0 or not shell.which("sudo"):
         return False
     by_group = any(_group_name(number) in SUDOERS for number in os.getgroups())
@@ -122,7 +146,9 @@ def _group_name(number: int) -> str:
 
 
 def cpus() -> int:
-    """Those that this process may run on, which a container's or a job's may be fewer than the machine's."""
+    """Those that this process may run on, which a container's or a job's may be fewer than the
+    machine's.
+    """
     import psutil
 
     mine = psutil.Process()
@@ -137,7 +163,9 @@ def disk(path: Path) -> disks.Disk:
     place = path.absolute()
     there = next(one for one in (place, *place.parents) if _is_there(one)).resolve()
     mounts = [(one.device, one.mountpoint) for one in psutil.disk_partitions(all=True)]
-    return disks.Disk(str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30)
+    return disks.Disk(
+        str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30
+    )
 
 
 def _is_there(path: Path) -> bool:
@@ -148,7 +176,9 @@ def _is_there(path: Path) -> bool:
 
 
 def storage() -> dict[str, disks.Disk]:
-    """See `HostFacts`; elsewhere than on Linux engines keep everything in a machine of their own."""
+    """See `HostFacts`; elsewhere than on Linux engines keep everything in a machine of their
+    own.
+    """
     if platform.system() != "Linux":
         return {}
     home = str(Path.home())
@@ -156,9 +186,11 @@ def storage() -> dict[str, disks.Disk]:
     system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
     own = _text(f"{config}/containers/storage.conf")
     root = os.geteuid() == 0
-    folders = {"podman": disks.podman_storage(True, home, system),
-               "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
-               "docker": disks.docker_storage(_text("/etc/docker/daemon.json"))}
+    folders = {
+        "podman": disks.podman_storage(True, home, system),
+        "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
+        "docker": disks.docker_storage(_text("/etc/docker/daemon.json")),
+    }
     return {name: disk(Path(folder)) for name, folder in folders.items()}
 
 
@@ -168,9 +200,16 @@ def kernel(cgroup: int) -> host.Kernel:
         return host.Kernel()
     folder = f"/lib/modules/{platform.release()}"
     return host.Kernel(
-        platform.release(), host.filesystems(_text("/proc/filesystems")),
-        host.controllers(cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")),
-        host.modules(_text("/proc/modules"), _text(f"{folder}/modules.builtin"), _text(f"{folder}/modules.dep")),
+        platform.release(),
+        host.filesystems(_text("/proc/filesystems")),
+        host.controllers(
+            cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")
+        ),
+        host.modules(
+            _text("/proc/modules"),
+            _text(f"{folder}/modules.builtin"),
+            _text(f"{folder}/modules.dep"),
+        ),
         host.options(_kernel_config()),
     )
 
@@ -189,11 +228,16 @@ def addresses() -> tuple[host.Address, ...]:
     import psutil
 
     rows = [(device, one) for device, found in psutil.net_if_addrs().items() for one in found]
-    return host.addresses((device, one.address, one.netmask or "") for device, one in rows if one.family == socket.AF_INET)
+    return host.addresses(
+        (device, one.address, one.netmask or "")
+        for device, one in rows
+        if one.family == socket.AF_INET
+    )
 
 
 def listening() -> frozenset[host.Listener] | None:
-    """TCP ports that something listens on here, looked at now; None where only root is told (macOS): then nothing is known.
+    """TCP ports that something listens on here, looked at now; None where only root is told
+    (macOS): then nothing is known.
 
     No part of `observe`: it looks at every process, and only who is about to take a port needs it.
     """
@@ -203,7 +247,11 @@ def listening() -> frozenset[host.Listener] | None:
         found = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return None
-    return frozenset(host.Listener(one.laddr.ip, one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN)
+    return frozenset(
+        host.Listener(one.laddr.ip, one.laddr.port)
+        for one in found
+        if one.status == psutil.CONN_LISTEN
+    )
 
 
 def _text(path: str) -> str:
@@ -215,11 +263,19 @@ def _text(path: str) -> str:
 
 def routes() -> tuple[host.Route, ...]:
     """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
-    return host.routes(shell.read("ip", "-j", "-4", "route").stdout) if shell.which("ip") else host.on_link(addresses())
+    return (
+        host.routes(shell.read("ip", "-j", "-4", "route").stdout)
+        if shell.which("ip")
+        else host.on_link(addresses())
+    )
 
 
 def _podman() -> apt.Version:
-    return apt.version(shell.read("podman", "--version", ok=None).stdout) if shell.which("podman") else ()
+    return (
+        apt.version(shell.read("podman", "--version", ok=None).stdout)
+        if shell.which("podman")
+        else ()
+    )
 
 
 def distribution() -> host.Distribution:
@@ -227,16 +283,24 @@ def distribution() -> host.Distribution:
 
 
 def _index(distribution: host.Distribution) -> apt.Index:
-    """What apt has of the packages that decide; on Debian only where there is no engine yet, as it has all of them."""
+    """What apt has of the packages that decide; on Debian only where there is no engine yet, as
+    it has all of them.
+    """
     if not shell.which("apt-cache"):
         return apt.Index()
     if distribution.id == "debian" and (shell.which("podman") or _docker_sockets()):
         return apt.Index()
-    return apt.policy(shell.read("apt-cache", "policy", apt.ALWAYS, *DECIDING, env={"LC_ALL": "C"}, ok=None).stdout)
+    return apt.policy(
+        shell.read(
+            "apt-cache", "policy", apt.ALWAYS, *DECIDING, env={"LC_ALL": "C"}, ok=None
+        ).stdout
+    )
 
 
 def _stale_mirror() -> bool:
-    """Whether this machine's apt is told that its mirror is a frozen copy; what is fetched here is frozen too."""
+    """Whether this machine's apt is told that its mirror is a frozen copy; what is fetched here
+    is frozen too.
+    """
     if not shell.which("apt-config"):
         return False
     return 'Acquire::Check-Valid-Until "false"' in shell.read("apt-config", "dump", ok=None).stdout

@@ -106,7 +106,11 @@ def plan(names: tuple[str, ...], host: HostFacts) -> list[Planned]:
             f"have an administrator type: {manager.command(names)}",
         )
     install = Install(names, () if host.root else shell.SUDO)
-    return [Step(ids.PACKAGES, "install packages on this machine", ", ".join(names), install, seconds=60)]
+    return [
+        Step(
+            ids.PACKAGES, "install packages on this machine", ", ".join(names), install, seconds=60
+        )
+    ]
 
 
 def _refuse_foreign(names: tuple[str, ...], manager: software.Manager) -> None:

@@ -15,14 +15,21 @@ from kubeup.system import secrets
 
 SEALED = "secrets.enc.env"
 KINDS = ("--input-type", "dotenv", "--output-type", "dotenv")
-RECIPIENT = "name who may open it: SOPS_AGE_RECIPIENTS=age1… (the public half that `age-keygen` prints), or a .sops.yaml"
+RECIPIENT = (
+    "name who may open it: SOPS_AGE_RECIPIENTS=age1… (the public half that "
+    "`age-keygen` prints), or a .sops.yaml"
+)
 
 
 def require_sops() -> None:
     """Raises UsageError where sops is not there."""
     if shell.which("sops") is None:
-        raise UsageError("sops is not installed", "it is what seals .env for git; nothing else needs it",
-                         "get it from https://github.com/getsops/sops and put it on PATH; age-keygen (Debian's package age) makes a key")
+        raise UsageError(
+            "sops is not installed",
+            "it is what seals .env for git; nothing else needs it",
+            "get it from https://github.com/getsops/sops and put it on PATH; age-keygen "
+            "(Debian's package age) makes a key",
+        )
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,11 @@ class Seal:
 
     def already(self) -> str:
         if missing := secrets.missing(self.env):
-            raise Refused(f"{', '.join(missing)} not in {self.env.name}", "there is nothing to seal", "`inv up` generates what is missing")
+            raise Refused(
+                f"{', '.join(missing)} not in {self.env.name}",
+                "there is nothing to seal",
+                "`inv up` generates what is missing",
+            )
         return ""
 
     def run(self, log: Log) -> None:
@@ -48,7 +59,11 @@ class Seal:
             raise KubeupError("sops did not seal .env", error.why, RECIPIENT) from None
         held = secrets.read(self.env)
         if any(value in text for name, value in held.items() if "PASSWORD" in name):
-            raise KubeupError("sops left a password readable", f"{SEALED} was not written", "look at its rules in .sops.yaml")
+            raise KubeupError(
+                "sops left a password readable",
+                f"{SEALED} was not written",
+                "look at its rules in .sops.yaml",
+            )
         write_private(self.sealed, text, 0o644)
 
     def _argv(self) -> tuple[str, ...]:
@@ -57,7 +72,10 @@ class Seal:
 
 @dataclass(frozen=True)
 class Unseal:
-    """Make `.env` from the sealed file. One that is there and holds other values is never overwritten."""
+    """Make `.env` from the sealed file.
+
+    One that is there and holds other values is never overwritten.
+    """
 
     env: Path
     sealed: Path
@@ -78,18 +96,29 @@ class Unseal:
     def _opened(self) -> Iterator[Path]:
         """What was sealed, in a file beside `.env`, which is gone afterwards."""
         if not self.sealed.exists():
-            raise UsageError(f"there is no {self.sealed.name}", "nothing was sealed here", "`inv secrets.seal` makes it from .env")
+            raise UsageError(
+                f"there is no {self.sealed.name}",
+                "nothing was sealed here",
+                "`inv secrets.seal` makes it from .env",
+            )
         try:
             text = shell.read(*self._argv()).stdout
         except CommandError as error:
-            raise KubeupError(f"sops did not open {self.sealed.name}", error.why, "have the key at hand: SOPS_AGE_KEY_FILE=path") from None
+            raise KubeupError(
+                f"sops did not open {self.sealed.name}",
+                error.why,
+                "have the key at hand: SOPS_AGE_KEY_FILE=path",
+            ) from None
         work = self.env.with_name(f".{self.env.name}.unsealed")
         with secrets.changing(self.env, "secrets.unseal"):
             write_private(work, text)
             try:
                 if self.env.exists() and secrets.read(self.env) != secrets.read(work):
-                    raise Refused(f"{self.env.name} is there and holds other values", f"{self.sealed.name} would replace them",
-                                  "move one of the two away")
+                    raise Refused(
+                        f"{self.env.name} is there and holds other values",
+                        f"{self.sealed.name} would replace them",
+                        "move one of the two away",
+                    )
                 yield work
             finally:
                 work.unlink(missing_ok=True)
@@ -99,8 +128,19 @@ class Unseal:
 
 
 def seal(env: Path) -> Plan:
-    return plan_of([Step(ids.seal("seal"), "seal .env for git", "asked for", Seal(env, env.with_name(SEALED)))])
+    return plan_of(
+        [Step(ids.seal("seal"), "seal .env for git", "asked for", Seal(env, env.with_name(SEALED)))]
+    )
 
 
 def unseal(env: Path) -> Plan:
-    return plan_of([Step(ids.seal("unseal"), "make .env from the sealed file", "asked for", Unseal(env, env.with_name(SEALED)))])
+    return plan_of(
+        [
+            Step(
+                ids.seal("unseal"),
+                "make .env from the sealed file",
+                "asked for",
+                Unseal(env, env.with_name(SEALED)),
+            )
+        ]
+    )

@@ -1,4 +1,6 @@
-"""Passwords: generated once into an ignored `.env` (python-dotenv's syntax, 0600), carried by Secrets, never shown."""
+"""Passwords: generated once into an ignored `.env` (python-dotenv's syntax, 0600), carried by
+Secrets, never shown.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ PATIENCE = 5.0  # seconds for another command's write to `.env`
 
 
 def read(path: Path) -> dict[str, str]:
-    """What the file holds; {} where there is none. Raises UsageError for a line that is not `NAME=value`."""
+    """What the file holds; {} where there is none.
+
+    Raises UsageError for a line that is not `NAME=value`.
+    """
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
@@ -30,15 +35,22 @@ def read(path: Path) -> dict[str, str]:
     with path.open(encoding="utf-8") as file:
         wrong = [binding.original.line for binding in parse_stream(file) if binding.error]
     if wrong:
-        raise UsageError(f"{path}:{wrong[0]} is not `NAME=value`", "the whole file is left as it is",
-                         "mend that line; values with spaces go in quotes")
+        raise UsageError(
+            f"{path}:{wrong[0]} is not `NAME=value`",
+            "the whole file is left as it is",
+            "mend that line; values with spaces go in quotes",
+        )
     return {key: value for key, value in dotenv_values(path).items() if value is not None}
 
 
 def _require_none(path: Path) -> None:
     """Raises UsageError for a link that leads nowhere: new passwords would take its place."""
     if path.is_symlink():
-        raise UsageError(f"{path} leads nowhere", f"it is a link to {path.readlink()}", "have that file there, or remove the link")
+        raise UsageError(
+            f"{path} leads nowhere",
+            f"it is a link to {path.readlink()}",
+            "have that file there, or remove the link",
+        )
 
 
 def missing(path: Path) -> tuple[str, ...]:
@@ -50,12 +62,22 @@ def plan(path: Path) -> list[Planned]:
     names = missing(path)
     if not names:
         return [Holds(ids.PASSWORDS, f"{path.name} has them")]
-    return [Step(ids.PASSWORDS, "generate passwords", f"{', '.join(names)} not in {path.name}", AddPasswords(path, names), seconds=0.1)]
+    return [
+        Step(
+            ids.PASSWORDS,
+            "generate passwords",
+            f"{', '.join(names)} not in {path.name}",
+            AddPasswords(path, names),
+            seconds=0.1,
+        )
+    ]
 
 
 @dataclass(frozen=True)
 class AddPasswords:
-    """Append strong random values for `names`; every line that is there stays, and what another profile has chosen by now."""
+    """Append strong random values for `names`; every line that is there stays, and what another
+    profile has chosen by now.
+    """
 
     path: Path
     names: tuple[str, ...]
@@ -86,7 +108,9 @@ def pending(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class StagePasswords:
-    """Choose new passwords and write them down before anybody gets them: a run that is cut off goes on with the same."""
+    """Choose new passwords and write them down before anybody gets them: a run that is cut off
+    goes on with the same.
+    """
 
     path: Path
 
@@ -111,11 +135,17 @@ class PromotePasswords:
     def run(self, log: Log) -> None:
         with changing(self.path, "taking new passwords"):
             found = read(self.path)
-            replace(self.path, {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found})
+            replace(
+                self.path,
+                {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found},
+            )
 
 
 def changing(path: Path, what: str) -> AbstractContextManager[None]:
-    """Hold `.env` for a moment, after whoever does so now. Raises Refused where that takes its time, as a rotation does."""
+    """Hold `.env` for a moment, after whoever does so now.
+
+    Raises Refused where that takes its time, as a rotation does.
+    """
     return lock.env(path, what, PATIENCE)
 
 
@@ -123,7 +153,9 @@ def _append(path: Path, names: Iterable[str]) -> None:
     """New values, one line each."""
     old = _text(path)
     start = old if not old or old.endswith("\n") else f"{old}\n"
-    write_private(path, start + "".join(f"{name}={secrets.token_urlsafe(LENGTH)}\n" for name in names))
+    write_private(
+        path, start + "".join(f"{name}={secrets.token_urlsafe(LENGTH)}\n" for name in names)
+    )
 
 
 def replace(path: Path, values: Mapping[str, str]) -> None:
@@ -142,7 +174,9 @@ def _replace(path: Path, values: Mapping[str, str]) -> None:
                 kept.append(binding.original.string)
     text = "".join(kept)
     start = text if not text or text.endswith("\n") else f"{text}\n"
-    write_private(path, start + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items()))
+    write_private(
+        path, start + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+    )
 
 
 def _quoted(value: str) -> str:
@@ -154,7 +188,8 @@ def _quoted(value: str) -> str:
 
 
 def _text(path: Path) -> str:
-    return path.read_bytes().decode() if path.exists() else ""  # not as text: line ends stay as they are
+    # not as text: line ends stay as they are
+    return path.read_bytes().decode() if path.exists() else ""
 
 
 def fingerprint(values: Mapping[str, str]) -> str:
@@ -167,6 +202,9 @@ def password(path: Path, name: str) -> str:
     """One password. Raises UsageError where the file has none."""
     value = read(path).get(name, "")
     if not value:
-        raise UsageError(f"{name} is not in {path.name}", "without it the database does not answer",
-                         "put the file back that belongs to this database")
+        raise UsageError(
+            f"{name} is not in {path.name}",
+            "without it the database does not answer",
+            "put the file back that belongs to this database",
+        )
     return value

@@ -1,6 +1,8 @@
-"""The one way to a site: through the proxy of the environment, with this machine's certificates, redirects followed.
+"""The one way to a site: through the proxy of the environment, with this machine's certificates,
+redirects followed.
 
-Who asks whether a file is there asks as who fetches it does; else the answer is about something else.
+Who asks whether a file is there asks as who fetches it does; else the answer is about something
+else.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ def open_url(url: str, method: str = "GET", headers: dict[str, str] | None = Non
 
 
 def ask_all(questions: Sequence[Question], seconds: float = TIMEOUT) -> dict[str, Answer]:
-    """The answers by url, asked side by side. Who has not answered after `seconds` is not waited for: several addresses of
-    one site, tried in turn, and a name server that is silent take longer than one time-out.
+    """The answers by url, asked side by side. Who has not answered after `seconds` is not waited
+    for: several addresses of one site, tried in turn, and a name server that is silent take longer
+    than one time-out.
     """
     told = dict[str, Answer]()
 
@@ -70,7 +73,9 @@ def meaning(question: Question, error: Exception) -> Answer:
     if tunnel := TUNNEL.search(str(cause)):
         return Answer(sites.NO, f"the proxy answered {tunnel[1]} for {question.shown}")
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return sites.refused(question, f"with a certificate that is not trusted here ({cause.verify_message})")
+        return sites.refused(
+            question, f"with a certificate that is not trusted here ({cause.verify_message})"
+        )
     if isinstance(cause, TimeoutError):
         return sites.silent(question, f"not within {TIMEOUT} s")
     if isinstance(cause, socket.gaierror):
@@ -84,12 +89,15 @@ def meaning(question: Question, error: Exception) -> Answer:
 def _file(question: Question) -> Answer:
     with open_url(question.url) as answer:
         if question.sum and not SUM.match(answer.read(SMALL)):
-            return sites.refused(question, "with something that is no sha256", answer.url)  # a login page, say
+            # a login page, say
+            return sites.refused(question, "with something that is no sha256", answer.url)
     return sites.answered(question)
 
 
 def _manifest(question: Question) -> Answer:
-    """By HEAD, which Docker Hub does not count as a pull: https://docs.docker.com/docker-hub/usage/pulls/."""
+    """By HEAD, which Docker Hub does not count as a pull:
+    https://docs.docker.com/docker-hub/usage/pulls/.
+    """
     headers = {"Accept": ", ".join(question.accept)}
     try:
         answer = open_url(question.url, "HEAD", headers)
@@ -107,11 +115,14 @@ def _manifest(question: Question) -> Answer:
 
 
 def _token(challenge: str, registry: str) -> str:
-    """The one that a registry gives to everybody: https://distribution.github.io/distribution/spec/auth/token/."""
+    """The one that a registry gives to everybody:
+    https://distribution.github.io/distribution/spec/auth/token/.
+    """
     rows = urllib.request.parse_http_list(challenge.partition(" ")[2])
     told = urllib.request.parse_keqv_list(rows)
     realm = told.get("realm", "")
-    if urlsplit(realm).scheme not in ("https", urlsplit(registry).scheme):  # no file:, and nothing less than the registry itself
+    # no file:, and nothing less than the registry itself
+    if urlsplit(realm).scheme not in ("https", urlsplit(registry).scheme):
         raise urllib.error.URLError(f"it names {realm} for tokens")
     query = urlencode([(name, told[name]) for name in ("service", "scope") if name in told])
     with open_url(f"{realm}?{query}") as answer:

@@ -28,25 +28,54 @@ settings:
 """
 
 
-def check_file(file: Path | None, profile: str, sets: Sequence[str], out: Report, json: bool) -> None:
-    """Print every problem of a settings file on this machine. Raises SettingsError where one is an error."""
-    file = file or Path(os.environ.get("KUBEUP_SETTINGS") or SETTINGS)  # as every other task takes it
+def check_file(
+    file: Path | None, profile: str, sets: Sequence[str], out: Report, json: bool
+) -> None:
+    """Print every problem of a settings file on this machine.
+
+    Raises SettingsError where one is an error.
+    """
+    # as every other task takes it
+    file = file or Path(os.environ.get("KUBEUP_SETTINGS") or SETTINGS)
     loaded = package.load(file, profile or None, tuple(sets), os.environ, ("KUBEUP_SETTINGS",))
     found = list(loaded.problems)
     if loaded.settings is not None:
         # what was said for any provider gives way to what holds for this machine's
-        found = list({(one.file, one.line, one.key, one.found): one for one in (*found, *_on_this_machine(loaded.settings))}.values())
+        found = list(
+            {
+                (one.file, one.line, one.key, one.found): one
+                for one in (*found, *_on_this_machine(loaded.settings))
+            }.values()
+        )
     if json:
-        out.data([{"severity": one.severity, "file": one.file, "line": one.line, "key": one.key, "text": str(one)} for one in found])
+        out.data(
+            [
+                {
+                    "severity": one.severity,
+                    "file": one.file,
+                    "line": one.line,
+                    "key": one.key,
+                    "text": str(one),
+                }
+                for one in found
+            ]
+        )
     else:
         for one in found:
             out.say(str(one))
     errors = [one for one in found if one.severity == "error"]
     if errors:
-        raise SettingsError(f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file}", "each is named above",
-                            "mend them, then check again")
+        raise SettingsError(
+            f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file}",
+            "each is named above",
+            "mend them, then check again",
+        )
     if not json:
-        out.say(f"{file or SETTINGS}: {len(found)} warnings, no errors" if found else f"{file or SETTINGS}: nothing wrong")
+        out.say(
+            f"{file or SETTINGS}: {len(found)} warnings, no errors"
+            if found
+            else f"{file or SETTINGS}: nothing wrong"
+        )
 
 
 def _on_this_machine(settings: package.Settings) -> list[package.Problem]:
@@ -61,7 +90,9 @@ def _on_this_machine(settings: package.Settings) -> list[package.Problem]:
 def write_default(file: Path | None) -> str:
     target = file or SETTINGS
     if target.exists():
-        raise Refused(f"{target} is there already", "it is yours", "name another file, or edit that one")
+        raise Refused(
+            f"{target} is there already", "it is yours", "name another file, or edit that one"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(HEADER.format(profile="dev"), encoding="utf-8")
     return f"{target} written"

@@ -1,4 +1,7 @@
-"""Look, show, ask, act, look again: what `up` does with a plan, and what it shows at the end. All under the profile's lock."""
+"""Look, show, ask, act, look again: what `up` does with a plan, and what it shows at the end.
+
+All under the profile's lock.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,15 @@ ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
 LOOK_AGAIN = 5.0  # seconds: after a question that stood longer the plan is made again
 
 
-def carry_out(project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False) -> Plan:
-    """Make a plan, show it, ask where something would be lost or it takes long, run it; `whole` prints every line of its steps.
+def carry_out(
+    project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False
+) -> Plan:
+    """Make a plan, show it, ask where something would be lost or it takes long, run it; `whole`
+    prints every line of its steps.
 
-    Where the answer took its time the plan is made again, and what is no longer the same is shown and asked about anew.
-    Whoever calls it holds the profile's lock, unless it is dry. Returns what was run, an empty plan where nothing was.
+    Where the answer took its time the plan is made again, and what is no longer the same is shown
+    and asked about anew. Whoever calls it holds the profile's lock, unless it is dry. Returns what
+    was run, an empty plan where nothing was.
     """
     if not given.dry:
         lock.require(project.state.folder)
@@ -72,24 +79,34 @@ def _show(project: Project, plan: Plan, out: Report, commands: bool) -> None:
     if rooted := plan and _by_sudo(project, plan):
         out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
     if plan and (why := project.host.pace.why()):
-        out.say(f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}")
+        out.say(
+            f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}"
+        )
 
 
 def _took_long(ask: Callable[[], None]) -> bool:
-    """Whether so much time passes that something may have changed. By the clock: a laptop sleeps over a question."""
+    """Whether so much time passes that something may have changed.
+
+    By the clock: a laptop sleeps over a question.
+    """
     began = time.time()
     ask()
     return abs(time.time() - began) >= LOOK_AGAIN
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two plans, or what they are made of, are equal as data. What they would only ask when they run counts by its name."""
+    """Whether two plans, or what they are made of, are equal as data.
+
+    What they would only ask when they run counts by its name.
+    """
     return _data(one) == _data(other)
 
 
 def _data(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return type(value), [_data(getattr(value, one.name)) for one in fields(value) if one.compare]
+        return type(value), [
+            _data(getattr(value, one.name)) for one in fields(value) if one.compare
+        ]
     if isinstance(value, Mapping):
         return {key: _data(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -108,30 +125,47 @@ def _by_sudo(project: Project, plan: Plan) -> list[str]:
 def _ask(project: Project, plan: Plan, yes: bool) -> None:
     """Have what a plan takes before it runs: a yes, and root's permission."""
     if plan.losses or plan.critical_seconds() >= ASKED_FROM:
-        confirm(f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?", yes)
+        confirm(
+            f"This loses {'; '.join(plan.losses)}. Go ahead?" if plan.losses else "Go ahead?", yes
+        )
     if _by_sudo(project, plan):
         shell.authorize()
 
 
 def confirm(question: str, yes: bool = False) -> None:
-    """Ask, where there is a question and nobody said yes beforehand. Raises Refused for a no, and where nobody can answer."""
+    """Ask, where there is a question and nobody said yes beforehand.
+
+    Raises Refused for a no, and where nobody can answer.
+    """
     if yes or not question:
         return
     if not sys.stdin.isatty():
         raise Refused("nobody is there to be asked", question, "run it again with --yes")
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
-        raise Refused("stopped before the first step", "you said no", "run it again when you like; nothing of it was done")
+        raise Refused(
+            "stopped before the first step",
+            "you said no",
+            "run it again when you like; nothing of it was done",
+        )
 
 
-def bring_up(project: Project, out: Report, given: Options, prove: Callable[[Project, Report], None] | None = None) -> None:
-    """Bring everything to where the settings want it: the cluster, and the application where something is to `prove` that it works.
+def bring_up(
+    project: Project,
+    out: Report,
+    given: Options,
+    prove: Callable[[Project, Report], None] | None = None,
+) -> None:
+    """Bring everything to where the settings want it: the cluster, and the application where
+    something is to `prove` that it works.
 
     Raises NotConverged where a plan is left afterwards.
     """
     application = prove is not None
     name, why = project.provider.name, project.chosen[1]
     if not given.json:
-        out.say(f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}")
+        out.say(
+            f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}"
+        )
         if application:
             out.say(f"database: {project.images[0].what}")
     changed = disrupted = False
@@ -154,12 +188,17 @@ def bring_up(project: Project, out: Report, given: Options, prove: Callable[[Pro
             show_urls(project, out)
 
 
-def _require_converged(project: Project, out: Report, application: bool, disrupted: bool, force: bool) -> None:
+def _require_converged(
+    project: Project, out: Report, application: bool, disrupted: bool, force: bool
+) -> None:
     left = _left_once_healthy(project, application, disrupted, force)
     if left:
         out.plan(left)
-        raise NotConverged("everything ran, yet something is left to do", ", ".join(f"{step.title} ({step.reason})" for step in left),
-                           "run the same again; when it repeats, `inv doctor` and `inv status` tell more")
+        raise NotConverged(
+            "everything ran, yet something is left to do",
+            ", ".join(f"{step.title} ({step.reason})" for step in left),
+            "run the same again; when it repeats, `inv doctor` and `inv status` tell more",
+        )
 
 
 def _look(project: Project, application: bool, force: bool, found: list[up.UpPlan]) -> Plan:
@@ -171,9 +210,10 @@ def _look(project: Project, application: bool, force: bool, found: list[up.UpPla
 def disrupts_nodes(plan: Plan) -> bool:
     """Whether a plan does something to nodes under parts that it does not deploy itself.
 
-    What Kubernetes says of their pods is about what was before, for some seconds. A kubelet that was restarted calls its
-    pods not ready until it has asked them (UpdatePodStatus in kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod
-    on a machine that went away stays an address of its Service until the kubelet there tells otherwise.
+    What Kubernetes says of their pods is about what was before, for some seconds. A kubelet that
+    was restarted calls its pods not ready until it has asked them (UpdatePodStatus in
+    kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod on a machine that went away stays an
+    address of its Service until the kubelet there tells otherwise.
     """
     watched = {*map(ids.deploy, PARTS), *map(ids.stand, PARTS)}
     nodes = any_of(plan.ids, Kind.NODE, Kind.CLUSTER)
@@ -181,7 +221,10 @@ def disrupts_nodes(plan: Plan) -> bool:
 
 
 def _left_once_healthy(project: Project, application: bool, disrupted: bool, force: bool) -> Plan:
-    """What is left to do once everything stands. Where nothing but waiting is left, pods have fallen meanwhile: one more look."""
+    """What is left to do once everything stands.
+
+    Where nothing but waiting is left, pods have fallen meanwhile: one more look.
+    """
     if application:
         wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
@@ -192,10 +235,12 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
 
 
 def wait_until_healthy(project: Project, disrupted: bool) -> None:
-    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did not deploy itself.
+    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did
+    not deploy itself.
 
-    Where it has `disrupted` them, the cluster's network has to stand as well, and that all do at first says little: the API has
-    to serve for a while, and whoever fell meanwhile has to stand again.
+    Where it has `disrupted` them, the cluster's network has to stand as well, and that all do at
+    first says little: the API has to serve for a while, and whoever fell meanwhile has to stand
+    again.
     """
     watch.retry_pulls(project.kubectl, _silent)
     pace = machine.pace(project.host)  # as the run before measured it

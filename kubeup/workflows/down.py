@@ -22,21 +22,62 @@ from kubeup.workflows.project import SIDES, Project
 
 
 def down(project: Project, with_data: bool) -> Plan:
-    """Remove the machines and the access to what was on them; data only where `with_data` says so by name."""
+    """Remove the machines and the access to what was on them; data only where `with_data` says
+    so by name.
+    """
     saved = _kept(project, with_data)
     machines = todo(after([one.id for one in todo(saved)], project.provider.destroy(with_data)))
-    archives = [archive for archive in map(project.state.saved_data, SIDES) if with_data and archive.exists()]
-    lose = [Step(ids.loss(archive.name), f"remove {archive}", "asked for by name", data.ForgetData(archive), seconds=0,
-                 loses=f"the data saved in {archive}") for archive in archives]
+    archives = [
+        archive
+        for archive in map(project.state.saved_data, SIDES)
+        if with_data and archive.exists()
+    ]
+    lose = [
+        Step(
+            ids.loss(archive.name),
+            f"remove {archive}",
+            "asked for by name",
+            data.ForgetData(archive),
+            seconds=0,
+            loses=f"the data saved in {archive}",
+        )
+        for archive in archives
+    ]
     lose += _service_on_own_machine(project) if with_data else []
     config, needs = project.state.kubeconfig, tuple(step.id for step in (*machines, *lose))
     gone = tuple(one for one in project.record.things if with_data or not _outlives(one))
-    merged = [Step(ids.FORGET_CONTEXT, f"take the context {one.name} out of {one.at}", "it leads to a cluster that is no more",
-                   kubeconfig.TakeOut(one.name, Path(one.at)), needs, 0, removes=(one,)) for one in of_kind(project.record.things, "context")]
-    forget = [Step(ids.FORGET_ACCESS, f"forget {config}", "it leads to a cluster that is no more", ForgetAccess(project.state, with_data),
-                   (*needs, *(step.id for step in merged)), 0, removes=gone)]
+    merged = [
+        Step(
+            ids.FORGET_CONTEXT,
+            f"take the context {one.name} out of {one.at}",
+            "it leads to a cluster that is no more",
+            kubeconfig.TakeOut(one.name, Path(one.at)),
+            needs,
+            0,
+            removes=(one,),
+        )
+        for one in of_kind(project.record.things, "context")
+    ]
+    forget = [
+        Step(
+            ids.FORGET_ACCESS,
+            f"forget {config}",
+            "it leads to a cluster that is no more",
+            ForgetAccess(project.state, with_data),
+            (*needs, *(step.id for step in merged)),
+            0,
+            removes=gone,
+        )
+    ]
     whole = Holds(ids.LEAVE, "the whole cluster goes")
-    return plan_of(saved, [whole], machines, lose, merged, forget if config.exists() or project.stands_on or lose or gone else [])
+    return plan_of(
+        saved,
+        [whole],
+        machines,
+        lose,
+        merged,
+        forget if config.exists() or project.stands_on or lose or gone else [],
+    )
 
 
 def _outlives(thing: Thing) -> bool:
@@ -45,12 +86,23 @@ def _outlives(thing: Thing) -> bool:
 
 
 def _service_on_own_machine(project: Project) -> list[Step]:
-    """The database's service, and its data, on a machine that no provider takes away: the user's own."""
+    """The database's service, and its data, on a machine that no provider takes away: the user's
+    own.
+    """
     where = project.record.on(VM)
     if where is None or not where.address:
         return []
-    return [Step(ids.loss(where.node), f"remove the database from {where}", "asked for by name", db_machine.Drop(project.machine), seconds=10,
-                 loses=f"the database's data on {where}", removes=(project.machine.service,))]
+    return [
+        Step(
+            ids.loss(where.node),
+            f"remove the database from {where}",
+            "asked for by name",
+            db_machine.Drop(project.machine),
+            seconds=10,
+            loses=f"the database's data on {where}",
+            removes=(project.machine.service,),
+        )
+    ]
 
 
 def _kept(project: Project, with_data: bool) -> list[Planned]:
@@ -64,14 +116,20 @@ def _kept(project: Project, with_data: bool) -> list[Planned]:
 
 
 def save_steps(project: Project) -> list[Planned]:
-    """The database's files are saved before machines go that can't keep them; a cluster that sleeps is woken for it.
+    """The database's files are saved before machines go that can't keep them; a cluster that sleeps
+    is woken for it.
 
-    Those of a side that a move has left are saved, too: they are kept until somebody drops them by name.
+    Those of a side that a move has left are saved, too: they are kept until somebody drops them by
+    name.
     """
     found = {node.name: node for node in cluster.observe(project).machines.nodes}
     awake, saved = list[Planned](), list[Planned]()
     places = {where.side: where for where in _lost_with_machines(project)}
-    saved += [Holds(ids.save(side), "no machine that goes has, or has had, the database") for side in SIDES if side not in places]
+    saved += [
+        Holds(ids.save(side), "no machine that goes has, or has had, the database")
+        for side in SIDES
+        if side not in places
+    ]
     for side, where in places.items():
         known = project.files_on(side)
         files = replace(known, place=replace(known.place, node=where.node))
@@ -80,15 +138,34 @@ def save_steps(project: Project) -> list[Planned]:
             saved.append(Holds(ids.save(side), f"{files.place.node} was never made"))
             continue
         if node.state == "missing":
-            raise Refused(f"{node.name} is gone, and with it the way to the database's data", "they are saved before the cluster goes",
-                          "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`")
+            raise Refused(
+                f"{node.name} is gone, and with it the way to the database's data",
+                "they are saved before the cluster goes",
+                "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`",
+            )
         if node.state == "surplus":
-            raise Refused(f"the settings do without {node.name}, which has the database's data", "they are saved before the cluster goes",
-                          "put back the count of nodes that it was made with, then run this again; or, to lose them: `inv down --data`")
+            raise Refused(
+                f"the settings do without {node.name}, which has the database's data",
+                "they are saved before the cluster goes",
+                "put back the count of nodes that it was made with, then run this again; or, to "
+                "lose them: `inv down --data`",
+            )
         awake = awake or (cluster.start(project) if node.state == "stopped" else [])
-        stop: Action = db_machine.Stop(project.machine) if side == VM else data.StopDatabase(files.place, project.kubectl)
-        saved.append(Step(ids.save(side), f"save the database's data to {files.archive}", "its machine can't keep them",
-                          data.SaveData(files, stop), tuple(step.id for step in todo(awake)), 15))
+        stop: Action = (
+            db_machine.Stop(project.machine)
+            if side == VM
+            else data.StopDatabase(files.place, project.kubectl)
+        )
+        saved.append(
+            Step(
+                ids.save(side),
+                f"save the database's data to {files.archive}",
+                "its machine can't keep them",
+                data.SaveData(files, stop),
+                tuple(step.id for step in todo(awake)),
+                15,
+            )
+        )
     return [*awake, *saved]
 
 
@@ -103,12 +180,20 @@ def _lost_with_machines(project: Project) -> Iterator[Location]:
 
 @dataclass(frozen=True)
 class ForgetAccess:
-    """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's kubeconfig stays as it is."""
+    """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's
+    kubeconfig stays as it is.
+    """
 
     state: State
     data: bool = False  # its data go, too: the next database may be anywhere
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        data: dict[str, Any] = {"made": NOTHING, "database": None, "left": None, "target": None, "passwords": ""}
+        data: dict[str, Any] = {
+            "made": NOTHING,
+            "database": None,
+            "left": None,
+            "target": None,
+            "passwords": "",
+        }
         records.change(self.state, provider="", **(data if self.data else {}))

@@ -36,21 +36,42 @@ def push(project: Project) -> Plan:
 
 def load(project: Project) -> Plan:
     facts = cluster.observe(project, on_nodes=True)
-    return plan_of(build(project).planned, loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load))
+    return plan_of(
+        build(project).planned,
+        loads.plan(project.images, tuple(facts.images), facts.images, project.provider.load),
+    )
 
 
 def listed(project: Project) -> list[Listed]:
     images = cluster.observe(project, on_nodes=True).images
-    return [Listed(one.part, one.reference, one.what, one.archive.exists(), tuple(name for name, held in images.items() if one.reference in held))
-            for one in project.images]
+    return [
+        Listed(
+            one.part,
+            one.reference,
+            one.what,
+            one.archive.exists(),
+            tuple(name for name, held in images.items() if one.reference in held),
+        )
+        for one in project.images
+    ]
 
 
 def login(project: Project) -> None:
     """Log in with the engine's own credential store; the password goes by standard input."""
     user, password = os.environ.get(USER), os.environ.get(PASSWORD)
     if not user or not password:
-        raise UsageError(f"{USER} and {PASSWORD} are not both set", "--login takes them from the environment",
-                       "set them, or log in yourself with podman or docker")
+        raise UsageError(
+            f"{USER} and {PASSWORD} are not both set",
+            "--login takes them from the environment",
+            "set them, or log in yourself with podman or docker",
+        )
     registry = str(project.settings.images.registry)
-    plain = ("--tls-verify=false",) if project.settings.images.plain_registries and project.engine.name == "podman" else ()
-    shell.write(*project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry), stdin=password)
+    plain = (
+        ("--tls-verify=false",)
+        if project.settings.images.plain_registries and project.engine.name == "podman"
+        else ()
+    )
+    shell.write(
+        *project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry),
+        stdin=password,
+    )

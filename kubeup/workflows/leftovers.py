@@ -1,4 +1,6 @@
-"""Ending what a killed kubeup has left at work: it holds the profile, so that no other command gets beside it."""
+"""Ending what a killed kubeup has left at work: it holds the profile, so that no other command
+gets beside it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from kubeup.workflows.converge import confirm
 
 
 def stop(state: State, out: Report, yes: bool) -> None:
-    """Name what holds the profile and end it after asking. Raises Refused where its kubeup is still at work."""
+    """Name what holds the profile and end it after asking.
+
+    Raises Refused where its kubeup is still at work.
+    """
     found = lock.leftovers(state.folder)
     if not found:
         out.say("Nothing to do: nothing was left at work on this profile.")
@@ -20,5 +25,9 @@ def stop(state: State, out: Report, yes: bool) -> None:
     confirm(f"End {'it' if len(found) == 1 else 'them'}, with all they have started?", yes)
     lock.end(found)
     if left := lock.leftovers(state.folder):
-        raise KubeupError("something goes on", "\n".join(map(str, left)), "wait for it to end, then run this again")
+        raise KubeupError(
+            "something goes on",
+            "\n".join(map(str, left)),
+            "wait for it to end, then run this again",
+        )
     out.say("ended; `inv up` goes on from there")

@@ -56,7 +56,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Project:
-    """Settings, state and facts of this machine, and what follows from them. Asking changes nothing."""
+    """Settings, state and facts of this machine, and what follows from them.
+
+    Asking changes nothing.
+    """
 
     settings: Settings
     state: State
@@ -88,7 +91,9 @@ class Project:
 
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(self.settings.release.source, self.host, str(self.settings.release.base_url), self.made)
+        return source.choose(
+            self.settings.release.source, self.host, str(self.settings.release.base_url), self.made
+        )
 
     @cached_property
     def root_origin(self) -> Origin:
@@ -126,7 +131,11 @@ class Project:
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for the nodes and for the images."""
         system = self.provider.uses_kubeadm and self.release.source == "build"  # kube-proxy's
-        roots = self.root_origin.packages if system or any(image.rootfs for image in self.images) else ()
+        roots = (
+            self.root_origin.packages
+            if system or any(image.rootfs for image in self.images)
+            else ()
+        )
         return tuple(dict.fromkeys((*self.provider.packages(), *self.engine.packages, *roots)))
 
     @property
@@ -152,11 +161,19 @@ class Project:
         """Where the database's data lie, or are to lie, in the cluster."""
         known = self.record.on(CLUSTER)
         node = known.node if known and not known.saved else ""
-        return Place(node or volume_node(self.provider.node_specs()), self.provider.data_folder, self.provider.ssh_targets)
+        return Place(
+            node or volume_node(self.provider.node_specs()),
+            self.provider.data_folder,
+            self.provider.ssh_targets,
+        )
 
     def files_on(self, side: Side) -> Files:
         """The database's files on one side."""
-        place, names = (self.machine.place, (VOLUME,)) if side == VM else (self.place, ("mysql", "mysql.passwords"))
+        place, names = (
+            (self.machine.place, (VOLUME,))
+            if side == VM
+            else (self.place, ("mysql", "mysql.passwords"))
+        )
         return Files(place, self.state, side, names)
 
     @property
@@ -167,7 +184,8 @@ class Project:
     def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
         overlay = Overlay(
-            self.settings, self.images, self.state.secrets, self.place, address, self.external)
+            self.settings, self.images, self.state.secrets, self.place, address, self.external
+        )
         return Deployment(overlay, self.kubectl, self.boots)
 
     def deployment_without(self, node: str) -> Deployment:
@@ -187,12 +205,19 @@ class Project:
 
     @property
     def database_on(self) -> Side:
-        """Where the database runs: cluster or vm. Raises Refused where the settings say another side or machine than the data are on."""
+        """Where the database runs: cluster or vm.
+
+        Raises Refused where the settings say another side or machine than the data are on.
+        """
         wanted, known = self.settings.database.on, self.record.database
         holds = known.side if known else None
         if holds and wanted != "auto" and wanted != holds:
-            raise Refused(f"the settings want the database on {SIDES[wanted]}, its data are on {SIDES[holds]}", "it would start without them",
-                          f"move them: `inv db.move {wanted}`, or set database.on to {holds}")
+            raise Refused(
+                f"the settings want the database on {SIDES[wanted]}, its data are on "
+                f"{SIDES[holds]}",
+                "it would start without them",
+                f"move them: `inv db.move {wanted}`, or set database.on to {holds}",
+            )
         side = holds or (CLUSTER if wanted == "auto" else wanted)
         if side == VM:
             self._machine_location()
@@ -204,40 +229,79 @@ class Project:
         """On another node the database would start empty."""
         node, nodes = self.place.node, [spec.name for spec in self.provider.node_specs()]
         if node not in nodes:
-            raise Refused(f"the settings do without {node}, which has the database's data", "it would start without them",
-                          "put back the count of nodes that it was made with: nodes.workers.count, or minikube.nodes")
+            raise Refused(
+                f"the settings do without {node}, which has the database's data",
+                "it would start without them",
+                "put back the count of nodes that it was made with: nodes.workers.count, or "
+                "minikube.nodes",
+            )
 
     @property
     def machine(self) -> DatabaseVm:
-        """The machine with the role `db`. Raises Refused where the settings name another one than the data lie on."""
+        """The machine with the role `db`.
+
+        Raises Refused where the settings name another one than the data lie on.
+        """
         where = self._machine_location()
         name, address, ssh = where.node, where.address, self.settings.ssh
-        reach = SshTarget(name, "db", address, ssh.user, self.state.private_key,
-                      self.state.known_hosts, pace=self.host.pace)
+        reach = SshTarget(
+            name,
+            "db",
+            address,
+            ssh.user,
+            self.state.private_key,
+            self.state.known_hosts,
+            pace=self.host.pace,
+        )
         own = (reach,) if address else ()
-        place = Place(name, self.provider.data_folder, lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()))
+        place = Place(
+            name,
+            self.provider.data_folder,
+            lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()),
+        )
         image = next(image for image in self.images if image.part == "db")
         beside = own or name in {reach.name for reach in self.provider.extra_machines()}
         overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
-        return DatabaseVm(place, image, overlay.secret,
-                       self.state.secrets, address, proxies.on_nodes(self.host.proxies, self.settings.networks),
-                       self.authorities.pems if beside else None, self.admit)
+        return DatabaseVm(
+            place,
+            image,
+            overlay.secret,
+            self.state.secrets,
+            address,
+            proxies.on_nodes(self.host.proxies, self.settings.networks),
+            self.authorities.pems if beside else None,
+            self.admit,
+        )
 
     def _machine_location(self) -> Location:
-        """Which machine that is. Where data lie decides: on another one the database would start empty."""
+        """Which machine that is.
+
+        Where data lie decides: on another one the database would start empty.
+        """
         known, wanted = self.record.on(VM), self._wanted_machine()
         holds = known if known and known.node and not known.saved else None
         if holds and not holds.address and holds.node not in self._machine_names:
-            raise Refused(f"the settings do without {holds.node}, which has the database's data", "it would start without them",
-                          "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` brings them away")
+            raise Refused(
+                f"the settings do without {holds.node}, which has the database's data",
+                "it would start without them",
+                "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` "
+                "brings them away",
+            )
         if holds and wanted and wanted.machine != holds.machine:
-            raise Refused(f"the settings want the database on {wanted}, its data are on {holds}", "it would start without them",
-                          f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back database.vm or database.address")
+            raise Refused(
+                f"the settings want the database on {wanted}, its data are on {holds}",
+                "it would start without them",
+                f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back "
+                "database.vm or database.address",
+            )
         return holds or wanted or Location(VM, self._usual_machine)
 
     @property
     def _machine_names(self) -> tuple[str, ...]:
-        return (*(node.name for node in self.provider.node_specs()), *(reach.name for reach in self.provider.extra_machines()))
+        return (
+            *(node.name for node in self.provider.node_specs()),
+            *(reach.name for reach in self.provider.extra_machines()),
+        )
 
     @property
     def _usual_machine(self) -> str:
@@ -252,9 +316,17 @@ class Project:
             return Location(VM, self.settings.database_machine, str(database.address))
         if not database.vm:
             return None
-        named = [name for name in names if database.vm in (name, name.removeprefix(f"{self.settings.slug}-"))]
+        named = [
+            name
+            for name in names
+            if database.vm in (name, name.removeprefix(f"{self.settings.slug}-"))
+        ]
         if not named:
-            raise Refused(f"there is no machine {database.vm}", f"there are: {', '.join(names)}", "set database.vm to one of them")
+            raise Refused(
+                f"there is no machine {database.vm}",
+                f"there are: {', '.join(names)}",
+                "set database.vm to one of them",
+            )
         return Location(VM, named[0])
 
     @property
@@ -264,7 +336,11 @@ class Project:
 
     def server_on(self, side: Side) -> Server:
         database, env = self.settings.database, self.state.secrets
-        return self.machine.server(database.name, database.user) if side == VM else Server(Pod(self.kubectl), database.name, database.user, env)
+        return (
+            self.machine.server(database.name, database.user)
+            if side == VM
+            else Server(Pod(self.kubectl), database.name, database.user, env)
+        )
 
     @property
     def server_version(self) -> str:
@@ -289,7 +365,8 @@ class Project:
                 f"nobody knows which database wrote the files on {node}",
                 "it is not on record, and they do not tell",
                 f'where you know it, have it in {file}, as "mysql 5.7" in made.server; '
-                "or, to lose the data: `inv down --data`")
+                "or, to lose the data: `inv down --data`",
+            )
         servers.require_files(Version(self.server_version), Version(wrote))
         records.change(self.state, made=replace(self.made, server=self.server_version))
 
@@ -309,7 +386,8 @@ class Project:
                 f"a change of passwords was interrupted that is not {env}'s",
                 f"the database was being given those of {begun}",
                 "`inv db.rotate` in that checkout finishes it; "
-                "where it is this one under another name: `inv state.repair`, then `inv db.rotate`")
+                "where it is this one under another name: `inv state.repair`, then `inv db.rotate`",
+            )
         return bool(begun)
 
     @property
@@ -318,8 +396,9 @@ class Project:
         return self.begun_passwords or secrets.pending(self.state.secrets)
 
     def remember_choices(self, steps: Collection[StepId] = ()) -> None:
-        """Keep what decides how `steps` make things, just before they do: a site that answers later, or no more, must not
-        turn what is there into something else. What is merely planned is decided anew.
+        """Keep what decides how `steps` make things, just before they do: a site that answers
+        later, or no more, must not turn what is there into something else. What is merely planned
+        is decided anew.
         """
         decided: dict[str, Any] = {"made": self._made_by(steps)}
         if any_of(steps, *PLACED):
@@ -330,25 +409,41 @@ class Project:
         records.change(self.state, **decided)
 
     def refuse_unrecorded(self) -> None:
-        """Raises Refused where things of this profile are there and no record: what they hold is not known."""
+        """Raises Refused where things of this profile are there and no record: what they hold is
+        not known.
+        """
         traces = self.provider.traces() if self.record == Record() else ()
         if traces:
-            raise Refused(f"there is no record of the profile {self.settings.profile}, but things of it are there", ", ".join(map(str, traces)),
-                          f"put {self.state.folder / self.state.record} back, or make it anew from what is there: `inv state.repair`")
+            raise Refused(
+                f"there is no record of the profile {self.settings.profile}, but things of it "
+                "are there",
+                ", ".join(map(str, traces)),
+                f"put {self.state.folder / self.state.record} back, or make it anew from what "
+                "is there: `inv state.repair`",
+            )
 
     def refuse_astray(self) -> None:
-        """Raises Refused where the settings don't lead to what is on record: others would be made beside it."""
+        """Raises Refused where the settings don't lead to what is on record: others would be
+        made beside it.
+        """
         for thing in self.record.things:
             if not self.provider.leads_to(thing):
-                raise Refused(f"the {thing} is on record, and the settings lead elsewhere", "it would stay, and with it what it holds",
-                              "put the setting back that named it, or `inv down` with it first (data is kept)")
+                raise Refused(
+                    f"the {thing} is on record, and the settings lead elsewhere",
+                    "it would stay, and with it what it holds",
+                    "put the setting back that named it, or `inv down` with it first (data is "
+                    "kept)",
+                )
 
     def location(self, side: Side) -> Location:
         """Where the database's files lie, or are to lie, on one side."""
         return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)
 
     def _made_by(self, steps: Collection[StepId]) -> Made:
-        """What is on record, and what is made now. An older kubeup did not write down which engine has the nodes."""
+        """What is on record, and what is made now.
+
+        An older kubeup did not write down which engine has the nodes.
+        """
         made = self.made
         if any_of(steps, *IMAGES):
             made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
@@ -362,15 +457,24 @@ class Project:
 
 def _kept(made: Made, **decided: Any) -> Made:
     """The reason that is on record stays with what was decided by it."""
-    same = all(getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why"))
+    same = all(
+        getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why")
+    )
     return made if same else replace(made, **decided)
 
 
-def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
-         strict: bool = True, first: Callable[[State], object] | None = None, record: str = "") -> Project:
-    """Read settings and this machine's facts; `first` is what has to be done before anything of the profile is read, such as to
-    take its lock. `record`: the name of another file than the profile's own record. Raises SettingsError listing every problem
-    of the settings.
+def load(
+    path: Path | None = None,
+    profile: str = "",
+    sets: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    strict: bool = True,
+    first: Callable[[State], object] | None = None,
+    record: str = "",
+) -> Project:
+    """Read settings and this machine's facts; `first` is what has to be done before anything of the
+    profile is read, such as to take its lock. `record`: the name of another file than the profile's
+    own record. Raises SettingsError listing every problem of the settings.
     """
     loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
@@ -391,7 +495,10 @@ def load(path: Path | None = None, profile: str = "", sets: Sequence[str] = (), 
 
 
 def read_settings(
-    path: Path | None = None, profile: str = "", sets: Sequence[str] = (), environ: Mapping[str, str] | None = None,
+    path: Path | None = None,
+    profile: str = "",
+    sets: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
 ) -> Loaded:
     """The settings alone."""
     import os
@@ -399,7 +506,13 @@ def read_settings(
     from kubeup.settings import load as load_settings
 
     file = path or states.PROJECT / "config" / "settings.yaml"
-    return load_settings(file, profile or None, tuple(sets), os.environ if environ is None else environ, ("KUBEUP_SETTINGS",))
+    return load_settings(
+        file,
+        profile or None,
+        tuple(sets),
+        os.environ if environ is None else environ,
+        ("KUBEUP_SETTINGS",),
+    )
 
 
 def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
@@ -409,28 +522,51 @@ def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
     more = [replace(one, url=url) for one in questions for url in ways[one.url]]
     host = machine.observe((*questions, *more))
     told = {
-        url: next((host.answers[way] for way in several if host.answers[way].yes), host.answers[url])
+        url: next(
+            (host.answers[way] for way in several if host.answers[way].yes), host.answers[url]
+        )
         for url, several in ways.items()
     }
     return replace(host, answers=told)
 
 
 def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
-    """What sites have to be asked for this profile: what neither the settings nor what was made decide."""
-    release, name = settings.release, stands_on if settings.provider == "auto" else settings.provider
+    """What sites have to be asked for this profile: what neither the settings nor what was made
+    decide.
+    """
+    release, name = (
+        settings.release,
+        stands_on if settings.provider == "auto" else settings.provider,
+    )
     own = providers.brings_kubernetes(name)
-    of_release = () if own else source.questions(release.source, made.source, platform.system(), machine.arch(), str(release.base_url))
+    of_release = (
+        ()
+        if own
+        else source.questions(
+            release.source, made.source, platform.system(), machine.arch(), str(release.base_url)
+        )
+    )
     of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
-    return (*of_release, *bases.questions(settings.images.bases, made.bases, platform.system()), *of_roots)
+    return (
+        *of_release,
+        *bases.questions(settings.images.bases, made.bases, platform.system()),
+        *of_roots,
+    )
 
 
 def problems(project: Project) -> list[Problem]:
-    """What is wrong with the settings on this very machine: its routes, and the provider that was chosen."""
+    """What is wrong with the settings on this very machine: its routes, and the provider that
+    was chosen.
+    """
     from kubeup.settings import check_provider, check_routes
 
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
-    routes = [(route.network, route.device) for route in project.host.routes if route.network != project.settings.node_network]
+    routes = [
+        (route.network, route.device)
+        for route in project.host.routes
+        if route.network != project.settings.node_network
+    ]
     return [
         *check_provider(project.settings, provider),  # type: ignore[arg-type]
         *check_routes(project.settings, routes, provider),  # type: ignore[arg-type]
@@ -449,20 +585,34 @@ def _docker_alone(project: Project) -> Iterator[Problem]:
         return
     if settings.images.mirrors:
         key = "images.mirrors"
-        yield warning(at(settings, key), key, "not used by docker on this machine",
-                      why="its daemon alone knows mirrors, of Docker Hub",
-                      hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}")
+        yield warning(
+            at(settings, key),
+            key,
+            "not used by docker on this machine",
+            why="its daemon alone knows mirrors, of Docker Hub",
+            hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}",
+        )
     if project.authorities.pems:
         key = certificates.KEY
-        yield warning(at(settings, key), key, "not used in docker's builds",
-                      why="they mount no files of this machine",
-                      hint=f"use base images that have them, {hint}")
+        yield warning(
+            at(settings, key),
+            key,
+            "not used in docker's builds",
+            why="they mount no files of this machine",
+            hint=f"use base images that have them, {hint}",
+        )
 
 
 def _refuse(project: Project, loaded: Loaded) -> None:
     from kubeup.core.errors import SettingsError
 
-    wrong = [one for one in problems(project) if one.severity == "error" and one not in loaded.problems]
+    wrong = [
+        one for one in problems(project) if one.severity == "error" and one not in loaded.problems
+    ]
     if wrong:
-        raise SettingsError("the settings don't fit this machine", "\n".join(str(one) for one in wrong),
-                            "mend what is named above; `inv config.check` shows everything at once", tuple(wrong))
+        raise SettingsError(
+            "the settings don't fit this machine",
+            "\n".join(str(one) for one in wrong),
+            "mend what is named above; `inv config.check` shows everything at once",
+            tuple(wrong),
+        )

@@ -103,8 +103,11 @@ def require(found: Iterable[Requirement], force: bool) -> None:
     fixes = [f"{one.name}: {one.fix}" for one in wrong]
     if all(one.estimate for one in wrong):
         fixes.append("what is needed is an estimate: --force goes on all the same")
-    raise Refused("this machine does not do for what is to be made on it",
-                  "\n".join(f"{one.name}: {one.found}" for one in wrong), "\n".join(fixes))
+    raise Refused(
+        "this machine does not do for what is to be made on it",
+        "\n".join(f"{one.name}: {one.found}" for one in wrong),
+        "\n".join(fixes),
+    )
 
 
 def _gib(mib: float) -> str:
@@ -193,7 +196,9 @@ def _changed(work: Work, specs: Sequence[NodeSpec]) -> list[str]:
     workers = sum(spec.role == "worker" for spec in work.wanted)
     rows = [f"{work.sizes.count} {workers - gone + work.sizes.others}"] if gone else []
     for role, key in (("control", work.sizes.control), ("worker", work.sizes.worker)):
-        both = [(spec, kept[spec.name]) for spec in work.new if spec.role == role and spec.name in kept]
+        both = [
+            (spec, kept[spec.name]) for spec in work.new if spec.role == role and spec.name in kept
+        ]
         smaller = [now.memory_mb for was, now in both if now.memory_mb < was.memory_mb]
         rows += [f"{key}.memory {smaller[0]}"] if smaller else []
     return list(dict.fromkeys(rows))
@@ -216,11 +221,15 @@ def _disk(work: Work) -> Iterator[Requirement]:
     prune = f"`{work.engine} system prune` removes what nobody uses"
     if room == Room() and host.cache_disk.path:
         free = _gib(host.cache_disk.free * 1024)
-        yield Requirement("disk", True, f"{free} free at {host.cache_disk.path}; nothing is to be made")
-    places = [(room.cache, host.cache_disk, "XDG_CACHE_HOME names a folder elsewhere"),
-              (room.home, host.home_disk, ""),
-              (room.images, host.storage.get(OF_USER.get(work.engine, work.engine), Disk()), prune),
-              (room.nodes, host.storage.get(work.engine, Disk()), prune)]
+        yield Requirement(
+            "disk", True, f"{free} free at {host.cache_disk.path}; nothing is to be made"
+        )
+    places = [
+        (room.cache, host.cache_disk, "XDG_CACHE_HOME names a folder elsewhere"),
+        (room.home, host.home_disk, ""),
+        (room.images, host.storage.get(OF_USER.get(work.engine, work.engine), Disk()), prune),
+        (room.nodes, host.storage.get(work.engine, Disk()), prune),
+    ]
     known = [place for place in places if place[0] and place[1].path]
     for filesystem in dict.fromkeys(disk.filesystem for _, disk, _ in known):
         here = [place for place in known if place[1].filesystem == filesystem]
@@ -244,11 +253,17 @@ def _processors(work: Work) -> Iterator[Requirement]:
     if work.machines.containers and work.engine == "docker" and most > host.cpus:
         greedy = {spec.role for spec in new if spec.cpus > host.cpus}
         keys = {"control": work.sizes.control, "worker": work.sizes.worker, "db": "nodes.database"}
-        named = [f"{key}.{work.sizes.cpus} {host.cpus}" for role, key in keys.items() if role in greedy]
+        named = [
+            f"{key}.{work.sizes.cpus} {host.cpus}" for role, key in keys.items() if role in greedy
+        ]
         fits = dict.fromkeys(named)
         found = f"{host.cpus} here; docker gives no container {most}"
-        yield Requirement("processors", False, found,
-                          f"{' and '.join(fits)} would fit; or `--set local.engine=podman`")
+        yield Requirement(
+            "processors",
+            False,
+            found,
+            f"{' and '.join(fits)} would fit; or `--set local.engine=podman`",
+        )
     else:
         control = any(spec.role == "control" for spec in new)
         ok = not control or host.cpus >= CONTROL_CPUS
@@ -266,8 +281,12 @@ def _kernel(work: Work) -> Iterator[Requirement]:
     unknown = "" if told else ", as far as is known: it does not tell its modules"
     good = f"{kernel.release} has what kubelet needs{unknown}"
     found = f"{kernel.release} lacks {'; '.join(missing)}" if missing else good
-    yield Requirement("kernel", not missing, found,
-                      "start a kernel that has it, as a distribution's usual one does")
+    yield Requirement(
+        "kernel",
+        not missing,
+        found,
+        "start a kernel that has it, as a distribution's usual one does",
+    )
 
 
 def _missing_controllers(host: HostFacts) -> list[str]:
@@ -278,8 +297,11 @@ def _missing_controllers(host: HostFacts) -> list[str]:
 
 
 def _missing_modules(kernel: Kernel) -> list[str]:
-    gone = [f"{name} ({why})" for name, option, why in MODULES
-            if kernel.lacks(name, option) and name not in kernel.filesystems]
+    gone = [
+        f"{name} ({why})"
+        for name, option, why in MODULES
+        if kernel.lacks(name, option) and name not in kernel.filesystems
+    ]
     if all(kernel.lacks(*one) for one in TABLES):
         gone.append("ip_tables and nf_tables (kube-proxy writes its rules with one of them)")
     return gone
@@ -295,8 +317,13 @@ def _inotify(work: Work) -> Iterator[Requirement]:
         return
     most = WATCHES * nodes
     fix = f"sysctl fs.inotify.max_user_instances={8 * limit}; a file in /etc/sysctl.d keeps it"
-    yield Requirement("inotify", most <= limit,
-                      f"{limit} instances a user, the nodes may take {most}", fix, estimate=True)
+    yield Requirement(
+        "inotify",
+        most <= limit,
+        f"{limit} instances a user, the nodes may take {most}",
+        fix,
+        estimate=True,
+    )
 
 
 # addresses, ports
@@ -308,13 +335,19 @@ def _addresses(work: Work) -> Iterator[Requirement]:
         return
     network = work.settings.node_network
     own = {address.interface.ip: address.device for address in work.host.addresses}
-    taken = [f"{spec.address} of {spec.name} is this machine's own on {device}" for spec in work.new
-             if spec.address and (device := own.get(IPv4Address(spec.address)))]
+    taken = [
+        f"{spec.address} of {spec.name} is this machine's own on {device}"
+        for spec in work.new
+        if spec.address and (device := own.get(IPv4Address(spec.address)))
+    ]
     # the first address of the nodes' network is this machine's, once there is one
     gateway = next(iter(network.hosts()))
     inside = [one for one in work.host.addresses if one.interface.ip in network]
-    within = [f"{network} is the network that {one.device} is in, as {one.interface.ip}"
-              for one in inside if one.interface.ip != gateway]
+    within = [
+        f"{network} is the network that {one.device} is in, as {one.interface.ip}"
+        for one in inside
+        if one.interface.ip != gateway
+    ]
     if not work.machines.any_there and not taken:
         taken = within or ([f"{network} is {work.machines.taken}"] if work.machines.taken else [])
     known = [*work.settings.networks, *(route.network for route in work.host.routes)]
@@ -335,5 +368,9 @@ def _ports(work: Work) -> Iterator[Requirement]:
     wanted = (("api", ports.api), ("ui", ports.ui))
     taken = [f"{port} (ports.{name})" for name, port in wanted if port in used]
     found = f"something listens on {', '.join(taken)}" if taken else "the NodePorts are free"
-    yield Requirement("ports", not taken, found,
-                      "set them to others from 30000 to 32767, or end what listens there")
+    yield Requirement(
+        "ports",
+        not taken,
+        found,
+        "set them to others from 30000 to 32767, or end what listens there",
+    )

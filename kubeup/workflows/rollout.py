@@ -29,12 +29,17 @@ from kubeup.workflows import cluster
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
-DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"  # neither claim nor volume: those hold the data
+# neither claim nor volume: those hold the data
+DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"
 
 
 def part(name: str) -> str:
     if name not in PARTS:
-        raise UsageError(f"there is no part {name}", f"the application's parts are {', '.join(PARTS)}", "name one of them")
+        raise UsageError(
+            f"there is no part {name}",
+            f"the application's parts are {', '.join(PARTS)}",
+            "name one of them",
+        )
     return name
 
 
@@ -43,8 +48,11 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     images = tuple(image for image in project.images if image.part in parts)
     facts = cluster.observe(project, [image.reference for image in images])
     if not facts.answers:
-        raise KubeupError("the cluster does not answer", f"{project.state.kubeconfig} leads nowhere",
-                          "start it: `inv cluster.start`, or make it: `inv up`")
+        raise KubeupError(
+            "the cluster does not answer",
+            f"{project.state.kubeconfig} leads nowhere",
+            "start it: `inv cluster.start`, or make it: `inv up`",
+        )
     built = builds.plan(images, project.builder)
     standing = [Holds(one, "the cluster answers") for one in (ids.PROVISION, ids.ANSWERS)]
     wanted = [*built, *standing, *steps(project, facts, _look(project, parts), parts)]
@@ -65,7 +73,9 @@ def host_packages(project: Project, planned: Iterable[Planned]) -> list[Planned]
 
 
 def before_database(
-    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...],
+    project: Project,
+    applied: Iterable[Planned],
+    needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What comes before the database, where it is among what is applied."""
     if all(step.id != ids.deploy("db") for step in todo(applied)):
@@ -76,15 +86,25 @@ def before_database(
 
 
 def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
-    """What comes before the database: data that were saved from machines now gone, and the look at the data folder."""
+    """What comes before the database: data that were saved from machines now gone, and the look
+    at the data folder.
+    """
     refuse_other_server(project)
-    look = Step(ids.LOOK_AT_DATA, f"look whose data {project.place.node} holds", "data outlives clusters, and keeps its passwords",
-                data.CheckData(project.deployment.overlay, project.admit), (*needs, ids.RESTORE_DATA), 0.5)
+    look = Step(
+        ids.LOOK_AT_DATA,
+        f"look whose data {project.place.node} holds",
+        "data outlives clusters, and keeps its passwords",
+        data.CheckData(project.deployment.overlay, project.admit),
+        (*needs, ids.RESTORE_DATA),
+        0.5,
+    )
     return [data.restore(project.files_on(CLUSTER), needs), look]
 
 
 def machine_steps(
-    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
+    project: Project,
+    found: ServiceState | None,
+    needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What makes the database in use run on its machine."""
     steps = service_steps(project, found, needs)
@@ -94,7 +114,9 @@ def machine_steps(
 
 
 def service_steps(
-    project: Project, found: ServiceState | None, needs: tuple[StepId, ...],
+    project: Project,
+    found: ServiceState | None,
+    needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What makes a database run on the machine, with the files that were saved from it."""
     steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
@@ -103,54 +125,100 @@ def service_steps(
 
 @dataclass(frozen=True)
 class Seen:
-    """What was looked at before a rollout is planned: what differs on the cluster, in kubectl's `diff` (None: there is nothing
-    to compare with), and the database's machine (None: it isn't in use, or not there).
+    """What was looked at before a rollout is planned: what differs on the cluster, in kubectl's
+    `diff` (None: there is nothing to compare with), and the database's machine (None: it isn't in
+    use, or not there).
     """
 
     diff: str | None = None
     service: ServiceState | None = None
 
 
-def steps(project: Project, facts: ClusterFacts, seen: Seen, parts: Sequence[str] = PARTS, before: Sequence[Step] = ()) -> list[Planned]:
-    """Passwords, images on the nodes and the rollout of some parts, after the steps `before` that make or change the cluster."""
+def steps(
+    project: Project,
+    facts: ClusterFacts,
+    seen: Seen,
+    parts: Sequence[str] = PARTS,
+    before: Sequence[Step] = (),
+) -> list[Planned]:
+    """Passwords, images on the nodes and the rollout of some parts, after the steps `before`
+    that make or change the cluster.
+    """
     generated = password_steps(project, facts)
-    # a new node of a provider that preloads starts with the images, all others get them when they are up
-    nodes = [spec.name for spec in project.provider.node_specs() if spec.name in facts.images or not project.provider.preloads]
+    # a new node of a provider that preloads starts with the images, all others get them when they
+    # are up
+    nodes = [
+        spec.name
+        for spec in project.provider.node_specs()
+        if spec.name in facts.images or not project.provider.preloads
+    ]
     images = tuple(image for image in project.images if image.part in parts)
-    brought = [*generated, *bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))]
-    if facts.machines.any_there and not facts.answers and not any(step.id == ids.PROVISION for step in before):
-        return brought  # the cluster is there but asleep: what it holds is looked at when it is awake
+    brought = [
+        *generated,
+        *bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS)),
+    ]
+    if (
+        facts.machines.any_there
+        and not facts.answers
+        and not any(step.id == ids.PROVISION for step in before)
+    ):
+        # the cluster is there but asleep: what it holds is looked at when it is awake
+        return brought
     needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
     served = list[Planned]()
     if project.database_on == VM and "db" in parts:
         made = [step.id for step in before if step.id.kind is Kind.NODE]
-        served = machine_steps(project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made))
+        served = machine_steps(
+            project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
+        )
         needs = (*needs, ids.MACHINE_SERVICE)
     applied = _applied(project, seen.diff if facts.answers else None, parts, needs)
     falling = _falling(project, facts, parts, applied)
-    return [*brought, *served, *before_database(project, applied, needs), *applied,
-            *apply.wait(project.deployment, falling, needs)]
+    return [
+        *brought,
+        *served,
+        *before_database(project, applied, needs),
+        *applied,
+        *apply.wait(project.deployment, falling, needs),
+    ]
 
 
-def _applied(project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]) -> list[Planned]:
+def _applied(
+    project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]
+) -> list[Planned]:
     """What is applied, and what ends a change of passwords that was cut off."""
-    again = apply.PASSWORD_PARTS if _forgets(project) and set(apply.PASSWORD_PARTS) <= set(parts) else ()
+    again = (
+        apply.PASSWORD_PARTS
+        if _forgets(project) and set(apply.PASSWORD_PARTS) <= set(parts)
+        else ()
+    )
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
     return [*applied, *(_forget_steps(project, applied) if again else ())]
 
 
-def _falling(project: Project, facts: ClusterFacts, parts: Sequence[str], applied: Iterable[Planned]) -> list[str]:
+def _falling(
+    project: Project, facts: ClusterFacts, parts: Sequence[str], applied: Iterable[Planned]
+) -> list[str]:
     """Parts that are as they should be on paper, and do not stand."""
     deployed = {step.id for step in todo(applied)}
     elsewhere = ("db",) if project.database_on == VM else ()
-    return [one.app for one in facts.workloads
-            if one.app in parts and one.app not in elsewhere and not one.standing and ids.deploy(one.app) not in deployed]
+    return [
+        one.app
+        for one in facts.workloads
+        if one.app in parts
+        and one.app not in elsewhere
+        and not one.standing
+        and ids.deploy(one.app) not in deployed
+    ]
 
 
 def bring_steps(
-    project: Project, images: Sequence[AppImage], nodes: Collection[str],
-    held: Mapping[str, frozenset[str]], needs: tuple[StepId, ...] = (),
+    project: Project,
+    images: Sequence[AppImage],
+    nodes: Collection[str],
+    held: Mapping[str, frozenset[str]],
+    needs: tuple[StepId, ...] = (),
 ) -> list[Planned]:
     """What brings images to where nodes take them from: to nodes themselves, or to a registry."""
     via = project.settings.images.via
@@ -162,25 +230,42 @@ def bring_steps(
 
 
 def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
-    """Generate what `.env` lacks. Raises Refused where a database runs with passwords that are no longer there, or half changed."""
+    """Generate what `.env` lacks.
+
+    Raises Refused where a database runs with passwords that are no longer there, or half changed.
+    """
     begun = project.begun_passwords
-    if facts.answers and (project.database_on == VM or any(one.app == "db" for one in facts.workloads)):
-        _refuse_half_done(project)  # where no database is there, it has to come first: what finishes these talks to it
+    if facts.answers and (
+        project.database_on == VM or any(one.app == "db" for one in facts.workloads)
+    ):
+        # where no database is there, it has to come first: what finishes these talks to it
+        _refuse_half_done(project)
     generated = secrets.plan(project.state.secrets)
     lacking = todo(generated)
     if lacking and (begun or any(one.app == "db" for one in facts.workloads)):
-        raise Refused(f"{project.state.secrets.name} lacks passwords of a database that is there", lacking[0].reason,
-                      "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 (ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)")
+        raise Refused(
+            f"{project.state.secrets.name} lacks passwords of a database that is there",
+            lacking[0].reason,
+            "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 "
+            "(ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)",
+        )
     return generated
 
 
 def _refuse_half_done(project: Project) -> None:
     if target := project.record.target:
-        raise Refused("a move of the database was interrupted", "until it ends the API may read and not write",
-                      f"`inv db.move {target.side}` finishes it, `inv db.move {project.database_on}` takes it back")
+        raise Refused(
+            "a move of the database was interrupted",
+            "until it ends the API may read and not write",
+            f"`inv db.move {target.side}` finishes it, `inv db.move {project.database_on}` "
+            "takes it back",
+        )
     if secrets.pending(project.state.secrets):
-        raise Refused("a change of passwords was interrupted", f"{project.state.secrets.name} holds new ones that are not in use everywhere",
-                      "`inv db.rotate` finishes it; whatever runs, goes on running until then")
+        raise Refused(
+            "a change of passwords was interrupted",
+            f"{project.state.secrets.name} holds new ones that are not in use everywhere",
+            "`inv db.rotate` finishes it; whatever runs, goes on running until then",
+        )
 
 
 def push_steps(project: Project, images: Sequence[AppImage]) -> list[Planned]:
@@ -196,8 +281,14 @@ def _push(project: Project, image: AppImage) -> Planned:
         return Holds(id_, "nodes pull it from where it is published")
     if load.in_registry(engine, image.reference, plain):
         return Holds(id_, "in the registry")
-    return Step(id_, f"push {image.reference}", "not in the registry", load.PushImage(engine, image, plain),
-                (ids.image(image.part), ids.PACKAGES), 20)
+    return Step(
+        id_,
+        f"push {image.reference}",
+        "not in the registry",
+        load.PushImage(engine, image, plain),
+        (ids.image(image.part), ids.PACKAGES),
+        20,
+    )
 
 
 def refuse_other_server(project: Project) -> None:
@@ -234,17 +325,39 @@ def pods(project: Project) -> tuple[KubePod, ...]:
 
 
 def row(pod: KubePod) -> tuple[str, str, str, int, str]:
-    state = "ready" if pod.ready else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
-    return pod.name, pod.node or "-", "ending" if pod.deleting else state, pod.restarts, ", ".join(pod.images)
+    state = (
+        "ready"
+        if pod.ready
+        else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
+    )
+    return (
+        pod.name,
+        pod.node or "-",
+        "ending" if pod.deleting else state,
+        pod.restarts,
+        ", ".join(pod.images),
+    )
 
 
 def delete(project: Project) -> Plan:
     """Only what carries this project's label; claims and volumes stay."""
-    found = project.kubectl.read("get", DELETED, "-l", f"{MANAGED}=kubeup", "-o", "name").stdout.split()
+    found = project.kubectl.read(
+        "get", DELETED, "-l", f"{MANAGED}=kubeup", "-o", "name"
+    ).stdout.split()
     if not found:
         return plan_of()
     reason = f"{len(found)} objects of ours: {', '.join(found)}"
-    return plan_of([Step(ids.DELETE_APPLICATION, "take the application off the cluster", reason, DeleteApplication(project.kubectl), seconds=10)])
+    return plan_of(
+        [
+            Step(
+                ids.DELETE_APPLICATION,
+                "take the application off the cluster",
+                reason,
+                DeleteApplication(project.kubectl),
+                seconds=10,
+            )
+        ]
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""New passwords for everybody who has one: chosen, set, and taken back where that fails on the way."""
+"""New passwords for everybody who has one: chosen, set, and taken back where that fails on the
+way.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,15 @@ from kubeup.workflows.converge import carry_out
 from kubeup.workflows.project import Project
 
 # it was asked for its password before anything is planned
-RUNS = tuple(Holds(one, "the database runs on its data") for one in (ids.LOOK_AT_DATA, ids.RESTORE_DATA))
+RUNS = tuple(
+    Holds(one, "the database runs on its data") for one in (ids.LOOK_AT_DATA, ids.RESTORE_DATA)
+)
 
 
 def plan(project: Project) -> Plan:
-    """New passwords, everywhere one after the other; what an interrupted run has done is not done again."""
+    """New passwords, everywhere one after the other; what an interrupted run has done is not
+    done again.
+    """
     held, env, begun = project.passwords, project.state.secrets, project.changing_passwords
     rollout.refuse_other_server(project)
     held.root()
@@ -38,35 +44,98 @@ def plan(project: Project) -> Plan:
     if begun and not secrets.pending(env):
         chosen = Holds(ids.NEXT_PASSWORDS, f"an earlier run did, and put them into {env.name}")
         return plan_of([chosen, change, *_deploy(project, (ids.SET_PASSWORDS,)), forget, *RUNS])
-    return plan_of([
-        Step(ids.NEXT_PASSWORDS, "choose new passwords", reason, secrets.StagePasswords(env), seconds=0.1),
-        change,
-        Step(ids.TAKE_PASSWORDS, f"put them into {env.name}", "the database takes them", secrets.PromotePasswords(env), (ids.SET_PASSWORDS,), 0.1),
-        *_deploy(project, (ids.TAKE_PASSWORDS,)),
-        forget, *RUNS])
+    return plan_of(
+        [
+            Step(
+                ids.NEXT_PASSWORDS,
+                "choose new passwords",
+                reason,
+                secrets.StagePasswords(env),
+                seconds=0.1,
+            ),
+            change,
+            Step(
+                ids.TAKE_PASSWORDS,
+                f"put them into {env.name}",
+                "the database takes them",
+                secrets.PromotePasswords(env),
+                (ids.SET_PASSWORDS,),
+                0.1,
+            ),
+            *_deploy(project, (ids.TAKE_PASSWORDS,)),
+            forget,
+            *RUNS,
+        ]
+    )
 
 
 def taking_back(project: Project, before: Mapping[str, str]) -> Plan:
     """The passwords that were there before a rotation that failed, everywhere."""
-    held, env, why = project.passwords, project.state.secrets, "the new ones could not be put everywhere"
-    return plan_of([
-        Step(ids.SET_PASSWORDS, "give the database its earlier passwords", why, passwords.SetPasswords(held, lambda: before), seconds=2),
-        Step(ids.TAKE_PASSWORDS, f"put them back into {env.name}", why, PutBack(env, tuple(before.items())), (ids.SET_PASSWORDS,), 0.1),
-        *_deploy(project, (ids.TAKE_PASSWORDS,)),
-        Step(ids.DISCARD_PASSWORDS, "let the database forget the new ones", why, passwords.DiscardOld(held),
-             (ids.deploy("db"), ids.deploy("api")), 2),
-        *RUNS])
+    held, env, why = (
+        project.passwords,
+        project.state.secrets,
+        "the new ones could not be put everywhere",
+    )
+    return plan_of(
+        [
+            Step(
+                ids.SET_PASSWORDS,
+                "give the database its earlier passwords",
+                why,
+                passwords.SetPasswords(held, lambda: before),
+                seconds=2,
+            ),
+            Step(
+                ids.TAKE_PASSWORDS,
+                f"put them back into {env.name}",
+                why,
+                PutBack(env, tuple(before.items())),
+                (ids.SET_PASSWORDS,),
+                0.1,
+            ),
+            *_deploy(project, (ids.TAKE_PASSWORDS,)),
+            Step(
+                ids.DISCARD_PASSWORDS,
+                "let the database forget the new ones",
+                why,
+                passwords.DiscardOld(held),
+                (ids.deploy("db"), ids.deploy("api")),
+                2,
+            ),
+            *RUNS,
+        ]
+    )
 
 
 def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
     steps = list[Step]()
     if project.database_on == VM:
         node = project.machine.place.node
-        steps.append(Step(ids.MACHINE_SERVICE, f"put them on {node}", "its .env changes", machines.Run(project.machine), needs, 3))
+        steps.append(
+            Step(
+                ids.MACHINE_SERVICE,
+                f"put them on {node}",
+                "its .env changes",
+                machines.Run(project.machine),
+                needs,
+                3,
+            )
+        )
         needs = (ids.MACHINE_SERVICE,)
-    return [*steps, *(
-        Step(ids.deploy(part), f"deploy {apply.TITLES[part]}", "the Secret changes", apply.ApplyPart(project.deployment, part), needs, 12)
-        for part in ("db", "api"))]
+    return [
+        *steps,
+        *(
+            Step(
+                ids.deploy(part),
+                f"deploy {apply.TITLES[part]}",
+                "the Secret changes",
+                apply.ApplyPart(project.deployment, part),
+                needs,
+                12,
+            )
+            for part in ("db", "api")
+        ),
+    ]
 
 
 def rotate(project: Project, out: Report, given: Options) -> None:
@@ -75,13 +144,19 @@ def rotate(project: Project, out: Report, given: Options) -> None:
     Raises Refused where another profile's command is changing those in `.env`.
     """
     env = project.state.secrets
-    with contextlib.nullcontext() if given.dry else lock.env(env, f"db.rotate on the profile {project.settings.profile}"):
+    with (
+        contextlib.nullcontext()
+        if given.dry
+        else lock.env(env, f"db.rotate on the profile {project.settings.profile}")
+    ):
         before = {name: secrets.password(env, name) for name in secrets.PASSWORDS}
         wanted = plan(project)  # what fails here has changed nothing that could be taken back
         _change(project, out, wanted, before, given)
 
 
-def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, str], given: Options) -> None:
+def _change(
+    project: Project, out: Report, wanted: Plan, before: Mapping[str, str], given: Options
+) -> None:
     try:
         carry_out(project, lambda: wanted, out, given)
     except Exception as first:
@@ -91,7 +166,9 @@ def _change(project: Project, out: Report, wanted: Plan, before: Mapping[str, st
         raise error from None
 
 
-def _take_back(project: Project, out: Report, before: Mapping[str, str], error: KubeupError, given: Options) -> None:
+def _take_back(
+    project: Project, out: Report, before: Mapping[str, str], error: KubeupError, given: Options
+) -> None:
     try:
         out.say(f"{error.what}: taking it back")
     except OSError:  # nobody reads it any more

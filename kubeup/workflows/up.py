@@ -25,7 +25,10 @@ from kubeup.workflows.requirements import Work
 
 @dataclass(frozen=True)
 class UpPlan:
-    """A plan with the facts it was made from. `incomplete`: something could not be looked at until a part of it has run."""
+    """A plan with the facts it was made from.
+
+    `incomplete`: something could not be looked at until a part of it has run.
+    """
 
     plan: Plan
     facts: ClusterFacts
@@ -33,16 +36,24 @@ class UpPlan:
 
 
 def plan(project: Project, application: bool = True, force: bool = False) -> UpPlan:
-    """Everything between what is there and what the settings want; without the `application` the cluster alone.
+    """Everything between what is there and what the settings want; without the `application` the
+    cluster alone.
 
-    Raises Refused where this machine does not do for it, with `force` where it does not for certain.
+    Raises Refused where this machine does not do for it, with `force` where it does not for
+    certain.
     """
     project.refuse_unrecorded()
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None
-        on_machine = pool.submit(_look_at_machine, project) if application and project.database_on == VM else None
-        facts = cluster.observe(project, [image.reference for image in project.images] if application else ())
+        on_machine = (
+            pool.submit(_look_at_machine, project)
+            if application and project.database_on == VM
+            else None
+        )
+        facts = cluster.observe(
+            project, [image.reference for image in project.images] if application else ()
+        )
         found = on_machine.result() if on_machine else None
     diff = _compared(comparing, facts)
     fresh = not facts.machines.any_there
@@ -55,19 +66,27 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     if application:
         steps += rollout.steps(project, facts, rollout.Seen(diff, found), before=todo(steps))
     tools = list(project.provider.install()) if todo(steps) else []
-    whole = plan_of(tools, rollout.host_packages(project, steps), after([step.id for step in tools], steps))
+    whole = plan_of(
+        tools, rollout.host_packages(project, steps), after([step.id for step in tools], steps)
+    )
     if whole:
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return UpPlan(whole, facts, incomplete=bool(whole) and not fresh and (stopped or not facts.answers))
+    return UpPlan(
+        whole, facts, incomplete=bool(whole) and not fresh and (stopped or not facts.answers)
+    )
 
 
 def _images(
-    project: Project, machines: Machines, images: tuple[AppImage, ...],
+    project: Project,
+    machines: Machines,
+    images: tuple[AppImage, ...],
 ) -> tuple[list[Planned], Needed]:
     """What makes the application's images, and what new nodes start with."""
-    through_disk = images if _lacks_nodes(machines) and project.settings.images.via == "load" else ()
+    through_disk = (
+        images if _lacks_nodes(machines) and project.settings.images.via == "load" else ()
+    )
     archives = (("system", project.system_archive), *load.archives(through_disk))
     needed = Needed(archives, (ids.SYSTEM_IMAGES, *(ids.image(one.part) for one in images)))
     return build.plan(images, project.builder), needed
@@ -91,8 +110,16 @@ def _work(project: Project, machines: Machines, steps: Iterable[Step]) -> Work:
     provider, settings = project.provider, project.settings
     wanted = settings.machines_list() if provider.uses_kubeadm else provider.node_specs()
     listening = this_machine.listening() if machines.shares_ports else None
-    return Work(settings, project.host, machines, wanted, tuple(steps), project.engine.name,
-                provider.sizes, listening)
+    return Work(
+        settings,
+        project.host,
+        machines,
+        wanted,
+        tuple(steps),
+        project.engine.name,
+        provider.sizes,
+        listening,
+    )
 
 
 def outstanding(project: Project) -> Work:
@@ -108,7 +135,9 @@ def outstanding(project: Project) -> Work:
 
 
 def machines(project: Project, force: bool = False) -> Plan:
-    """The machines alone: those steps of the whole plan that make and start nodes, and whatever these need."""
+    """The machines alone: those steps of the whole plan that make and start nodes, and whatever
+    these need.
+    """
     whole = plan(project, application=False, force=force).plan
     steps = {step.id: step for step in whole}
     wanted, waiting = set[StepId](), [one for one in steps if one.kind is Kind.NODE]
@@ -121,7 +150,9 @@ def machines(project: Project, force: bool = False) -> Plan:
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
-    """A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say so."""
+    """A comparison that failed is a fault where the cluster answers; where it sleeps, the facts
+    say so.
+    """
     try:
         return comparing.result() if comparing else None
     except CommandError:
@@ -132,17 +163,24 @@ def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str 
 
 def _compare(project: Project) -> str | None:
     """What deploying would change, where there is a cluster with passwords to compare with."""
-    if not project.kubectl.has_access() or not project.kubectl.path.exists() or secrets.missing(project.state.secrets):
+    if (
+        not project.kubectl.has_access()
+        or not project.kubectl.path.exists()
+        or secrets.missing(project.state.secrets)
+    ):
         return None
     return project.deployment.diff()
 
 
 def _look_at_machine(project: Project) -> ServiceState | None:
-    """How the database's machine is; None where it can't be reached, which the look at all machines explains.
+    """How the database's machine is; None where it can't be reached, which the look at all machines
+    explains.
 
-    It isn't asked before there is a network that leads to it: whoever answers there is another one, or nobody, for ten seconds.
+    It isn't asked before there is a network that leads to it: whoever answers there is another one,
+    or nobody, for ten seconds.
     """
-    machine, now = project.machine, replace(project.host, routes=this_machine.routes())  # a run makes networks
+    # a run makes networks
+    machine, now = project.machine, replace(project.host, routes=this_machine.routes())
     try:
         if not machine.own and now.routes and not now.leads_to(machine.address):
             return None

@@ -1,4 +1,7 @@
-"""Every static check of the project, each by the tool itself. They are started side by side: most of their time is start-up."""
+"""Every static check of the project, each by the tool itself.
+
+They are started side by side: most of their time is start-up.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,27 @@ pytestmark = pytest.mark.lint
 
 BIN = Path(sys.executable).parent
 KUBERNETES = "1.26"
-GIVEN = [*PROJECT.glob("ansible/roles/*/files/*.yaml")]  # manifests that the play applies as they are
-CONTAINERFILES = [path for folder in ("apps", "kubeup/cluster/providers", "tests/beds") for path in PROJECT.glob(f"{folder}/*/Containerfile")]
-SCRIPTS = [PROJECT / "inv", PROJECT / ".ci" / "run", *PROJECT.glob("scripts/*.sh"),
-           *PROJECT.glob("apps/*/*.sh"), *PROJECT.glob("ansible/roles/*/files/*.sh"),
-           *PROJECT.glob("tests/beds/*/*.sh")]
+# manifests that the play applies as they are
+GIVEN = [*PROJECT.glob("ansible/roles/*/files/*.yaml")]
+CONTAINERFILES = [
+    path
+    for folder in ("apps", "kubeup/cluster/providers", "tests/beds")
+    for path in PROJECT.glob(f"{folder}/*/Containerfile")
+]
+SCRIPTS = [
+    PROJECT / "inv",
+    PROJECT / ".ci" / "run",
+    *PROJECT.glob("scripts/*.sh"),
+    *PROJECT.glob("apps/*/*.sh"),
+    *PROJECT.glob("ansible/roles/*/files/*.sh"),
+    *PROJECT.glob("tests/beds/*/*.sh"),
+]
 
 TOOLS: dict[str, list[str | Path]] = {
     "ansible-lint": ["ansible-lint", "--nocolor", "-q", "ansible"],
     "mypy": ["mypy"],
     "ruff": ["ruff", "check", "."],
+    "layout": ["ruff", "format", "--check", "--quiet", "kubeup", "tests"],
     "lint-imports": ["lint-imports", "--no-logo"],
     "yamllint": ["yamllint", "--strict", "."],
     "hadolint": ["hadolint", "--failure-threshold=style", *CONTAINERFILES],
@@ -46,9 +60,19 @@ ON_MANIFESTS: dict[str, list[str | Path]] = {
 
 
 def run(argv: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    """A tool of the virtual environment that these tests run in; one that is missing is an error, never a skip."""
+    """A tool of the virtual environment that these tests run in; one that is missing is an
+    error, never a skip.
+    """
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
-    return subprocess.run([BIN / argv[0], *argv[1:]], cwd=PROJECT, env=env, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(
+        [BIN / argv[0], *argv[1:]],
+        cwd=PROJECT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +88,13 @@ def finished(pool: ThreadPoolExecutor) -> dict[str, Future[subprocess.CompletedP
 
 @pytest.fixture(scope="module")
 def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """What is applied to the cluster, as files: the settings' overlay as kubectl renders it, and what the play brings."""
+    """What is applied to the cluster, as files: the settings' overlay as kubectl renders it, and
+    what the play brings.
+    """
     project, folder = load(strict=False), tmp_path_factory.mktemp("manifests")
-    assert project.kubectl.path.exists(), "no kubectl of the project's release yet: `inv test --only lint` makes one"
+    assert project.kubectl.path.exists(), (
+        "no kubectl of the project's release yet: `inv test --only lint` makes one"
+    )
     env = folder / ".env"
     env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
     addresses = tuple(node.address for node in project.settings.nodes_list())
@@ -76,12 +104,16 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     assert "externalIPs" in rendered.read_text()
     on_vm = folder / "on-vm.yaml"
-    on_vm.write_text(Deployment(replace(overlay, machine=lambda: "192.168.60.11"), project.kubectl).render())
+    on_vm.write_text(
+        Deployment(replace(overlay, machine=lambda: "192.168.60.11"), project.kubectl).render()
+    )
     return [rendered, on_vm, *GIVEN]
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_finds_nothing(tool: str, finished: dict[str, Future[subprocess.CompletedProcess[str]]]) -> None:
+def test_finds_nothing(
+    tool: str, finished: dict[str, Future[subprocess.CompletedProcess[str]]]
+) -> None:
     done = finished[tool].result()
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 

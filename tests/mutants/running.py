@@ -90,7 +90,9 @@ class Running:
 
 
 def verdict(code: int | None, output: str) -> str:
-    """What found a mutation, by pytest's status (none for a time-out): '' where all tests passed."""
+    """What found a mutation, by pytest's status (none for a time-out): '' where all tests
+    passed.
+    """
     if code is None:
         return "a time-out"
     unusable = code == UNUSABLE and "while loading conftest" in output

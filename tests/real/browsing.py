@@ -9,9 +9,15 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-proxy-server",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+]
 LEFT = "net::ERR_ABORTED"  # the test went on to another page before this one was complete
 COLOUR = (12, 180, 99)
 NAME = "Lamp of the browser test"
@@ -24,11 +30,18 @@ FIRST_PIXEL = """(image) => {
 
 def png(width: int, height: int, colour: tuple[int, int, int]) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     rows = (b"\0" + bytes(colour) * width) * height
     head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 class Visit:
@@ -36,10 +49,25 @@ class Visit:
 
     def __init__(self, page: Page) -> None:
         self.page, self.complaints, self.hosts = page, list[str](), set[str]()
-        page.on("console", lambda one: self.complaints.append(one.text) if one.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda one: (
+                self.complaints.append(one.text) if one.type in ("error", "warning") else None
+            ),
+        )
         page.on("pageerror", lambda one: self.complaints.append(str(one)))
-        page.on("request", lambda one: self.hosts.add(one.url.split("/")[2]) if one.url.startswith("http") else None)
-        page.on("requestfailed", lambda one: self.complaints.append(f"{one.url}: {one.failure}") if one.failure != LEFT else None)
+        page.on(
+            "request",
+            lambda one: (
+                self.hosts.add(one.url.split("/")[2]) if one.url.startswith("http") else None
+            ),
+        )
+        page.on(
+            "requestfailed",
+            lambda one: (
+                self.complaints.append(f"{one.url}: {one.failure}") if one.failure != LEFT else None
+            ),
+        )
         page.on("dialog", lambda one: one.accept())
 
 
@@ -66,9 +94,15 @@ def live_a_life(visit: Visit, ui: str, folder: Path) -> None:
 
     page.goto(ui)
     card = page.locator(f"article[data-id='{number}']")
-    assert NAME in card.inner_text() and "19.90" in card.inner_text() and "Only 4 left" in card.inner_text()
+    assert (
+        NAME in card.inner_text()
+        and "19.90" in card.inner_text()
+        and "Only 4 left" in card.inner_text()
+    )
     image = card.locator("img")
-    page.wait_for_function("id => document.querySelector(`article[data-id='${id}'] img`).complete", arg=number)
+    page.wait_for_function(
+        "id => document.querySelector(`article[data-id='${id}'] img`).complete", arg=number
+    )
     assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [320, 240]
     assert image.evaluate("image => new URL(image.currentSrc || image.src).origin") == ui
     assert tuple(image.evaluate(FIRST_PIXEL)) == COLOUR
@@ -78,8 +112,17 @@ def live_a_life(visit: Visit, ui: str, folder: Path) -> None:
     page.get_by_label("Price").fill("21.00")
     page.get_by_role("button", name="Save changes").click()
     page.wait_for_url(f"**/products/{number}?*")
-    assert f"{NAME}, new" in page.locator("h1").inner_text() and "21.00" in page.locator("main").inner_text()
-    assert page.locator("main img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320  # kept
+    assert (
+        f"{NAME}, new" in page.locator("h1").inner_text()
+        and "21.00" in page.locator("main").inner_text()
+    )
+    # kept
+    assert (
+        page.locator("main img").first.evaluate(
+            "image => image.decode().then(() => image.naturalWidth)"
+        )
+        == 320
+    )
 
     page.locator("article form.delete button").click()
     page.wait_for_url("**/?*")

@@ -1,6 +1,7 @@
 """One cluster for all tests here: brought up once from nothing, at the end taken down again.
 
-KUBEUP_TEST_STATE=<folder> keeps it (and its state, in that folder) from one run of pytest to the next.
+KUBEUP_TEST_STATE=<folder> keeps it (and its state, in that folder) from one run of pytest to the
+next.
 """
 
 from __future__ import annotations
@@ -24,16 +25,40 @@ from tests.real.browsing import FLAGS
 from tests.real.dbwork import bring_to
 from tests.real.harness import AS_ROOT, PROFILE, Cluster, Ran, Watcher
 
-# what destroys most comes last, as it takes longest to mend: no test builds on another. KUBEUP_TEST_SEED=<number> shuffles them
-ORDER = ("up", "slow", "nodes", "browser", "nodes_by_ssh", "proxy", "broken", "bad_settings", "drift",
-         "interrupted", "registry", "trust", "db_backup", "db_rotate", "db_move", "db_killed", "db_own",
-         "data", "mariadb", "farewell")  # fmt: skip
+# what destroys most comes last, as it takes longest to mend: no test builds on another.
+# KUBEUP_TEST_SEED=<number> shuffles them
+ORDER = (
+    "up",
+    "slow",
+    "nodes",
+    "browser",
+    "nodes_by_ssh",
+    "proxy",
+    "broken",
+    "bad_settings",
+    "drift",
+    "interrupted",
+    "registry",
+    "trust",
+    "db_backup",
+    "db_rotate",
+    "db_move",
+    "db_killed",
+    "db_own",
+    "data",
+    "mariadb",
+    "farewell",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         name = item.path.stem.removeprefix("test_real_")
-        return ORDER.index(name) if item.path.parent == Path(__file__).parent and name in ORDER else len(ORDER)
+        return (
+            ORDER.index(name)
+            if item.path.parent == Path(__file__).parent and name in ORDER
+            else len(ORDER)
+        )
 
     items.sort(key=place)
     if seed := os.environ.get("KUBEUP_TEST_SEED", ""):
@@ -68,10 +93,15 @@ def everything(cluster: Cluster) -> dict[str, Any]:
     """All that a task may have made."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeup")
     return {
-        "containers": cluster.containers(), "volumes": cluster.volumes(), "networks": cluster.networks(),
-        "state": sorted(str(path) for path in cluster.folder.rglob("*")) if cluster.folder.exists() else None,
-        "cache": sorted(str(path) for path in folder.glob("*/*")), "env": env_file(),
-    }  # fmt: skip
+        "containers": cluster.containers(),
+        "volumes": cluster.volumes(),
+        "networks": cluster.networks(),
+        "state": sorted(str(path) for path in cluster.folder.rglob("*"))
+        if cluster.folder.exists()
+        else None,
+        "cache": sorted(str(path) for path in folder.glob("*/*")),
+        "env": env_file(),
+    }
 
 
 def env_file() -> str:
@@ -81,15 +111,24 @@ def env_file() -> str:
 
 @pytest.fixture(scope="session")
 def standing_clusters() -> list[Any]:
-    """Those of folders whose tests have run: whoever makes another one takes them down first, as three at once are too much for two cores."""
+    """Those of folders whose tests have run: whoever makes another one takes them down first, as
+    three at once are too much for two cores.
+    """
     return []
 
 
 @pytest.fixture(scope="session")
-def nothing(tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]) -> Iterator[Cluster]:
-    """The profile before its cluster is there. What an earlier, killed run left is removed first."""
+def nothing(
+    tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]
+) -> Iterator[Cluster]:
+    """The profile before its cluster is there.
+
+    What an earlier, killed run left is removed first.
+    """
     if AS_ROOT and subprocess.run((*AS_ROOT, "true"), check=False).returncode:
-        pytest.skip("nodes are root's containers: this needs root, or a sudo that asks for no password")
+        pytest.skip(
+            "nodes are root's containers: this needs root, or a sudo that asks for no password"
+        )
     kept = os.environ.get("KUBEUP_TEST_STATE", "")
     cluster = Cluster(Path(kept) if kept else tmp_path_factory.mktemp("kubeup") / "state")
     if not shutil.which("podman"):
@@ -129,7 +168,9 @@ def standing(nothing: Cluster, brought: Brought) -> Cluster:
 
 @pytest.fixture
 def on_either_side(standing: Cluster) -> Cluster:
-    """The cluster as its settings want it: what an earlier test left is mended, at worst by a new one."""
+    """The cluster as its settings want it: what an earlier test left is mended, at worst by a
+    new one.
+    """
     standing.mend()
     return standing
 
@@ -166,7 +207,9 @@ def ever() -> list[str]:
 
 @pytest.fixture
 def on_worker_2(standing: Cluster) -> Iterator[None]:
-    """The machine of the database is another node than the volume's, so that nothing is reached by chance."""
+    """The machine of the database is another node than the volume's, so that nothing is reached
+    by chance.
+    """
     standing.environment["KUBEUP_DATABASE__VM"] = "worker-2"
     yield
     del standing.environment["KUBEUP_DATABASE__VM"]
@@ -175,7 +218,9 @@ def on_worker_2(standing: Cluster) -> Iterator[None]:
 @pytest.fixture
 def artifacts(request: pytest.FixtureRequest) -> Path:
     """A folder for what helps to understand a failure; it outlives the run."""
-    folder = Path(os.environ.get("KUBEUP_TEST_ARTIFACTS", "/tmp/kubeup-artifacts"), request.node.name)
+    folder = Path(
+        os.environ.get("KUBEUP_TEST_ARTIFACTS", "/tmp/kubeup-artifacts"), request.node.name
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -200,7 +245,11 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def registry_tool() -> str:
-    missing = [package for package, tool in (("docker-registry", "docker-registry"), ("apache2-utils", "htpasswd")) if not shutil.which(tool)]
+    missing = [
+        package
+        for package, tool in (("docker-registry", "docker-registry"), ("apache2-utils", "htpasswd"))
+        if not shutil.which(tool)
+    ]
     if missing:
         install(*missing)
     path = shutil.which("docker-registry")

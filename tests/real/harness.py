@@ -1,4 +1,6 @@
-"""What the tests of this folder share: the tasks run as a user runs them, and ways to look at what they left."""
+"""What the tests of this folder share: the tasks run as a user runs them, and ways to look at
+what they left.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,23 @@ ADDRESSES = dict(zip(NODES, ("192.168.62.10", "192.168.62.11", "192.168.62.12"),
 AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")  # before what only root may
 GATEWAY = "192.168.62.1"  # this machine, as the nodes see it
 LINES = (
-    "nodes", "pods start", "pods across nodes", "names in the cluster", "name in the wrong order",
-    "names outside", "network policies", "storage", "NodePort api", "NodePort ui", "HTTP port ui", "product written",
-    "product read", "product in the database", "product removed", "metrics",
-)  # fmt: skip
+    "nodes",
+    "pods start",
+    "pods across nodes",
+    "names in the cluster",
+    "name in the wrong order",
+    "names outside",
+    "network policies",
+    "storage",
+    "NodePort api",
+    "NodePort ui",
+    "HTTP port ui",
+    "product written",
+    "product read",
+    "product in the database",
+    "product removed",
+    "metrics",
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +69,18 @@ class Ran:
         return json.loads(self.out)
 
     def __str__(self) -> str:
-        return f"inv {' '.join(self.words)} -> {self.code} after {self.seconds:.1f} s\n{self.out}\n--- stderr\n{self.err}"
+        return (
+            f"inv {' '.join(self.words)} -> {self.code} after {self.seconds:.1f} "
+            f"s\n{self.out}\n--- stderr\n{self.err}"
+        )
 
 
 @dataclass
 class Tasks(ABC):
-    """A profile by its tasks, API server and application, whatever it stands on. Everything tasks print is kept in `printed`."""
+    """A profile by its tasks, API server and application, whatever it stands on.
+
+    Everything tasks print is kept in `printed`.
+    """
 
     folder: Path  # its state_dir
     printed: list[Ran] = field(default_factory=list)
@@ -88,32 +109,63 @@ class Tasks(ABC):
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        own = {key: value for key, value in os.environ.items() if not key.startswith("KUBEUP_") and key != "KUBECONFIG"}
+        own = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("KUBEUP_") and key != "KUBECONFIG"
+        }
         return {**own, "KUBEUP_SETTINGS": str(self.settings), "KUBEUP_STATE_DIR": str(self.folder)}
 
     # tasks
 
-    def inv(self, *words: str, code: int | None = 0, env: Mapping[str, str] | None = None, timeout: float = 900) -> Ran:
-        """Run a task as a user does, with nobody at the terminal. Fails where it ends with another code (None: any)."""
+    def inv(
+        self,
+        *words: str,
+        code: int | None = 0,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 900,
+    ) -> Ran:
+        """Run a task as a user does, with nobody at the terminal.
+
+        Fails where it ends with another code (None: any).
+        """
         process, began = self.start(*words, env=env), time.monotonic()
         return self.end(process, words, began, code, timeout)
 
     def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a task in a process group of its own, as a terminal does; `end` waits for it."""
         return subprocess.Popen(
-            [str(ROOT / "inv"), *words], cwd=ROOT, env={**self.environment, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            # a shell ignores Ctrl-C for what it starts in the background, and so would all that is started from there
-            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
-        )  # fmt: skip
+            [str(ROOT / "inv"), *words],
+            cwd=ROOT,
+            env={**self.environment, **(env or {})},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            # a shell ignores Ctrl-C for what it starts in the background, and so would all that is
+            # started from there
+            preexec_fn=lambda: [
+                signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)
+            ],
+        )
 
-    def end(self, process: subprocess.Popen[str], words: tuple[str, ...], began: float, code: int | None = 0, timeout: float = 900) -> Ran:
+    def end(
+        self,
+        process: subprocess.Popen[str],
+        words: tuple[str, ...],
+        began: float,
+        code: int | None = 0,
+        timeout: float = 900,
+    ) -> Ran:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
-            raise AssertionError(f"inv {' '.join(words)} took longer than {timeout:.0f} s\n{out}\n{err}") from None
+            raise AssertionError(
+                f"inv {' '.join(words)} took longer than {timeout:.0f} s\n{out}\n{err}"
+            ) from None
         ran = Ran(words, process.returncode, out, err, time.monotonic() - began)
         self.printed.append(ran)
         if code is not None:
@@ -125,7 +177,9 @@ class Tasks(ABC):
         """By name and label, also where the tasks are broken or had another folder."""
 
     def mend(self) -> None:
-        """As the settings want it: what an earlier test that failed left is mended, at worst by a new one."""
+        """As the settings want it: what an earlier test that failed left is mended, at worst by
+        a new one.
+        """
         looked = self.inv("plan", "--json", code=None)
         if (looked.code or looked.json) and self.inv("up", "--yes", code=None).code:
             self.inv("down", "--yes", "--data", code=None)
@@ -148,14 +202,18 @@ class Tasks(ABC):
         return lines
 
     def verify_until_ok(self, seconds: float = 90) -> dict[str, dict[str, Any]]:
-        """Verify until everything is back (CoreDNS and metrics-server take their time after a restart)."""
+        """Verify until everything is back (CoreDNS and metrics-server take their time after a
+        restart).
+        """
         end = time.monotonic() + seconds
         while True:
             lines = self.verify()
             wrong = {name: line for name, line in lines.items() if not line["ok"]}
             if not wrong:
                 return lines
-            assert time.monotonic() < end, f"still wrong after {seconds:.0f} s: {json.dumps(wrong, indent=1)}\n{self.looked()}"
+            assert time.monotonic() < end, (
+                f"still wrong after {seconds:.0f} s: {json.dumps(wrong, indent=1)}\n{self.looked()}"
+            )
             time.sleep(1)
 
     @property
@@ -173,10 +231,19 @@ class Tasks(ABC):
         """What a test that failed finds on its cluster: what is gone a moment later."""
         if not (self.state / "kubeconfig").exists():
             return "(no cluster)"
-        asked = (("get", "nodes,pods,endpoints", "-A", "-o", "wide"), ("get", "events", "-A", "--sort-by=.lastTimestamp"),
-                 ("logs", "-l", "app=api", "--tail=30", "--timestamps"), ("-n", "kube-system", "logs", "-l", "k8s-app=kube-dns", "--tail=10"),
-                 ("-n", "kube-system", "logs", "-l", "component=kube-controller-manager", "--tail=20"))
-        return "\n".join(f"--- kubectl {' '.join(words)}\n{self.kubectl(*words, '--request-timeout=10s', check=False)[-8000:]}" for words in asked)
+        asked = (
+            ("get", "nodes,pods,endpoints", "-A", "-o", "wide"),
+            ("get", "events", "-A", "--sort-by=.lastTimestamp"),
+            ("logs", "-l", "app=api", "--tail=30", "--timestamps"),
+            ("-n", "kube-system", "logs", "-l", "k8s-app=kube-dns", "--tail=10"),
+            ("-n", "kube-system", "logs", "-l", "component=kube-controller-manager", "--tail=20"),
+        )
+
+        def told(words: tuple[str, ...]) -> str:
+            answer = self.kubectl(*words, "--request-timeout=10s", check=False)
+            return f"--- kubectl {' '.join(words)}\n{answer[-8000:]}"
+
+        return "\n".join(map(told, asked))
 
     def objects(self, *words: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
@@ -188,23 +255,47 @@ class Tasks(ABC):
             self.kubectl("-n", namespace, "rollout", "status", name, "--timeout=120s")
         else:
             short = name.split("/")[1]
-            label = f"app={short}" if namespace == "default" else f"k8s-app={'kube-dns' if short == 'coredns' else short}"
-            self.kubectl("-n", namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s")
+            label = (
+                f"app={short}"
+                if namespace == "default"
+                else f"k8s-app={'kube-dns' if short == 'coredns' else short}"
+            )
+            self.kubectl(
+                "-n", namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s"
+            )
 
     def pods(self) -> dict[str, tuple[str, int]]:
         """uid and restarts of every pod."""
-        return {pod["metadata"]["name"]: (pod["metadata"]["uid"], sum(row["restartCount"] for row in pod["status"].get("containerStatuses", [])))
-                for pod in self.objects("pods", "--all-namespaces")}  # fmt: skip
+        return {
+            pod["metadata"]["name"]: (
+                pod["metadata"]["uid"],
+                sum(row["restartCount"] for row in pod["status"].get("containerStatuses", [])),
+            )
+            for pod in self.objects("pods", "--all-namespaces")
+        }
 
     def workloads(self) -> dict[str, tuple[int, str]]:
         """Generation and resource version of what was deployed."""
-        rows = self.objects("deployments,statefulsets,services,secrets,configmaps", "-l", "app.kubernetes.io/managed-by=kubeup")
+        rows = self.objects(
+            "deployments,statefulsets,services,secrets,configmaps",
+            "-l",
+            "app.kubernetes.io/managed-by=kubeup",
+        )
         heads = {f"{row['kind']}/{row['metadata']['name']}": row["metadata"] for row in rows}
-        return {name: (head.get("generation", 0), head["resourceVersion"]) for name, head in heads.items()}
+        return {
+            name: (head.get("generation", 0), head["resourceVersion"])
+            for name, head in heads.items()
+        }
 
     def ready_nodes(self) -> set[str]:
-        return {node["metadata"]["name"] for node in self.objects("nodes")
-                if any(row["type"] == "Ready" and row["status"] == "True" for row in node["status"]["conditions"])}  # fmt: skip
+        return {
+            node["metadata"]["name"]
+            for node in self.objects("nodes")
+            if any(
+                row["type"] == "Ready" and row["status"] == "True"
+                for row in node["status"]["conditions"]
+            )
+        }
 
     # the application
 
@@ -223,7 +314,11 @@ class Tasks(ABC):
             raise AssertionError(f"{method} {path}: {error}\n{self.looked()}") from None
 
     def add_product(self, name: str) -> int:
-        answer = self.asked("POST", "/products", json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7})
+        answer = self.asked(
+            "POST",
+            "/products",
+            json={"name": name, "description": "of the tests", "price": "12.50", "stock": 7},
+        )
         assert answer.status_code == 201, f"{answer.text}\n{self.looked()}"
         return int(answer.json()["id"])
 
@@ -268,18 +363,38 @@ class Cluster(Tasks):
 
     def podman_in(self, node: str, script: str, stdin: str) -> str:
         """Run a script on a node as root, with something on its standard input."""
-        return output(*self.project.engine.argv("exec", "-i", node, "sh", "-c", script), stdin=stdin, check=False)
+        return output(
+            *self.project.engine.argv("exec", "-i", node, "sh", "-c", script),
+            stdin=stdin,
+            check=False,
+        )
 
     def containers(self) -> dict[str, str]:
         """Names and ids of the profile's containers, stopped ones too."""
-        rows = self.podman("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}", "--filter", f"label=kubeup.profile={PROFILE}")
+        rows = self.podman(
+            "ps",
+            "--all",
+            "--no-trunc",
+            "--format",
+            "{{.Names}} {{.ID}}",
+            "--filter",
+            f"label=kubeup.profile={PROFILE}",
+        )
         return dict(row.split() for row in rows.splitlines())
 
     def volumes(self) -> set[str]:
-        return set(self.podman("volume", "ls", "--quiet", "--filter", f"label=kubeup.profile={PROFILE}").split())
+        return set(
+            self.podman(
+                "volume", "ls", "--quiet", "--filter", f"label=kubeup.profile={PROFILE}"
+            ).split()
+        )
 
     def networks(self) -> set[str]:
-        return {name for name in self.podman("network", "ls", "--format", "{{.Name}}").split() if name.endswith(f"-{PROFILE}")}
+        return {
+            name
+            for name in self.podman("network", "ls", "--format", "{{.Name}}").split()
+            if name.endswith(f"-{PROFILE}")
+        }
 
     def limits(self, node: str) -> tuple[float, int]:
         """CPUs and MiB as the kernel enforces them on a node, read from its own cgroup."""
@@ -308,9 +423,15 @@ class Cluster(Tasks):
 
 
 def output(*argv: str, stdin: str = "", check: bool = True, timeout: float = 180) -> str:
-    """Standard output of a command; with `check` it has to succeed, else what it says on standard error is appended."""
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
-    assert not check or done.returncode == 0, f"{' '.join(argv)} -> {done.returncode}\n{done.stdout}{done.stderr}"
+    """Standard output of a command; with `check` it has to succeed, else what it says on
+    standard error is appended.
+    """
+    done = subprocess.run(
+        argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert not check or done.returncode == 0, (
+        f"{' '.join(argv)} -> {done.returncode}\n{done.stdout}{done.stderr}"
+    )
     return done.stdout if check else done.stdout + done.stderr
 
 
@@ -337,7 +458,9 @@ def mended(*repairs: Any) -> Iterator[None]:
 
 
 class Watcher:
-    """Reads every process' arguments, over and over, for the length of a `with`; keeps those that hold one of the values it asks for each time."""
+    """Reads every process' arguments, over and over, for the length of a `with`; keeps those
+    that hold one of the values it asks for each time.
+    """
 
     def __init__(self, values: Callable[[], Iterable[str]]) -> None:
         self.seen: list[str] = []
@@ -366,18 +489,27 @@ class Watcher:
 
 
 def processes_in(container: str, names: Collection[str]) -> list[int]:
-    """Processes of these names in a container by its id, and in whatever runs within it, as this machine numbers them."""
+    """Processes of these names in a container by its id, and in whatever runs within it, as this
+    machine numbers them.
+    """
     found = []
     for path in Path("/proc").glob("[0-9]*/comm"):
         with contextlib.suppress(OSError):
-            if path.read_text().strip() in names and container in path.with_name("cgroup").read_text():
+            if (
+                path.read_text().strip() in names
+                and container in path.with_name("cgroup").read_text()
+            ):
                 found.append(int(path.parent.name))
     return found
 
 
 def kill(numbers: Iterable[int], name: str = "KILL") -> None:
-    """End processes at once, those of root's as well, or send another signal; some may have ended by themselves."""
-    subprocess.run((*AS_ROOT, "kill", f"-{name}", *map(str, numbers)), check=False, capture_output=True)
+    """End processes at once, those of root's as well, or send another signal; some may have
+    ended by themselves.
+    """
+    subprocess.run(
+        (*AS_ROOT, "kill", f"-{name}", *map(str, numbers)), check=False, capture_output=True
+    )
 
 
 def processes_of(group: int) -> list[int]:

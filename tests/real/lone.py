@@ -79,8 +79,15 @@ class Lone:
         inventory.write_text(play.text(whole))
         tool = Path(sys.executable).with_name("ansible-playbook")
         env = {**self.cluster.environment, **play.environment()}
-        return subprocess.run([tool, "-i", inventory, *words, ANSIBLE / "site.yml"], cwd=ANSIBLE, env=env,
-                              capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            [tool, "-i", inventory, *words, ANSIBLE / "site.yml"],
+            cwd=ANSIBLE,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
 
 @contextmanager
@@ -91,10 +98,29 @@ def lone(cluster: Cluster, folder: Path) -> Iterator[Lone]:
     state = State(folder, key, key.with_name("id_rsa.pub"))
     reach = SshTarget(NAME, "worker", ADDRESS, "vagrant", key, state.known_hosts)
     try:
-        network = ("--network", f"kubeup-{cluster.profile}", "--ip", ADDRESS,
-                   "--mac-address", hardware_address(ADDRESS))
-        cluster.podman("run", "--detach", "--name", NAME, "--hostname", NAME, *network,
-                       "--privileged", "--memory", "512m", *engine.node_options, image, "/sbin/init")
+        network = (
+            "--network",
+            f"kubeup-{cluster.profile}",
+            "--ip",
+            ADDRESS,
+            "--mac-address",
+            hardware_address(ADDRESS),
+        )
+        cluster.podman(
+            "run",
+            "--detach",
+            "--name",
+            NAME,
+            "--hostname",
+            NAME,
+            *network,
+            "--privileged",
+            "--memory",
+            "512m",
+            *engine.node_options,
+            image,
+            "/sbin/init",
+        )
         nodes.wait_for_sshd(engine, NAME, AS_MEANT, print)
         nodes.admit(engine, NAME, reach, state)
         yield Lone(cluster, folder)

@@ -14,7 +14,8 @@ def serve(tool: str, folder: Path, address: str, more: str = "") -> subprocess.P
     """A registry in a process; `more` are lines of its configuration, those below `http` first."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\nhttp:\n  addr: {address}\n{more}"
+        f"version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: "
+        f"{folder / 'data'}}}\nhttp:\n  addr: {address}\n{more}"
     )
     log = (folder / "log").open("wb")
     process = subprocess.Popen([tool, "serve", str(folder / "config.yml")], stdout=log, stderr=log)

@@ -1,4 +1,6 @@
-"""A person with a browser: adds a product with a picture, sees it, edits it, also on a phone, and deletes it."""
+"""A person with a browser: adds a product with a picture, sees it, edits it, also on a phone,
+and deletes it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ def visit(cluster: Cluster, browser: Browser, artifacts: Path) -> Iterator[Visit
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     visit = Visit(context.new_page())
     yield visit
-    visit.page.screenshot(path=artifacts / "page.png", full_page=True)  # the last thing seen, also where the test failed
+    # the last thing seen, also where the test failed
+    visit.page.screenshot(path=artifacts / "page.png", full_page=True)
     (artifacts / "complaints.txt").write_text("\n".join(visit.complaints))
     context.close()
     for product in cluster.api.get("/products", params={"q": NAME}).json()["items"]:
@@ -32,7 +35,9 @@ def test_a_product_with_a_picture_lives_its_life(visit: Visit, tmp_path: Path) -
     live_a_life(visit, UI, tmp_path)
 
 
-def test_wrong_input_is_told_beside_its_field_and_nothing_is_saved(visit: Visit, cluster: Cluster) -> None:
+def test_wrong_input_is_told_beside_its_field_and_nothing_is_saved(
+    visit: Visit, cluster: Cluster
+) -> None:
     page, before = visit.page, cluster.api.get("/products").json()["total"]
     page.goto(f"{UI}/products/new")
     page.get_by_label("Name").fill(NAME)
@@ -48,7 +53,13 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(visit: Visit, tmp_p
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
     number = add(page, UI, tmp_path)
-    for path in ("/", "/products/new", f"/products/{number}", f"/products/{number}/edit", "/?q=nothing+like+this"):
+    for path in (
+        "/",
+        "/products/new",
+        f"/products/{number}",
+        f"/products/{number}/edit",
+        "/?q=nothing+like+this",
+    ):
         page.goto(f"{UI}{path}")
         widths = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
         assert widths[0] <= widths[1] == 390, (path, widths)

@@ -23,9 +23,16 @@ def steps_since(cluster: Cluster, row: int) -> set[str]:
 
 
 def test_stop_and_start_keep_everything(cluster: Cluster) -> None:
-    number, before, row = cluster.add_product("kept over a stop"), cluster.containers(), len(cluster.journal)
+    number, before, row = (
+        cluster.add_product("kept over a stop"),
+        cluster.containers(),
+        len(cluster.journal),
+    )
     cluster.inv("cluster.stop")
-    assert cluster.podman("container", "inspect", "--format", "{{.State.Status}}", *NODES).split() == ["exited"] * 3
+    assert (
+        cluster.podman("container", "inspect", "--format", "{{.State.Status}}", *NODES).split()
+        == ["exited"] * 3
+    )
     assert "Nothing to do." in cluster.inv("cluster.stop").out
     assert {row["state"] for row in cluster.inv("status", "--json").json["machines"]} == {"stopped"}
     assert "inv cluster.start" in cluster.inv("status").out
@@ -33,9 +40,15 @@ def test_stop_and_start_keep_everything(cluster: Cluster) -> None:
     cluster.inv("cluster.start")
     assert cluster.ready_nodes() == set(NODES)
     assert cluster.containers() == before
-    # started, not provisioned anew: only machines, the rules between them, and the waits for them and for their network
+    # started, not provisioned anew: only machines, the rules between them, and the waits for them
+    # and for their network
     nodes = {f"node/{name}" for name in NODES}
-    assert steps_since(cluster, row) == {*nodes, "local/forwarding", "cluster/answers", "cluster/network"}
+    assert steps_since(cluster, row) == {
+        *nodes,
+        "local/forwarding",
+        "cluster/answers",
+        "cluster/network",
+    }
     cluster.verify_until_ok()
     assert cluster.product(number)["name"] == "kept over a stop"
     assert "Nothing to do." in cluster.inv("cluster.start").out
@@ -77,10 +90,18 @@ def test_the_application_goes_and_its_data_stays(cluster: Cluster) -> None:
     number = cluster.add_product("kept over deploy.delete")
     cluster.inv("deploy.delete", "--yes")
     until(lambda: not cluster.objects("pods"), "the application's pods gone", 90)
-    assert [claim["metadata"]["name"] for claim in cluster.objects("persistentvolumeclaims")] == ["data-mysql-0"]
-    assert "kubernetes" in {row["metadata"]["name"] for row in cluster.objects("services")}  # not ours, not touched
+    assert [claim["metadata"]["name"] for claim in cluster.objects("persistentvolumeclaims")] == [
+        "data-mysql-0"
+    ]
+    # not ours, not touched
+    assert "kubernetes" in {row["metadata"]["name"] for row in cluster.objects("services")}
     assert "Nothing to do." in cluster.inv("deploy.delete", "--yes").out
-    assert {step["id"] for step in cluster.plan()} == {"deploy/data", "deploy/db", "deploy/api", "deploy/ui"}
+    assert {step["id"] for step in cluster.plan()} == {
+        "deploy/data",
+        "deploy/db",
+        "deploy/api",
+        "deploy/ui",
+    }
     cluster.inv("deploy.all")
     assert cluster.product(number)["name"] == "kept over deploy.delete"
 

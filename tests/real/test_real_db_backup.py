@@ -41,7 +41,19 @@ def backup(standing: Cluster) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", f"size=64k,uid={os.getuid()}", "kubeup-test", str(tmp_path)], check=True)
+    subprocess.run(
+        [
+            *AS_ROOT,
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"size=64k,uid={os.getuid()}",
+            "kubeup-test",
+            str(tmp_path),
+        ],
+        check=True,
+    )
     yield tmp_path
     subprocess.run([*AS_ROOT, "umount", str(tmp_path)], check=True)
 
@@ -56,7 +68,9 @@ def test_a_backup_says_what_it_holds(cluster: Cluster, backup: Path) -> None:
     assert subprocess.run(["zstd", "--test", "--quiet", str(backup)], check=False).returncode == 0
 
 
-def test_restored_into_an_emptied_database_every_byte_is_back(cluster: Cluster, backup: Path) -> None:
+def test_restored_into_an_emptied_database_every_byte_is_back(
+    cluster: Cluster, backup: Path
+) -> None:
     before = sums(cluster)
     empty(cluster)
     assert sums(cluster)["products"][0] == 0
@@ -64,55 +78,84 @@ def test_restored_into_an_emptied_database_every_byte_is_back(cluster: Cluster, 
     assert sums(cluster) == before
     number = cluster.add_product("after a restore")  # the API goes on, with the next number
     assert cluster.product(number)["name"] == "after a restore"
-    sql(cluster, f"DELETE FROM products WHERE id = {number};")  # noqa: S608
+    sql(cluster, f"DELETE FROM products WHERE id = {number};")
 
 
 def test_nothing_is_overwritten_without_asking(cluster: Cluster, backup: Path) -> None:
     before = sums(cluster)
     ran = cluster.inv("db.restore", str(backup), code=3)
-    assert "nobody is there to be asked" in ran.err and f"{before['products'][0]} in products" in ran.out
+    assert (
+        "nobody is there to be asked" in ran.err
+        and f"{before['products'][0]} in products" in ran.out
+    )
     ran = cluster.inv("db.restore", str(backup), "--dry")
     assert "this loses what the database api" in ran.out
     assert "there already" in cluster.inv("db.backup", "--to", str(backup), code=3).err
     assert sums(cluster) == before
 
 
-def test_what_is_not_what_was_written_is_refused(cluster: Cluster, backup: Path, tmp_path: Path) -> None:
+def test_what_is_not_what_was_written_is_refused(
+    cluster: Cluster, backup: Path, tmp_path: Path
+) -> None:
     before, content = sums(cluster), backup.read_bytes()
     about = json.loads(backup.with_name(f"{backup.name}.json").read_text())
     file, beside = tmp_path / "one.sql.zst", tmp_path / "one.sql.zst.json"
     for altered, more, word in (
-        (content[:-100], {}, "is not whole"), (content[:100] + b"x" + content[101:], {}, "was altered"),
-        (content, {"version": "99.1.0"}, "the server is the older"), (content, {"format": 2}, "newer kubeup"),
-        (content, {"version": "10.11.6-MariaDB"}, "MariaDB")):
+        (content[:-100], {}, "is not whole"),
+        (content[:100] + b"x" + content[101:], {}, "was altered"),
+        (content, {"version": "99.1.0"}, "the server is the older"),
+        (content, {"format": 2}, "newer kubeup"),
+        (content, {"version": "10.11.6-MariaDB"}, "MariaDB"),
+    ):
         file.write_bytes(altered)
         beside.write_text(json.dumps({**about, **more}))
         assert word in cluster.inv("db.restore", str(file), "--yes", code=3).err
     beside.unlink()
-    assert "one.sql.zst.json is missing" in cluster.inv("db.restore", str(file), "--yes", code=3).err
-    assert cluster.inv("db.restore", "none.sql.zst", "--yes", code=2).err.startswith("error: there is no backup")
+    assert (
+        "one.sql.zst.json is missing" in cluster.inv("db.restore", str(file), "--yes", code=3).err
+    )
+    assert cluster.inv("db.restore", "none.sql.zst", "--yes", code=2).err.startswith(
+        "error: there is no backup"
+    )
     assert sums(cluster) == before
 
 
 def refused_early() -> Iterator[bytes]:
-    """SQL whose first statement is refused, with more behind it than all buffers on the way to the server take."""
+    """SQL whose first statement is refused, with more behind it than all buffers on the way to
+    the server take.
+    """
     yield b"SELECT 1 FROM kubeup_nowhere;\n"
     yield from (b"-- " + b"x" * 1000 + b"\n" for _ in range(60_000))
     yield b"-- Dump completed\n"
 
 
-def test_what_the_server_refuses_at_once_ends_at_once(cluster: Cluster, backup: Path, tmp_path: Path) -> None:
-    """containerd does not tell of a command that has ended in a pod with its input half read, and kubectl waits for it for good."""
+def test_what_the_server_refuses_at_once_ends_at_once(
+    cluster: Cluster, backup: Path, tmp_path: Path
+) -> None:
+    """containerd does not tell of a command that has ended in a pod with its input half read,
+    and kubectl waits for it for good.
+    """
     before, file = sums(cluster), tmp_path / "one.sql.zst"
-    content = subprocess.run(["zstd", "--quiet", "--stdout"], input=b"".join(refused_early()), capture_output=True, check=True).stdout
+    content = subprocess.run(
+        ["zstd", "--quiet", "--stdout"],
+        input=b"".join(refused_early()),
+        capture_output=True,
+        check=True,
+    ).stdout
     file.write_bytes(content)
     about = json.loads(backup.with_name(f"{backup.name}.json").read_text())
     more = {"file": file.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     file.with_name(f"{file.name}.json").write_text(json.dumps({**about, **more}))
     ran = cluster.inv("db.restore", str(file), "--yes", code=1, timeout=90)
     assert "the data could not be loaded" in ran.err and "error 1146" in ran.err
-    shell = subprocess.run([ROOT / "inv", "db.shell"], env=cluster.environment, input=b"".join(refused_early()), capture_output=True,
-                           timeout=90, check=False)
+    shell = subprocess.run(
+        [ROOT / "inv", "db.shell"],
+        env=cluster.environment,
+        input=b"".join(refused_early()),
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
     assert shell.returncode == 1 and b"ERROR 1146" in shell.stderr
     assert sums(cluster) == before
 
@@ -125,12 +168,19 @@ def test_a_full_disk_leaves_nothing_half_made(cluster: Cluster, small_disk: Path
 
 @pytest.mark.long
 def test_a_slow_reader_gets_all_of_it(cluster: Cluster, tmp_path: Path) -> None:
-    """What is still on its way when a command ends, `kubectl exec` drops after some seconds without a word."""
+    """What is still on its way when a command ends, `kubectl exec` drops after some seconds
+    without a word.
+    """
     fill(cluster, 10_000)
     zstd = tmp_path / "zstd"
     zstd.write_text(f"#!{sys.executable}\n{SLOW_READER.format(zstd=shutil.which('zstd'))}")
     zstd.chmod(0o755)
-    cluster.inv("db.backup", "--to", str(tmp_path / "one.sql.zst"), env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    cluster.inv(
+        "db.backup",
+        "--to",
+        str(tmp_path / "one.sql.zst"),
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
     about = json.loads((tmp_path / "one.sql.zst.json").read_text())
     assert about["rows"]["pictures"] >= 10_000 and about["sql_bytes"] > 20_000_000
 
@@ -156,7 +206,14 @@ def test_killed_while_backing_up(cluster: Cluster, tmp_path: Path) -> None:
     fill(cluster, 20_000)  # some 40 MB: what there was before is written in half a second
     kill_at(cluster, "db/backup", "db.backup", "--to", str(file), seconds=0.6)
     assert not file.exists()
-    until(lambda: "dump" not in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "cat /proc/[0-9]*/comm"), "nobody dumps any more", 10)
+    until(
+        lambda: (
+            "dump"
+            not in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "cat /proc/[0-9]*/comm")
+        ),
+        "nobody dumps any more",
+        10,
+    )
     cluster.inv("db.backup", "--to", str(file))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sql.zst", "one.sql.zst.json"]
     cluster.add_product("writes go on")  # no lock was left behind

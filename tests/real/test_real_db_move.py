@@ -1,4 +1,6 @@
-"""The database on a machine: installed, moved there and back with its rows while somebody writes, cut off anywhere."""
+"""The database on a machine: installed, moved there and back with its rows while somebody
+writes, cut off anywhere.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ def on(cluster: Cluster, script: str) -> str:
 @pytest.fixture
 def not_there(on_worker_2: None, cluster: Cluster) -> None:
     """No service stands ready beside the database in use."""
-    on(cluster, "docker rm --force kubeup-db; docker volume rm kubeup-db_data; rm -rf /var/lib/kubeup/db /var/lib/kubeup/data/mysql-vm")
+    on(
+        cluster,
+        "docker rm --force kubeup-db; docker volume rm kubeup-db_data; rm -rf "
+        "/var/lib/kubeup/db /var/lib/kubeup/data/mysql-vm",
+    )
 
 
 @pytest.fixture
@@ -43,28 +49,47 @@ def test_installed_and_the_second_run_changes_nothing(cluster: Cluster) -> None:
     assert "Nothing to do." in cluster.inv("db.vm").out
     assert on(cluster, "docker inspect --format '{{.State.StartedAt}}' kubeup-db") == started
     assert on(cluster, "stat -c '%a' /var/lib/kubeup/db/.env").strip() == "600"
-    listening = [line.split()[3] for line in on(cluster, "ss -Hltn").splitlines() if line.split()[3].endswith(":3306")]
+    listening = [
+        line.split()[3]
+        for line in on(cluster, "ss -Hltn").splitlines()
+        if line.split()[3].endswith(":3306")
+    ]
     assert listening == ["192.168.62.12:3306"]
     assert cluster.plan() == []  # the cluster's own database is in use, and stays so
 
 
 @pytest.mark.usefixtures("installed")
-def test_passwords_that_changed_meanwhile_are_carried_there(cluster: Cluster, ever: list[str]) -> None:
+def test_passwords_that_changed_meanwhile_are_carried_there(
+    cluster: Cluster, ever: list[str]
+) -> None:
     ever += passwords().values()
     cluster.inv("db.rotate")
     ever += passwords().values()
-    assert "because: .env new or changed" in cluster.inv("db.vm", "--yes").out  # refused where its server does not take today's password
+    # refused where its server does not take today's password
+    assert "because: .env new or changed" in cluster.inv("db.vm", "--yes").out
     assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_compose_project_of_somebody_else_is_refused_by_name(cluster: Cluster) -> None:
-    on(cluster, "docker rm --force kubeup-db; mkdir -p /srv/theirs; cd /srv/theirs; "
-       "sed 's#device: .*#device: /srv/theirs#' /var/lib/kubeup/db/compose.yaml >compose.yaml; touch .env; docker volume rm kubeup-db_data; "
-       "docker-compose -f compose.yaml -p kubeup-db create 2>&1 || docker-compose -f compose.yaml -p kubeup-db up --no-start")
+    on(
+        cluster,
+        "docker rm --force kubeup-db; mkdir -p /srv/theirs; cd /srv/theirs; "
+        "sed 's#device: .*#device: /srv/theirs#' /var/lib/kubeup/db/compose.yaml >compose.yaml; "
+        "touch .env; docker volume rm kubeup-db_data; "
+        "docker-compose -f compose.yaml -p kubeup-db create 2>&1 || docker-compose -f "
+        "compose.yaml -p kubeup-db up --no-start",
+    )
     ran = cluster.inv("db.vm", code=3)
-    assert "a compose project or container named kubeup-db already" in ran.err and "/srv/theirs" in ran.err
-    on(cluster, "cd /srv/theirs; docker-compose -f compose.yaml -p kubeup-db down --volumes; rm -rf /srv/theirs")
+    assert (
+        "a compose project or container named kubeup-db already" in ran.err
+        and "/srv/theirs" in ran.err
+    )
+    on(
+        cluster,
+        "cd /srv/theirs; docker-compose -f compose.yaml -p kubeup-db down --volumes; rm -rf "
+        "/srv/theirs",
+    )
     cluster.inv("db.vm", "--yes")
 
 
@@ -79,27 +104,47 @@ def test_ten_thousand_products_there_and_back_while_somebody_writes(cluster: Clu
     assert "see the API write there" in ran.out and cluster.plan() == []
     lines = cluster.verify_until_ok()
     assert set(lines) == set(LINES) and WORKER_2 in lines["storage"]["detail"]
-    assert "kubeup-db" in cluster.inv("status").out and "192.168.62.12" in cluster.inv("diagram").out
+    assert (
+        "kubeup-db" in cluster.inv("status").out and "192.168.62.12" in cluster.inv("diagram").out
+    )
     cluster.inv("doctor", code=None)
     assert cluster.objects("pods", "-l", "app=db") == []
 
     ran = cluster.inv("db.move", "cluster", "--yes", code=3)
     assert "still has the data from before" in ran.err
-    assert "its data are on a machine" in cluster.inv("db.move", "cluster", "--drop-old", "--yes", code=3).err
-    assert cluster.inv("db.move", "vm", "--drop-old", code=3).err.startswith("error: nobody is there to be asked")
+    assert (
+        "its data are on a machine"
+        in cluster.inv("db.move", "cluster", "--drop-old", "--yes", code=3).err
+    )
+    assert cluster.inv("db.move", "vm", "--drop-old", code=3).err.startswith(
+        "error: nobody is there to be asked"
+    )
     cluster.inv("db.move", "vm", "--drop-old", "--yes")
     with Writer(cluster) as back:
         cluster.inv("db.move", "cluster", "--yes")
     assert writer.lost() == [] and back.lost() == []
     assert cluster.plan() == []
     cluster.inv("db.move", "cluster", "--drop-old", "--yes")
-    assert on(cluster, "ls -A /var/lib/kubeup/data/mysql-vm /var/lib/kubeup/db 2>/dev/null | wc -l").strip() == "0"
+    assert (
+        on(
+            cluster, "ls -A /var/lib/kubeup/data/mysql-vm /var/lib/kubeup/db 2>/dev/null | wc -l"
+        ).strip()
+        == "0"
+    )
     cluster.verify_until_ok()
 
 
 def test_the_machine_goes_away_while_rows_are_copied(cluster: Cluster) -> None:
     number = cluster.add_product("before the machine went away")
-    kill_at(cluster, "db/move-copy", "db.move", "vm", "--yes", seconds=0.3, do=lambda: cluster.podman("kill", WORKER_2))
+    kill_at(
+        cluster,
+        "db/move-copy",
+        "db.move",
+        "vm",
+        "--yes",
+        seconds=0.3,
+        do=lambda: cluster.podman("kill", WORKER_2),
+    )
     assert "db.move vm" in cluster.inv("status").out
     cluster.inv("db.move", "cluster", "--yes")
     cluster.up()
@@ -112,10 +157,15 @@ def test_a_changed_host_key_is_refused_and_nothing_begins(cluster: Cluster) -> N
     known, row = cluster.state / "known_hosts", len(cluster.journal)
     held = known.read_text()
     lines = [line for line in held.splitlines() if not line.startswith("192.168.62.12 ")]
-    other = next(line for line in lines if line.startswith("192.168.62.11 ")).replace("192.168.62.11", "192.168.62.12", 1)
+    other = next(line for line in lines if line.startswith("192.168.62.11 ")).replace(
+        "192.168.62.11", "192.168.62.12", 1
+    )
     with mended(lambda: known.write_text(held)):
         known.write_text("\n".join([*lines, other]) + "\n")
-        assert "another host key than the one on record" in cluster.inv("db.move", "vm", "--yes", code=1).err
+        assert (
+            "another host key than the one on record"
+            in cluster.inv("db.move", "vm", "--yes", code=1).err
+        )
     assert len(cluster.journal) == row
     cluster.add_product("nothing was held up")
 
@@ -133,7 +183,11 @@ def test_taken_back_before_the_switch(cluster: Cluster) -> None:
 def test_the_machine_starts_anew_and_has_its_data(cluster: Cluster) -> None:
     before = sums(cluster)
     cluster.podman("restart", "--time", "20", WORKER_2)
-    until(lambda: "healthy" in cluster.on(WORKER_2, "docker ps 2>/dev/null", check=False), "the database back", 180)
+    until(
+        lambda: "healthy" in cluster.on(WORKER_2, "docker ps 2>/dev/null", check=False),
+        "the database back",
+        180,
+    )
     cluster.up()
     assert sums(cluster) == before
     cluster.podman("kill", WORKER_2)  # a power cut
@@ -145,7 +199,9 @@ def test_the_machine_starts_anew_and_has_its_data(cluster: Cluster) -> None:
 def test_the_server_killed_comes_back(cluster: Cluster) -> None:
     number = cluster.add_product("before the kill")
     on(cluster, "kill -9 $(docker inspect --format '{{.State.Pid}}' kubeup-db)")
-    until(lambda: cluster.api.get(f"/products/{number}").status_code == 200, "the database back", 120)
+    until(
+        lambda: cluster.api.get(f"/products/{number}").status_code == 200, "the database back", 120
+    )
 
 
 @pytest.mark.usefixtures("on_machine")
@@ -171,13 +227,24 @@ def test_down_and_up_find_the_data_on_the_machine_again(cluster: Cluster) -> Non
 
 @pytest.mark.usefixtures("on_machine")
 def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[str]) -> None:
-    """On this machine, on every node, and in all that was printed: each password that was ever in use."""
+    """On this machine, on every node, and in all that was printed: each password that was ever
+    in use.
+    """
     values = sorted({*ever, *passwords().values()})
     for ran in cluster.printed:
         assert not any(value in ran.both for value in values), ran.words
-    held = {str(path) for path in cluster.folder.rglob("*") if path.is_file() and any(value.encode() in path.read_bytes() for value in values)}
+    held = {
+        str(path)
+        for path in cluster.folder.rglob("*")
+        if path.is_file() and any(value.encode() in path.read_bytes() for value in values)
+    }
     assert held == set(), "they are in .env alone"
     folders = "etc var/lib/kubeup var/lib/docker/containers var/log home root run/log tmp var/tmp"
-    script = f"cd /; cat >/run/looked-for; grep -rlFf /run/looked-for {folders} 2>/dev/null; rm /run/looked-for"
+    script = (
+        f"cd /; cat >/run/looked-for; grep -rlFf /run/looked-for {folders} "
+        "2>/dev/null; rm /run/looked-for"
+    )
     found = cluster.podman_in(WORKER_2, script, "\n".join(values))
-    assert {line for line in found.split() if "/data/mysql" not in line} == {"var/lib/kubeup/db/.env"}
+    assert {line for line in found.split() if "/data/mysql" not in line} == {
+        "var/lib/kubeup/db/.env"
+    }

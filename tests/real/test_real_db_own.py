@@ -1,4 +1,6 @@
-"""A machine of the database's own beside the nodes: made, moved to, found again, and removed by name."""
+"""A machine of the database's own beside the nodes: made, moved to, found again, and removed by
+name.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def on_it(cluster: Cluster) -> None:
 @pytest.mark.usefixtures("without")
 def test_it_is_made_beside_the_nodes_and_is_none(standing: Cluster) -> None:
     before = standing.containers()
-    assert [step["id"] for step in standing.plan() if step["id"].startswith(("node/", "cluster/prov"))] == ["node/e2e-db"]
+    assert [
+        step["id"] for step in standing.plan() if step["id"].startswith(("node/", "cluster/prov"))
+    ] == ["node/e2e-db"]
     standing.inv("db.vm", "--yes")
     assert standing.containers().items() - before.items() == {(OWN, standing.containers()[OWN])}
     assert standing.ready_nodes() == set(NODES)
@@ -59,26 +63,44 @@ def test_the_rows_go_there_and_stay_over_down_and_up(cluster: Cluster) -> None:
     with Writer(cluster) as writer:
         cluster.inv("db.move", "vm", "--yes")
     assert writer.lost() == [] and sums(cluster)["products"][0] > before["products"][0]
-    assert ADDRESS in cluster.on(OWN, "ss -Hltn sport = :3306") and "Nothing to do." in cluster.inv("db.vm").out
+    assert (
+        ADDRESS in cluster.on(OWN, "ss -Hltn sport = :3306")
+        and "Nothing to do." in cluster.inv("db.vm").out
+    )
     assert OWN in cluster.verify_until_ok()["storage"]["detail"] and cluster.plan() == []
     cluster.inv("db.move", "vm", "--drop-old", "--yes")
     cluster.inv("down", "--yes")
     cluster.up()
-    assert writer.lost() == [] and cluster.product(number)["name"] == "goes to a machine of its own" and cluster.plan() == []
+    assert (
+        writer.lost() == []
+        and cluster.product(number)["name"] == "goes to a machine of its own"
+        and cluster.plan() == []
+    )
 
 
 @pytest.mark.usefixtures("on_it")
 def test_what_would_part_it_from_its_data_is_refused(cluster: Cluster) -> None:
-    assert f"the settings do without {OWN}" in cluster.inv("up", "--yes", env={COUNT: "0"}, code=3).err
-    assert f"its data are on {OWN}" in cluster.inv("up", "--yes", env={MACHINE: "worker-1"}, code=3).err
-    assert f"the database's data lie on {OWN}" in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
+    assert (
+        f"the settings do without {OWN}" in cluster.inv("up", "--yes", env={COUNT: "0"}, code=3).err
+    )
+    assert (
+        f"its data are on {OWN}"
+        in cluster.inv("up", "--yes", env={MACHINE: "worker-1"}, code=3).err
+    )
+    assert (
+        f"the database's data lie on {OWN}"
+        in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
+    )
 
 
 @pytest.mark.usefixtures("on_it")
 def test_moved_back_it_goes_by_name_alone(cluster: Cluster) -> None:
     before = sums(cluster)
     cluster.inv("db.move", "cluster", "--yes")
-    assert f"the database's data lie on {OWN}" in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
+    assert (
+        f"the database's data lie on {OWN}"
+        in cluster.inv("cluster.remove", OWN, "--yes", code=3).err
+    )
     cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     cluster.inv("cluster.remove", OWN, "--yes")
     assert sums(cluster) == before and set(cluster.containers()) == set(NODES)
@@ -88,10 +110,15 @@ def test_moved_back_it_goes_by_name_alone(cluster: Cluster) -> None:
 def test_a_first_up_puts_the_database_there(cluster: Cluster) -> None:
     cluster.inv("down", "--data", "--yes")
     cluster.environment["KUBEUP_DATABASE__ON"] = "vm"
-    with mended(lambda: cluster.inv("down", "--data", "--yes"), lambda: cluster.environment.pop("KUBEUP_DATABASE__ON")):
+    with mended(
+        lambda: cluster.inv("down", "--data", "--yes"),
+        lambda: cluster.environment.pop("KUBEUP_DATABASE__ON"),
+    ):
         ran = cluster.up()
         assert ran.out.count(" ✔ ") == len(LINES) and cluster.plan() == []
-        assert cluster.objects("pods", "-l", "app=db") == [] and "healthy" in cluster.on(OWN, "docker ps")
+        assert cluster.objects("pods", "-l", "app=db") == [] and "healthy" in cluster.on(
+            OWN, "docker ps"
+        )
         number = cluster.add_product("never in the cluster")
         cluster.inv("down", "--yes")
         cluster.up()

@@ -22,8 +22,16 @@ def remembered(ever: list[str]) -> None:
 
 def admits(cluster: Cluster, password: str) -> bool:
     """Whether the database takes a password of the API's user, from the pod itself."""
-    script = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; $(command -v mysql || command -v mariadb) -uapi -h127.0.0.1 -N -e 'SELECT 6 * 7'"
-    return "42" in cluster.kubectl("exec", "-i", "mysql-0", "--", "sh", "-c", script, stdin=f"{password}\n", check=False).split()
+    script = (
+        "IFS= read -r MYSQL_PWD; export MYSQL_PWD; $(command -v mysql || command -v "
+        "mariadb) -uapi -h127.0.0.1 -N -e 'SELECT 6 * 7'"
+    )
+    return (
+        "42"
+        in cluster.kubectl(
+            "exec", "-i", "mysql-0", "--", "sh", "-c", script, stdin=f"{password}\n", check=False
+        ).split()
+    )
 
 
 def test_everybody_has_the_new_ones_and_nobody_the_old(cluster: Cluster, ever: list[str]) -> None:
@@ -59,7 +67,10 @@ def test_where_sql_can_not_help_it_is_refused(cluster: Cluster, ever: list[str])
     try:
         secrets.replace(ENV, {"MYSQL_PASSWORD": "never-to-be-used-anywhere"})
         ran = cluster.inv("plan", code=3)
-        assert "not the ones that the database was made with" in ran.err and "never-to-be" not in ran.both
+        assert (
+            "not the ones that the database was made with" in ran.err
+            and "never-to-be" not in ran.both
+        )
     finally:
         ENV.write_text(held)
         cluster.kubectl("scale", "statefulset/mysql", "--replicas=1")

@@ -1,4 +1,6 @@
-"""What changes behind kubeup's back or in the settings: the plan names it, and `up` mends that and nothing else."""
+"""What changes behind kubeup's back or in the settings: the plan names it, and `up` mends that
+and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -23,34 +25,53 @@ def test_a_node_of_another_size_is_resized_in_place(cluster: Cluster) -> None:
     before = cluster.containers(), cluster.pods()
     with mended(cluster.up):
         steps = cluster.plan(*more)
-        assert {f"resize/{WORKER_1}", f"resize/{WORKER_2}"} <= ids(steps) and not [step for step in ids(steps) if step.startswith("node/")]
+        assert {f"resize/{WORKER_1}", f"resize/{WORKER_2}"} <= ids(steps) and not [
+            step for step in ids(steps) if step.startswith("node/")
+        ]
         reasons = {step["id"]: step["reason"] for step in steps}
         assert "2048" in reasons[f"resize/{WORKER_1}"] and "2304" in reasons[f"resize/{WORKER_1}"]
         assert not any(step["loses"] for step in steps)
         cluster.up(*more)
         assert cluster.limits(WORKER_1) == cluster.limits(WORKER_2) == (1.0, 2304)
         assert cluster.limits(CONTROL) == (2.0, 2048)
-        until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (1, 2304),
-              "the cluster knows of their size", 30)
+        until(
+            lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (1, 2304),
+            "the cluster knows of their size",
+            30,
+        )
         assert cluster.plan(*more) == []
         assert cluster.containers() == before[0]
-        assert {name: cluster.pods().get(name) for name in before[1]} == before[1]  # no pod was disturbed
+        # no pod was disturbed
+        assert {name: cluster.pods().get(name) for name in before[1]} == before[1]
     assert cluster.limits(WORKER_1) == (2.0, 2048) and cluster.plan() == []
-    until(lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (2, 2048),
-          "the cluster knows of their size", 30)
+    until(
+        lambda: cluster.capacity(WORKER_1) == cluster.capacity(WORKER_2) == (2, 2048),
+        "the cluster knows of their size",
+        30,
+    )
 
 
 def test_only_what_differs_is_deployed(cluster: Cluster) -> None:
-    """Another name for the API's image: the API alone is built, loaded and rolled out; the diff shows that line."""
+    """Another name for the API's image: the API alone is built, loaded and rolled out; the diff
+    shows that line.
+    """
     other = ("--set", "images.api=another-name")
     before = cluster.workloads()
     with mended(cluster.up):
         steps = cluster.plan(*other)
         # an earlier run may have left the image in the cache
-        assert {"load/api", "deploy/api"} <= ids(steps) <= {"image/api", "load/api", "deploy/api"}, steps
+        assert (
+            {"load/api", "deploy/api"} <= ids(steps) <= {"image/api", "load/api", "deploy/api"}
+        ), steps
         diff = cluster.inv("deploy.diff", *other).out
-        changed = [line for line in diff.splitlines() if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
-        assert {line.strip("+- ").split(":")[0] for line in changed} <= {"image", "generation"}, diff
+        changed = [
+            line
+            for line in diff.splitlines()
+            if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
+        ]
+        assert {line.strip("+- ").split(":")[0] for line in changed} <= {"image", "generation"}, (
+            diff
+        )
         assert any("localhost/another-name:" in line for line in changed)
         assert cluster.workloads() == before  # a diff only looks
         cluster.inv("deploy.api", *other)
@@ -62,7 +83,13 @@ def test_only_what_differs_is_deployed(cluster: Cluster) -> None:
 
 
 def test_what_was_changed_by_hand_is_named_and_put_back(cluster: Cluster) -> None:
-    cluster.kubectl("patch", "service", "ui", "--type=json", '-p=[{"op":"replace","path":"/spec/ports/0/nodePort","value":30077}]')
+    cluster.kubectl(
+        "patch",
+        "service",
+        "ui",
+        "--type=json",
+        '-p=[{"op":"replace","path":"/spec/ports/0/nodePort","value":30077}]',
+    )
     steps = cluster.plan()
     assert ids(steps) == {"deploy/ui"} and "ui" in steps[0]["reason"]
     assert "+    nodePort: 30001" in cluster.inv("deploy.diff").out
@@ -81,7 +108,7 @@ def test_a_node_whose_port_80_is_taken_is_left_out(cluster: Cluster) -> None:
         cluster.on(WORKER_2, "setsid python3 -m http.server 80 >/dev/null 2>&1 </dev/null &")
         until(lambda: ":80" in cluster.on(WORKER_2, "ss -Hltn sport = :80"), "it listens")
         assert taken in cluster.inv("up", "--yes", *named, code=3).err
-        step, = cluster.plan()
+        (step,) = cluster.plan()
         assert step["id"] == "deploy/ui" and taken in step["reason"]
         cluster.up()
         addresses = cluster.objects("services", "-l", "app=ui")[0]["spec"]["externalIPs"]
@@ -123,11 +150,15 @@ def test_the_node_with_the_database_is_made_again_with_its_data(cluster: Cluster
     number = cluster.add_product("kept over a lost database node")
     cluster.podman("rm", "--force", "--time", "0", WORKER_1)
     cluster.up()
-    assert cluster.product(number)["name"] == "kept over a lost database node" and cluster.plan() == []
+    assert (
+        cluster.product(number)["name"] == "kept over a lost database node" and cluster.plan() == []
+    )
 
 
 def test_a_lost_control_plane_is_told_and_only_data_comes_back(cluster: Cluster) -> None:
-    """Its workers can't join another: that is said before anything is touched, and the way that is named keeps the data."""
+    """Its workers can't join another: that is said before anything is touched, and the way that
+    is named keeps the data.
+    """
     number = cluster.add_product("kept over a lost control plane")
     cluster.podman("rm", "--force", "--time", "0", CONTROL)
     before = cluster.containers()
@@ -142,8 +173,17 @@ def test_a_lost_control_plane_is_told_and_only_data_comes_back(cluster: Cluster)
 
 def all_states(cluster: Cluster) -> str:
     """Every container with a name like our nodes', whoever made it."""
-    rows = cluster.podman("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}} {{.State}}", "--filter", "name=e2e-")
-    return "\n".join(" ".join(row.split()[:3]) for row in rows.splitlines())  # without podman's "3 seconds ago"
+    rows = cluster.podman(
+        "ps",
+        "--all",
+        "--no-trunc",
+        "--format",
+        "{{.Names}} {{.ID}} {{.State}}",
+        "--filter",
+        "name=e2e-",
+    )
+    # without podman's "3 seconds ago"
+    return "\n".join(" ".join(row.split()[:3]) for row in rows.splitlines())
 
 
 def test_somebody_elses_container_is_refused_by_name_and_left_alone(cluster: Cluster) -> None:
@@ -154,7 +194,18 @@ def test_somebody_elses_container_is_refused_by_name_and_left_alone(cluster: Clu
     with mended(*(partial(cluster.podman, *words) for words in back)):
         cluster.podman("stop", "--time", "20", name)
         cluster.podman("rename", name, parked)
-        cluster.podman("create", "--name", name, "--network", "none", "--label", "whose=not-yours", image, "sleep", "600")
+        cluster.podman(
+            "create",
+            "--name",
+            name,
+            "--network",
+            "none",
+            "--label",
+            "whose=not-yours",
+            image,
+            "sleep",
+            "600",
+        )
         before = all_states(cluster)
         for words in (("plan",), ("up", "--yes"), ("cluster.local", "--yes")):
             ran = cluster.inv(*words, code=3)

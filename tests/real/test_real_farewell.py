@@ -1,4 +1,6 @@
-"""At the end: what all the tests before printed and left holds no password, and nothing of the profile stays."""
+"""At the end: what all the tests before printed and left holds no password, and nothing of the
+profile stays.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from tests.real.harness import Cluster
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 
-def test_no_password_was_ever_printed(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
+def test_no_password_was_ever_printed(
+    cluster: Cluster, passwords: list[str], ever: list[str]
+) -> None:
     assert len(passwords) == 2 and all(len(value) >= 20 for value in passwords)
     cluster.inv("config.show")
     cluster.inv("deploy.logs", "db")
@@ -24,9 +28,15 @@ def test_no_password_was_ever_printed(cluster: Cluster, passwords: list[str], ev
             assert value not in ran.both, ran.words
 
 
-def test_passwords_lie_in_env_alone(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
+def test_passwords_lie_in_env_alone(
+    cluster: Cluster, passwords: list[str], ever: list[str]
+) -> None:
     values = [value.encode() for value in {*passwords, *ever}]
-    holding = [path for path in cluster.folder.rglob("*") if path.is_file() and any(value in path.read_bytes() for value in values)]
+    holding = [
+        path
+        for path in cluster.folder.rglob("*")
+        if path.is_file() and any(value in path.read_bytes() for value in values)
+    ]
     assert holding == []
     env = cluster.project.state.secrets
     assert env.stat().st_mode & 0o777 == 0o600
@@ -38,8 +48,12 @@ def test_no_process_had_a_password_among_its_arguments(brought: Brought) -> None
     assert brought.seen_passwords == []
 
 
-def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, passwords: list[str], ever: list[str]) -> None:
-    kinds = "deployments,statefulsets,pods,configmaps,services,events,replicasets,controllerrevisions"
+def test_in_the_cluster_passwords_are_in_the_secret_alone(
+    cluster: Cluster, passwords: list[str], ever: list[str]
+) -> None:
+    kinds = (
+        "deployments,statefulsets,pods,configmaps,services,events,replicasets,controllerrevisions"
+    )
     text = cluster.kubectl("get", kinds, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
     for value in {*passwords, *ever}:
         assert value not in text and hashlib.sha256(value.encode()).hexdigest()[:12] not in text
@@ -48,20 +62,37 @@ def test_in_the_cluster_passwords_are_in_the_secret_alone(cluster: Cluster, pass
         assert not any(value in found for value in {*passwords, *ever}), name
 
 
-def test_down_with_data_leaves_nothing_of_this_profile_alone(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+def test_down_with_data_leaves_nothing_of_this_profile_alone(
+    cluster: Cluster, request: pytest.FixtureRequest
+) -> None:
     own = Path.home() / ".kube" / "config"
     before = own.read_bytes() if own.exists() else b""
-    others = set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split()) - set(cluster.containers().values())
-    # what another profile of this very checkout, and this profile of another checkout, kept when they went down
-    kept = {"e2e-sister-data": ("sister", str(cluster.project.state.ours)), "e2e-elsewhere-data": ("e2e", "/another/checkout")}
+    others = set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split()) - set(
+        cluster.containers().values()
+    )
+    # what another profile of this very checkout, and this profile of another checkout, kept when
+    # they went down
+    kept = {
+        "e2e-sister-data": ("sister", str(cluster.project.state.ours)),
+        "e2e-elsewhere-data": ("e2e", "/another/checkout"),
+    }
     for name, (profile, project) in kept.items():
-        cluster.podman("volume", "create", "--label", f"kubeup.profile={profile}", "--label", f"kubeup.project={project}", name)
+        cluster.podman(
+            "volume",
+            "create",
+            "--label",
+            f"kubeup.profile={profile}",
+            "--label",
+            f"kubeup.project={project}",
+            name,
+        )
     request.addfinalizer(lambda: [cluster.podman("volume", "rm", name) for name in kept])
     cluster.inv("down", "--data", "--yes")
     assert set(kept) <= set(cluster.podman("volume", "ls", "--quiet").split())
     cluster.podman("volume", "rm", "e2e-elsewhere-data")
     del kept["e2e-elsewhere-data"]
     assert cluster.containers() == {} and cluster.volumes() == set() and cluster.networks() == set()
-    assert others <= set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split())  # other profiles' nodes still run
+    # other profiles' nodes still run
+    assert others <= set(cluster.podman("ps", "--all", "--quiet", "--no-trunc").split())
     assert (own.read_bytes() if own.exists() else b"") == before
     assert "Nothing to do." in cluster.inv("down", "--data", "--yes").out

@@ -1,4 +1,6 @@
-"""What goes between nodes passes this machine's packet filter as it is: nothing is dropped, nobody's address is changed."""
+"""What goes between nodes passes this machine's packet filter as it is: nothing is dropped,
+nobody's address is changed.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,16 @@ def seen_from(cluster: Cluster, mark: str) -> str:
 
 @pytest.mark.parametrize("port", ["pod", "NodePort"])
 def test_a_pod_on_another_node_sees_who_asks(cluster: Cluster, port: str) -> None:
-    """Not this machine's own address, as the engine's rule for whatever leaves its network would have it."""
+    """Not this machine's own address, as the engine's rule for whatever leaves its network would
+    have it.
+    """
     address, node = api_pod(cluster)
     asker = next(name for name in NODES if name != node)
     mark = f"{port}-{asker}"
     # kube-proxy of the asker's own node hands a NodePort's traffic on
-    cluster.on(asker, ASK.format(f"{address}:8000" if port == "pod" else f"{ADDRESSES[asker]}:31000", mark))
+    cluster.on(
+        asker, ASK.format(f"{address}:8000" if port == "pod" else f"{ADDRESSES[asker]}:31000", mark)
+    )
     assert seen_from(cluster, mark) == ADDRESSES[asker]
 
 

@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.real, pytest.mark.long]
 
 
 def started(cluster: Cluster, step: str, row: int) -> bool:
-    return any(entry["event"] == "start" and entry["step"] == step for entry in cluster.journal[row:])
+    return any(
+        entry["event"] == "start" and entry["step"] == step for entry in cluster.journal[row:]
+    )
 
 
 def alive(numbers: list[int]) -> list[str]:
@@ -35,14 +37,18 @@ def test_a_second_command_is_refused_and_names_the_first(cluster: Cluster) -> No
     process, began = cluster.start(*words), time.monotonic()
     until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
     ran = cluster.inv("cluster.provision", "--limit", WORKER_2, code=3)
-    assert "another kubeup command is at work on this profile" in ran.err and "cluster.provision" in ran.err
+    assert (
+        "another kubeup command is at work on this profile" in ran.err
+        and "cluster.provision" in ran.err
+    )
     assert ran.seconds < 10
     assert "e2e-control" in cluster.inv("status").out  # who only looks is not kept out
     cluster.end(process, words, began)
     assert cluster.plan() == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])  # Ctrl-C, kill(1), a terminal that is closed
+# Ctrl-C, kill(1), a terminal that is closed
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: Cluster) -> None:
     words, row = ("cluster.provision",), len(cluster.journal)
     process, began = cluster.start(*words), time.monotonic()
@@ -52,14 +58,20 @@ def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: C
     assert any("ansible" in text for text in alive(children)), alive(children)
     os.kill(process.pid, how) if how == signal.SIGTERM else os.killpg(process.pid, how)
     ran = cluster.end(process, words, began, code=130, timeout=30)
-    assert "interrupted" in ran.both and "run the same again" in ran.both and "Traceback" not in ran.both, str(ran)
+    assert (
+        "interrupted" in ran.both
+        and "run the same again" in ran.both
+        and "Traceback" not in ran.both
+    ), str(ran)
     until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
     assert cluster.journal[-1]["event"] == "interrupted"
     cluster.inv("cluster.provision")  # the lock is free
     assert cluster.plan() == []
 
 
-def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_name(cluster: Cluster) -> None:
+def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_name(
+    cluster: Cluster,
+) -> None:
     words, row = ("cluster.provision",), len(cluster.journal)
     process, began = cluster.start(*words), time.monotonic()
     until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
@@ -71,10 +83,15 @@ def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_na
     assert any("ansible" in text for text in alive(children)), alive(children)
     rows = len(cluster.journal)
     ran = cluster.inv(*words, code=3)
-    assert "what an earlier command has left is still at work" in ran.err and "ansible-playbook" in ran.err, str(ran)
+    assert (
+        "what an earlier command has left is still at work" in ran.err
+        and "ansible-playbook" in ran.err
+    ), str(ran)
     assert "inv state.stop" in ran.err and len(cluster.journal) == rows
     assert "e2e-control" in cluster.inv("status").out  # who only looks is not kept out
-    assert "nobody is there to be asked" in cluster.inv("state.stop", code=3).err and alive(children)
+    assert "nobody is there to be asked" in cluster.inv("state.stop", code=3).err and alive(
+        children
+    )
     assert "ansible-playbook" in cluster.inv("state.stop", "--yes").out
     until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
     cluster.inv(*words)
@@ -82,12 +99,18 @@ def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_na
 
 
 def test_what_a_killed_play_had_not_restarted_is_restarted_by_the_next(cluster: Cluster) -> None:
-    """Killed between writing the routes and setting them: the files are as they should be, nothing uses them."""
+    """Killed between writing the routes and setting them: the files are as they should be,
+    nothing uses them.
+    """
     routes = "ip -4 route show root 10.246.0.0/16 | grep via"  # to the other nodes' pods
     before = cluster.on(WORKER_1, routes)
     assert len(before.splitlines()) == len(NODES) - 1
-    cluster.on(WORKER_1, f"systemctl disable --now pod-network; {routes} | while read -r route; do ip route delete $route; done; "
-                         "rm /etc/kubeup/provisioned; touch /etc/kubeup/unfinished")
+    cluster.on(
+        WORKER_1,
+        f"systemctl disable --now pod-network; {routes} | while read -r route; do ip route "
+        "delete $route; done; "
+        "rm /etc/kubeup/provisioned; touch /etc/kubeup/unfinished",
+    )
     assert not cluster.on(WORKER_1, f"{routes} || true")
     cluster.kubectl("annotate", "node", WORKER_1, "kubeup/provisioned-")
     assert "not provisioned" in cluster.plan()[0]["reason"]
@@ -98,7 +121,8 @@ def test_what_a_killed_play_had_not_restarted_is_restarted_by_the_next(cluster: 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seconds", [0.3, 0.7])  # while the former disk is removed, and while the new one is filled
+# while the former disk is removed, and while the new one is filled
+@pytest.mark.parametrize("seconds", [0.3, 0.7])
 def test_control_c_while_a_node_is_made(cluster: Cluster, seconds: float) -> None:
     row = len(cluster.journal)
     cluster.podman("rm", "--force", "--time", "0", WORKER_2)
@@ -116,8 +140,18 @@ def test_control_c_while_a_node_is_made(cluster: Cluster, seconds: float) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("step", "seconds"), [("node/e2e-worker-1", 1.5), ("cluster/provision", 6), ("cluster/provision", 14), ("deploy/db", 2)])
-def test_killed_in_the_middle_up_goes_on_from_there(cluster: Cluster, step: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("step", "seconds"),
+    [
+        ("node/e2e-worker-1", 1.5),
+        ("cluster/provision", 6),
+        ("cluster/provision", 14),
+        ("deploy/db", 2),
+    ],
+)
+def test_killed_in_the_middle_up_goes_on_from_there(
+    cluster: Cluster, step: str, seconds: float
+) -> None:
     cluster.inv("down", "--data", "--yes")
     row, words = len(cluster.journal), ("up", "--yes")
     process, began = cluster.start(*words), time.monotonic()

@@ -25,7 +25,12 @@ def test_everything_is_verified_on_mariadb(cluster: Cluster) -> None:
     with mended(lambda: cluster.inv("down", "--data", "--yes")):
         ran = cluster.up(*MARIADB)
         assert ran.out.count(" ✔ ") == len(LINES) and "MariaDB" in ran.out
-        assert "mariadb" in cluster.kubectl("exec", "mysql-0", "--", "sh", "-c", "mariadbd --version || mysqld --version").lower()
+        assert (
+            "mariadb"
+            in cluster.kubectl(
+                "exec", "mysql-0", "--", "sh", "-c", "mariadbd --version || mysqld --version"
+            ).lower()
+        )
         assert cluster.plan(*MARIADB) == []
         moved_and_back(cluster)
 

@@ -1,4 +1,6 @@
-"""What makes a container a node like a machine: a size of its own, evictions, a kubelet that comes back."""
+"""What makes a container a node like a machine: a size of its own, evictions, a kubelet that
+comes back.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,15 @@ def test_a_kubelet_that_ends_again_and_again_comes_back(cluster: Cluster) -> Non
       test "$pid" != 0 && kill -KILL "$pid" || exit 1
       while test "$(kubelet)" = "$pid"; do sleep 0.05; done
     done"""
-    with mended(lambda: cluster.on(WORKER_1, "systemctl reset-failed kubelet; systemctl start kubelet")):
+    with mended(
+        lambda: cluster.on(WORKER_1, "systemctl reset-failed kubelet; systemctl start kubelet")
+    ):
         cluster.on(WORKER_1, script)
-        until(lambda: "active" in cluster.on(WORKER_1, "systemctl is-active kubelet; true").split(),
-              "kubelet runs again", 10)
+        until(
+            lambda: "active" in cluster.on(WORKER_1, "systemctl is-active kubelet; true").split(),
+            "kubelet runs again",
+            10,
+        )
         until(lambda: WORKER_1 in cluster.ready_nodes(), "the node is ready", 60)
 
 
@@ -102,7 +109,9 @@ def pressed(cluster: Cluster, node: str) -> bool:
 
 @pytest.fixture
 def soon_well(cluster: Cluster) -> Iterator[None]:
-    """A worker that says for some seconds that it lacks memory, instead of kubelet's five minutes."""
+    """A worker that says for some seconds that it lacks memory, instead of kubelet's five
+    minutes.
+    """
     file, restart = "/var/lib/kubelet/config.yaml", "systemctl restart kubelet"
     change = "s/^evictionPressureTransitionPeriod: .*/evictionPressureTransitionPeriod: 30s/"
     with mended(lambda: cluster.on(WORKER_2, f"mv {file}.kept {file}; {restart}")):
@@ -115,19 +124,31 @@ def soon_well(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def filler(cluster: Cluster, soon_well: None) -> dict[str, Any]:
-    """A pod without requests on a worker that takes its memory until less is left than has to be."""
+    """A pod without requests on a worker that takes its memory until less is left than has to
+    be.
+    """
     api = cluster.objects("deployments", "-l", "app=api")[0]["spec"]["template"]["spec"]
     take = summary(cluster, WORKER_2)["availableBytes"] - EDGE * 2 // 3
     script = f"import time; taken = b'x' * {take}; time.sleep(900)"
-    container = {"name": FILLER, "image": api["containers"][0]["image"],
-                 "imagePullPolicy": "IfNotPresent", "command": ["python3", "-c", script]}
-    spec = {"nodeName": WORKER_2, "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
-            "containers": [container]}
+    container = {
+        "name": FILLER,
+        "image": api["containers"][0]["image"],
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", script],
+    }
+    spec = {
+        "nodeName": WORKER_2,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": FILLER}, "spec": spec}
 
 
 @pytest.mark.long
-def test_a_pod_that_fills_its_node_is_evicted_alone(cluster: Cluster, filler: dict[str, Any]) -> None:
+def test_a_pod_that_fills_its_node_is_evicted_alone(
+    cluster: Cluster, filler: dict[str, Any]
+) -> None:
     """And the node says so, until it has memory again."""
     before = {name: pod for name, pod in cluster.pods().items() if name != FILLER}
     assert not pressed(cluster, WORKER_2)
@@ -138,7 +159,9 @@ def test_a_pod_that_fills_its_node_is_evicted_alone(cluster: Cluster, filler: di
     assert cluster.ready_nodes() == set(NODES)
     until(lambda: summary(cluster, WORKER_2)["availableBytes"] > EDGE, "it is free again", 60)
     until(lambda: not pressed(cluster, WORKER_2), "the node is well again", 90, every=2)
-    assert "memory-pressure" not in json.dumps(looked_at(cluster, WORKER_2)["spec"].get("taints", []))
+    assert "memory-pressure" not in json.dumps(
+        looked_at(cluster, WORKER_2)["spec"].get("taints", [])
+    )
 
 
 def evicted(cluster: Cluster) -> bool:
@@ -179,11 +202,16 @@ def test_a_machine_keeps_its_docker(docker: Lone) -> None:
     assert base(docker)[0] == 0  # which is then its own to write anew
 
 
-@pytest.mark.parametrize(("version", "line", "why"), [
-    ("1.5.11-1", "", "containerd.io 1.5.11-1 is too old for Kubernetes 1.26"),
-    ("1.7.27-1", "oom_score = 1", "/etc/containerd/config.toml was changed by somebody"),
-])
-def test_a_docker_that_does_not_fit_is_refused_first(docker: Lone, version: str, line: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "line", "why"),
+    [
+        ("1.5.11-1", "", "containerd.io 1.5.11-1 is too old for Kubernetes 1.26"),
+        ("1.7.27-1", "oom_score = 1", "/etc/containerd/config.toml was changed by somebody"),
+    ],
+)
+def test_a_docker_that_does_not_fit_is_refused_first(
+    docker: Lone, version: str, line: str, why: str
+) -> None:
     """Before anything is changed."""
     docker.has_dockers_containerd(version)
     docker.on(f"echo '{line}' >>/etc/containerd/config.toml" if line else "true")
@@ -192,4 +220,7 @@ def test_a_docker_that_does_not_fit_is_refused_first(docker: Lone, version: str,
     code, told = base(docker)
     assert code != 0 and why in told, told
     assert packages(docker) == before
-    assert docker.on("find /etc /usr /opt /srv -newer /mark; ls -d /etc/kubeup 2>/dev/null; true") == ""
+    assert (
+        docker.on("find /etc /usr /opt /srv -newer /mark; ls -d /etc/kubeup 2>/dev/null; true")
+        == ""
+    )

@@ -12,7 +12,17 @@ import pytest
 
 from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
-from tests.real.harness import ADDRESSES, CONTROL, NODES, WORKER_1, WORKER_2, Cluster, mended, output, until
+from tests.real.harness import (
+    ADDRESSES,
+    CONTROL,
+    NODES,
+    WORKER_1,
+    WORKER_2,
+    Cluster,
+    mended,
+    output,
+    until,
+)
 
 pytestmark = pytest.mark.real
 
@@ -31,9 +41,15 @@ def by_node(out: str) -> dict[str, str]:
 
 
 def test_a_command_runs_on_every_node(cluster: Cluster) -> None:
-    assert by_node(cluster.inv("ssh.run", "hostname").out) == {name: f"ok\n{name}" for name in NODES}
-    assert by_node(cluster.inv("ssh.run", "hostname", "--role", "worker").out) == {name: f"ok\n{name}" for name in (WORKER_1, WORKER_2)}
-    assert by_node(cluster.inv("ssh.run", "id -un", "--root").out) == dict.fromkeys(NODES, "ok\nroot")
+    assert by_node(cluster.inv("ssh.run", "hostname").out) == {
+        name: f"ok\n{name}" for name in NODES
+    }
+    assert by_node(cluster.inv("ssh.run", "hostname", "--role", "worker").out) == {
+        name: f"ok\n{name}" for name in (WORKER_1, WORKER_2)
+    }
+    assert by_node(cluster.inv("ssh.run", "id -un", "--root").out) == dict.fromkeys(
+        NODES, "ok\nroot"
+    )
     answers = cluster.inv("ssh.run", "echo $((6*7)); echo 'a  b' >&2", "--json").json
     said = {name: (one["code"], one["stdout"], one["stderr"]) for name, one in answers.items()}
     assert said == dict.fromkeys(NODES, (0, "42\n", "a  b\n"))
@@ -41,7 +57,11 @@ def test_a_command_runs_on_every_node(cluster: Cluster) -> None:
 
 def test_a_command_that_fails_on_one_node_still_has_a_result_for_each(cluster: Cluster) -> None:
     ran = cluster.inv("ssh.run", f"hostname; test $(hostname) != {WORKER_1} || exit 7", code=1)
-    assert by_node(ran.out) == {CONTROL: f"ok\n{CONTROL}", WORKER_1: f"status 7\n{WORKER_1}", WORKER_2: f"ok\n{WORKER_2}"}
+    assert by_node(ran.out) == {
+        CONTROL: f"ok\n{CONTROL}",
+        WORKER_1: f"status 7\n{WORKER_1}",
+        WORKER_2: f"ok\n{WORKER_2}",
+    }
     assert f"failed on {WORKER_1}\n" in ran.err
 
 
@@ -49,7 +69,8 @@ def test_one_command_on_one_node(cluster: Cluster) -> None:
     assert cluster.inv("ssh.control", "--command", "hostname").out.strip() == CONTROL
     assert cluster.inv("ssh.control", "--root", "--command", "id -un").out.strip() == "root"
     assert cluster.inv("ssh.worker", "2", "--command", "hostname").out.strip() == WORKER_2
-    assert cluster.inv("ssh.worker", "2", "--", "echo", "a  b; hostname").out == "a  b; hostname\n"  # words stay words
+    # words stay words
+    assert cluster.inv("ssh.worker", "2", "--", "echo", "a  b; hostname").out == "a  b; hostname\n"
     assert "1 to 2" in cluster.inv("ssh.worker", "3", code=2).err
 
 
@@ -57,8 +78,14 @@ def test_what_a_command_reads_arrives_whole_and_at_once(cluster: Cluster) -> Non
     """Character by character, as invoke hands it on, this would take a quarter of an hour."""
     text, began = "".join(f"línea {number}\n" for number in range(7_000)), time.monotonic()
     key, known = cluster.state / "id_rsa", cluster.state / "known_hosts"
-    found = ssh.run_all([SshTarget(name, "", address, "root", key, known) for name, address in ADDRESSES.items()], "sha256sum", stdin=text)
-    assert {name: one.stdout.split()[0] for name, one in found.items()} == dict.fromkeys(NODES, hashlib.sha256(text.encode()).hexdigest())
+    found = ssh.run_all(
+        [SshTarget(name, "", address, "root", key, known) for name, address in ADDRESSES.items()],
+        "sha256sum",
+        stdin=text,
+    )
+    assert {name: one.stdout.split()[0] for name, one in found.items()} == dict.fromkeys(
+        NODES, hashlib.sha256(text.encode()).hexdigest()
+    )
     assert time.monotonic() - began < 20
 
 
@@ -79,7 +106,10 @@ def test_the_key_is_rsa_4096_private_and_never_overwritten(cluster: Cluster) -> 
     text = public.read_text()
     public.unlink()
     cluster.inv("ssh.keys")  # only the public half is made again
-    assert public.read_text().split()[:2] == text.split()[:2] and output("ssh-keygen", "-lf", str(key)).split()[:2] == before.split()[:2]
+    assert (
+        public.read_text().split()[:2] == text.split()[:2]
+        and output("ssh-keygen", "-lf", str(key)).split()[:2] == before.split()[:2]
+    )
 
 
 def test_a_key_that_others_can_read_is_refused(cluster: Cluster) -> None:
@@ -97,16 +127,25 @@ def test_a_changed_host_key_is_refused_by_name(cluster: Cluster, tmp_path: Path)
     before = known.read_text()
     output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other"))
     other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
-    lines = [f"{ADDRESSES[WORKER_2]} {other}" if line.startswith(f"{ADDRESSES[WORKER_2]} ") else line for line in before.splitlines()]
+    lines = [
+        f"{ADDRESSES[WORKER_2]} {other}" if line.startswith(f"{ADDRESSES[WORKER_2]} ") else line
+        for line in before.splitlines()
+    ]
     with mended(lambda: known.write_text(before)):
         known.write_text("\n".join(lines) + "\n")
         ran = cluster.inv("ssh.run", "hostname", code=1)
         found = by_node(ran.out)
         assert found[CONTROL].startswith("ok") and found[WORKER_1].startswith("ok")
-        assert found[WORKER_2].startswith("status 255") and "another host key" in found[WORKER_2] and str(known) in found[WORKER_2]
-        plain = cluster.inv("ssh.worker", "2", "--command", "hostname", code=255)  # OpenSSH's own client has the same file
+        assert (
+            found[WORKER_2].startswith("status 255")
+            and "another host key" in found[WORKER_2]
+            and str(known) in found[WORKER_2]
+        )
+        # OpenSSH's own client has the same file
+        plain = cluster.inv("ssh.worker", "2", "--command", "hostname", code=255)
         assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in plain.err
-        assert known.read_text() == "\n".join(lines) + "\n"  # nothing is taken over behind one's back
+        # nothing is taken over behind one's back
+        assert known.read_text() == "\n".join(lines) + "\n"
     assert cluster.plan() == []
 
 
@@ -114,26 +153,70 @@ def test_an_unknown_host_key_is_refused(cluster: Cluster) -> None:
     known = cluster.state / "known_hosts"
     before = known.read_text()
     with mended(lambda: known.write_text(before)):
-        known.write_text("".join(f"{line}\n" for line in before.splitlines() if not line.startswith(ADDRESSES[WORKER_1])))
+        known.write_text(
+            "".join(
+                f"{line}\n"
+                for line in before.splitlines()
+                if not line.startswith(ADDRESSES[WORKER_1])
+            )
+        )
         found = by_node(cluster.inv("ssh.run", "hostname", code=1).out)
-        assert found[WORKER_1].startswith("status 255") and "not known" in found[WORKER_1] and found[WORKER_2].startswith("ok")
+        assert (
+            found[WORKER_1].startswith("status 255")
+            and "not known" in found[WORKER_1]
+            and found[WORKER_2].startswith("ok")
+        )
 
 
 def test_a_stopped_node_has_a_result_too(cluster: Cluster) -> None:
-    with mended(lambda: until(lambda: len(cluster.ready_nodes()) == 3, "all nodes ready", 120), lambda: cluster.inv("cluster.start")):
+    with mended(
+        lambda: until(lambda: len(cluster.ready_nodes()) == 3, "all nodes ready", 120),
+        lambda: cluster.inv("cluster.start"),
+    ):
         cluster.podman("stop", "--time", "20", WORKER_2)
         ran = cluster.inv("ssh.run", "hostname", code=1)
         found = by_node(ran.out)
         assert found[CONTROL] == f"ok\n{CONTROL}" and found[WORKER_1] == f"ok\n{WORKER_1}"
-        assert found[WORKER_2].startswith("status 255") and "can't be reached" in found[WORKER_2] and "inv cluster.start" in found[WORKER_2]
+        assert (
+            found[WORKER_2].startswith("status 255")
+            and "can't be reached" in found[WORKER_2]
+            and "inv cluster.start" in found[WORKER_2]
+        )
 
 
 def test_a_password_is_never_asked_for(cluster: Cluster, tmp_path: Path) -> None:
     """With another key the node refuses, at once, although its user has sudo."""
-    output("ssh-keygen", "-q", "-t", "rsa", "-b", "4096", "-m", "PEM", "-N", "", "-f", str(tmp_path / "other"))
+    output(
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "rsa",
+        "-b",
+        "4096",
+        "-m",
+        "PEM",
+        "-N",
+        "",
+        "-f",
+        str(tmp_path / "other"),
+    )
     shutil.copy(tmp_path / "other.pub", tmp_path / "id.pub")
-    ran = cluster.inv("ssh.run", "hostname", "--set", f"ssh.private_key_path={tmp_path / 'other'}", code=1)
-    assert len(by_node(ran.out)) == 3 and all("refused the key" in text for text in by_node(ran.out).values()), ran.out
-    words = ("-oUserKnownHostsFile=/dev/null", "-oStrictHostKeyChecking=no", "-oPubkeyAuthentication=no", "-oBatchMode=yes")
-    said = subprocess.run(["ssh", *words, f"root@{ADDRESSES[CONTROL]}", "true"], capture_output=True, text=True, check=False).stderr
+    ran = cluster.inv(
+        "ssh.run", "hostname", "--set", f"ssh.private_key_path={tmp_path / 'other'}", code=1
+    )
+    assert len(by_node(ran.out)) == 3 and all(
+        "refused the key" in text for text in by_node(ran.out).values()
+    ), ran.out
+    words = (
+        "-oUserKnownHostsFile=/dev/null",
+        "-oStrictHostKeyChecking=no",
+        "-oPubkeyAuthentication=no",
+        "-oBatchMode=yes",
+    )
+    said = subprocess.run(
+        ["ssh", *words, f"root@{ADDRESSES[CONTROL]}", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
     assert "Permission denied" in said

@@ -36,7 +36,9 @@ class _Refusal(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.server.asked.append(self.rfile.readline().decode(errors="replace").strip())
-        self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.wfile.write(
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
 
 
 @contextmanager
@@ -51,29 +53,52 @@ def test_nobody_asks_a_proxy_for_the_nodes(cluster: Cluster) -> None:
     with listening("127.0.0.1") as proxy:
         env = proxy.variables("127.0.0.1")
         assert "Nothing to do." in cluster.inv("up", "--yes", env=env).out
-        ran = [cluster.inv(*words, env=env) for words in (("status",), ("verify",), ("deploy.diff",), ("diagram",))]
+        ran = [
+            cluster.inv(*words, env=env)
+            for words in (("status",), ("verify",), ("deploy.diff",), ("diagram",))
+        ]
         told = cluster.inv("doctor", env=env, code=1)
         assert proxy.asked == []
-    assert "http_proxy, https_proxy names this machine's loopback" in told.out and f"as {GATEWAY}," in told.out
+    assert (
+        "http_proxy, https_proxy names this machine's loopback" in told.out
+        and f"as {GATEWAY}," in told.out
+    )
     assert not any(PASSWORD in one.both for one in (*ran, told))
 
 
 @pytest.mark.long
 def test_what_nodes_fetch_goes_through_it(cluster: Cluster) -> None:
     def provision(env: dict[str, str], role: str, code: int = 0) -> str:
-        return cluster.inv("cluster.provision", "--limit", WORKER_2, "--tags", role, env=env, code=code).both
+        return cluster.inv(
+            "cluster.provision", "--limit", WORKER_2, "--tags", role, env=env, code=code
+        ).both
 
     def forget() -> None:
         cluster.kubectl("delete", "pod", "fetching", "--ignore-not-found", "--wait=false")
-        cluster.inv("cluster.provision", "--limit", WORKER_2)  # all of it: what a play that was cut off left is made good
+        # all of it: what a play that was cut off left is made good
+        cluster.inv("cluster.provision", "--limit", WORKER_2)
 
     with listening(GATEWAY) as proxy, mended(forget):
         printed = provision(proxy.variables(GATEWAY), "containerd")
-        assert PASSWORD not in printed and cluster.on(WORKER_2, f"stat -c %a {DROP_IN}").strip() == "600"
+        assert (
+            PASSWORD not in printed
+            and cluster.on(WORKER_2, f"stat -c %a {DROP_IN}").strip() == "600"
+        )
         spec = f'{{"spec": {{"nodeName": "{WORKER_2}"}}}}'
-        cluster.kubectl("run", "fetching", "--image=registry.example.org/nothing:1", "--restart=Never", f"--overrides={spec}")
-        until(lambda: "CONNECT registry.example.org:443 HTTP/1.1" in proxy.asked, "containerd asks the proxy", 60)
-        assert not [line for line in proxy.asked if "registry.example.org" not in line]  # neither the API server nor a Service
+        cluster.kubectl(
+            "run",
+            "fetching",
+            "--image=registry.example.org/nothing:1",
+            "--restart=Never",
+            f"--overrides={spec}",
+        )
+        until(
+            lambda: "CONNECT registry.example.org:443 HTTP/1.1" in proxy.asked,
+            "containerd asks the proxy",
+            60,
+        )
+        # neither the API server nor a Service
+        assert not [line for line in proxy.asked if "registry.example.org" not in line]
         cluster.on(WORKER_2, "dpkg --remove --force-depends ethtool")
         asked = len(proxy.asked)
         with Watcher(lambda: [PASSWORD]) as watcher:

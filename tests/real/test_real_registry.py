@@ -1,4 +1,7 @@
-"""Images through a registry: pushed once, pulled by the nodes, and what a wrong login says. The registry is Debian's own."""
+"""Images through a registry: pushed once, pulled by the nodes, and what a wrong login says.
+
+The registry is Debian's own.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ USER, PASSWORD = "somebody", "a-registry-password-of-the-tests"
 
 
 @pytest.fixture(scope="module")
-def registry(standing: Cluster, registry_tool: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def registry(
+    standing: Cluster, registry_tool: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     process = serve(registry_tool, tmp_path_factory.mktemp("registry"), OPEN)
     yield OPEN
     process.terminate()
@@ -28,23 +33,33 @@ def registry(standing: Cluster, registry_tool: str, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="module")
-def closed_registry(standing: Cluster, registry_tool: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def closed_registry(
+    standing: Cluster, registry_tool: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("closed-registry")
     (folder / "htpasswd").write_text(output("htpasswd", "-niB", USER, stdin=PASSWORD))
-    process = serve(registry_tool, folder, CLOSED, f"auth:\n  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}\n")
+    process = serve(
+        registry_tool,
+        folder,
+        CLOSED,
+        f"auth:\n  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}\n",
+    )
     yield CLOSED
     process.terminate()
     process.wait(20)
 
 
-def test_images_are_pushed_once_under_the_digest_of_their_content(cluster: Cluster, registry: str) -> None:
+def test_images_are_pushed_once_under_the_digest_of_their_content(
+    cluster: Cluster, registry: str
+) -> None:
     plan = cluster.inv("images.push", "--dry", *options(registry)).out
     assert plan.count("not in the registry") == 3 and held(registry) == {}
     cluster.inv("images.push", *options(registry))
     found = held(registry)
     assert set(found) == {"tests/kubeup-mysql", "tests/fast-api-products", "tests/ui-node-products"}
     loaded = {row["image"].rsplit("/", 1)[1] for row in cluster.inv("images.list", "--json").json}
-    assert {f"{name.split('/')[1]}:{tag}" for name, tags in found.items() for tag in tags} == loaded  # the same content has the same tag
+    # the same content has the same tag
+    assert {f"{name.split('/')[1]}:{tag}" for name, tags in found.items() for tag in tags} == loaded
     assert all(re.fullmatch(r"(sha-)?[0-9a-f]{12}", tag) for tags in found.values() for tag in tags)
 
     again = cluster.inv("images.push", *options(registry))
@@ -61,7 +76,11 @@ def test_only_what_the_registry_lacks_is_pushed(cluster: Cluster, registry: str)
 
 def test_a_registry_that_is_away(cluster: Cluster) -> None:
     ran = cluster.inv("images.push", *options(f"{GATEWAY}:5099"), code=1)
-    assert "connection refused" in ran.err and "images.via: load" in ran.err and "Traceback" not in ran.err
+    assert (
+        "connection refused" in ran.err
+        and "images.via: load" in ran.err
+        and "Traceback" not in ran.err
+    )
 
 
 def test_without_a_prefix_the_hub_is_refused(cluster: Cluster) -> None:
@@ -74,20 +93,36 @@ def login_file(tmp_path: Path) -> dict[str, str]:
     return {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
 
 
-def test_a_wrong_login_is_told_and_its_password_shown_nowhere(cluster: Cluster, closed_registry: str, tmp_path: Path) -> None:
-    env = {**login_file(tmp_path), "KUBEUP_REGISTRY_USER": USER, "KUBEUP_REGISTRY_PASSWORD": "wrong-password-of-the-tests"}
+def test_a_wrong_login_is_told_and_its_password_shown_nowhere(
+    cluster: Cluster, closed_registry: str, tmp_path: Path
+) -> None:
+    env = {
+        **login_file(tmp_path),
+        "KUBEUP_REGISTRY_USER": USER,
+        "KUBEUP_REGISTRY_PASSWORD": "wrong-password-of-the-tests",
+    }
     ran, seen = watched(cluster, env, "images.push", "--login", *options(closed_registry))
     assert ran.code == 1 and "wrong-password" not in ran.both and not seen
-    assert re.search(r"unauthorized|invalid username", ran.err) and closed_registry in ran.err and "Traceback" not in ran.err
+    assert (
+        re.search(r"unauthorized|invalid username", ran.err)
+        and closed_registry in ran.err
+        and "Traceback" not in ran.err
+    )
     assert held(closed_registry, (USER, PASSWORD)) == {}
     ran = cluster.inv("images.push", *options(closed_registry), env=login_file(tmp_path), code=1)
     assert "log in first" in ran.err and "KUBEUP_REGISTRY_USER" in ran.err
-    ran = cluster.inv("images.push", "--login", *options(closed_registry), env=login_file(tmp_path), code=2)
+    ran = cluster.inv(
+        "images.push", "--login", *options(closed_registry), env=login_file(tmp_path), code=2
+    )
     assert "are not both set" in ran.err
 
 
 def test_the_right_login_pushes(cluster: Cluster, closed_registry: str, tmp_path: Path) -> None:
-    env = {**login_file(tmp_path), "KUBEUP_REGISTRY_USER": USER, "KUBEUP_REGISTRY_PASSWORD": PASSWORD}
+    env = {
+        **login_file(tmp_path),
+        "KUBEUP_REGISTRY_USER": USER,
+        "KUBEUP_REGISTRY_PASSWORD": PASSWORD,
+    }
     ran, seen = watched(cluster, env, "images.push", "--login", *options(closed_registry))
     assert ran.code == 0, str(ran)
     assert PASSWORD not in ran.both and not seen
@@ -117,17 +152,26 @@ def test_nodes_pull_from_the_registry(cluster: Cluster, registry: str) -> None:
     number = cluster.add_product("kept over another way of images")
     with mended(cluster.up):
         steps = {step["id"]: step["reason"] for step in cluster.plan(*through)}
-        assert {"deploy/db", "deploy/api", "deploy/ui"} <= set(steps) and not [step for step in steps if step.startswith("node/")]
+        assert {"deploy/db", "deploy/api", "deploy/ui"} <= set(steps) and not [
+            step for step in steps if step.startswith("node/")
+        ]
         cluster.up(*through)
-        images = {row["image"] for pod in cluster.objects("pods") for row in pod["spec"]["containers"]}
+        images = {
+            row["image"] for pod in cluster.objects("pods") for row in pod["spec"]["containers"]
+        }
         assert images and all(image.startswith(f"{registry}/tests/") for image in images)
         for name in NODES[1:]:
-            assert f'server = "http://{registry}"' in cluster.on(name, f"cat /etc/containerd/certs.d/{registry}/hosts.toml")
+            assert f'server = "http://{registry}"' in cluster.on(
+                name, f"cat /etc/containerd/certs.d/{registry}/hosts.toml"
+            )
         assert cluster.plan(*through) == []
         assert cluster.product(number)["name"] == "kept over another way of images"
     assert cluster.plan() == []
 
 
 def test_nobody_logs_in_behind_ones_back() -> None:
-    for path in (Path.home() / ".docker/config.json", Path(os.environ.get("XDG_RUNTIME_DIR", "/run"), "containers/0/auth.json")):
+    for path in (
+        Path.home() / ".docker/config.json",
+        Path(os.environ.get("XDG_RUNTIME_DIR", "/run"), "containers/0/auth.json"),
+    ):
         assert not path.exists() or GATEWAY not in path.read_text()

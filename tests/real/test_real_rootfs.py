@@ -1,4 +1,6 @@
-"""A root file system built on Debian's image, as where mmdebstrap can't be had; a stand-in is that image."""
+"""A root file system built on Debian's image, as where mmdebstrap can't be had; a stand-in is
+that image.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,19 @@ def origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Origin]:
 
 
 def test_it_has_the_packages_and_nothing_of_the_image(origin: Origin) -> None:
-    root = Rootfs("ethtool", "bookworm", ("ethtool",), 20, origin, ("/usr/share/bash-completion/*",))
+    root = Rootfs(
+        "ethtool", "bookworm", ("ethtool",), 20, origin, ("/usr/share/bash-completion/*",)
+    )
     rootfs.step(root).action.run(print)
     with tarfile.open(root.path) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
     assert {"usr/sbin/ethtool", "usr/share/doc/ethtool/copyright", "var/lib/dpkg/status"} <= names
     assert not names & set(ONLY_IN_IMAGES), "services of a machine are to be started"
-    left_out = ("usr/share/man/man8/ethtool", "usr/share/bash-completion/completions/ethtool", "var/lib/apt/lists/deb")
+    left_out = (
+        "usr/share/man/man8/ethtool",
+        "usr/share/bash-completion/completions/ethtool",
+        "var/lib/apt/lists/deb",
+    )
     assert not [name for name in names if name.startswith(left_out)]
     left = shell.read(*origin.engine.argv("ps", "--all", "--format", "{{.Names}}")).stdout
     assert "kubeup-root-" not in left

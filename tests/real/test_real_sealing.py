@@ -1,4 +1,6 @@
-"""`.env` for git, sealed and opened by the real sops with real age keys, in a checkout of its own."""
+"""`.env` for git, sealed and opened by the real sops with real age keys, in a checkout of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.beds.sops import make
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
-HELD = "# of the database\nMYSQL_ROOT_PASSWORD='$5 or #1'\nMYSQL_PASSWORD=pppppppp-pppp\nOTHER=kept\n"
+HELD = (
+    "# of the database\nMYSQL_ROOT_PASSWORD='$5 or #1'\nMYSQL_PASSWORD=pppppppp-pppp\nOTHER=kept\n"
+)
 NEEDED = ("tasks.py", "invoke.yaml", "config", "manifests", "scripts", "ansible", "apps")
 
 
@@ -27,7 +31,8 @@ class Checkout:
         folder.mkdir()
         for name in NEEDED:
             (folder / name).symlink_to(PROJECT / name)
-        shutil.copytree(PROJECT / "kubeup", folder / "kubeup")  # it takes the checkout that it lies in for its own
+        # it takes the checkout that it lies in for its own
+        shutil.copytree(PROJECT / "kubeup", folder / "kubeup")
 
     @property
     def env(self) -> Path:
@@ -39,9 +44,21 @@ class Checkout:
 
     def inv(self, *words: str, code: int = 0, **more: str) -> str:
         known = {name: value for name, value in os.environ.items() if not name.startswith("SOPS_")}
-        environment = {**known, "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.folder), **more}
-        done = subprocess.run([sys.executable, "-m", "invoke", *words], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60,
-                              check=False)
+        environment = {
+            **known,
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+            **more,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "invoke", *words],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == code, done.stdout + done.stderr
         assert "pppppppp" not in done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -56,7 +73,9 @@ def bin_() -> Path:
 def key(bin_: Path, tmp_path: Path) -> tuple[str, str]:
     """An age key: the file with its private half, and the public one."""
     file = tmp_path / "key.txt"
-    made = subprocess.run([bin_ / "age-keygen", "-o", file], capture_output=True, text=True, check=True)
+    made = subprocess.run(
+        [bin_ / "age-keygen", "-o", file], capture_output=True, text=True, check=True
+    )
     return str(file), made.stderr.rsplit(maxsplit=1)[-1]
 
 
@@ -68,7 +87,9 @@ def here(tmp_path: Path, bin_: Path) -> Checkout:
     return one
 
 
-def test_what_is_sealed_here_is_opened_by_whoever_has_the_key(here: Checkout, key: tuple[str, str], tmp_path: Path, bin_: Path) -> None:
+def test_what_is_sealed_here_is_opened_by_whoever_has_the_key(
+    here: Checkout, key: tuple[str, str], tmp_path: Path, bin_: Path
+) -> None:
     file, public = key
     here.inv("secrets.seal", SOPS_AGE_RECIPIENTS=public)
     text = here.sealed.read_text()
@@ -83,7 +104,10 @@ def test_what_is_sealed_here_is_opened_by_whoever_has_the_key(here: Checkout, ke
     there.env.write_text(HELD.replace("kept", "written here"))
     assert "holds other values" in there.inv("secrets.unseal", code=3, SOPS_AGE_KEY_FILE=file)
     assert "written here" in there.env.read_text()
-    assert sorted(path.name for path in there.folder.iterdir() if "env" in path.name) == [".env", "secrets.enc.env"]
+    assert sorted(path.name for path in there.folder.iterdir() if "env" in path.name) == [
+        ".env",
+        "secrets.enc.env",
+    ]
 
 
 def test_an_altered_file_is_not_opened(here: Checkout, key: tuple[str, str]) -> None:

@@ -23,10 +23,28 @@ def local(standing: Cluster) -> Iterator[Local]:
     provider = standing.project.provider
     assert isinstance(provider, Local)
     engine = provider.engine
-    output(*engine.argv(
-        "run", "--detach", "--name", NAME, "--privileged", "--network", "none", "--cpus", PROCESSOR,
-        "--stop-signal", STOP_SIGNAL, "--env", "container=oci", *engine.node_options,
-        "-v", f"{NAME}:/var", provider.node_image(), "/sbin/init"))
+    output(
+        *engine.argv(
+            "run",
+            "--detach",
+            "--name",
+            NAME,
+            "--privileged",
+            "--network",
+            "none",
+            "--cpus",
+            PROCESSOR,
+            "--stop-signal",
+            STOP_SIGNAL,
+            "--env",
+            "container=oci",
+            *engine.node_options,
+            "-v",
+            f"{NAME}:/var",
+            provider.node_image(),
+            "/sbin/init",
+        )
+    )
     yield provider
     output(*engine.argv("rm", "--force", "--time", "0", NAME))
     output(*engine.argv("volume", "rm", NAME))

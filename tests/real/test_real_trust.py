@@ -1,4 +1,6 @@
-"""A company's authority, and a mirror that only it vouches for: on nodes, and for what is done here."""
+"""A company's authority, and a mirror that only it vouches for: on nodes, and for what is done
+here.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,13 @@ from kubeup.system.ssh import SshTarget
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
 
-QUESTIONS = (binary_question("amd64"), binary_question("arm64"), SYSTEM_IMAGE, HUB_IMAGE, DEBIAN_IMAGE)
+QUESTIONS = (
+    binary_question("amd64"),
+    binary_question("arm64"),
+    SYSTEM_IMAGE,
+    HUB_IMAGE,
+    DEBIAN_IMAGE,
+)
 
 
 def open_internet(but: str = "", answer: Answer | None = None) -> dict[str, Answer]:
@@ -48,12 +54,34 @@ DEBIAN = Distribution("debian", "bookworm", "12")
 DISK = Disk("/home", "/dev/sda2", 200.0)
 ROOM = {"cache_disk": DISK, "home_disk": DISK, "storage": {"podman": DISK, "docker": DISK}}
 # a laptop or a server as most people have it
-DESKTOP = HostFacts(distribution=DEBIAN, cpus=8, memory=16384, memory_available=12000, **ROOM,
-                    tools=frozenset({"podman", "ssh-keygen"}), podman=(4, 3), answers=open_internet())
-# a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries only
-SANDBOX = HostFacts(distribution=DEBIAN, cpus=2, memory=24105, memory_available=22000, **ROOM, cgroup=1,
-                    systemd=False, sys_resource=False, open_files=20000, processes=96365,
-                    modules_folder=False, tools=frozenset({"podman", "runc", "ssh-keygen"}), podman=(4, 3), answers=no_internet())
+DESKTOP = HostFacts(
+    distribution=DEBIAN,
+    cpus=8,
+    memory=16384,
+    memory_available=12000,
+    **ROOM,
+    tools=frozenset({"podman", "ssh-keygen"}),
+    podman=(4, 3),
+    answers=open_internet(),
+)
+# a machine like a CI job's: hybrid cgroups, no systemd, no CAP_SYS_RESOURCE, package registries
+# only
+SANDBOX = HostFacts(
+    distribution=DEBIAN,
+    cpus=2,
+    memory=24105,
+    memory_available=22000,
+    **ROOM,
+    cgroup=1,
+    systemd=False,
+    sys_resource=False,
+    open_files=20000,
+    processes=96365,
+    modules_folder=False,
+    tools=frozenset({"podman", "runc", "ssh-keygen"}),
+    podman=(4, 3),
+    answers=no_internet(),
+)
 
 
 def recorded(name: str) -> str:
@@ -61,21 +89,29 @@ def recorded(name: str) -> str:
 
 
 def on(release: str, index: str = "", host: HostFacts = DESKTOP, **more: Any) -> HostFacts:
-    """That machine under another distribution, by its recorded os-release and, where it has one, apt's index."""
+    """That machine under another distribution, by its recorded os-release and, where it has one,
+    apt's index.
+    """
     known = apt.policy(recorded(f"facts/apt_policy_{index}")) if index else apt.Index()
-    return replace(host, distribution=distribution(recorded(f"facts/os_release_{release}")), apt=known, **more)
+    return replace(
+        host, distribution=distribution(recorded(f"facts/os_release_{release}")), apt=known, **more
+    )
 
 
 def settings(folder: Path, keys: str = "", profile: str = "dev") -> Settings:
     """A profile's settings, read from a real file."""
     body = indent(dedent(keys).strip() or "environment: test", " " * 6)
     path = folder / "settings.yaml"
-    path.write_text(f"settings:\n  env: {profile}\n  users:\n    {profile}:\n{body}\n", encoding="utf-8")
+    path.write_text(
+        f"settings:\n  env: {profile}\n  users:\n    {profile}:\n{body}\n", encoding="utf-8"
+    )
     return load(path, environ={}).require()
 
 
 def state(folder: Path) -> State:
-    return State(folder / "state", folder / "state" / "id_rsa", folder / "state" / "id_rsa.pub", OURS)
+    return State(
+        folder / "state", folder / "state" / "id_rsa", folder / "state" / "id_rsa.pub", OURS
+    )
 
 
 def on_record(of: State, **values: Any) -> None:
@@ -86,32 +122,52 @@ def on_record(of: State, **values: Any) -> None:
 
 def access(context: str = "kubeup-dev") -> str:
     """A kubeconfig as the play writes it, with shorter certificates."""
-    return (f"apiVersion: v1\nkind: Config\ncurrent-context: {context}\n"
-            f"clusters:\n- name: {context}\n  cluster: {{server: https://192.168.60.10:6443, certificate-authority-data: bm9uZQ==}}\n"
-            f"contexts:\n- name: {context}\n  context: {{cluster: {context}, user: {context}}}\n"
-            f"users:\n- name: {context}\n  user: {{client-certificate-data: bm9uZQ==, client-key-data: bm9uZQ==}}\n")
+    return (
+        f"apiVersion: v1\nkind: Config\ncurrent-context: {context}\n"
+        f"clusters:\n- name: {context}\n  cluster: {{server: https://192.168.60.10:6443, "
+        f"certificate-authority-data: bm9uZQ==}}\n"
+        f"contexts:\n- name: {context}\n  context: {{cluster: {context}, user: {context}}}\n"
+        f"users:\n- name: {context}\n  user: {{client-certificate-data: bm9uZQ==, "
+        f"client-key-data: bm9uZQ==}}\n"
+    )
 
 
 def machines(*nodes: NodeState, **more: Any) -> Machines:
-    return Machines(nodes, **{"release_inside": True, "images_inside": True, "containers": True, **more})
+    return Machines(
+        nodes, **{"release_inside": True, "images_inside": True, "containers": True, **more}
+    )
 
 
 def node(name: str, state_: str = "running", **more: Any) -> NodeState:
     """A node of the profile dev, at its place in the default network."""
     number = 0 if name.endswith("control") else int(name.rsplit("-", 1)[-1])
-    return NodeState(name, "worker" if number else "control", f"192.168.60.{10 + number}", state_, **more)
+    return NodeState(
+        name, "worker" if number else "control", f"192.168.60.{10 + number}", state_, **more
+    )
 
 
 def three(state_: str = "running", **more: Any) -> Machines:
-    return machines(*(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more)
+    return machines(
+        *(node(name, state_) for name in ("dev-control", "dev-worker-1", "dev-worker-2")), **more
+    )
 
 
-def place(node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", ssh_targets: Any = tuple) -> Place:
+def place(
+    node_: str = "dev-worker-1", folder: str = "/var/lib/kubeup/data", ssh_targets: Any = tuple
+) -> Place:
     return Place(node_, folder, ssh_targets)
 
 
-def reach(name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any) -> SshTarget:
-    values = {"role": "worker", "address": "192.168.60.11", "user": "vagrant", "key": folder / "id_rsa", "known_hosts": folder / "known_hosts"}
+def reach(
+    name: str = "dev-worker-1", folder: Path = Path(OURS, ".kubeup/dev"), **more: Any
+) -> SshTarget:
+    values = {
+        "role": "worker",
+        "address": "192.168.60.11",
+        "user": "vagrant",
+        "key": folder / "id_rsa",
+        "known_hosts": folder / "known_hosts",
+    }
     return SshTarget(name, **{**values, **more})
 
 
@@ -159,12 +215,25 @@ class Told:
 
 def named() -> dict[str, StepId]:
     """Every id that has a name of its own, by that name."""
-    return {str(one): one for one in vars(ids).values() if isinstance(one, StepId) and one.kind is not Kind.LEFTOVER}
+    return {
+        str(one): one
+        for one in vars(ids).values()
+        if isinstance(one, StepId) and one.kind is not Kind.LEFTOVER
+    }
 
 
 # how the names of ids begin that are made for a node, a part and so on
-MADE = {"rootfs": ids.rootfs, "release": ids.release, "image": ids.image, "load": ids.load, "push": ids.push,
-        "node": ids.node, "resize": ids.resize, "remove": ids.profile_removal, "deploy": ids.deploy}
+MADE = {
+    "rootfs": ids.rootfs,
+    "release": ids.release,
+    "image": ids.image,
+    "load": ids.load,
+    "push": ids.push,
+    "node": ids.node,
+    "resize": ids.resize,
+    "remove": ids.profile_removal,
+    "deploy": ids.deploy,
+}
 
 
 def sid(name: str) -> StepId:
@@ -179,11 +248,22 @@ def sids(*names: str) -> tuple[StepId, ...]:
 
 def names(found: Any) -> list[str]:
     """How ids are printed, of steps or of themselves."""
-    return [str(one.id if isinstance(one, Step) else one) for one in found if not isinstance(one, Holds)]
+    return [
+        str(one.id if isinstance(one, Step) else one) for one in found if not isinstance(one, Holds)
+    ]
 
 
 def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:
-    return Step(sid(id), **{"title": f"do {id}", "reason": "asked for", "action": action or Do(), "needs": sids(*needs), **more})
+    return Step(
+        sid(id),
+        **{
+            "title": f"do {id}",
+            "reason": "asked for",
+            "action": action or Do(),
+            "needs": sids(*needs),
+            **more,
+        },
+    )
 
 
 def holds(*ids_: str) -> list[Holds]:

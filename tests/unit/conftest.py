@@ -17,14 +17,18 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeu
 
 @pytest.fixture(autouse=True)
 def cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty cache folder, so that a plan does not depend on what this machine has made already."""
+    """An empty cache folder, so that a plan does not depend on what this machine has made
+    already.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "kubeup"
 
 
 @pytest.fixture(autouse=True)
 def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder in place of that of this machine's own certificates, not made, for the same reason."""
+    """A folder in place of that of this machine's own certificates, not made, for the same
+    reason.
+    """
     folder = tmp_path / "own-certificates"
     stores = (Store(str(folder), ".crt", str(tmp_path / "bundle.pem")),)
     monkeypatch.setattr("kubeup.facts.certificates.STORES", stores)
@@ -34,7 +38,9 @@ def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture
 def held_profile(tmp_path: Path) -> Iterator[None]:
-    """The profile of `builders.state` is held, as by a command that changes it: else nothing is written to its record."""
+    """The profile of `builders.state` is held, as by a command that changes it: else nothing is
+    written to its record.
+    """
     with lock.profile(tmp_path / "state", "a test"):
         yield
 

@@ -22,18 +22,37 @@ GIVEN = os.environ.get("KUBEUP_TEST_DB_IMAGE")
 
 # As the project makes them: suite, packages, more options, paths left out.
 ROOTFS = {
-    "mysql": ("sid", "mysql-server-core,mysql-client-core", [], [
-        "/usr/share/perl/*", "/usr/lib/*-linux-gnu/perl/*", "/usr/lib/*-linux-gnu/libperl.so*",
-        "/usr/bin/myisam*", "/usr/bin/mysql_migrate_keyring", "/usr/bin/mysql_config_editor",
-        "/usr/bin/mysql_secure_installation", "/usr/bin/mysqlslap", "/usr/bin/mysqlimport",
-        "/usr/bin/mysqlshow", "/usr/bin/mysqlbinlog", "/usr/bin/ibd2sdi",
-        "/usr/bin/innochecksum", "/usr/bin/perror", "/usr/lib/mysql/plugin/*telemetry*",
-        "/usr/lib/mysql/plugin/authentication_*_client.so",
-        "/usr/lib/mysql/plugin/group_replication.so",
-    ]),
+    "mysql": (
+        "sid",
+        "mysql-server-core,mysql-client-core",
+        [],
+        [
+            "/usr/share/perl/*",
+            "/usr/lib/*-linux-gnu/perl/*",
+            "/usr/lib/*-linux-gnu/libperl.so*",
+            "/usr/bin/myisam*",
+            "/usr/bin/mysql_migrate_keyring",
+            "/usr/bin/mysql_config_editor",
+            "/usr/bin/mysql_secure_installation",
+            "/usr/bin/mysqlslap",
+            "/usr/bin/mysqlimport",
+            "/usr/bin/mysqlshow",
+            "/usr/bin/mysqlbinlog",
+            "/usr/bin/ibd2sdi",
+            "/usr/bin/innochecksum",
+            "/usr/bin/perror",
+            "/usr/lib/mysql/plugin/*telemetry*",
+            "/usr/lib/mysql/plugin/authentication_*_client.so",
+            "/usr/lib/mysql/plugin/group_replication.so",
+        ],
+    ),
     # With usr-is-merged nothing needs perl's modules (through usrmerge).
-    "mariadb": ("bookworm", "usr-is-merged,mariadb-server-core,mariadb-client-core",
-                ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"], []),
+    "mariadb": (
+        "bookworm",
+        "usr-is-merged,mariadb-server-core,mariadb-client-core",
+        ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"],
+        [],
+    ),
 }
 APT = ['--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Apt::Install-Recommends "false"']
 NO_DOCS = ["/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/lintian/*"]
@@ -61,8 +80,13 @@ def pytest_configure(config):
 
 def sh(*command, check=True, env=None, timeout=120):
     done = subprocess.run(
-        [str(c) for c in command], check=False, capture_output=True, text=True,
-        timeout=timeout, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
+        [str(c) for c in command],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
     )
     if check and done.returncode:
         raise AssertionError(f"{command[0]} exited {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -89,8 +113,9 @@ class Box:
     @property
     def data(self) -> Path:
         """The data folder, as the host sees it."""
-        return Path(sh(*PODMAN, "volume", "inspect", "-f", "{{.Mountpoint}}", self.volume)
-                    .stdout.strip())
+        return Path(
+            sh(*PODMAN, "volume", "inspect", "-f", "{{.Mountpoint}}", self.volume).stdout.strip()
+        )
 
     def start(self, env=ENV, *, args=(), options=()):
         """A new container on the volume, as locked down as in the cluster.
@@ -101,13 +126,39 @@ class Box:
         self.remove_container()
         names = [part for name in env for part in ("--env", name)]
         binds = [part for bind in self.binds for part in ("--volume", bind)]
-        sh(*PODMAN, "run", "--detach", "--name", self.name, "--network", "none",
-           "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000",
-           "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all",
-           "--security-opt", "no-new-privileges", "--log-driver", "k8s-file",
-           "--tmpfs", "/tmp:rw,mode=1777", "--tmpfs", "/run/mysqld:rw,U",
-           "--volume", f"{self.volume}:/var/lib/mysql", *binds, *names, *options,
-           self.image, *args, env=env)
+        sh(
+            *PODMAN,
+            "run",
+            "--detach",
+            "--name",
+            self.name,
+            "--network",
+            "none",
+            "--ulimit",
+            "nofile=1024:1024",
+            "--ulimit",
+            "nproc=1000:1000",
+            "--read-only",
+            "--read-only-tmpfs=false",
+            "--cap-drop",
+            "all",
+            "--security-opt",
+            "no-new-privileges",
+            "--log-driver",
+            "k8s-file",
+            "--tmpfs",
+            "/tmp:rw,mode=1777",
+            "--tmpfs",
+            "/run/mysqld:rw,U",
+            "--volume",
+            f"{self.volume}:/var/lib/mysql",
+            *binds,
+            *names,
+            *options,
+            self.image,
+            *args,
+            env=env,
+        )
 
     def exec(self, *command, check=True, env=None):
         names = [part for name in env or {} for part in ("--env", name)]
@@ -115,9 +166,18 @@ class Box:
 
     def sql(self, text, user="root", password=ROOT_PASSWORD, check=True):
         """Over TCP, as other pods come in."""
-        return self.exec("mysql", "--protocol=tcp", "--host=127.0.0.1", f"--user={user}",
-                         "--batch", "--skip-column-names", "--execute", text,
-                         check=check, env={"MYSQL_PWD": password})
+        return self.exec(
+            "mysql",
+            "--protocol=tcp",
+            "--host=127.0.0.1",
+            f"--user={user}",
+            "--batch",
+            "--skip-column-names",
+            "--execute",
+            text,
+            check=check,
+            env={"MYSQL_PWD": password},
+        )
 
     def query(self, text, **more):
         return self.sql(text, **more).stdout.strip()
@@ -127,8 +187,9 @@ class Box:
         return done.stdout + done.stderr
 
     def state(self):
-        status, code = sh(*PODMAN, "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}",
-                          self.name).stdout.split()
+        status, code = sh(
+            *PODMAN, "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", self.name
+        ).stdout.split()
         return status, int(code)
 
     def wait_log(self, text, seconds=60):
@@ -137,6 +198,7 @@ class Box:
             if text not in log and self.state()[0] == "exited":
                 raise AssertionError(f"ended before {text!r}:\n{log}")
             return text in log
+
         until(there, f"{text!r} in the log", seconds)
 
     def wait_ready(self, user="root", password=ROOT_PASSWORD, seconds=60):
@@ -144,6 +206,7 @@ class Box:
             if self.state()[0] == "exited":
                 raise AssertionError(f"ended early:\n{self.log()}")
             return self.sql("SELECT 1", user, password, check=False).returncode == 0
+
         until(ready, "an answer to SELECT 1", seconds, 0.2)
 
     def wait_exit(self, seconds=60):
@@ -182,8 +245,17 @@ def make_rootfs(flavour) -> Path:
         dpkg.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
         part = cache / f"{tarball.stem}-{os.getpid()}.part.tar"
         try:
-            sh("mmdebstrap", "--variant=minbase", f"--include={packages}", *options, *APT,
-               *dpkg, suite, part, timeout=900)
+            sh(
+                "mmdebstrap",
+                "--variant=minbase",
+                f"--include={packages}",
+                *options,
+                *APT,
+                *dpkg,
+                suite,
+                part,
+                timeout=900,
+            )
             part.rename(tarball)
         finally:
             part.unlink(missing_ok=True)
@@ -203,8 +275,18 @@ def image(request):
     name = f"localhost/{PREFIX}:{request.param}"
     try:
         sh(*PODMAN, "import", make_rootfs(request.param), base, timeout=300)
-        sh("buildah", "bud", "--isolation", "chroot", "--build-arg", f"BASE={base}",
-           "--tag", name, APP, timeout=300)
+        sh(
+            "buildah",
+            "bud",
+            "--isolation",
+            "chroot",
+            "--build-arg",
+            f"BASE={base}",
+            "--tag",
+            name,
+            APP,
+            timeout=300,
+        )
         yield name
     finally:
         sh(*PODMAN, "rmi", "--force", name, base, check=False)
@@ -212,9 +294,21 @@ def image(request):
 
 @pytest.fixture(scope="session")
 def flavour(image):
-    version = sh(*PODMAN, "run", "--rm", "--network", "none", "--name", f"{PREFIX}-version",
-                 "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000",
-                 image, "--version").stdout
+    version = sh(
+        *PODMAN,
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--name",
+        f"{PREFIX}-version",
+        "--ulimit",
+        "nofile=1024:1024",
+        "--ulimit",
+        "nproc=1000:1000",
+        image,
+        "--version",
+    ).stdout
     return "mariadb" if "MariaDB" in version else "mysql"
 
 

@@ -64,32 +64,52 @@ def assert_complete(box):
 
 # --- a running server ---
 
+
 def test_user_has_its_own_schema_only(running):
     def user(text):
         return running.sql(text, "app", USER_PASSWORD, check=False)
 
-    done = user("CREATE TABLE kube_up.t (a INT); INSERT INTO kube_up.t VALUES (7);"
-                "SELECT a FROM kube_up.t; DROP TABLE kube_up.t")
+    done = user(
+        "CREATE TABLE kube_up.t (a INT); INSERT INTO kube_up.t VALUES (7);"
+        "SELECT a FROM kube_up.t; DROP TABLE kube_up.t"
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "7")
     running.sql("CREATE DATABASE other; CREATE TABLE other.t (a INT); CREATE DATABASE kubeXup")
-    for text in ("SELECT * FROM other.t", "CREATE TABLE kubeXup.t (a INT)",
-                 "CREATE DATABASE third", "SELECT * FROM mysql.user",
-                 "CREATE USER x IDENTIFIED BY 'y'"):
+    for text in (
+        "SELECT * FROM other.t",
+        "CREATE TABLE kubeXup.t (a INT)",
+        "CREATE DATABASE third",
+        "SELECT * FROM mysql.user",
+        "CREATE USER x IDENTIFIED BY 'y'",
+    ):
         done = user(text)
         assert done.returncode != 0 and "denied" in done.stderr, text
 
 
 def test_no_way_in_without_the_password(running):
-    for user, password in (("root", "wrong"), ("root", ""), ("app", "wrong"), ("app", ""),
-                           ("", ""), ("nobody", "")):
+    for user, password in (
+        ("root", "wrong"),
+        ("root", ""),
+        ("app", "wrong"),
+        ("app", ""),
+        ("", ""),
+        ("nobody", ""),
+    ):
         done = running.sql("SELECT 1", user, password, check=False)
         assert done.returncode != 0 and "Access denied" in done.stderr, (user, password)
     for host in ("127.0.0.1", "::1", "localhost"):
         done = running.exec("mysql", "--host", host, "--user=root", "-e", "SELECT 1", check=False)
         assert done.returncode != 0 and "Access denied" in done.stderr, host
     accounts = running.query("SELECT CONCAT(user, '@', host) FROM mysql.user").split()
-    known = {"root@localhost", "root@%", "app@%", "mariadb.sys@localhost", "mysql.sys@localhost",
-             "mysql.session@localhost", "mysql.infoschema@localhost"}
+    known = {
+        "root@localhost",
+        "root@%",
+        "app@%",
+        "mariadb.sys@localhost",
+        "mysql.sys@localhost",
+        "mysql.session@localhost",
+        "mysql.infoschema@localhost",
+    }
     assert {"root@localhost", "root@%", "app@%"} <= set(accounts) <= known
 
 
@@ -97,20 +117,38 @@ def test_settings(running, flavour):
     values = running.query(
         "SELECT @@innodb_buffer_pool_size DIV 1048576, @@performance_schema, @@log_bin,"
         "@@innodb_flush_log_at_trx_commit, @@skip_name_resolve, @@character_set_server,"
-        "@@max_allowed_packet DIV 1048576, @@secure_file_priv, @@pid_file")
-    assert values.split() == ["64", "0", "0", "1", "1", "utf8mb4", "32",
-                              "/var/lib/mysql-files/", "/run/mysqld/mysqld.pid"]
+        "@@max_allowed_packet DIV 1048576, @@secure_file_priv, @@pid_file"
+    )
+    assert values.split() == [
+        "64",
+        "0",
+        "0",
+        "1",
+        "1",
+        "utf8mb4",
+        "32",
+        "/var/lib/mysql-files/",
+        "/run/mysqld/mysqld.pid",
+    ]
     log = running.log()
     assert "unknown variable 'loose" in log or flavour == "mysql"
     assert "ERROR" not in log
     if flavour == "mysql":
-        assert running.query("SELECT COUNT(*) FROM information_schema.plugins"
-                             " WHERE plugin_name = 'mysqlx' AND plugin_status = 'ACTIVE'") == "0"
+        assert (
+            running.query(
+                "SELECT COUNT(*) FROM information_schema.plugins"
+                " WHERE plugin_name = 'mysqlx' AND plugin_status = 'ACTIVE'"
+            )
+            == "0"
+        )
 
 
 def test_runs_with_as_little_as_possible(running):
-    status = dict(line.split(":\t", 1) for line in
-                  running.exec("cat", "/proc/1/status").stdout.splitlines() if ":\t" in line)
+    status = dict(
+        line.split(":\t", 1)
+        for line in running.exec("cat", "/proc/1/status").stdout.splitlines()
+        if ":\t" in line
+    )
     assert set(status["Uid"].split()) == {"999"} and set(status["Gid"].split()) == {"999"}
     assert {status[name] for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
     assert status["Name"].strip() in ("mysqld", "mariadbd"), "the server must be PID 1"
@@ -120,8 +158,15 @@ def test_runs_with_as_little_as_possible(running):
 
 
 def test_other_commands_and_options(image):
-    common = ("--rm", "--network", "none", "--ulimit", "nofile=1024:1024",
-              "--ulimit", "nproc=1000:1000")
+    common = (
+        "--rm",
+        "--network",
+        "none",
+        "--ulimit",
+        "nofile=1024:1024",
+        "--ulimit",
+        "nproc=1000:1000",
+    )
     assert sh(*PODMAN, "run", *common, image, "echo", "hello there").stdout == "hello there\n"
     assert "Ver" in sh(*PODMAN, "run", *common, image, "--version").stdout
     done = sh(*PODMAN, "run", *common, image, "--datadir=/tmp", check=False)
@@ -130,16 +175,21 @@ def test_other_commands_and_options(image):
 
 # --- the life of a data folder ---
 
+
 def test_init_files_once_and_data_stays(box, tmp_path):
     init_folder(
-        box, tmp_path / "init",
-        **{"10_a__sql": "CREATE TABLE seen (what VARCHAR(9)); INSERT INTO seen VALUES ('sql');",
-           "20_b__sql__gz": "INSERT INTO seen VALUES ('gz');",
-           "30_c__sh": "echo \"INSERT INTO $MYSQL_DATABASE.seen VALUES ('sourced');\""
-                       " | docker_process_sql\n",
-           "40_d__sh": "#!/bin/sh\nset -e\n[ ! -S /run/mysqld/mysqld.sock ]\n"
-                       "mysql -uroot \"$MYSQL_DATABASE\" -e \"INSERT INTO seen VALUES ('run')\"\n",
-           "50_notes__txt": "not run"})
+        box,
+        tmp_path / "init",
+        **{
+            "10_a__sql": "CREATE TABLE seen (what VARCHAR(9)); INSERT INTO seen VALUES ('sql');",
+            "20_b__sql__gz": "INSERT INTO seen VALUES ('gz');",
+            "30_c__sh": "echo \"INSERT INTO $MYSQL_DATABASE.seen VALUES ('sourced');\""
+            " | docker_process_sql\n",
+            "40_d__sh": "#!/bin/sh\nset -e\n[ ! -S /run/mysqld/mysqld.sock ]\n"
+            'mysql -uroot "$MYSQL_DATABASE" -e "INSERT INTO seen VALUES (\'run\')"\n',
+            "50_notes__txt": "not run",
+        },
+    )
     (tmp_path / "init" / "40-d.sh").chmod(0o755)
     box.start(args=["--max-connections=33"])
     box.wait_ready()
@@ -154,8 +204,14 @@ def test_init_files_once_and_data_stays(box, tmp_path):
     assert "Shutdown complete" in log.split(COMPLETE)[1]
 
     # Another environment doesn't touch a data folder that is complete.
-    box.start({"MYSQL_ROOT_PASSWORD": "changed", "MYSQL_DATABASE": "changed",
-               "MYSQL_USER": "changed", "MYSQL_PASSWORD": "changed"})
+    box.start(
+        {
+            "MYSQL_ROOT_PASSWORD": "changed",
+            "MYSQL_DATABASE": "changed",
+            "MYSQL_USER": "changed",
+            "MYSQL_PASSWORD": "changed",
+        }
+    )
     box.wait_ready()
     assert box.query("SELECT COUNT(*) FROM kube_up.seen") == "4"
     assert "changed" not in box.query("SHOW DATABASES; SELECT user FROM mysql.user")
@@ -172,8 +228,12 @@ def test_init_files_once_and_data_stays(box, tmp_path):
 @pytest.mark.parametrize("from_file", [False, True], ids=["environment", "files"])
 def test_any_password_and_never_shown(box, tmp_path, from_file):
     root, user = "R" + NASTY, "U" + NASTY
-    values = {"MYSQL_ROOT_PASSWORD": root, "MYSQL_PASSWORD": user,
-              "MYSQL_USER": "o'\\app", "MYSQL_DATABASE": "d-`b_%"}
+    values = {
+        "MYSQL_ROOT_PASSWORD": root,
+        "MYSQL_PASSWORD": user,
+        "MYSQL_USER": "o'\\app",
+        "MYSQL_DATABASE": "d-`b_%",
+    }
     if from_file:
         tmp_path.chmod(0o755)
         for name, value in values.items():
@@ -184,8 +244,10 @@ def test_any_password_and_never_shown(box, tmp_path, from_file):
         box.start(values)
         box.wait_ready("root", root)
     assert box.query("SELECT CURRENT_USER()", user="o'\\app", password=user) == "o'\\\\app@%"
-    assert box.query("SELECT 1; CREATE TABLE `d-``b_%`.t (a INT)",
-                     user="o'\\app", password=user) == "1"
+    assert (
+        box.query("SELECT 1; CREATE TABLE `d-``b_%`.t (a INT)", user="o'\\app", password=user)
+        == "1"
+    )
     assert box.sql("SELECT 1", password=root[:-1], check=False).returncode != 0
 
     lines = b"\n".join(seen)
@@ -201,17 +263,22 @@ def test_random_and_empty_root_password(box):
     password = box.log().split("GENERATED ROOT PASSWORD: ")[1].split()[0]
     box.wait_ready("root", password)
     assert box.query("SELECT CURRENT_USER()", password=password) == "root@127.0.0.1"
-    assert "root@%" not in box.query("SELECT CONCAT(user, '@', host) FROM mysql.user",
-                                     password=password)
+    assert "root@%" not in box.query(
+        "SELECT CONCAT(user, '@', host) FROM mysql.user", password=password
+    )
 
 
-@pytest.mark.parametrize(("env", "message"), [
-    ({}, "no root password is given"),
-    ({**ENV, "MYSQL_PASSWORD": ""}, "MYSQL_PASSWORD"),
-    ({**ENV, "MYSQL_USER": "root"}, "can't be root"),
-    ({**ENV, "MYSQL_PASSWORD_FILE": "/x"}, "both MYSQL_PASSWORD and MYSQL_PASSWORD_FILE"),
-    ({**ENV, "MYSQL_DATABASE": "x" * 80}, "refused to make the accounts: ERROR 1"),
-], ids=["nothing", "no-password", "root", "both", "refused"])
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({}, "no root password is given"),
+        ({**ENV, "MYSQL_PASSWORD": ""}, "MYSQL_PASSWORD"),
+        ({**ENV, "MYSQL_USER": "root"}, "can't be root"),
+        ({**ENV, "MYSQL_PASSWORD_FILE": "/x"}, "both MYSQL_PASSWORD and MYSQL_PASSWORD_FILE"),
+        ({**ENV, "MYSQL_DATABASE": "x" * 80}, "refused to make the accounts: ERROR 1"),
+    ],
+    ids=["nothing", "no-password", "root", "both", "refused"],
+)
 def test_bad_environment_is_refused(box, env, message):
     box.start(env)
     assert box.wait_exit() == 1
@@ -220,8 +287,11 @@ def test_bad_environment_is_refused(box, env, message):
 
 
 def test_failed_init_file_leaves_nothing(box, tmp_path):
-    init_folder(box, tmp_path / "init", **{
-        "10_a__sql": "CREATE TABLE t (a INT);", "20_b__sh": "false\ntrue\n"})
+    init_folder(
+        box,
+        tmp_path / "init",
+        **{"10_a__sql": "CREATE TABLE t (a INT);", "20_b__sh": "false\ntrue\n"},
+    )
     box.start()
     assert box.wait_exit() != 0
     assert "20-b.sh failed" in box.log() and COMPLETE not in box.log()
@@ -234,6 +304,7 @@ def test_failed_init_file_leaves_nothing(box, tmp_path):
 
 
 # --- cut off ---
+
 
 def test_killed_while_making_the_system_tables(box):
     for file in ("", "ibdata1", "mysql.ibd|aria_log_control"):
@@ -252,10 +323,15 @@ def test_killed_while_making_the_system_tables(box):
 
 @pytest.mark.parametrize("signal", ["KILL", "TERM"])
 def test_stopped_in_an_init_file(box, tmp_path, signal):
-    init_folder(box, tmp_path / "init", **{
-        "10_a__sql": "CREATE TABLE t (a INT); INSERT INTO t VALUES (1);",
-        "20_b__sh": "[ -e /docker-entrypoint-initdb.d/go ] || sleep 60\n",
-        "30_c__sql": "INSERT INTO t VALUES (2);"})
+    init_folder(
+        box,
+        tmp_path / "init",
+        **{
+            "10_a__sql": "CREATE TABLE t (a INT); INSERT INTO t VALUES (1);",
+            "20_b__sh": "[ -e /docker-entrypoint-initdb.d/go ] || sleep 60\n",
+            "30_c__sql": "INSERT INTO t VALUES (2);",
+        },
+    )
     box.start()
     box.wait_log("running 20-b.sh")
     assert box.sql("SELECT 1", check=False).returncode != 0, "TCP must not answer yet"
@@ -292,6 +368,7 @@ def test_cut_off_while_moving_into_place(box):
 
 
 # --- other people's data ---
+
 
 def test_what_is_not_ours_is_left_alone(box, flavour):
     data = box.data
@@ -330,6 +407,9 @@ def test_as_root_it_steps_down_and_passes_lost_and_found(box):
     os.chown(box.data, 0, 0)
     box.start(options=["--user", "0:0", "--cap-add", "chown,setuid,setgid,dac_override,fowner"])
     box.wait_ready()
-    assert box.exec("stat", "-c", "%u", "/proc/1", "/var/lib/mysql").stdout.split() == ["999", "999"]
+    assert box.exec("stat", "-c", "%u", "/proc/1", "/var/lib/mysql").stdout.split() == [
+        "999",
+        "999",
+    ]
     assert (box.data / "lost+found").is_dir()
     assert "lost" not in box.query("SHOW DATABASES")

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Usable:
-    """Whether a provider works on this machine: `why` not, and the `fix`. `fetched`: only once its tool has been fetched."""
+    """Whether a provider works on this machine: `why` not, and the `fix`.
+
+    `fetched`: only once its tool has been fetched.
+    """
 
     ok: bool
     why: str = ""
@@ -40,7 +43,10 @@ class Usable:
 
 @dataclass(frozen=True)
 class NodeState:
-    """A machine as the provider sees it: state is running, stopped, missing or foreign. `booted`: since when it runs, None where not told."""
+    """A machine as the provider sees it: state is running, stopped, missing or foreign.
+
+    `booted`: since when it runs, None where not told.
+    """
 
     name: str
     role: str
@@ -54,7 +60,9 @@ class NodeState:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Why nodes don't reach each other on this machine; `fix`: what to type where a step of ours can't mend it."""
+    """Why nodes don't reach each other on this machine; `fix`: what to type where a step of ours
+    can't mend it.
+    """
 
     why: str
     fix: str = ""
@@ -76,7 +84,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Machines:
-    """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on them already."""
+    """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on
+    them already.
+    """
 
     nodes: tuple[NodeState, ...] = ()
     release_inside: bool = False  # the nodes come with the release's binaries
@@ -116,7 +126,9 @@ class Trace:
 
 @dataclass(frozen=True)
 class Needed:
-    """What the rest of the plan hands a provider: images to lie on every node before it starts, as archives by image name."""
+    """What the rest of the plan hands a provider: images to lie on every node before it starts,
+    as archives by image name.
+    """
 
     archives: tuple[tuple[str, Path], ...] = ()
     steps: tuple[StepId, ...] = field(default=())  # ids of the steps that make those archives
@@ -129,7 +141,9 @@ def nothing_on(why: str) -> list[Holds]:
 
 @dataclass(frozen=True)
 class ToolCommand(Paced):
-    """A command of the provider's own tool, to be run as a step or, where a person is wanted, in this process' place."""
+    """A command of the provider's own tool, to be run as a step or, where a person is wanted, in
+    this process' place.
+    """
 
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()
@@ -139,7 +153,9 @@ class ToolCommand(Paced):
         return (shell.shown(self.argv),)
 
     def run(self, log: Log) -> None:
-        shell.write(*self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout))
+        shell.write(
+            *self.argv, log=log, env=dict(self.env), timeout=self.pace.seconds(self.timeout)
+        )
 
 
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
@@ -169,13 +185,19 @@ class Provider(Protocol):
 
     def probe(self) -> Usable: ...
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
-        """What there is of its machines. Those that `ready_since_boot` calls ready need no slow tool to be asked about them."""
+        """What there is of its machines.
+
+        Those that `ready_since_boot` calls ready need no slow tool to be asked about them.
+        """
 
     def boots(self) -> Mapping[str, datetime]:
         """Since when each of its machines runs that tells it."""
 
     def traces(self) -> tuple[Trace, ...]:
-        """What there is of this profile, whichever checkout made it, by labels alone. Raises KubeupError where that can't be told."""
+        """What there is of this profile, whichever checkout made it, by labels alone.
+
+        Raises KubeupError where that can't be told.
+        """
 
     def leads_to(self, thing: Thing) -> bool:
         """Whether these settings find something that is on record, where it is the provider's."""
@@ -189,7 +211,9 @@ class Provider(Protocol):
         """
 
     def node_specs(self) -> tuple[NodeSpec, ...]:
-        """The nodes as they should be, the control plane first; an address that is not known yet is ''."""
+        """The nodes as they should be, the control plane first; an address that is not known yet
+        is ''.
+        """
 
     def ssh_targets(self) -> tuple[SshTarget, ...]:
         """How each node that has an address is reached."""
@@ -198,7 +222,9 @@ class Provider(Protocol):
         """How the machines are reached that it makes and that are no nodes: the database's own."""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
-        """What makes the nodes as the settings want them; of the kind NODE where one is made or started."""
+        """What makes the nodes as the settings want them; of the kind NODE where one is made or
+        started.
+        """
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         """Bring an image's archive to the nodes of those names, and look that it is there."""
@@ -207,7 +233,9 @@ class Provider(Protocol):
         """What brings metrics-server to a cluster that lacks it; nothing where the play does."""
 
     def after_start(self) -> Sequence[Step]:
-        """What has to be done to a cluster whose nodes were started, as soon as they run and its API server answers."""
+        """What has to be done to a cluster whose nodes were started, as soon as they run and its
+        API server answers.
+        """
 
     def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
         """What brings authorities and mirrors to nodes with these stamps, or to `made` ones.
@@ -222,16 +250,25 @@ class Provider(Protocol):
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
     def made_by(self) -> str:
-        """The container engine that has its nodes, where kubeup itself makes them with one; else ''."""
+        """The container engine that has its nodes, where kubeup itself makes them with one; else
+        ''.
+        """
 
     def install(self) -> Sequence[Step]:
-        """What fetches the tool that the provider needs, where none here fits: it comes first in a plan."""
+        """What fetches the tool that the provider needs, where none here fits: it comes first in
+        a plan.
+        """
 
     def host_steps(self) -> Sequence[Planned]:
-        """What this machine itself has to allow before nodes can be made; part of `plan` where they are."""
+        """What this machine itself has to allow before nodes can be made; part of `plan` where
+        they are.
+        """
 
     def tool_command(self, *words: str) -> ToolCommand:
-        """A command that only this kind of cluster has, such as `dashboard`. Raises UsageError where it has none."""
+        """A command that only this kind of cluster has, such as `dashboard`.
+
+        Raises UsageError where it has none.
+        """
 
     def stop(self) -> Sequence[Step]: ...
     def start(self) -> Sequence[Planned]: ...
@@ -244,38 +281,54 @@ class Provider(Protocol):
 
 
 # name -> module and class, imported when it is chosen
-PROVIDERS = {"local": ("kubeup.cluster.providers.local", "Local"), "minikube": ("kubeup.cluster.providers.minikube", "Minikube"),
-             "vagrant": ("kubeup.cluster.providers.vagrant", "Vagrant")}
+PROVIDERS = {
+    "local": ("kubeup.cluster.providers.local", "Local"),
+    "minikube": ("kubeup.cluster.providers.minikube", "Minikube"),
+    "vagrant": ("kubeup.cluster.providers.vagrant", "Vagrant"),
+}
 ORDER = ("local", "minikube", "vagrant")  # what `auto` tries, first to last
 
 
 def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provider:
     """The provider of that name. Raises UsageError for one that is not in the table."""
     if name not in PROVIDERS:
-        raise UsageError(f"the provider {name} is not there yet", f"there are: {', '.join(PROVIDERS)}", "set provider to one of them, or to auto")
+        raise UsageError(
+            f"the provider {name} is not there yet",
+            f"there are: {', '.join(PROVIDERS)}",
+            "set provider to one of them, or to auto",
+        )
     module, cls = PROVIDERS[name]
     made: Provider = getattr(import_module(module), cls)(settings, state, host)
     return made
 
 
 def brings_kubernetes(name: str) -> bool:
-    """Whether the provider of that name makes its clusters itself; False where it isn't chosen yet."""
+    """Whether the provider of that name makes its clusters itself; False where it isn't chosen
+    yet.
+    """
     if name not in PROVIDERS:
         return False
     module, cls = PROVIDERS[name]
     return not getattr(import_module(module), cls).uses_kubeadm
 
 
-def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "") -> tuple[Provider, str]:
-    """The provider that the settings name, or under `auto` the one the profile's cluster stands on, or the first that works here.
+def choose(
+    settings: Settings, state: State, host: HostFacts, stands_on: str = ""
+) -> tuple[Provider, str]:
+    """The provider that the settings name, or under `auto` the one the profile's cluster stands on,
+    or the first that works here.
 
     Raises Refused where the settings name another one than a cluster of this profile stands on.
     """
     if settings.provider != "auto":
         if stands_on and stands_on != settings.provider and state.kubeconfig.exists():
-            raise Refused(f"the profile {settings.profile} has a cluster on {stands_on}, the settings want it on {settings.provider}",
-                          "two clusters would share one state",
-                          f"`inv down --set provider={stands_on}` first (data is kept), or use another --profile")
+            raise Refused(
+                f"the profile {settings.profile} has a cluster on {stands_on}, the settings "
+                f"want it on {settings.provider}",
+                "two clusters would share one state",
+                f"`inv down --set provider={stands_on}` first (data is kept), or use another "
+                "--profile",
+            )
         return make(settings.provider, settings, state, host), "named in the settings"
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
@@ -291,4 +344,8 @@ def choose(settings: Settings, state: State, host: HostFacts, stands_on: str = "
             refused.append(f"{name}: {usable.why} ({usable.fix})")
     if later:  # what has to be fetched is the last resort
         return later[0]
-    raise UsageError("no provider works on this machine", "\n".join(refused), "mend one of these, or name a provider in the settings")
+    raise UsageError(
+        "no provider works on this machine",
+        "\n".join(refused),
+        "mend one of these, or name a provider in the settings",
+    )

@@ -1,4 +1,6 @@
-"""What providers of bare machines have in common: kubeadm makes Kubernetes of them through the play, images come by SSH."""
+"""What providers of bare machines have in common: kubeadm makes Kubernetes of them through the
+play, images come by SSH.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from kubeup.system.ssh import SshTarget
 DATA = "/var/lib/kubeup/data"  # made by the play
 # arguments: a folder, and names in it; prints those that hold something, and what that tells.
 # What can't be read is not "nothing".
-HOLDING = TELLS + r"""
+HOLDING = (
+    TELLS
+    + r"""
 test -d "$1" || exit 0; cd "$1" || exit; shift
 for name; do
   test -d "$name" || continue
@@ -33,6 +37,7 @@ for name; do
   test -z "$there" || echo "$name $(tells "$name")"
 done
 """
+)
 OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is minikube's
 
 
@@ -43,7 +48,9 @@ def held(text: str) -> tuple[tuple[str, str], ...]:
 
 
 class KubeadmProvider(ABC):
-    """The part of `kubeup.cluster.providers.base.Provider` that is the same for all machines without Kubernetes."""
+    """The part of `kubeup.cluster.providers.base.Provider` that is the same for all machines
+    without Kubernetes.
+    """
 
     uses_kubeadm = True
     data_folder = DATA
@@ -73,16 +80,29 @@ class KubeadmProvider(ABC):
         return tuple(self._reach(spec) for spec in self.node_specs())
 
     def extra_machines(self) -> tuple[SshTarget, ...]:
-        return tuple(self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db")
+        return tuple(
+            self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db"
+        )
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By SSH: all machines have to run."""
         ssh_targets = (*self.ssh_targets(), *self.extra_machines())
         with ThreadPoolExecutor(len(ssh_targets)) as pool:
-            answers = list(pool.map(lambda reach: ssh.run(reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True), ssh_targets))
+            answers = list(
+                pool.map(
+                    lambda reach: ssh.run(
+                        reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True
+                    ),
+                    ssh_targets,
+                )
+            )
         for reach, answer in zip(ssh_targets, answers, strict=True):
             if not answer.ok:
-                raise KubeupError(f"{reach.name} does not tell what data it has", answer.stderr.strip()[-500:], "`inv cluster.start` first")
+                raise KubeupError(
+                    f"{reach.name} does not tell what data it has",
+                    answer.stderr.strip()[-500:],
+                    "`inv cluster.start` first",
+                )
         told = zip(ssh_targets, answers, strict=True)
         return tuple((reach.name, *one) for reach, answer in told for one in held(answer.stdout))
 
@@ -90,17 +110,30 @@ class KubeadmProvider(ABC):
         return True
 
     def refuse_astray(self, machines: Machines) -> None:
-        """Raises Refused for workers whose control plane is gone, and for a machine that the settings don't have."""
-        gone = [node for node in machines.nodes if node.role == "control" and node.state == "missing"]
-        if gone and any(node.role == "worker" and node.state in ("running", "stopped") for node in machines.nodes):
-            raise Refused(f"the control plane {gone[0].name} is gone, its workers are not",
-                          "what the cluster knew went with it; workers can't join another",
-                          "`inv down` (the database's data is kept), then `inv up`")
+        """Raises Refused for workers whose control plane is gone, and for a machine that the
+        settings don't have.
+        """
+        gone = [
+            node for node in machines.nodes if node.role == "control" and node.state == "missing"
+        ]
+        if gone and any(
+            node.role == "worker" and node.state in ("running", "stopped")
+            for node in machines.nodes
+        ):
+            raise Refused(
+                f"the control plane {gone[0].name} is gone, its workers are not",
+                "what the cluster knew went with it; workers can't join another",
+                "`inv down` (the database's data is kept), then `inv up`",
+            )
         for node in machines.nodes:
             if node.state == "surplus":
                 kind = "database" if node.role == "db" else "workers"
-                raise Refused(f"the node {node.name} is not in the settings", "taking it away could lose the data on it",
-                              f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove {node.name}`")
+                raise Refused(
+                    f"the node {node.name} is not in the settings",
+                    "taking it away could lose the data on it",
+                    f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove "
+                    f"{node.name}`",
+                )
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return LoadImage(image, tuple(reach for reach in self.ssh_targets() if reach.name in names))
@@ -133,5 +166,8 @@ class KubeadmProvider(ABC):
         return engines.for_images(self.settings.local.engine, self.host)
 
     def tool_command(self, *words: str) -> ToolCommand:
-        raise UsageError(f"the provider {self.name} has no {words[0]}", f"that is {OWNERS.get(words[0], 'minikube')}'s",
-                         "`inv --list` shows what works everywhere")
+        raise UsageError(
+            f"the provider {self.name} has no {words[0]}",
+            f"that is {OWNERS.get(words[0], 'minikube')}'s",
+            "`inv --list` shows what works everywhere",
+        )

@@ -43,10 +43,23 @@ class Provision(Paced):
         write_private(self.state.inventory, self.inventory)
         try:
             told = log if self.verbosity or self.check else _readable_alone(log)
-            shell.write(*self._argv(), log=told, cwd=str(ANSIBLE), env=environment(self.pace),
-                        timeout=self.pace.seconds(PLAY_SECONDS))
+            shell.write(
+                *self._argv(),
+                log=told,
+                cwd=str(ANSIBLE),
+                env=environment(self.pace),
+                timeout=self.pace.seconds(PLAY_SECONDS),
+            )
         except CommandError as error:
-            again = shell.shown(("ansible-playbook", "-vvv", "-i", str(self.state.inventory), str(ANSIBLE / "site.yml")))
+            again = shell.shown(
+                (
+                    "ansible-playbook",
+                    "-vvv",
+                    "-i",
+                    str(self.state.inventory),
+                    str(ANSIBLE / "site.yml"),
+                )
+            )
             error.next = f"mend what is named above; the same with all details: {again}"
             raise
 
@@ -57,7 +70,13 @@ class Provision(Paced):
         more += ["--check", "--diff"] if self.check else []
         # measured since the inventory was written
         more += ["--extra-vars", f"kubeup_pace={self.pace.times}"] if self.pace.times > 1 else []
-        return ("ansible-playbook", "-i", str(self.state.inventory), *more, str(ANSIBLE / "site.yml"))
+        return (
+            "ansible-playbook",
+            "-i",
+            str(self.state.inventory),
+            *more,
+            str(ANSIBLE / "site.yml"),
+        )
 
 
 @dataclass(frozen=True)
@@ -95,12 +114,20 @@ def readable(line: str) -> str:
     """A line of Ansible's output worth showing: tasks, changes and failures."""
     if match := TASK.match(line):
         return match.group(1)
-    return line if line.startswith(("changed:", "fatal:", "failed:", "ERROR")) or RECAP.match(line) else ""
+    return (
+        line
+        if line.startswith(("changed:", "fatal:", "failed:", "ERROR")) or RECAP.match(line)
+        else ""
+    )
 
 
 def changed(output: str) -> dict[str, int]:
     """How many tasks changed something, for each host in Ansible's recap."""
-    return {match.group(1): int(match.group(3)) for match in map(RECAP.match, output.splitlines()) if match}
+    return {
+        match.group(1): int(match.group(3))
+        for match in map(RECAP.match, output.splitlines())
+        if match
+    }
 
 
 def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
@@ -109,19 +136,33 @@ def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
     """
     values = {
         "ANSIBLE_TIMEOUT": f"{pace.seconds(CONNECTED_SECONDS):.0f}",
-        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_HOST_KEY_CHECKING": "True", "ANSIBLE_PIPELINING": "True",
-        "PYTHONUNBUFFERED": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_RETRY_FILES_ENABLED": "False", "ANSIBLE_FORKS": "10",
+        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_PIPELINING": "True",
+        "PYTHONUNBUFFERED": "1",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_FORKS": "10",
         "ANSIBLE_SSH_ARGS": _ssh_args(),
-        "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_DEPRECATION_WARNINGS": "False", "LC_ALL": "C.UTF-8",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "LC_ALL": "C.UTF-8",
     }
     plugins = mitogen_plugins()
-    return values | ({"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"} if plugins else {})
+    return values | (
+        {"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"}
+        if plugins
+        else {}
+    )
 
 
 def _ssh_args() -> str:
-    """Ansible's own, but for -C: see the inventory. Where the home's name is long, each task opens a connection of its own.
+    """Ansible's own, but for -C: see the inventory. Where the home's name is long, each task opens
+    a connection of its own.
 
-    A socket's path has 107 bytes at most (unix(7)); ssh adds 17 to what it is told while it makes it.
+    A socket's path has 107 bytes at most (unix(7)); ssh adds 17 to what it is told while it makes
+    it.
     """
     home = os.environ.get("ANSIBLE_HOME") or Path.home() / ".ansible"
     length = len(os.fsencode(Path(home, "cp", "0123456789"))) + 17
@@ -130,5 +171,7 @@ def _ssh_args() -> str:
 
 def mitogen_plugins() -> str:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    folder = Path(sys.prefix, "lib", version, "site-packages", "ansible_mitogen", "plugins", "strategy")
+    folder = Path(
+        sys.prefix, "lib", version, "site-packages", "ansible_mitogen", "plugins", "strategy"
+    )
     return str(folder) if folder.is_dir() else ""

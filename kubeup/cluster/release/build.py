@@ -1,4 +1,6 @@
-"""Kubernetes built from its Go modules, with the Go release it was made for, at sums pinned in scripts/go."""
+"""Kubernetes built from its Go modules, with the Go release it was made for, at sums pinned in
+scripts/go.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,19 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.system import cache
 
-# The compiler's own garbage collection is a sixth of what it takes (seen on etcd: 92 s of processor time, 76 s so), the binaries are
-# the same to the byte. The limit keeps a process at about what it takes anyway where memory is short: https://go.dev/doc/gc-guide
+# The compiler's own garbage collection is a sixth of what it takes (seen on etcd: 92 s of processor
+# time, 76 s so), the binaries are
+# the same to the byte. The limit keeps a process at about what it takes anyway where memory is
+# short: https://go.dev/doc/gc-guide
 _COLLECT_LESS = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 # the user's own must not change what is built
-ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off", **_COLLECT_LESS}
+ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    **_COLLECT_LESS,
+}
 
 
 @dataclass(frozen=True)
@@ -30,14 +40,20 @@ class GoCompile:
         return f"built ({self.target.name})" if self.target.is_dir() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(shell.shown(self.command("go", package, f"{self.target}/{name}")) for name, package in self.build.outputs)
+        return tuple(
+            shell.shown(self.command("go", package, f"{self.target}/{name}"))
+            for name, package in self.build.outputs
+        )
 
     def run(self, log: Log) -> None:
         go = go_tool()
         if not go:
             looked = f"looked for {DEBIAN_GO.format(19)}, on PATH and in the cache"
-            raise KubeupError("no Go 1.19 to 1.21 is installed", f"Kubernetes is built with it; {looked}",
-                              "run the same again, which brings Debian's; or set release.source to download")
+            raise KubeupError(
+                "no Go 1.19 to 1.21 is installed",
+                f"Kubernetes is built with it; {looked}",
+                "run the same again, which brings Debian's; or set release.source to download",
+            )
         compiled = 0
 
         def count(line: str) -> None:
@@ -49,7 +65,8 @@ class GoCompile:
                 log(f"compiled {compiled} of about {self.build.packages} packages: {line}")
 
         with cache.made_whole(self.target) as work:
-            # one call for all packages: they share what they are made of, and links run side by side
+            # one call for all packages: they share what they are made of, and links run side by
+            # side
             if all(package.rsplit("/", 1)[-1] == name for name, package in self.build.outputs):
                 packages = [package for _, package in self.build.outputs]
                 self._go(self.command(go, *packages, f"{work}/"), count)
@@ -62,7 +79,19 @@ class GoCompile:
         """The compiler's command line for packages, the last word being where the binaries go."""
         *packages, target = packages_and_target
         tags = ["-tags", self.build.tags] if self.build.tags else []
-        return [go, "build", "-v", "-trimpath", "-mod=readonly", *tags, "-ldflags", self.build.ldflags, "-o", target, *packages]
+        return [
+            go,
+            "build",
+            "-v",
+            "-trimpath",
+            "-mod=readonly",
+            *tags,
+            "-ldflags",
+            self.build.ldflags,
+            "-o",
+            target,
+            *packages,
+        ]
 
     def _go(self, command: list[str], log: Log) -> None:
         shell.write(*command, log=log, cwd=str(self.build.folder), env=ENVIRONMENT)

@@ -1,4 +1,6 @@
-"""What a Kubernetes 1.26.1 is made of: binaries, the images kubeadm expects, and the Go modules that pin them."""
+"""What a Kubernetes 1.26.1 is made of: binaries, the images kubeadm expects, and the Go modules
+that pin them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from kubeup.core.plan import Room
 
 KUBERNETES = "1.26.1"
 COMMIT = "8f94681cd294aa8cfd3407b8191f6c70214973a4"  # of the tag v1.26.1
-ETCD, COREDNS, PAUSE, METRICS_SERVER = "3.5.6-0", "v1.9.3", "3.9", "v0.6.1"  # kubeadm 1.26's constants.go
+# kubeadm 1.26's constants.go
+ETCD, COREDNS, PAUSE, METRICS_SERVER = "3.5.6-0", "v1.9.3", "3.9", "v0.6.1"
 REGISTRY = "registry.k8s.io"
 GO_FOLDERS = Path(__file__).resolve().parents[3] / "scripts" / "go"
 
@@ -18,16 +21,36 @@ HOST_BINARIES = ("kubectl",)
 
 
 def _version_flags() -> str:
-    """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one, CoreDNS reads major and minor there."""
+    """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one,
+    CoreDNS reads major and minor there.
+    """
     major, minor, _ = KUBERNETES.split(".")
-    values = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitCommit": COMMIT, "gitTreeState": "clean"}
+    values = {
+        "gitVersion": f"v{KUBERNETES}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitCommit": COMMIT,
+        "gitTreeState": "clean",
+    }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join(["-s -w", *(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())])
+    return " ".join(
+        [
+            "-s -w",
+            *(
+                f"-X {package}.{name}={value}"
+                for package in packages
+                for name, value in values.items()
+            ),
+        ]
+    )
 
 
 @dataclass(frozen=True)
 class GoBuild:
-    """One `go build` in a folder of scripts/go: output name -> package. `packages` (of `go list -deps`, without Go's own) for progress."""
+    """One `go build` in a folder of scripts/go: output name -> package.
+
+    `packages` (of `go list -deps`, without Go's own) for progress.
+    """
 
     name: str
     outputs: tuple[tuple[str, str], ...]
@@ -50,18 +73,37 @@ class GoBuild:
         return tuple(name for name, _ in self.outputs)
 
 
-# `providerless` leaves the clouds' own controllers out: a third less to link, nothing a cluster without a cloud misses.
+# `providerless` leaves the clouds' own controllers out: a third less to link, nothing a cluster
+# without a cloud misses.
 KUBERNETES_BUILD = GoBuild(
     "kubernetes",
-    tuple((name, f"k8s.io/kubernetes/cmd/{name}") for name in (
-        "kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")),
-    packages=2440, seconds=290, ldflags=_version_flags(), tags="providerless",
+    tuple(
+        (name, f"k8s.io/kubernetes/cmd/{name}")
+        for name in (
+            "kubeadm",
+            "kubelet",
+            "kubectl",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kube-proxy",
+        )
+    ),
+    packages=2440,
+    seconds=290,
+    ldflags=_version_flags(),
+    tags="providerless",
 )
 BUILDS = (
     KUBERNETES_BUILD,
     GoBuild("etcd", (("etcd", "go.etcd.io/etcd/server/v3"),), packages=285, seconds=27),
     GoBuild("coredns", (("coredns", "github.com/coredns/coredns"),), packages=672, seconds=79),
-    GoBuild("metrics-server", (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),), packages=781, seconds=50),
+    GoBuild(
+        "metrics-server",
+        (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),),
+        packages=781,
+        seconds=50,
+    ),
     GoBuild("pause", (("pause", "."),), packages=1, seconds=2),
 )
 

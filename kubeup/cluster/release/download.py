@@ -43,20 +43,31 @@ class DownloadBinary:
     def run(self, log: Log) -> None:
         wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])
         if len(wanted) != 64:
-            raise KubeupError(f"{self.url}.sha256 holds no sha256", f"found {wanted[:80]!r}", f"try again later, or {OTHERWISE}")
+            raise KubeupError(
+                f"{self.url}.sha256 holds no sha256",
+                f"found {wanted[:80]!r}",
+                f"try again later, or {OTHERWISE}",
+            )
         fetch(self.url, wanted, self.folder / self.name, log)
 
 
 def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERWISE) -> None:
-    """Fetch an executable. It gets its name when all of it is there and has that sum; `otherwise` is what else a user can do."""
+    """Fetch an executable.
+
+    It gets its name when all of it is there and has that sum; `otherwise` is what else a user can
+    do.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             found = _copy(url, file, log, otherwise)
         if found != sha256:
-            raise KubeupError(f"{url} is not what it should be", f"its sha256 is {found}, published is {sha256}",
-                              "try again; when it repeats, something between you and the server changes files")
+            raise KubeupError(
+                f"{url} is not what it should be",
+                f"its sha256 is {found}, published is {sha256}",
+                "try again; when it repeats, something between you and the server changes files",
+            )
         Path(part).chmod(0o755)
         Path(part).replace(target)
     finally:
@@ -67,7 +78,9 @@ def _open(url: str, otherwise: str = OTHERWISE) -> HTTPResponse:
     try:
         return web.open_url(url)
     except web.Failed as error:
-        raise KubeupError(f"{url} can't be fetched", str(error), f"look at the network, or {otherwise}") from None
+        raise KubeupError(
+            f"{url} can't be fetched", str(error), f"look at the network, or {otherwise}"
+        ) from None
 
 
 def _get(url: str) -> bytes:
@@ -87,7 +100,9 @@ def _copy(url: str, file: object, log: Log, otherwise: str) -> str:
                 file.write(chunk)  # type: ignore[attr-defined]
                 log(f"{size >> 20} of {total >> 20} MiB")
         except (OSError, http.client.HTTPException) as error:
-            raise KubeupError(f"{url} broke off after {size >> 20} MiB", str(error), "run the same again") from None
+            raise KubeupError(
+                f"{url} broke off after {size >> 20} MiB", str(error), "run the same again"
+            ) from None
     if total and size != total:
         raise KubeupError(f"{url} broke off", f"{size} of {total} bytes came", "run the same again")
     return whole.hexdigest()

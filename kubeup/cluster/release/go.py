@@ -1,4 +1,6 @@
-"""The Go that Kubernetes is compiled with: one that is installed and fits, else Debian 12's, unpacked into the cache."""
+"""The Go that Kubernetes is compiled with: one that is installed and fits, else Debian 12's,
+unpacked into the cache.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,14 @@ from kubeup.system import cache
 
 FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
 DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
-FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")  # of the package; links lead from the one to the other
+# of the package; links lead from the one to the other
+FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")
 
 
 def debian_root(origin: Origin) -> Rootfs:
-    """Debian 12 is the newest release with a Go that fits, and other distributions have none: it comes from there."""
+    """Debian 12 is the newest release with a Go that fits, and other distributions have none: it
+    comes from there.
+    """
     return Rootfs("go", "bookworm", ("golang-1.19-go",), seconds=45, origin=origin)
 
 
@@ -68,4 +73,11 @@ class UnpackGo:
             (work / "rootfs.tar").unlink()
 
     def _unpack(self, folder: Path) -> tuple[str, ...]:
-        return ("tar", "-C", str(folder), "-xf", str(folder / "rootfs.tar"), *(f"./{one}" for one in FOLDERS))
+        return (
+            "tar",
+            "-C",
+            str(folder),
+            "-xf",
+            str(folder / "rootfs.tar"),
+            *(f"./{one}" for one in FOLDERS),
+        )

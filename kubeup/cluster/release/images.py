@@ -1,4 +1,6 @@
-"""The images that kubeadm and metrics-server ask for, as archives in the cache: pulled where their registry answers, else built."""
+"""The images that kubeadm and metrics-server ask for, as archives in the cache: pulled where
+their registry answers, else built.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from kubeup.system import cache
 from kubeup.system.engine import Engine
 
 PROXY_PACKAGES = ("iptables", "conntrack", "ipset", "kmod")
-SCRATCH = 'FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
+SCRATCH = (
+    "FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nENTRYPOINT "
+    '["/usr/local/bin/{name}"]\n'
+)
 DEBIAN = 'FROM {base}\nCOPY {name} /usr/local/bin/\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
 
 
@@ -25,7 +30,9 @@ def proxy_rootfs(origin: Origin) -> Rootfs:
 
 def archive(release: Release, root: Rootfs) -> Path:
     """One archive with all system images, named by what they are made from."""
-    made_from = cache.digest(release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *(one.name for one in IMAGES))
+    made_from = cache.digest(
+        release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *(one.name for one in IMAGES)
+    )
     return cache.folder("images", f"system-{made_from}") / "images.tar"
 
 
@@ -48,7 +55,11 @@ class MakeSystemImages:
             for one in IMAGES:
                 log(one.name)
                 self._pull(one, log) if self.release.source == "download" else self._build(one, log)
-            shell.save(*self.engine.argv("save", *self._multi(), *(one.name for one in IMAGES)), into=work / "images.tar", log=log)
+            shell.save(
+                *self.engine.argv("save", *self._multi(), *(one.name for one in IMAGES)),
+                into=work / "images.tar",
+                log=log,
+            )
 
     def _multi(self) -> tuple[str, ...]:
         return ("-m",) if self.engine.name == "podman" else ()
@@ -61,6 +72,15 @@ class MakeSystemImages:
         if one.debian:
             shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
         text = (DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base)
-        with cache.context({"Containerfile": text}, {one.binary: self.release.binary(one.binary)}) as context:
-            words = ("--quiet", "--tag", one.name, "-f", str(context / "Containerfile"), str(context))
+        with cache.context(
+            {"Containerfile": text}, {one.binary: self.release.binary(one.binary)}
+        ) as context:
+            words = (
+                "--quiet",
+                "--tag",
+                one.name,
+                "-f",
+                str(context / "Containerfile"),
+                str(context),
+            )
             shell.write(*self.engine.argv("build", *self.engine.build_options, *words), log=log)

@@ -1,11 +1,21 @@
-"""Which way the binaries come, and where each lies in the cache. Choosing is data; nothing here fetches."""
+"""Which way the binaries come, and where each lies in the cache.
+
+Choosing is data; nothing here fetches.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.cluster.release.components import BUILDS, KUBERNETES, NODE_BINARIES, PAUSE, REGISTRY, GoBuild
+from kubeup.cluster.release.components import (
+    BUILDS,
+    KUBERNETES,
+    NODE_BINARIES,
+    PAUSE,
+    REGISTRY,
+    GoBuild,
+)
 from kubeup.core.errors import KubeupError, UsageError
 from kubeup.core.record import NOTHING, Made
 from kubeup.facts import sites
@@ -20,7 +30,9 @@ SYSTEM_IMAGE = sites.manifest(REGISTRY, "pause", PAUSE)
 
 @dataclass(frozen=True)
 class Release:
-    """Where this machine's Kubernetes comes from: `source` is download or build, `why` says what decided it."""
+    """Where this machine's Kubernetes comes from: `source` is download or build, `why` says what
+    decided it.
+    """
 
     source: str
     arch: str
@@ -41,10 +53,16 @@ class Release:
     @property
     def own_downloads(self) -> Path:
         """Where lies what this machine itself runs."""
-        return self.downloads if self.system == "Linux" else self._downloaded(f"{self.system.lower()}-{self.arch}")
+        return (
+            self.downloads
+            if self.system == "Linux"
+            else self._downloaded(f"{self.system.lower()}-{self.arch}")
+        )
 
     def _downloaded(self, platform: str) -> Path:
-        return cache.folder("release", f"v{KUBERNETES}", f"download-{cache.digest(self.base_url)}-{platform}")
+        return cache.folder(
+            "release", f"v{KUBERNETES}", f"download-{cache.digest(self.base_url)}-{platform}"
+        )
 
     @property
     def kubectl(self) -> Path:
@@ -81,16 +99,23 @@ class Release:
 
 
 def address(base_url: str, arch: str, name: str, system: str = "linux") -> str:
-    """Where a site with Kubernetes' releases has a binary: https://kubernetes.io/releases/download/#binaries."""
+    """Where a site with Kubernetes' releases has a binary:
+    https://kubernetes.io/releases/download/#binaries.
+    """
     return f"{base_url.rstrip('/')}/release/v{KUBERNETES}/bin/{system}/{arch}/{name}"
 
 
 def binary_question(arch: str) -> Question:
-    """The smallest file that every download begins with. A site's root tells nothing: dl.k8s.io's is a bucket that says 403."""
+    """The smallest file that every download begins with.
+
+    A site's root tells nothing: dl.k8s.io's is a bucket that says 403.
+    """
     return Question(f"{address(DOWNLOADS, arch, 'kubectl')}.sha256", sum=True)
 
 
-def questions(wanted: str, kept: str, system: str, arch: str, base_url: str = DOWNLOADS) -> tuple[Question, ...]:
+def questions(
+    wanted: str, kept: str, system: str, arch: str, base_url: str = DOWNLOADS
+) -> tuple[Question, ...]:
     """What has to be asked before `choose` can; nothing where it is decided already.
 
     A site that the settings name is taken as theirs; what it serves has to have the official sums.
@@ -100,20 +125,36 @@ def questions(wanted: str, kept: str, system: str, arch: str, base_url: str = DO
     return (SYSTEM_IMAGE,) if base_url != DOWNLOADS else (binary_question(arch), SYSTEM_IMAGE)
 
 
-def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made = NOTHING) -> Release:
-    """`wanted` is auto, download or build (settings: release.source); under auto what was `made` so stays so.
+def choose(
+    wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made = NOTHING
+) -> Release:
+    """`wanted` is auto, download or build (settings: release.source); under auto what was `made` so
+    stays so.
 
-    Both sites must answer, or the cluster could be only half made of releases. Only Linux can build: what is compiled gets
-    a root file system of Debian packages. Raises KubeupError for an unknown processor, UsageError for what can't be had here.
+    Both sites must answer, or the cluster could be only half made of releases. Only Linux can
+    build: what is compiled gets a root file system of Debian packages. Raises KubeupError for an
+    unknown processor, UsageError for what can't be had here.
     """
     if host.arch not in PROCESSORS:
-        raise KubeupError(f"no Kubernetes {KUBERNETES} for this processor ({host.arch})", "kubeup runs on amd64 and arm64",
-                          "run it on a machine with such a processor")
+        raise KubeupError(
+            f"no Kubernetes {KUBERNETES} for this processor ({host.arch})",
+            "kubeup runs on amd64 and arm64",
+            "run it on a machine with such a processor",
+        )
     if not host.linux:
         if wanted == "build":
-            raise UsageError(f"Kubernetes is not compiled on {host.system_name}", "its images are made of Debian packages, by Linux' own tools",
-                             "set release.source to download, or to auto")
-        return Release("download", host.arch, f"{host.system_name} can't compile it for nodes", base_url, host.system)
+            raise UsageError(
+                f"Kubernetes is not compiled on {host.system_name}",
+                "its images are made of Debian packages, by Linux' own tools",
+                "set release.source to download, or to auto",
+            )
+        return Release(
+            "download",
+            host.arch,
+            f"{host.system_name} can't compile it for nodes",
+            base_url,
+            host.system,
+        )
     if wanted != "auto":
         return Release(wanted, host.arch, "asked for by release.source", base_url)
     if made.source:
@@ -122,5 +163,9 @@ def choose(wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made =
         answer = host.answer(question)
         if not answer.yes:
             return Release("build", host.arch, answer.told, base_url)
-    why = f"{DOWNLOADS} and {REGISTRY} answer" if base_url == DOWNLOADS else f"release.base_url names {base_url}, and {REGISTRY} answers"
+    why = (
+        f"{DOWNLOADS} and {REGISTRY} answer"
+        if base_url == DOWNLOADS
+        else f"release.base_url names {base_url}, and {REGISTRY} answers"
+    )
     return Release("download", host.arch, why, base_url)

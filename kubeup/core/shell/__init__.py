@@ -1,7 +1,7 @@
 """The one place that starts a local process.
 
-`read` looks and always runs; `write` changes something and streams what the tool prints, line by line.
-Commands are lists; secrets travel by standard input or environment, never in the list.
+`read` looks and always runs; `write` changes something and streams what the tool prints, line by
+line. Commands are lists; secrets travel by standard input or environment, never in the list.
 """
 
 from __future__ import annotations
@@ -21,7 +21,19 @@ from kubeup.core.shell import processes
 from kubeup.core.shell.inherited import HOLDING, held, holding
 from kubeup.core.shell.lines import Lines, Log
 from kubeup.core.shell.pipes import InteractiveProcess, chain, talk
-from kubeup.core.shell.processes import KEPT_LINES, LATE, LOST, STOPPED, Alive, failed, missing, shown, signal_group, stop_all, which
+from kubeup.core.shell.processes import (
+    KEPT_LINES,
+    LATE,
+    LOST,
+    STOPPED,
+    Alive,
+    failed,
+    missing,
+    shown,
+    signal_group,
+    stop_all,
+    which,
+)
 from kubeup.core.shell.sudo import SUDO, authorize
 
 __all__ = [
@@ -69,25 +81,40 @@ class Output:
 
 
 def read(
-    *argv: str, stdin: str | bytes | int | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None,
-    timeout: float = 60, ok: Iterable[int] | None = (0,), alive: Alive | None = None,
+    *argv: str,
+    stdin: str | bytes | int | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    timeout: float = 60,
+    ok: Iterable[int] | None = (0,),
+    alive: Alive | None = None,
 ) -> Output:
-    """Run a command that only looks. `ok` lists the accepted exit codes (None: any); `stdin` may be the handle of an open file; `alive` is
-    asked now and then, as long as the command lasts. Raises CommandError.
+    """Run a command that only looks. `ok` lists the accepted exit codes (None: any); `stdin` may be
+    the handle of an open file; `alive` is asked now and then, as long as the command lasts. Raises
+    CommandError.
     """
     out, err = io.BytesIO(), io.BytesIO()
     code = processes.run(argv, out, err, stdin, env, cwd, timeout, alive=alive)
-    output = Output(code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace"))
+    output = Output(
+        code, out.getvalue().decode(errors="replace"), err.getvalue().decode(errors="replace")
+    )
     if ok is not None and code not in ok:
         raise failed(argv, code, output.stderr or output.stdout)
     return output
 
 
 def write(
-    *argv: str, log: Log | None = None, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None,
-    cwd: str | None = None, timeout: float = 3600,
+    *argv: str,
+    log: Log | None = None,
+    stdin: str | bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    timeout: float = 3600,
 ) -> str:
-    """Run a command that changes something; every line it prints goes to `log`. Returns its standard output."""
+    """Run a command that changes something; every line it prints goes to `log`.
+
+    Returns its standard output.
+    """
     last: deque[str] = deque(maxlen=KEPT_LINES)
     whole: list[str] = []
 
@@ -111,7 +138,9 @@ def write(
 
 
 def save(*argv: str, into: Path, log: Log | None = None, timeout: float = 3600) -> None:
-    """Run a command and keep its standard output as a file, which is this user's own whoever runs the command."""
+    """Run a command and keep its standard output as a file, which is this user's own whoever
+    runs the command.
+    """
     last: deque[str] = deque(maxlen=KEPT_LINES)
 
     def line(text: str) -> None:
@@ -127,11 +156,13 @@ def save(*argv: str, into: Path, log: Log | None = None, timeout: float = 3600) 
         raise failed(argv, code, "\n".join(last))
 
 
-def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapping[str, str] | None = None) -> None:
+def stream(
+    *argv: str, each: Callable[[str], bool], tick: float = 5.0, env: Mapping[str, str] | None = None
+) -> None:
     """Hand each line a command prints to `each` until that returns True, then end the command.
 
-    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself, too. Raises CommandError
-    for a command that can't be started.
+    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself,
+    too. Raises CommandError for a command that can't be started.
     """
     lines: queue.Queue[str | None] = queue.Queue()
     process: list[Any] = []

@@ -1,4 +1,6 @@
-"""Open files that commands hold as well as long as they last, and so the locks these bear (see `kubeup.core.lock`)."""
+"""Open files that commands hold as well as long as they last, and so the locks these bear (see
+`kubeup.core.lock`).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,15 @@ held: dict[str, int] = {}  # handles by the paths of their files
 
 # A redirection's number has one digit in dash; 3 is what the shell keeps standard error by.
 HANDLES = range(4, 10)
-# The shell stays beside a command and holds what is held, which the command itself has closed: whatever that leaves behind
-# for good (conmon, VBoxSVC, ssh's masters) would hold it as well, and sudo would not, as it closes descriptors from 3 on.
+# The shell stays beside a command and holds what is held, which the command itself has closed:
+# whatever that leaves behind
+# for good (conmon, VBoxSVC, ssh's masters) would hold it as well, and sudo would not, as it closes
+# descriptors from 3 on.
 # Signals to the group are the command's to answer; what the shell says of its end goes nowhere.
-BESIDE = f'trap : INT TERM; exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&- {" ".join(f"{n}>&-" for n in HANDLES)}); exit $?'
+BESIDE = (
+    'trap : INT TERM; exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&- '
+    f"{' '.join(f'{n}>&-' for n in HANDLES)}); exit $?"
+)
 HOLDING: tuple[str, ...] = ("/bin/sh", "-c", BESIDE, "sh")
 
 
@@ -44,7 +51,9 @@ def handing_on() -> dict[str, Any]:
 
 
 def _hand_on(handles: tuple[int, ...]) -> None:
-    """In the process that becomes the shell: put what is held under numbers of one digit, and keep everything else from it."""
+    """In the process that becomes the shell: put what is held under numbers of one digit, and
+    keep everything else from it.
+    """
     copies = [fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, HANDLES.stop) for handle in handles]
     free = [number for number in HANDLES if _let_go(number)]
     for copy, number in zip(copies, free[: len(copies)], strict=True):

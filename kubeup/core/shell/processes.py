@@ -20,7 +20,8 @@ from kubeup.core.shell.inherited import beside, handing_on, held
 from kubeup.core.shell.lines import Lines
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-LATE, LOST, STOPPED = 124, 129, 130  # of a command that was ended from here: as timeout(1), SIGHUP and SIGINT have it
+# of a command that was ended from here: as timeout(1), SIGHUP and SIGINT have it
+LATE, LOST, STOPPED = 124, 129, 130
 SILENCE = 15.0  # seconds without a sign of life until somebody is asked for one
 # sudo asks the program in SUDO_ASKPASS, or ends: what is started here has no terminal (sudo(8))
 BY_PROGRAM = "-A"
@@ -28,12 +29,15 @@ KILL_SECONDS = 5.0  # between asking a command that took too long to end, and en
 KEPT_LINES = 15  # of a failed command's output, shown in the error
 
 
-Alive = Callable[[], bool]  # whether what a command talks to is still there; asked only when nothing was heard for a while
+# whether what a command talks to is still there; asked only when nothing was heard for a while
+Alive = Callable[[], bool]
 
 
 @dataclass(eq=False)
 class Started:
-    """A command from just before its start to its end: its process, once there is one, and whether it was asked to end."""
+    """A command from just before its start to its end: its process, once there is one, and
+    whether it was asked to end.
+    """
 
     process: Any = None
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -55,13 +59,25 @@ running_lock = threading.Lock()
 
 
 def which(name: str) -> str | None:
-    """The path of a tool, also of one in this environment that was not activated, or in the sbin folders that a user's PATH often lacks."""
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join((str(Path(sys.executable).parent), *SBIN)))
+    """The path of a tool, also of one in this environment that was not activated, or in the sbin
+    folders that a user's PATH often lacks.
+    """
+    return shutil.which(name) or shutil.which(
+        name, path=os.pathsep.join((str(Path(sys.executable).parent), *SBIN))
+    )
 
 
 def run(
-    argv: tuple[str, ...], out: Any, err: Any, stdin: str | bytes | int | None,  # files, but io's classes are no typing.IO
-    env: Mapping[str, str] | None, cwd: str | None, timeout: float, started: Callable[[Any], None] | None = None, alive: Alive | None = None,
+    # files, but io's classes are no typing.IO
+    argv: tuple[str, ...],
+    out: Any,
+    err: Any,
+    stdin: str | bytes | int | None,
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    timeout: float,
+    started: Callable[[Any], None] | None = None,
+    alive: Alive | None = None,
 ) -> int:
     with on_record() as command:
         process = launch(argv, out, err, b"" if stdin is None else stdin, env, cwd)
@@ -70,7 +86,8 @@ def run(
             if started is not None:
                 started(process)
             process.wait()
-    if command.stopped.is_set():  # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
+    # whatever it ended with: `podman volume rm` calls it a success to be stopped halfway
+    if command.stopped.is_set():
         raise stopped(argv)
     limit.require(argv)
     return status(process)
@@ -82,7 +99,14 @@ def status(process: Any) -> int:
     return code if code >= 0 else 128 - code
 
 
-def launch(argv: tuple[str, ...], out: Any, err: Any, stdin: Any, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Any:
+def launch(
+    argv: tuple[str, ...],
+    out: Any,
+    err: Any,
+    stdin: Any,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+) -> Any:
     """Start a command. `out` and `stdin` may be handles of open files."""
     import sh
 
@@ -93,10 +117,23 @@ def launch(argv: tuple[str, ...], out: Any, err: Any, stdin: Any, env: Mapping[s
     words = [*beside(), path, *argv[1:]]
     # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
     return sh.Command(words[0])(
-        *words[1:], **handing_on(), _out=out, _err=err, _in=stdin, _env={**os.environ, **(env or {})}, _cwd=cwd,
-        _bg=True, _bg_exc=False, _return_cmd=True, _new_session=True, _tty_out=False,
-        _err_bufsize=_bufsize(err), **more,
-        _no_out=True, _no_err=True, _ok_code=list(range(-64, 256)),
+        *words[1:],
+        **handing_on(),
+        _out=out,
+        _err=err,
+        _in=stdin,
+        _env={**os.environ, **(env or {})},
+        _cwd=cwd,
+        _bg=True,
+        _bg_exc=False,
+        _return_cmd=True,
+        _new_session=True,
+        _tty_out=False,
+        _err_bufsize=_bufsize(err),
+        **more,
+        _no_out=True,
+        _no_err=True,
+        _ok_code=list(range(-64, 256)),
     )
 
 
@@ -115,7 +152,9 @@ def on_record() -> Iterator[Started]:
 
 @dataclass(eq=False)
 class Limit:
-    """What commands are held to: their time, and that there is somebody left for them to talk to."""
+    """What commands are held to: their time, and that there is somebody left for them to talk
+    to.
+    """
 
     seconds: float
     alive: Alive | None = None
@@ -130,7 +169,10 @@ class Limit:
             if ended.wait(left if self.alive is None else min(left, SILENCE)):
                 return False
             now = self.moved()
-            self.lost = now == seen and self.alive is not None and not self.alive() and not ended.is_set()  # asking takes its time
+            # asking takes its time
+            self.lost = (
+                now == seen and self.alive is not None and not self.alive() and not ended.is_set()
+            )
             if self.lost:
                 return True
             seen = now
@@ -146,8 +188,13 @@ class Limit:
 
 
 @contextlib.contextmanager
-def limited(*processes: Any, timeout: float, alive: Alive | None = None, moved: Callable[[], int] = int) -> Iterator[Limit]:
-    """End processes that take longer, or whose other side has gone. The limit tells that they were."""
+def limited(
+    *processes: Any, timeout: float, alive: Alive | None = None, moved: Callable[[], int] = int
+) -> Iterator[Limit]:
+    """End processes that take longer, or whose other side has gone.
+
+    The limit tells that they were.
+    """
     limit, ended = Limit(timeout, alive, moved), threading.Event()
 
     def watch() -> None:
@@ -179,23 +226,38 @@ def ended_with(*processes: Any) -> Iterator[None]:
 
 def stopped(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} was stopped", f"`{short(words)}` was interrupted", "run the same again", code=STOPPED)
+    return CommandError(
+        f"{program(words)} was stopped",
+        f"`{short(words)}` was interrupted",
+        "run the same again",
+        code=STOPPED,
+    )
 
 
 def late(argv: Iterable[str], seconds: float) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} took longer than {seconds:g} s", f"`{short(words)}` was stopped",
-                        "run the same again; see `inv doctor` when it repeats", code=LATE)
+    return CommandError(
+        f"{program(words)} took longer than {seconds:g} s",
+        f"`{short(words)}` was stopped",
+        "run the same again; see `inv doctor` when it repeats",
+        code=LATE,
+    )
 
 
 def lost(argv: Iterable[str]) -> CommandError:
     words = list(argv)
-    return CommandError(f"{program(words)} hears nothing any more", f"what `{short(words)}` talked to has gone",
-                        "run the same again once that is back: `inv status`", code=LOST)
+    return CommandError(
+        f"{program(words)} hears nothing any more",
+        f"what `{short(words)}` talked to has gone",
+        "run the same again once that is back: `inv status`",
+        code=LOST,
+    )
 
 
 def _bufsize(sink: io.IOBase) -> int:
-    """Lines are handed on as they come (1 is sh's word for that); what is kept whole is read in large pieces."""
+    """Lines are handed on as they come (1 is sh's word for that); what is kept whole is read in
+    large pieces.
+    """
     return 1 if isinstance(sink, Lines) else 65536
 
 
@@ -248,11 +310,16 @@ def _of_others(process: Any) -> bool:
 
 def signal_as_root(group: int, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
-    launch(("sudo", BY_PROGRAM, "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b"").wait()
+    launch(
+        ("sudo", BY_PROGRAM, "kill", "-s", name, "--", f"-{group}"), io.BytesIO(), io.BytesIO(), b""
+    ).wait()
 
 
 def stop_all() -> None:
-    """Ask every process started here and still running to end (used on an interrupt). Whoever waits for one gets a CommandError."""
+    """Ask every process started here and still running to end (used on an interrupt).
+
+    Whoever waits for one gets a CommandError.
+    """
     with running_lock:
         commands = list(running)
     for command in commands:
@@ -264,19 +331,31 @@ def failed(argv: Iterable[str], code: int, text: str) -> CommandError:
     words = list(argv)
     lines = [row for row in text.strip().splitlines() if row.strip()][-KEPT_LINES:]
     why = "\n".join([f"`{short(words)}` ended with status {code}", *lines])
-    return CommandError(f"{program(words)} failed", why, "mend what the lines above name, then run the same again",
-                        code=code, stderr=text)
+    return CommandError(
+        f"{program(words)} failed",
+        why,
+        "mend what the lines above name, then run the same again",
+        code=code,
+        stderr=text,
+    )
 
 
 def program(argv: Iterable[str]) -> str:
     """The name of what a command line is about: apt-get of `sudo env LANG=C apt-get update`."""
     before = {"sudo", "env"}
-    words = (word for word in argv if word not in before and not word.startswith("-") and "=" not in word)
+    words = (
+        word for word in argv if word not in before and not word.startswith("-") and "=" not in word
+    )
     return Path(next(words, "the command")).name
 
 
 def missing(tool: str) -> CommandError:
-    return CommandError(f"{tool} is not installed", f"no `{tool}` on PATH", "run `inv doctor --fix`, or install it", code=127)
+    return CommandError(
+        f"{tool} is not installed",
+        f"no `{tool}` on PATH",
+        "run `inv doctor --fix`, or install it",
+        code=127,
+    )
 
 
 def shown(argv: Iterable[str]) -> str:

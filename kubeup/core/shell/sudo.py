@@ -24,13 +24,20 @@ _asking = threading.Lock()  # several looks may need it at once
 
 
 def authorize() -> None:
-    """Have sudo's permission for what this process starts from now on. Raises Refused where it is not given."""
+    """Have sudo's permission for what this process starts from now on.
+
+    Raises Refused where it is not given.
+    """
     with _asking:
         if OURS in os.environ.get(VARIABLE, "") or _run("-n", "true"):
             return
         if not sys.stdin.isatty():
-            raise Refused("sudo asks for a password, and nobody is there to type it", "the container engine and apt-get need root",
-                          "run it in a terminal, or as root; or give your user a rule without password in sudoers(5)")
+            raise Refused(
+                "sudo asks for a password, and nobody is there to type it",
+                "the container engine and apt-get need root",
+                "run it in a terminal, or as root; or give your user a rule without password in "
+                "sudoers(5)",
+            )
         _answer_with(_asked())
 
 
@@ -40,13 +47,19 @@ def _asked() -> str:
         if _run("-S", "-p", "", "-v", stdin=f"{password}\n"):
             return password
         print("sorry, try again", file=sys.stderr)
-    raise Refused("sudo did not take the password", f"{TRIES} tries", "see whether this user may use sudo: `sudo -v`")
+    raise Refused(
+        "sudo did not take the password",
+        f"{TRIES} tries",
+        "see whether this user may use sudo: `sudo -v`",
+    )
 
 
 def _answer_with(password: str) -> None:
-    """Let this process tell sudo the password from now on: it lies in no file, argument or variable.
+    """Let this process tell sudo the password from now on: it lies in no file, argument or
+    variable.
 
-    sudo's own memory of it does not do: releases before 1.9.14 forget it in another session, and each command here has one.
+    sudo's own memory of it does not do: releases before 1.9.14 forget it in another session, and
+    each command here has one.
     """
     folder = Path(tempfile.mkdtemp(prefix=OURS))  # nobody else may enter
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -61,7 +74,8 @@ def _answer_with(password: str) -> None:
 def _serve(pipe: Path, answer: bytes) -> None:
     """Give the answer to each reader, for as long as this process lives."""
     while True:
-        with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as file:  # opens once somebody reads
+        # opens once somebody reads
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as file:
             file.write(answer)
 
 

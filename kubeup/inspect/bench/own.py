@@ -15,7 +15,8 @@ from kubeup.inspect.bench.timing import HOUR, INV, Figure, from_nothing, in_turn
 from kubeup.workflows import rollout, up
 from kubeup.workflows.project import Project
 
-STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}  # minikube's answers within a second, Vagrant's takes five
+# minikube's answers within a second, Vagrant's takes five
+STATUS_AIMS = {"minikube": 1.3, "vagrant": 1.2}
 
 
 def has_status(project: Project) -> bool:
@@ -29,26 +30,51 @@ def has_status(project: Project) -> bool:
 def second_up(project: Project) -> Figure:
     status = project.provider.tool_command("status")
     again = (INV, "up", "--yes", "--profile", project.settings.profile)
-    ours, other = in_turn(lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5)
-    return Figure("status", ours, other, STATUS_AIMS[project.provider.name], f"a second `./inv up` against one `{project.provider.name} status`")
+    ours, other = in_turn(
+        lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5
+    )
+    return Figure(
+        "status",
+        ours,
+        other,
+        STATUS_AIMS[project.provider.name],
+        f"a second `./inv up` against one `{project.provider.name} status`",
+    )
 
 
 def cluster(project: Project) -> Figure:
     name = project.provider.name
     task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
     ours, other = from_nothing(task, lambda: _typed(project, _lines(project, Kind.NODE)[0]))
-    return Figure("cluster", ours, other, 1.05, f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags")
+    return Figure(
+        "cluster",
+        ours,
+        other,
+        1.05,
+        f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags",
+    )
 
 
 def warm_up(project: Project) -> Figure:
-    ours, other = from_nothing(("up", "--yes", "--profile", project.settings.profile), lambda: _all_typed(project))
-    return Figure("warm-up", ours, other, 0.8, "`./inv up` from nothing, images built, against start, load, apply and wait typed one after another")
+    ours, other = from_nothing(
+        ("up", "--yes", "--profile", project.settings.profile), lambda: _all_typed(project)
+    )
+    return Figure(
+        "warm-up",
+        ours,
+        other,
+        0.8,
+        "`./inv up` from nothing, images built, against start, load, apply and wait typed one "
+        "after another",
+    )
 
 
 def _all_typed(project: Project) -> float:
     """Each command when the one before has ended."""
     kubectl = project.kubectl
-    seconds = _typed(project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS))
+    seconds = _typed(
+        project, _lines(project, Kind.NODE)[0], *_lines(project, Kind.LOAD, ids.METRICS)
+    )
     began = time.monotonic()
     with lock.profile(project.state.folder, "bench"):
         for step in todo(rollout.data_steps(project, ())):  # the volume's folder
@@ -63,7 +89,12 @@ def _all_typed(project: Project) -> float:
 def _lines(project: Project, *wanted: Kind | StepId) -> list[str]:
     """The command lines of some steps, as the plan prints them."""
     steps = [step for step in up.plan(project).plan if step.id in wanted or step.id.kind in wanted]
-    return [line for step in steps if isinstance(step.action, Explained) for line in step.action.commands()]
+    return [
+        line
+        for step in steps
+        if isinstance(step.action, Explained)
+        for line in step.action.commands()
+    ]
 
 
 def _typed(project: Project, *lines: str) -> float:

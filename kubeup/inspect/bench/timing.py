@@ -12,7 +12,8 @@ from kubeup.core.shell import read
 
 INV = str(state.PROJECT / "inv")
 HOUR = 3600.0
-CLUSTERS = 3  # of each way: minikube's own start takes 33 or 54 s, as its waits between tries are drawn by lot
+# of each way: minikube's own start takes 33 or 54 s, as its waits between tries are drawn by lot
+CLUSTERS = 3
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,17 @@ def from_nothing(ours: tuple[str, ...], other: Callable[[], float]) -> tuple[flo
         return measure()
 
     pairs = [(alone(other), alone(lambda: timed(INV, *ours))) for _ in range(CLUSTERS)]
-    return statistics.median(pair[1] for pair in pairs), statistics.median(pair[0] for pair in pairs)
+    return statistics.median(pair[1] for pair in pairs), statistics.median(
+        pair[0] for pair in pairs
+    )
 
 
-def in_turn(ours: Callable[[], float], other: Callable[[], float], times: int) -> tuple[float, float]:
+def in_turn(
+    ours: Callable[[], float], other: Callable[[], float], times: int
+) -> tuple[float, float]:
     """Medians of both, run in turn after one uncounted round."""
     ours(), other()
     pairs = [(ours(), other()) for _ in range(times)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+    return statistics.median(pair[0] for pair in pairs), statistics.median(
+        pair[1] for pair in pairs
+    )

@@ -1,4 +1,6 @@
-"""A picture of what runs where: read from the cluster, drawn as text, as Mermaid and as SVG, and given as data."""
+"""A picture of what runs where: read from the cluster, drawn as text, as Mermaid and as SVG, and
+given as data.
+"""
 
 from kubeup.inspect.diagram.model import Part, Picture
 from kubeup.inspect.diagram.reading import as_dict, collect

@@ -12,4 +12,5 @@ def draw(project: Project, out: Report, how: str, part: str) -> None:
     if how == "json":
         out.data(diagram.as_dict(picture))
     else:
-        out.say({"text": diagram.text, "svg": diagram.svg, "mermaid": diagram.mermaid}[how](picture, part=part))  # type: ignore[operator]
+        draw_as = {"text": diagram.text, "svg": diagram.svg, "mermaid": diagram.mermaid}[how]
+        out.say(draw_as(picture, part=part))  # type: ignore[operator]

@@ -34,7 +34,8 @@ class Pod:
 class Node:
     """A node and the machine under it, or with the role `db` a machine beside them.
 
-    `machine` is the provider's word ('' where it told nothing); `version` is '' outside the cluster.
+    `machine` is the provider's word ('' where it told nothing); `version` is '' outside the
+    cluster.
     """
 
     name: str
@@ -47,7 +48,9 @@ class Node:
 
     @property
     def title(self) -> str:
-        return {"control": "control plane", "db": "the database's machine"}.get(self.role, self.role)
+        return {"control": "control plane", "db": "the database's machine"}.get(
+            self.role, self.role
+        )
 
     @property
     def ok(self) -> bool:
@@ -82,7 +85,11 @@ class Port:
     @property
     def words(self) -> str:
         """As in `31000 → 8000`: the way from outside to inside."""
-        steps = [*([str(self.node)] if self.node else []), str(self.own), *([self.target] if self.target.isdigit() else [])]
+        steps = [
+            *([str(self.node)] if self.node else []),
+            str(self.own),
+            *([self.target] if self.target.isdigit() else []),
+        ]
         return " → ".join(dict.fromkeys(steps)) + ("/UDP" if self.protocol == "UDP" else "")
 
 
@@ -122,7 +129,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Volume:
-    """A claim, the volume it is bound to, and the node and folder where that lies. `claim` is '' for a volume that nothing claims."""
+    """A claim, the volume it is bound to, and the node and folder where that lies.
+
+    `claim` is '' for a volume that nothing claims.
+    """
 
     claim: str
     name: str
@@ -140,7 +150,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Link:
-    """Who talks to whom: from browser or a part to the Service of a part. `label` is the way it takes."""
+    """Who talks to whom: from browser or a part to the Service of a part.
+
+    `label` is the way it takes.
+    """
 
     source: str
     target: str
@@ -168,14 +181,27 @@ class Picture:
         return next((service for service in self.services if service.part == part), None)
 
     def only(self, part: Part) -> Picture:
-        """The picture of one part: its workloads, its Service, its volumes, and the nodes that carry any of it."""
+        """The picture of one part: its workloads, its Service, its volumes, and the nodes that
+        carry any of it.
+        """
         if part == "all":
             return self
         volumes = tuple(volume for volume in self.volumes if volume.part == part)
-        nodes = tuple(replace(node, pods=tuple(pod for pod in node.pods if pod.part == part)) for node in self.nodes)
+        nodes = tuple(
+            replace(node, pods=tuple(pod for pod in node.pods if pod.part == part))
+            for node in self.nodes
+        )
         return Picture(
-            tuple(node for node in nodes if node.pods or node.role == part or any(volume.node == node.name for volume in volumes)),
+            tuple(
+                node
+                for node in nodes
+                if node.pods
+                or node.role == part
+                or any(volume.node == node.name for volume in volumes)
+            ),
             tuple(pod for pod in self.unscheduled_pods if pod.part == part),
             tuple(workload for workload in self.workloads if workload.part == part),
-            tuple(service for service in self.services if service.part == part), volumes,
-            tuple(link for link in self.links if part in (link.source, link.target)))
+            tuple(service for service in self.services if service.part == part),
+            volumes,
+            tuple(link for link in self.links if part in (link.source, link.target)),
+        )

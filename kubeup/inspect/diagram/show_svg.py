@@ -1,12 +1,33 @@
-"""The picture as one SVG that stands alone: readable on a light and on a dark page, nothing loaded from elsewhere."""
+"""The picture as one SVG that stands alone: readable on a light and on a dark page, nothing
+loaded from elsewhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from kubeup.inspect.diagram import shapes
-from kubeup.inspect.diagram.layout import CHANNEL, GUTTER, MARGIN, NOWHERE, Card, Layout, Spot, arrange
-from kubeup.inspect.diagram.model import APPS, BROWSER, TITLES, Link, Part, Picture, Pod, Service, Volume
+from kubeup.inspect.diagram.layout import (
+    CHANNEL,
+    GUTTER,
+    MARGIN,
+    NOWHERE,
+    Card,
+    Layout,
+    Spot,
+    arrange,
+)
+from kubeup.inspect.diagram.model import (
+    APPS,
+    BROWSER,
+    TITLES,
+    Link,
+    Part,
+    Picture,
+    Pod,
+    Service,
+    Volume,
+)
 from kubeup.inspect.diagram.shapes import box, disk, lines, way, words
 
 
@@ -18,7 +39,12 @@ def svg(picture: Picture, part: Part = "all") -> str:
     title = f"{TITLES[part]}{f', Kubernetes {versions}' if versions else ''}"
     body = [words(MARGIN, 32, title[0].upper() + title[1:], "title", layout.width - 2 * MARGIN)]
     body += [piece for card in layout.cards for piece in _card(card)]
-    body += [*_to_pods(drawn, layout), *_to_volumes(drawn, layout), *_services(drawn, layout), *_links(drawn, layout)]
+    body += [
+        *_to_pods(drawn, layout),
+        *_to_volumes(drawn, layout),
+        *_services(drawn, layout),
+        *_links(drawn, layout),
+    ]
     return shapes.document(layout.width, layout.height, title, body)
 
 
@@ -26,11 +52,16 @@ def _card(card: Card) -> Iterator[str]:
     node, spot = card.node, card.spot
     yield box(spot.x, spot.y, spot.width, spot.height, "node" if node.ok else "node bad", node.why)
     x, width = spot.x + GUTTER, spot.width - GUTTER - 8
-    yield words(x, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", width)
+    yield words(
+        x, spot.y + 22, f"{_sign(node.ok)} {node.name}", "name" if node.ok else "name bad", width
+    )
     if node.name != NOWHERE:
         about = (node.title, node.address, "Ready" if node.ok and node.version else node.machine)
         yield words(x, spot.y + 39, " · ".join(word for word in about if word), "small", width)
-    yield from (words(x, spot.y + 54 + 14 * number, line, "small bad") for number, line in enumerate(card.head))
+    yield from (
+        words(x, spot.y + 54 + 14 * number, line, "small bad")
+        for number, line in enumerate(card.head)
+    )
     for pod, place in card.pods:
         yield from _pod(pod, place)
     for volume, place in card.volumes:
@@ -42,30 +73,82 @@ def _card(card: Card) -> Iterator[str]:
 
 
 def _pod(pod: Pod, spot: Spot) -> Iterator[str]:
-    yield box(spot.x, spot.y, spot.width, spot.height, f"pod {pod.part}" if pod.ok else "pod bad", f"{pod.name} {pod.why}".strip())
-    yield words(spot.x + 10, spot.y + 19, f"{_sign(pod.ok)} {pod.name}", "" if pod.ok else "bad", spot.width - 18)
+    yield box(
+        spot.x,
+        spot.y,
+        spot.width,
+        spot.height,
+        f"pod {pod.part}" if pod.ok else "pod bad",
+        f"{pod.name} {pod.why}".strip(),
+    )
+    yield words(
+        spot.x + 10,
+        spot.y + 19,
+        f"{_sign(pod.ok)} {pod.name}",
+        "" if pod.ok else "bad",
+        spot.width - 18,
+    )
     restarts = f"{pod.restarts} restart{'s' if pod.restarts > 1 else ''}" if pod.restarts else ""
-    yield words(spot.x + 10, spot.y + 35, " · ".join(word for word in ("pod", pod.address, restarts) if word), "small", spot.width - 18)
-    yield from (words(spot.x + 10, spot.y + 50 + 14 * number, line, "small bad") for number, line in enumerate(lines(pod.why, spot.width - 20)))
+    yield words(
+        spot.x + 10,
+        spot.y + 35,
+        " · ".join(word for word in ("pod", pod.address, restarts) if word),
+        "small",
+        spot.width - 18,
+    )
+    yield from (
+        words(spot.x + 10, spot.y + 50 + 14 * number, line, "small bad")
+        for number, line in enumerate(lines(pod.why, spot.width - 20))
+    )
 
 
 def _volume(volume: Volume, spot: Spot) -> Iterator[str]:
     yield disk(spot.x, spot.y, spot.width, spot.height, "db" if volume.ok else "bad")
-    yield words(spot.x + 10, spot.y + 29, f"{_sign(volume.ok)} {volume.name or volume.claim}", "" if volume.ok else "bad", spot.width - 20)
-    about = (f"claim {volume.claim}" if volume.claim else "no claim", volume.size, volume.policy, volume.why)
-    yield words(spot.x + 10, spot.y + 44, " · ".join(word for word in about if word), "small", spot.width - 20)
+    yield words(
+        spot.x + 10,
+        spot.y + 29,
+        f"{_sign(volume.ok)} {volume.name or volume.claim}",
+        "" if volume.ok else "bad",
+        spot.width - 20,
+    )
+    about = (
+        f"claim {volume.claim}" if volume.claim else "no claim",
+        volume.size,
+        volume.policy,
+        volume.why,
+    )
+    yield words(
+        spot.x + 10,
+        spot.y + 44,
+        " · ".join(word for word in about if word),
+        "small",
+        spot.width - 20,
+    )
     yield words(spot.x + 10, spot.y + 57, volume.path, "small", spot.width - 20)
 
 
 def _rest(pod: Pod, spot: Spot) -> Iterator[str]:
-    yield words(spot.x, spot.y + 13, f"{_sign(pod.ok)} {pod.name}", "small" if pod.ok else "small bad", spot.width + 8)
-    yield from (words(spot.x + 12, spot.y + 27 + 14 * number, line, "small bad") for number, line in enumerate(lines(pod.why, spot.width)))
+    yield words(
+        spot.x,
+        spot.y + 13,
+        f"{_sign(pod.ok)} {pod.name}",
+        "small" if pod.ok else "small bad",
+        spot.width + 8,
+    )
+    yield from (
+        words(spot.x + 12, spot.y + 27 + 14 * number, line, "small bad")
+        for number, line in enumerate(lines(pod.why, spot.width))
+    )
 
 
 def _services(picture: Picture, layout: Layout) -> Iterator[str]:
     if layout.browser:
-        yield box(layout.browser.x, layout.browser.y, layout.browser.width, layout.browser.height, "outer")
-        yield words(layout.browser.centre, layout.browser.middle + 4, "browser", "name", 0, "middle")
+        yield box(
+            layout.browser.x, layout.browser.y, layout.browser.width, layout.browser.height, "outer"
+        )
+        yield words(
+            layout.browser.centre, layout.browser.middle + 4, "browser", "name", 0, "middle"
+        )
     for part, spot in layout.services.items():
         service = picture.service(part)
         if service is None:
@@ -76,13 +159,34 @@ def _services(picture: Picture, layout: Layout) -> Iterator[str]:
 
 
 def _service(service: Service, spot: Spot) -> Iterator[str]:
-    yield box(spot.x, spot.y, spot.width, spot.height, f"pod {service.part}" if service.ok else "pod bad", service.words)
-    yield words(spot.x + 12, spot.y + 21, f"{_sign(service.ok)} {service.name}", "name" if service.ok else "name bad", spot.width - 20)
+    yield box(
+        spot.x,
+        spot.y,
+        spot.width,
+        spot.height,
+        f"pod {service.part}" if service.ok else "pod bad",
+        service.words,
+    )
+    yield words(
+        spot.x + 12,
+        spot.y + 21,
+        f"{_sign(service.ok)} {service.name}",
+        "name" if service.ok else "name bad",
+        spot.width - 20,
+    )
     yield words(spot.x + 12, spot.y + 38, f"Service, {service.words}", "small", spot.width - 20)
-    behind = service.address or (f"pods' own addresses ({len(service.pods)})" if service.pods else "")
+    behind = service.address or (
+        f"pods' own addresses ({len(service.pods)})" if service.pods else ""
+    )
     text = behind if service.ok else "no ready pod behind it"
     outside = f"outside: {', '.join(service.outside)}" if service.outside else ""
-    yield words(spot.x + 12, spot.y + 53, outside or text, "small" if service.ok else "small bad", spot.width - 20)
+    yield words(
+        spot.x + 12,
+        spot.y + 53,
+        outside or text,
+        "small" if service.ok else "small bad",
+        spot.width - 20,
+    )
 
 
 def _links(picture: Picture, layout: Layout) -> Iterator[str]:
@@ -90,7 +194,11 @@ def _links(picture: Picture, layout: Layout) -> Iterator[str]:
         source = layout.browser if link.source == BROWSER else layout.services.get(link.source)
         target = layout.services.get(link.target)
         if source and target:
-            yield from _straight(link, source, target) if _adjacent(link, layout) else _over(link, source, target)
+            yield from (
+                _straight(link, source, target)
+                if _adjacent(link, layout)
+                else _over(link, source, target)
+            )
 
 
 def _adjacent(link: Link, layout: Layout) -> bool:
@@ -99,15 +207,30 @@ def _adjacent(link: Link, layout: Layout) -> bool:
 
 
 def _straight(link: Link, source: Spot, target: Spot) -> Iterator[str]:
-    yield way([(source.right + 3, source.middle), (target.x - 3, target.middle)], _kind(link.target), link.ok)
-    yield words((source.right + target.x) / 2, source.middle - 7, _label(link), "small" if link.ok else "small bad", 0, "middle")
+    yield way(
+        [(source.right + 3, source.middle), (target.x - 3, target.middle)],
+        _kind(link.target),
+        link.ok,
+    )
+    yield words(
+        (source.right + target.x) / 2,
+        source.middle - 7,
+        _label(link),
+        "small" if link.ok else "small bad",
+        0,
+        "middle",
+    )
 
 
 def _over(link: Link, source: Spot, target: Spot) -> Iterator[str]:
     """An arrow above what lies between the two."""
     y = target.y - 16
     x = target.x + 40
-    yield way([(source.centre, source.y - 3), (source.centre, y), (x, y), (x, target.y - 3)], _kind(link.target), link.ok)
+    yield way(
+        [(source.centre, source.y - 3), (source.centre, y), (x, y), (x, target.y - 3)],
+        _kind(link.target),
+        link.ok,
+    )
     yield words(x - 12, y - 5, _label(link), "small" if link.ok else "small bad", 0, "end")
 
 
@@ -125,7 +248,10 @@ def _to_pods(picture: Picture, layout: Layout) -> Iterator[str]:
 
 
 def _down(part: str, source: Spot, card: Card, pod: Spot, ok: bool) -> str:
-    """Down from a Service, along its lane above the nodes, and into the pod from the left. Each Service has lanes of its own."""
+    """Down from a Service, along its lane above the nodes, and into the pod from the left.
+
+    Each Service has lanes of its own.
+    """
     lane = APPS.index(part)
     start, inside = source.x + 24, card.spot.x + 8 + lane * (GUTTER - 14) / 2
     above = card.spot.y - 14 - (2 - lane) * 11
@@ -146,7 +272,12 @@ def _to_volumes(picture: Picture, layout: Layout) -> Iterator[str]:
             target = layout.volume(claim)
             if place and target:
                 out = place[1].right + GUTTER / 2
-                corner = [(place[1].right, place[1].middle), (out, place[1].middle), (out, target.middle), (target.right + 3, target.middle)]
+                corner = [
+                    (place[1].right, place[1].middle),
+                    (out, place[1].middle),
+                    (out, target.middle),
+                    (target.right + 3, target.middle),
+                ]
                 yield way(corner, "db", pod.ok)
 
 

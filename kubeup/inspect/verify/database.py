@@ -1,4 +1,7 @@
-"""One product as the database has it, by SQL. The password goes in by standard input, so that no process list shows it."""
+"""One product as the database has it, by SQL.
+
+The password goes in by standard input, so that no process list shows it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from dataclasses import dataclass
 
 from kubeup.inspect.verify.lines import Context
 
-# the first line of the input is the password, the rest is SQL; the client is called mysql or mariadb
+# the first line of the input is the password, the rest is SQL; the client is called mysql or
+# mariadb
 CLIENT = (
-    'IFS= read -r MYSQL_PWD; export MYSQL_PWD; client=$(command -v mysql || command -v mariadb) || { echo "no database client" >&2; exit 127; }; '
+    "IFS= read -r MYSQL_PWD; export MYSQL_PWD; client=$(command -v mysql || command -v mariadb) "
+    '|| { echo "no database client" >&2; exit 127; }; '
     'exec "$client" --no-defaults --protocol=tcp -h127.0.0.1 -u"$1" -N -B "$2"'
 )
 
@@ -33,8 +38,10 @@ def select(context: Context, number: int) -> Row | None:
 def query(number: int) -> str:
     """SQL for one product, a number and never a text going into it."""
     return (
-        "SELECT products.id, products.name, products.price, products.stock, SHA2(pictures.data, 256) "  # noqa: S608 - a number
-        f"FROM products LEFT JOIN pictures ON pictures.product_id = products.id WHERE products.id = {int(number)};\n"
+        "SELECT products.id, products.name, products.price, products.stock, SHA2(pictures.data, "
+        "256) "
+        "FROM products LEFT JOIN pictures ON pictures.product_id = products.id WHERE "
+        f"products.id = {int(number)};\n"
     )
 
 
@@ -49,5 +56,18 @@ def parse(text: str) -> Row | None:
 
 def _inside(context: Context, sql: str) -> str:
     secrets, kubectl = context.secrets(), context.kubectl
-    command = ("exec", "-i", "mysql-0", "--", "sh", "-c", CLIENT, "sh", secrets["MYSQL_USER"], secrets["MYSQL_DATABASE"])
-    return kubectl.read("-n", kubectl.namespace, *command, stdin=f"{secrets['MYSQL_PASSWORD']}\n{sql}", timeout=30).stdout
+    command = (
+        "exec",
+        "-i",
+        "mysql-0",
+        "--",
+        "sh",
+        "-c",
+        CLIENT,
+        "sh",
+        secrets["MYSQL_USER"],
+        secrets["MYSQL_DATABASE"],
+    )
+    return kubectl.read(
+        "-n", kubectl.namespace, *command, stdin=f"{secrets['MYSQL_PASSWORD']}\n{sql}", timeout=30
+    ).stdout

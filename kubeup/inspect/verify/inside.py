@@ -1,8 +1,9 @@
-"""What runs inside a probe pod: sent on standard input to its Python, so it needs the standard library alone and nothing of kubeup.
+"""What runs inside a probe pod: sent on standard input to its Python, so it needs the standard
+library alone and nothing of kubeup.
 
-The question is one JSON object in the first argument, the answer one on standard output:
-connect {label: [address, port]} -> {label: "" or why not}; resolve [names] -> {name: [addresses]}, through the pod's resolver;
-ask [names] -> {name: response code of the pod's name server}.
+The question is one JSON object in the first argument, the answer one on standard output: connect
+{label: [address, port]} -> {label: "" or why not}; resolve [names] -> {name: [addresses]}, through
+the pod's resolver; ask [names] -> {name: response code of the pod's name server}.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def connect(label: str, target: Sequence[Any]) -> str:
 
 
 def resolve(name: str) -> list[str]:
-    """The IPv4 addresses of a name, as a program in the pod gets them; a one-item list with the error's text in brackets."""
+    """The IPv4 addresses of a name, as a program in the pod gets them; a one-item list with the
+    error's text in brackets.
+    """
     try:
         rows = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -42,10 +45,14 @@ def resolve(name: str) -> list[str]:
 
 
 def ask(name: str) -> str:
-    """The response code of the pod's first name server for the name's A record, with no search list applied."""
+    """The response code of the pod's first name server for the name's A record, with no search
+    list applied.
+    """
     number = random.randrange(65536)  # noqa: S311 - tells answers apart, guards nothing
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
-    query = struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    query = (
+        struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    )
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             channel.settimeout(SECONDS)
@@ -71,7 +78,10 @@ def answers(question: dict[str, Any]) -> dict[str, Any]:
         "resolve": {name: ["(no answer in time)"] for name in question.get("resolve", [])},
         "ask": dict.fromkeys(question.get("ask", []), "no answer in time"),
     }
-    jobs: list[tuple[Any, ...]] = [(result["connect"], label, connect, (label, target)) for label, target in question.get("connect", {}).items()]
+    jobs: list[tuple[Any, ...]] = [
+        (result["connect"], label, connect, (label, target))
+        for label, target in question.get("connect", {}).items()
+    ]
     jobs += [(result["resolve"], name, resolve, (name,)) for name in question.get("resolve", [])]
     jobs += [(result["ask"], name, ask, (name,)) for name in question.get("ask", [])]
     threads = [threading.Thread(target=_put, args=job, daemon=True) for job in jobs]

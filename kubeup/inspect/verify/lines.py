@@ -47,10 +47,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Context:
-    """What is verified. `secrets` hands out MYSQL_USER, MYSQL_PASSWORD and MYSQL_DATABASE; nothing of it is ever shown.
+    """What is verified. `secrets` hands out MYSQL_USER, MYSQL_PASSWORD and MYSQL_DATABASE; nothing
+    of it is ever shown.
 
-    `addresses` are those where a NodePort has to answer. `ask_database` runs one SELECT for a database outside the
-    cluster, which is at `database_address`; inside it, kubectl does. `look_at_database` says how the one outside is.
+    `addresses` are those where a NodePort has to answer. `ask_database` runs one SELECT for a
+    database outside the cluster, which is at `database_address`; inside it, kubectl does.
+    `look_at_database` says how the one outside is.
     """
 
     settings: Settings
@@ -86,4 +88,8 @@ def warning(detail: str, cause: str, next: str) -> Verdict:
 
 def not_tried(earlier: str) -> Verdict:
     """The verdict of a check that has nothing to work on, as an earlier one failed."""
-    return bad("not tried", f"it needs what `{earlier}` makes, and that failed", f"mend `{earlier}` first, then `inv verify`")
+    return bad(
+        "not tried",
+        f"it needs what `{earlier}` makes, and that failed",
+        f"mend `{earlier}` first, then `inv verify`",
+    )

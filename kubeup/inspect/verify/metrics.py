@@ -12,7 +12,8 @@ from kubeup.core.shell import Output
 from kubeup.inspect.verify import reasons
 from kubeup.inspect.verify.lines import Context, Verdict, bad, good
 
-WAIT_SECONDS = 60.0  # metrics-server needs two scrapes, 15 s apart, and the metrics API can't be watched
+# metrics-server needs two scrapes, 15 s apart, and the metrics API can't be watched
+WAIT_SECONDS = 60.0
 NUMBER = re.compile(r"^\d+(m|Ki|Mi|Gi|%)?$")
 
 
@@ -55,16 +56,29 @@ def evaluate(names: Sequence[str], output: Output) -> Verdict:
         return good(", ".join(f"{name} {usages[name].cpu} {usages[name].memory}" for name in names))
     said = [line for line in output.stderr.strip().splitlines() if "memcache.go" not in line]
     cause = said[-1] if said else f"no numbers for {', '.join(missing)}"
-    return bad(f"no numbers for {len(missing)} of {len(names)} nodes", cause, "run `inv status`: metrics-server has to be ready")
+    return bad(
+        f"no numbers for {len(missing)} of {len(names)} nodes",
+        cause,
+        "run `inv status`: metrics-server has to be ready",
+    )
 
 
 def _absent(context: Context) -> bool:
     """Whether there is no metrics-server at all, so that waiting is of no use."""
-    return not context.kubectl.read("-n", "kube-system", "get", "deployment", "metrics-server", ok=None).ok
+    return not context.kubectl.read(
+        "-n", "kube-system", "get", "deployment", "metrics-server", ok=None
+    ).ok
 
 
 def _explained(context: Context, verdict: Verdict) -> Verdict:
-    trouble = reasons.workload_trouble("metrics-server", context.kubectl.items("-n", "kube-system", "pods", "-l", "k8s-app=metrics-server"))
+    trouble = reasons.workload_trouble(
+        "metrics-server",
+        context.kubectl.items("-n", "kube-system", "pods", "-l", "k8s-app=metrics-server"),
+    )
     if trouble.endswith("has no pod"):
-        return bad(verdict.detail, f"metrics-server is not in the cluster\n{verdict.cause}", "run `inv up`: it installs metrics-server")
+        return bad(
+            verdict.detail,
+            f"metrics-server is not in the cluster\n{verdict.cause}",
+            "run `inv up`: it installs metrics-server",
+        )
     return bad(verdict.detail, f"{trouble}\n{verdict.cause}", verdict.next) if trouble else verdict

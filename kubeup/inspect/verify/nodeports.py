@@ -37,7 +37,9 @@ def look_published(context: Context) -> Verdict:
 def evaluate_published(published: Published, answers: Sequence[Answer]) -> Verdict:
     """Judge the answers, one an address; a node whose port is somebody else's is told of."""
     if published.refused:
-        return bad("not on every node", "; ".join(published.left_out), "free the port, or set ports.http")
+        return bad(
+            "not on every node", "; ".join(published.left_out), "free the port, or set ports.http"
+        )
     if not answers and published.left_out:
         return good("; ".join(published.left_out))
     verdict = evaluate("ui", answers)
@@ -65,11 +67,19 @@ def evaluate(app: str, answers: Sequence[Answer]) -> Verdict:
     """Judge the answers, one a node."""
     failed = [answer for answer in answers if not right(app, answer)]
     if not answers:
-        return bad("there is no address to ask", "the provider names no node that is reached from here", "run `inv status`")
+        return bad(
+            "there is no address to ask",
+            "the provider names no node that is reached from here",
+            "run `inv status`",
+        )
     if not failed:
         return good("answers at " + " ".join(answer.url for answer in answers))
     cause = "\n".join(f"{answer.url}: {_why(answer)}" for answer in failed)
-    return bad(f"{len(failed)} of {len(answers)} nodes do not answer as they should", cause, _next(app, failed, len(answers)))
+    return bad(
+        f"{len(failed)} of {len(answers)} nodes do not answer as they should",
+        cause,
+        _next(app, failed, len(answers)),
+    )
 
 
 def right(app: str, answer: Answer) -> bool:
@@ -80,18 +90,31 @@ def explain(context: Context, app: str, port: int, verdict: Verdict) -> Verdict:
     """Put before the cause what is wrong with the Service or its pods, where something is."""
     items = context.kubectl.items("-n", context.kubectl.namespace, "services,pods")
     services = {item["metadata"]["name"]: item for item in items if item["kind"] == "Service"}
-    pods = [item for item in items if item["kind"] == "Pod" and item["metadata"].get("labels", {}).get("app") == app]
+    pods = [
+        item
+        for item in items
+        if item["kind"] == "Pod" and item["metadata"].get("labels", {}).get("app") == app
+    ]
     text = behind(app, port, services, pods)
-    return bad(verdict.detail, f"{text}\n{verdict.cause}", _mend(app, services, pods)) if text else verdict
+    return (
+        bad(verdict.detail, f"{text}\n{verdict.cause}", _mend(app, services, pods))
+        if text
+        else verdict
+    )
 
 
-def behind(app: str, port: int, services: Mapping[str, dict[str, Any]], pods: Sequence[dict[str, Any]]) -> str:
+def behind(
+    app: str, port: int, services: Mapping[str, dict[str, Any]], pods: Sequence[dict[str, Any]]
+) -> str:
     """What is wrong behind a NodePort: the Service, its port, or the pods; '' where nothing is."""
     if app not in services:
         return f"there is no Service {app}: it is not deployed"
     ports = [row.get("nodePort") for row in services[app]["spec"].get("ports", [])]
     if port not in ports:
-        return f"the Service {app} has the NodePort {', '.join(map(str, ports))}, the settings say {port}"
+        return (
+            f"the Service {app} has the NodePort {', '.join(map(str, ports))}, the "
+            f"settings say {port}"
+        )
     return reasons.workload_trouble(app, pods)
 
 
@@ -99,7 +122,10 @@ def _why(answer: Answer) -> str:
     if answer.problem == http.REFUSED:
         return "refused: no ready pod behind the port, or kube-proxy does not run on that node"
     if answer.problem.startswith(http.NO_ANSWER):
-        return f"{answer.problem}: the node is off, a firewall drops the packets, or the node has no route to the pod's node"
+        return (
+            f"{answer.problem}: the node is off, a firewall drops the packets, or the "
+            "node has no route to the pod's node"
+        )
     if answer.status == 200:
         return f"HTTP 200, but {answer.content_type or 'no type'} instead of a page"
     return answer.words
@@ -109,9 +135,16 @@ def _next(app: str, failed: Sequence[Answer], tried: int) -> str:
     if any(answer.status >= 500 for answer in failed):
         return f"run `inv deploy.logs {app}`"
     if len(failed) < tried:
-        return "run `inv status`: only some nodes fail, so look at those; `inv cluster.start` where one is stopped"
+        return (
+            "run `inv status`: only some nodes fail, so look at those; `inv "
+            "cluster.start` where one is stopped"
+        )
     return f"run `inv status`, then `inv deploy.logs {app}`"
 
 
 def _mend(app: str, services: Mapping[str, dict[str, Any]], pods: Sequence[dict[str, Any]]) -> str:
-    return f"run `inv deploy.logs {app}`" if app in services and pods else "run `inv plan` to see what differs, then `inv up`"
+    return (
+        f"run `inv deploy.logs {app}`"
+        if app in services and pods
+        else "run `inv plan` to see what differs, then `inv up`"
+    )

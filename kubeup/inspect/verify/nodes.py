@@ -20,10 +20,19 @@ def look(context: Context) -> Verdict:
 def evaluate(expected: Sequence[NodeSpec], found: Sequence[KubeNode], version: str) -> Verdict:
     """Judge the nodes found against those expected."""
     by_name = {node.name: node for node in found}
-    problems = [text for spec in expected for text in _problems(spec, by_name.get(spec.name), version)] + _shared(found)
+    problems = [
+        text for spec in expected for text in _problems(spec, by_name.get(spec.name), version)
+    ] + _shared(found)
     if not problems:
-        return good(f"{len(expected)} nodes Ready at {version}: " + ", ".join(f"{spec.name} {by_name[spec.name].address}" for spec in expected))
-    return bad(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {len(expected)} nodes", "\n".join(problems), _next(problems))
+        return good(
+            f"{len(expected)} nodes Ready at {version}: "
+            + ", ".join(f"{spec.name} {by_name[spec.name].address}" for spec in expected)
+        )
+    return bad(
+        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} with {len(expected)} nodes",
+        "\n".join(problems),
+        _next(problems),
+    )
 
 
 def _problems(spec: NodeSpec, node: KubeNode | None, version: str) -> Iterable[str]:
@@ -35,7 +44,10 @@ def _problems(spec: NodeSpec, node: KubeNode | None, version: str) -> Iterable[s
     if node.version != version:
         yield f"{node.name} runs {node.version or 'an unknown version'}, not {version}"
     if node.address == NAT_ADDRESS:
-        yield f"{node.name} has {NAT_ADDRESS}, the address every VirtualBox VM has: kubelet took the NAT interface (--node-ip is missing)"
+        yield (
+            f"{node.name} has {NAT_ADDRESS}, the address every VirtualBox VM has: kubelet "
+            "took the NAT interface (--node-ip is missing)"
+        )
     elif spec.address and node.address != spec.address:
         yield f"{node.name} has the address {node.address or '(none)'}, not {spec.address}"
 
@@ -44,12 +56,21 @@ def _shared(found: Sequence[KubeNode]) -> list[str]:
     owners: dict[str, list[str]] = {}
     for node in found:
         owners.setdefault(node.address, []).append(node.name)
-    return [f"{' and '.join(names)} have the same address {address}" for address, names in owners.items() if address and len(names) > 1]
+    return [
+        f"{' and '.join(names)} have the same address {address}"
+        for address, names in owners.items()
+        if address and len(names) > 1
+    ]
 
 
 def _next(problems: Sequence[str]) -> str:
     text = "\n".join(problems)
-    if "not in the cluster" in text or "has the address" in text or "same address" in text or NAT_ADDRESS in text:
+    if (
+        "not in the cluster" in text
+        or "has the address" in text
+        or "same address" in text
+        or NAT_ADDRESS in text
+    ):
         return "run `inv plan` to see what differs, then `inv up`"
     if "cni" in text.lower():
         return "run `inv up`: it puts the pod network on the nodes"

@@ -21,15 +21,19 @@ def evaluate(items: Sequence[dict[str, Any]]) -> Verdict:
     """Judge the DaemonSets and NetworkPolicies of all namespaces."""
     sets = [_name(item) for item in items if item["kind"] == "DaemonSet"]
     networks = [name for name in sets if name in ENFORCING]
-    policies = [f"{_namespace(item)}/{_name(item)}" for item in items if item["kind"] == "NetworkPolicy"]
+    policies = [
+        f"{_namespace(item)}/{_name(item)}" for item in items if item["kind"] == "NetworkPolicy"
+    ]
     if networks:
         return good(f"{networks[0]} enforces them: {', '.join(policies) or 'there is none'}")
     if not policies:
         return good("there is none, and this network would not enforce it")
     return warning(
         f"not enforced: {', '.join(policies)}",
-        "the API server takes them, and nothing here is known to enforce them: pods reach each other",
-        "don't rely on them here; Vagrant's machines with `network.cni: calico` enforce them")
+        "the API server takes them, and nothing here is known to enforce them: pods reach each "
+        "other",
+        "don't rely on them here; Vagrant's machines with `network.cni: calico` enforce them",
+    )
 
 
 def _namespace(item: dict[str, Any]) -> str:

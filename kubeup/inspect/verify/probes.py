@@ -25,7 +25,8 @@ OWNER = "kubeup-verify"
 SELECTOR = f"{LABEL}={OWNER}"
 RUN = "app.kubernetes.io/instance"
 WAIT_SECONDS = 60.0
-WATCH_SECONDS = 4  # then the reason why it is not ready yet is looked at, so that a hopeless one ends the wait
+# then the reason why it is not ready yet is looked at, so that a hopeless one ends the wait
+WATCH_SECONDS = 4
 
 SERVER = f"""
 import socket, sys
@@ -52,7 +53,10 @@ class Probe:
 
 
 class Probes:
-    """The probe pods of one run. What they are asked and answer is in `kubeup.inspect.verify.inside`."""
+    """The probe pods of one run.
+
+    What they are asked and answer is in `kubeup.inspect.verify.inside`.
+    """
 
     def __init__(self, context: Context, stop: threading.Event) -> None:
         self._context, self._stop, self._run = context, stop, secrets.token_hex(3)
@@ -64,18 +68,32 @@ class Probes:
         return tuple(probe for probe in self.all if not probe.why)
 
     def start(self) -> Verdict:
-        """Remove what earlier runs left, make the pods, and wait until each is ready or can't become it."""
+        """Remove what earlier runs left, make the pods, and wait until each is ready or can't
+        become it.
+        """
         kubectl = self._context.kubectl
-        delete(kubectl, SELECTOR, "--field-selector=status.phase=Failed")  # their deadline has ended them; another run's still run
-        wanted = [Probe(spec.name, f"{OWNER}-{spec.name}-{self._run}") for spec in self._context.expected]
+        # their deadline has ended them; another run's still run
+        delete(kubectl, SELECTOR, "--field-selector=status.phase=Failed")
+        wanted = [
+            Probe(spec.name, f"{OWNER}-{spec.name}-{self._run}") for spec in self._context.expected
+        ]
         pods = [manifest(probe, self._context.api_image, self._run) for probe in wanted]
-        kubectl.write("-n", kubectl.namespace, "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
+        kubectl.write(
+            "-n",
+            kubectl.namespace,
+            "create",
+            "-f",
+            "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}),
+        )
         with ThreadPoolExecutor(max(1, len(wanted))) as pool:
             self.all = tuple(pool.map(self._settled, wanted))
         return evaluate(self.all, self._context.api_image)
 
     def ask(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Put a question to the ready pod of each node named, side by side; {"error": why} where it could not be asked."""
+        """Put a question to the ready pod of each node named, side by side; {"error": why} where
+        it could not be asked.
+        """
         asked = [probe for probe in self.ready if probe.node in questions]
         with ThreadPoolExecutor(max(1, len(asked))) as pool:
             answers = pool.map(lambda probe: self._answer(probe, questions[probe.node]), asked)
@@ -87,13 +105,21 @@ class Probes:
 
     @cached_property
     def _script(self) -> str:
-        return resources.files("kubeup.inspect.verify").joinpath("inside.py").read_text(encoding="utf-8")
+        return (
+            resources.files("kubeup.inspect.verify")
+            .joinpath("inside.py")
+            .read_text(encoding="utf-8")
+        )
 
     def _answer(self, probe: Probe, question: Mapping[str, Any]) -> dict[str, Any]:
         kubectl = self._context.kubectl
         command = ("exec", "-i", probe.name, "--", "python3", "-I", "-", json.dumps(question))
         try:
-            answer: dict[str, Any] = json.loads(kubectl.read("-n", kubectl.namespace, *command, stdin=self._script, timeout=30).stdout)
+            answer: dict[str, Any] = json.loads(
+                kubectl.read(
+                    "-n", kubectl.namespace, *command, stdin=self._script, timeout=30
+                ).stdout
+            )
         except KubeupError as error:
             return {"error": error.why or error.what}
         return answer
@@ -115,15 +141,33 @@ class Probes:
 
     def _event(self, probe: Probe) -> str:
         kubectl = self._context.kubectl
-        return reasons.last_event(kubectl.items("-n", kubectl.namespace, "events", "--field-selector", f"involvedObject.name={probe.name}"))
+        return reasons.last_event(
+            kubectl.items(
+                "-n",
+                kubectl.namespace,
+                "events",
+                "--field-selector",
+                f"involvedObject.name={probe.name}",
+            )
+        )
 
 
 def seen(probe: Probe, item: dict[str, Any], event: str = "") -> Probe:
     """The probe as its pod's object, and where it is not ready its last event, tell."""
     trouble = reasons.pod_trouble(item)
     # what is hopeless says why itself, what is still being made does not
-    why = f"{trouble}, last event: {event}" if trouble and event and not reasons.hopeless(item) else trouble
-    return Probe(probe.node, probe.name, item.get("status", {}).get("podIP", ""), why, reasons.image_missing(item))
+    why = (
+        f"{trouble}, last event: {event}"
+        if trouble and event and not reasons.hopeless(item)
+        else trouble
+    )
+    return Probe(
+        probe.node,
+        probe.name,
+        item.get("status", {}).get("podIP", ""),
+        why,
+        reasons.image_missing(item),
+    )
 
 
 def evaluate(probes: Sequence[Probe], image: str) -> Verdict:
@@ -145,20 +189,52 @@ def missing(probes: Sequence[Probe]) -> list[str]:
 
 
 def delete(kubectl: Kubectl, selector: str, *more: str) -> None:
-    kubectl.write("-n", kubectl.namespace, "delete", "pod", "-l", selector, *more, "--wait=false", "--ignore-not-found", timeout=30)
+    kubectl.write(
+        "-n",
+        kubectl.namespace,
+        "delete",
+        "pod",
+        "-l",
+        selector,
+        *more,
+        "--wait=false",
+        "--ignore-not-found",
+        timeout=30,
+    )
 
 
 def manifest(probe: Probe, image: str, run: str) -> dict[str, Any]:
-    """The pod of one probe. It goes through the scheduler, as a DaemonSet's pods do, and onto any node, whatever its taints."""
+    """The pod of one probe.
+
+    It goes through the scheduler, as a DaemonSet's pods do, and onto any node, whatever its taints.
+    """
     return {
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": probe.name, "labels": {LABEL: OWNER, "app.kubernetes.io/name": OWNER, RUN: run}},
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": probe.name,
+            "labels": {LABEL: OWNER, "app.kubernetes.io/name": OWNER, RUN: run},
+        },
         "spec": {
-            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_on(probe.node)]}}},
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [_on(probe.node)]
+                    }
+                }
+            },
             "tolerations": [{"operator": "Exists"}],
-            "restartPolicy": "OnFailure", "activeDeadlineSeconds": 300, "terminationGracePeriodSeconds": 0,
-            "enableServiceLinks": False, "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "restartPolicy": "OnFailure",
+            "activeDeadlineSeconds": 300,
+            "terminationGracePeriodSeconds": 0,
+            "enableServiceLinks": False,
+            "automountServiceAccountToken": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
             "containers": [_container(probe.node, image)],
         },
     }
@@ -170,11 +246,18 @@ def _on(node: str) -> dict[str, Any]:
 
 def _container(label: str, image: str) -> dict[str, Any]:
     return {
-        "name": "probe", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["python3", "-I", "-c", SERVER, label],
+        "name": "probe",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-c", SERVER, label],
         "ports": [{"containerPort": PORT}],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "failureThreshold": 60},
         "resources": {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "96Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
     }
 
 

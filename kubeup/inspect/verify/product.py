@@ -1,4 +1,6 @@
-"""Checks, one after the other: a product with a picture goes in through the UI, is read by API and SQL, and goes out again."""
+"""Checks, one after the other: a product with a picture goes in through the UI, is read by API
+and SQL, and goes out again.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,23 @@ class Sample:
 
     @property
     def fields(self) -> dict[str, str]:
-        return {"name": self.name, "description": DESCRIPTION, "price": self.price, "stock": str(self.stock)}
+        return {
+            "name": self.name,
+            "description": DESCRIPTION,
+            "price": self.price,
+            "stock": str(self.stock),
+        }
 
 
 def sample() -> Sample:
     """A product of a name that nothing else has, its picture in a colour of its own."""
     number = secrets.token_bytes(6)
-    return Sample(f"{PREFIX}{number.hex()}", f"{number[3]}.{number[4] % 90 + 10}", number[5], png(number[0], number[1], number[2]))
+    return Sample(
+        f"{PREFIX}{number.hex()}",
+        f"{number[3]}.{number[4] % 90 + 10}",
+        number[5],
+        png(number[0], number[1], number[2]),
+    )
 
 
 class Product:
@@ -52,11 +64,16 @@ class Product:
         self.id = 0
         self._sent = False
         address = context.addresses[0] if context.addresses else "127.0.0.1"
-        self.ui, self.api = (f"http://{address}:{port}" for port in (context.settings.ports.ui, context.settings.ports.api))
+        self.ui, self.api = (
+            f"http://{address}:{port}"
+            for port in (context.settings.ports.ui, context.settings.ports.api)
+        )
 
     def write(self) -> Verdict:
         """Send the UI's own form, as a browser does, and follow where it leads."""
-        body, kind = http.multipart(self._sample.fields, "picture", "verify.png", "image/png", self._sample.picture)
+        body, kind = http.multipart(
+            self._sample.fields, "picture", "verify.png", "image/png", self._sample.picture
+        )
         self._sent = True
         answer = http.ask(f"{self.ui}/products", body, kind)
         self.id = product_id(answer)
@@ -80,15 +97,23 @@ class Product:
         """Press the UI's delete button, and see it gone in the API."""
         if not self.id:
             return not_tried("product written")
-        pressed = http.ask(f"{self.ui}/products/{self.id}/delete", b"", "application/x-www-form-urlencoded")
+        pressed = http.ask(
+            f"{self.ui}/products/{self.id}/delete", b"", "application/x-www-form-urlencoded"
+        )
         gone = http.ask(f"{self.api}/products/{self.id}")
         verdict = evaluate_removed(self.id, pressed, gone)
         self._sent = not verdict.ok
         return verdict
 
     def clean(self) -> None:
-        """Remove what is left of this run and of killed ones, past the UI, which may be what failed."""
-        listed = http.ask(f"{self.api}/products?q={PREFIX}&size=100", seconds=4) if self._sent else Answer("")
+        """Remove what is left of this run and of killed ones, past the UI, which may be what
+        failed.
+        """
+        listed = (
+            http.ask(f"{self.api}/products?q={PREFIX}&size=100", seconds=4)
+            if self._sent
+            else Answer("")
+        )
         for number in leftovers(listed):
             http.ask(f"{self.api}/products/{number}", method="DELETE", seconds=4)
 
@@ -102,44 +127,97 @@ def product_id(answer: Answer) -> int:
 def leftovers(listed: Answer) -> list[int]:
     """The ids of products that only a verification can have written."""
     items = listed.json.get("items", []) if isinstance(listed.json, dict) else []
-    return [item["id"] for item in items if NAME.match(item["name"]) and item["description"] == DESCRIPTION]
+    return [
+        item["id"]
+        for item in items
+        if NAME.match(item["name"]) and item["description"] == DESCRIPTION
+    ]
 
 
 def evaluate_written(wanted: Sample, answer: Answer) -> Verdict:
     """Judge the page that the UI led to after saving."""
     flash = parse_qs(urlsplit(answer.url).query).get("flash", [""])[0]
-    if answer.status == 200 and product_id(answer) and flash == "created" and wanted.name.encode() in answer.body:
-        return good(f"{wanted.name} with a picture of {len(wanted.picture)} bytes, shown at {answer.url}")
+    if (
+        answer.status == 200
+        and product_id(answer)
+        and flash == "created"
+        and wanted.name.encode() in answer.body
+    ):
+        return good(
+            f"{wanted.name} with a picture of {len(wanted.picture)} bytes, shown at {answer.url}"
+        )
     if answer.problem or answer.status in (502, 503, 504):
-        return bad("the UI did not save the product", f"{answer.url}: {answer.words}: {_away(answer)}", f"run `inv deploy.logs {_suspect(answer)}`")
+        return bad(
+            "the UI did not save the product",
+            f"{answer.url}: {answer.words}: {_away(answer)}",
+            f"run `inv deploy.logs {_suspect(answer)}`",
+        )
     if flash.startswith("picture"):
-        return bad("the product was saved without its picture", f"the UI says {flash}", "run `inv deploy.logs api`")
-    return bad("the UI did not save the product", f"{answer.url}: {answer.words}{_messages(answer)}", "run `inv deploy.logs ui`")
+        return bad(
+            "the product was saved without its picture",
+            f"the UI says {flash}",
+            "run `inv deploy.logs api`",
+        )
+    return bad(
+        "the UI did not save the product",
+        f"{answer.url}: {answer.words}{_messages(answer)}",
+        "run `inv deploy.logs ui`",
+    )
 
 
 def evaluate_read(wanted: Sample, number: int, listed: Answer, picture: Answer) -> Verdict:
     """Judge what the API has of it."""
     items = listed.json.get("items", []) if isinstance(listed.json, dict) else []
     if listed.status != 200 or len(items) != 1:
-        return bad("the API does not list the product", f"{listed.url}: {listed.words}, {len(items)} products", "run `inv deploy.logs api`")
+        return bad(
+            "the API does not list the product",
+            f"{listed.url}: {listed.words}, {len(items)} products",
+            "run `inv deploy.logs api`",
+        )
     shown = {key: items[0].get(key) for key in ("id", "name", "price", "stock", "picture_url")}
-    expected = {"id": number, "name": wanted.name, "price": wanted.price, "stock": wanted.stock, "picture_url": f"/products/{number}/picture"}
+    expected = {
+        "id": number,
+        "name": wanted.name,
+        "price": wanted.price,
+        "stock": wanted.stock,
+        "picture_url": f"/products/{number}/picture",
+    }
     if shown != expected:
-        return bad("the API lists something else than what was written", f"written {expected}\nlisted {shown}", "run `inv deploy.logs api`")
+        return bad(
+            "the API lists something else than what was written",
+            f"written {expected}\nlisted {shown}",
+            "run `inv deploy.logs api`",
+        )
     if picture.body != wanted.picture:
-        return bad("the picture is not the one sent", f"{picture.url}: {picture.words}, {len(picture.body)} bytes instead of {len(wanted.picture)}",
-                   "run `inv deploy.logs api`")
+        return bad(
+            "the picture is not the one sent",
+            f"{picture.url}: {picture.words}, {len(picture.body)} bytes instead of "
+            f"{len(wanted.picture)}",
+            "run `inv deploy.logs api`",
+        )
     return good(f"{listed.url} has it, its picture is the same {len(picture.body)} bytes")
 
 
 def evaluate_stored(wanted: Sample, row: Row | None) -> Verdict:
     """Judge the row that the database has."""
     if row is None:
-        return bad("the database has no such row", "the API answers from another database than this one", "compare MYSQL_HOST in the Deployment api")
-    if (row.name, row.price, row.stock, row.digest) == (wanted.name, wanted.price, wanted.stock, wanted.digest):
+        return bad(
+            "the database has no such row",
+            "the API answers from another database than this one",
+            "compare MYSQL_HOST in the Deployment api",
+        )
+    if (row.name, row.price, row.stock, row.digest) == (
+        wanted.name,
+        wanted.price,
+        wanted.stock,
+        wanted.digest,
+    ):
         return good(f"row {row.number} of `products`, SHA2 of its picture is {row.digest[:12]}…")
-    return bad("the row is another than what was written", f"{row} instead of {wanted.name}, {wanted.price}, {wanted.stock}, {wanted.digest}",
-               "run `inv deploy.logs api`")
+    return bad(
+        "the row is another than what was written",
+        f"{row} instead of {wanted.name}, {wanted.price}, {wanted.stock}, {wanted.digest}",
+        "run `inv deploy.logs api`",
+    )
 
 
 def evaluate_removed(number: int, pressed: Answer, gone: Answer) -> Verdict:
@@ -152,7 +230,9 @@ def evaluate_removed(number: int, pressed: Answer, gone: Answer) -> Verdict:
 
 
 def _away(answer: Answer) -> str:
-    return "the UI itself is not there" if answer.problem else "the UI does not get through to the API"
+    return (
+        "the UI itself is not there" if answer.problem else "the UI does not get through to the API"
+    )
 
 
 def _suspect(answer: Answer) -> str:
@@ -162,6 +242,10 @@ def _suspect(answer: Answer) -> str:
 def _messages(answer: Answer) -> str:
     """What the page says was wrong with the form."""
     text = answer.body.decode(errors="replace")
-    found = re.findall(r'<a href="#\w+">([^<]+)</a>|<p class="flash bad">([^<]+)</p>|role="alert"[^>]*>\s*<p>([^<]+)</p>', text)
+    found = re.findall(
+        r'<a href="#\w+">([^<]+)</a>|<p class="flash '
+        r'bad">([^<]+)</p>|role="alert"[^>]*>\s*<p>([^<]+)</p>',
+        text,
+    )
     words = [part.strip() for row in found for part in row if part.strip()]
     return ": " + "; ".join(words) if words else ""

@@ -1,4 +1,7 @@
-"""Why a pod is not ready, and what a workload's pods lack, in Kubernetes' own words. Pure functions over `kubectl get -o json`."""
+"""Why a pod is not ready, and what a workload's pods lack, in Kubernetes' own words.
+
+Pure functions over `kubectl get -o json`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,20 @@ from kubeup.facts.kubernetes import own_end
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 # states that another second of waiting does not heal
-HOPELESS = (*IMAGE_REASONS, "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
+HOPELESS = (
+    *IMAGE_REASONS,
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "CrashLoopBackOff",
+)
 
 
 def pod_ready(item: dict[str, Any]) -> bool:
-    return "deletionTimestamp" not in item["metadata"] and _condition(item, "Ready").get("status") == "True"
+    return (
+        "deletionTimestamp" not in item["metadata"]
+        and _condition(item, "Ready").get("status") == "True"
+    )
 
 
 def pod_trouble(item: dict[str, Any]) -> str:
@@ -28,28 +40,46 @@ def pod_trouble(item: dict[str, Any]) -> str:
 
 def hopeless(item: dict[str, Any]) -> bool:
     """Whether the pod will not become ready by waiting."""
-    waiting = {_state(row, "waiting").get("reason", "") for row in _rows(item.get("status", {}))
-               if own_end(_ended(row), row.get("restartCount", 0))}
+    waiting = {
+        _state(row, "waiting").get("reason", "")
+        for row in _rows(item.get("status", {}))
+        if own_end(_ended(row), row.get("restartCount", 0))
+    }
     return item.get("status", {}).get("phase") == "Failed" or bool(waiting & set(HOPELESS))
 
 
 def image_missing(item: dict[str, Any]) -> bool:
-    return any(_state(row, "waiting").get("reason", "") in IMAGE_REASONS for row in _rows(item.get("status", {})))
+    return any(
+        _state(row, "waiting").get("reason", "") in IMAGE_REASONS
+        for row in _rows(item.get("status", {}))
+    )
 
 
 def workload_trouble(what: str, pods: Iterable[dict[str, Any]]) -> str:
-    """What is wrong with the pods of `what`: none there, or each that is not ready with its reason; '' when one is ready."""
+    """What is wrong with the pods of `what`: none there, or each that is not ready with its
+    reason; '' when one is ready.
+    """
     items = list(pods)
     if not items:
         return f"{what} has no pod"
     if any(pod_ready(item) for item in items):
         return ""
-    return f"no pod of {what} is ready: " + "; ".join(f"{item['metadata']['name']}: {pod_trouble(item)}" for item in items)
+    return f"no pod of {what} is ready: " + "; ".join(
+        f"{item['metadata']['name']}: {pod_trouble(item)}" for item in items
+    )
 
 
 def last_event(items: Iterable[dict[str, Any]]) -> str:
     """The newest event's reason and message, or ''."""
-    rows = sorted(items, key=lambda item: item.get("lastTimestamp") or item.get("eventTime") or item["metadata"].get("creationTimestamp") or "")
+    rows = sorted(
+        items,
+        key=lambda item: (
+            item.get("lastTimestamp")
+            or item.get("eventTime")
+            or item["metadata"].get("creationTimestamp")
+            or ""
+        ),
+    )
     return f"{rows[-1].get('reason', '')}: {rows[-1].get('message', '').strip()}" if rows else ""
 
 
@@ -57,7 +87,9 @@ def _failed(status: dict[str, Any]) -> str:
     if status.get("phase") != "Failed":
         return ""
     ends = [_end(_ended(row)) for row in _rows(status)]
-    return ": ".join(text for text in (status.get("reason", "Failed"), status.get("message", ""), *ends) if text)
+    return ": ".join(
+        text for text in (status.get("reason", "Failed"), status.get("message", ""), *ends) if text
+    )
 
 
 def _unscheduled(item: dict[str, Any]) -> str:
@@ -71,7 +103,11 @@ def _containers(status: dict[str, Any]) -> str:
     for row in _rows(status):
         waiting, ended = _state(row, "waiting"), _ended(row)
         if waiting.get("reason", "") not in ("", "ContainerCreating", "PodInitializing"):
-            return ": ".join(text for text in (waiting["reason"], waiting.get("message", "") or _end(ended)) if text)
+            return ": ".join(
+                text
+                for text in (waiting["reason"], waiting.get("message", "") or _end(ended))
+                if text
+            )
         if ended and ended.get("exitCode"):
             return _end(ended)
     creating = any(_state(row, "waiting") for row in _rows(status))
@@ -87,7 +123,9 @@ def _end(ended: dict[str, Any]) -> str:
 
 def _ended(row: dict[str, Any]) -> dict[str, Any]:
     """How a container ended last; {} where it did not."""
-    found: dict[str, Any] = _state(row, "terminated") or row.get("lastState", {}).get("terminated", {})
+    found: dict[str, Any] = _state(row, "terminated") or row.get("lastState", {}).get(
+        "terminated", {}
+    )
     return found
 
 
@@ -97,7 +135,9 @@ def _probing(item: dict[str, Any]) -> str:
 
 
 def _condition(item: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next((row for row in item.get("status", {}).get("conditions", []) if row["type"] == kind), {})
+    return next(
+        (row for row in item.get("status", {}).get("conditions", []) if row["type"] == kind), {}
+    )
 
 
 def _rows(status: dict[str, Any]) -> list[dict[str, Any]]:

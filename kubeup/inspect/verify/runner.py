@@ -1,4 +1,7 @@
-"""Runs checks side by side and times them. A check never ends a run: what it raises becomes its line."""
+"""Runs checks side by side and times them.
+
+A check never ends a run: what it raises becomes its line.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,12 @@ from kubeup.inspect.verify.lines import Check, Line, Verdict, bad
 Tell = Callable[[Line], None]
 
 
-def run_checks(checks: Sequence[Check], tell: Tell | None = None, stop: threading.Event | None = None) -> list[Line]:
-    """Run all checks; `tell` gets each line when it is done, the list has them in the order of `checks`."""
+def run_checks(
+    checks: Sequence[Check], tell: Tell | None = None, stop: threading.Event | None = None
+) -> list[Line]:
+    """Run all checks; `tell` gets each line when it is done, the list has them in the order of
+    `checks`.
+    """
     runner = _Runner(checks, tell, stop or threading.Event())
     with ThreadPoolExecutor(max(1, len(checks))) as pool:
         futures = [pool.submit(runner.one, check) for check in checks]
@@ -56,7 +63,15 @@ def timed(check: Check) -> Line:
     """One check's line, with its time."""
     began = time.monotonic()
     verdict = _judged(check)
-    return Line(check.name, check.proves, verdict.ok, round(time.monotonic() - began, 2), verdict.detail, verdict.cause, verdict.next)
+    return Line(
+        check.name,
+        check.proves,
+        verdict.ok,
+        round(time.monotonic() - began, 2),
+        verdict.detail,
+        verdict.cause,
+        verdict.next,
+    )
 
 
 def _judged(check: Check) -> Verdict:
@@ -66,8 +81,20 @@ def _judged(check: Check) -> Verdict:
         return bad(error.what, error.why or error.what, error.next or "run `inv doctor`")
     except Exception as error:  # a mistake in kubeup must not hide the other lines
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        return bad(f"{type(error).__name__}: {error}", f"{frame.filename}:{frame.lineno}", "report this: it is a mistake in kubeup")
+        return bad(
+            f"{type(error).__name__}: {error}",
+            f"{frame.filename}:{frame.lineno}",
+            "report this: it is a mistake in kubeup",
+        )
 
 
 def _stopped(check: Check) -> Line:
-    return Line(check.name, check.proves, False, 0.0, "not tried", "the run was interrupted", "run `inv verify` again")
+    return Line(
+        check.name,
+        check.proves,
+        False,
+        0.0,
+        "not tried",
+        "the run was interrupted",
+        "run `inv verify` again",
+    )

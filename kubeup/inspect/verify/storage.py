@@ -11,17 +11,35 @@ from kubeup.inspect.verify.lines import Context, Verdict, bad, good
 
 def look(context: Context) -> Verdict:
     if not context.database_in_cluster:
-        return good(context.look_at_database() if context.look_at_database else "the database is outside the cluster: it has no claim here")
-    kubectl, names = context.kubectl, [f"data-mysql-{number}" for number in range(context.settings.database.replicas)]
+        return good(
+            context.look_at_database()
+            if context.look_at_database
+            else "the database is outside the cluster: it has no claim here"
+        )
+    kubectl, names = (
+        context.kubectl,
+        [f"data-mysql-{number}" for number in range(context.settings.database.replicas)],
+    )
     items = kubectl.items("-n", kubectl.namespace, "persistentvolumeclaims,persistentvolumes")
-    claims = {item["metadata"]["name"]: item for item in items if item["kind"] == "PersistentVolumeClaim"}
-    volumes = {item["metadata"]["name"]: item for item in items if item["kind"] == "PersistentVolume"}
-    events = {name: _event(context, name) for name in names if claims.get(name, {}).get("status", {}).get("phase") == "Pending"}
+    claims = {
+        item["metadata"]["name"]: item for item in items if item["kind"] == "PersistentVolumeClaim"
+    }
+    volumes = {
+        item["metadata"]["name"]: item for item in items if item["kind"] == "PersistentVolume"
+    }
+    events = {
+        name: _event(context, name)
+        for name in names
+        if claims.get(name, {}).get("status", {}).get("phase") == "Pending"
+    }
     return evaluate(names, claims, volumes, events)
 
 
 def evaluate(
-    names: Sequence[str], claims: Mapping[str, dict[str, Any]], volumes: Mapping[str, dict[str, Any]], events: Mapping[str, str],
+    names: Sequence[str],
+    claims: Mapping[str, dict[str, Any]],
+    volumes: Mapping[str, dict[str, Any]],
+    events: Mapping[str, str],
 ) -> Verdict:
     """Judge the claims; `events` has the last event of those that are pending."""
     problems, fine = [], []
@@ -40,7 +58,12 @@ def evaluate(
 def node_of(volume: dict[str, Any]) -> str:
     """The node that a volume's affinity names, or ''."""
     terms = volume["spec"].get("nodeAffinity", {}).get("required", {}).get("nodeSelectorTerms", [])
-    values = [value for term in terms for row in (*term.get("matchExpressions", []), *term.get("matchFields", [])) for value in row.get("values", [])]
+    values = [
+        value
+        for term in terms
+        for row in (*term.get("matchExpressions", []), *term.get("matchFields", []))
+        for value in row.get("values", [])
+    ]
     return ", ".join(values)
 
 
@@ -57,22 +80,41 @@ def _claim_trouble(name: str, claim: dict[str, Any] | None, event: str) -> str:
     if claim is None:
         return f"there is no claim {name}: the database is not deployed"
     phase = claim.get("status", {}).get("phase", "unknown")
-    return "" if phase == "Bound" else f"{name} is {phase}" + (f", last event: {event}" if event else "")
+    return (
+        ""
+        if phase == "Bound"
+        else f"{name} is {phase}" + (f", last event: {event}" if event else "")
+    )
 
 
 def _volume_trouble(name: str, volume: dict[str, Any] | None) -> str:
     if volume is None:
         return f"{name} is bound to a volume that is not there any more"
-    title, policy = volume["metadata"]["name"], volume["spec"].get("persistentVolumeReclaimPolicy", "")
+    title, policy = (
+        volume["metadata"]["name"],
+        volume["spec"].get("persistentVolumeReclaimPolicy", ""),
+    )
     if policy != "Retain":
-        return f"{title} has the reclaim policy {policy}, not Retain: deleting the claim would delete the data"
-    return "" if node_of(volume) else f"{title} is not tied to a node: on another node the database would start empty"
+        return (
+            f"{title} has the reclaim policy {policy}, not Retain: deleting the claim "
+            "would delete the data"
+        )
+    return (
+        ""
+        if node_of(volume)
+        else f"{title} is not tied to a node: on another node the database would start empty"
+    )
 
 
 def _good(name: str, volume: dict[str, Any]) -> str:
-    return f"{name} is bound to {volume['metadata']['name']}, which lies on {node_of(volume)} in {path_of(volume)} (Retain)"
+    return (
+        f"{name} is bound to {volume['metadata']['name']}, which lies on "
+        f"{node_of(volume)} in {path_of(volume)} (Retain)"
+    )
 
 
 def _event(context: Context, name: str) -> str:
     fields = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"
-    return reasons.last_event(context.kubectl.items("-n", context.kubectl.namespace, "events", "--field-selector", fields))
+    return reasons.last_event(
+        context.kubectl.items("-n", context.kubectl.namespace, "events", "--field-selector", fields)
+    )

@@ -8,7 +8,14 @@ from ipaddress import IPv4Network
 # Those Kubernetes users know first, then everything private.
 _POOLS = tuple(
     IPv4Network(text)
-    for text in ("10.244.0.0/14", "10.96.0.0/12", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+    for text in (
+        "10.244.0.0/14",
+        "10.96.0.0/12",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+    )
 )
 
 
@@ -20,7 +27,8 @@ def free_range(prefix: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:
 
 
 def _in_pool(pool: IPv4Network, prefix: int, used: list[IPv4Network]) -> IPv4Network | None:
-    # From one obstacle's end to the next: trying each of a million small networks would take seconds.
+    # From one obstacle's end to the next: trying each of a million small networks would take
+    # seconds.
     size, start, end = 2 ** (32 - prefix), int(pool.network_address), int(pool.broadcast_address)
     while start + size - 1 <= end:
         candidate = IPv4Network((start, prefix))

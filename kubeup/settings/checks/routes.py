@@ -17,8 +17,12 @@ Route = tuple[str | IPv4Network, str]  # destination, device
 _VIRTUAL = ("vboxnet", "virbr", "podman", "cni-podman", "br-", "docker", "kubeup", "vnet")
 
 
-def check_routes(settings: Settings, routes: Iterable[Route], provider: Provider | None = None) -> list[Problem]:
-    """One problem for each network of the cluster that a route overlaps, with a free one to take instead."""
+def check_routes(
+    settings: Settings, routes: Iterable[Route], provider: Provider | None = None
+) -> list[Problem]:
+    """One problem for each network of the cluster that a route overlaps, with a free one to take
+    instead.
+    """
     networks = used_networks(settings, provider or settings.provider)
     known = list(_networks(routes))
     taken = [network for network, _ in known] + list(networks.values())
@@ -30,7 +34,9 @@ def check_routes(settings: Settings, routes: Iterable[Route], provider: Provider
 
 
 def _networks(routes: Iterable[Route]) -> Iterator[tuple[IPv4Network, str]]:
-    """IPv4 routes with a destination of their own: the default route leads everywhere and collides with nothing."""
+    """IPv4 routes with a destination of their own: the default route leads everywhere and
+    collides with nothing.
+    """
     for destination, device in routes:
         if ":" in str(destination) or destination == "default":
             continue
@@ -46,7 +52,11 @@ def _collides(key: str, network: IPv4Network, route: tuple[IPv4Network, str]) ->
 
 
 def _problem(
-    settings: Settings, key: str, network: IPv4Network, hits: list[tuple[IPv4Network, str]], taken: list[IPv4Network]
+    settings: Settings,
+    key: str,
+    network: IPv4Network,
+    hits: list[tuple[IPv4Network, str]],
+    taken: list[IPv4Network],
 ) -> Problem:
     named = " and ".join(f"{destination} ({device})" for destination, device in hits[:3])
     more = f" and {len(hits) - 3} more" if len(hits) > 3 else ""

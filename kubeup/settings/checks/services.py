@@ -18,9 +18,16 @@ _REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 _NODE_PORTS = range(30000, 32768)
 _NODES_OWN = {
-    22: "SSH", 3306: "the database on a machine", 6443: "the API server", 2379: "etcd",
+    22: "SSH",
+    3306: "the database on a machine",
+    6443: "the API server",
+    2379: "etcd",
     2380: "etcd",
-    10250: "kubelet", 10256: "kube-proxy", 10257: "the controller manager", 10259: "the scheduler"}
+    10250: "kubelet",
+    10256: "kube-proxy",
+    10257: "the controller manager",
+    10259: "the scheduler",
+}
 
 
 def ports(settings: Settings) -> Iterator[Problem]:
@@ -28,7 +35,9 @@ def ports(settings: Settings) -> Iterator[Problem]:
         origin = at(settings, "ports.ui", "ports.api")
         found = f"{settings.ports.ui}, which ports.api has too"
         why = "a NodePort belongs to one service"
-        yield error(origin, "ports.ui", found, allowed="another port", why=why, related=("ports.api",))
+        yield error(
+            origin, "ports.ui", found, allowed="another port", why=why, related=("ports.api",)
+        )
     http = settings.ports.http
     if http in _NODES_OWN or http in _NODE_PORTS:
         why = f"it belongs to {_NODES_OWN.get(http, 'NodePorts')}"
@@ -48,23 +57,49 @@ def database(settings: Settings) -> Iterator[Problem]:
 
 
 def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
-    """The machine of the database is one that is made or one of the user's, named by its whole name or without the profile's."""
+    """The machine of the database is one that is made or one of the user's, named by its whole
+    name or without the profile's.
+    """
     if settings.nodes.database.count and not makes_nodes(provider):
-        why = f"{provider} makes no machine beside its nodes" if provider == "minikube" else f"with {provider} the machines are there already"
-        yield error(at(settings, BESIDE), BESIDE, "1", allowed="0", why=why, hint="name a machine of your own in database.address",
-                    related=("provider",))
+        why = (
+            f"{provider} makes no machine beside its nodes"
+            if provider == "minikube"
+            else f"with {provider} the machines are there already"
+        )
+        yield error(
+            at(settings, BESIDE),
+            BESIDE,
+            "1",
+            allowed="0",
+            why=why,
+            hint="name a machine of your own in database.address",
+            related=("provider",),
+        )
     if provider == "minikube":
         return  # it names its nodes itself
     wanted = settings.database.vm
     if settings.database.address and (wanted or settings.nodes.database.count):
         other = "database.vm" if wanted else BESIDE
-        yield error(at(settings, "database.address", other), "database.address", f"{settings.database.address}, and {other} is {wanted or 1}",
-                    allowed="one of the two", why="the database runs on one machine", related=(other,))
+        yield error(
+            at(settings, "database.address", other),
+            "database.address",
+            f"{settings.database.address}, and {other} is {wanted or 1}",
+            allowed="one of the two",
+            why="the database runs on one machine",
+            related=(other,),
+        )
     names = [node.name for node in settings.machines_list()] if wanted else []
     if wanted and not any(name in (wanted, f"{settings.slug}-{wanted}") for name in names):
         origin = at(settings, "database.vm", "nodes.workers.count")
         why = "the database runs on one of the machines"
-        yield error(origin, "database.vm", wanted, why=why, allowed=f"one of {', '.join(names)}", related=("nodes.workers.count",))
+        yield error(
+            origin,
+            "database.vm",
+            wanted,
+            why=why,
+            allowed=f"one of {', '.join(names)}",
+            related=("nodes.workers.count",),
+        )
 
 
 def images(settings: Settings) -> Iterator[Problem]:
@@ -74,7 +109,15 @@ def images(settings: Settings) -> Iterator[Problem]:
         hint = "set images.prefix to your account, or images.via to load"
         origin = at(settings, "images.prefix", "images.via")
         related = ("images.via", "images.registry")
-        yield error(origin, "images.prefix", "nothing", allowed="an account", why=why, hint=hint, related=related)
+        yield error(
+            origin,
+            "images.prefix",
+            "nothing",
+            allowed="an account",
+            why=why,
+            hint=hint,
+            related=related,
+        )
     if chosen.api == chosen.ui:
         origin = at(settings, "images.ui", "images.api")
         found = f"{chosen.ui}, which is the API's name too"
@@ -86,12 +129,21 @@ def mirrors(settings: Settings) -> Iterator[Problem]:
     for registry, urls in settings.images.mirrors.items():
         key = f"{_MIRRORS}.{registry}"
         if not _REGISTRY.fullmatch(registry):
-            yield error(at(settings, key, _MIRRORS), key[:80], "no registry's name",
-                        allowed="a registry's host, such as docker.io or registry.example.com:5000",
-                        related=(_MIRRORS,))
+            yield error(
+                at(settings, key, _MIRRORS),
+                key[:80],
+                "no registry's name",
+                allowed="a registry's host, such as docker.io or registry.example.com:5000",
+                related=(_MIRRORS,),
+            )
         for number, url in enumerate(urls):
             scheme, _, rest = url.partition("://")
             if scheme == "http" and not private(rest.partition("/")[0]):
-                yield error(at(settings, f"{key}.{number}", key), f"{key}.{number}", url,
-                            allowed="https://, or a private address", related=(_MIRRORS,),
-                            why="whoever is on the way could give nodes other images")
+                yield error(
+                    at(settings, f"{key}.{number}", key),
+                    f"{key}.{number}",
+                    url,
+                    allowed="https://, or a private address",
+                    related=(_MIRRORS,),
+                    why="whoever is on the way could give nodes other images",
+                )

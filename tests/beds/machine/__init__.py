@@ -1,7 +1,8 @@
-"""Ordinary machines to try the product on: systemd, an ordinary user with sudo, a distribution's own packages.
+"""Ordinary machines to try the product on: systemd, an ordinary user with sudo, a distribution's
+own packages.
 
-A machine is whatever has the shape of `Machine`; today containers are (`containers`), whole virtual machines fit in beside
-them. `kinds` is the table of what there is.
+A machine is whatever has the shape of `Machine`; today containers are (`containers`), whole virtual
+machines fit in beside them. `kinds` is the table of what there is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class Ran:
         return self.out + self.err
 
     def __str__(self) -> str:
-        return f"{' '.join(self.argv)} -> {self.code} after {self.seconds:.1f} s\n{self.out}\n--- stderr\n{self.err}"
+        return (
+            f"{' '.join(self.argv)} -> {self.code} after {self.seconds:.1f} "
+            f"s\n{self.out}\n--- stderr\n{self.err}"
+        )
 
 
 class Machine(Protocol):
@@ -37,8 +41,18 @@ class Machine(Protocol):
     name: str
     kind: Kind
 
-    def run(self, script: str, user: str = "dev", code: int | None = 0, timeout: float = 600, stdin: str = "") -> Ran:
-        """Run a shell script in a login of `user`. Fails where it ends with another code (None: any)."""
+    def run(
+        self,
+        script: str,
+        user: str = "dev",
+        code: int | None = 0,
+        timeout: float = 600,
+        stdin: str = "",
+    ) -> Ran:
+        """Run a shell script in a login of `user`.
+
+        Fails where it ends with another code (None: any).
+        """
 
     def copy(self, source: Path, target: str, user: str = "dev") -> None:
         """Bring a file or a folder there; it is the user's own."""

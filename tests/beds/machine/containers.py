@@ -1,4 +1,6 @@
-"""Machines that are containers of this one: packages, users, engines and packet filters are their own, the kernel is not."""
+"""Machines that are containers of this one: packages, users, engines and packet filters are
+their own, the kernel is not.
+"""
 
 from __future__ import annotations
 
@@ -42,20 +44,51 @@ class ContainerMachine:
     kind: Kind
     podman: tuple[str, ...]
 
-    def run(self, script: str, user: str = "dev", code: int | None = 0, timeout: float = 600, stdin: str = "") -> Ran:
-        login = ("runuser", "--login", user, "--command", script) if user != "root" else ("bash", "-lc", script)
+    def run(
+        self,
+        script: str,
+        user: str = "dev",
+        code: int | None = 0,
+        timeout: float = 600,
+        stdin: str = "",
+    ) -> Ran:
+        login = (
+            ("runuser", "--login", user, "--command", script)
+            if user != "root"
+            else ("bash", "-lc", script)
+        )
         argv = (*self.podman, "exec", "--interactive", self.name, *login)
         began = time.monotonic()
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
-        ran = Ran((f"{user}@{self.name}$", script), done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        ran = Ran(
+            (f"{user}@{self.name}$", script),
+            done.returncode,
+            done.stdout,
+            done.stderr,
+            time.monotonic() - began,
+        )
         assert code is None or ran.code == code, str(ran)
         return ran
 
     def copy(self, source: Path, target: str, user: str = "dev") -> None:
         unpack = f"mkdir -p {shlex.quote(target)} && tar -C {shlex.quote(target)} -xf -"
         parent, what = (source, ".") if source.is_dir() else (source.parent, source.name)
-        pack = subprocess.Popen(("tar", "-C", str(parent), "-cf", "-", what), stdout=subprocess.PIPE)
-        argv = (*self.podman, "exec", "--interactive", self.name, "runuser", "--login", user, "--command", unpack)
+        pack = subprocess.Popen(
+            ("tar", "-C", str(parent), "-cf", "-", what), stdout=subprocess.PIPE
+        )
+        argv = (
+            *self.podman,
+            "exec",
+            "--interactive",
+            self.name,
+            "runuser",
+            "--login",
+            user,
+            "--command",
+            unpack,
+        )
         subprocess.run(argv, stdin=pack.stdout, check=True)
         assert pack.wait() == 0, f"{source} can't be read"
 
@@ -67,7 +100,8 @@ class ContainerMachine:
         script = (
             '. /etc/os-release; echo "distribution=$PRETTY_NAME"; echo "kernel=$(uname -r)"; '
             'echo "podman=$(podman --version 2>/dev/null)"; echo "python=$(python3 --version)"; '
-            'echo "cgroups=$(stat -fc %T /sys/fs/cgroup)"; echo "systemd=$(systemctl --version | head -n 1)"'
+            'echo "cgroups=$(stat -fc %T /sys/fs/cgroup)"; echo "systemd=$(systemctl --version '
+            '| head -n 1)"'
         )
         return dict(line.split("=", 1) for line in self.run(script).out.splitlines())
 
@@ -76,13 +110,19 @@ class ContainerMachine:
         self._podman("volume", "rm", "--force", f"{self.name}-var")
 
     def wait_until_up(self) -> None:
-        """Until systemd is done with its start; a unit that a container can't have may have failed ("degraded")."""
+        """Until systemd is done with its start; a unit that a container can't have may have
+        failed ("degraded").
+        """
         end = time.monotonic() + UP_SECONDS
         while True:
-            state = self.run("systemctl is-system-running || true", user="root", code=None).out.strip()
+            state = self.run(
+                "systemctl is-system-running || true", user="root", code=None
+            ).out.strip()
             if state in ("running", "degraded"):
                 return
-            assert time.monotonic() < end, f"{self.name} is {state or 'not there'} after {UP_SECONDS} s"
+            assert time.monotonic() < end, (
+                f"{self.name} is {state or 'not there'} after {UP_SECONDS} s"
+            )
             time.sleep(0.5)
 
     def _podman(self, *words: str) -> str:
@@ -110,14 +150,45 @@ def start(kind: str, name: str, log: Log, memory: int = 12288) -> ContainerMachi
     if made.name in made._podman("ps", "--all", "--format", "{{.Names}}").split():
         made.remove()
     if NETWORK not in made._podman("network", "ls", "--format", "{{.Name}}").split():
-        made._podman("network", "create", "--subnet", SUBNET, "--disable-dns", "--label", LABEL, NETWORK)
+        made._podman(
+            "network", "create", "--subnet", SUBNET, "--disable-dns", "--label", LABEL, NETWORK
+        )
     made._podman(
-        "run", "--detach", "--network", NETWORK, "--name", made.name, "--hostname", name, "--label", LABEL, "--privileged", "--systemd=false",
-        "--cgroupns=private", "--memory", f"{memory}m", "--pids-limit", "-1", "--stop-signal", "SIGRTMIN+3",
-        "--ulimit", f"nofile={OPEN_FILES}:{OPEN_FILES}", "--ulimit", f"nproc={_processes()}:{_processes()}",
-        "--tmpfs", "/run", "--tmpfs", "/tmp", "--volume", f"{made.name}-var:/var", "--env", "container=oci",
-        image, "/sbin/init", *KINDS[kind].init,
-    )  # fmt: skip
+        "run",
+        "--detach",
+        "--network",
+        NETWORK,
+        "--name",
+        made.name,
+        "--hostname",
+        name,
+        "--label",
+        LABEL,
+        "--privileged",
+        "--systemd=false",
+        "--cgroupns=private",
+        "--memory",
+        f"{memory}m",
+        "--pids-limit",
+        "-1",
+        "--stop-signal",
+        "SIGRTMIN+3",
+        "--ulimit",
+        f"nofile={OPEN_FILES}:{OPEN_FILES}",
+        "--ulimit",
+        f"nproc={_processes()}:{_processes()}",
+        "--tmpfs",
+        "/run",
+        "--tmpfs",
+        "/tmp",
+        "--volume",
+        f"{made.name}-var:/var",
+        "--env",
+        "container=oci",
+        image,
+        "/sbin/init",
+        *KINDS[kind].init,
+    )
     made.wait_until_up()
     return made
 
@@ -132,12 +203,20 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
     root = Rootfs(f"bed-{kind.name}", kind.suite, SERVER, 60, project.root_origin)
     files = {path.name: path.read_bytes() for path in sorted(CERTIFICATES.glob("*.crt"))}
     settings = _settings_of_this_machine()
-    content = cache.digest(root.path.parent.name, (HERE / "Containerfile").read_text(), json.dumps(settings), *files.values())
+    content = cache.digest(
+        root.path.parent.name,
+        (HERE / "Containerfile").read_text(),
+        json.dumps(settings),
+        *files.values(),
+    )
     image = f"localhost/kubeup/bed-{kind.name}:{content}"
     if shell.read(*project.engine.argv("image", "inspect", image), ok=None).ok:
         return image
     missing = packages.missing((*project.engine.packages, "mmdebstrap"))
-    steps = [*packages.plan(missing, project.host), *([] if root.path.exists() else [rootfs_step(root)])]
+    steps = [
+        *packages.plan(missing, project.host),
+        *([] if root.path.exists() else [rootfs_step(root)]),
+    ]
     for step in todo(steps):
         log(f"{step.title}: {step.reason}")
         step.action.run(log)
@@ -146,28 +225,53 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
     shell.write(*project.engine.argv("import", str(root.path), base), log=log)
     with tempfile.TemporaryDirectory() as context:
         _fill(Path(context), files, settings)
-        build = ("build", *project.engine.build_options, "--build-arg", f"BASE={base}", "--tag", image)
-        shell.write(*project.engine.argv(*build, "-f", str(HERE / "Containerfile"), context), log=log)
+        build = (
+            "build",
+            *project.engine.build_options,
+            "--build-arg",
+            f"BASE={base}",
+            "--tag",
+            image,
+        )
+        shell.write(
+            *project.engine.argv(*build, "-f", str(HERE / "Containerfile"), context), log=log
+        )
     return image
 
 
 def _settings_of_this_machine() -> dict[str, str]:
-    """How this machine's own administrator told pip, npm, Go and apt where packages come from: file in /etc -> its text."""
+    """How this machine's own administrator told pip, npm, Go and apt where packages come from:
+    file in /etc -> its text.
+    """
     found = {"environment": _environment(), "kubeup-passwords": "ana:correct horse\n"}
     pip = Path("/etc/pip.conf")
     if pip.exists():
         found["pip.conf"] = pip.read_text()
-    if 'Acquire::Check-Valid-Until "false"' in subprocess.run(("apt-config", "dump"), capture_output=True, text=True, check=True).stdout:
+    if (
+        'Acquire::Check-Valid-Until "false"'
+        in subprocess.run(("apt-config", "dump"), capture_output=True, text=True, check=True).stdout
+    ):
         found["apt/apt.conf.d/90frozen"] = 'Acquire::Check-Valid-Until "false";\n'
     return found
 
 
 def _environment() -> str:
     """Variables of package clients and of a proxy, for every login (pam_env(8))."""
-    kept = {name: value for name, value in os.environ.items() if name.upper().startswith(("PIP_", "NPM_CONFIG", "GOPROXY", "GOSUMDB", "GONOSUM"))
-            or name.lower() in ("http_proxy", "https_proxy", "no_proxy") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().startswith(("PIP_", "NPM_CONFIG", "GOPROXY", "GOSUMDB", "GONOSUM"))
+        or name.lower() in ("http_proxy", "https_proxy", "no_proxy")
+        or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
+    }
     kept.pop("PIP_FIND_LINKS", None)  # a folder of this machine
-    go = subprocess.run(("go", "env", "GOPROXY", "GOSUMDB"), capture_output=True, text=True, check=False).stdout.split() if shutil.which("go") else []
+    go = (
+        subprocess.run(
+            ("go", "env", "GOPROXY", "GOSUMDB"), capture_output=True, text=True, check=False
+        ).stdout.split()
+        if shutil.which("go")
+        else []
+    )
     kept |= dict(zip(("GOPROXY", "GOSUMDB"), go, strict=False))
     return "".join(f'{name}="{value}"\n' for name, value in sorted(kept.items()))
 

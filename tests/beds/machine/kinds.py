@@ -6,9 +6,23 @@ from dataclasses import dataclass
 
 # as an installer leaves a server: nothing that kubeup needs beside a Python, sudo and git
 SERVER = (
-    "systemd-sysv", "dbus", "libpam-systemd", "sudo", "openssh-server", "git", "python3", "ca-certificates",
-    "iproute2", "iputils-ping", "procps", "kmod", "curl", "less", "adduser", "passwd",
-)  # fmt: skip
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "sudo",
+    "openssh-server",
+    "git",
+    "python3",
+    "ca-certificates",
+    "iproute2",
+    "iputils-ping",
+    "procps",
+    "kmod",
+    "curl",
+    "less",
+    "adduser",
+    "passwd",
+)
 
 
 @dataclass(frozen=True)

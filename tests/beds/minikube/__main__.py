@@ -1,4 +1,6 @@
-"""`eval "$(python -m tests.beds.minikube FOLDER)"`: a shell in which `minikube start $START_ARGS` works, its home in FOLDER."""
+"""`eval "$(python -m tests.beds.minikube FOLDER)"`: a shell in which `minikube start
+$START_ARGS` works, its home in FOLDER.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from tests.beds.minikube import make
 
 def main(folder: Path) -> None:
     bed = make(lambda line: print(line, file=sys.stderr))
-    values = bed.environment(bed.home(folder), folder / "kubeconfig") | {"START_ARGS": " ".join(bed.start_args)}
+    values = bed.environment(bed.home(folder), folder / "kubeconfig") | {
+        "START_ARGS": " ".join(bed.start_args)
+    }
     for name, value in values.items():
         print(f"export {name}={shlex.quote(value)}")
 

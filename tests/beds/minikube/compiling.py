@@ -1,4 +1,6 @@
-"""Go programs that no package registry serves as such: minikube itself, and what its nodes need beside it."""
+"""Go programs that no package registry serves as such: minikube itself, and what its nodes need
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ FOLDERS = Path(__file__).with_name("go")
 OLDEST, NEWEST = 24, 40  # minikube 1.36 asks for Go 1.24
 VERSION = "v1.36.0"
 VERSIONS = "k8s.io/minikube/pkg/version"
-# minikube calls podman through sudo, which keeps no variable but what it is told: the real one runs, with podman's configuration
+# minikube calls podman through sudo, which keeps no variable but what it is told: the real one
+# runs, with podman's configuration
 SUDO = '#!/bin/sh\nexec /usr/bin/sudo --preserve-env=CONTAINERS_CONF "$@"\n'
 
 
@@ -57,16 +60,25 @@ def minikube(version: str = VERSION) -> Program:
 def go_tool() -> str:
     """The path of a Go that builds minikube. Raises KubeupError where there is none."""
     on_path = shell.which("go")
-    paths = [path for path in (on_path, *(DEBIAN_GO.format(minor) for minor in range(NEWEST, OLDEST - 1, -1))) if path and Path(path).exists()]
+    paths = [
+        path
+        for path in (on_path, *(DEBIAN_GO.format(minor) for minor in range(NEWEST, OLDEST - 1, -1)))
+        if path and Path(path).exists()
+    ]
     for path in paths:
         if go_minor(shell.read(path, "version", ok=None).stdout) >= OLDEST:
             return path
-    raise KubeupError(f"no Go 1.{OLDEST} or newer is installed", f"minikube {VERSION} is built with it; looked for `go` on PATH and {DEBIAN_GO}",
-                      "install one, from backports or go.dev")
+    raise KubeupError(
+        f"no Go 1.{OLDEST} or newer is installed",
+        f"minikube {VERSION} is built with it; looked for `go` on PATH and {DEBIAN_GO}",
+        "install one, from backports or go.dev",
+    )
 
 
 def compile_(program: Program, log: Log) -> Path:
-    """Build a program unless the cache has it, whole or not at all. minikube gets its own way to sudo beside it."""
+    """Build a program unless the cache has it, whole or not at all. minikube gets its own way to
+    sudo beside it.
+    """
     if program.path.exists():
         return program.path
     go = go_tool()
@@ -82,13 +94,23 @@ def compile_(program: Program, log: Log) -> Path:
 
 def minikube_source() -> Path:
     """minikube's sources in Go's own cache: the base image takes two files of them."""
-    found = shell.read(go_tool(), "mod", "download", "-json", f"k8s.io/minikube@{VERSION}", cwd=str(FOLDERS / "minikube"), env=ENVIRONMENT,
-                       timeout=600)
+    found = shell.read(
+        go_tool(),
+        "mod",
+        "download",
+        "-json",
+        f"k8s.io/minikube@{VERSION}",
+        cwd=str(FOLDERS / "minikube"),
+        env=ENVIRONMENT,
+        timeout=600,
+    )
     return Path(json.loads(found.stdout)["Dir"])
 
 
 def context() -> tempfile.TemporaryDirectory[str]:
-    """A folder to build an image from, on the cache's own disk so that files can be linked into it."""
+    """A folder to build an image from, on the cache's own disk so that files can be linked into
+    it.
+    """
     folder = cache.folder("contexts")
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(dir=folder)

@@ -1,4 +1,6 @@
-"""The real sops and age-keygen where only package registries answer: Debian 12 has no sops, its Go module is there."""
+"""The real sops and age-keygen where only package registries answer: Debian 12 has no sops, its
+Go module is there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from kubeup.system.engine import for_images
 from tests.beds.go import build
 
 GO = Path(__file__).with_name("go")
-PROGRAMS = {"sops": "github.com/getsops/sops/v3/cmd/sops", "age-keygen": "filippo.io/age/cmd/age-keygen"}
+PROGRAMS = {
+    "sops": "github.com/getsops/sops/v3/cmd/sops",
+    "age-keygen": "filippo.io/age/cmd/age-keygen",
+}
 
 
 def make(log: Log) -> Path:

@@ -1,4 +1,6 @@
-"""`eval "$(python -m tests.beds.vagrant FOLDER)"`: a shell in which vagrant has docker; its home in FOLDER, the box in $BOX."""
+"""`eval "$(python -m tests.beds.vagrant FOLDER)"`: a shell in which vagrant has docker; its home
+in FOLDER, the box in $BOX.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ordinary machines with a fresh clone on each, for the tests of this folder. See `tests.beds.machine`."""
+"""Ordinary machines with a fresh clone on each, for the tests of this folder.
+
+See `tests.beds.machine`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from kubeup.system import cache
 from tests.beds.machine import KINDS, Ran
 from tests.beds.machine.containers import ContainerMachine, machine
 
-PREPARED = ("release", "rootfs")  # of the cache: what takes minutes to make and is the same everywhere
+# of the cache: what takes minutes to make and is the same everywhere
+PREPARED = ("release", "rootfs")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,9 @@ class Checkout:
         return self.machine.run(script, user=self.user, code=code, timeout=timeout)
 
     def verify(self, seconds: float = 90) -> Ran:
-        """Verify until all is well: an API that has just been started may be slow on a machine with other work."""
+        """Verify until all is well: an API that has just been started may be slow on a machine
+        with other work.
+        """
         end = time.monotonic() + seconds
         while True:
             ran = self.inv("verify", code=None)
@@ -53,19 +59,27 @@ class Checkout:
 def cloned(on: ContainerMachine, folder: str, user: str = "dev", umask: str = "022") -> Checkout:
     """`git clone` as a user types it, from a bundle instead of the network."""
     bundle = Path("/tmp", f"{on.name}.bundle")
-    subprocess.run(("git", "-C", str(PROJECT), "bundle", "create", "--quiet", str(bundle), "HEAD"), check=True)
+    subprocess.run(
+        ("git", "-C", str(PROJECT), "bundle", "create", "--quiet", str(bundle), "HEAD"), check=True
+    )
     try:
         on.copy(bundle, f"/tmp/bundle-of-{user}", user)
     finally:
         bundle.unlink()
     parent, name = os.path.split(folder)
     clone = f"git clone --quiet /tmp/bundle-of-{user}/{bundle.name} {shlex.quote(name)}"
-    on.run(f"umask {umask}; mkdir -p {shlex.quote(parent or '.')} && cd {shlex.quote(parent or '.')} && {clone}", user)
+    on.run(
+        f"umask {umask}; mkdir -p {shlex.quote(parent or '.')} && cd "
+        f"{shlex.quote(parent or '.')} && {clone}",
+        user,
+    )
     return Checkout(on, folder, user, umask)
 
 
 def hand_in_the_cache(on: ContainerMachine, user: str = "dev") -> None:
-    """What this machine has made already, but for one root file system, which the machine's user makes."""
+    """What this machine has made already, but for one root file system, which the machine's user
+    makes.
+    """
     for part in PREPARED:
         for made in sorted(cache.folder(part).iterdir()) if cache.folder(part).is_dir() else ():
             if made.is_dir() and not made.name.startswith((".", "kube-proxy-")):
@@ -74,7 +88,9 @@ def hand_in_the_cache(on: ContainerMachine, user: str = "dev") -> None:
 
 @pytest.fixture(scope="session", params=list(KINDS))
 def checkout(request: pytest.FixtureRequest, standing_clusters: list[Any]) -> Iterator[Checkout]:
-    """A fresh machine of each kind; on one of them in a folder whose name has spaces, all of it closed to others."""
+    """A fresh machine of each kind; on one of them in a folder whose name has spaces, all of it
+    closed to others.
+    """
     if os.geteuid() != 0:
         pytest.skip("machines are privileged containers: this needs root")
     for earlier in standing_clusters:
@@ -84,7 +100,9 @@ def checkout(request: pytest.FixtureRequest, standing_clusters: list[Any]) -> It
         if closed:
             made.run("chmod 700 .", "dev")
         hand_in_the_cache(made)
-        yield cloned(made, "my projects (ü)/kubeup" if closed else "kubeup", umask="077" if closed else "022")
+        yield cloned(
+            made, "my projects (ü)/kubeup" if closed else "kubeup", umask="077" if closed else "022"
+        )
 
 
 @pytest.fixture(scope="session")

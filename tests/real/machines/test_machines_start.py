@@ -33,10 +33,14 @@ def test_else_debian_s_module_is_installed(fresh: ContainerMachine) -> None:
     his = cloned(fresh, "my projects/kubeup", umask="077")
     told = his.inv("--version")
     version = fresh.kind.python
-    assert f"inv: installing python3-venv with sudo as /usr/bin/python{version} lacks it" in told.err
+    assert (
+        f"inv: installing python3-venv with sudo as /usr/bin/python{version} lacks it" in told.err
+    )
     assert "debconf" not in told.err
     assert told.out.startswith("Invoke ")
-    python = fresh.run("readlink 'my projects/kubeup/.venv/bin/python3'; 'my projects/kubeup/.venv/bin/python' -V")
+    python = fresh.run(
+        "readlink 'my projects/kubeup/.venv/bin/python3'; 'my projects/kubeup/.venv/bin/python' -V"
+    )
     assert python.out.endswith(f"Python {fresh.run('python3 -V').out.split()[1]}\n")
     assert his.inv("--version").err == ""
 

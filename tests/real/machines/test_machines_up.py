@@ -18,13 +18,17 @@ API = "http://192.168.60.10:31000"
 
 def names(checkout: Checkout) -> set[str]:
     """The products that the API tells of."""
-    rows = json.loads(checkout.machine.run(f"curl -s --max-time 20 '{API}/products?size=100'").out)["items"]
+    rows = json.loads(checkout.machine.run(f"curl -s --max-time 20 '{API}/products?size=100'").out)[
+        "items"
+    ]
     return {row["name"] for row in rows}
 
 
 def test_the_first_command_ends_with_every_line_verified(checkout: Checkout, first_up: Ran) -> None:
     assert first_up.code == 0, str(first_up)
-    assert sorted(re.findall(r"^ ✔ (.+?)\s+[\d.]+ s  ", first_up.out, re.MULTILINE)) == sorted(LINES)
+    assert sorted(re.findall(r"^ ✔ (.+?)\s+[\d.]+ s  ", first_up.out, re.MULTILINE)) == sorted(
+        LINES
+    )
     assert "sudo runs podman and apt-get, and nothing else" in first_up.out
 
 
@@ -39,8 +43,15 @@ def test_every_file_is_the_users_own(standing: Checkout) -> None:
 
 def test_nothing_can_be_read_by_others_where_the_umask_says_so(standing: Checkout) -> None:
     if standing.umask == "077":
-        assert standing.machine.run("find ~/my* ~/.cache/kubeup -perm /go=rwx ! -type l -path '*kubeup/.kubeup*'").out == ""
-    secret = standing.machine.run(f"stat -c %a '{standing.folder}/.env' '{standing.folder}/.kubeup/dev/id_rsa'").out.split()
+        assert (
+            standing.machine.run(
+                "find ~/my* ~/.cache/kubeup -perm /go=rwx ! -type l -path '*kubeup/.kubeup*'"
+            ).out
+            == ""
+        )
+    secret = standing.machine.run(
+        f"stat -c %a '{standing.folder}/.env' '{standing.folder}/.kubeup/dev/id_rsa'"
+    ).out.split()
     assert secret == ["600", "600"]
 
 
@@ -67,12 +78,16 @@ def test_a_reboot_of_the_machine(standing: Checkout) -> None:
     ("iptables -I FORWARD -j DROP", "iptables -D FORWARD -j DROP"),
     ("iptables -F KUBEUP-dev", "true"),
 ])  # fmt: skip
-def test_a_packet_filter_that_drops_what_nodes_send_is_told_and_mended(standing: Checkout, wrong: str, right: str) -> None:
+def test_a_packet_filter_that_drops_what_nodes_send_is_told_and_mended(
+    standing: Checkout, wrong: str, right: str
+) -> None:
     machine = standing.machine
     machine.run(wrong, "root")
     try:
         told = standing.inv("doctor", code=1)
-        assert re.search(r"✘ machines .*(another rule comes before|are not in the table)", told.out), str(told)
+        assert re.search(
+            r"✘ machines .*(another rule comes before|are not in the table)", told.out
+        ), str(told)
         planned = standing.inv("plan").out
         assert "let this machine forward what goes between the nodes" in planned
         standing.inv("up --yes")
@@ -93,8 +108,10 @@ def test_dockers_and_ufws_policy_does_not_matter(standing: Checkout) -> None:
 
 def test_down_keeps_the_data_and_up_finds_them(standing: Checkout) -> None:
     machine = standing.machine
-    machine.run(f"curl -sf -X POST -H 'Content-Type: application/json' {API}/products "
-                """-d '{"name": "kept", "description": "d", "price": "1.00", "stock": 1}'""")  # fmt: skip
+    machine.run(
+        f"curl -sf -X POST -H 'Content-Type: application/json' {API}/products "
+        """-d '{"name": "kept", "description": "d", "price": "1.00", "stock": 1}'"""
+    )
     standing.inv("down --yes")
     assert machine.run("sudo podman ps --all --quiet").out == ""
     assert "KUBEUP" not in machine.run("iptables-save", "root").out

@@ -9,7 +9,8 @@ from tests.real.machines.conftest import Checkout, cloned
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 PASSWORD = "correct horse"
-# a terminal for a program that asks: what is typed comes when it has asked (python's pty has no such thing)
+# a terminal for a program that asks: what is typed comes when it has asked (python's pty has no
+# such thing)
 TYPED = """
 import os, pty, sys
 asked = 0
@@ -29,8 +30,12 @@ sys.exit(os.waitstatus_to_exitcode(code))
 @pytest.fixture(scope="module")
 def anas(checkout: Checkout) -> Checkout:
     """A clone of somebody who has to type a password for sudo. The engine is there already."""
-    checkout.machine.run("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "
-                         "--no-install-recommends podman runc netavark aardvark-dns nftables python3-venv >/dev/null", "root")
+    checkout.machine.run(
+        "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "
+        "--no-install-recommends podman runc netavark aardvark-dns nftables python3-venv "
+        ">/dev/null",
+        "root",
+    )
     return cloned(checkout.machine, "kubeup", user="ana")
 
 
@@ -49,7 +54,9 @@ def test_a_password_is_asked_for_once(anas: Checkout) -> None:
 
 
 def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
-    checkout.machine.run("id eve >/dev/null 2>&1 || useradd --create-home --shell /bin/bash eve", "root")
+    checkout.machine.run(
+        "id eve >/dev/null 2>&1 || useradd --create-home --shell /bin/bash eve", "root"
+    )
     hers = cloned(checkout.machine, "kubeup", user="eve")
     told = hers.inv("plan --set provider=local", code=None)
     assert told.code in (2, 3), str(told)
@@ -71,12 +78,17 @@ def interrupted():
 
 LOCKED
 """
-LOCKED = ("interrupted()", 'with lock.profile(Path(".kubeup/interrupted"), "test"):\n    interrupted()')
+LOCKED = (
+    "interrupted()",
+    'with lock.profile(Path(".kubeup/interrupted"), "test"):\n    interrupted()',
+)
 
 
 @pytest.mark.parametrize("locked", LOCKED, ids=["alone", "under the lock"])
 def test_an_interrupt_ends_what_sudo_runs(checkout: Checkout, locked: str) -> None:
-    """It is root's, so this user's own signal does not reach it; under the lock a shell of this user's is beside it."""
+    """It is root's, so this user's own signal does not reach it; under the lock a shell of this
+    user's is beside it.
+    """
     script = f".venv/bin/python - <<'EOF'\n{INTERRUPTED.replace('LOCKED', locked)}\nEOF"
     checkout.inv("--version")  # makes the environment
     told = checkout.machine.run(f"cd '{checkout.folder}' && time -p {script}", timeout=60)

@@ -45,9 +45,23 @@ class OnMinikube(Tasks):
     def settings(self) -> Path:
         assert self.bed is not None
         path = self.folder.parent / f"settings-{self.name}-{self.nodes}.yaml"
-        minikube = {"profile": self.name, "nodes": self.nodes, "container_runtime": "containerd", "base_image": self.bed.base_image,
-                    "feature_gates": "KubeletInUserNamespace=true"}
-        path.write_text(yaml.safe_dump({"settings": {"env": self.profile, "users": {self.profile: {"provider": "minikube", "minikube": minikube}}}}))
+        minikube = {
+            "profile": self.name,
+            "nodes": self.nodes,
+            "container_runtime": "containerd",
+            "base_image": self.bed.base_image,
+            "feature_gates": "KubeletInUserNamespace=true",
+        }
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "settings": {
+                        "env": self.profile,
+                        "users": {self.profile: {"provider": "minikube", "minikube": minikube}},
+                    }
+                }
+            )
+        )
         return path
 
     @cached_property
@@ -73,30 +87,56 @@ class OnMinikube(Tasks):
     def kubectl_path(self) -> str:
         return str(next((self.home / ".minikube" / "cache" / "linux").glob("*/*/kubectl")))
 
-    def minikube(self, *words: str, users: bool = False, check: bool = True, timeout: float = 600) -> str:
-        """minikube past kubeup; as the user types it, with the user's kubeconfig, only where told."""
+    def minikube(
+        self, *words: str, users: bool = False, check: bool = True, timeout: float = 600
+    ) -> str:
+        """minikube past kubeup; as the user types it, with the user's kubeconfig, only where
+        told.
+        """
         assert self.bed is not None
-        told = self.bed.environment(self.home, self.users_kubeconfig if users else self.folder.parent / "past-kubeup")
-        return output("env", *(f"{name}={value}" for name, value in told.items()), "minikube", *words, check=check, timeout=timeout)
+        told = self.bed.environment(
+            self.home, self.users_kubeconfig if users else self.folder.parent / "past-kubeup"
+        )
+        return output(
+            "env",
+            *(f"{name}={value}" for name, value in told.items()),
+            "minikube",
+            *words,
+            check=check,
+            timeout=timeout,
+        )
 
     def profiles(self) -> dict[str, Any]:
-        return {row["Name"]: row for row in json.loads(self.minikube("profile", "list", "-o", "json"))["valid"]}
+        return {
+            row["Name"]: row
+            for row in json.loads(self.minikube("profile", "list", "-o", "json"))["valid"]
+        }
 
     def podman(self, *words: str, check: bool = True) -> str:
-        return output("env", f"CONTAINERS_CONF={self.environment['CONTAINERS_CONF']}", "podman", *words, check=check)
+        return output(
+            "env",
+            f"CONTAINERS_CONF={self.environment['CONTAINERS_CONF']}",
+            "podman",
+            *words,
+            check=check,
+        )
 
     def left(self, name: str = "") -> dict[str, list[str]]:
         """What there is of a profile of minikube in podman."""
         label = f"label=name.minikube.sigs.k8s.io={name or self.name}"
         networks = self.podman("network", "ls", "--format", "{{.Name}}").split()
         return {
-            "containers": self.podman("ps", "--all", "--format", "{{.Names}}", "--filter", label).split(),
+            "containers": self.podman(
+                "ps", "--all", "--format", "{{.Names}}", "--filter", label
+            ).split(),
             "volumes": self.podman("volume", "ls", "--quiet", "--filter", label).split(),
             "networks": [one for one in networks if one == (name or self.name)],
-        }  # fmt: skip
+        }
 
     def remove_everything(self) -> None:
-        """By minikube, and what it forgets by name; also of a run that was killed and had another home."""
+        """By minikube, and what it forgets by name; also of a run that was killed and had
+        another home.
+        """
         self.minikube("delete", "-p", self.name, check=False)
         for name in (self.name, *(f"{self.name}-m{number:02}" for number in range(2, 6))):
             self.podman("rm", "--force", "--time", "0", name, check=False)

@@ -1,4 +1,6 @@
-"""One cluster on minikube for the tests of this folder, made once from nothing; those that break more have one of their own."""
+"""One cluster on minikube for the tests of this folder, made once from nothing; those that break
+more have one of their own.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,13 @@ def bed() -> Bed:
 
 
 @pytest.fixture(scope="session")
-def bare(bed: Bed, tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]) -> Iterator[OnMinikube]:
-    """The how-to's profile before it is there. What an earlier, killed run left is removed first."""
+def bare(
+    bed: Bed, tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]
+) -> Iterator[OnMinikube]:
+    """The how-to's profile before it is there.
+
+    What an earlier, killed run left is removed first.
+    """
     one = OnMinikube(tmp_path_factory.mktemp("minikube") / "state", bed=bed)
     for earlier in (*standing_clusters, one):
         earlier.remove_everything()
@@ -39,7 +46,9 @@ def first_up(bare: OnMinikube) -> Ran:
 
 @pytest.fixture
 def cluster(bare: OnMinikube, first_up: Ran) -> OnMinikube:
-    """The cluster as its settings want it: what an earlier test that failed left is mended first, at worst by a new one."""
+    """The cluster as its settings want it: what an earlier test that failed left is mended
+    first, at worst by a new one.
+    """
     bare.mend()
     return bare
 
@@ -47,7 +56,9 @@ def cluster(bare: OnMinikube, first_up: Ran) -> OnMinikube:
 @pytest.fixture
 def other(bed: Bed, bare: OnMinikube, tmp_path: Path) -> Iterator[OnMinikube]:
     """Another profile of minikube in the same home, for what must not touch the first."""
-    one = OnMinikube(tmp_path / "state", bed=bed, name="kubeup-other", nodes=1, shared_home=bare.home)
+    one = OnMinikube(
+        tmp_path / "state", bed=bed, name="kubeup-other", nodes=1, shared_home=bare.home
+    )
     one.remove_everything()
     yield one
     one.remove_everything()

@@ -23,37 +23,67 @@ def without(names: set[str], folder: Path) -> str:
 
 
 def nothing_made(cluster: OnMinikube) -> bool:
-    return not (cluster.home / ".minikube" / "profiles").exists() and not any(cluster.left().values())
+    return not (cluster.home / ".minikube" / "profiles").exists() and not any(
+        cluster.left().values()
+    )
 
 
 def test_no_minikube(bare: OnMinikube, tmp_path: Path) -> None:
     """It is fetched first; the how-to's command is the next."""
     path = {"PATH": without({"minikube"}, tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     shown = bare.inv("cluster.minikube", "--dry", "--commands", env=path).out
-    fetch, start = shown.index("releases/download/v1.36.0/minikube-linux-"), shown.index("/minikube start --kubernetes-version=1.26.1 ")
-    assert fetch < start and "--nodes=2" in shown[start:] and "sha256sum --check" in shown[fetch:start]
+    fetch, start = (
+        shown.index("releases/download/v1.36.0/minikube-linux-"),
+        shown.index("/minikube start --kubernetes-version=1.26.1 "),
+    )
+    assert (
+        fetch < start and "--nodes=2" in shown[start:] and "sha256sum --check" in shown[fetch:start]
+    )
     first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
-    assert [first["id"], second["id"]] == ["provider/minikube", f"node/{bare.name}"] and second["needs"][-1] == "provider/minikube"
+    assert [first["id"], second["id"]] == ["provider/minikube", f"node/{bare.name}"] and second[
+        "needs"
+    ][-1] == "provider/minikube"
     assert "minikube is not installed" in bare.inv("cluster.dashboard", env=path, code=3).err
     assert nothing_made(bare)
 
 
 def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
     """It stays, and the pinned one comes beside it."""
-    path = {"PATH": f"{minikube_labelled('v1.37.0', lambda line: None)}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    path = {
+        "PATH": os.pathsep.join(
+            (str(minikube_labelled("v1.37.0", lambda line: None)), os.environ["PATH"])
+        ),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
     first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
     assert first["id"] == "provider/minikube" and second["id"] == f"node/{bare.name}"
-    assert "stays: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: v1.36 is the last" in first["reason"]
+    assert (
+        "stays: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
+        "--force: v1.36 is the last" in first["reason"]
+    )
     doctor = bare.inv("doctor", "--json", env=path, code=1).json
-    row, = [row for row in doctor if row["name"] == "provider"]
-    assert not row["ok"] and row["safe"] and "inv doctor --fix" in row["fix"] and "minikube.force" in row["fix"]
-    forced = bare.inv("cluster.minikube", "--dry", "--commands", "--set", "minikube.force=true", env=path).out
-    assert " --force" in forced and "provider/minikube" not in forced and "fetch minikube" not in forced
+    (row,) = [row for row in doctor if row["name"] == "provider"]
+    assert (
+        not row["ok"]
+        and row["safe"]
+        and "inv doctor --fix" in row["fix"]
+        and "minikube.force" in row["fix"]
+    )
+    forced = bare.inv(
+        "cluster.minikube", "--dry", "--commands", "--set", "minikube.force=true", env=path
+    ).out
+    assert (
+        " --force" in forced
+        and "provider/minikube" not in forced
+        and "fetch minikube" not in forced
+    )
     assert nothing_made(bare)
 
 
 def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Path) -> None:
-    """A server stands in for the far one; what it serves is this bed's minikube, which is not the release's."""
+    """A server stands in for the far one; what it serves is this bed's minikube, which is not
+    the release's.
+    """
     import functools
     import threading
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -63,12 +93,24 @@ def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Pa
     folder.mkdir(parents=True)
     for arch in ("amd64", "arm64"):
         (folder / f"minikube-linux-{arch}").symlink_to(bare.bed.bin / "minikube")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site")))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0),
+        functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site")),
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tools = tmp_path / "tools"
     tools.mkdir()
-    env = {"PATH": without({"minikube"}, tools), "no_proxy": "127.0.0.1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    words = ("doctor", "--fix", "--set", f"minikube.download_url=http://127.0.0.1:{server.server_port}")
+    env = {
+        "PATH": without({"minikube"}, tools),
+        "no_proxy": "127.0.0.1",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    words = (
+        "doctor",
+        "--fix",
+        "--set",
+        f"minikube.download_url=http://127.0.0.1:{server.server_port}",
+    )
     asked = bare.inv(*words, env=env, code=3)
     assert "nobody is there to be asked" in asked.err and "fetch minikube v1.36.0" in asked.err
     for run in (words, ("cluster.minikube", *words[2:])):
@@ -83,5 +125,7 @@ def test_no_driver(bare: OnMinikube, tmp_path: Path) -> None:
     assert bare.bed is not None
     path = {"PATH": f"{bare.bed.bin}{os.pathsep}{without({'podman', 'docker'}, tmp_path)}"}
     ran = bare.inv("cluster.minikube", "--dry", env=path, code=3)
-    assert "error: minikube has no driver on this machine" in ran.err and "DRV_NOT_DETECTED" in ran.err
+    assert (
+        "error: minikube has no driver on this machine" in ran.err and "DRV_NOT_DETECTED" in ran.err
+    )
     assert nothing_made(bare)

@@ -1,4 +1,6 @@
-"""What a profile lives through: stopped, broken behind our back, killed halfway, grown, gone and made again."""
+"""What a profile lives through: stopped, broken behind our back, killed halfway, grown, gone and
+made again.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,10 @@ def test_a_node_deleted_behind_our_back_comes_back_with_its_data(cluster: OnMini
     number = cluster.add_product("kept over a lost node")
     cluster.podman("rm", "--force", "--time", "10", WORKER)
     plan = cluster.plan()
-    assert plan[0]["id"] == f"node/{WORKER}" and "data on its volume is carried over" in plan[0]["reason"]
+    assert (
+        plan[0]["id"] == f"node/{WORKER}"
+        and "data on its volume is carried over" in plan[0]["reason"]
+    )
     refused = cluster.inv("down", "--yes", code=3)
     assert "with it the way to the database's data" in refused.err and HOWTO in cluster.profiles()
     cluster.up()
@@ -69,7 +74,10 @@ def test_a_node_more_and_one_less(cluster: OnMinikube) -> None:
     try:
         assert [step["id"] for step in cluster.plan()][:1] == [f"node/{HOWTO}-m03"]
         cluster.up()
-        assert cluster.ready_nodes() == set(cluster.node_names) and cluster.profiles()[HOWTO]["Config"]["Memory"] == 4096
+        assert (
+            cluster.ready_nodes() == set(cluster.node_names)
+            and cluster.profiles()[HOWTO]["Config"]["Memory"] == 4096
+        )
     finally:
         cluster.nodes = 2
         cluster.environment["KUBEUP_SETTINGS"] = str(cluster.settings)
@@ -81,8 +89,13 @@ def test_a_node_more_and_one_less(cluster: OnMinikube) -> None:
 
 def test_another_cluster_than_the_settings_want_is_refused(cluster: OnMinikube) -> None:
     before = cluster.profiles()[HOWTO]["Config"]
-    refused = cluster.inv("up", "--yes", "--set", "minikube.memory=3000", "--set", "minikube.cpus=3", code=3)
-    assert "CPUs 2, wanted 3; MiB of memory 4096, wanted 3000" in refused.err and "data is kept" in refused.err
+    refused = cluster.inv(
+        "up", "--yes", "--set", "minikube.memory=3000", "--set", "minikube.cpus=3", code=3
+    )
+    assert (
+        "CPUs 2, wanted 3; MiB of memory 4096, wanted 3000" in refused.err
+        and "data is kept" in refused.err
+    )
     assert cluster.profiles()[HOWTO]["Config"] == before
 
 
@@ -90,8 +103,18 @@ def test_another_cluster_than_the_settings_want_is_refused(cluster: OnMinikube) 
 def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMinikube) -> None:
     """The other one is made by hand, with the how-to's own words, and adopted."""
     assert other.bed is not None
-    other.minikube("start", "--kubernetes-version=1.26.1", "--memory=4096", "--cpus=2", "--disk-size=10GB", "--nodes=1", "-p", other.name,
-                   *other.bed.start_args, users=True)
+    other.minikube(
+        "start",
+        "--kubernetes-version=1.26.1",
+        "--memory=4096",
+        "--cpus=2",
+        "--disk-size=10GB",
+        "--nodes=1",
+        "-p",
+        other.name,
+        *other.bed.start_args,
+        users=True,
+    )
     users = other.users_kubeconfig.read_text()
     began = other.profiles()[other.name]["Config"]
     ran = other.up()
@@ -107,7 +130,10 @@ def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMi
 def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) -> None:
     number = cluster.add_product("kept over down")
     cluster.inv("down", "--yes")
-    assert cluster.left() == {"containers": [], "volumes": [], "networks": []} and cluster.profiles() == {}
+    assert (
+        cluster.left() == {"containers": [], "volumes": [], "networks": []}
+        and cluster.profiles() == {}
+    )
     assert cluster.users_kubeconfig.read_text() == USERS
     assert "Nothing to do." in cluster.inv("down", "--yes").out
     assert (cluster.state / "data.tar.gz").stat().st_mode & 0o077 == 0
@@ -118,13 +144,19 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) ->
 
 @pytest.mark.long
 def test_the_database_on_a_node(cluster: OnMinikube) -> None:
-    """By a docker beside the containerd of the node, on which minikube keeps docker.service masked: there, over a stop and a `down`, and back."""
+    """By a docker beside the containerd of the node, on which minikube keeps docker.service
+    masked: there, over a stop and a `down`, and back.
+    """
     number = cluster.add_product("kept on a node")
     cluster.inv("db.vm", "--yes")
     assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
     cluster.inv("db.move", "vm", "--yes")
     storage = cluster.verify_until_ok()["storage"]["detail"]
-    assert f"kubeup-db on {WORKER}" in storage and cluster.product(number)["name"] == "kept on a node" and cluster.plan() == []
+    assert (
+        f"kubeup-db on {WORKER}" in storage
+        and cluster.product(number)["name"] == "kept on a node"
+        and cluster.plan() == []
+    )
     cluster.inv("cluster.stop")
     cluster.inv("cluster.start")
     cluster.verify_until_ok(120)
@@ -133,7 +165,10 @@ def test_the_database_on_a_node(cluster: OnMinikube) -> None:
     cluster.inv("down", "--yes")
     assert (cluster.state / "data-vm.tar.gz").stat().st_mode & 0o077 == 0
     assert " ✔ product removed" in cluster.up().out
-    assert cluster.product(number)["name"] == "kept on a node" and not (cluster.state / "data-vm.tar.gz").exists()
+    assert (
+        cluster.product(number)["name"] == "kept on a node"
+        and not (cluster.state / "data-vm.tar.gz").exists()
+    )
     cluster.inv("db.move", "cluster", "--yes")
     cluster.inv("db.move", "cluster", "--drop-old", "--yes")
     assert cluster.product(number)["name"] == "kept on a node" and cluster.plan() == []
@@ -156,9 +191,15 @@ def registry(registry_tool: str, tmp_path: Path) -> Iterator[str]:
 def test_nodes_pull_from_a_registry(cluster: OnMinikube, other: OnMinikube, registry: str) -> None:
     through = ("--set", "images.via=registry", *options(registry))
     refused = cluster.inv("up", "--yes", *through, code=3)
-    assert f"registries without TLS none, wanted {registry}" in refused.err, "it can't be told of one any more"
+    assert f"registries without TLS none, wanted {registry}" in refused.err, (
+        "it can't be told of one any more"
+    )
     assert " ✔ product removed" in other.up(*through).out
-    assert set(held(registry)) == {"tests/kubeup-mysql", "tests/fast-api-products", "tests/ui-node-products"}
+    assert set(held(registry)) == {
+        "tests/kubeup-mysql",
+        "tests/fast-api-products",
+        "tests/ui-node-products",
+    }
     images = {row["image"] for pod in other.objects("pods") for row in pod["spec"]["containers"]}
     assert images and all(image.startswith(f"{registry}/tests/") for image in images)
     assert other.plan(*through) == [] and "Nothing to do." in other.inv("images.push", *through).out

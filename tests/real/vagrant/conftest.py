@@ -22,7 +22,9 @@ def bed() -> Bed:
 
 
 @pytest.fixture(scope="session")
-def bare(bed: Bed, tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]) -> Iterator[OnVagrant]:
+def bare(
+    bed: Bed, tmp_path_factory: pytest.TempPathFactory, standing_clusters: list[Any]
+) -> Iterator[OnVagrant]:
     """The profile before it is there. What an earlier, killed run left is removed first."""
     one = OnVagrant(tmp_path_factory.mktemp("vagrant") / "state", bed=bed)
     for earlier in (*standing_clusters, one):
@@ -39,7 +41,9 @@ def first_up(bare: OnVagrant) -> Ran:
 
 @pytest.fixture
 def cluster(bare: OnVagrant, first_up: Ran) -> OnVagrant:
-    """The cluster as its settings want it: what an earlier test that failed left is mended first, at worst by a new one."""
+    """The cluster as its settings want it: what an earlier test that failed left is mended
+    first, at worst by a new one.
+    """
     bare.mend()
     return bare
 

@@ -46,15 +46,22 @@ class OnVagrant(Tasks):
         assert self.bed is not None
         size = {"cpu": 2, "memory": 2048}
         return {
-            "provider": "vagrant", "nodes": {"control": size, "workers": {**size, "count": self.workers}},
-            "network": {"control_ip": f"{NETWORKS[self.name]}.10", "pod_cidr": "10.248.0.0/16", "service_cidr": "10.100.0.0/16"},
+            "provider": "vagrant",
+            "nodes": {"control": size, "workers": {**size, "count": self.workers}},
+            "network": {
+                "control_ip": f"{NETWORKS[self.name]}.10",
+                "pod_cidr": "10.248.0.0/16",
+                "service_cidr": "10.100.0.0/16",
+            },
             "vagrant": {"provider": "docker", "image": self.bed.image},
-        }  # fmt: skip
+        }
 
     @property
     def settings(self) -> Path:
         path = self.folder.parent / f"settings-{self.name}-{self.workers}.yaml"
-        path.write_text(yaml.safe_dump({"settings": {"env": self.name, "users": {self.name: self.keys()}}}))
+        path.write_text(
+            yaml.safe_dump({"settings": {"env": self.name, "users": {self.name: self.keys()}}})
+        )
         return path
 
     @cached_property
@@ -68,7 +75,10 @@ class OnVagrant(Tasks):
 
     @property
     def node_names(self) -> list[str]:
-        return [f"{self.name}-control", *(f"{self.name}-worker-{number}" for number in range(1, self.workers + 1))]
+        return [
+            f"{self.name}-control",
+            *(f"{self.name}-worker-{number}" for number in range(1, self.workers + 1)),
+        ]
 
     @property
     def address(self) -> str:
@@ -84,9 +94,18 @@ class OnVagrant(Tasks):
 
     def vagrant(self, *words: str, check: bool = True, timeout: float = 600) -> str:
         """vagrant as a person types it in that folder, past kubeup."""
-        done = subprocess.run(["vagrant", *words], cwd=self.vagrants, env=self.environment, capture_output=True, text=True, timeout=timeout,
-                              check=False)
-        assert not check or done.returncode == 0, f"vagrant {' '.join(words)} -> {done.returncode}\n{done.stdout}{done.stderr}"
+        done = subprocess.run(
+            ["vagrant", *words],
+            cwd=self.vagrants,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert not check or done.returncode == 0, (
+            f"vagrant {' '.join(words)} -> {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done.stdout + done.stderr
 
     def podman(self, *words: str, check: bool = True) -> str:
@@ -99,7 +118,9 @@ class OnVagrant(Tasks):
 
     def left(self) -> list[str]:
         """Containers of this profile."""
-        names = self.podman("ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}").split()
+        names = self.podman(
+            "ps", "--all", "--format", "{{.Names}}", "--filter", f"label={LABEL}"
+        ).split()
         return sorted(name for name in names if name.startswith(f"{self.name}-"))
 
     def changed(self, *words: str) -> dict[str, int]:
@@ -112,7 +133,15 @@ class OnVagrant(Tasks):
     def ansible(self, program: str, *words: str) -> str:
         """Ansible as a person types it, with the inventory that kubeup has made."""
         told = (f"{key}={value}" for key, value in environment().items())
-        return output("env", *told, str(Path(sys.executable).with_name(program)), "-i", str(self.state / "inventory.yml"), *words, timeout=600)
+        return output(
+            "env",
+            *told,
+            str(Path(sys.executable).with_name(program)),
+            "-i",
+            str(self.state / "inventory.yml"),
+            *words,
+            timeout=600,
+        )
 
     def power_cut(self, *names: str) -> None:
         """As when the plug is pulled."""
@@ -122,4 +151,6 @@ class OnVagrant(Tasks):
         """By name and label, also of a run that was killed and had another folder."""
         for name in self.left():
             self.podman("rm", "--force", "--volumes", "--time", "0", name, check=False)
-        self.podman("network", "rm", "--force", f"vagrant_network_{NETWORKS[self.name]}.0-24", check=False)
+        self.podman(
+            "network", "rm", "--force", f"vagrant_network_{NETWORKS[self.name]}.0-24", check=False
+        )

@@ -1,4 +1,6 @@
-"""One machine by Vagrant, before Kubernetes is made of it: who is let in, what it shares, and its making cut short."""
+"""One machine by Vagrant, before Kubernetes is made of it: who is let in, what it shares, and
+its making cut short.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,22 @@ def test_users_keys_and_a_shared_folder(lone: OnVagrant, tmp_path: Path) -> None
     # stopped and started, the folder is there and so are the keys
     lone.inv("cluster.halt")
     lone.vagrant("up")
-    assert "from this machine" in lone.inv("ssh.control", "--command", "cat /home/vagrant/shared/hello").out
+    assert (
+        "from this machine"
+        in lone.inv("ssh.control", "--command", "cat /home/vagrant/shared/hello").out
+    )
     assert "Nothing to do." in lone.inv("cluster.up").out
     private = lone.state / "id_rsa"
-    assert private.stat().st_mode & 0o777 == 0o600 and private.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
+    assert private.stat().st_mode & 0o777 == 0o600 and private.read_text().startswith(
+        "-----BEGIN RSA PRIVATE KEY-----"
+    )
     assert output("ssh-keygen", "-lf", str(private)).startswith("4096 ")
 
 
 def test_the_home_folder_is_not_shared(lone: OnVagrant, tmp_path: Path) -> None:
-    lone.environment["KUBEUP_SHARED_FOLDERS"] = f"[{{host_path: {tmp_path}, vm_path: /home/vagrant}}]"
+    lone.environment["KUBEUP_SHARED_FOLDERS"] = (
+        f"[{{host_path: {tmp_path}, vm_path: /home/vagrant}}]"
+    )
     said = lone.inv("cluster.up", "--yes", code=2).err
     assert "authorized_keys" in said and "/home/vagrant/" in said and lone.left() == []
 
@@ -60,7 +69,9 @@ def test_a_machine_cut_short_is_finished(lone: OnVagrant) -> None:
     process.communicate()
     lone.inv("state.stop", "--yes")  # what was started between the look at them and their end
     lone.inv("cluster.up", "--yes")
-    assert lone.left() == [NODE] and lone.inv("ssh.control", "--command", "hostname").out.split() == [NODE]
+    assert lone.left() == [NODE] and lone.inv(
+        "ssh.control", "--command", "hostname"
+    ).out.split() == [NODE]
     assert "Nothing to do." in lone.inv("cluster.up").out
 
 

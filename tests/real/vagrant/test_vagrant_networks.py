@@ -1,4 +1,6 @@
-"""The file that VirtualBox reads, written by the real tools: as root, and as users who may and may not."""
+"""The file that VirtualBox reads, written by the real tools: as root, and as users who may and
+may not.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,22 @@ def test_a_missing_folder_is_made(folder: Path) -> None:
     path = folder / "etc" / "vbox" / "networks.conf"
     run(path)
     assert path.read_text().splitlines()[1::2] == ["* 192.168.56.0/21", "* 192.168.100.0/24"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644 and AllowNetwork(NODES, path=path).already() == "allowed"
+    assert (
+        stat.S_IMODE(path.stat().st_mode) == 0o644
+        and AllowNetwork(NODES, path=path).already() == "allowed"
+    )
 
 
-@pytest.mark.parametrize("text", [
-    b"# of ana's\n* 10.0.0.0/8\n", b"# of ana's\r\n* 10.0.0.0/8\r\n", b"* 2001:db8::/64\n", b"* 10.0.0.0/8", b"# caf\xe9\n",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"# of ana's\n* 10.0.0.0/8\n",
+        b"# of ana's\r\n* 10.0.0.0/8\r\n",
+        b"* 2001:db8::/64\n",
+        b"* 10.0.0.0/8",
+        b"# caf\xe9\n",
+    ],
+)
 def test_lines_that_are_there_stay_byte_for_byte(folder: Path, text: bytes) -> None:
     path = folder / "networks.conf"
     path.write_bytes(text)
@@ -94,11 +106,18 @@ def test_a_link_stays_a_link(folder: Path, there: bool) -> None:
 def test_a_failure_halfway_leaves_the_file_as_it_was(folder: Path) -> None:
     path = folder / "networks.conf"
     path.write_text("* 10.0.0.0/8\n")
-    assert as_nobody(path)["code"] == 3 and path.read_text() == "* 10.0.0.0/8\n" and len(list(folder.iterdir())) == 1
+    assert (
+        as_nobody(path)["code"] == 3
+        and path.read_text() == "* 10.0.0.0/8\n"
+        and len(list(folder.iterdir())) == 1
+    )
 
 
 def as_nobody(path: Path, search: str = "") -> dict[str, Any]:
-    """What a user without rights gets told, or {}: in a process that gives its own away. `search`: its PATH."""
+    """What a user without rights gets told, or {}: in a process that gives its own away.
+
+    `search`: its PATH.
+    """
     importlib.import_module("sh")  # later it could not be read any more
     reading, writing = os.pipe()
     child = os.fork()
@@ -128,7 +147,11 @@ def test_without_sudo_the_command_for_root_is_told(folder: Path) -> None:
     path = folder / "networks.conf"
     told = as_nobody(path, search=str(folder))  # where nothing is
     assert told["why"] == "sudo is not installed"
-    assert told["code"] == 3 and f"mkdir -p {folder} && echo '* 192.168.100.0/24' | " in told["next"] and f"tee -a {path}" in told["next"]
+    assert (
+        told["code"] == 3
+        and f"mkdir -p {folder} && echo '* 192.168.100.0/24' | " in told["next"]
+        and f"tee -a {path}" in told["next"]
+    )
     assert not path.exists()
 
 
@@ -156,4 +179,6 @@ def test_the_advice_does_what_the_step_would(folder: Path) -> None:
     path.write_text("* 10.0.0.0/8\n")
     (line,) = AllowNetwork(NODES, path=path).commands()
     subprocess.run(["sh", "-c", line.replace("sudo ", "")], check=True, capture_output=True)
-    assert AllowNetwork(NODES, path=path).already() == "allowed" and path.read_text().startswith("* 10.0.0.0/8\n")
+    assert AllowNetwork(NODES, path=path).already() == "allowed" and path.read_text().startswith(
+        "* 10.0.0.0/8\n"
+    )

@@ -108,11 +108,22 @@ def test_vagrant_is_missing(lone: OnVagrant) -> None:
 def test_libvirt_is_planned_before_there_is_a_folder(lone: OnVagrant) -> None:
     """The real Vagrant is asked for its plug-in, with nothing made yet."""
     folder_with(lone, virsh="exit 0")
-    steps = {step["id"] for step in lone.inv("cluster.vagrant", "--dry", "--json", "--set", "vagrant.provider=libvirt").json}
+    steps = {
+        step["id"]
+        for step in lone.inv(
+            "cluster.vagrant", "--dry", "--json", "--set", "vagrant.provider=libvirt"
+        ).json
+    }
     assert {"vagrant/files", "node/vh"} <= steps and not lone.vagrants.exists()
-    folder_with(lone, vagrant='[ "$1" = --version ] && echo Vagrant 2.3.4 || { echo "Vagrant failed to initialize" >&2; exit 1; }')
+    folder_with(
+        lone,
+        vagrant='[ "$1" = --version ] && echo Vagrant 2.3.4 || { echo "Vagrant failed to '
+        'initialize" >&2; exit 1; }',
+    )
     said = refused(lone, "--set", "vagrant.provider=libvirt")
-    assert "Vagrant can't be asked for its plug-ins" in said and "Vagrant failed to initialize" in said
+    assert (
+        "Vagrant can't be asked for its plug-ins" in said and "Vagrant failed to initialize" in said
+    )
 
 
 def test_no_virtualbox(lone: OnVagrant) -> None:
@@ -122,25 +133,35 @@ def test_no_virtualbox(lone: OnVagrant) -> None:
 
 
 def test_an_image_that_does_not_exist(lone: OnVagrant) -> None:
-    ran = lone.inv("cluster.up", "--yes", "--set", "vagrant.image=localhost/nobody/nothing:1", code=1)
+    ran = lone.inv(
+        "cluster.up", "--yes", "--set", "vagrant.image=localhost/nobody/nothing:1", code=1
+    )
     assert "nobody/nothing" in ran.err and "vagrant.image" in ran.err and lone.left() == []
 
 
 def test_a_box_that_does_not_exist(lone: OnVagrant) -> None:
-    lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"  # its VBoxManage
+    # its VBoxManage
+    lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     words = ("--set", "vagrant.provider=virtualbox", "--set", "software.box=nobody/nothing")
     ran = lone.inv("cluster.up", "--yes", *words, code=1)
-    assert "nobody/nothing" in ran.err and "could not be found or" in ran.err and "software.box" in ran.err
+    assert (
+        "nobody/nothing" in ran.err
+        and "could not be found or" in ran.err
+        and "software.box" in ran.err
+    )
 
 
 def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
     lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     words = ("--set", "vagrant.provider=virtualbox", "--set", "network.control_ip=192.168.100.171")
-    steps = {step["id"]: step for step in lone.inv("cluster.vagrant", "--dry", "--json", *words).json}
+    steps = {
+        step["id"]: step for step in lone.inv("cluster.vagrant", "--dry", "--json", *words).json
+    }
     assert "let VirtualBox use 192.168.100.0/24" in steps["host/networks"]["title"]
     told = lone.inv("host.networks", "--dry", "--commands", *words).out
     assert "echo '* 192.168.100.0/24' | sudo tee -a /etc/vbox/networks.conf" in told
-    assert "Nothing to do." in lone.inv("host.networks", "--dry").out  # docker asks for nothing of this
+    # docker asks for nothing of this
+    assert "Nothing to do." in lone.inv("host.networks", "--dry").out
 
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt", "docker"])
@@ -150,7 +171,11 @@ def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: 
     from kubeup.workflows.project import load
 
     lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
-    project = load(lone.settings, sets=(f"state_dir={lone.folder}", f"vagrant.provider={provider}", "nodes.workers.count=2"), environ={})
+    project = load(
+        lone.settings,
+        sets=(f"state_dir={lone.folder}", f"vagrant.provider={provider}", "nodes.workers.count=2"),
+        environ={},
+    )
     vagrant = make("vagrant", project.settings, project.state, project.host)
     WriteFiles(lone.vagrants, tuple(vagrant._texts().items())).run(lambda line: None)  # type: ignore[attr-defined]
     assert "validated successfully" in lone.vagrant("validate")
@@ -158,5 +183,7 @@ def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: 
     assert [row["name"] for row in rows] == ["vh-control", "vh-worker-1", "vh-worker-2"]
     # and it does look into this block
     file = lone.vagrants / "Vagrantfile"
-    file.write_text(file.read_text().replace(f"        {provider}.", f"        {provider}.no_such_", 1))
+    file.write_text(
+        file.read_text().replace(f"        {provider}.", f"        {provider}.no_such_", 1)
+    )
     assert "shouldn't exist: no_such_" in lone.vagrant("validate", check=False)

@@ -1,4 +1,6 @@
-"""The how-to's distribution: Ubuntu 22.04 with nothing of Kubernetes on it, where the play installs everything."""
+"""The how-to's distribution: Ubuntu 22.04 with nothing of Kubernetes on it, where the play
+installs everything.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ NODES = ["vh-control", "vh-worker-1"]
 
 @pytest.fixture
 def ubuntu(tmp_path: Path) -> Iterator[OnVagrant]:
-    one = OnVagrant(tmp_path / "state", bed=make(lambda line: None, ubuntu=True), name="vh", workers=1)
+    one = OnVagrant(
+        tmp_path / "state", bed=make(lambda line: None, ubuntu=True), name="vh", workers=1
+    )
     one.remove_everything()
     yield one
     one.remove_everything()
@@ -25,8 +29,12 @@ def ubuntu(tmp_path: Path) -> Iterator[OnVagrant]:
 
 def test_a_cluster_on_ubuntu(ubuntu: OnVagrant) -> None:
     ubuntu.inv("cluster.vagrant", "--yes", timeout=1800)
-    assert "Ubuntu 22.04" in ubuntu.on(NODES[0], "cat /etc/os-release") and ubuntu.ready_nodes() == set(NODES)
-    assert ubuntu.changed() == dict.fromkeys(NODES, 0) and ubuntu.changed("--check") == dict.fromkeys(NODES, 0)
+    assert "Ubuntu 22.04" in ubuntu.on(
+        NODES[0], "cat /etc/os-release"
+    ) and ubuntu.ready_nodes() == set(NODES)
+    assert ubuntu.changed() == dict.fromkeys(NODES, 0) and ubuntu.changed(
+        "--check"
+    ) == dict.fromkeys(NODES, 0)
     assert "Nothing to do." in ubuntu.inv("cluster.vagrant").out
     ubuntu.power_cut()
     ubuntu.inv("cluster.vagrant", "--yes")

@@ -1,4 +1,6 @@
-"""What machines live through: stopped, cut off, lost behind our back, killed halfway, gone and made again."""
+"""What machines live through: stopped, cut off, lost behind our back, killed halfway, gone and
+made again.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,18 @@ def everything_is_back(cluster: OnVagrant, number: int, name: str) -> None:
 
 
 def plays(cluster: OnVagrant) -> int:
-    return sum(row["event"] == "start" and row["step"] == "cluster/provision" for row in cluster.journal)
+    return sum(
+        row["event"] == "start" and row["step"] == "cluster/provision" for row in cluster.journal
+    )
 
 
 @pytest.mark.long
 def test_halt_and_start_keep_everything(cluster: OnVagrant) -> None:
-    number, before, keys = cluster.add_product("kept over a halt"), plays(cluster), lines_of(cluster)
+    number, before, keys = (
+        cluster.add_product("kept over a halt"),
+        plays(cluster),
+        lines_of(cluster),
+    )
     cluster.inv("cluster.halt")
     assert {row["state"] for row in cluster.inv("status", "--json").json["machines"]} == {"stopped"}
     assert "Nothing to do." in cluster.inv("cluster.halt").out
@@ -54,14 +62,24 @@ def test_halt_and_start_keep_everything(cluster: OnVagrant) -> None:
 def test_after_a_power_cut_up_brings_everything_back(cluster: OnVagrant) -> None:
     number, before = cluster.add_product("kept over a power cut"), plays(cluster)
     cluster.power_cut()
-    until(lambda: {row["state"] for row in cluster.inv("status", "--json").json["machines"]} == {"stopped"}, "all are off")
+    until(
+        lambda: (
+            {row["state"] for row in cluster.inv("status", "--json").json["machines"]}
+            == {"stopped"}
+        ),
+        "all are off",
+    )
     cluster.up()
     everything_is_back(cluster, number, "kept over a power cut")
     assert plays(cluster) == before
 
 
 def test_a_worker_lost_behind_our_back_is_made_anew_alone(cluster: OnVagrant) -> None:
-    number, pods, keys = cluster.add_product("not on that worker"), cluster.pods(), lines_of(cluster)
+    number, pods, keys = (
+        cluster.add_product("not on that worker"),
+        cluster.pods(),
+        lines_of(cluster),
+    )
     cluster.podman("rm", "--force", "--volumes", "--time", "0", WORKER_2)
     steps = {step["id"]: step for step in cluster.plan()}
     assert steps["node/vg"]["reason"] == f"{WORKER_2} is missing"
@@ -77,7 +95,9 @@ def test_a_worker_lost_behind_our_back_is_made_anew_alone(cluster: OnVagrant) ->
 def test_a_machine_made_by_hand_is_let_in_and_provisioned(cluster: OnVagrant) -> None:
     cluster.vagrant("destroy", "--force", WORKER_2)
     cluster.vagrant("up", WORKER_2)
-    status = next(row for row in cluster.inv("status", "--json").json["machines"] if row["name"] == WORKER_2)
+    status = next(
+        row for row in cluster.inv("status", "--json").json["machines"] if row["name"] == WORKER_2
+    )
     assert "made by hand" in status["detail"]
     cluster.up()
     assert cluster.ready_nodes() == set(cluster.node_names) and cluster.plan() == []
@@ -86,13 +106,24 @@ def test_a_machine_made_by_hand_is_let_in_and_provisioned(cluster: OnVagrant) ->
 def test_another_host_key_on_the_same_machine_is_refused(cluster: OnVagrant) -> None:
     old = cluster.on(WORKER_2, "cat /etc/ssh/ssh_host_ed25519_key")
     try:
-        cluster.on(WORKER_2, "cd /etc/ssh && rm ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key")
+        cluster.on(
+            WORKER_2,
+            "cd /etc/ssh && rm ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f "
+            "ssh_host_ed25519_key",
+        )
         cluster.on(WORKER_2, "systemctl restart ssh")
         said = cluster.inv("ssh.run", "hostname", code=1).both
         assert "shows another host key than the one on record" in said
     finally:
-        cluster.podman("exec", WORKER_2, "sh", "-c", f"printf '%s' '{old}' >/etc/ssh/ssh_host_ed25519_key; "
-                       "ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key >/etc/ssh/ssh_host_ed25519_key.pub; systemctl restart ssh")
+        cluster.podman(
+            "exec",
+            WORKER_2,
+            "sh",
+            "-c",
+            f"printf '%s' '{old}' >/etc/ssh/ssh_host_ed25519_key; "
+            "ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key >/etc/ssh/ssh_host_ed25519_key.pub; "
+            "systemctl restart ssh",
+        )
 
 
 @pytest.mark.long
@@ -137,7 +168,9 @@ def test_down_saves_the_data_also_where_the_control_plane_is_lost(cluster: OnVag
 def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnVagrant) -> None:
     number = cluster.add_product("kept over down")
     cluster.inv("down", "--yes")
-    assert cluster.left() == [] and not list((cluster.vagrants / ".vagrant" / "machines").glob("*/*/id"))
+    assert cluster.left() == [] and not list(
+        (cluster.vagrants / ".vagrant" / "machines").glob("*/*/id")
+    )
     assert "Nothing to do." in cluster.inv("down", "--yes").out
     assert (cluster.state / "data.tar.gz").stat().st_mode & 0o077 == 0
     cluster.up()
@@ -154,7 +187,9 @@ def test_down_saves_the_data_of_the_databases_own_machine(cluster: OnVagrant) ->
         cluster.inv("db.move", "vm", "--yes")
         cluster.inv("db.move", "vm", "--drop-old", "--yes")
         cluster.inv("down", "--yes")
-        assert cluster.left() == [] and (cluster.state / "data-vm.tar.gz").stat().st_mode & 0o077 == 0
+        assert (
+            cluster.left() == [] and (cluster.state / "data-vm.tar.gz").stat().st_mode & 0o077 == 0
+        )
         cluster.up()
         assert cluster.product(number)["name"] == "outlives its machine" and cluster.plan() == []
         cluster.inv("db.move", "cluster", "--yes")
@@ -181,16 +216,26 @@ def test_two_profiles_at_once(cluster: OnVagrant, lone: OnVagrant) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("role", REACHED)
 def test_killed_while_a_role_is_at_work(bare: OnVagrant, role: str) -> None:
-    """A cluster from nothing, killed when a role has begun to leave something: the next run goes on from there."""
+    """A cluster from nothing, killed when a role has begun to leave something: the next run goes
+    on from there.
+    """
     node, path = REACHED[role]
     bare.inv("down", "--yes", "--data", code=None)
     bare.inv("cluster.up", "--yes")
     process = bare.start("cluster.provision")
-    until(lambda: bare.on(node, f"test -e {path} && echo yes || true").strip() == "yes", f"{role} is at work", 300, 0.1)
+    until(
+        lambda: bare.on(node, f"test -e {path} && echo yes || true").strip() == "yes",
+        f"{role} is at work",
+        300,
+        0.1,
+    )
     for pid in [process.pid, *processes_of(process.pid)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
     bare.inv("state.stop", "--yes")  # what was started between the look at them and their end
     bare.inv("cluster.vagrant", "--yes")
-    assert bare.ready_nodes() == set(bare.node_names) and "Nothing to do." in bare.inv("cluster.vagrant", "--yes").out
+    assert (
+        bare.ready_nodes() == set(bare.node_names)
+        and "Nothing to do." in bare.inv("cluster.vagrant", "--yes").out
+    )

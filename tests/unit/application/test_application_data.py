@@ -1,4 +1,6 @@
-"""A database's files on their node, by the real scripts in folders of this machine: packed, put back, and cut off everywhere."""
+"""A database's files on their node, by the real scripts in folders of this machine: packed, put
+back, and cut off everywhere.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ PATH=$REAL_PATH {name} "$@"; end=$?
 test "$n.after" = "$CUT_AT" && kill -9 0
 exit $end
 """
-CUTS = ("install", "rm", "mkdir", "cat", "tar", "sync", "mv", "rmdir")  # what changes something; the rest looks
+# what changes something; the rest looks
+CUTS = ("install", "rm", "mkdir", "cat", "tar", "sync", "mv", "rmdir")
 
 
 @dataclass
@@ -58,8 +61,15 @@ class Node:
         usual = os.environ["PATH"]
         path = f"{self.tools}:{usual}" if self.cut_at or not self.cuts else usual
         env = {"PATH": path, "REAL_PATH": usual, "CUT": str(self.tools), "CUT_AT": self.cut_at}
-        done = subprocess.run(command, stdin=stdin or subprocess.DEVNULL, env=env, capture_output=True, text=True, start_new_session=True,
-                              check=False)
+        done = subprocess.run(
+            command,
+            stdin=stdin or subprocess.DEVNULL,
+            env=env,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            check=False,
+        )
         return Output(done.returncode, done.stdout, done.stderr)
 
     def feed(self, reach: SshTarget, source: Path, *command: str, **_: Any) -> Output:
@@ -81,7 +91,11 @@ class Node:
     @property
     def rows(self) -> dict[str, bytes]:
         found = self.data / "mysql"
-        return {str(path.relative_to(found)): path.read_bytes() for path in sorted(found.rglob("*")) if path.is_file()}
+        return {
+            str(path.relative_to(found)): path.read_bytes()
+            for path in sorted(found.rglob("*"))
+            if path.is_file()
+        }
 
     @property
     def mark(self) -> str:
@@ -110,8 +124,17 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 @pytest.fixture
 def files(tmp_path: Path, node: Node, held_profile: None) -> Files:
-    reach = SshTarget("dev-worker-1", "worker", "192.168.60.11", str(os.getuid()), tmp_path / "key", tmp_path / "hosts")
-    return Files(place(folder=str(node.data), ssh_targets=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES)
+    reach = SshTarget(
+        "dev-worker-1",
+        "worker",
+        "192.168.60.11",
+        str(os.getuid()),
+        tmp_path / "key",
+        tmp_path / "hosts",
+    )
+    return Files(
+        place(folder=str(node.data), ssh_targets=lambda: (reach,)), state(tmp_path), CLUSTER, NAMES
+    )
 
 
 @dataclass(frozen=True)
@@ -147,11 +170,19 @@ def left(node: Node) -> set[str]:
 
 def test_saved_and_put_back_are_the_same_files(node: Node, saved: Files) -> None:
     archive = saved.archive
-    assert archive.stat().st_mode & 0o077 == 0 and archives.sum_of(archive).stat().st_mode & 0o077 == 0
-    assert archives.sum_of(archive).read_text() == f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  data.tar.gz\n"
+    assert (
+        archive.stat().st_mode & 0o077 == 0 and archives.sum_of(archive).stat().st_mode & 0o077 == 0
+    )
+    assert (
+        archives.sum_of(archive).read_text()
+        == f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  data.tar.gz\n"
+    )
     restore(saved)
     assert node.rows == ROWS and node.mark == MARK and left(node) == set()
-    assert sorted(path.name for path in archive.parent.glob("*data*")) == ["restored-data.tar.gz", "restored-data.tar.gz.sha256"]
+    assert sorted(path.name for path in archive.parent.glob("*data*")) == [
+        "restored-data.tar.gz",
+        "restored-data.tar.gz.sha256",
+    ]
     assert RestoreData(saved).already() == "there are none"
 
 
@@ -162,7 +193,9 @@ def test_those_of_a_machine_have_no_mark(node: Node, files: Files) -> None:
     save(own)
     node.lose()
     restore(own)
-    assert (node.data / "mysql-vm" / "ibdata1").read_bytes() == b"rows" and [path.name for path in node.data.iterdir()] == ["mysql-vm"]
+    assert (node.data / "mysql-vm" / "ibdata1").read_bytes() == b"rows" and [
+        path.name for path in node.data.iterdir()
+    ] == ["mysql-vm"]
 
 
 def as_looked_at(node: Node) -> None:
@@ -178,14 +211,26 @@ def moments(node: Node, files: Files) -> Iterator[str]:
         node.replace(name, CUTTING.partition("\n")[2].format(name=name))
     as_looked_at(node)
     node.cuts, node.cut_at = True, "never"
-    words = ("sh", "-c", data.UNPACK, "unpack", str(node.data), archives.check(files.archive), *files.names)
+    words = (
+        "sh",
+        "-c",
+        data.UNPACK,
+        "unpack",
+        str(node.data),
+        archives.check(files.archive),
+        *files.names,
+    )
     assert node.feed(files.place.reach(), files.archive, *words).ok
     count = node.calls
     assert count > 12
-    yield from (f"{number}.{when}" for number in range(1, count + 1) for when in ("before", "after"))
+    yield from (
+        f"{number}.{when}" for number in range(1, count + 1) for when in ("before", "after")
+    )
 
 
-def test_cut_off_anywhere_there_is_nothing_or_all_and_the_next_run_ends_it(node: Node, saved: Files) -> None:
+def test_cut_off_anywhere_there_is_nothing_or_all_and_the_next_run_ends_it(
+    node: Node, saved: Files
+) -> None:
     content = saved.archive.read_bytes()
     for moment in list(moments(node, saved)):
         as_looked_at(node)
@@ -201,10 +246,14 @@ def test_cut_off_anywhere_there_is_nothing_or_all_and_the_next_run_ends_it(node:
         assert node.rows == ROWS and node.mark == MARK and left(node) == set(), moment
         assert not saved.archive.exists()
         (saved.archive.parent / "restored-data.tar.gz").rename(saved.archive)
-        (saved.archive.parent / "restored-data.tar.gz.sha256").rename(archives.sum_of(saved.archive))
+        (saved.archive.parent / "restored-data.tar.gz.sha256").rename(
+            archives.sum_of(saved.archive)
+        )
 
 
-def test_kubeup_cut_off_before_it_could_tell_finds_them_there(node: Node, saved: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubeup_cut_off_before_it_could_tell_finds_them_there(
+    node: Node, saved: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(_: Path) -> None:
         raise KeyboardInterrupt
 
@@ -218,7 +267,10 @@ def test_kubeup_cut_off_before_it_could_tell_finds_them_there(node: Node, saved:
 
 
 def test_a_full_disk_leaves_nothing_and_says_so(node: Node, saved: Files) -> None:
-    node.replace("tar", 'PATH=$REAL_PATH tar "$@"; echo "tar: mysql/api: No space left on device" >&2; exit 2')
+    node.replace(
+        "tar",
+        'PATH=$REAL_PATH tar "$@"; echo "tar: mysql/api: No space left on device" >&2; exit 2',
+    )
     error = error_of(RestoreData(saved).run, print)
     assert "No space left on device" in error.why and node.rows == {} and node.mark == ""
     (node.tools / "tar").unlink()
@@ -234,19 +286,31 @@ def test_what_does_not_arrive_whole_is_not_put_there(node: Node, saved: Files) -
 
 @pytest.mark.parametrize("damage", ["cut off", "a bit", "empty", "another"])
 @pytest.mark.parametrize("has_sum", [True, False])
-def test_a_damaged_archive_is_refused_before_anything_is_touched(node: Node, saved: Files, damage: str, has_sum: bool) -> None:
+def test_a_damaged_archive_is_refused_before_anything_is_touched(
+    node: Node, saved: Files, damage: str, has_sum: bool
+) -> None:
     content, calls = saved.archive.read_bytes(), node.calls
-    damaged = {"cut off": content[:-5000], "a bit": content[:9000] + bytes([content[9000] ^ 1]) + content[9001:], "empty": b"",
-               "another": b"no archive at all"}[damage]
+    damaged = {
+        "cut off": content[:-5000],
+        "a bit": content[:9000] + bytes([content[9000] ^ 1]) + content[9001:],
+        "empty": b"",
+        "another": b"no archive at all",
+    }[damage]
     saved.archive.write_bytes(damaged)
     if not has_sum:
         archives.sum_of(saved.archive).unlink()
     error = error_of(RestoreData(saved).already)
-    assert isinstance(error, Refused) and "nothing was touched" in error.why and "put back that file" in error.next
+    assert (
+        isinstance(error, Refused)
+        and "nothing was touched" in error.why
+        and "put back that file" in error.next
+    )
     assert node.calls == calls and not node.data.exists() and saved.archive.read_bytes() == damaged
 
 
-def test_an_archive_of_an_older_kubeup_has_no_sum_and_is_read_to_its_end(node: Node, saved: Files) -> None:
+def test_an_archive_of_an_older_kubeup_has_no_sum_and_is_read_to_its_end(
+    node: Node, saved: Files
+) -> None:
     archives.sum_of(saved.archive).unlink()
     restore(saved)
     assert node.rows == ROWS and node.mark == MARK
@@ -256,7 +320,9 @@ def test_data_of_the_nodes_own_stay_and_the_archive_too(node: Node, saved: Files
     """As an older kubeup left half of them there."""
     node.fill({"ibdata1": b"half"}, mark="")
     error = error_of(RestoreData(saved).run, print)
-    assert isinstance(error, Refused) and node.rows == {"ibdata1": b"half"} and saved.archive.exists()
+    assert (
+        isinstance(error, Refused) and node.rows == {"ibdata1": b"half"} and saved.archive.exists()
+    )
     assert "rename it there" in error.next and str(saved.archive) not in error.next
     (node.data / "mysql").rename(node.data / "mysql.half")  # what is advised
     restore(saved)
@@ -273,12 +339,16 @@ def test_a_mark_never_vouches_for_data_that_came_without_one(node: Node, files: 
     assert node.rows == ROWS and node.mark == ""
 
 
-def test_an_archive_that_was_not_put_back_yet_is_kept_when_more_is_saved(node: Node, saved: Files) -> None:
+def test_an_archive_that_was_not_put_back_yet_is_kept_when_more_is_saved(
+    node: Node, saved: Files
+) -> None:
     first = saved.archive.read_bytes()
     node.fill({"ibdata1": b"a database that somebody started meanwhile"})
     save(saved)
-    kept, = saved.archive.parent.glob("earlier-*-data.tar.gz")
-    assert kept.read_bytes() == first and archives.check(kept) and saved.archive.read_bytes() != first
+    (kept,) = saved.archive.parent.glob("earlier-*-data.tar.gz")
+    assert (
+        kept.read_bytes() == first and archives.check(kept) and saved.archive.read_bytes() != first
+    )
     archives.forget(saved.archive)
     assert not list(saved.archive.parent.glob("*data*"))
 
@@ -294,9 +364,17 @@ def test_where_there_are_no_data_nothing_is_saved(node: Node, files: Files, fold
 def test_what_can_not_be_read_is_not_none(node: Node, files: Files, unreadable: str) -> None:
     """As on a disk that has failed, or is not mounted: its machine would go next."""
     node.fill(ROWS)
-    node.replace("ls", f'case "$*" in *{unreadable}) echo "ls: cannot access: Input/output error" >&2; exit 2;; esac; PATH=$REAL_PATH ls "$@"')
+    node.replace(
+        "ls",
+        f'case "$*" in *{unreadable}) echo "ls: cannot access: Input/output error" >&2; exit '
+        '2;; esac; PATH=$REAL_PATH ls "$@"',
+    )
     error = error_of(SaveData(files, Stopped()).run, print)
-    assert "can't be packed" in error.what and "Input/output error" in error.why and not files.archive.exists()
+    assert (
+        "can't be packed" in error.what
+        and "Input/output error" in error.why
+        and not files.archive.exists()
+    )
 
 
 @pytest.fixture
@@ -312,12 +390,19 @@ def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Ov
     assert node.mark == f"{own}\n" and (node.data / "mysql").stat().st_mode & 0o777 == 0o700
     node.fill({"ibdata1": b"rows"}, mark="")
     look.run(print)
-    (overlay.env.parent / ".env").write_text("MYSQL_ROOT_PASSWORD=other-root\nMYSQL_PASSWORD=other\n")
-    assert "was made with other passwords" in error_of(look.run, print).what and node.mark == f"{own}\n"
+    (overlay.env.parent / ".env").write_text(
+        "MYSQL_ROOT_PASSWORD=other-root\nMYSQL_PASSWORD=other\n"
+    )
+    assert (
+        "was made with other passwords" in error_of(look.run, print).what
+        and node.mark == f"{own}\n"
+    )
 
 
 @pytest.mark.parametrize("mark", ["none", "", "\n"])
-def test_data_without_a_mark_take_no_secret_for_theirs(node: Node, overlay: Overlay, mark: str) -> None:
+def test_data_without_a_mark_take_no_secret_for_theirs(
+    node: Node, overlay: Overlay, mark: str
+) -> None:
     node.fill(ROWS, mark="")
     if mark != "none":
         (node.data / "mysql.passwords").write_text(mark)
@@ -344,7 +429,9 @@ def test_whoever_admits_data_is_told_what_they_tell(node: Node, overlay: Overlay
     look.run(print)
     assert [datafolder.server(told or "") for _, told in asked[1:]] == ["mysql 9.7", ""]
     (node.data / "mysql.passwords").write_text("sha-of-others\n")
-    assert isinstance(error_of(look.run, print), Refused) and len(asked) == 3, "nobody's word is taken for data of others"
+    assert isinstance(error_of(look.run, print), Refused) and len(asked) == 3, (
+        "nobody's word is taken for data of others"
+    )
 
 
 def test_a_mark_that_can_not_be_read_is_an_error(node: Node, overlay: Overlay) -> None:
@@ -356,9 +443,13 @@ def test_a_mark_that_can_not_be_read_is_an_error(node: Node, overlay: Overlay) -
     assert node.mark == MARK
 
 
-def test_what_arrives_altered_is_not_kept(node: Node, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_arrives_altered_is_not_kept(
+    node: Node, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node.fill(ROWS)
-    monkeypatch.setattr(ssh, "get", lambda _, source, target: target.write_bytes(Path(source).read_bytes()[:-1]))
+    monkeypatch.setattr(
+        ssh, "get", lambda _, source, target: target.write_bytes(Path(source).read_bytes()[:-1])
+    )
     with pytest.raises(KubeupError, match="not what was packed"):
         save(files)
     assert not files.archive.exists()

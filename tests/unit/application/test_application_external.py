@@ -71,10 +71,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     ) -> tuple[External, list[str]]:
         asked: list[str] = []
 
-        def run_all(ssh_targets: Sequence[SshTarget], *command: str, root: bool) -> dict[str, Output]:
+        def run_all(
+            ssh_targets: Sequence[SshTarget], *command: str, root: bool
+        ) -> dict[str, Output]:
             assert command == ("ss", "-Hltnp", f"sport = :{port}") and root
             asked.extend(node.name for node in ssh_targets)
-            return {node.name: (said or {}).get(node.name, Output(0, "", "")) for node in ssh_targets}
+            return {
+                node.name: (said or {}).get(node.name, Output(0, "", "")) for node in ssh_targets
+            }
 
         monkeypatch.setattr(ssh, "run_all", run_all)
         monkeypatch.setattr(ssh, "known", lambda _, node: node.name != more.get("stranger"))
@@ -82,7 +86,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             reach(name, address=address) for name, address in zip(NAMES, ADDRESSES, strict=True)
         )
         kubectl = Recorded(
-            Path("kubectl"), tmp_path / "kubeconfig", "kubeup-dev", mode=more.get("mode", 'mode: ""\n')
+            Path("kubectl"),
+            tmp_path / "kubeconfig",
+            "kubeup-dev",
+            mode=more.get("mode", 'mode: ""\n'),
         )
         return External(port, named, lambda: ssh_targets, kubectl, state(tmp_path)), asked
 

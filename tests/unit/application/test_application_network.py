@@ -1,4 +1,6 @@
-"""What is waited for after nodes were started: answers as recorded from a cluster whose nodes had just come back."""
+"""What is waited for after nodes were started: answers as recorded from a cluster whose nodes
+had just come back.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,16 @@ NODE = BACK_OFF["spec"]["nodeName"]
 
 def proxy(started: str) -> dict[str, Any]:
     """A kube-proxy's pod, running since then."""
-    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
-              "containerStatuses": [{"state": {"running": {"startedAt": started}}}]}
-    return {"metadata": {"name": "kube-proxy-x"}, "spec": {"nodeName": NODE, "containers": [{"image": "kube-proxy"}]}, "status": status}
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"state": {"running": {"startedAt": started}}}],
+    }
+    return {
+        "metadata": {"name": "kube-proxy-x"},
+        "spec": {"nodeName": NODE, "containers": [{"image": "kube-proxy"}]},
+        "status": status,
+    }
 
 
 BEFORE, SINCE = proxy("2026-11-27T00:14:51Z"), proxy("2026-11-27T00:22:40Z")
@@ -37,7 +46,9 @@ class Cluster(Kubectl):
     pods: tuple[dict[str, Any], ...]
     did: list[str]
 
-    def __init__(self, *proxies: list[dict[str, Any]] | None, pods: tuple[dict[str, Any], ...] = ()) -> None:
+    def __init__(
+        self, *proxies: list[dict[str, Any]] | None, pods: tuple[dict[str, Any], ...] = ()
+    ) -> None:
         super().__init__(Path("kubectl"), Path("kubeconfig"), "kubeup-dev")
         self.__dict__.update(proxies=list(proxies), pods=pods, did=[])
 
@@ -45,7 +56,11 @@ class Cluster(Kubectl):
         assert words[:2] == ("get", "pods") and "k8s-app=kube-proxy" in words
         self.did.append("asked")
         found = self.proxies.pop(0)
-        return Output(1, "", "refused") if found is None else Output(0, json.dumps({"items": found}), "")
+        return (
+            Output(1, "", "refused")
+            if found is None
+            else Output(0, json.dumps({"items": found}), "")
+        )
 
     def items(self, *words: str) -> list[dict[str, Any]]:
         assert words == ("pods", "-n", "kube-system")
@@ -63,7 +78,13 @@ class Cluster(Kubectl):
 def names(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether CoreDNS stands, asked again and again; standing where nothing else is said."""
     answers = list[bool]()
-    monkeypatch.setattr(watch, "all_standing", lambda kubectl, where, boots: where == network.NAMES and (answers.pop(0) if answers else True))
+    monkeypatch.setattr(
+        watch,
+        "all_standing",
+        lambda kubectl, where, boots: (
+            where == network.NAMES and (answers.pop(0) if answers else True)
+        ),
+    )
     return answers
 
 
@@ -94,11 +115,15 @@ def test_neither_is_waited_for_forever(names: list[bool]) -> None:
 
 def test_who_ended_while_the_network_was_away_starts_anew_after_it() -> None:
     assert wait(Cluster([BEFORE], [SINCE], pods=(SINCE, BACK_OFF))) == [
-        "asked", "asked", "delete pod -n kube-system metrics-server-b79fb84d-smkns --wait=false"]
+        "asked",
+        "asked",
+        "delete pod -n kube-system metrics-server-b79fb84d-smkns --wait=false",
+    ]
 
 
 def test_nobody_else_is_replaced() -> None:
-    unknown = json.loads(recorded("deploy/pod_unknown_end.json"))  # its machine went away: the next start needs no wait
+    # its machine went away: the next start needs no wait
+    unknown = json.loads(recorded("deploy/pod_unknown_end.json"))
     single, leaving = copy.deepcopy(BACK_OFF), copy.deepcopy(BACK_OFF)
     del single["metadata"]["ownerReferences"]  # nobody would make it again
     leaving["metadata"]["deletionTimestamp"] = "2026-11-27T00:23:00Z"

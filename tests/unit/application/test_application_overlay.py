@@ -29,7 +29,12 @@ IMAGES = (
 PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": "api-secret"}
 
 
-def overlay(folder: Path, keys: str = "", values: Mapping[str, str] = PASSWORDS, images: tuple[AppImage, ...] = IMAGES) -> Overlay:
+def overlay(
+    folder: Path,
+    keys: str = "",
+    values: Mapping[str, str] = PASSWORDS,
+    images: tuple[AppImage, ...] = IMAGES,
+) -> Overlay:
     env = folder / ".env"
     env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     return Overlay(settings(folder, keys), images, env, place())
@@ -42,20 +47,33 @@ def kustomization(one: Overlay) -> dict[str, Any]:
 
 def patches(one: Overlay) -> dict[str, list[dict[str, Any]]]:
     rows = kustomization(one)["patches"]
-    return {f"{row['target']['kind']} {row['target']['name']}": yaml.safe_load(row["patch"]) for row in rows}
+    return {
+        f"{row['target']['kind']} {row['target']['name']}": yaml.safe_load(row["patch"])
+        for row in rows
+    }
 
 
 def test_images_by_digest_and_by_tag(tmp_path: Path) -> None:
     assert kustomization(overlay(tmp_path))["images"] == [
         {"name": "mysql", "newName": "docker.io/library/mysql", "digest": "sha256:b3b9"},
-        {"name": "fast-api-products", "newName": "localhost/fast-api-products", "newTag": "84cd8e436066"},
-        {"name": "ui-node-products", "newName": "registry.lan:5000/ana/ui", "newTag": "0feb2ce080f1"},
+        {
+            "name": "fast-api-products",
+            "newName": "localhost/fast-api-products",
+            "newTag": "84cd8e436066",
+        },
+        {
+            "name": "ui-node-products",
+            "newName": "registry.lan:5000/ana/ui",
+            "newTag": "0feb2ce080f1",
+        },
     ]
 
 
 def test_ports_storage_and_the_node_of_the_volume(tmp_path: Path) -> None:
     found = patches(overlay(tmp_path, "ports: {api: 31007, ui: 30007}\ndatabase: {storage: 3Gi}"))
-    assert found["Service api"] == [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31007}]
+    assert found["Service api"] == [
+        {"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31007}
+    ]
     assert found["Service ui"][0]["value"] == 30007
     storage, path, node = found["PersistentVolume data-mysql-0"]
     assert (storage["path"], storage["value"]) == ("/spec/capacity/storage", "3Gi")
@@ -78,13 +96,17 @@ def test_the_uis_service_has_the_nodes_addresses(tmp_path: Path) -> None:
     found = patches(replace(overlay(tmp_path), external=Everywhere(8080)))["Service ui"]
     assert [(one["op"], one["path"], one["value"]) for one in found[1:]] == [
         ("replace", "/spec/ports/0/port", 8080),
-        ("add", "/spec/externalIPs", ["192.168.60.10", "192.168.60.11"])]
+        ("add", "/spec/externalIPs", ["192.168.60.10", "192.168.60.11"]),
+    ]
     assert len(patches(overlay(tmp_path))["Service ui"]) == 1
 
 
 def test_without_workers_the_volume_lies_on_the_control_plane(tmp_path: Path) -> None:
     assert volume_node(settings(tmp_path).nodes_list()) == "dev-worker-1"
-    assert volume_node(settings(tmp_path, "nodes: {workers: {count: 0}}").nodes_list()) == "dev-control"
+    assert (
+        volume_node(settings(tmp_path, "nodes: {workers: {count: 0}}").nodes_list())
+        == "dev-control"
+    )
 
 
 def annotation(one: Overlay) -> str:
@@ -97,32 +119,51 @@ def test_a_changed_password_changes_the_pods_and_nothing_tells_it(tmp_path: Path
     after = overlay(tmp_path, values={**PASSWORDS, "MYSQL_PASSWORD": "another-secret"})
     assert before != annotation(after)
     text = after.files()["kustomization.yaml"]
-    assert "secret" in text and not any(value in text for value in ("another-secret", "root-secret"))
+    assert "secret" in text and not any(
+        value in text for value in ("another-secret", "root-secret")
+    )
 
 
 def test_passwords_are_those_that_are_there_when_it_is_rendered(tmp_path: Path) -> None:
     """A plan is made before passwords are generated: nothing may stand in for them."""
     one = overlay(tmp_path, values={})
     error = error_of(one.files)
-    assert isinstance(error, Refused) and error.what == "MYSQL_ROOT_PASSWORD and MYSQL_PASSWORD not in .env"
+    assert (
+        isinstance(error, Refused)
+        and error.what == "MYSQL_ROOT_PASSWORD and MYSQL_PASSWORD not in .env"
+    )
     for step in secrets.plan(one.env):
         step.action.run(lambda line: None)
     files = one.files()
-    assert {files["secret/ROOT_PASSWORD"], files["secret/MYSQL_PASSWORD"]} == set(secrets.read(one.env).values())
+    assert {files["secret/ROOT_PASSWORD"], files["secret/MYSQL_PASSWORD"]} == set(
+        secrets.read(one.env).values()
+    )
 
 
 def test_the_secret_and_the_database(tmp_path: Path) -> None:
     files = overlay(tmp_path, "database: {name: shop, user: seller}").files()
     assert {name: text for name, text in files.items() if name.startswith("secret/")} == {
-        "secret/ROOT_PASSWORD": "root-secret", "secret/MYSQL_DATABASE": "shop", "secret/MYSQL_USER": "seller", "secret/MYSQL_PASSWORD": "api-secret"}
+        "secret/ROOT_PASSWORD": "root-secret",
+        "secret/MYSQL_DATABASE": "shop",
+        "secret/MYSQL_USER": "seller",
+        "secret/MYSQL_PASSWORD": "api-secret",
+    }
     assert files["init.sql"] == "CREATE DATABASE IF NOT EXISTS `shop`;\n"
 
 
-@pytest.mark.parametrize(("name", "key"), [
-    ("MYSQL_DATABASE", "database.name"), ("MYSQL_USER", "database.user"),
-])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("MYSQL_DATABASE", "database.name"),
+        ("MYSQL_USER", "database.user"),
+    ],
+)
 def test_another_name_in_env_is_refused_naming_both(tmp_path: Path, name: str, key: str) -> None:
-    error = error_of(overlay(tmp_path, "database: {name: shop, user: shop}", {**PASSWORDS, name: "products"}).files)
+    error = error_of(
+        overlay(
+            tmp_path, "database: {name: shop, user: shop}", {**PASSWORDS, name: "products"}
+        ).files
+    )
     assert isinstance(error, Refused)
     assert error.what == f"{name} is products in .env and shop in the settings"
     assert error.next == f"remove {name} from .env, or set {key}"
@@ -137,16 +178,21 @@ def test_files_are_private_and_gone_once_they_were_read(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no space"), one.written() as folder, one.written() as other:
         assert folder != other and folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "secret" / "MYSQL_PASSWORD").stat().st_mode & 0o777 == 0o600
-        resource, = kustomization(one)["resources"]
+        (resource,) = kustomization(one)["resources"]
         assert (folder / resource).resolve() == BASE.resolve()
         raise OSError("no space")
     assert not folder.exists() and not other.exists() and BASE.is_dir()
 
 
-def test_who_only_looks_leaves_the_profile_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_only_looks_leaves_the_profile_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another command may read what lies there: names, contents and times stay as they are."""
     env = overlay(tmp_path).env
-    one, seen = Project(settings(tmp_path, "ports: {http: 0}"), state(tmp_path), DESKTOP), list[Path]()
+    one, seen = (
+        Project(settings(tmp_path, "ports: {http: 0}"), state(tmp_path), DESKTOP),
+        list[Path](),
+    )
     monkeypatch.setattr(State, "secrets", property(lambda _: env))
     monkeypatch.setattr(cluster, "_provisionable", lambda _: ClusterFacts(three()))
     write_private(one.state.kubeconfig, access())
@@ -171,7 +217,10 @@ def test_who_only_looks_leaves_the_profile_as_it_was(tmp_path: Path, monkeypatch
 def everything(folder: Path) -> dict[Path, tuple[int, int, bytes]]:
     """Names, inodes, times and contents."""
     found = {path: path.stat() for path in (folder, *folder.rglob("*"))}
-    return {path: (of.st_ino, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path, of in found.items()}
+    return {
+        path: (of.st_ino, of.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path, of in found.items()
+    }
 
 
 def rendered(one: Overlay, kubectl: Path) -> dict[str, dict[str, Any]]:
@@ -190,20 +239,31 @@ def test_kustomize_takes_it(tmp_path: Path, real_kubectl: Path) -> None:
     found = rendered(overlay(tmp_path, "ports: {api: 31007}"), real_kubectl)
     assert found["Service api"]["spec"]["ports"][0]["nodePort"] == 31007
     assert base64.b64decode(found["Secret mysecret"]["data"]["MYSQL_PASSWORD"]) == b"api-secret"
-    assert found["Deployment ui"]["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.lan:5000/ana/ui:0feb2ce080f1"
-    assert found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["image"] == "docker.io/library/mysql@sha256:b3b9"
-    assert {one["metadata"]["labels"]["app.kubernetes.io/managed-by"] for one in found.values()} == {"kubeup"}
+    assert (
+        found["Deployment ui"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        == "registry.lan:5000/ana/ui:0feb2ce080f1"
+    )
+    assert (
+        found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        == "docker.io/library/mysql@sha256:b3b9"
+    )
+    assert {
+        one["metadata"]["labels"]["app.kubernetes.io/managed-by"] for one in found.values()
+    } == {"kubeup"}
 
 
 @pytest.mark.real
-def test_digests_of_digits_alone_are_never_read_as_numbers(tmp_path: Path, real_kubectl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_of_digits_alone_are_never_read_as_numbers(
+    tmp_path: Path, real_kubectl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from builders import SANDBOX
 
     from kubeup.images import bases, catalog
     from kubeup.images.rootfs import Origin
 
     chosen = settings(tmp_path)
-    monkeypatch.setattr("kubeup.system.cache.digest", lambda *_: "0987654321098765")  # PyYAML writes it without quotes, kustomize reads a number
+    # PyYAML writes it without quotes, kustomize reads a number
+    monkeypatch.setattr("kubeup.system.cache.digest", lambda *_: "0987654321098765")
     images = catalog.catalog(chosen, bases.choose(chosen, SANDBOX, Origin()))
     found = rendered(overlay(tmp_path, images=images), real_kubectl)
     template = found["Deployment api"]["spec"]["template"]
@@ -218,7 +278,13 @@ def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: 
     before, after = (rendered(one, real_kubectl) for one in (inside, outside))
     for name in ("Service api", "Deployment api", "Secret mysecret", "Service ui", "Deployment ui"):
         assert before[name] == after[name], name
-    assert {"StatefulSet mysql", "PersistentVolume data-mysql-0"} <= set(before) and "EndpointSlice mysql-vm" not in before
-    assert not any(name.startswith(("StatefulSet", "PersistentVolume", "ConfigMap")) for name in after)
+    assert {"StatefulSet mysql", "PersistentVolume data-mysql-0"} <= set(
+        before
+    ) and "EndpointSlice mysql-vm" not in before
+    assert not any(
+        name.startswith(("StatefulSet", "PersistentVolume", "ConfigMap")) for name in after
+    )
     assert "selector" not in after["Service mysql-headless"]["spec"]
-    assert after["EndpointSlice mysql-vm"]["endpoints"] == [{"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}]
+    assert after["EndpointSlice mysql-vm"]["endpoints"] == [
+        {"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}
+    ]

@@ -30,7 +30,10 @@ RENDERED = """\
 ---
 {kind: Deployment, apiVersion: apps/v1, metadata: {name: ui, labels: {app: ui}}}
 """
-OTHERS = "{kind: ClusterRole, metadata: {name: 'kubeup:reader.v1'}}\n---\n{kind: ConfigMap, metadata: {name: pages.example.org}}\n"
+OTHERS = (
+    "{kind: ClusterRole, metadata: {name: 'kubeup:reader.v1'}}\n---\n{kind: ConfigMap, "
+    "metadata: {name: pages.example.org}}\n"
+)
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     return found
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, code: int, stdout: str = "", stderr: str = "") -> list[Any]:
+def answer(
+    monkeypatch: pytest.MonkeyPatch, code: int, stdout: str = "", stderr: str = ""
+) -> list[Any]:
     asked: list[Any] = []
 
     def read(*argv: str, **more: Any) -> Output:
@@ -69,14 +74,18 @@ def test_a_part_is_waited_for_once_it_can_have_its_image(deployment: Deployment)
     assert names(step.needs) == ["cluster/answers", "load/api"]
 
 
-def test_only_what_differs_is_deployed_and_named(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_differs_is_deployed_and_named(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer(monkeypatch, 0)  # neither Secret nor claim is on the cluster
     steps = by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))
     assert list(steps) == ["deploy/db", "deploy/api"]
     assert steps["deploy/api"].reason == "Service api, Deployment api new or changed"
     assert steps["deploy/db"].reason == (
-        "Secret mysecret, ConfigMap mysql-initdb-config, PersistentVolume data-mysql-0, ClusterRole kubeup:reader.v1, "
-        "ConfigMap pages.example.org new or changed")
+        "Secret mysecret, ConfigMap mysql-initdb-config, PersistentVolume data-mysql-0, "
+        "ClusterRole kubeup:reader.v1, "
+        "ConfigMap pages.example.org new or changed"
+    )
 
 
 def test_no_difference_means_no_steps(deployment: Deployment) -> None:
@@ -85,13 +94,27 @@ def test_no_difference_means_no_steps(deployment: Deployment) -> None:
 
 def cluster_holds(password: str, database: str, *, claim: bool = True) -> str:
     """What `kubectl get secret/mysecret persistentvolumeclaim/data-mysql-0 -o json` tells."""
-    values = {"ROOT_PASSWORD": "root-secret", "MYSQL_PASSWORD": password, "MYSQL_DATABASE": database, "MYSQL_USER": "api"}
+    values = {
+        "ROOT_PASSWORD": "root-secret",
+        "MYSQL_PASSWORD": password,
+        "MYSQL_DATABASE": database,
+        "MYSQL_USER": "api",
+    }
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    claims = [{"kind": "PersistentVolumeClaim", "metadata": {"name": "data-mysql-0"}}] if claim else []
-    return json.dumps({"kind": "List", "items": [{"kind": "Secret", "metadata": {"name": "mysecret"}, "data": data}, *claims]})
+    claims = (
+        [{"kind": "PersistentVolumeClaim", "metadata": {"name": "data-mysql-0"}}] if claim else []
+    )
+    return json.dumps(
+        {
+            "kind": "List",
+            "items": [{"kind": "Secret", "metadata": {"name": "mysecret"}, "data": data}, *claims],
+        }
+    )
 
 
-def test_other_passwords_than_the_databases_are_refused(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_passwords_than_the_databases_are_refused(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer(monkeypatch, 0, cluster_holds("earlier", "products"))
     error = error_of(apply.plan, deployment, recorded("deploy/kubectl_diff.txt"))
     assert isinstance(error, Refused)
@@ -101,52 +124,108 @@ def test_other_passwords_than_the_databases_are_refused(deployment: Deployment, 
 
 @pytest.mark.parametrize("parts", [("db",), ("api",), ("api", "ui")])
 def test_new_passwords_reach_the_database_and_the_api_together(
-        deployment: Deployment, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]) -> None:
-    """One of them alone locks the API out: it would have others than the database, or the earlier ones are forgotten."""
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]
+) -> None:
+    """One of them alone locks the API out: it would have others than the database, or the
+    earlier ones are forgotten.
+    """
     answer(monkeypatch, 0, cluster_holds("earlier", "api"))
-    diff = "diff -u -N /tmp/LIVE-1/apps.v1.Deployment.default.api /tmp/MERGED-2/apps.v1.Deployment.default.api\n"
-    error = error_of(lambda: apply.plan(deployment, recorded("deploy/kubectl_diff.txt") if "db" in parts else diff, (), parts, list))
+    diff = (
+        "diff -u -N /tmp/LIVE-1/apps.v1.Deployment.default.api "
+        "/tmp/MERGED-2/apps.v1.Deployment.default.api\n"
+    )
+    error = error_of(
+        lambda: apply.plan(
+            deployment,
+            recorded("deploy/kubectl_diff.txt") if "db" in parts else diff,
+            (),
+            parts,
+            list,
+        )
+    )
     assert isinstance(error, Refused) and "inv deploy.all" in error.next
 
 
-def test_a_secret_that_somebody_changed_is_put_back_for_the_api_as_well(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_somebody_changed_is_put_back_for_the_api_as_well(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer(monkeypatch, 0, cluster_holds("earlier", "api"))
-    diff = "diff -u -N /tmp/LIVE-1/v1.Secret.default.mysecret /tmp/MERGED-2/v1.Secret.default.mysecret\n"
+    diff = (
+        "diff -u -N /tmp/LIVE-1/v1.Secret.default.mysecret "
+        "/tmp/MERGED-2/v1.Secret.default.mysecret\n"
+    )
     carried = [step("db/passwords")]
     steps = by_id(apply.plan(deployment, diff, carry=lambda: carried))
-    assert list(steps) == ["db/passwords", "deploy/db", "deploy/api"] and steps["deploy/api"].reason == "the passwords are new"
+    assert (
+        list(steps) == ["db/passwords", "deploy/db", "deploy/api"]
+        and steps["deploy/api"].reason == "the passwords are new"
+    )
 
 
-@pytest.mark.parametrize("holds", [cluster_holds("api-secret", "changed-by-hand"), cluster_holds("earlier", "products", claim=False)])
-def test_another_key_or_no_data_yet_is_put_back(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, holds: str) -> None:
+@pytest.mark.parametrize(
+    "holds",
+    [
+        cluster_holds("api-secret", "changed-by-hand"),
+        cluster_holds("earlier", "products", claim=False),
+    ],
+)
+def test_another_key_or_no_data_yet_is_put_back(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, holds: str
+) -> None:
     answer(monkeypatch, 0, holds)
-    assert "Secret mysecret" in by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))["deploy/db"].reason
+    assert (
+        "Secret mysecret"
+        in by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))["deploy/db"].reason
+    )
 
 
 def test_an_object_of_nobody_is_a_mistake(deployment: Deployment) -> None:
-    diff = "diff -u -N /tmp/LIVE-1/v1.Service.default.stranger /tmp/MERGED-2/v1.Service.default.stranger\n"
+    diff = (
+        "diff -u -N /tmp/LIVE-1/v1.Service.default.stranger "
+        "/tmp/MERGED-2/v1.Service.default.stranger\n"
+    )
     assert "Service stranger" in error_of(apply.plan, deployment, diff).what
 
 
-def test_the_diff_of_one_part_is_asked_with_that_part_alone(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_diff_of_one_part_is_asked_with_that_part_alone(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = answer(monkeypatch, 1, recorded("deploy/kubectl_diff.txt"))
     assert deployment.diff(["db"]) == recorded("deploy/kubectl_diff.txt")
     argv, more = asked[0]
-    assert argv[5:] == ("diff", "--server-side", "--force-conflicts", "--field-manager=kubeup", "-f", "-")
+    assert argv[5:] == (
+        "diff",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=kubeup",
+        "-f",
+        "-",
+    )
     assert "mysecret" in more["stdin"] and "fast-api" not in more["stdin"]
     assert not any("mysecret" in word for word in argv)
 
 
-@pytest.mark.parametrize(("code", "stderr"), [
-    (1, "Unable to connect to the server: dial tcp 192.168.60.10:6443: connect: no route to host"),
-    (1, 'The StatefulSet "mysql" is invalid: spec.serviceName: Required value'),
-])
-def test_a_failed_diff_is_no_difference_found(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, code: int, stderr: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "stderr"),
+    [
+        (
+            1,
+            "Unable to connect to the server: dial tcp 192.168.60.10:6443: connect: no route to "
+            "host",
+        ),
+        (1, 'The StatefulSet "mysql" is invalid: spec.serviceName: Required value'),
+    ],
+)
+def test_a_failed_diff_is_no_difference_found(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, code: int, stderr: str
+) -> None:
     answer(monkeypatch, code, stderr=stderr)
     assert stderr in error_of(deployment.diff, ["db"]).why
 
 
-def test_another_size_for_a_claim_that_is_there_is_refused_in_words(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_size_for_a_claim_that_is_there_is_refused_in_words(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The words of a v1.26.1 API server to a diff with database.storage changed."""
     answer(monkeypatch, 1, stderr=recorded("deploy/storage_changed.txt"))
     error = error_of(deployment.diff, ["db"])
@@ -157,12 +236,21 @@ def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:
     deploy = by_id(apply.plan(deployment, None))["deploy/ui"]
     assert deploy.action.commands() == (  # type: ignore[attr-defined]
         f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} --context kubeup-dev "
-        "apply --server-side --force-conflicts --field-manager=kubeup -f -",)
+        "apply --server-side --force-conflicts --field-manager=kubeup -f -",
+    )
 
 
 def test_a_context_is_named(deployment: Deployment) -> None:
     config = deployment.kubectl.kubeconfig
-    expected = ("/cache/kubectl", "--kubeconfig", str(config), "--context", "kubeup-dev", "get", "nodes")
+    expected = (
+        "/cache/kubectl",
+        "--kubeconfig",
+        str(config),
+        "--context",
+        "kubeup-dev",
+        "get",
+        "nodes",
+    )
     assert deployment.kubectl.argv("get", "nodes") == expected
 
 

@@ -13,12 +13,18 @@ from kubeup.system.kubectl import Kubectl
 
 KUBECTL = Kubectl(Path("kubectl"), Path("config"), "kubeup-dev")
 YES = Output(0, '{"status":"ok"}', "")
-NO = Output(1, "", "Error from server (ServiceUnavailable): the server is currently unable to handle the request")
+NO = Output(
+    1,
+    "",
+    "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
+)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """The API answers as told, the last answer again and again; a question takes no time, and between two is half a second."""
+    """The API answers as told, the last answer again and again; a question takes no time, and
+    between two is half a second.
+    """
     clock, questions = [0.0], list[str]()
 
     def pause(seconds: float) -> None:
@@ -42,7 +48,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 def test_one_yes_is_enough(asked: Callable[..., list[str]]) -> None:
     questions = asked(YES)
     serving.until_serving(KUBECTL)
-    assert questions == [f"/api/v1/namespaces/default/services/{part}:http/proxy/readyz" for part in ("api", "ui")]
+    assert questions == [
+        f"/api/v1/namespaces/default/services/{part}:http/proxy/readyz" for part in ("api", "ui")
+    ]
 
 
 def test_after_a_no_it_has_to_stay_a_yes(asked: Callable[..., list[str]]) -> None:
@@ -60,11 +68,17 @@ def test_where_it_is_doubted_one_yes_is_not_enough(asked: Callable[..., list[str
 def test_a_ui_that_does_not_get_through(asked: Callable[..., list[str]]) -> None:
     asked(*[YES, NO] * 30)
     error = error_of(serving.until_serving, KUBECTL, 10.0)
-    assert error.what == "the UI does not reach the API after 10 s" and "deploy.logs ui" in error.next
+    assert (
+        error.what == "the UI does not reach the API after 10 s" and "deploy.logs ui" in error.next
+    )
 
 
 def test_a_database_that_stays_away(asked: Callable[..., list[str]]) -> None:
     questions = asked(NO)
     error = error_of(serving.until_serving, KUBECTL, 10.0)
-    assert error.what == "the API does not reach its database after 10 s" and "ServiceUnavailable" in error.why and "deploy.logs api" in error.next
+    assert (
+        error.what == "the API does not reach its database after 10 s"
+        and "ServiceUnavailable" in error.why
+        and "deploy.logs api" in error.next
+    )
     assert len(questions) == 22

@@ -17,7 +17,9 @@ from kubeup.core.state import PROJECT
 
 pytestmark = pytest.mark.real
 PASTE = "next: sudo apt-get update; sudo apt-get install python3"
-LOCK = "a==1 \\\n    --hash=sha256:00\nuv==2 \\\n    --hash=sha256:01 \\\n    --hash=sha256:02\nz==3\n"
+LOCK = (
+    "a==1 \\\n    --hash=sha256:00\nuv==2 \\\n    --hash=sha256:01 \\\n    --hash=sha256:02\nz==3\n"
+)
 
 
 @pytest.fixture
@@ -48,7 +50,10 @@ class Commands:
 
 
 def use(
-    commands: Commands, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, *programs: str,
+    commands: Commands,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    *programs: str,
 ) -> None:
     monkeypatch.setattr(subprocess, "run", commands.run)
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name in programs else None)
@@ -56,7 +61,10 @@ def use(
 
 @pytest.mark.parametrize(("user", "before"), [(0, ""), (1000, "sudo -n ")])
 def test_debian_s_venv_module_is_installed_where_nobody_has_to_be_asked(
-    user: int, before: str, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    before: str,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     commands = Commands()
@@ -66,13 +74,17 @@ def test_debian_s_venv_module_is_installed_where_nobody_has_to_be_asked(
     package = bootstrap.venv_package()
     apt = f"{before}env DEBIAN_FRONTEND=noninteractive apt-get -qq"  # sudo hands no environment on
     assert commands.seen[-2:] == [
-        f"{apt} update", f"{apt} install -y --no-install-recommends {package}"]
+        f"{apt} update",
+        f"{apt} install -y --no-install-recommends {package}",
+    ]
     assert f"inv: installing {package} {'with sudo ' * bool(user)}as" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("programs", [("apt-get", "sudo"), ("apt-get",)])
 def test_else_there_is_a_line_to_paste(
-    programs: tuple[str, ...], bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    programs: tuple[str, ...],
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commands = Commands(sudo=1)
     use(commands, bootstrap, monkeypatch, *programs)
@@ -83,7 +95,8 @@ def test_else_there_is_a_line_to_paste(
 
 
 def test_the_package_goes_with_the_python(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = f"python3.{sys.version_info[1]}"
     monkeypatch.setattr(Path, "resolve", lambda path: path.with_name(name))
@@ -93,7 +106,8 @@ def test_the_package_goes_with_the_python(
 
 
 def test_uv_makes_the_environment_of_a_python_without_the_module(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commands = Commands(**{f"python3.{sys.version_info[1]} -c import": 1})
     use(commands, bootstrap, monkeypatch, "uv", "apt-get")
@@ -102,7 +116,9 @@ def test_uv_makes_the_environment_of_a_python_without_the_module(
 
 
 def test_the_locked_uv_installs_the_rest(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     commands = Commands()
     use(commands, bootstrap, monkeypatch)
@@ -114,12 +130,15 @@ def test_the_locked_uv_installs_the_rest(
     assert commands.seen[1:] == [
         f"python -m pip --disable-pip-version-check -q install {exactly} -r stdin",
         f"{by_uv} --compile-bytecode -r requirements.lock",
-        f"{by_uv} -r requirements-dev.lock"]
+        f"{by_uv} -r requirements-dev.lock",
+    ]
     assert commands.input == "uv==2 \\\n    --hash=sha256:01 \\\n    --hash=sha256:02\n"
 
 
 def test_pip_does_it_where_uv_can_not(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     commands = Commands(uv=2)
     use(commands, bootstrap, monkeypatch, "uv")
@@ -128,12 +147,16 @@ def test_pip_does_it_where_uv_can_not(
     bootstrap.install(lock)
     pip = "python -m pip --disable-pip-version-check -q install --require-hashes --no-deps"
     assert [one for one in commands.seen if one.startswith("python") and "config" not in one] == [
-        f"{pip} -r requirements.lock", f"{pip} --no-compile -r requirements-dev.lock"]
+        f"{pip} -r requirements.lock",
+        f"{pip} --no-compile -r requirements-dev.lock",
+    ]
 
 
 @pytest.mark.parametrize("told", ["global.index-url='https://a'", ":env:.proxy='http://b:3128'"])
 def test_pip_s_own_settings_are_not_gone_past(
-    told: str, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch,
+    told: str,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commands = Commands()
     commands.told = told
@@ -150,8 +173,12 @@ def test_the_development_lock_has_a_uv(bootstrap: ModuleType) -> None:
 
 def test_what_is_locked_is_complete() -> None:
     """It is installed without looking for what its packages need."""
-    done = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", "check"],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 

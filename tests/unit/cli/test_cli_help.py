@@ -33,7 +33,9 @@ def test_every_task_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("flag", HELP_FLAGS)
 @pytest.mark.parametrize("name", WITH_WORDS)
 def test_help_is_no_word_of_the_tasks_own(
-    name: str, flag: str, capsys: pytest.CaptureFixture[str],
+    name: str,
+    flag: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert shown(capsys, name, "--set", "a=b", flag) == shown(capsys, "--help", name)
 

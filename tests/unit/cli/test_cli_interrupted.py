@@ -27,10 +27,12 @@ from kubeup.core.runner import Journal, run
 from kubeup.cli.base import _ending
 
 def body():
-    wait = ToolCommand(("sh", "-c", f"echo $$ >{sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; exec sleep 60"))
+    pid = sys.argv[1]
+    wait = ToolCommand(("sh", "-c", f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 60"))
     folder = Path(sys.argv[1]).parent
     with lock.profile(folder, "up"), progress(Report()) as shown:
-        run(plan_of([Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)]), shown, Journal(folder, "up"))
+        step = Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)
+        run(plan_of([step]), shown, Journal(folder, "up"))
 
 try:
     with _ending():
@@ -51,7 +53,14 @@ def begun(folder: Path, *before: str) -> tuple[subprocess.Popen[str], int]:
     """A task at work, and the process that it waits for."""
     told = folder / "number"
     words = (*before, sys.executable, "-c", TASK, str(told))
-    process = subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=deaf_to_nothing)
+    process = subprocess.Popen(
+        words,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=deaf_to_nothing,
+    )
     end = time.monotonic() + 20
     while not told.exists():
         assert time.monotonic() < end and process.poll() is None
@@ -72,7 +81,11 @@ def test_what_was_started_ends_as_well(how: signal.Signals, tmp_path: Path) -> N
     assert runs(number)
     process.send_signal(how)
     _, said = process.communicate(timeout=20)
-    assert process.returncode == 130 and "interrupted: what was under way has been ended" in said and "Traceback" not in said, said
+    assert (
+        process.returncode == 130
+        and "interrupted: what was under way has been ended" in said
+        and "Traceback" not in said
+    ), said
     end = time.monotonic() + 10
     while runs(number):
         assert time.monotonic() < end

@@ -1,4 +1,6 @@
-"""Who changes something takes the profile's lock before anything that decides is read; who only looks takes none."""
+"""Who changes something takes the profile's lock before anything that decides is read; who only
+looks takes none.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,31 @@ from tasks import namespace
 
 WORDS = {"backup": "a.sql.zst", "name": "dev-worker-2", "to": "vm"}  # what tasks take beside flags
 ONLY_BY_FLAG: dict[str, dict[str, Any]] = {
-    "doctor": {"fix": True}, "cluster.kubeconfig": {"merge": True},
-    "cluster.addons": {"enable": "dashboard"}, "cluster.snapshot": {"save": "before"}}
-TAKES = {name: list(inspect.signature(namespace[name].body).parameters) for name in namespace.task_names}
+    "doctor": {"fix": True},
+    "cluster.kubeconfig": {"merge": True},
+    "cluster.addons": {"enable": "dashboard"},
+    "cluster.snapshot": {"save": "before"},
+}
+TAKES = {
+    name: list(inspect.signature(namespace[name].body).parameters) for name in namespace.task_names
+}
 CHANGING = sorted(name for name, takes in TAKES.items() if "dry" in takes or name in ONLY_BY_FLAG)
 PLANNING = sorted(name for name in CHANGING if "dry" in TAKES[name])
-LOOKING = ["plan", "status", "verify", "doctor", "cluster.addons", "cluster.snapshot", "cluster.kubeconfig", "config.show",
-           "db.list", "deploy.diff", "deploy.status", "deploy.url", "images.list"]
+LOOKING = [
+    "plan",
+    "status",
+    "verify",
+    "doctor",
+    "cluster.addons",
+    "cluster.snapshot",
+    "cluster.kubeconfig",
+    "config.show",
+    "db.list",
+    "deploy.diff",
+    "deploy.status",
+    "deploy.url",
+    "images.list",
+]
 
 
 class Decided(Exception):
@@ -54,17 +74,25 @@ def call(name: str, **more: Any) -> None:
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {str(one): (one.stat().st_mtime_ns, one.read_bytes()) for one in folder.rglob("*") if one.is_file()}
+    return {
+        str(one): (one.stat().st_mtime_ns, one.read_bytes())
+        for one in folder.rglob("*")
+        if one.is_file()
+    }
 
 
 @pytest.mark.parametrize("name", CHANGING)
-def test_what_changes_something_is_refused_and_has_changed_nothing(name: str, held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_changes_something_is_refused_and_has_changed_nothing(
+    name: str, held: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = contents(held.parent)
     with pytest.raises(Exit) as end:
         call(name, **ONLY_BY_FLAG.get(name, {}))
     assert end.value.code == 3
     said = capsys.readouterr().err
-    assert "another kubeup command is at work on this profile" in said and "another (process" in said
+    assert (
+        "another kubeup command is at work on this profile" in said and "another (process" in said
+    )
     assert contents(held.parent) == before and len(before) == 1
 
 
@@ -74,7 +102,9 @@ def test_a_mere_plan_takes_no_lock(name: str, held: Path) -> None:
         call(name, **ONLY_BY_FLAG.get(name, {}), dry=True)
 
 
-def test_what_is_at_work_is_named_though_the_record_can_not_be_read(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_at_work_is_named_though_the_record_can_not_be_read(
+    held: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(Exit) as end:
         call("state.stop", yes=True)
     assert end.value.code == 3 and "another (process" in capsys.readouterr().err

@@ -1,4 +1,5 @@
-"""All tasks on a Mac, as far as a Linux can show it: without what only Linux has, under the other system's name.
+"""All tasks on a Mac, as far as a Linux can show it: without what only Linux has, under the other
+system's name.
 
 Not seen: a real Mac.
 """
@@ -51,16 +52,31 @@ class Mac:
 
     def settings(self, keys: str) -> None:
         own = {"state_dir": f"{self.folder}/state", **yaml.safe_load(keys)}
-        (self.folder / "settings.yaml").write_text(yaml.safe_dump({"settings": {"env": "mac", "users": {"mac": own}}}))
+        (self.folder / "settings.yaml").write_text(
+            yaml.safe_dump({"settings": {"env": "mac", "users": {"mac": own}}})
+        )
 
     def has(self, name: str, script: str) -> None:
         (self.bin / name).write_text(script)
         (self.bin / name).chmod(0o755)
 
     def python(self, *words: str) -> subprocess.CompletedProcess[str]:
-        told = {"PYTHONPATH": str(HERE / "macos"), "HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache"),
-                "KUBEUP_SETTINGS": str(self.folder / "settings.yaml"), "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
-        ran = subprocess.run((sys.executable, *words), cwd=PROJECT, env=told, capture_output=True, text=True, timeout=120, check=False)
+        told = {
+            "PYTHONPATH": str(HERE / "macos"),
+            "HOME": str(self.folder),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "KUBEUP_SETTINGS": str(self.folder / "settings.yaml"),
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+        }
+        ran = subprocess.run(
+            (sys.executable, *words),
+            cwd=PROJECT,
+            env=told,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert "Traceback" not in ran.stderr + ran.stdout, ran.stderr
         return ran
 
@@ -84,10 +100,12 @@ def test_it_is_no_linux_any_more(mac: Mac) -> None:
 import fcntl, os, platform
 from pathlib import Path
 from kubeup.system import machine
-assert not hasattr(os, "sched_getaffinity") and not hasattr(fcntl, "F_SETPIPE_SZ") and not Path("/proc/meminfo").exists()
+assert not hasattr(os, "sched_getaffinity") and not hasattr(fcntl, "F_SETPIPE_SZ")
+assert not Path("/proc/meminfo").exists()
 found = machine.observe()
 assert machine.listening() is None, "only root is told"
-assert found.cpus and 0 < found.memory_available < found.memory and found.cache_disk.free and found.routes
+assert found.cpus and 0 < found.memory_available < found.memory
+assert found.cache_disk.free and found.routes
 print(found.system_name, found.arch, found.storage, found.kernel, found.distribution.id or "-")
 """
     assert mac.python("-c", script).stdout.strip() == f"macOS arm64 {{}} {Kernel()} -"
@@ -99,8 +117,17 @@ def test_every_task_has_its_help(mac: Mac) -> None:
 
 
 def test_a_pipe_is_as_wide_as_it_comes(mac: Mac) -> None:
-    script = "from kubeup.core import shell; print(shell.chain(('printf', 'a%.0s', '1', '2'), ('tr', 'a', 'b')))"
-    assert mac.python("-c", f"import shutil, sitecustomize; sitecustomize.TOOLS |= {{'printf', 'tr'}}; {script}").stdout.strip() == "bb"
+    script = (
+        "from kubeup.core import shell; print(shell.chain(('printf', 'a%.0s', '1', "
+        "'2'), ('tr', 'a', 'b')))"
+    )
+    assert (
+        mac.python(
+            "-c",
+            f"import shutil, sitecustomize; sitecustomize.TOOLS |= {{'printf', 'tr'}}; {script}",
+        ).stdout.strip()
+        == "bb"
+    )
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("plan",), ("status",)])
@@ -108,7 +135,10 @@ def test_without_any_provider_it_says_which_there_are(mac: Mac, words: tuple[str
     mac.settings("environment: test")
     ran = mac.inv(*words, "--json", code=1 if words == ("doctor",) else 2)
     told = ran.stdout if words == ("doctor",) else ran.stderr
-    assert "local: the provider local does not work on macOS: its nodes are privileged containers of a Linux machine" in told
+    assert (
+        "local: the provider local does not work on macOS: its nodes are privileged containers "
+        "of a Linux machine" in told
+    )
     assert "brew install vfkit" in told and "vagrant: " in told
 
 
@@ -117,7 +147,9 @@ def test_local_by_name_says_why_not(mac: Mac) -> None:
     assert mac.inv("plan", "--json", code=3).stderr.splitlines() == [
         "error: the provider local does not work on macOS",
         "  why:  its nodes are privileged containers of a Linux machine",
-        "  next: choose one that makes virtual machines: `--set provider=minikube` or `--set provider=vagrant`"]
+        "  next: choose one that makes virtual machines: `--set provider=minikube` or `--set "
+        "provider=vagrant`",
+    ]
     assert findings(mac.inv("doctor", "--json", code=1))["provider"]["ok"] is False
 
 
@@ -126,8 +158,17 @@ def test_minikube_is_planned_with_this_systems_kubectl(mac: Mac) -> None:
     mac.has("minikube", MINIKUBE)
     mac.settings("minikube: {driver: vfkit}")
     steps = {step["id"]: step for step in json.loads(mac.inv("plan", "--json").stdout)}
-    assert {"node/test-1.26-2nodes", "node/kubectl", "image/db", "image/api", "image/ui", "deploy/db"} <= steps.keys()
-    assert not any(name.startswith(("release/", "rootfs/", "host/packages")) for name in steps), "minikube brings Kubernetes, Docker Hub the bases"
+    assert {
+        "node/test-1.26-2nodes",
+        "node/kubectl",
+        "image/db",
+        "image/api",
+        "image/ui",
+        "deploy/db",
+    } <= steps.keys()
+    assert not any(name.startswith(("release/", "rootfs/", "host/packages")) for name in steps), (
+        "minikube brings Kubernetes, Docker Hub the bases"
+    )
     told = findings(mac.inv("doctor", "--json", code=1))
     assert told["provider"]["what"].startswith("minikube: v1.36.0 at") and "memory" in told
     assert not {"inotify", "kernel"} & told.keys(), "nodes are not on its kernel"
@@ -137,23 +178,36 @@ def test_minikube_without_a_hypervisor_is_told_what_to_install(mac: Mac) -> None
     mac.has("minikube", MINIKUBE)
     mac.settings("provider: minikube")
     ran = mac.inv("plan", "--json", code=3)
-    assert "error: minikube has no hypervisor on this macOS" in ran.stderr and "brew install vfkit" in ran.stderr
+    assert (
+        "error: minikube has no hypervisor on this macOS" in ran.stderr
+        and "brew install vfkit" in ran.stderr
+    )
 
 
 def test_vagrant_gets_linux_for_nodes_and_a_kubectl_for_here(mac: Mac) -> None:
     mac.has("podman", "#!/bin/sh\n")  # images are built by it
     mac.has("vagrant", "#!/bin/sh\necho Vagrant 2.4.1\n")
-    mac.has("VBoxManage", "#!/bin/sh\ntest \"$1\" = --version && echo 7.0.20r163906\n")
+    mac.has("VBoxManage", '#!/bin/sh\ntest "$1" = --version && echo 7.0.20r163906\n')
     mac.settings("{provider: vagrant, network: {control_ip: 192.168.177.10}}")
     steps = {step["id"]: step for step in json.loads(mac.inv("plan", "--json").stdout)}
-    urls = {name: line.split()[-1] for name, step in steps.items() for line in step.get("commands", ()) if name.startswith("release/")}
-    assert urls["release/kubectl"].endswith("/bin/linux/arm64/kubectl") and urls["release/own-kubectl"].endswith("/bin/darwin/arm64/kubectl")
+    urls = {
+        name: line.split()[-1]
+        for name, step in steps.items()
+        for line in step.get("commands", ())
+        if name.startswith("release/")
+    }
+    assert urls["release/kubectl"].endswith("/bin/linux/arm64/kubectl") and urls[
+        "release/own-kubectl"
+    ].endswith("/bin/darwin/arm64/kubectl")
 
 
-@pytest.mark.parametrize(("keys", "what"), [
-    ("release: {source: build}", "Kubernetes is not compiled on macOS"),
-    ("images: {bases: debian}", "root file systems of Debian packages are not made on macOS"),
-])
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ("release: {source: build}", "Kubernetes is not compiled on macOS"),
+        ("images: {bases: debian}", "root file systems of Debian packages are not made on macOS"),
+    ],
+)
 def test_what_takes_a_linux_is_refused_by_name(mac: Mac, keys: str, what: str) -> None:
     mac.settings(f"provider: vagrant\n{keys}")
     assert f"error: {what}" in mac.inv("plan", "--json", code=2).stderr
@@ -161,10 +215,23 @@ def test_what_takes_a_linux_is_refused_by_name(mac: Mac, keys: str, what: str) -
 
 def test_windows_means_wsl(mac: Mac) -> None:
     mac.settings("environment: test")
-    script = "import platform, sys; platform.system = lambda: 'Windows'; sys.argv[0] = 'inv'; from invoke.main import program; program.run()"
+    script = (
+        "import platform, sys; platform.system = lambda: 'Windows'; sys.argv[0] = "
+        "'inv'; from invoke.main import program; program.run()"
+    )
     ran = mac.python("-c", script, "plan")
-    assert ran.returncode == 2 and ran.stderr.splitlines()[0] == "error: kubeup does not run on Windows itself"
+    assert (
+        ran.returncode == 2
+        and ran.stderr.splitlines()[0] == "error: kubeup does not run on Windows itself"
+    )
     assert "WSL 2" in ran.stderr
-    boot = "import platform, runpy; platform.system = lambda: 'Windows'; runpy.run_path('scripts/bootstrap.py', run_name='__main__')"
+    boot = (
+        "import platform, runpy; platform.system = lambda: 'Windows'; "
+        "runpy.run_path('scripts/bootstrap.py', run_name='__main__')"
+    )
     ran = mac.python("-c", boot, "requirements.lock", str(mac.folder / "stamp"))
-    assert ran.returncode == 1 and ran.stderr.startswith("error: kubeup does not run on Windows itself") and "WSL 2" in ran.stderr
+    assert (
+        ran.returncode == 1
+        and ran.stderr.startswith("error: kubeup does not run on Windows itself")
+        and "WSL 2" in ran.stderr
+    )

@@ -1,4 +1,6 @@
-"""The tasks, for real, in a checkout that was cloned where others' scripts break: spaces and more in its path, a strict umask."""
+"""The tasks, for real, in a checkout that was cloned where others' scripts break: spaces and
+more in its path, a strict umask.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,16 @@ from kubeup.core.state import PROJECT
 from kubeup.system import keys, ssh
 
 pytestmark = pytest.mark.real
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".kubeup", ".env", "node_modules", "tests", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", ".kubeup", ".env", "node_modules", "tests", "__pycache__", ".*_cache"
+)
 SETTINGS = """
 settings:
   env: places
   users:
-    places: {network: {control_ip: 10.213.7.10}, provider: local, release: {source: build}, images: {bases: debian}}
+    places:
+        {network: {control_ip: 10.213.7.10}, provider: local, release: {source: build},
+         images: {bases: debian}}
 """
 
 
@@ -61,8 +67,15 @@ def checkout(place: Path) -> Path:
 def inv(checkout: Path, *words: str) -> Output:
     home = checkout.parent / "home, of ana"
     home.mkdir(exist_ok=True)
-    env = {"HOME": str(home), "XDG_CACHE_HOME": "", "KUBEUP_SETTINGS": str(checkout / "my settings.yaml"), "PYTHONDONTWRITEBYTECODE": "1"}
-    output = shell.read(sys.executable, "-m", "invoke", *words, cwd=str(checkout), env=env, ok=None, timeout=300)
+    env = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": "",
+        "KUBEUP_SETTINGS": str(checkout / "my settings.yaml"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    output = shell.read(
+        sys.executable, "-m", "invoke", *words, cwd=str(checkout), env=env, ok=None, timeout=300
+    )
     assert output.ok, output.stdout + output.stderr
     return output
 
@@ -71,7 +84,9 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_settings_are_read_and_a_plan_is_made_of_commands_that_can_be_pasted(checkout: Path) -> None:
+def test_settings_are_read_and_a_plan_is_made_of_commands_that_can_be_pasted(
+    checkout: Path,
+) -> None:
     assert "my settings.yaml" in inv(checkout, "config.check").stdout
     shown = inv(checkout, "up", "--dry", "--commands").stdout
     lines = [line.strip().removeprefix("$ ") for line in shown.splitlines()]
@@ -88,18 +103,29 @@ def test_keys_are_made_private_wherever_they_are(checkout: Path) -> None:
     assert made == checkout / ".kubeup" / "places" / "id_rsa"
     assert (mode(made), mode(made.parent)) == (0o600, 0o700)
     other = checkout.parent / "keys of mine"
-    inv(checkout, "ssh.keys", "--set", f"ssh.private_key_path={other}/private", "--set", f"ssh.public_key_path={other}/public half")
+    inv(
+        checkout,
+        "ssh.keys",
+        "--set",
+        f"ssh.private_key_path={other}/private",
+        "--set",
+        f"ssh.public_key_path={other}/public half",
+    )
     assert sorted(path.name for path in other.iterdir()) == ["private", "public half"]
     config = inv(checkout, "ssh.config").stdout.splitlines()[-1]
     assert config == str(checkout / ".kubeup" / "places" / "ssh_config")
     read = shell.read("ssh", "-G", "-F", config, "places-control").stdout.splitlines()
-    assert f"userknownhostsfile {made.parent / 'known_hosts'}" in read and f"identityfile {made}" in read
+    assert (
+        f"userknownhostsfile {made.parent / 'known_hosts'}" in read
+        and f"identityfile {made}" in read
+    )
 
 
 def test_ssh_is_told_paths_as_they_are(place: Path) -> None:
     folder = place / "100% of it"
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()  # it names its files once it is connected
+        # it names its files once it is connected
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
         told = reach(folder=folder, address="127.0.0.1", port=server.getsockname()[1]).argv("true")
         said = shell.read("ssh", "-v", *told[1:], ok=None).stderr
     assert "/100% of it/id_rsa type" in said  # (what comes before is in another spelling there)
@@ -112,13 +138,27 @@ def test_what_ansible_can_not_tell_ssh_is_refused(tmp_path: Path) -> None:
 
 
 def test_ansible_reads_play_and_inventory(checkout: Path) -> None:
-    hosts = {"hosts": {"places-control": {"ansible_ssh_common_args": f"-oUserKnownHostsFile={ssh.told(checkout / 'known_hosts')}"}}}
+    known_hosts = f"-oUserKnownHostsFile={ssh.told(checkout / 'known_hosts')}"
+    hosts = {
+        "hosts": {
+            "places-control": {"ansible_ssh_common_args": known_hosts},
+        }
+    }
     file = checkout / ".kubeup" / "inventory.yml"
     file.parent.mkdir()
     file.write_text(yaml.safe_dump({"nodes": hosts, "control": hosts, "workers": {"hosts": {}}}))
     site = checkout / "ansible" / "site.yml"
     env = {**play.environment(), "ANSIBLE_CONFIG": str(checkout / "ansible" / "ansible.cfg")}
-    listed = shell.read("ansible-playbook", "--list-tasks", "-i", str(file), str(site), cwd=str(site.parent), env=env, timeout=120)
+    listed = shell.read(
+        "ansible-playbook",
+        "--list-tasks",
+        "-i",
+        str(file),
+        str(site),
+        cwd=str(site.parent),
+        env=env,
+        timeout=120,
+    )
     assert "control_plane : " in listed.stdout
 
 
@@ -126,7 +166,9 @@ def test_kustomize_finds_the_bases(checkout: Path, real_kubectl: Path) -> None:
     folder = checkout.parent / "a temporary folder"
     folder.mkdir()
     (folder / "base").symlink_to(checkout / overlay.BASE.relative_to(PROJECT))
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["base"], "secretGenerator": [{"name": "mysecret"}]}))
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": ["base"], "secretGenerator": [{"name": "mysecret"}]})
+    )
     assert "kind: StatefulSet" in shell.read(str(real_kubectl), "kustomize", str(folder)).stdout
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from kubeup.cli import development
-from kubeup.cli.development import ROOT, SUDO, Result, Schedule, Stage, choose, in_phases, possible, stages
+from kubeup.cli.development import (
+    ROOT,
+    SUDO,
+    Result,
+    Schedule,
+    Stage,
+    choose,
+    in_phases,
+    possible,
+    stages,
+)
 from kubeup.core.errors import KubeupError, UsageError
 from kubeup.core.report import Report
 from kubeup.core.state import PROJECT
@@ -25,7 +35,9 @@ def runs(command: tuple[str, ...], file: Path) -> bool:
     name, words = str(file.relative_to(PROJECT)), command[command.index("-q") + 1 :]
     left = [word.removeprefix("--ignore=") for word in words if word.startswith("--ignore=")]
     taken = [word for word in words if word.startswith("tests/")]
-    under = [any(name == one or fnmatch(name, f"{one}/*") for one in ones) for ones in (taken, left)]
+    under = [
+        any(name == one or fnmatch(name, f"{one}/*") for one in ones) for ones in (taken, left)
+    ]
     return under[0] and not under[1]
 
 
@@ -74,7 +86,9 @@ def test_python_is_checked_first_with_nothing_slow_beside(long: bool) -> None:
 def test_what_a_user_can_not_run_is_told_and_left_out() -> None:
     out = io.StringIO()
     names = lambda acting: [one.name for one in possible(stages(long=False), acting, Report(out))]  # noqa: E731
-    assert names(("", ROOT, SUDO)) == [one.name for one in stages(long=False)] and not out.getvalue()
+    assert (
+        names(("", ROOT, SUDO)) == [one.name for one in stages(long=False)] and not out.getvalue()
+    )
     assert names(("", SUDO)) == ["unit", "lint", "api", "ui", "real"]
     assert "minikube is left out: its tests act as root\n" in out.getvalue()
     assert names(("",)) == ["unit", "lint", "api", "ui"]
@@ -82,8 +96,10 @@ def test_what_a_user_can_not_run_is_told_and_left_out() -> None:
         possible(choose(long=False, only="vagrant"), ("", SUDO), Report(out))
 
 
-@pytest.mark.parametrize(("only", "then"), [
-    ("machines", "run it with --long"), ("unit,nothing", "name some of them with commas between")])
+@pytest.mark.parametrize(
+    ("only", "then"),
+    [("machines", "run it with --long"), ("unit,nothing", "name some of them with commas between")],
+)
 def test_a_stage_that_is_not_there_is_told(only: str, then: str) -> None:
     with pytest.raises(UsageError) as error:
         choose(long=False, only=only)
@@ -115,10 +131,12 @@ def test_what_takes_longest_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue().splitlines() == [
         "=== quick: started, 1 of 3, 3 to go, about 20 min",
         "=== slow: started, 2 of 3, 3 to go, about 20 min",
-        "its output", "=== slow: ok after 16 min 0 s, 2 to go, about 4 min",
+        "its output",
+        "=== slow: ok after 16 min 0 s, 2 to go, about 4 min",
         "=== quick: ok after 16 min 0 s, 1 to go, about 4 min",
         "=== other: started, 3 of 3, 1 to go, about 4 min",
-        "=== other: FAILED after 1 s, the last"]
+        "=== other: FAILED after 1 s, the last",
+    ]
 
 
 def test_what_it_took_here_is_told_the_next_time(cache_home: Path) -> None:
@@ -129,8 +147,12 @@ def test_what_it_took_here_is_told_the_next_time(cache_home: Path) -> None:
     out = io.StringIO()
     schedule(out, (stage("a", 5), stage("b", 5))).announce()
     assert [" ".join(line.split()) for line in out.getvalue().splitlines()] == [
-        "stage takes about as seen", "a 4 min here", "b 5 min on 2 cores",
-        "about 9 min in all, once what they need is there", ""]
+        "stage takes about as seen",
+        "a 4 min here",
+        "b 5 min on 2 cores",
+        "about 9 min in all, once what they need is there",
+        "",
+    ]
     assert schedule(io.StringIO(), (stage("a", 50),), long=True).left() == 50 * 60
     assert [path.name for path in (cache_home / "tests").iterdir()] == ["a.seconds"]
 
@@ -144,20 +166,30 @@ def test_what_can_not_be_read_is_no_measure(kept: str, cache_home: Path) -> None
 
 @pytest.mark.real
 def test_a_run_tells_its_stages_and_ends_with_its_totals(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     passed = "print('3 passed in 0.10s')"
-    table = (stage("slow", 30, code=passed), stage("other", 2, code="print('2 failed, 1 passed in 1.00s'); exit(1)"),
-             stage("first", 1, first=True, code=passed))
+    table = (
+        stage("slow", 30, code=passed),
+        stage("other", 2, code="print('2 failed, 1 passed in 1.00s'); exit(1)"),
+        stage("first", 1, first=True, code=passed),
+    )
     monkeypatch.setattr(development, "stages", lambda long: table)
     with pytest.raises(KubeupError, match="tests failed: other") as error:
         development.run_tests(long=True, only="")
     assert error.value.next == "inv test --long --only other"
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["stage", "takes", "about", "as", "seen"]
-    marks = [re.sub(r" after .*?,|started, ", ",", line) for line in lines if line.startswith("===")]
+    marks = [
+        re.sub(r" after .*?,|started, ", ",", line) for line in lines if line.startswith("===")
+    ]
     assert marks == [
-        "=== first: ,1 of 3, 3 to go, about 33 min", "=== first: ok, 2 to go, about 32 min",
-        "=== slow: ,2 of 3, 2 to go, about 32 min", "=== slow: ok, 1 to go, about 2 min",
-        "=== other: ,3 of 3, 1 to go, about 2 min", "=== other: FAILED, the last"]
+        "=== first: ,1 of 3, 3 to go, about 33 min",
+        "=== first: ok, 2 to go, about 32 min",
+        "=== slow: ,2 of 3, 2 to go, about 32 min",
+        "=== slow: ok, 1 to go, about 2 min",
+        "=== other: ,3 of 3, 1 to go, about 2 min",
+        "=== other: FAILED, the last",
+    ]
     assert lines[-1] == "7 passed, 2 failed"

@@ -86,14 +86,23 @@ class Machine:
 
     def inv(self, *words: str, path: str = "", inv: Path | None = None) -> str:
         done = subprocess.run(
-            [inv or self.root / "inv", *words], env={"PATH": path or str(self.bin)},
-            capture_output=True, text=True, check=False)
+            [inv or self.root / "inv", *words],
+            env={"PATH": path or str(self.bin)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return done.stdout + done.stderr
 
     def advice(self, recorded: str) -> str:
         script = self.root / "scripts" / "find-python.sh"
-        done = subprocess.run([script, RECORDED / f"os_release_{recorded}"], text=True,
-                              env={"PATH": str(self.bin)}, capture_output=True, check=False)
+        done = subprocess.run(
+            [script, RECORDED / f"os_release_{recorded}"],
+            text=True,
+            env={"PATH": str(self.bin)},
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 1 and not done.stdout
         what, why, then = done.stderr.splitlines()
         assert what == f"error: {NONE}" and why.startswith("  why:")
@@ -116,7 +125,11 @@ def bound() -> tuple[int, int]:
 def locked() -> list[Requirement]:
     """Every row of the lock files: a name, its version, and for which systems and Pythons."""
     rows = (PROJECT / lock for lock in LOCKS)
-    found = {row for path in rows for row in re.findall(r"^[A-Za-z0-9._-]+==.*?(?= \\$)", path.read_text(), re.MULTILINE)}
+    found = {
+        row
+        for path in rows
+        for row in re.findall(r"^[A-Za-z0-9._-]+==.*?(?= \\$)", path.read_text(), re.MULTILINE)
+    }
     return [Requirement(row) for row in sorted(found)]
 
 
@@ -133,12 +146,17 @@ def needed_by(one: Requirement) -> SpecifierSet:
 
 def test_the_bound_is_that_of_the_locked_packages() -> None:
     oldest, newest = bound()
-    here = [one for one in locked() if installed(one)]  # others are for another system, or another Python
+    # others are for another system, or another Python
+    here = [one for one in locked() if installed(one)]
     assert len(here) > 130
     for minor in range(oldest, newest + 1):
         python = {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.9"}
-        refused = [one.name for one in here if one.marker is None or one.marker.evaluate(python)
-                   if f"3.{minor}.9" not in needed_by(one)]
+        refused = [
+            one.name
+            for one in here
+            if one.marker is None or one.marker.evaluate(python)
+            if f"3.{minor}.9" not in needed_by(one)
+        ]
         assert not refused, f"Python 3.{minor} is none for {refused}"
     # its Requires-Python has no upper end, its classifiers tell what it supports
     classifiers = distribution("ansible-core").metadata.get_all("Classifier") or []
@@ -146,21 +164,27 @@ def test_the_bound_is_that_of_the_locked_packages() -> None:
     assert (min(minors), max(minors)) == (oldest, newest)
 
 
-@pytest.mark.parametrize(("there", "taken"), [
-    ([(11, "")], "python3.11"),
-    ([(11, ""), (13, ""), (12, "")], "python3.13"),
-    ([(12, ""), (14, ""), (14, "python3")], "python3.12"),
-    ([(11, ""), (12, "python3")], "python3"),
-    ([(12, "python3")], "python3"),
-    ([(10, "python3"), (11, "")], "python3.11"),
-])
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ([(11, "")], "python3.11"),
+        ([(11, ""), (13, ""), (12, "")], "python3.13"),
+        ([(12, ""), (14, ""), (14, "python3")], "python3.12"),
+        ([(11, ""), (12, "python3")], "python3"),
+        ([(12, "python3")], "python3"),
+        ([(10, "python3"), (11, "")], "python3.11"),
+    ],
+)
 def test_the_newest_that_fits_is_taken(
-    there: list[tuple[int, str]], taken: str, machine: Machine,
+    there: list[tuple[int, str]],
+    taken: str,
+    machine: Machine,
 ) -> None:
     for minor, name in there:
         machine.python(minor, name)
     assert machine.inv("--list") == (
-        f"{taken} ran bootstrap.py\ntasks of {taken}: -m kubeup.cli --list\n")
+        f"{taken} ran bootstrap.py\ntasks of {taken}: -m kubeup.cli --list\n"
+    )
 
 
 def test_one_that_makes_environments_comes_first(machine: Machine) -> None:
@@ -195,20 +219,25 @@ def test_a_uv_that_can_not_is_no_end(machine: Machine) -> None:
     assert NONE in machine.inv("--list")
 
 
-@pytest.mark.parametrize(("recorded", "then"), [
-    ("debian_12", "sudo apt-get update; sudo apt-get install python3 python3-venv"),
-    ("debian_13", "sudo apt-get update; sudo apt-get install python3 python3-venv"),
-    ("ubuntu_22_04", "sudo apt-get update; sudo apt-get install python3.11 python3.11-venv"),
-    ("fedora_41", "sudo dnf install python3.13"),
-    ("rocky_9", "sudo dnf install python3.12"),
-    ("arch", "sudo pacman -S uv"),
-    ("opensuse_leap_15_6", "sudo zypper install python311"),
-    ("opensuse_tumbleweed", "sudo zypper install python313"),
-    ("alpine_3_22", "sudo apk add python3"),
-    ("of_nobody", f"install uv ({UV}/getting-started/installation), which brings one"),
-])
+@pytest.mark.parametrize(
+    ("recorded", "then"),
+    [
+        ("debian_12", "sudo apt-get update; sudo apt-get install python3 python3-venv"),
+        ("debian_13", "sudo apt-get update; sudo apt-get install python3 python3-venv"),
+        ("ubuntu_22_04", "sudo apt-get update; sudo apt-get install python3.11 python3.11-venv"),
+        ("fedora_41", "sudo dnf install python3.13"),
+        ("rocky_9", "sudo dnf install python3.12"),
+        ("arch", "sudo pacman -S uv"),
+        ("opensuse_leap_15_6", "sudo zypper install python311"),
+        ("opensuse_tumbleweed", "sudo zypper install python313"),
+        ("alpine_3_22", "sudo apk add python3"),
+        ("of_nobody", f"install uv ({UV}/getting-started/installation), which brings one"),
+    ],
+)
 def test_without_one_the_distribution_s_is_named(
-    recorded: str, then: str, machine: Machine,
+    recorded: str,
+    then: str,
+    machine: Machine,
 ) -> None:
     assert machine.advice(recorded) == then
 
@@ -231,7 +260,8 @@ def test_a_second_run_starts_nothing_but_the_tasks(machine: Machine) -> None:
     machine.inv("--list")
     (machine.root / ".venv" / ".stamp").touch()
     assert machine.inv("up", "a b", path="/nowhere") == (
-        "tasks of python3.12: -m kubeup.cli up a b\n")
+        "tasks of python3.12: -m kubeup.cli up a b\n"
+    )
     by_link = machine.root.with_name("link")
     by_link.symlink_to(machine.root)
     assert "python3.12: -m" in machine.inv("up", path="/nowhere", inv=by_link / "inv")

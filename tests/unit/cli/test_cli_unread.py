@@ -26,8 +26,9 @@ def unread(command: tuple[str, ...], buffered: bool, taken: int = 0) -> tuple[st
     reading, writing = os.pipe()
     if not taken:
         os.close(reading)
-    with subprocess.Popen(command, cwd=PROJECT, env=env, stdout=writing,
-                          stderr=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=env, stdout=writing, stderr=subprocess.PIPE, text=True
+    ) as started:
         os.close(writing)
         if taken:
             assert len(os.read(reading, taken)) == taken
@@ -61,6 +62,7 @@ def test_what_was_read_whole_is_no_reason() -> None:
 def test_another_broken_pipe_is_told() -> None:
     """A connection that a node has closed must not end a task without a word."""
     text = "import tasks\nraise BrokenPipeError('the node went')\n"
-    done = subprocess.run((sys.executable, "-c", text), cwd=PROJECT, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        (sys.executable, "-c", text), cwd=PROJECT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1 and "the node went" in done.stderr

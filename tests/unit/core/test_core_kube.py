@@ -21,9 +21,19 @@ FOREIGN = WHOLE.replace("kubeup-dev", "work")
 # a cluster without a server: kubectl fills it in
 OPEN = WHOLE.replace("server: https://192.168.60.10:6443", "proxy-url: http://127.0.0.1:1")
 UNUSABLE = {
-    "empty": "", "blank": "\n \n", "zeros": "\0" * 512, "a list": "[]", "a word": "kubeconfig", "not yaml": "{", "another kind": "kind: Pod\n",
-    "foreign": FOREIGN, "without a server": OPEN, "without TLS": WHOLE.replace("https://", "http://"),
-    "without its cluster": WHOLE.replace("- name: kubeup-dev\n  cluster", "- name: work\n  cluster"),
+    "empty": "",
+    "blank": "\n \n",
+    "zeros": "\0" * 512,
+    "a list": "[]",
+    "a word": "kubeconfig",
+    "not yaml": "{",
+    "another kind": "kind: Pod\n",
+    "foreign": FOREIGN,
+    "without a server": OPEN,
+    "without TLS": WHOLE.replace("https://", "http://"),
+    "without its cluster": WHOLE.replace(
+        "- name: kubeup-dev\n  cluster", "- name: work\n  cluster"
+    ),
     "without its user": WHOLE.replace("- name: kubeup-dev\n  user", "- name: work\n  user"),
     **{f"cut off after {size}": WHOLE[:size] for size in range(1, WHOLE.index("users:"), 23)},
 }
@@ -31,7 +41,9 @@ UNUSABLE = {
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """What whoever listens at kubectl's default address gets: it is http://localhost:8080, or what KUBERNETES_MASTER names."""
+    """What whoever listens at kubectl's default address gets: it is http://localhost:8080, or
+    what KUBERNETES_MASTER names.
+    """
     got: list[bytes] = []
 
     def take(server: socket.socket) -> None:
@@ -56,13 +68,22 @@ def told(tmp_path: Path, text: str, kubectl: Path = Path("kubectl")) -> Kubectl:
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["empty", "foreign", "without a server", "cut off after 24"])
-def test_a_kubeconfig_that_leads_elsewhere_sends_nothing(tmp_path: Path, real_kubectl: Path, taken: list[bytes], name: str) -> None:
+def test_a_kubeconfig_that_leads_elsewhere_sends_nothing(
+    tmp_path: Path, real_kubectl: Path, taken: list[bytes], name: str
+) -> None:
     kubectl = told(tmp_path, UNUSABLE[name], real_kubectl)
-    secret = "{apiVersion: v1, kind: Secret, metadata: {name: mysecret}, stringData: {PASSWORD: secret}}"
+    secret = (
+        "{apiVersion: v1, kind: Secret, metadata: {name: mysecret}, stringData: {PASSWORD: secret}}"
+    )
     errors = []
-    for ask in (lambda: kubectl.look("get", "--raw", "/readyz"), lambda: kubectl.answers() and None,
-                lambda: kubectl.read("diff", "--server-side", "-f", "-", stdin=secret),
-                lambda: kubectl.write("apply", "--server-side", "--validate=false", "-f", "-", stdin=secret)):
+    for ask in (
+        lambda: kubectl.look("get", "--raw", "/readyz"),
+        lambda: kubectl.answers() and None,
+        lambda: kubectl.read("diff", "--server-side", "-f", "-", stdin=secret),
+        lambda: kubectl.write(
+            "apply", "--server-side", "--validate=false", "-f", "-", stdin=secret
+        ),
+    ):
         with contextlib.suppress(KubeupError):
             ask()
             continue
@@ -71,10 +92,20 @@ def test_a_kubeconfig_that_leads_elsewhere_sends_nothing(tmp_path: Path, real_ku
 
 
 @pytest.mark.real
-def test_without_a_context_kubectl_would_have_asked_there(tmp_path: Path, real_kubectl: Path, taken: list[bytes]) -> None:
+def test_without_a_context_kubectl_would_have_asked_there(
+    tmp_path: Path, real_kubectl: Path, taken: list[bytes]
+) -> None:
     """What the test above proves by."""
     told(tmp_path, "")
-    shell.read(str(real_kubectl), "--kubeconfig", str(tmp_path / "kubeconfig"), "get", "--raw", "/readyz", ok=None)
+    shell.read(
+        str(real_kubectl),
+        "--kubeconfig",
+        str(tmp_path / "kubeconfig"),
+        "get",
+        "--raw",
+        "/readyz",
+        ok=None,
+    )
     assert taken[0].startswith(b"GET /readyz")
 
 
@@ -89,21 +120,37 @@ def test_a_kubeconfig_that_may_lead_elsewhere_is_refused(tmp_path: Path, name: s
 
 def test_one_that_is_whole_is_taken_by_its_name(tmp_path: Path) -> None:
     kubectl = told(tmp_path, WHOLE)
-    assert kubectl.argv("get", "nodes")[1:5] == ("--kubeconfig", str(kubectl.kubeconfig), "--context", "kubeup-dev")
-    assert kubeconfig.misfit(WHOLE, "kubeup-prod") == "it has no context kubeup-prod, but kubeup-dev"
+    assert kubectl.argv("get", "nodes")[1:5] == (
+        "--kubeconfig",
+        str(kubectl.kubeconfig),
+        "--context",
+        "kubeup-dev",
+    )
+    assert (
+        kubeconfig.misfit(WHOLE, "kubeup-prod") == "it has no context kubeup-prod, but kubeup-dev"
+    )
 
 
 @pytest.mark.parametrize("none", ["null", "[]"])
 def test_one_without_any_cluster_is_no_access_and_no_fault(tmp_path: Path, none: str) -> None:
-    """As minikube leaves that of a profile that it has stopped (pkg/minikube/kubeconfig/context.go)."""
-    kubectl = told(tmp_path, f'apiVersion: v1\nclusters: {none}\ncontexts: {none}\ncurrent-context: ""\nkind: Config\nusers: {none}\n')
+    """As minikube leaves that of a profile that it has stopped
+    (pkg/minikube/kubeconfig/context.go).
+    """
+    kubectl = told(
+        tmp_path,
+        f'apiVersion: v1\nclusters: {none}\ncontexts: {none}\ncurrent-context: ""\nkind: '
+        f"Config\nusers: {none}\n",
+    )
     assert not kubectl.answers()
     assert error_of(kubectl.read, "get", "nodes").what == "there is no cluster of this profile yet"
 
 
 def test_what_is_shown_needs_no_cluster(tmp_path: Path) -> None:
     kubectl = Kubectl(Path("k"), tmp_path / "kubeconfig", "kubeup-dev")
-    assert kubectl.shown("get", "nodes") == f"k --kubeconfig {tmp_path}/kubeconfig --context kubeup-dev get nodes"
+    assert (
+        kubectl.shown("get", "nodes")
+        == f"k --kubeconfig {tmp_path}/kubeconfig --context kubeup-dev get nodes"
+    )
 
 
 def test_a_kubeconfig_that_can_not_be_read_leads_nowhere(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Who holds a profile, or `.env`: one command at a time, and what a killed one has left at work. With real processes."""
+"""Who holds a profile, or `.env`: one command at a time, and what a killed one has left at work.
+
+With real processes.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ with lock.profile(Path(sys.argv[1]), "up"):
     shell.write(*sys.argv[2:])
 """
 # closes what is not standard, as sudo does, and stays in between
-AS_SUDO = "import os, subprocess, sys; os.closerange(3, 256); sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+AS_SUDO = (
+    "import os, subprocess, sys; os.closerange(3, 256); "
+    "sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+)
 SAID = '; echo $$ > "$0.new"; mv "$0.new" "$0"; '
 
 
@@ -62,11 +68,18 @@ def free(folder: Path) -> bool:
 
 @contextmanager
 def kubeup(folder: Path, script: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A kubeup that holds a profile and runs a script of sh, once that has said its number: both."""
+    """A kubeup that holds a profile and runs a script of sh, once that has said its number:
+    both.
+    """
     told = folder / "number"
     words = (*before, "sh", "-c", SAID.removeprefix("; ") + script, str(told))
-    process = subprocess.Popen((sys.executable, "-c", KUBEUP, str(folder), *words), cwd=PROJECT, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        (sys.executable, "-c", KUBEUP, str(folder), *words),
+        cwd=PROJECT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     number = 0
     try:
         until(told.exists, "the command has begun")
@@ -92,7 +105,10 @@ def test_one_command_at_a_time(folder: Path) -> None:
     with lock.profile(folder, "up"):
         assert lock.held(lock.path(folder)) and '"up"' in (folder / "lock").read_text()
         error = error_of(lock.profile(folder, "down").__enter__)
-        assert isinstance(error, Refused) and error.what == "another kubeup command is at work on this profile"
+        assert (
+            isinstance(error, Refused)
+            and error.what == "another kubeup command is at work on this profile"
+        )
         assert error.why.startswith(f"up (process {os.getpid()}, since ")
     assert (folder / "lock").read_text() == "" and not lock.held(lock.path(folder))
     with lock.profile(folder, "down"):
@@ -117,8 +133,13 @@ def test_another_process_is_named_at_once(folder: Path) -> None:
     with kubeup(folder, "exec sleep 60") as (process, _):
         began = time.monotonic()
         error = error_of(lock.profile(folder, "down").__enter__)
-        assert error.why.startswith(f"up (process {process.pid}, since ") and time.monotonic() - began < 5
-        assert "at work" in error_of(lock.leftovers, folder).what, "what a living one has started is nobody else's to end"
+        assert (
+            error.why.startswith(f"up (process {process.pid}, since ")
+            and time.monotonic() - began < 5
+        )
+        assert "at work" in error_of(lock.leftovers, folder).what, (
+            "what a living one has started is nobody else's to end"
+        )
 
 
 def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folder: Path) -> None:
@@ -128,7 +149,9 @@ def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folde
         assert runs(number) and not free(folder)
         error = error_of(lock.profile(folder, "down").__enter__)
         assert error.what == "what an earlier command has left is still at work on this profile"
-        assert "`sh -c " in error.why and str(os.getpgid(number)) in error.why and "since" in error.why
+        assert (
+            "`sh -c " in error.why and str(os.getpgid(number)) in error.why and "since" in error.why
+        )
         assert "inv state.stop" in error.next
         (folder / "number").unlink()
         until(lambda: not runs(number), "it ends")
@@ -137,7 +160,10 @@ def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folde
 
 @pytest.mark.parametrize(("status", "lives"), [("zombie", False), ("running", True)])
 def test_who_does_not_show_its_files_lives_unless_it_has_ended(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, status: str, lives: bool,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    lives: bool,
 ) -> None:
     def denied(_: object) -> None:
         raise psutil.AccessDenied(1)
@@ -160,7 +186,9 @@ def test_a_command_that_closes_what_it_inherits_holds_it_all_the_same(folder: Pa
         process.kill()
         process.wait()
         assert runs(number) and not free(folder)
-        assert "closerange" in error_of(lock.profile(folder, "down").__enter__).why, "the command is named as it was given"
+        assert "closerange" in error_of(lock.profile(folder, "down").__enter__).why, (
+            "the command is named as it was given"
+        )
         os.kill(number, signal.SIGKILL)
         until(lambda: free(folder), "the profile is free", 5)
 
@@ -175,7 +203,10 @@ def test_what_a_command_leaves_behind_for_good_does_not_hold_it(folder: Path) ->
 
 @pytest.mark.parametrize("script", ["exec sleep 60", "trap '' TERM; while :; do sleep 0.1; done"])
 def test_what_was_left_is_ended_by_name(
-    folder: Path, script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    script: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(lock, "KILL_SECONDS", 0.5)
     state = State(folder, folder / "id", folder / "id.pub")
@@ -184,7 +215,9 @@ def test_what_was_left_is_ended_by_name(
     with kubeup(folder, script) as (process, number):
         process.kill()
         process.wait()
-        assert "nobody is there to be asked" in error_of(leftovers.stop, state, Report(), False).what and runs(number)
+        assert "nobody is there to be asked" in error_of(
+            leftovers.stop, state, Report(), False
+        ).what and runs(number)
         group = os.getpgid(number)
         leftovers.stop(state, Report(), yes=True)
         assert not runs(number) and free(folder)
@@ -212,7 +245,9 @@ def test_env_has_a_lock_of_its_own(folder: Path) -> None:
         assert lock.held(lock.env_path(env))
     with held_elsewhere(lock.env_path(env), "db.rotate on the profile two"):
         error = error_of(lock.env(env, "another").__enter__)
-    assert error.what.endswith("at work on .env") and error.why.startswith("db.rotate on the profile two (process")
+    assert error.what.endswith("at work on .env") and error.why.startswith(
+        "db.rotate on the profile two (process"
+    )
 
 
 def test_a_short_write_is_waited_for(folder: Path) -> None:
@@ -241,17 +276,23 @@ os.closerange(3, 64)
 zero, full, to = (fcntl.fcntl(one, fcntl.F_DUPFD, 20) for one in (
     os.open("/dev/zero", os.O_RDWR), os.open("/dev/full", os.O_RDWR), os.pipe()[1]))
 os.closerange(3, 20)
-for number, one in ((4, to), (9, to), (5, zero), (6, full)):  # inheritable, as whoever started kubeup may have left them
+# inheritable, as whoever started kubeup may have left them
+for number, one in ((4, to), (9, to), (5, zero), (6, full)):
     os.dup2(one, number)
 inherited._hand_on((6, 5))
 open_ = [number for number in range(3, 10) if os.path.exists(f"/proc/self/fd/{number}")]
-print({number: os.readlink(f"/proc/self/fd/{number}") for number in open_ if os.get_inheritable(number)}, open_)
+inherited = {number for number in open_ if os.get_inheritable(number)}
+print({number: os.readlink(f"/proc/self/fd/{number}") for number in inherited}, open_)
 """
 
 
 def test_what_is_held_gets_numbers_that_are_free() -> None:
-    """Whatever they were before, and not that of the pipe by which `sh` tells why a command could not be started."""
-    done = subprocess.run((sys.executable, "-c", HANDED_ON), cwd=PROJECT, capture_output=True, text=True, check=True)
+    """Whatever they were before, and not that of the pipe by which `sh` tells why a command
+    could not be started.
+    """
+    done = subprocess.run(
+        (sys.executable, "-c", HANDED_ON), cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "{5: '/dev/full', 6: '/dev/zero'} [4, 5, 6, 9]\n", done.stdout
 
 
@@ -264,7 +305,10 @@ def test_a_command_under_a_lock_is_as_any_other(folder: Path) -> None:
     words = ("sh", "-c", 'cat; echo "$1|$VARIABLE|$PWD"; echo wrong >&2; exit 7', "sh", "a  b'\"$c")
     before = shell.read(*words, stdin="in\n", env={"VARIABLE": "v"}, cwd=str(folder), ok=None)
     with lock.profile(folder, "up"):
-        assert shell.read(*words, stdin="in\n", env={"VARIABLE": "v"}, cwd=str(folder), ok=None) == before
+        assert (
+            shell.read(*words, stdin="in\n", env={"VARIABLE": "v"}, cwd=str(folder), ok=None)
+            == before
+        )
         assert shell.chain(("echo", "one"), ("tr", "o", "0")).strip() == "0ne"
         for number, code in (("TERM", 143), ("KILL", 137)):
             ended = shell.read("sh", "-c", f"kill -{number} $$", ok=None)
@@ -278,12 +322,16 @@ def test_asked_to_end_it_is_waited_for(folder: Path) -> None:
     """The shell beside it must not go first: what runs would be beside the next command."""
     ended = folder / "ended"
     with lock.profile(folder, "up"):
-        script = f"exec >/dev/null 2>&1; trap 'sleep 0.5; touch {ended}; exit 0' TERM; sleep 30 & wait"
+        script = (
+            f"exec >/dev/null 2>&1; trap 'sleep 0.5; touch {ended}; exit 0' TERM; sleep 30 & wait"
+        )
         error_of(brief, script)
         assert ended.exists()
 
 
-def test_roots_process_beside_our_shell_is_ended_by_root(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roots_process_beside_our_shell_is_ended_by_root(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
     monkeypatch.setattr(processes, "has_others", lambda group: True)
     monkeypatch.setattr(processes, "signal_as_root", lambda group, number: asked.append(group))

@@ -20,9 +20,15 @@ def there_already(graph: Graph) -> list[Holds]:
 
 @st.composite
 def graphs(draw: Any) -> Graph:
-    """Any graph without a circle: a step needs only steps of a smaller number; some numbers are no part of it."""
+    """Any graph without a circle: a step needs only steps of a smaller number; some numbers are
+    no part of it.
+    """
     size = draw(st.integers(0, 12))
-    return {n: draw(st.sets(st.integers(0, n - 1), max_size=4)) if n else set() for n in range(size) if draw(st.booleans())}
+    return {
+        n: draw(st.sets(st.integers(0, n - 1), max_size=4)) if n else set()
+        for n in range(size)
+        if draw(st.booleans())
+    }
 
 
 @given(graphs(), st.randoms())
@@ -37,43 +43,65 @@ def test_needs_always_come_first_and_nothing_is_lost(graph: Graph, random: Any) 
 
 @given(graphs())
 def test_the_critical_time_is_between_the_longest_step_and_all_of_them(graph: Graph) -> None:
-    plan = plan_of([step(str(n), *(str(need) for need in needs), seconds=n + 1.0) for n, needs in graph.items()], there_already(graph))
+    plan = plan_of(
+        [
+            step(str(n), *(str(need) for need in needs), seconds=n + 1.0)
+            for n, needs in graph.items()
+        ],
+        there_already(graph),
+    )
     seconds = [one.seconds for one in plan]
     assert max(seconds, default=0.0) <= plan.critical_seconds() <= sum(seconds)
 
 
 def test_needs_that_hold_already_are_facts_with_a_reason() -> None:
-    plan = plan_of([step("deploy/ui", "load/ui", "cluster/answers")], holds("load/ui", "cluster/answers"))
+    plan = plan_of(
+        [step("deploy/ui", "load/ui", "cluster/answers")], holds("load/ui", "cluster/answers")
+    )
     assert plan.ids == sids("deploy/ui") and plan.held == set(sids("load/ui", "cluster/answers"))
     assert plan_of(plan.planned) == plan, "a larger plan can be made of it"
     assert all(one.why for one in plan.holds)
 
 
 def test_a_need_that_nobody_answers_for_is_an_error() -> None:
-    error = error_of(plan_of, [step("deploy/api", "load/api", "cluster/answers")], holds("load/api"))
+    error = error_of(
+        plan_of, [step("deploy/api", "load/api", "cluster/answers")], holds("load/api")
+    )
     assert error.what == "the plan has needs that nothing meets"
     assert error.why == "deploy/api needs cluster/answers: neither a step of the plan nor a fact"
     assert error.next == "report this: it is a mistake in kubeup"
 
 
 def test_an_id_is_more_than_its_name() -> None:
-    assert str(ids.removal("dev-control")) == str(ids.node("dev-control")) and ids.removal("dev-control") != ids.node("dev-control")
-    error = error_of(plan_of, [Step(ids.node("a"), "", "", Do())], [Step(ids.removal("a"), "", "", Do())])
-    assert (error.what, error.why) == ("the plan names a step twice", "node/a"), "the journal knows names alone"
+    assert str(ids.removal("dev-control")) == str(ids.node("dev-control")) and ids.removal(
+        "dev-control"
+    ) != ids.node("dev-control")
+    error = error_of(
+        plan_of, [Step(ids.node("a"), "", "", Do())], [Step(ids.removal("a"), "", "", Do())]
+    )
+    assert (error.what, error.why) == ("the plan names a step twice", "node/a"), (
+        "the journal knows names alone"
+    )
 
 
 def test_what_is_done_can_not_hold_already() -> None:
     assert error_of(plan_of, [step("a")], holds("a")).what == "the plan names a step twice"
-    assert plan_of([step("a", "b")], holds("b"), holds("b")).held == set(sids("b")), "two may say the same"
+    assert plan_of([step("a", "b")], holds("b"), holds("b")).held == set(sids("b")), (
+        "two may say the same"
+    )
 
 
 def test_groups_keep_their_order_where_nothing_speaks_against_it() -> None:
     assert plan_of([step("b"), step("a")], [step("c", "a")]).ids == sids("b", "a", "c")
 
 
-@pytest.mark.parametrize("needs", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "c", "b": "a", "c": "b"}])
+@pytest.mark.parametrize(
+    "needs", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "c", "b": "a", "c": "b"}]
+)
 def test_a_circle_is_named(needs: dict[str, str]) -> None:
-    error = error_of(plan_of, [step("outside"), *(step(name, need) for name, need in needs.items())])
+    error = error_of(
+        plan_of, [step("outside"), *(step(name, need) for name, need in needs.items())]
+    )
     assert error.what == "the plan's steps wait for each other"
     assert error.why == ", ".join(needs)
 
@@ -84,9 +112,16 @@ def test_a_name_used_twice() -> None:
 
 
 def test_critical_seconds_take_the_longest_chain() -> None:
-    plan = plan_of([step("network", seconds=1),
-                    step("compile", seconds=290), step("rootfs", seconds=64), step("image", "compile", "rootfs", seconds=10),
-                    step("node", "image", "network", "elsewhere", seconds=4)], holds("elsewhere"))
+    plan = plan_of(
+        [
+            step("network", seconds=1),
+            step("compile", seconds=290),
+            step("rootfs", seconds=64),
+            step("image", "compile", "rootfs", seconds=10),
+            step("node", "image", "network", "elsewhere", seconds=4),
+        ],
+        holds("elsewhere"),
+    )
     assert plan.critical_seconds() == 304
     assert Plan().critical_seconds() == 0
 

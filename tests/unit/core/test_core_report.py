@@ -10,14 +10,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeup.core.plan import Plan, plan_of
-from kubeup.core.report import HIDDEN, LineProgress, Report, WholeProgress, duration, plain, plan_data
+from kubeup.core.report import (
+    HIDDEN,
+    LineProgress,
+    Report,
+    WholeProgress,
+    duration,
+    plain,
+    plan_data,
+)
 
-PLAN = plan_of([
-    step("release/kubernetes", title="compile kubeadm, kubelet", reason="https://dl.k8s.io/ does not answer; not in the cache", seconds=290),
-    step("node/dev-control", "release/kubernetes", title="make the node dev-control", reason="missing", seconds=4,
-         action=Do(lines=("podman run --detach --name dev-control",))),
-    step("data/dev-worker-1", title="remove the data of dev-worker-1", reason="asked for by name", loses="all data of dev-worker-1", seconds=0.2),
-])
+PLAN = plan_of(
+    [
+        step(
+            "release/kubernetes",
+            title="compile kubeadm, kubelet",
+            reason="https://dl.k8s.io/ does not answer; not in the cache",
+            seconds=290,
+        ),
+        step(
+            "node/dev-control",
+            "release/kubernetes",
+            title="make the node dev-control",
+            reason="missing",
+            seconds=4,
+            action=Do(lines=("podman run --detach --name dev-control",)),
+        ),
+        step(
+            "data/dev-worker-1",
+            title="remove the data of dev-worker-1",
+            reason="asked for by name",
+            loses="all data of dev-worker-1",
+            seconds=0.2,
+        ),
+    ]
+)
 
 
 def report(*secrets: str) -> Report:
@@ -34,11 +61,13 @@ def test_a_plan_as_text() -> None:
     one.plan(PLAN, commands=True)
     assert said(one) == (
         "Plan: 3 steps, about 4 min 54 s where each takes what it took elsewhere\n"
-        "  1. compile kubeadm, kubelet         ~4 min 50 s  because: https://dl.k8s.io/ does not answer; not in the cache\n"
+        "  1. compile kubeadm, kubelet         ~4 min 50 s  because: https://dl.k8s.io/ does "
+        "not answer; not in the cache\n"
         "  2. remove the data of dev-worker-1  ~200 ms  because: asked for by name\n"
         "     ! this loses all data of dev-worker-1\n"
         "  3. make the node dev-control           ~4 s  because: missing\n"
-        "     $ podman run --detach --name dev-control\n")
+        "     $ podman run --detach --name dev-control\n"
+    )
 
 
 def test_nothing_to_do() -> None:
@@ -49,21 +78,40 @@ def test_nothing_to_do() -> None:
 
 def test_a_plan_as_data() -> None:
     rows = json.loads(json.dumps(plan_data(PLAN)))
-    assert rows[1] == {"id": "data/dev-worker-1", "title": "remove the data of dev-worker-1", "reason": "asked for by name", "needs": [],
-                       "seconds": 0.2, "loses": "all data of dev-worker-1", "commands": []}
+    assert rows[1] == {
+        "id": "data/dev-worker-1",
+        "title": "remove the data of dev-worker-1",
+        "reason": "asked for by name",
+        "needs": [],
+        "seconds": 0.2,
+        "loses": "all data of dev-worker-1",
+        "commands": [],
+    }
     assert rows[2]["needs"] == ["release/kubernetes"]
     assert rows[2]["commands"] == ["podman run --detach --name dev-control"]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0 ms"), (0.0004, "0 ms"), (0.25, "250 ms"), (1, "1 s"), (12.4, "12 s"), (119, "119 s"), (120, "2 min 0 s"), (290, "4 min 50 s"),
-    (3725, "62 min 5 s"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 ms"),
+        (0.0004, "0 ms"),
+        (0.25, "250 ms"),
+        (1, "1 s"),
+        (12.4, "12 s"),
+        (119, "119 s"),
+        (120, "2 min 0 s"),
+        (290, "4 min 50 s"),
+        (3725, "62 min 5 s"),
+    ],
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(179.7, "3 min 0 s"), (0.9996, "1 s"), (119.6, "2 min 0 s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(179.7, "3 min 0 s"), (0.9996, "1 s"), (119.6, "2 min 0 s")]
+)
 def test_durations_just_below_a_border(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
@@ -73,7 +121,9 @@ SECRET = st.text(st.characters(exclude_characters=HIDDEN, codec="utf-8"), min_si
 
 @given(st.lists(SECRET, min_size=1, max_size=4), st.data())
 def test_no_secret_is_ever_printed(secrets: list[str], data: st.DataObject) -> None:
-    parts = data.draw(st.lists(st.one_of(st.sampled_from(secrets), st.text(max_size=4)), max_size=8))
+    parts = data.draw(
+        st.lists(st.one_of(st.sampled_from(secrets), st.text(max_size=4)), max_size=8)
+    )
     shown = report(*secrets).redacted("".join(parts))
     assert not any(secret in shown for secret in secrets)
 
@@ -103,8 +153,9 @@ def test_a_secret_with_a_quote_is_hidden_in_data_too() -> None:
 
 
 def test_ours_as_json() -> None:
-    assert plain({"path": Path("/a"), 1: {3, 2}, "step": step("a").needs, "none": None, "yes": True}) == {
-        "path": "/a", "1": [2, 3], "step": [], "none": None, "yes": True}
+    assert plain(
+        {"path": Path("/a"), 1: {3, 2}, "step": step("a").needs, "none": None, "yes": True}
+    ) == {"path": "/a", "1": [2, 3], "step": [], "none": None, "yes": True}
 
 
 def test_a_table_lines_up() -> None:
@@ -119,14 +170,22 @@ def test_progress_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     one, a = report("hunter2"), step("a", title="make the node a")
     progress = LineProgress(one)
     progress.started(a)
-    for now[0], text in ((105.0, "too soon"), (116.0, "copying hunter2"), (120.0, "again too soon")):
+    for now[0], text in (
+        (105.0, "too soon"),
+        (116.0, "copying hunter2"),
+        (120.0, "again too soon"),
+    ):
         progress.line(a, text)
     progress.ended(a, "changed", 20.0)
     progress.ended(a, "already: v1.26.1 is there", 0.0)
     progress.ended(a, "failed", 2.0)
     assert [line[9:] for line in said(one).splitlines()] == [
-        "start  make the node a", f"       make the node a: copying {HIDDEN}", "done   make the node a (20 s)",
-        "same   make the node a (v1.26.1 is there)", "FAILED make the node a (2 s)"]
+        "start  make the node a",
+        f"       make the node a: copying {HIDDEN}",
+        "done   make the node a (20 s)",
+        "same   make the node a (v1.26.1 is there)",
+        "FAILED make the node a (2 s)",
+    ]
     assert said(one).splitlines()[1].startswith("   16.0s ")
 
 

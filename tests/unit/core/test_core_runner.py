@@ -34,7 +34,13 @@ def test_needs_are_done_first(tmp_path: Path) -> None:
     def note(name: str, *needs: str) -> Step:
         return step(name, *needs, action=Do(lambda: order.append(name)))
 
-    result, _ = carry_out(tmp_path, note("last", "left", "right"), note("left", "first"), note("right", "first"), note("first"))
+    result, _ = carry_out(
+        tmp_path,
+        note("last", "left", "right"),
+        note("left", "first"),
+        note("right", "first"),
+        note("first"),
+    )
     assert order[0] == "first" and order[3] == "last"
     assert sorted(names(result.changed)) == ["first", "last", "left", "right"]
 
@@ -47,22 +53,40 @@ def test_steps_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> N
 
 def test_progress_and_journal(tmp_path: Path) -> None:
     _, told = carry_out(tmp_path, step("node/a", action=Do(lines=("copying", "starting"))))
-    assert told.rows == [("node/a", "started"), ("node/a", "copying"), ("node/a", "starting"), ("node/a", "changed")]
+    assert told.rows == [
+        ("node/a", "started"),
+        ("node/a", "copying"),
+        ("node/a", "starting"),
+        ("node/a", "changed"),
+    ]
     found = rows(tmp_path)
-    assert [(row["event"], row["step"]) for row in found] == [("plan", ""), ("start", "node/a"), ("changed", "node/a"), ("end", "")]
+    assert [(row["event"], row["step"]) for row in found] == [
+        ("plan", ""),
+        ("start", "node/a"),
+        ("changed", "node/a"),
+        ("end", ""),
+    ]
     assert found[0]["steps"] == ["node/a"]
     assert {row["command"] for row in found} == {"up"}
     assert found[2]["seconds"] >= 0 and found[2]["time"][:2] == "20"
-    assert "copying" not in (tmp_path / "journal.jsonl").read_text(), "what tools print may hold a secret"
+    assert "copying" not in (tmp_path / "journal.jsonl").read_text(), (
+        "what tools print may hold a secret"
+    )
 
 
 def test_what_is_done_already_does_not_run_and_its_followers_do(tmp_path: Path) -> None:
     ran: list[str] = []
-    result, told = carry_out(tmp_path, step("a", action=DoneAlready(lambda: ran.append("a"))), step("b", "a", action=Do(lambda: ran.append("b"))))
+    result, told = carry_out(
+        tmp_path,
+        step("a", action=DoneAlready(lambda: ran.append("a"))),
+        step("b", "a", action=Do(lambda: ran.append("b"))),
+    )
     assert ran == ["b"]
     assert names(result.changed) == ["b"]
     assert ("a", "already: v1.26.1 is there") in told.rows
-    assert {"event": "already", "step": "a", "why": "v1.26.1 is there"}.items() <= rows(tmp_path)[1].items()
+    assert {"event": "already", "step": "a", "why": "v1.26.1 is there"}.items() <= rows(tmp_path)[
+        1
+    ].items()
 
 
 def test_a_failure_starts_nothing_further_and_lets_others_end(tmp_path: Path) -> None:
@@ -77,8 +101,14 @@ def test_a_failure_starts_nothing_further_and_lets_others_end(tmp_path: Path) ->
     def broken() -> None:
         raise KubeupError("no space left on device", "df says so", "make room")
 
-    plan = plan_of([step("slow", action=Do(slow)), step("broken", action=Do(broken)), step("after", "slow", action=Do(lambda: ran.append("after"))),
-                    step("never", "broken", action=Do(lambda: ran.append("never")))])
+    plan = plan_of(
+        [
+            step("slow", action=Do(slow)),
+            step("broken", action=Do(broken)),
+            step("after", "slow", action=Do(lambda: ran.append("after"))),
+            step("never", "broken", action=Do(lambda: ran.append("never"))),
+        ]
+    )
     error = error_of(run, plan, told, journal)
     assert ran == ["slow"]
     assert error.what == "do broken: no space left on device"
@@ -122,8 +152,11 @@ def test_a_failure_stops_steps_that_wait_for_a_free_place(tmp_path: Path) -> Non
             time.sleep(0.005)
         time.sleep(0.1)
 
-    steps = [step("0", action=Do(broken)), *(step(str(n), action=Do(slow)) for n in range(1, SIDE_BY_SIDE)),
-             *(step(f"queued-{n}", action=Do(lambda: ran.append("queued"))) for n in range(5))]
+    steps = [
+        step("0", action=Do(broken)),
+        *(step(str(n), action=Do(slow)) for n in range(1, SIDE_BY_SIDE)),
+        *(step(f"queued-{n}", action=Do(lambda: ran.append("queued"))) for n in range(5)),
+    ]
     error_of(run, plan_of(steps), told, Journal(tmp_path, "up"))
     assert ran == []
 
@@ -157,17 +190,26 @@ def test_the_first_of_two_failures_is_told(tmp_path: Path) -> None:
         time.sleep(0.1)
         raise KubeupError("second")
 
-    assert error_of(carry_out, tmp_path, step("b", action=Do(second)), step("a", action=Do(first))).what == "do a: first"
+    assert (
+        error_of(
+            carry_out, tmp_path, step("b", action=Do(second)), step("a", action=Do(first))
+        ).what
+        == "do a: first"
+    )
 
 
 @pytest.mark.parametrize(("before", "code"), [((), Exit.REFUSED), (("first",), Exit.FAILED)])
-def test_only_where_nothing_was_changed_a_refusal_says_so(tmp_path: Path, before: tuple[str, ...], code: Exit) -> None:
+def test_only_where_nothing_was_changed_a_refusal_says_so(
+    tmp_path: Path, before: tuple[str, ...], code: Exit
+) -> None:
     steps = [*(step(name) for name in before), step("look", *before, action=RefusingLook())]
     assert error_of(carry_out, tmp_path, *steps).code == code
 
 
 @pytest.mark.parametrize("error", [Refused, UsageError])
-def test_a_step_that_was_begun_may_have_changed_something(tmp_path: Path, error: type[KubeupError]) -> None:
+def test_a_step_that_was_begun_may_have_changed_something(
+    tmp_path: Path, error: type[KubeupError]
+) -> None:
     def half() -> None:
         raise error("there is more than tables")
 
@@ -207,7 +249,9 @@ def test_without_a_journal_nothing_is_begun(tmp_path: Path) -> None:
     assert isinstance(error, Refused) and "No space left" in error.why and ran == []
 
 
-def test_a_journal_that_ends_starts_no_further_steps_and_watches_those_that_run(tmp_path: Path) -> None:
+def test_a_journal_that_ends_starts_no_further_steps_and_watches_those_that_run(
+    tmp_path: Path,
+) -> None:
     ran, told = list[str](), Told()
 
     def slow() -> None:
@@ -215,7 +259,13 @@ def test_a_journal_that_ends_starts_no_further_steps_and_watches_those_that_run(
         time.sleep(0.1)
         ran.append("slow")
 
-    plan = plan_of([step("slow", action=Do(slow)), step("quick"), step("next", "quick", action=Do(lambda: ran.append("next")))])
+    plan = plan_of(
+        [
+            step("slow", action=Do(slow)),
+            step("quick"),
+            step("next", "quick", action=Do(lambda: ran.append("next"))),
+        ]
+    )
     error = error_of(run, plan, told, full(Journal(tmp_path, "up"), 2))
     assert error.what == f"{tmp_path}/journal.jsonl can't be written" and error.code == Exit.FAILED
     assert ran == ["slow"] and ("slow", "changed") in told.rows
@@ -225,7 +275,9 @@ def test_a_journal_that_ends_hides_no_failure(tmp_path: Path) -> None:
     def broken() -> None:
         raise KubeupError("the API does not stand")
 
-    error = error_of(run, plan_of([step("a", action=Do(broken))]), Told(), full(Journal(tmp_path, "up"), 2))
+    error = error_of(
+        run, plan_of([step("a", action=Do(broken))]), Told(), full(Journal(tmp_path, "up"), 2)
+    )
     assert error.what == "do a: the API does not stand"
 
 
@@ -256,7 +308,9 @@ def test_a_report_that_nobody_reads_leaves_no_step_running_unobserved(tmp_path: 
     assert rows(tmp_path)[-1]["failed"] == error.what
 
 
-def test_an_interrupt_is_written_down_and_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_written_down_and_ends_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopped: list[bool] = []
     monkeypatch.setattr("kubeup.core.shell.stop_all", lambda: stopped.append(True))
 
@@ -284,24 +338,40 @@ class Patient(Paced):
         self.waits.append(self.pace.seconds(60))
 
 
-def test_limits_grow_with_what_the_steps_before_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_grow_with_what_the_steps_before_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pace, "ENOUGH", 0.01)
     waits, kept, told = list[float](), list[Pace](), Told()
     slow = step("node/a", action=Do(lambda: time.sleep(0.1)), seconds=0.01, measures=True)
-    plan = plan_of([step("first", action=Patient(waits)), slow, step("last", "first", "node/a", action=Patient(waits))])
+    plan = plan_of(
+        [
+            step("first", action=Patient(waits)),
+            slow,
+            step("last", "first", "node/a", action=Patient(waits)),
+        ]
+    )
     run(plan, told, Journal(tmp_path, "up"), keep=kept.append)
     first, last = waits
     assert first == 60 and last >= 60 * 10
     assert [one.times * 60 for one in kept] == [last]
     assert [row["times"] for row in rows(tmp_path) if row["event"] == "pace"] == [kept[0].times]
-    assert any("times slower than limits of time were made for" in text for id_, text in told.rows if not id_)
+    assert any(
+        "times slower than limits of time were made for" in text
+        for id_, text in told.rows
+        if not id_
+    )
 
 
 def test_the_last_runs_pace_counts_from_the_first_step_on(tmp_path: Path) -> None:
     waits, told = list[float](), Told()
     run(plan_of([step("first", action=Patient(waits))]), told, Journal(tmp_path, "up"), Pace(7))
     assert waits == [420]
-    assert told.rows[0] == ("", "this machine is about 7 times slower than limits of time were made for: they are 7 times as long here")
+    assert told.rows[0] == (
+        "",
+        "this machine is about 7 times slower than limits of time were made for: they are 7 "
+        "times as long here",
+    )
 
 
 def test_only_what_was_done_and_waits_for_nobody_is_a_measure(tmp_path: Path) -> None:

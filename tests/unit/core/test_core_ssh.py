@@ -21,14 +21,28 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost root@dev-worker-1"
 
 def test_command_of_openssh() -> None:
     assert reach(port=2222).argv() == [
-        "ssh", '-oUserKnownHostsFile="/home/ana/kubeup/.kubeup/dev/known_hosts"', "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes",
-        '-oIdentityFile="/home/ana/kubeup/.kubeup/dev/id_rsa"', "-oPasswordAuthentication=no", "-oConnectTimeout=10",
-        "-p2222", "vagrant@192.168.60.11"]
-    assert reach().argv("sh", "-c", "echo 'a b'; id", user="root")[-3:] == ["root@192.168.60.11", "--", "sh -c 'echo '\"'\"'a b'\"'\"'; id'"]
+        "ssh",
+        '-oUserKnownHostsFile="/home/ana/kubeup/.kubeup/dev/known_hosts"',
+        "-oStrictHostKeyChecking=yes",
+        "-oIdentitiesOnly=yes",
+        '-oIdentityFile="/home/ana/kubeup/.kubeup/dev/id_rsa"',
+        "-oPasswordAuthentication=no",
+        "-oConnectTimeout=10",
+        "-p2222",
+        "vagrant@192.168.60.11",
+    ]
+    assert reach().argv("sh", "-c", "echo 'a b'; id", user="root")[-3:] == [
+        "root@192.168.60.11",
+        "--",
+        "sh -c 'echo '\"'\"'a b'\"'\"'; id'",
+    ]
 
 
 def read_by_ssh(path: Path, host: str) -> dict[str, str]:
-    rows = (line.partition(" ") for line in shell.read("ssh", "-G", "-F", str(path), host).stdout.splitlines())
+    rows = (
+        line.partition(" ")
+        for line in shell.read("ssh", "-G", "-F", str(path), host).stdout.splitlines()
+    )
     return {key: value for key, _, value in rows}
 
 
@@ -40,7 +54,9 @@ def test_ssh_reads_the_configuration(tmp_path: Path, name: str) -> None:
     control = reach("dev-control", folder, role="control", address="192.168.60.10", user="ana")
     path.write_text(ssh.config_text([control, reach("dev-worker-1", folder, port=2222)]))
     found = read_by_ssh(path, name)
-    expected = ("192.168.60.11", "2222", "vagrant") if "worker" in name else ("192.168.60.10", "22", "ana")
+    expected = (
+        ("192.168.60.11", "2222", "vagrant") if "worker" in name else ("192.168.60.10", "22", "ana")
+    )
     assert (found["hostname"], found["port"], found["user"]) == expected
     assert found["identityfile"] == "/home/ana lucia/kubeup/id_rsa"
     assert found["userknownhostsfile"] == "/home/ana lucia/kubeup/known_hosts"
@@ -64,16 +80,31 @@ def test_a_space_in_the_projects_path(tmp_path: Path) -> None:
 
 
 def test_a_line_of_known_hosts() -> None:
-    assert ssh.known_hosts_line(reach(), KEY) == "192.168.60.11 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost"
-    assert ssh.known_hosts_line(reach(port=2222), KEY).startswith("[192.168.60.11]:2222 ssh-ed25519 ")
+    assert (
+        ssh.known_hosts_line(reach(), KEY)
+        == "192.168.60.11 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost"
+    )
+    assert ssh.known_hosts_line(reach(port=2222), KEY).startswith(
+        "[192.168.60.11]:2222 ssh-ed25519 "
+    )
 
 
 def test_remembering_replaces_the_same_host_only(tmp_path: Path) -> None:
     one = state(tmp_path)
-    ssh.remember(one, ["192.168.60.10 ssh-ed25519 A", "192.168.60.11 ssh-ed25519 B", "[192.168.60.11]:2222 ssh-ed25519 C"])
+    ssh.remember(
+        one,
+        [
+            "192.168.60.10 ssh-ed25519 A",
+            "192.168.60.11 ssh-ed25519 B",
+            "[192.168.60.11]:2222 ssh-ed25519 C",
+        ],
+    )
     ssh.remember(one, ["192.168.60.11 ssh-ed25519 new", ""])
     assert one.known_hosts.read_text().splitlines() == [
-        "192.168.60.10 ssh-ed25519 A", "[192.168.60.11]:2222 ssh-ed25519 C", "192.168.60.11 ssh-ed25519 new"]
+        "192.168.60.10 ssh-ed25519 A",
+        "[192.168.60.11]:2222 ssh-ed25519 C",
+        "192.168.60.11 ssh-ed25519 new",
+    ]
     assert one.known_hosts.stat().st_mode & 0o777 == 0o600
 
 
@@ -104,16 +135,25 @@ def test_a_node_that_does_not_answer_has_a_result_as_well(tmp_path: Path) -> Non
     shell.write("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made))
     dead = replace(reach(), key=made, known_hosts=tmp_path / "none", address="127.0.0.1", port=1)
     found = ssh.run_all([dead, replace(dead, name="dev-worker-2")], "true")
-    assert {name: output.code for name, output in found.items()} == {"dev-worker-1": 255, "dev-worker-2": 255}
+    assert {name: output.code for name, output in found.items()} == {
+        "dev-worker-1": 255,
+        "dev-worker-2": 255,
+    }
     assert "error: dev-worker-1 (127.0.0.1) can't be reached by SSH" in found["dev-worker-1"].stderr
 
 
 def test_what_paramiko_raises_in_a_users_words() -> None:
-    from paramiko.ssh_exception import AuthenticationException, PasswordRequiredException, SSHException
+    from paramiko.ssh_exception import (
+        AuthenticationException,
+        PasswordRequiredException,
+        SSHException,
+    )
 
     texts = {
-        "refused the key": AuthenticationException("Authentication failed."), "has a passphrase": PasswordRequiredException("encrypted"),
-        "is missing": FileNotFoundError("id_rsa"), "is not known": SSHException("Server '192.168.60.11' not found in known_hosts"),
+        "refused the key": AuthenticationException("Authentication failed."),
+        "has a passphrase": PasswordRequiredException("encrypted"),
+        "is missing": FileNotFoundError("id_rsa"),
+        "is not known": SSHException("Server '192.168.60.11' not found in known_hosts"),
         "can't be reached by SSH": TimeoutError(),
     }
     for text, error in texts.items():
@@ -121,17 +161,27 @@ def test_what_paramiko_raises_in_a_users_words() -> None:
         assert text in told.what
         assert told.next
     assert ssh._explained(reach(), TimeoutError()).why == "no answer"
-    assert "did not greet within 60 s" in ssh._explained(reach(), SSHException("No existing session")).why
+    assert (
+        "did not greet within 60 s"
+        in ssh._explained(reach(), SSHException("No existing session")).why
+    )
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("kind", ["-t rsa -b 2048 -m PEM", "-t rsa -b 2048", "-t ed25519", "-t ecdsa", "-t ecdsa -m PEM"])
+@pytest.mark.parametrize(
+    "kind", ["-t rsa -b 2048 -m PEM", "-t rsa -b 2048", "-t ed25519", "-t ecdsa", "-t ecdsa -m PEM"]
+)
 def test_a_key_of_any_kind_is_read(kind: str, tmp_path: Path) -> None:
     made, locked = tmp_path / "id", tmp_path / "locked"
     shell.write("ssh-keygen", "-q", *kind.split(), "-N", "", "-f", str(made))
-    assert shell.read("ssh-keygen", "-lf", str(made)).stdout.split()[1] == ssh._key(made).fingerprint
+    assert (
+        shell.read("ssh-keygen", "-lf", str(made)).stdout.split()[1] == ssh._key(made).fingerprint
+    )
     shell.write("ssh-keygen", "-q", *kind.split(), "-N", "a phrase", "-f", str(locked))
-    with pytest.raises(KubeupError, match="has a passphrase"), ssh._connection(replace(reach(), key=locked)):
+    with (
+        pytest.raises(KubeupError, match="has a passphrase"),
+        ssh._connection(replace(reach(), key=locked)),
+    ):
         pass
 
 
@@ -147,7 +197,9 @@ def test_a_certificate_beside_the_key_is_shown(tmp_path: Path) -> None:
 
 @contextmanager
 def server(seconds: float) -> Iterator[tuple[int, str]]:
-    """An SSH server that greets after some seconds and lets everybody in: its port, and its host key as a line of known_hosts has it."""
+    """An SSH server that greets after some seconds and lets everybody in: its port, and its host
+    key as a line of known_hosts has it.
+    """
     from paramiko import ECDSAKey, Transport
     from paramiko.server import ServerInterface
 
@@ -155,7 +207,11 @@ def server(seconds: float) -> Iterator[tuple[int, str]]:
         def check_auth_publickey(self, username: str, key: object) -> int:
             return 0  # AUTH_SUCCESSFUL
 
-    host, listening, open_ = ECDSAKey.generate(), socket.create_server(("127.0.0.1", 0)), list[Transport]()
+    host, listening, open_ = (
+        ECDSAKey.generate(),
+        socket.create_server(("127.0.0.1", 0)),
+        list[Transport](),
+    )
 
     def serve() -> None:
         connection, _ = listening.accept()
@@ -174,8 +230,12 @@ def server(seconds: float) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.real
-def test_a_machine_under_load_may_greet_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes the connection at once, and longer than that may take until it has agreed on keys."""
+def test_a_machine_under_load_may_greet_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection at once, and longer than that may take until it has agreed on
+    keys.
+    """
     monkeypatch.setattr(ssh, "CONNECT_SECONDS", 1)
     key, known = tmp_path / "id", tmp_path / "known_hosts"
     shell.write("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))

@@ -27,7 +27,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 Site = tuple[str, dict[str, Callable[[BaseHTTPRequestHandler], None]]]
 
 
-def says(code: int, content: bytes = b"", **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+def says(
+    code: int, content: bytes = b"", **headers: str
+) -> Callable[[BaseHTTPRequestHandler], None]:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(code)
         for name, value in headers.items():
@@ -64,9 +66,18 @@ def ask(url: str) -> Answer:
 
 
 def test_a_root_that_leads_to_a_closed_bucket_is_not_asked(site: Site, tmp_path: Path) -> None:
-    """As dl.k8s.io is: its root is a redirect to a bucket that lists nothing, its files are redirects to another site."""
+    """As dl.k8s.io is: its root is a redirect to a bucket that lists nothing, its files are
+    redirects to another site.
+    """
     url, pages = site
-    pages.update({"/": says(302, Location=f"{url}/bucket/"), "/bucket/": says(403), "/cdn": says(200, SUM), FILE: says(302, Location=f"{url}/cdn")})
+    pages.update(
+        {
+            "/": says(302, Location=f"{url}/bucket/"),
+            "/bucket/": says(403),
+            "/cdn": says(200, SUM),
+            FILE: says(302, Location=f"{url}/cdn"),
+        }
+    )
     told = ask(f"{url}{FILE}")
     assert told == Answer(YES, f"{url.removeprefix('http://')} answers")
     assert ask(f"{url}/").kind == NO
@@ -76,11 +87,18 @@ def test_a_root_that_leads_to_a_closed_bucket_is_not_asked(site: Site, tmp_path:
     assert (tmp_path / "kubectl").read_bytes() == b"kubectl"
 
 
-@pytest.mark.parametrize(("page", "words"), [
-    (says(403), "answered 403 Forbidden for"), (says(404), "answered 404 Not Found for"), (says(503), "answered 503 Service Unavailable for"),
-    (says(200, b"<html>please log in</html>"), "answered with something that is no sha256 for"),
-])
-def test_an_answer_that_is_an_error_is_a_no(site: Site, page: Callable[[BaseHTTPRequestHandler], None], words: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (says(403), "answered 403 Forbidden for"),
+        (says(404), "answered 404 Not Found for"),
+        (says(503), "answered 503 Service Unavailable for"),
+        (says(200, b"<html>please log in</html>"), "answered with something that is no sha256 for"),
+    ],
+)
+def test_an_answer_that_is_an_error_is_a_no(
+    site: Site, page: Callable[[BaseHTTPRequestHandler], None], words: str
+) -> None:
     url, pages = site
     pages[FILE] = page
     told = ask(f"{url}{FILE}")
@@ -91,19 +109,28 @@ def test_an_error_behind_a_redirect_names_who_said_it(site: Site) -> None:
     url, pages = site
     other = url.replace("127.0.0.1", "localhost")
     pages.update({FILE: says(302, Location=f"{other}/cdn"), "/cdn": says(403)})
-    assert ask(f"{url}{FILE}").told == f"{other.removeprefix('http://')} answered 403 Forbidden for {url}{FILE}"
+    assert (
+        ask(f"{url}{FILE}").told
+        == f"{other.removeprefix('http://')} answered 403 Forbidden for {url}{FILE}"
+    )
 
 
 def test_silence_is_no_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     url, pages = site
     monkeypatch.setattr(web, "TIMEOUT", 0.2)
     pages[FILE] = lambda handler: time.sleep(0.6)
-    assert ask(f"{url}{FILE}") == Answer(UNKNOWN, f"{url.removeprefix('http://')} gave no answer for {url}{FILE} (not within 0.2 s)")
+    assert ask(f"{url}{FILE}") == Answer(
+        UNKNOWN, f"{url.removeprefix('http://')} gave no answer for {url}{FILE} (not within 0.2 s)"
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert ask(f"http://127.0.0.1:{port}/").told.endswith("(Connection refused)")
     nowhere = ask("https://nowhere.invalid/file")
-    assert (nowhere.kind, nowhere.told) == (UNKNOWN, "nowhere.invalid gave no answer for https://nowhere.invalid/file (its name can't be resolved)")
+    assert (nowhere.kind, nowhere.told) == (
+        UNKNOWN,
+        "nowhere.invalid gave no answer for https://nowhere.invalid/file (its name can't be "
+        "resolved)",
+    )
 
 
 def test_all_are_asked_at_once_and_nobody_is_waited_for_longer(site: Site) -> None:
@@ -121,11 +148,23 @@ def test_all_are_asked_at_once_and_nobody_is_waited_for_longer(site: Site) -> No
     assert web.ask_all(()) == {}
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (URLError(OSError("Tunnel connection failed: 403 Forbidden")), Answer(NO, "the proxy answered 403 Forbidden for https://dl.k8s.io/x")),
-    (URLError(TimeoutError("timed out")), Answer(UNKNOWN, "dl.k8s.io gave no answer for https://dl.k8s.io/x (not within 30 s)")),
-    (URLError(OSError(113, "No route to host")), Answer(UNKNOWN, "dl.k8s.io gave no answer for https://dl.k8s.io/x (No route to host)")),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            URLError(OSError("Tunnel connection failed: 403 Forbidden")),
+            Answer(NO, "the proxy answered 403 Forbidden for https://dl.k8s.io/x"),
+        ),
+        (
+            URLError(TimeoutError("timed out")),
+            Answer(UNKNOWN, "dl.k8s.io gave no answer for https://dl.k8s.io/x (not within 30 s)"),
+        ),
+        (
+            URLError(OSError(113, "No route to host")),
+            Answer(UNKNOWN, "dl.k8s.io gave no answer for https://dl.k8s.io/x (No route to host)"),
+        ),
+    ],
+)
 def test_what_errors_mean(error: Exception, expected: Answer) -> None:
     assert web.meaning(Question("https://dl.k8s.io/x"), error) == expected
 
@@ -134,12 +173,19 @@ def test_a_certificate_that_is_not_trusted_is_an_answer() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "self-signed certificate"
     told = web.meaning(Question("https://dl.k8s.io/x"), URLError(error))
-    assert told.kind == NO and "a certificate that is not trusted here (self-signed certificate)" in told.told
+    assert (
+        told.kind == NO
+        and "a certificate that is not trusted here (self-signed certificate)" in told.told
+    )
 
 
 def test_a_proxys_password_is_in_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "")
-    for proxy in ("http://ana@127.0.0.1:secret", "http://ana:secret@nowhere.invalid:1", "http://ana:secret@127.0.0.1:1"):
+    for proxy in (
+        "http://ana@127.0.0.1:secret",
+        "http://ana:secret@nowhere.invalid:1",
+        "http://ana:secret@127.0.0.1:1",
+    ):
         monkeypatch.setenv("https_proxy", proxy)
         told = ask("https://dl.k8s.io/x")
         assert told.kind == UNKNOWN and "cret" not in told.told
@@ -154,7 +200,11 @@ def test_a_proxy_that_refuses_is_named(site: Site, monkeypatch: pytest.MonkeyPat
 
 
 def registry(url: str, repository: str) -> Question:
-    return Question(f"{url}/v2/{repository}/manifests/3.9", accept=sites.MANIFESTS, name=f"the image {repository}")
+    return Question(
+        f"{url}/v2/{repository}/manifests/3.9",
+        accept=sites.MANIFESTS,
+        name=f"the image {repository}",
+    )
 
 
 def test_a_registry_that_asks_nobody_for_a_token(site: Site) -> None:
@@ -166,7 +216,12 @@ def test_a_registry_that_asks_nobody_for_a_token(site: Site) -> None:
         asked.append(handler.headers["Accept"])
         says(200, b"{}", Content_Type=INDEX)(handler)
 
-    pages.update({"/v2/pause/manifests/3.9": says(307, Location=f"{url}/v2/k8s/pause"), "/v2/k8s/pause": manifest})
+    pages.update(
+        {
+            "/v2/pause/manifests/3.9": says(307, Location=f"{url}/v2/k8s/pause"),
+            "/v2/k8s/pause": manifest,
+        }
+    )
     assert web.ask(registry(url, "pause")).yes
     assert INDEX in asked[0]
 
@@ -181,10 +236,14 @@ def test_a_registry_that_gives_a_token_to_everybody(site: Site) -> None:
     def manifest(handler: BaseHTTPRequestHandler) -> None:
         asked.append((handler.command, handler.headers.get("Authorization", "")))
         known = handler.headers.get("Authorization") == "Bearer abc"
-        (says(200, b"{}", Content_Type=INDEX) if known else says(401, WWW_Authenticate=challenge))(handler)
+        (says(200, b"{}", Content_Type=INDEX) if known else says(401, WWW_Authenticate=challenge))(
+            handler
+        )
 
     pages["/v2/library/python/manifests/3.9"] = manifest
-    pages["/token?service=registry.example.org&scope=repository%3Alibrary%2Fpython%3Apull"] = says(200, json.dumps({"token": "abc"}).encode())
+    pages["/token?service=registry.example.org&scope=repository%3Alibrary%2Fpython%3Apull"] = says(
+        200, json.dumps({"token": "abc"}).encode()
+    )
     assert web.ask(registry(url, "library/python")).yes
     assert asked == [("HEAD", ""), ("HEAD", "Bearer abc")], "HEAD is no pull"
     pages.clear()
@@ -214,4 +273,7 @@ def test_a_registry_that_wants_a_login_is_not_told_anything(
 def test_a_page_is_no_image(site: Site) -> None:
     url, pages = site
     pages["/v2/pause/manifests/3.9"] = says(200, b"<html>", Content_Type="text/html; charset=utf-8")
-    assert "answered with something that is no image (text/html)" in web.ask(registry(url, "pause")).told
+    assert (
+        "answered with something that is no image (text/html)"
+        in web.ask(registry(url, "pause")).told
+    )

@@ -1,4 +1,6 @@
-"""Backups as files: what is whole, what is refused, and that no password gets into a command line."""
+"""Backups as files: what is whole, what is refused, and that no password gets into a command
+line.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,18 @@ def server(tmp_path: Path) -> Server:
 
 def write(file: Path, **more: Any) -> BackupManifest:
     file.write_bytes(b"a backup")
-    found = BackupManifest(file.name, cache.sha256(file), file.stat().st_size, 99, "2026-01-02T03:04:05Z",
-                           "dev", "api", "8.4.3", "0002", {"products": 3})
+    found = BackupManifest(
+        file.name,
+        cache.sha256(file),
+        file.stat().st_size,
+        99,
+        "2026-01-02T03:04:05Z",
+        "dev",
+        "api",
+        "8.4.3",
+        "0002",
+        {"products": 3},
+    )
     backups.described(file).write_text(json.dumps({**asdict(found), **more}))
     return found
 
@@ -75,7 +87,10 @@ def test_what_is_altered_cut_off_or_unexplained_is_refused_by_name(tmp_path: Pat
 
 def test_a_backup_is_never_overwritten(tmp_path: Path) -> None:
     write(tmp_path / "one.sql.zst")
-    assert "there already" in error_of(backups.target, tmp_path, "dev", "api", str(tmp_path / "one.sql.zst")).what
+    assert (
+        "there already"
+        in error_of(backups.target, tmp_path, "dev", "api", str(tmp_path / "one.sql.zst")).what
+    )
     assert backups.target(tmp_path, "dev", "api", "").parent == tmp_path
     assert backups.target(tmp_path / "x", "dev", "api", str(tmp_path)).name.startswith("dev-api-20")
 
@@ -100,18 +115,28 @@ def test_a_dump_without_its_last_line_is_not_whole() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("dumps", "told", "input_ends", "code"), [
-    ("echo $MYSQL_PWD", "received\n", False, 0),
-    ("echo $MYSQL_PWD; sleep 1", "received\n", True, 0),  # it is told while it ends
-    ("exit 3", "", False, 3),
-    ("exec sleep 60", "", True, 143),
-])
-def test_a_dump_ends_with_its_input_and_tells_how_it_went(tmp_path: Path, dumps: str, told: str, input_ends: bool, code: int) -> None:
+@pytest.mark.parametrize(
+    ("dumps", "told", "input_ends", "code"),
+    [
+        ("echo $MYSQL_PWD", "received\n", False, 0),
+        ("echo $MYSQL_PWD; sleep 1", "received\n", True, 0),  # it is told while it ends
+        ("exit 3", "", False, 3),
+        ("exec sleep 60", "", True, 143),
+    ],
+)
+def test_a_dump_ends_with_its_input_and_tells_how_it_went(
+    tmp_path: Path, dumps: str, told: str, input_ends: bool, code: int
+) -> None:
     tool = tmp_path / "mysqldump"
     tool.write_text(f"#!/bin/sh\n{dumps}\n")
     tool.chmod(0o755)
-    process = subprocess.Popen(["sh", "-c", servers.DUMP, "dump", "root", "api"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    process = subprocess.Popen(
+        ["sh", "-c", servers.DUMP, "dump", "root", "api"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
     assert process.stdin and process.stdout
     process.stdin.write(f"password\n{told}")
     process.stdin.flush()
@@ -127,8 +152,13 @@ def test_a_dump_stays_until_it_was_received(tmp_path: Path) -> None:
     tool = tmp_path / "mysqldump"
     tool.write_text("#!/bin/sh\necho all\n")
     tool.chmod(0o755)
-    with subprocess.Popen(["sh", "-c", servers.DUMP, "dump", "root", "api"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                          env={"PATH": f"{tmp_path}:/usr/bin:/bin"}) as process:
+    with subprocess.Popen(
+        ["sh", "-c", servers.DUMP, "dump", "root", "api"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    ) as process:
         assert process.stdin and process.stdout
         process.stdin.write("password\n")
         process.stdin.flush()
@@ -141,43 +171,73 @@ def test_a_dump_stays_until_it_was_received(tmp_path: Path) -> None:
 
 
 def test_no_command_line_holds_a_password(server: Server) -> None:
-    lines = [*server.dump(), *server.load("api"), *Backup(server, Path("/b/one.sql.zst"), "dev").commands(), str(server), repr(server)]
+    lines = [
+        *server.dump(),
+        *server.load("api"),
+        *Backup(server, Path("/b/one.sql.zst"), "dev").commands(),
+        str(server),
+        repr(server),
+    ]
     assert not any("secret" in word for word in lines)
 
 
 def test_the_servers_words_are_cut_down_to_their_number(server: Server) -> None:
-    said = "ERROR 1064 (42000) at line 1: You have an error near ''root-secret''\ncommand terminated with exit code 1"
+    said = (
+        "ERROR 1064 (42000) at line 1: You have an error near ''root-secret''\ncommand "
+        "terminated with exit code 1"
+    )
     error = servers.refusal(server, said)
     assert error.number == 1064 and "root-secret" not in "\n".join(error.lines())
-    assert "refuses the password in .env" in servers.refusal(server, "ERROR 1045 (28000): Access denied").what
+    assert (
+        "refuses the password in .env"
+        in servers.refusal(server, "ERROR 1045 (28000): Access denied").what
+    )
     assert "can't be reached" in servers.refusal(server, "ERROR 2002 (HY000): no socket").what
-    assert "pods \"mysql-0\" not found" in servers.refusal(server, 'Error from server (NotFound): pods "mysql-0" not found').why
+    assert (
+        'pods "mysql-0" not found'
+        in servers.refusal(server, 'Error from server (NotFound): pods "mysql-0" not found').why
+    )
 
 
 def test_a_full_disk_is_told(server: Server) -> None:
     said = "ERROR 1114 (HY000) at line 9: The table 'products' is full"
-    error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr=said), whole=False)
+    error = restore._unloaded(
+        server, CommandError("kubectl failed", "why", stderr=said), whole=False
+    )
     assert "its disk is full" in error.why and "untouched" in error.next
-    assert "make room" in backups._mend(CommandError("zstd failed", "zstd: error 70: No space left on device"))
+    assert "make room" in backups._mend(
+        CommandError("zstd failed", "zstd: error 70: No space left on device")
+    )
 
 
-@pytest.mark.parametrize(("said", "whole", "cut"), [
-    ("ERROR 1064 (42000) at line 9: near ''", False, True), ("error: unexpected EOF", False, True),
-    ("ERROR 1064 (42000) at line 9: near 'x'", True, False), ("ERROR 1045 (28000): Access denied", False, False),
-])
-def test_half_a_statement_is_a_connection_that_was_cut(server: Server, said: str, whole: bool, cut: bool) -> None:
+@pytest.mark.parametrize(
+    ("said", "whole", "cut"),
+    [
+        ("ERROR 1064 (42000) at line 9: near ''", False, True),
+        ("error: unexpected EOF", False, True),
+        ("ERROR 1064 (42000) at line 9: near 'x'", True, False),
+        ("ERROR 1045 (28000): Access denied", False, False),
+    ],
+)
+def test_half_a_statement_is_a_connection_that_was_cut(
+    server: Server, said: str, whole: bool, cut: bool
+) -> None:
     error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr=said), whole)
     assert isinstance(error, backups.CutOff) is cut and "untouched" in error.next
 
 
 @pytest.mark.parametrize(("cuts", "loads"), [(0, 1), (2, 3), (3, 3)])
-def test_while_nobody_can_write_a_cut_connection_is_tried_again(server: Server, monkeypatch: pytest.MonkeyPatch, cuts: int, loads: int) -> None:
+def test_while_nobody_can_write_a_cut_connection_is_tried_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, cuts: int, loads: int
+) -> None:
     done: list[str] = []
 
     def load(*_: object, **__: object) -> None:
         done.append("load")
         if done.count("load") <= cuts:
-            raise backups.CutOff("the data did not come whole", "unexpected EOF", "run the same again")
+            raise backups.CutOff(
+                "the data did not come whole", "unexpected EOF", "run the same again"
+            )
 
     monkeypatch.setattr(restore, "prepare", lambda _: done.append("prepare"))
     monkeypatch.setattr(restore, "load", load)
@@ -210,8 +270,10 @@ def test_a_newer_or_another_server_s_data_are_refused(made: str, now: str, wrong
 
 def test_tables_are_exchanged_in_one_statement() -> None:
     assert restore.renaming("api", ["products"], ["products", "od`d"]) == (
-        "RENAME TABLE `api`.`products` TO kubeup_old.`products`, kubeup_new.`products` TO `api`.`products`, "
-        "kubeup_new.`od``d` TO `api`.`od``d`;")
+        "RENAME TABLE `api`.`products` TO kubeup_old.`products`, kubeup_new.`products` TO "
+        "`api`.`products`, "
+        "kubeup_new.`od``d` TO `api`.`od``d`;"
+    )
     assert restore.renaming("api", [], []) == ""
 
 
@@ -230,19 +292,31 @@ def test_restoring_over_rows_is_a_loss_and_over_none_is_not(server: Server, tmp_
     assert restore.plan(server, tmp_path / "one.sql.zst", found, {"products": 0})[0].loses == ""
 
 
-@pytest.mark.parametrize(("made", "now", "takes"), [
-    ("mysql 8.4", "mysql 8.4", True), ("mysql 8.4", "mysql 9.7", True), ("mysql 8.0", "mysql 8.4", True), ("mysql 5.7", "mysql 8.0", True),
-    ("mysql 5.7", "mysql 8.4", False), ("mysql 8.0", "mysql 9.7", False), ("mysql 9.7", "mysql 8.4", False),
-    ("mariadb 10.6", "mariadb 11.4", True), ("mariadb 11.4", "mariadb 10.11", False),
-    ("mysql 8.4", "mariadb 10.11", False), ("mariadb 10.11", "mysql 9.7", False),
-])
+@pytest.mark.parametrize(
+    ("made", "now", "takes"),
+    [
+        ("mysql 8.4", "mysql 8.4", True),
+        ("mysql 8.4", "mysql 9.7", True),
+        ("mysql 8.0", "mysql 8.4", True),
+        ("mysql 5.7", "mysql 8.0", True),
+        ("mysql 5.7", "mysql 8.4", False),
+        ("mysql 8.0", "mysql 9.7", False),
+        ("mysql 9.7", "mysql 8.4", False),
+        ("mariadb 10.6", "mariadb 11.4", True),
+        ("mariadb 11.4", "mariadb 10.11", False),
+        ("mysql 8.4", "mariadb 10.11", False),
+        ("mariadb 10.11", "mysql 9.7", False),
+    ],
+)
 def test_which_server_starts_on_which_files(made: str, now: str, takes: bool) -> None:
     assert Version(now).takes_files_of(Version(made)) is takes
 
 
 def test_a_server_is_shown_by_its_makers_name() -> None:
-    assert [str(Version(text)) for text in ("mysql 9.7", "8.4.3", "mariadb 10.11", "10.11.6-MariaDB-0+deb12u1")] == [
-        "MySQL 9.7", "MySQL 8.4.3", "MariaDB 10.11", "MariaDB 10.11.6"]
+    assert [
+        str(Version(text))
+        for text in ("mysql 9.7", "8.4.3", "mariadb 10.11", "10.11.6-MariaDB-0+deb12u1")
+    ] == ["MySQL 9.7", "MySQL 8.4.3", "MariaDB 10.11", "MariaDB 10.11.6"]
 
 
 def test_a_schema_with_more_than_tables_is_not_exchanged(

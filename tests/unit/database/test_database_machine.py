@@ -21,7 +21,12 @@ from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
 
-SECRET = {"ROOT_PASSWORD": "it's \"root\"", "MYSQL_DATABASE": "api", "MYSQL_USER": "api", "MYSQL_PASSWORD": "api-secret"}
+SECRET = {
+    "ROOT_PASSWORD": 'it\'s "root"',
+    "MYSQL_DATABASE": "api",
+    "MYSQL_USER": "api",
+    "MYSQL_PASSWORD": "api-secret",
+}
 FRESH = "tool apt-get\nfile compose.yaml  \nfile .env  \ndata 0\n"
 # as a Debian 12 node with Debian's docker and compose prints it
 RUNNING = """\
@@ -40,7 +45,12 @@ container running healthy localhost/kubeup-mysql:sha-4afe7c7365cb 1192
 @pytest.fixture
 def db() -> DatabaseVm:
     place = Place("dev-worker-1", "/var/lib/kubeup/data", lambda: (reach(),))
-    return DatabaseVm(place, AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()), lambda: SECRET, Path("/p/.env"))
+    return DatabaseVm(
+        place,
+        AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()),
+        lambda: SECRET,
+        Path("/p/.env"),
+    )
 
 
 def as_wanted(db: DatabaseVm) -> ServiceState:
@@ -56,14 +66,21 @@ def test_a_fresh_machine_gets_everything(db: DatabaseVm) -> None:
     assert [step.reason for step in todo(machine.plan(db, None))] == ["a new machine"] * 3
 
 
-def test_files_of_nobody_knows_which_database_are_not_started(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_nobody_knows_which_database_are_not_started(
+    db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(node: str, told: str | None) -> None:
         raise Refused(f"{node}: {told}")
 
     typed = list[tuple[str, ...]]()
     seen = "data 31\ntold dictionary   0   1  98  80\n"
-    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, ""))
-    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: dictionary 0 1 98 80"
+    monkeypatch.setattr(
+        machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, "")
+    )
+    assert (
+        error_of(machine.Run(replace(db, admit=refuse)).run, print).what
+        == "dev-worker-1: dictionary 0 1 98 80"
+    )
     seen = FRESH
     assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: None"
     assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
@@ -81,18 +98,30 @@ def test_each_step_waits_for_the_machine_and_for_what_it_uses(db: DatabaseVm) ->
     }
 
 
-def test_an_image_without_an_archive_is_pulled(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_an_archive_is_pulled(
+    db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = list[tuple[str, ...]]()
-    monkeypatch.setattr(machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
+    monkeypatch.setattr(
+        machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", "")
+    )
     from_hub = "docker.io/library/mysql:8.4"
-    machine.BringImage(replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))).run(print)
+    machine.BringImage(replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))).run(
+        print
+    )
     assert typed[0] == ("docker", "pull", "--quiet", from_hub)
 
 
 def test_a_docker_that_does_not_run_is_started(db: DatabaseVm) -> None:
-    stopped = replace(as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health="")
+    stopped = replace(
+        as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health=""
+    )
     steps = by_id(machine.plan(db, stopped))
-    assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
+    assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == [
+        "db/vm-packages",
+        "db/vm-image",
+        "db/vm-service",
+    ]
 
 
 def test_a_machine_that_is_no_node_is_told_of_authorities(db: DatabaseVm) -> None:
@@ -104,9 +133,13 @@ def test_a_machine_that_is_no_node_is_told_of_authorities(db: DatabaseVm) -> Non
     assert sid("db/vm-authorities") in steps["db/vm-packages"].needs, "apt may need them"
     assert machine.parse(RUNNING + listed).certificates == names
     assert todo(machine.plan(beside, replace(there, certificates=names))) == []
-    (step,) = todo(machine.plan(replace(beside, authorities=()), replace(there, certificates=names)))
+    (step,) = todo(
+        machine.plan(replace(beside, authorities=()), replace(there, certificates=names))
+    )
     assert (str(step.id), step.reason) == ("db/vm-authorities", "it has others, or none")
-    assert todo(machine.plan(db, replace(there, certificates=names))) == [], "a node's are the play's"
+    assert todo(machine.plan(db, replace(there, certificates=names))) == [], (
+        "a node's are the play's"
+    )
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: DatabaseVm) -> None:
@@ -125,11 +158,19 @@ def why_install(db: DatabaseVm, found: ServiceState) -> str:
     return by_id(machine.plan(db, found))["db/vm-packages"].reason
 
 
-@pytest.mark.parametrize(("system", "docker", "works", "starts"), [
-    ("debian-13", 26, "2.26.1-4", 2), ("ubuntu-24.04", 29, "2.40.3+ds1-0ubuntu1~24.04.1", 1),
-    ("ubuntu-22.04", 29, "2.40.3+ds1-0ubuntu1~22.04.1", 2)])
+@pytest.mark.parametrize(
+    ("system", "docker", "works", "starts"),
+    [
+        ("debian-13", 26, "2.26.1-4", 2),
+        ("ubuntu-24.04", 29, "2.40.3+ds1-0ubuntu1~24.04.1", 1),
+        ("ubuntu-22.04", 29, "2.40.3+ds1-0ubuntu1~22.04.1", 2),
+    ],
+)
 def test_what_other_distributions_print(system: str, docker: int, works: str, starts: int) -> None:
-    """With docker that does not run. Version 1 is installed on Ubuntu as well; on 24.04 it does not start."""
+    """With docker that does not run.
+
+    Version 1 is installed on Ubuntu as well; on 24.04 it does not start.
+    """
     tools = machine.parse_tools(recorded(f"db/tools-{system}.txt"))
     assert tools.compose == Compose("docker compose", works) and tools.missing == ""
     assert major(tools.docker) == docker and len(tools.composes) == starts
@@ -141,11 +182,13 @@ def test_what_other_distributions_print(system: str, docker: int, works: str, st
 def test_the_plan_names_what_apt_has(db: DatabaseVm) -> None:
     two = Tools(offers={"docker.io": "26.1.5", "docker-compose": "2.26.1-4"})
     assert why_install(db, replace(machine.parse(FRESH), tools=two)) == (
-        "docker and docker compose missing, apt has docker.io docker-compose")
+        "docker and docker compose missing, apt has docker.io docker-compose"
+    )
     old = Compose("docker-compose", "1.29.2")
     assert why_install(db, offered("29.1.3", old, docker_compose_v2="2.40.3")) == (
         "docker compose missing (docker-compose 1.29.2 does not work with docker 29 "
-        "(docker/compose#11693)), apt has docker-compose-v2")
+        "(docker/compose#11693)), apt has docker-compose-v2"
+    )
 
 
 def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: DatabaseVm) -> None:
@@ -178,10 +221,16 @@ def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
     assert found.healthy and found.holds_data and todo(machine.plan(db, found)) == []
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"health": "unhealthy"}, "the service is running, unhealthy"), ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
-    ({"state": "", "listening": (), "project": ()}, "the service is not there"), ({"files": {}}, "compose.yaml, .env new or changed"),
-    ({"runs": "other:1"}, "it runs other:1")])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"health": "unhealthy"}, "the service is running, unhealthy"),
+        ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
+        ({"state": "", "listening": (), "project": ()}, "the service is not there"),
+        ({"files": {}}, "compose.yaml, .env new or changed"),
+        ({"runs": "other:1"}, "it runs other:1"),
+    ],
+)
 def test_what_differs_is_the_reason(db: DatabaseVm, change: dict[str, object], reason: str) -> None:
     (step,) = todo(machine.plan(db, replace(as_wanted(db), **change)))
     assert step.id == sid("db/vm-service") and reason in step.reason
@@ -194,23 +243,42 @@ def test_a_readable_env_file_is_written_anew(db: DatabaseVm) -> None:
 
 
 def test_what_is_somebody_elses_is_refused_by_name(db: DatabaseVm) -> None:
-    taken = machine.parse(FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    taken = machine.parse(
+        FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n'
+    )
     error = error_of(machine.plan, db, taken)
-    assert isinstance(error, Refused) and "port 3306 of dev-worker-1 is taken" in error.what and "mariadbd" in error.why
-    theirs = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db", "project kubeup-db /srv/theirs"))
+    assert (
+        isinstance(error, Refused)
+        and "port 3306 of dev-worker-1 is taken" in error.what
+        and "mariadbd" in error.why
+    )
+    theirs = machine.parse(
+        RUNNING.replace("project kubeup-db /var/lib/kubeup/db", "project kubeup-db /srv/theirs")
+    )
     assert "/srv/theirs" in error_of(machine.plan, db, theirs).why
     nobodys = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db\n", ""))
     assert "named kubeup-db already" in error_of(machine.plan, db, nobodys).what
-    beside = machine.parse(RUNNING + 'port LISTEN 0 5 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n')
+    beside = machine.parse(
+        RUNNING + 'port LISTEN 0 5 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n'
+    )
     assert "is taken" in error_of(machine.plan, db, beside).what
 
 
 def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: DatabaseVm) -> None:
     text = db.compose()
     service = yaml.safe_load(text)["services"]["mysql"]
-    assert service["network_mode"] == "host" and "--bind-address=192.168.60.11" in service["command"]
-    assert service["restart"] == "unless-stopped" and "ports" not in service and "environment" not in service
-    assert yaml.safe_load(text)["volumes"]["data"]["driver_opts"]["device"] == "/var/lib/kubeup/data/mysql-vm"
+    assert (
+        service["network_mode"] == "host" and "--bind-address=192.168.60.11" in service["command"]
+    )
+    assert (
+        service["restart"] == "unless-stopped"
+        and "ports" not in service
+        and "environment" not in service
+    )
+    assert (
+        yaml.safe_load(text)["volumes"]["data"]["driver_opts"]["device"]
+        == "/var/lib/kubeup/data/mysql-vm"
+    )
     assert not any(value in text for value in SECRET.values() if value != "api")
     assert "secret" not in repr(db.server("api", "api").dump())
 
@@ -219,7 +287,10 @@ def test_its_env_file_is_read_by_a_shell(db: DatabaseVm) -> None:
     import shlex
 
     read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
-    assert read == {"MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"], **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"}}
+    assert read == {
+        "MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"],
+        **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"},
+    }
 
 
 def test_a_plan_needs_no_passwords_yet(db: DatabaseVm) -> None:
@@ -229,7 +300,9 @@ def test_a_plan_needs_no_passwords_yet(db: DatabaseVm) -> None:
     assert len(todo(machine.plan(replace(db, secret=none), machine.parse(FRESH)))) == 3
 
 
-def test_data_of_other_passwords_are_refused(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_of_other_passwords_are_refused(
+    db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Server, "admits", lambda *_: False)
     error = error_of(machine.Run(db)._ask)
     assert (

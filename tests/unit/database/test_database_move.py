@@ -8,7 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from builders import DESKTOP, access, by_id, error_of, holds, names, reach, settings, sid, sids, state, step
+from builders import (
+    DESKTOP,
+    access,
+    by_id,
+    error_of,
+    holds,
+    names,
+    reach,
+    settings,
+    sid,
+    sids,
+    state,
+    step,
+)
 
 from kubeup.cluster.providers.base import Machines
 from kubeup.core import record
@@ -52,16 +65,30 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_the_right_to_write_goes_and_comes_back() -> None:
     (statement,) = move.reading(ALL)
-    assert statement.startswith("REVOKE INSERT, UPDATE, DELETE, ") and statement.endswith(" ON `my\\_db`.* FROM `api`@`%`;\n")
+    assert statement.startswith("REVOKE INSERT, UPDATE, DELETE, ") and statement.endswith(
+        " ON `my\\_db`.* FROM `api`@`%`;\n"
+    )
     assert "SELECT" not in statement
     assert move.reading(FROZEN) == []  # an earlier run has done it
-    assert move.reading(["GRANT SELECT, INSERT, EVENT ON `a`.* TO `api`@`%`"]) == ["REVOKE INSERT, EVENT ON `a`.* FROM `api`@`%`;\n"]
-    assert move.writing(FROZEN) == move.writing(ALL) == ["GRANT ALL PRIVILEGES ON `my\\_db`.* TO `api`@`%`;\n"]
+    assert move.reading(["GRANT SELECT, INSERT, EVENT ON `a`.* TO `api`@`%`"]) == [
+        "REVOKE INSERT, EVENT ON `a`.* FROM `api`@`%`;\n"
+    ]
+    assert (
+        move.writing(FROZEN)
+        == move.writing(ALL)
+        == ["GRANT ALL PRIVILEGES ON `my\\_db`.* TO `api`@`%`;\n"]
+    )
 
 
-def test_a_user_who_may_everything_can_not_be_held(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_may_everything_can_not_be_held(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(move, "hosts", lambda *_: ["%"])
-    monkeypatch.setattr(Server, "sql", lambda *_: "GRANT ALL PRIVILEGES ON *.* TO `api`@`%` IDENTIFIED BY PASSWORD '*AB'\n")
+    monkeypatch.setattr(
+        Server,
+        "sql",
+        lambda *_: "GRANT ALL PRIVILEGES ON *.* TO `api`@`%` IDENTIFIED BY PASSWORD '*AB'\n",
+    )
     error = error_of(move.grants, project.server)
     assert isinstance(error, Refused) and "*AB" not in error.why
 
@@ -71,8 +98,14 @@ class Servers:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.held: dict[str, dict[str, set[str]]] = {}
-        monkeypatch.setattr(servers, "tables", lambda server, schema: sorted(self.of(server).get(schema, ())))
-        monkeypatch.setattr(servers, "count", lambda server, schema: dict.fromkeys(servers.tables(server, schema), 7))
+        monkeypatch.setattr(
+            servers, "tables", lambda server, schema: sorted(self.of(server).get(schema, ()))
+        )
+        monkeypatch.setattr(
+            servers,
+            "count",
+            lambda server, schema: dict.fromkeys(servers.tables(server, schema), 7),
+        )
         monkeypatch.setattr(Server, "sql", lambda server, text: self.sql(server, text))
 
     def of(self, server: Server) -> dict[str, set[str]]:
@@ -88,24 +121,37 @@ class Servers:
 
 
 def on(machine: str) -> Server:
-    return Server(Container(lambda: reach(machine), machine, "kubeup-db"), "api", "api", Path(".env"))
+    return Server(
+        Container(lambda: reach(machine), machine, "kubeup-db"), "api", "api", Path(".env")
+    )
 
 
 def test_only_its_own_copy_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    held, source, one, other = Servers(monkeypatch), on("dev-worker-1"), on("dev-worker-2"), on("dev-worker-3")
+    held, source, one, other = (
+        Servers(monkeypatch),
+        on("dev-worker-1"),
+        on("dev-worker-2"),
+        on("dev-worker-3"),
+    )
     held.of(source)["api"] = {"products"}
     move.Admit(source, one).run(print)
     held.of(one)["api"] = {"products"}  # copied, and cut off there
     move.Admit(source, one).run(print)
 
-    held.of(other)["api"] = {"orders"}  # then the settings name another machine, which has data of its own
+    held.of(other)["api"] = {
+        "orders"
+    }  # then the settings name another machine, which has data of its own
     error = error_of(move.Admit(source, other).run, print)
     assert isinstance(error, Refused) and "7 in orders" in error.why and "database.vm" in error.next
     held.of(other)["kubeup_move"] = {"copies_of_another"}
     assert isinstance(error_of(move.Admit(source, other).run, print), Refused)
     held.of(other).clear()
     move.Admit(source, other).run(print)
-    assert held.of(other)["kubeup_move"] == held.of(one)["kubeup_move"] == held.of(source)["kubeup_move"]
+    assert (
+        held.of(other)["kubeup_move"]
+        == held.of(one)["kubeup_move"]
+        == held.of(source)["kubeup_move"]
+    )
 
     move.Tidy(one).run(print)  # in use from here on: nobody's copy
     assert "kubeup_move" not in held.of(one)
@@ -116,29 +162,51 @@ def test_where_a_move_is_on_record_the_target_is_looked_at_all_the_same(project:
     record.change(project.state, target=ON_MACHINE)
     action = by_id(moving.plan(project, "vm"))["db/move-admit"].action
     assert isinstance(action, move.Admit)
-    assert (str(action.source), str(action.target)) == (str(project.server_on("cluster")), str(project.server_on("vm")))
+    assert (str(action.source), str(action.target)) == (
+        str(project.server_on("cluster")),
+        str(project.server_on("vm")),
+    )
 
 
 def test_the_plan_of_a_move(project: Project) -> None:
     steps = moving.plan(project, "vm")
     assert [one for one in names(steps) if one.startswith("db/move")] == [
-        "db/move-admit", "db/move-freeze", "db/move-copy", "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop"]
+        "db/move-admit",
+        "db/move-freeze",
+        "db/move-copy",
+        "db/move-switch",
+        "db/move-see",
+        "db/move-tidy",
+        "db/move-stop",
+    ]
     assert set(sids("db/vm-packages", "db/vm-image", "db/vm-service")) <= set(steps.ids)
-    assert names(steps).index("db/vm-service") < names(steps).index("db/move-freeze"), "nothing waits for a machine to be made"
+    assert names(steps).index("db/vm-service") < names(steps).index("db/move-freeze"), (
+        "nothing waits for a machine to be made"
+    )
     needs = {str(step.id): names(step.needs) for step in steps}
     assert "db/vm-service" in needs["db/move-admit"]
-    assert (needs["db/move-freeze"], needs["db/move-copy"], needs["db/move-switch"]) == (["db/move-admit"], ["db/move-freeze"], ["db/move-copy"])
-    assert needs["db/move-see"] == ["db/move-switch"] and needs["db/move-tidy"] == needs["db/move-stop"] == ["db/move-see"]
+    assert (needs["db/move-freeze"], needs["db/move-copy"], needs["db/move-switch"]) == (
+        ["db/move-admit"],
+        ["db/move-freeze"],
+        ["db/move-copy"],
+    )
+    assert needs["db/move-see"] == ["db/move-switch"] and needs["db/move-tidy"] == needs[
+        "db/move-stop"
+    ] == ["db/move-see"]
     assert any(step.title == "copy 7 in products" for step in steps)
     assert steps.losses == ()
 
 
-def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_is_not_there_is_made_first(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(_: DatabaseVm) -> ServiceState:
         raise KubeupError("dev-db can't be reached", "no route", "")
 
     monkeypatch.setattr(DatabaseVm, "look", unreachable)
-    made = plan_of([step("local/network"), step("node/dev-db", "local/network")], holds("host/packages"))
+    made = plan_of(
+        [step("local/network"), step("node/dev-db", "local/network")], holds("host/packages")
+    )
     monkeypatch.setattr(database.up, "machines", lambda _: made)
     steps = by_id(database.on_machine(project))
     assert sid("node/dev-db") in steps["db/vm-packages"].needs
@@ -146,7 +214,9 @@ def test_a_machine_that_is_not_there_is_made_first(project: Project, monkeypatch
     assert error_of(database.on_machine, project).what == "dev-db can't be reached"
 
 
-def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(project: Project) -> None:
+def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(
+    project: Project,
+) -> None:
     assert "data/restore" not in by_id(database.on_machine(project))
     write_private(project.state.saved_data("vm"), "saved")
     steps = by_id(database.on_machine(project))
@@ -162,7 +232,9 @@ def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.M
 
     record.change(project.state, target=None, database=ON_MACHINE, left=IN_CLUSTER)
     monkeypatch.setattr(moving, "_serves", lambda *_: True)
-    assert moving.plan(project, "vm").ids == sids("db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop")
+    assert moving.plan(project, "vm").ids == sids(
+        "db/move-switch", "db/move-see", "db/move-tidy", "db/move-stop"
+    )
     monkeypatch.setattr(moving, "_serves", lambda *_: False)
     assert moving.plan(project, "vm").ids == ()
     assert "still has the data" in error_of(moving.plan, project, "cluster").what
@@ -170,18 +242,33 @@ def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("cut_off", ["a move of the database", "a change of passwords"])
-def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_it(project: Project, cut_off: str) -> None:
+def test_what_was_cut_off_stops_an_up_only_where_a_database_is_there_to_finish_it(
+    project: Project, cut_off: str
+) -> None:
     if cut_off == "a move of the database":
         record.change(project.state, target=ON_MACHINE)
     else:
         secrets.StagePasswords(project.state.secrets).run(print)
     database_runs = KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 1)
-    refused = error_of(rollout.password_steps, project, ClusterFacts(Machines(), answers=True, workloads=database_runs))
+    refused = error_of(
+        rollout.password_steps,
+        project,
+        ClusterFacts(Machines(), answers=True, workloads=database_runs),
+    )
     assert isinstance(refused, Refused) and refused.what == f"{cut_off} was interrupted"
     assert todo(rollout.password_steps(project, ClusterFacts(Machines()))) == []  # gone, or asleep
-    assert todo(rollout.password_steps(project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:]))) == []
+    assert (
+        todo(
+            rollout.password_steps(
+                project, ClusterFacts(Machines(), answers=True, workloads=database_runs[1:])
+            )
+        )
+        == []
+    )
     record.change(project.state, database=ON_MACHINE)
-    assert isinstance(error_of(rollout.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused)
+    assert isinstance(
+        error_of(rollout.password_steps, project, ClusterFacts(Machines(), answers=True)), Refused
+    )
 
 
 def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
@@ -189,7 +276,10 @@ def test_the_side_that_was_left_goes_only_by_name(project: Project) -> None:
     record.change(project.state, database=ON_MACHINE, left=IN_CLUSTER)
     assert "inv db.move vm --drop-old" in error_of(moving.dropping, project, "cluster").next
     plan = moving.dropping(project, "vm")
-    assert plan.ids == sids("db/drop-old", "db/dropped") and "before the move, on dev-worker-1" in plan.losses[0]
+    assert (
+        plan.ids == sids("db/drop-old", "db/dropped")
+        and "before the move, on dev-worker-1" in plan.losses[0]
+    )
     plan.steps[1].action.run(print)
     assert (project.record.database, project.record.left) == (ON_MACHINE, None)
 
@@ -198,7 +288,10 @@ def test_a_machine_that_was_left_goes_with_what_was_saved_of_it(project: Project
     record.change(project.state, database=IN_CLUSTER, left=Location(VM, "dev-worker-2"))
     write_private(project.state.saved_data("vm"), "saved")
     plan = moving.dropping(project, "cluster")
-    assert plan.ids == sids("db/drop-saved", "db/drop-old", "db/dropped") and "on dev-worker-2" in plan.losses[0]
+    assert (
+        plan.ids == sids("db/drop-saved", "db/drop-old", "db/dropped")
+        and "on dev-worker-2" in plan.losses[0]
+    )
     plan.steps[0].action.run(print)
     plan.steps[2].action.run(print)
     assert not project.state.saved_data("vm").exists() and project.record.left is None
@@ -210,7 +303,11 @@ def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> N
     assert made.database_on == "cluster"
     record.change(made.state, database=ON_MACHINE)
     error = error_of(lambda: made.database_on)
-    assert isinstance(error, Refused) and "inv db.move cluster" in error.next and "database.on to vm" in error.next
+    assert (
+        isinstance(error, Refused)
+        and "inv db.move cluster" in error.next
+        and "database.on to vm" in error.next
+    )
     assert Project(settings(tmp_path), made.state, DESKTOP).database_on == "vm"
 
 
@@ -219,19 +316,39 @@ def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
     one.remember_choices(sids("deploy/db"))
     assert one.record.database == ON_MACHINE
     for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
-        error = error_of(lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on)
+        error = error_of(
+            lambda keys=keys: Project(settings(tmp_path, keys), one.state, DESKTOP).database_on
+        )
         assert isinstance(error, Refused) and "its data are on dev-worker-1" in error.what
-    error = error_of(lambda: Project(settings(tmp_path, "nodes: {workers: {count: 0}}"), one.state, DESKTOP).database_on)
+    error = error_of(
+        lambda: (
+            Project(
+                settings(tmp_path, "nodes: {workers: {count: 0}}"), one.state, DESKTOP
+            ).database_on
+        )
+    )
     assert isinstance(error, Refused) and "do without dev-worker-1" in error.what
-    for keys in ("database: {vm: worker-1}", "nodes: {database: {count: 1}}"):  # a new machine beside them is not where they are
-        assert Project(settings(tmp_path, keys), one.state, DESKTOP).machine.place.node == "dev-worker-1"
+    for keys in (
+        "database: {vm: worker-1}",
+        "nodes: {database: {count: 1}}",
+    ):  # a new machine beside them is not where they are
+        assert (
+            Project(settings(tmp_path, keys), one.state, DESKTOP).machine.place.node
+            == "dev-worker-1"
+        )
 
 
 def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> None:
-    one = Project(settings(tmp_path, "database: {on: vm, address: 192.168.60.50}"), state(tmp_path), DESKTOP)
+    one = Project(
+        settings(tmp_path, "database: {on: vm, address: 192.168.60.50}"), state(tmp_path), DESKTOP
+    )
     one.remember_choices(sids("deploy/db"))
     again = Project(settings(tmp_path), one.state, DESKTOP).machine
-    assert (again.place.node, again.address, again.own) == ("dev-db", "192.168.60.50", "192.168.60.50")
+    assert (again.place.node, again.address, again.own) == (
+        "dev-db",
+        "192.168.60.50",
+        "192.168.60.50",
+    )
 
 
 def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
@@ -247,10 +364,21 @@ def test_the_machine_is_the_first_worker_a_named_node_or_one_of_your_own(tmp_pat
         return found.place.node, found.address
 
     assert machine("") == ("dev-worker-1", "192.168.60.11")
-    assert machine("database: {vm: worker-2}") == machine("database: {vm: dev-worker-2}") == ("dev-worker-2", "192.168.60.12")
+    assert (
+        machine("database: {vm: worker-2}")
+        == machine("database: {vm: dev-worker-2}")
+        == ("dev-worker-2", "192.168.60.12")
+    )
     assert machine("database: {address: 192.168.60.50}") == ("dev-db", "192.168.60.50")
-    assert machine("nodes: {database: {count: 1}}") == machine("{nodes: {database: {count: 1}}, database: {vm: db}}") == ("dev-db", "192.168.60.9")
-    assert machine("{nodes: {database: {count: 1}}, database: {vm: worker-2}}") == ("dev-worker-2", "192.168.60.12")
+    assert (
+        machine("nodes: {database: {count: 1}}")
+        == machine("{nodes: {database: {count: 1}}, database: {vm: db}}")
+        == ("dev-db", "192.168.60.9")
+    )
+    assert machine("{nodes: {database: {count: 1}}, database: {vm: worker-2}}") == (
+        "dev-worker-2",
+        "192.168.60.12",
+    )
 
 
 ONE, TWO = on("dev-worker-1"), on("dev-worker-2")

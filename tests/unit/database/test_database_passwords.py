@@ -20,7 +20,10 @@ from kubeup.database.server import Server, SqlError, Version, literal
 from kubeup.system import secrets
 from kubeup.system.kubectl import Kubectl
 
-USERS_OWN = "# of the compose project\nMYSQL_ROOT_PASSWORD=old-root\r\nPORT=3306\nexport MYSQL_PASSWORD='old api'\n"
+USERS_OWN = (
+    "# of the compose project\nMYSQL_ROOT_PASSWORD=old-root\r\nPORT=3306\nexport "
+    "MYSQL_PASSWORD='old api'\n"
+)
 
 
 @pytest.fixture
@@ -37,18 +40,25 @@ def held(tmp_path: Path, env: Path) -> Passwords:
     return Passwords(Server(object(), "api", "api", env), deployment, state(tmp_path))  # type: ignore[arg-type]
 
 
-def test_new_passwords_wait_beside_the_old_until_they_are_taken(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_passwords_wait_beside_the_old_until_they_are_taken(
+    env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not secrets.pending(env)
     secrets.StagePasswords(env).run(print)
     assert secrets.pending(env) and secrets.read(env)["MYSQL_PASSWORD"] == "old api"
     new = held.wanted()
-    assert secrets.StagePasswords(env).already() and set(new.values()).isdisjoint({"old-root", "old api", ""})
+    assert secrets.StagePasswords(env).already() and set(new.values()).isdisjoint(
+        {"old-root", "old api", ""}
+    )
     monkeypatch.setattr(passwords, "deployed", lambda _: {"MYSQL_ROOT_PASSWORD": "old-root"})
     assert held.known() == [new["MYSQL_ROOT_PASSWORD"], "old-root"]
 
     secrets.PromotePasswords(env).run(print)
     assert secrets.read(env) == {"PORT": "3306", **new} and not secrets.pending(env)
-    assert env.read_bytes().startswith(b"# of the compose project\n") and env.stat().st_mode & 0o777 == 0o600
+    assert (
+        env.read_bytes().startswith(b"# of the compose project\n")
+        and env.stat().st_mode & 0o777 == 0o600
+    )
     assert secrets.PromotePasswords(env).already()
 
 
@@ -60,14 +70,27 @@ def test_earlier_passwords_come_back_whatever_is_in_them(env: Path) -> None:
 
 
 def test_both_passwords_are_good_until_the_api_has_the_new_one() -> None:
-    assert passwords.altering("api", ["%"], "new", "") == "ALTER USER 'api'@'%' IDENTIFIED BY 'new';\n"
+    assert (
+        passwords.altering("api", ["%"], "new", "") == "ALTER USER 'api'@'%' IDENTIFIED BY 'new';\n"
+    )
     assert passwords.altering("root", ["%", "localhost"], "new", "old").splitlines() == [
         "ALTER USER 'root'@'%' IDENTIFIED BY 'old', 'root'@'localhost' IDENTIFIED BY 'old';",
-        "ALTER USER 'root'@'%' IDENTIFIED BY 'new' RETAIN CURRENT PASSWORD, 'root'@'localhost' IDENTIFIED BY 'new' RETAIN CURRENT PASSWORD;"]
+        "ALTER USER 'root'@'%' IDENTIFIED BY 'new' RETAIN CURRENT PASSWORD, 'root'@'localhost' "
+        "IDENTIFIED BY 'new' RETAIN CURRENT PASSWORD;",
+    ]
     assert passwords.altering("api", ["%"], "same", "same").count("ALTER") == 1
 
 
-@pytest.mark.parametrize(("version", "both"), [("8.0.13", False), ("8.0.14", True), ("9.7.4-2", True), ("5.7.44", False), ("10.11.6-MariaDB", False)])
+@pytest.mark.parametrize(
+    ("version", "both"),
+    [
+        ("8.0.13", False),
+        ("8.0.14", True),
+        ("9.7.4-2", True),
+        ("5.7.44", False),
+        ("10.11.6-MariaDB", False),
+    ],
+)
 def test_who_can_keep_two_passwords(version: str, both: bool) -> None:
     assert passwords.keeps_both(Version(version)) is both
 
@@ -77,11 +100,17 @@ def test_texts_are_quoted() -> None:
     assert "line break" in error_of(literal, "a\nb").what
 
 
-def test_without_a_root_password_that_works_nothing_is_carried_through(held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_root_password_that_works_nothing_is_carried_through(
+    held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(passwords, "deployed", lambda _: {"MYSQL_ROOT_PASSWORD": "earlier-root"})
     monkeypatch.setattr(Server, "admits", lambda *_: False)
     error = error_of(passwords.carry, held)
-    assert isinstance(error, ForgottenPasswords) and "refuses every root password" in error.why and "earlier-root" not in error.why
+    assert (
+        isinstance(error, ForgottenPasswords)
+        and "refuses every root password" in error.why
+        and "earlier-root" not in error.why
+    )
 
     def unreachable(*_: str) -> bool:
         raise SqlError("the database can't be reached", "no pod", "", 0)
@@ -93,7 +122,9 @@ def test_without_a_root_password_that_works_nothing_is_carried_through(held: Pas
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_from_the_first_statement_to_the_last_it_is_on_record(env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_first_statement_to_the_last_it_is_on_record(
+    env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whose passwords the database is being given; which they are is in `.env` alone."""
     told, said = list[tuple[str, bool]](), list[str]()
 
@@ -114,8 +145,13 @@ def test_from_the_first_statement_to_the_last_it_is_on_record(env: Path, held: P
     told.clear()
     forget.action.run(print)
     assert ("ALTER", True) in told and record.read(held.state).passwords == ""
-    ours = ["ALTER USER 'api'@'%' IDENTIFIED BY 'old api';", "ALTER USER 'api'@'%' DISCARD OLD PASSWORD;"]
-    assert [line for line in said if "'api'@" in line][-2:] == ours, "the server may call them the earlier ones"
+    ours = [
+        "ALTER USER 'api'@'%' IDENTIFIED BY 'old api';",
+        "ALTER USER 'api'@'%' DISCARD OLD PASSWORD;",
+    ]
+    assert [line for line in said if "'api'@" in line][-2:] == ours, (
+        "the server may call them the earlier ones"
+    )
     monkeypatch.setattr(Server, "sql", lambda *_, **__: raise_())
     record.change(held.state, passwords=str(env))
     error_of(forget.action.run, print)

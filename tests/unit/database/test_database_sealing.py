@@ -14,7 +14,11 @@ from kubeup.system import sealing, secrets
 from kubeup.system.sealing import Seal, Unseal
 
 HELD = "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n"
-SEALED = "MYSQL_ROOT_PASSWORD=ENC[AES256_GCM,data:xyz]\nMYSQL_PASSWORD=ENC[AES256_GCM,data:abc]\nsops_version=3.8.1\n"
+SEALED = """\
+MYSQL_ROOT_PASSWORD=ENC[AES256_GCM,data:xyz]
+MYSQL_PASSWORD=ENC[AES256_GCM,data:abc]
+sops_version=3.8.1
+"""
 
 
 @pytest.fixture
@@ -34,10 +38,14 @@ def answers(monkeypatch: pytest.MonkeyPatch, text: str) -> list[tuple[str, ...]]
     return asked
 
 
-def test_sealed_with_names_alone_on_the_command_line(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sealed_with_names_alone_on_the_command_line(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = answers(monkeypatch, SEALED)
     Seal(env, env.with_name("secrets.enc.env")).run(print)
-    assert asked == [("sops", "--encrypt", "--input-type", "dotenv", "--output-type", "dotenv", str(env))]
+    assert asked == [
+        ("sops", "--encrypt", "--input-type", "dotenv", "--output-type", "dotenv", str(env))
+    ]
     assert env.with_name("secrets.enc.env").read_text() == SEALED
 
 
@@ -47,7 +55,9 @@ def test_what_sops_left_readable_is_not_written(env: Path, monkeypatch: pytest.M
     assert not env.with_name("s").exists()
 
 
-def test_opened_only_where_nothing_else_would_be_lost(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opened_only_where_nothing_else_would_be_lost(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sealed = env.with_name("secrets.enc.env")
     assert isinstance(error_of(Unseal(env, sealed).run, print), UsageError)
     sealed.write_text(SEALED)
@@ -56,7 +66,11 @@ def test_opened_only_where_nothing_else_would_be_lost(env: Path, monkeypatch: py
     env.unlink()
     Unseal(env, sealed).run(print)
     assert "qqqqqqqq" in env.read_text() and env.stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in env.parent.iterdir()) == [".env", ".env.lock", "secrets.enc.env"]
+    assert sorted(path.name for path in env.parent.iterdir()) == [
+        ".env",
+        ".env.lock",
+        "secrets.enc.env",
+    ]
 
 
 def test_env_is_not_replaced_beside_a_rotation(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +83,9 @@ def test_env_is_not_replaced_beside_a_rotation(env: Path, monkeypatch: pytest.Mo
         assert "db.rotate" in error_of(Unseal(env, sealed).run, print).why and not env.exists()
 
 
-def test_what_is_refused_is_refused_before_the_step_begins(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused_is_refused_before_the_step_begins(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit code 3 says that nothing was changed."""
     sealed = env.with_name("secrets.enc.env")
     assert isinstance(error_of(Unseal(env, sealed).already), UsageError)

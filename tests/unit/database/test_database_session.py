@@ -68,10 +68,16 @@ def test_one_client_answers_all(server: Server) -> None:
     assert starts(server) == 1
 
 
-def test_a_refused_statement_is_told_and_the_next_is_asked_of_another_client(server: Server) -> None:
+def test_a_refused_statement_is_told_and_the_next_is_asked_of_another_client(
+    server: Server,
+) -> None:
     with server.session() as session:
         error = error_of(session.sql, "REFUSED")
-        assert isinstance(error, SqlError) and error.number == 1064 and "root-secret" not in "\n".join(error.lines())
+        assert (
+            isinstance(error, SqlError)
+            and error.number == 1064
+            and "root-secret" not in "\n".join(error.lines())
+        )
         assert session.sql("SHOW") == "SHOW;\n"
         away = error_of(session.sql, "AWAY")
         assert isinstance(away, SqlError) and away.number == 0 and "can't be reached" in away.what
@@ -80,7 +86,9 @@ def test_a_refused_statement_is_told_and_the_next_is_asked_of_another_client(ser
 
 def test_another_user_is_not_asked_through_roots_client(server: Server) -> None:
     with server.session() as session:
-        assert session.sql("SHOW", user="api") == session.sql("SHOW", password="another") == "SHOW\n"
+        assert (
+            session.sql("SHOW", user="api") == session.sql("SHOW", password="another") == "SHOW\n"
+        )
         assert session.sql("SHOW") == "SHOW;\n"
     assert starts(server) == 3
 
@@ -88,7 +96,11 @@ def test_another_user_is_not_asked_through_roots_client(server: Server) -> None:
 def test_one_that_is_silent_is_called_late_not_away(server: Server) -> None:
     with server.session() as session:
         error = error_of(lambda: session.sql("SLOW", timeout=0.3))
-        assert isinstance(error, CommandError) and not isinstance(error, SqlError) and error.status == 124
+        assert (
+            isinstance(error, CommandError)
+            and not isinstance(error, SqlError)
+            and error.status == 124
+        )
         assert session.sql("SHOW") == "SHOW;\n"
 
 
@@ -97,17 +109,28 @@ BEGAN = datetime(2026, 11, 27, 13, 48, 36, tzinfo=UTC)
 
 def status(started: str, ready: bool = True, pod_ready: str = "True") -> dict[str, object]:
     state = {"running": {"startedAt": started}} if started else {"terminated": {"exitCode": 137}}
-    return {"conditions": [{"type": "Ready", "status": pod_ready}], "containerStatuses": [{"name": "mysql", "ready": ready, "state": state}]}
+    return {
+        "conditions": [{"type": "Ready", "status": pod_ready}],
+        "containerStatuses": [{"name": "mysql", "ready": ready, "state": state}],
+    }
 
 
-@pytest.mark.parametrize(("of", "runs"), [
-    (status("2026-11-27T13:48:36Z"), True),
-    (status("2026-11-27T13:48:37Z"), False),  # killed, and started again
-    (status("", ready=False, pod_ready="False"), False),
-    (status("2026-11-27T13:48:36Z", ready=False, pod_ready="False"), True),  # too busy to say that it is ready
-    (status("2026-11-27T13:48:36Z", ready=True, pod_ready="False"), False),  # its node has gone
-    ({}, False),
-])
-def test_whether_a_server_still_runs_is_read_from_its_pod(of: dict[str, object], runs: bool) -> None:
+@pytest.mark.parametrize(
+    ("of", "runs"),
+    [
+        (status("2026-11-27T13:48:36Z"), True),
+        (status("2026-11-27T13:48:37Z"), False),  # killed, and started again
+        (status("", ready=False, pod_ready="False"), False),
+        (
+            status("2026-11-27T13:48:36Z", ready=False, pod_ready="False"),
+            True,
+        ),  # too busy to say that it is ready
+        (status("2026-11-27T13:48:36Z", ready=True, pod_ready="False"), False),  # its node has gone
+        ({}, False),
+    ],
+)
+def test_whether_a_server_still_runs_is_read_from_its_pod(
+    of: dict[str, object], runs: bool
+) -> None:
     assert pod_runs_since(of, BEGAN) is runs
     assert not pod_runs_since(of, BEGAN - timedelta(days=1))

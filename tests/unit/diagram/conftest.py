@@ -1,4 +1,6 @@
-"""Pictures of a cluster that is well, and of one whose nodes and API are not: recorded objects, read by the real reader."""
+"""Pictures of a cluster that is well, and of one whose nodes and API are not: recorded objects,
+read by the real reader.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,18 @@ from kubeup.inspect.diagram.reading import picture
 
 DATA = Path(__file__).parents[1] / "data" / "diagram"
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
-MACHINES = tuple(NodeState(name, "worker" if number else "control", f"192.168.60.1{number}", "running") for number, name in enumerate(NAMES))
+MACHINES = tuple(
+    NodeState(name, "worker" if number else "control", f"192.168.60.1{number}", "running")
+    for number, name in enumerate(NAMES)
+)
 
 
 def items(*names: str) -> list[dict[str, Any]]:
-    return [item for name in names for item in json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["items"]]
+    return [
+        item
+        for name in names
+        for item in json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["items"]
+    ]
 
 
 @pytest.fixture

@@ -27,8 +27,16 @@ def test_text_keeps_to_the_width(well, broken, width, part):
 
 def test_text_has_the_way_of_a_request(well):
     shown = text(well, 120)
-    words = ["browser", "http://192.168.60.10:30001", "Service ui (NodePort 30001 → 80)", "api:8000", "Service api (NodePort 31000 → 8000)",
-             "mysql-headless:3306", "Service mysql-headless (headless 3306)", "mysql-0 on dev-worker-1"]
+    words = [
+        "browser",
+        "http://192.168.60.10:30001",
+        "Service ui (NodePort 30001 → 80)",
+        "api:8000",
+        "Service api (NodePort 31000 → 8000)",
+        "mysql-headless:3306",
+        "Service mysql-headless (headless 3306)",
+        "mysql-0 on dev-worker-1",
+    ]
     places = [shown.index(word) for word in words]
     assert places == sorted(places)
     assert "dev-worker-1:/var/lib/kubeup/data/mysql" in shown
@@ -59,7 +67,14 @@ def test_svg_is_well_formed_and_loads_nothing(broken, part):
 
 def test_svg_names_everything(well):
     shown = svg_texts(svg(well))
-    for word in ("browser", "✓ mysql-0", "✓ data-mysql-0", "✓ dev-control", "mysql-headless:3306", "/var/lib/kubeup/data/mysql"):
+    for word in (
+        "browser",
+        "✓ mysql-0",
+        "✓ data-mysql-0",
+        "✓ dev-control",
+        "mysql-headless:3306",
+        "/var/lib/kubeup/data/mysql",
+    ):
         assert word in shown
 
 
@@ -72,7 +87,14 @@ def test_svg_marks_what_is_wrong(broken):
 
 def test_svg_escapes_and_stays_inside_the_page():
     why = '<script>alert("&")</script> ' + "x" * 400
-    picture = Picture(tuple(Node(f"n{number}<", False, "", "v1", "", why, (Pod("p&", "default", "ui", "n", "", why),)) for number in range(9)))
+    picture = Picture(
+        tuple(
+            Node(
+                f"n{number}<", False, "", "v1", "", why, (Pod("p&", "default", "ui", "n", "", why),)
+            )
+            for number in range(9)
+        )
+    )
     root = ElementTree.fromstring(svg(picture))  # noqa: S314 - made here
     width, height = (float(root.get(key)) for key in ("width", "height"))
     for rect in root.iter(f"{SVG}rect"):
@@ -87,14 +109,18 @@ def test_mermaid_has_every_end_of_an_arrow_and_closes_what_it_opens(well, broken
         source = mermaid(picture, part)
         assert source.startswith("flowchart TB\n")
         assert source.count("subgraph ") == len(re.findall(r"^\s*end$", source, re.M))
-        declared = set(re.findall(r"^\s*(?:subgraph )?(\w+)[\[(]", source, re.M)) | set(re.findall(r"\| (claim_\w+)\[", source))
+        declared = set(re.findall(r"^\s*(?:subgraph )?(\w+)[\[(]", source, re.M)) | set(
+            re.findall(r"\| (claim_\w+)\[", source)
+        )
         arrows = re.findall(r"^\s*(\w+) (?:-->|-\.->)(?:\|.*?\|)? (\w+)", source, re.M)
         assert arrows
         assert {end for pair in arrows for end in pair} <= declared
 
 
 def test_mermaid_labels_can_not_break_out(well):
-    strange = replace(well, nodes=(replace(well.nodes[0], why='a "quoted" <b>]'),), unscheduled_pods=())
+    strange = replace(
+        well, nodes=(replace(well.nodes[0], why='a "quoted" <b>]'),), unscheduled_pods=()
+    )
     assert "a #quot;quoted#quot; #lt;b#gt;]" in mermaid(strange)
 
 

@@ -16,7 +16,9 @@ KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----\n"
 
 
 def test_certificates_of_a_text() -> None:
-    """openssl's words around it, Windows' ends of lines and longer lines make no other one of it."""
+    """openssl's words around it, Windows' ends of lines and longer lines make no other one of
+    it.
+    """
     (pem,) = certificates.pems(AUTHORITY)
     described = recorded("certificates/described.pem")
     assert described != AUTHORITY and certificates.pems(described) == (pem,)

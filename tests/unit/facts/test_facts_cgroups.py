@@ -7,7 +7,11 @@ import pytest
 from kubeup.facts.cgroups import Limits, limits
 
 GROUP = "/libpod_parent/libpod-ef51e3a89750"
-V1 = {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n", "memory/memory.limit_in_bytes": "2415919104\n"}
+V1 = {
+    "cpu/cpu.cfs_quota_us": "200000\n",
+    "cpu/cpu.cfs_period_us": "100000\n",
+    "memory/memory.limit_in_bytes": "2415919104\n",
+}
 
 
 def tree(root: Path, files: dict[str, str]) -> None:
@@ -32,10 +36,13 @@ def test_cgroup_v1_without_a_quota(tmp_path: Path) -> None:
     assert limits(GROUP, 1, tmp_path) == Limits(0.0, 2304)
 
 
-@pytest.mark.parametrize(("cpu", "memory", "found"), [
-    ("150000 100000\n", "2147483648\n", Limits(1.5, 2048)),
-    ("max 100000\n", "max\n", Limits(0.0, 0)),
-])
+@pytest.mark.parametrize(
+    ("cpu", "memory", "found"),
+    [
+        ("150000 100000\n", "2147483648\n", Limits(1.5, 2048)),
+        ("max 100000\n", "max\n", Limits(0.0, 0)),
+    ],
+)
 def test_cgroup_v2(tmp_path: Path, cpu: str, memory: str, found: Limits) -> None:
     group = "/machine.slice/libpod-ef51.scope"
     tree(tmp_path / group.lstrip("/"), {"cpu.max": cpu, "memory.max": memory})

@@ -17,11 +17,15 @@ FOLDERS = DATA / "db" / "folders"
 def told(folder: Path) -> str:
     """By the script itself."""
     script = f'{TELLS}\ntells "$1"'
-    return subprocess.run(("sh", "-c", script, "tells", str(folder)), check=False, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ("sh", "-c", script, "tells", str(folder)), check=False, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("name", "wrote"), [("mysql-9.7.4", "mysql 9.7"), ("mariadb-10.11.19", "mariadb 10.11")])
+@pytest.mark.parametrize(
+    ("name", "wrote"), [("mysql-9.7.4", "mysql 9.7"), ("mariadb-10.11.19", "mariadb 10.11")]
+)
 def test_its_own_files_tell(name: str, wrote: str) -> None:
     assert server(told(FOLDERS / name)) == wrote
 
@@ -34,10 +38,20 @@ def test_what_does_not_tell_is_unknown(tmp_path: Path) -> None:
     assert server(told(tmp_path)) == "", "a dictionary is MySQL's, whatever lies beside it"
 
 
-@pytest.mark.parametrize(("text", "wrote"), [
-    ("dictionary 0 1 56 128", "mysql 8.0"), ("dictionary 0 1 58 19", "mysql 8.4"),  # 80000, 80403
-    ("5.7.44", "mysql 5.7"), ("11.4.2-MariaDB10.11.6-MariaDB", "mariadb 11.4"), ("10.6.16-MariaDB", "mariadb 10.6"),
-    ("", ""), ("dictionary", ""), ("dictionary 0 0 0 0", ""), ("dictionary a b c d", ""), ("rows", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "wrote"),
+    [
+        ("dictionary 0 1 56 128", "mysql 8.0"),
+        ("dictionary 0 1 58 19", "mysql 8.4"),  # 80000, 80403
+        ("5.7.44", "mysql 5.7"),
+        ("11.4.2-MariaDB10.11.6-MariaDB", "mariadb 11.4"),
+        ("10.6.16-MariaDB", "mariadb 10.6"),
+        ("", ""),
+        ("dictionary", ""),
+        ("dictionary 0 0 0 0", ""),
+        ("dictionary a b c d", ""),
+        ("rows", ""),
+    ],
+)
 def test_versions_as_the_record_has_them(text: str, wrote: str) -> None:
     assert server(text) == wrote

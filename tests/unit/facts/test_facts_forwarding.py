@@ -18,12 +18,23 @@ def test_rules_are_written_as_iptables_prints_them() -> None:
     assert DEV.wrong(SAVED) == ""
 
 
-@pytest.mark.parametrize(("lost", "instead", "words"), [
-    ("-A KUBEUP-dev -i podman1 -o podman1", "-A KUBEUP-dev -i podman9 -o podman9", "not in the table filter"),
-    (CALL, "", "another rule comes before those for the nodes in filter FORWARD"),
-    (CALL, f"-A FORWARD -j DROP\n{CALL}", "another rule comes before those for the nodes in filter FORWARD"),
-    ("-A PREROUTING -j KUBEUP-dev\n", "", "raw PREROUTING"),
-])
+@pytest.mark.parametrize(
+    ("lost", "instead", "words"),
+    [
+        (
+            "-A KUBEUP-dev -i podman1 -o podman1",
+            "-A KUBEUP-dev -i podman9 -o podman9",
+            "not in the table filter",
+        ),
+        (CALL, "", "another rule comes before those for the nodes in filter FORWARD"),
+        (
+            CALL,
+            f"-A FORWARD -j DROP\n{CALL}",
+            "another rule comes before those for the nodes in filter FORWARD",
+        ),
+        ("-A PREROUTING -j KUBEUP-dev\n", "", "raw PREROUTING"),
+    ],
+)
 def test_what_is_missing_or_comes_first_is_told(lost: str, instead: str, words: str) -> None:
     assert lost in SAVED
     assert words in DEV.wrong(SAVED.replace(lost, instead, 1))
@@ -50,22 +61,54 @@ def test_a_chains_name_fits_and_tells_profiles_apart() -> None:
 
 
 def test_which_interface_a_network_is() -> None:
-    podman = [{"name": "kubeup-dev", "id": "8c0d", "driver": "bridge", "network_interface": "podman1"}]
+    podman = [
+        {"name": "kubeup-dev", "id": "8c0d", "driver": "bridge", "network_interface": "podman1"}
+    ]
     docker = [{"Name": "kubeup-dev", "Id": "1f0a8e9a64c5c0b1", "Options": {}}]
-    named = [{"Name": "kubeup-dev", "Id": "1f0a8e9a64c5c0b1", "Options": {"com.docker.network.bridge.name": "nodes0"}}]
-    assert [bridge(json.dumps(one)) for one in (podman, docker, named)] == ["podman1", "br-1f0a8e9a64c5", "nodes0"]
+    named = [
+        {
+            "Name": "kubeup-dev",
+            "Id": "1f0a8e9a64c5c0b1",
+            "Options": {"com.docker.network.bridge.name": "nodes0"},
+        }
+    ]
+    assert [bridge(json.dumps(one)) for one in (podman, docker, named)] == [
+        "podman1",
+        "br-1f0a8e9a64c5",
+        "nodes0",
+    ]
 
 
 def ruleset(*chains: dict[str, object]) -> str:
-    return json.dumps({"nftables": [{"metainfo": {"version": "1.0.6"}}, *({"chain": one} for one in chains), {"rule": {}}]})
+    return json.dumps(
+        {
+            "nftables": [
+                {"metainfo": {"version": "1.0.6"}},
+                *({"chain": one} for one in chains),
+                {"rule": {}},
+            ]
+        }
+    )
 
 
 def test_tables_that_drop_whatever_ours_accepts() -> None:
     base = {"type": "filter", "hook": "forward", "prio": 0}
-    netavark = {**base, "family": "inet", "table": "netavark", "name": "FORWARD", "policy": "accept"}
+    netavark = {
+        **base,
+        "family": "inet",
+        "table": "netavark",
+        "name": "FORWARD",
+        "policy": "accept",
+    }
     own = {**base, "family": "inet", "table": "filter", "name": "forward", "policy": "drop"}
     iptables = {**base, "family": "ip", "table": "filter", "name": "FORWARD", "policy": "drop"}
-    firewalld = {**base, "family": "inet", "table": "firewalld", "name": "filter_FORWARD", "policy": "accept"}
+    firewalld = {
+        **base,
+        "family": "inet",
+        "table": "firewalld",
+        "name": "filter_FORWARD",
+        "policy": "accept",
+    }
     called = {"family": "inet", "table": "lan", "name": "no-base-chain"}
     assert droppers(ruleset(netavark, iptables, called)) == ()
     assert droppers(ruleset(netavark, own, firewalld)) == ("inet filter", "inet firewalld")

@@ -26,7 +26,10 @@ def pod_items() -> list[dict[str, Any]]:
 def test_nodes(node_items: list[dict[str, Any]]) -> None:
     found = {node.name: node for node in nodes(node_items)}
     assert list(found) == ["dev-control", "dev-worker-1", "dev-worker-2"]
-    assert all(node.ready and node.why == "" and node.version == "v1.26.1" and node.schedulable for node in found.values())
+    assert all(
+        node.ready and node.why == "" and node.version == "v1.26.1" and node.schedulable
+        for node in found.values()
+    )
     assert [node.control for node in found.values()] == [True, False, False]
     assert found["dev-worker-2"].address == "192.168.60.12"
     assert "registry.k8s.io/kube-proxy:v1.26.1" in found["dev-worker-2"].images
@@ -34,8 +37,12 @@ def test_nodes(node_items: list[dict[str, Any]]) -> None:
 
 def test_a_node_whose_network_is_not_ready(node_items: list[dict[str, Any]]) -> None:
     ready = next(row for row in node_items[1]["status"]["conditions"] if row["type"] == "Ready")
-    ready |= {"status": "False", "reason": "KubeletNotReady",
-              "message": "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni plugin not initialized"}
+    ready |= {
+        "status": "False",
+        "reason": "KubeletNotReady",
+        "message": "container runtime network not ready: NetworkReady=false "
+        "reason:NetworkPluginNotReady message:cni plugin not initialized",
+    }
     node_items[1]["spec"]["unschedulable"] = True
     found = nodes(node_items)[1]
     assert not found.ready
@@ -44,8 +51,14 @@ def test_a_node_whose_network_is_not_ready(node_items: list[dict[str, Any]]) -> 
 
 
 def test_a_node_that_has_reported_nothing() -> None:
-    found, = nodes([{"metadata": {"name": "new"}, "spec": {}}])
-    assert (found.ready, found.why, found.version, found.address, found.images) == (False, "no report", "", "", frozenset())
+    (found,) = nodes([{"metadata": {"name": "new"}, "spec": {}}])
+    assert (found.ready, found.why, found.version, found.address, found.images) == (
+        False,
+        "no report",
+        "",
+        "",
+        frozenset(),
+    )
 
 
 def test_the_stamp_that_provisioning_left(node_items: list[dict[str, Any]]) -> None:
@@ -55,7 +68,10 @@ def test_the_stamp_that_provisioning_left(node_items: list[dict[str, Any]]) -> N
 
 
 def test_images_without_a_name_do_not_count(node_items: list[dict[str, Any]]) -> None:
-    node_items[0]["status"]["images"] = [{"names": None, "sizeBytes": 3}, {"names": ["a:1", "b:2"], "sizeBytes": 3}]
+    node_items[0]["status"]["images"] = [
+        {"names": None, "sizeBytes": 3},
+        {"names": ["a:1", "b:2"], "sizeBytes": 3},
+    ]
     assert nodes(node_items)[0].images == {"a:1", "b:2"}
 
 
@@ -63,8 +79,18 @@ def test_pods(pod_items: list[dict[str, Any]]) -> None:
     found = {pod.app: pod for pod in pods(pod_items)}
     assert set(found) == {"api", "db", "ui"}
     database = found["db"]
-    assert (database.name, database.namespace, database.node, database.phase) == ("mysql-0", "default", "dev-worker-1", "Running")
-    assert database.ready and not database.deleting and database.waiting == () and database.restarts == 0
+    assert (database.name, database.namespace, database.node, database.phase) == (
+        "mysql-0",
+        "default",
+        "dev-worker-1",
+        "Running",
+    )
+    assert (
+        database.ready
+        and not database.deleting
+        and database.waiting == ()
+        and database.restarts == 0
+    )
     assert database.address.startswith("10.244.1.")
     assert database.images[0].startswith("localhost/kubeup-mysql:")
 
@@ -75,17 +101,26 @@ def test_a_pod_that_is_on_its_way_out(pod_items: list[dict[str, Any]]) -> None:
     assert pods([leaving])[0].deleting
 
 
-def test_waiting_containers_and_restarts_count_init_containers_too(pod_items: list[dict[str, Any]]) -> None:
+def test_waiting_containers_and_restarts_count_init_containers_too(
+    pod_items: list[dict[str, Any]],
+) -> None:
     pod = pod_items[0]
-    pod["status"]["initContainerStatuses"] = [{"restartCount": 2, "state": {"waiting": {"reason": "PodInitializing"}}}]
-    pod["status"]["containerStatuses"][0] |= {"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}
+    pod["status"]["initContainerStatuses"] = [
+        {"restartCount": 2, "state": {"waiting": {"reason": "PodInitializing"}}}
+    ]
+    pod["status"]["containerStatuses"][0] |= {
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+    }
     found = pods([pod])[0]
     assert found.waiting == (("PodInitializing", ""), ("CrashLoopBackOff", "back-off 10s"))
     assert found.restarts == 5
 
 
 def test_claims() -> None:
-    assert claims(json.loads(recorded("facts/kubectl_pvc.json"))["items"]) == (KubeClaim("data-mysql-0", "Bound", "data-mysql-0", "1Gi"),)
+    assert claims(json.loads(recorded("facts/kubectl_pvc.json"))["items"]) == (
+        KubeClaim("data-mysql-0", "Bound", "data-mysql-0", "1Gi"),
+    )
 
 
 def test_a_claim_that_waits() -> None:
@@ -93,8 +128,13 @@ def test_a_claim_that_waits() -> None:
     assert claims([pending]) == (KubeClaim("data-mysql-0", "Pending", "", ""),)
 
 
-def test_when_a_kubelet_reported_and_a_container_began(node_items: list[dict[str, Any]], pod_items: list[dict[str, Any]]) -> None:
-    assert all(node.reported and node.reported.date().isoformat() == "2026-11-23" for node in nodes(node_items))
+def test_when_a_kubelet_reported_and_a_container_began(
+    node_items: list[dict[str, Any]], pod_items: list[dict[str, Any]]
+) -> None:
+    assert all(
+        node.reported and node.reported.date().isoformat() == "2026-11-23"
+        for node in nodes(node_items)
+    )
     assert all(pod.began and pod.began.tzinfo for pod in pods(pod_items))
     assert nodes([{"metadata": {"name": "new"}, "spec": {}}])[0].reported is None
 

@@ -42,12 +42,21 @@ def test_no_difference() -> None:
 
 
 def test_a_line_of_a_manifest_that_looks_like_a_heading_is_none() -> None:
-    assert manifests.changed("+diff -u -N /tmp/a/v1.Service.default.api /tmp/b/v1.Service.default.api\n") == ()
+    assert (
+        manifests.changed(
+            "+diff -u -N /tmp/a/v1.Service.default.api /tmp/b/v1.Service.default.api\n"
+        )
+        == ()
+    )
 
 
 def test_documents_leave_empty_ones_out_and_come_back_from_text() -> None:
     found = manifests.documents(RENDERED)
-    assert [manifests.key(one) for one in found] == ["Service api", "StorageClass kubeup-node", "Secret mysecret"]
+    assert [manifests.key(one) for one in found] == [
+        "Service api",
+        "StorageClass kubeup-node",
+        "Secret mysecret",
+    ]
     assert manifests.documents(manifests.text(found)) == found
 
 

@@ -14,8 +14,19 @@ from kubeup.system import cache, machine
 HERE = {"arch": "amd64", "cpus": 2, "memory": 24}
 
 
-@pytest.mark.parametrize(("took", "meant", "times"), [
-    (0, 0, 1), (290, 290, 1), (42, 29, 1), (44, 29, 2), (60, 4, 15), (1, 20, 1), (9000, 10, MOST), (60, 2.9, 1)])
+@pytest.mark.parametrize(
+    ("took", "meant", "times"),
+    [
+        (0, 0, 1),
+        (290, 290, 1),
+        (42, 29, 1),
+        (44, 29, 2),
+        (60, 4, 15),
+        (1, 20, 1),
+        (9000, 10, MOST),
+        (60, 2.9, 1),
+    ],
+)
 def test_what_steps_took_against_their_estimates(took: float, meant: float, times: int) -> None:
     found = AS_MEANT.after(took, meant)
     assert found.times == times and found.seconds(60) == 60 * times
@@ -30,13 +41,19 @@ def test_the_longer_of_this_run_and_the_last_one_counts() -> None:
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, MOST))
-def test_a_limit_is_never_shorter_than_meant_and_never_without_end(took: float, meant: float, earlier: int) -> None:
+def test_a_limit_is_never_shorter_than_meant_and_never_without_end(
+    took: float, meant: float, earlier: int
+) -> None:
     assert 60 <= Pace(earlier, took, meant).seconds(60) <= 60 * MOST
 
 
 def test_it_is_said_where_limits_are_longer() -> None:
     assert (AS_MEANT.why(), AS_MEANT.waiting(60)) == ("", "")
-    assert Pace(12).waiting(60) == "this machine is about 12 times slower than limits of time were made for: waiting for up to 720 s"
+    assert (
+        Pace(12).waiting(60)
+        == "this machine is about 12 times slower than limits of time were made for: waiting "
+        "for up to 720 s"
+    )
 
 
 def test_what_this_run_measured_is_kept_and_else_what_was_known() -> None:
@@ -45,7 +62,19 @@ def test_what_this_run_measured_is_kept_and_else_what_was_known() -> None:
     assert pace.read(pace.text(Pace(5), HERE), HERE) == Pace(5)
 
 
-@pytest.mark.parametrize("kept", ["", "{", "[]", "null", '"x"', '{"times": 9}', '{"machine": {}, "times": 9}', '{"times": "many"}'])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        '{"times": 9}',
+        '{"machine": {}, "times": 9}',
+        '{"times": "many"}',
+    ],
+)
 def test_what_can_not_be_read_is_measured_anew(kept: str) -> None:
     assert pace.read(kept, HERE) == AS_MEANT
 
@@ -61,7 +90,9 @@ def test_it_is_kept_in_the_cache_for_this_machine_alone() -> None:
     machine.keep_pace(SANDBOX, Pace().after(100, 10))
     assert [one.name for one in cache.folder().iterdir()] == ["pace.json"]
     assert machine.pace(SANDBOX) == Pace(10)
-    assert machine.pace(replace(SANDBOX, memory=SANDBOX.memory + 100)) == Pace(10), "some memory comes and goes with a kernel"
+    assert machine.pace(replace(SANDBOX, memory=SANDBOX.memory + 100)) == Pace(10), (
+        "some memory comes and goes with a kernel"
+    )
     assert machine.pace(replace(SANDBOX, cpus=8)) == AS_MEANT
 
 

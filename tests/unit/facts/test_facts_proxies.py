@@ -6,13 +6,25 @@ import pytest
 
 from kubeup.facts import proxies
 
-CAMPUS = {"http_proxy": "http://proxy.example.org:3128", "https_proxy": "http://ana:p%40ss@proxy.example.org:3128"}
+CAMPUS = {
+    "http_proxy": "http://proxy.example.org:3128",
+    "https_proxy": "http://ana:p%40ss@proxy.example.org:3128",
+}
 NODES = IPv4Network("192.168.60.0/24")
 
 
 def test_both_spellings_are_read_and_empty_ones_are_none() -> None:
-    environ = {"HTTP_PROXY": "http://capital:1", "http_proxy": "http://small:1", "HTTPS_PROXY": "http://capital:2", "no_proxy": "", "PATH": "/bin"}
-    assert proxies.told(environ) == {"http_proxy": "http://small:1", "https_proxy": "http://capital:2"}
+    environ = {
+        "HTTP_PROXY": "http://capital:1",
+        "http_proxy": "http://small:1",
+        "HTTPS_PROXY": "http://capital:2",
+        "no_proxy": "",
+        "PATH": "/bin",
+    }
+    assert proxies.told(environ) == {
+        "http_proxy": "http://small:1",
+        "https_proxy": "http://capital:2",
+    }
 
 
 def test_without_a_proxy_nothing_is_said() -> None:
@@ -21,7 +33,11 @@ def test_without_a_proxy_nothing_is_said() -> None:
 
 def test_nodes_are_spoken_to_past_the_proxy_and_what_the_user_named_stays() -> None:
     found = proxies.past({**CAMPUS, "no_proxy": "a.example.org, 10.0.0.0/8,localhost"}, [NODES])
-    assert found["NO_PROXY"] == found["no_proxy"] == "a.example.org,10.0.0.0/8,localhost,127.0.0.1,::1,.svc,.cluster.local,192.168.60.0/24"
+    assert (
+        found["NO_PROXY"]
+        == found["no_proxy"]
+        == "a.example.org,10.0.0.0/8,localhost,127.0.0.1,::1,.svc,.cluster.local,192.168.60.0/24"
+    )
     assert found["HTTPS_PROXY"] == found["https_proxy"] == CAMPUS["https_proxy"]
 
 
@@ -30,9 +46,18 @@ def test_to_say_it_twice_changes_nothing() -> None:
     assert proxies.past(proxies.told(once), [NODES]) == once
 
 
-@pytest.mark.parametrize("url", [
-    "http://127.0.0.1:3128", "127.0.0.1:3128", "localhost", "http://localhost:3128/", "http://ana:p@ss@127.8.8.8:1", "http://[::1]:3128", "socks5://localhost:1",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:3128",
+        "127.0.0.1:3128",
+        "localhost",
+        "http://localhost:3128/",
+        "http://ana:p@ss@127.8.8.8:1",
+        "http://[::1]:3128",
+        "socks5://localhost:1",
+    ],
+)
 def test_a_proxy_on_the_loopback_is_no_nodes_proxy(url: str) -> None:
     found = {**CAMPUS, "http_proxy": url}
     assert proxies.near(found) == ("http_proxy",)
@@ -41,6 +66,14 @@ def test_a_proxy_on_the_loopback_is_no_nodes_proxy(url: str) -> None:
     assert proxies.on_nodes({"http_proxy": url}, [NODES]) == {}
 
 
-@pytest.mark.parametrize("url", ["http://192.168.60.1:3128", "http://localhost.example.org:3128", "proxy:3128", "http://127.0.0.1@proxy.example.org:3128"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.168.60.1:3128",
+        "http://localhost.example.org:3128",
+        "proxy:3128",
+        "http://127.0.0.1@proxy.example.org:3128",
+    ],
+)
 def test_any_other_is(url: str) -> None:
     assert proxies.near({"http_proxy": url}) == ()

@@ -19,8 +19,7 @@ from kubeup.images.rootfs import IMAGE, IMAGES, MMDEBSTRAP, MakeRootfs, Origin, 
 from kubeup.system import engine
 
 SILENT = (
-    "registry-1.docker.io gave no answer for the image library/debian "
-    "(its name can't be resolved)"
+    "registry-1.docker.io gave no answer for the image library/debian (its name can't be resolved)"
 )
 NO_HUB = {"answers": no_internet()}
 FEDORA, ARCH, UBUNTU_22 = on("fedora_41"), on("arch"), on("ubuntu_22_04", "ubuntu_22_04")

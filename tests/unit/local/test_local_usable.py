@@ -21,8 +21,7 @@ PODMAN, DOCKER, CLIENT = (
     frozenset({"docker"}),
 )
 SILENT = (
-    "registry-1.docker.io gave no answer for the image library/debian "
-    "(its name can't be resolved)"
+    "registry-1.docker.io gave no answer for the image library/debian (its name can't be resolved)"
 )
 NO_HUB = {"answers": no_internet()}
 REGISTRY = "https://registry-1.docker.io"

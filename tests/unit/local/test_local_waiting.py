@@ -22,7 +22,9 @@ def coming(jobs: str = BOOTING) -> Output:
 
 
 class Node:
-    """What a node answers, a look at a time; each look takes 30 s of a clock that nobody waits for."""
+    """What a node answers, a look at a time; each look takes 30 s of a clock that nobody waits
+    for.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Output) -> None:
         self.answers, self.time, self.said = list(answers), 0.0, list[str]()
@@ -44,9 +46,13 @@ def test_jobs_are_told_apart_by_unit_kind_and_state_alone() -> None:
     assert nodes.jobs_of("") == nodes.jobs_of("\n") == []
 
 
-def test_a_node_that_gets_on_is_waited_for_however_slow_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_gets_on_is_waited_for_however_slow_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows = BOOTING.splitlines()
-    node = Node(monkeypatch, *(coming("\n".join(rows[n:])) for n in range(len(rows))), Output(0, "", ""))
+    node = Node(
+        monkeypatch, *(coming("\n".join(rows[n:])) for n in range(len(rows))), Output(0, "", "")
+    )
     node.wait()
     assert node.time > 10 * nodes.STUCK_SECONDS
     assert node.said[0] == f"systemd has {len(rows)} jobs left"
@@ -66,14 +72,24 @@ def test_on_a_slow_machine_standing_still_takes_longer(monkeypatch: pytest.Monke
     assert node.time > 600
 
 
-def test_a_service_that_is_started_again_and_again_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    again = [coming(f"{n} containerd.service restart waiting\n" if n % 2 else "") for n in range(40)]
+def test_a_service_that_is_started_again_and_again_is_no_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again = [
+        coming(f"{n} containerd.service restart waiting\n" if n % 2 else "") for n in range(40)
+    ]
     node = Node(monkeypatch, *again)
     assert "nothing has changed" in error_of(node.wait).why
     assert node.time < 300
 
 
-@pytest.mark.parametrize("answer", [Output(1, "× ssh.service - OpenBSD Secure Shell server", ""), Output(125, "", "Error: no such container")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Output(1, "× ssh.service - OpenBSD Secure Shell server", ""),
+        Output(125, "", "Error: no such container"),
+    ],
+)
 def test_what_failed_is_told_at_once(monkeypatch: pytest.MonkeyPatch, answer: Output) -> None:
     node = Node(monkeypatch, answer)
     assert error_of(node.wait).why == (answer.stdout or answer.stderr)

@@ -30,7 +30,9 @@ class Quiet(SimpleHTTPRequestHandler):
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     (tmp_path / "minikube-linux-amd64").write_bytes(CONTENT)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path)))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))
+    )
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/minikube-linux-amd64"
 
@@ -48,7 +50,12 @@ def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> No
     subprocess.run(["sh", "-ec", "\n".join(install.commands())], check=True, capture_output=True)
     assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
     wrong = Install(url, "0" * 64, install.path)
-    assert subprocess.run(["sh", "-ec", "\n".join(wrong.commands())], check=False, capture_output=True).returncode != 0
+    assert (
+        subprocess.run(
+            ["sh", "-ec", "\n".join(wrong.commands())], check=False, capture_output=True
+        ).returncode
+        != 0
+    )
 
 
 def test_another_one_does_not(url: str, tmp_path: Path) -> None:
@@ -58,7 +65,11 @@ def test_another_one_does_not(url: str, tmp_path: Path) -> None:
 
 
 def test_no_server(tmp_path: Path) -> None:
-    error = error_of(lambda: Install("http://127.0.0.1:9/minikube", "0" * 64, tmp_path / "minikube").run(lambda line: None))
+    error = error_of(
+        lambda: Install("http://127.0.0.1:9/minikube", "0" * 64, tmp_path / "minikube").run(
+            lambda line: None
+        )
+    )
     assert "put it on PATH (sha256 " in error.next
 
 
@@ -71,27 +82,46 @@ esac
 """
 
 
-def test_what_was_fetched_is_asked_for_its_driver_and_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan made without any minikube, run to the end by one that it fetches; a script stands in for it."""
+def test_what_was_fetched_is_asked_for_its_driver_and_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan made without any minikube, run to the end by one that it fetches; a script stands
+    in for it.
+    """
     calls, folder = tmp_path / "calls", tmp_path / "site" / "v1.36.0"
     folder.mkdir(parents=True)
     program = STAND_IN.format(calls=calls, data=DATA / "minikube").encode()
     (folder / "minikube-linux-amd64").write_bytes(program)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder.parent)))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder.parent))
+    )
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setitem(release.SUMS, ("Linux", "amd64"), hashlib.sha256(program).hexdigest())
     found = shell.which
-    monkeypatch.setattr("kubeup.core.shell.which", lambda name: None if name in ("minikube", "kubectl") else found(name))
+    monkeypatch.setattr(
+        "kubeup.core.shell.which",
+        lambda name: None if name in ("minikube", "kubectl") else found(name),
+    )
     keys = f"minikube: {{download_url: 'http://127.0.0.1:{server.server_port}', home: {tmp_path}}}"
     hypervisor = replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))
     one = Minikube(settings(tmp_path, keys), state(tmp_path), hypervisor)
     fetch, start, *_ = [*one.install(), *one.plan(one.observe(), Needed())]
-    assert (str(fetch.id), str(start.id)) == ("provider/minikube", "node/test-1.26-2nodes") and "--vm=true" in commands([start])[0]
+    assert (str(fetch.id), str(start.id)) == (
+        "provider/minikube",
+        "node/test-1.26-2nodes",
+    ) and "--vm=true" in commands([start])[0]
     for step in (fetch, start):
         step.action.run(lambda line: None)
     dry, real = (line for line in calls.read_text().splitlines() if line.startswith("start"))
     assert dry.endswith("--dry-run --output=json") and "--vm=true" in dry
-    assert real == ("start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
-                    "-p test-1.26-2nodes --force"), "the hypervisor is none for minikube"
-    assert one.install() == [] and one.tool is not None and one.tool.path == str(release.pinned(one.host).path)
+    assert real == (
+        "start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB "
+        "--driver=podman --nodes=2 "
+        "-p test-1.26-2nodes --force"
+    ), "the hypervisor is none for minikube"
+    assert (
+        one.install() == []
+        and one.tool is not None
+        and one.tool.path == str(release.pinned(one.host).path)
+    )

@@ -43,23 +43,41 @@ Make = Callable[..., Minikube]
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    def one(profiles: str = "profiles_none.rc0.json", status: str = "status_none.rc85.json", keys: str = KEYS,
-            version: tuple[int, ...] = (1, 36, 0), host: object = SANDBOX) -> Minikube:
+    def one(
+        profiles: str = "profiles_none.rc0.json",
+        status: str = "status_none.rc85.json",
+        keys: str = KEYS,
+        version: tuple[int, ...] = (1, 36, 0),
+        host: object = SANDBOX,
+    ) -> Minikube:
         made = Minikube(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
         monkeypatch.setattr(reading, "version_of", lambda tool: version)
         monkeypatch.setattr(Minikube, "home", property(lambda self: tmp_path / ".minikube"))
         monkeypatch.setattr(reading.shell, "which", lambda name: None)  # the system has no kubectl
-        monkeypatch.setattr(Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name)))
-        monkeypatch.setattr(Minikube, "_dry_run", lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")))
-        monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: reading.facts.statuses(
-            '[{"Name":"test-1.26-2nodes","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"test-1.26-2nodes-m02","Host":"Nonexistent"}]'))
+        monkeypatch.setattr(
+            Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name))
+        )
+        monkeypatch.setattr(
+            Minikube,
+            "_dry_run",
+            lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
+        )
+        monkeypatch.setattr(
+            Minikube,
+            "_each_state",
+            lambda self, profile: reading.facts.statuses(
+                '[{"Name":"test-1.26-2nodes","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"test-1.26-2nodes-m02","Host":"Nonexistent"}]'
+            ),
+        )
 
         def read(self: Minikube, *words: str) -> str:
             return recorded(f"minikube/{profiles if words[0] == 'profile' else status}")
 
         monkeypatch.setattr(Minikube, "ask", read)
         if "none" not in profiles:
-            write_private(tmp_path / ".minikube" / "profiles" / made.profile_name / "config.json", "{}")
+            write_private(
+                tmp_path / ".minikube" / "profiles" / made.profile_name / "config.json", "{}"
+            )
         return made
 
     return one
@@ -69,7 +87,10 @@ def access(one: Minikube) -> Minikube:
     """A profile that kubeup has access to."""
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
     write_private(one.kubectl(), "kubectl")
-    write_private(one.state.known_hosts, "".join(f"{reach.address} ssh-ed25519 AAAA\n" for reach in one.ssh_targets()))
+    write_private(
+        one.state.known_hosts,
+        "".join(f"{reach.address} ssh-ed25519 AAAA\n" for reach in one.ssh_targets()),
+    )
     return one
 
 
@@ -83,12 +104,22 @@ def seen(one: Minikube) -> list[tuple[str, str, str]]:
 
 def test_nothing_is_there_yet(make: Make) -> None:
     one = make()
-    assert seen(one) == [("test-1.26-2nodes", "control", "missing"), ("test-1.26-2nodes-m02", "worker", "missing")]
+    assert seen(one) == [
+        ("test-1.26-2nodes", "control", "missing"),
+        ("test-1.26-2nodes-m02", "worker", "missing"),
+    ]
     step, kubectl = planned(one).values()
-    assert step.id == sid("node/test-1.26-2nodes") and step.reason.startswith("--vm=true finds no hypervisor here (DRV_NOT_DETECTED)")
-    assert commands([step]) == ["minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
-                                "-p test-1.26-2nodes --container-runtime=containerd --force"]
-    assert commands([kubectl]) == ["minikube kubectl -p test-1.26-2nodes -- version --client"] and kubectl.needs == sids("node/test-1.26-2nodes")
+    assert step.id == sid("node/test-1.26-2nodes") and step.reason.startswith(
+        "--vm=true finds no hypervisor here (DRV_NOT_DETECTED)"
+    )
+    assert commands([step]) == [
+        "minikube start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB "
+        "--driver=podman --nodes=2 "
+        "-p test-1.26-2nodes --container-runtime=containerd --force"
+    ]
+    assert commands([kubectl]) == [
+        "minikube kubectl -p test-1.26-2nodes -- version --client"
+    ] and kubectl.needs == sids("node/test-1.26-2nodes")
     assert one.ssh_targets() == ()
 
 
@@ -98,8 +129,16 @@ def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path)
     one.__dict__["chosen"] = make(), "named"
     steps = by_id(cluster.plan(one, ClusterFacts(one.provider.observe()), Needed()))
     made = "node/test-1.26-2nodes", "node/kubectl"
-    assert list(steps) == [*made, "cluster/answers", "cluster/metrics", "cluster/services", "cluster/names"]
-    assert {steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")} == {sids(*made)}
+    assert list(steps) == [
+        *made,
+        "cluster/answers",
+        "cluster/metrics",
+        "cluster/services",
+        "cluster/names",
+    ]
+    assert {
+        steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")
+    } == {sids(*made)}
 
 
 def test_what_a_start_by_hand_sets_back_is_set_again_after_it(make: Make, tmp_path: Path) -> None:
@@ -119,7 +158,9 @@ def test_all_is_there(make: Make) -> None:
     one = access(make(*TWO))
     assert one.observe().running and planned(one) == {}
     assert [(reach.name, reach.address, reach.user) for reach in one.ssh_targets()] == [
-        ("test-1.26-2nodes", "192.168.58.2", "docker"), ("test-1.26-2nodes-m02", "192.168.58.3", "docker")]
+        ("test-1.26-2nodes", "192.168.58.2", "docker"),
+        ("test-1.26-2nodes-m02", "192.168.58.3", "docker"),
+    ]
     assert one.stop()[0].action.commands() == ("minikube stop -p test-1.26-2nodes",)  # type: ignore[attr-defined]
     assert one.start() == []
 
@@ -131,15 +172,24 @@ def test_one_made_by_hand_is_adopted(make: Make) -> None:
 
 
 def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's published port is another one after each start, and only the kubeconfig of who started it was told."""
+    """A container's published port is another one after each start, and only the kubeconfig of
+    who started it was told.
+    """
     one = access(make(*TWO))
-    elsewhere = recorded("minikube/status_two_running.rc0.json").replace("Configured", "Misconfigured")
+    elsewhere = recorded("minikube/status_two_running.rc0.json").replace(
+        "Configured", "Misconfigured"
+    )
     monkeypatch.setattr(Minikube, "_states", lambda self, *only: reading.facts.statuses(elsewhere))
-    step, = planned(one).values()
-    assert (str(step.id), step.reason) == ("node/access", "our kubeconfig leads to where it was before")
+    (step,) = planned(one).values()
+    assert (str(step.id), step.reason) == (
+        "node/access",
+        "our kubeconfig leads to where it was before",
+    )
 
 
-def test_nodes_that_are_containers_tell_since_when_they_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_that_are_containers_tell_since_when_they_run(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, asked = make(*TWO), list[tuple[str, ...]]()
 
     def read(*argv: str, **more: object) -> Output:
@@ -150,11 +200,15 @@ def test_nodes_that_are_containers_tell_since_when_they_run(make: Make, monkeypa
     monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(reading.shell, "read", read)
     assert {name: f"{booted:%H:%M:%S}" for name, booted in one.observe().boots.items()} == {
-        "test-1.26-2nodes": "00:22:26", "test-1.26-2nodes-m02": "00:22:51"}
+        "test-1.26-2nodes": "00:22:26",
+        "test-1.26-2nodes-m02": "00:22:51",
+    }
     assert asked == [("podman", "container", "inspect", "test-1.26-2nodes", "test-1.26-2nodes-m02")]
 
 
-def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, asked = access(make(*TWO)), list[bool]()
     running = recorded("minikube/podman_inspect_two_running.rc0.json")
     monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
@@ -164,40 +218,61 @@ def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(make: Make, monke
     assert seen.running and not asked and set(one.boots()) == set(seen.boots)
     one.observe(lambda boots: False)
     assert asked == [True]
-    running = running.replace('"Status": "running"', '"Status": "exited"', 1)  # for 40 s Kubernetes still calls it ready
+    # for 40 s Kubernetes still calls it ready
+    running = running.replace('"Status": "running"', '"Status": "exited"', 1)
     one.observe(lambda boots: True)
     assert asked == [True, True]
 
 
 def test_a_stopped_one_is_started(make: Make) -> None:
     one = access(make("profiles_two_stopped.rc0.json", "status_two_stopped.rc7.json"))
-    step, = planned(one).values()
-    assert (str(step.id), step.reason) == ("node/test-1.26-2nodes", "test-1.26-2nodes is stopped, test-1.26-2nodes-m02 is stopped")
-    assert commands([step]) == commands(one.start()) == ["minikube start -p test-1.26-2nodes --force"]
+    (step,) = planned(one).values()
+    assert (str(step.id), step.reason) == (
+        "node/test-1.26-2nodes",
+        "test-1.26-2nodes is stopped, test-1.26-2nodes-m02 is stopped",
+    )
+    assert (
+        commands([step]) == commands(one.start()) == ["minikube start -p test-1.26-2nodes --force"]
+    )
     assert one.stop() == []
 
 
-def test_a_node_removed_behind_minikubes_back_is_made_anew(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_removed_behind_minikubes_back_is_made_anew(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = access(make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json"))
-    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None)
-    monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(125, "[]", "no such container"))
+    monkeypatch.setattr(
+        reading.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None
+    )
+    monkeypatch.setattr(
+        reading.shell, "read", lambda *argv, **more: Output(125, "[]", "no such container")
+    )
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
-    step, = planned(one).values()
+    (step,) = planned(one).values()
     assert step.title == "make the node test-1.26-2nodes-m02 anew"
     assert step.needs == (one._whole,)
-    assert commands([step]) == ["minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes", "minikube node add -p test-1.26-2nodes"]
+    assert commands([step]) == [
+        "minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes",
+        "minikube node add -p test-1.26-2nodes",
+    ]
 
 
-def test_a_lost_control_plane_is_not_thrown_away(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_control_plane_is_not_thrown_away(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = make(TWO[0], "status_two_worker_missing.rc0.json")
-    gone = ('[{"Name":"test-1.26-2nodes","Host":"Nonexistent"},'
-            '{"Name":"test-1.26-2nodes-m02","Host":"Running","Kubelet":"Running","APIServer":"Irrelevant"}]')
+    gone = (
+        '[{"Name":"test-1.26-2nodes","Host":"Nonexistent"},'
+        '{"Name":"test-1.26-2nodes-m02","Host":"Running","Kubelet":"Running","APIServer":"Irrelevant"}]'
+    )
     monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: reading.facts.statuses(gone))
     error = error_of(lambda: planned(one))
     assert isinstance(error, Refused) and "data is kept" in error.next
 
 
-def test_one_interrupted_before_its_first_node_is_made_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_interrupted_before_its_first_node_is_made_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = KEYS.replace("{", "{profile: bed-half, ")
     one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", keys)
     monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: {})
@@ -209,13 +284,20 @@ def test_one_interrupted_before_its_first_node_is_made_again(make: Make, monkeyp
 @pytest.mark.parametrize("again", [False, True])
 def test_one_interrupted_later_is_set_up_again(make: Make, again: bool) -> None:
     """Also where that was interrupted as well: by then minikube has written our kubeconfig."""
-    one = make("profiles_half_booting.rc0.json", "status_half_booting.rc4.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    one = make(
+        "profiles_half_booting.rc0.json",
+        "status_half_booting.rc4.json",
+        KEYS.replace("{", "{profile: bed-half, nodes: 1, "),
+    )
     if again:
         one.state.folder.mkdir()
         one.state.kubeconfig.touch()
-    step, = planned(one).values()
+    (step,) = planned(one).values()
     assert step.reason == "its making was interrupted"
-    assert commands([step]) == ["minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml", "minikube start -p bed-half --force"]
+    assert commands([step]) == [
+        "minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml",
+        "minikube start -p bed-half --force",
+    ]
 
 
 def test_a_node_more_waits_for_those_that_sleep(make: Make) -> None:
@@ -226,10 +308,15 @@ def test_a_node_more_waits_for_those_that_sleep(make: Make) -> None:
 
 def test_a_node_more(make: Make) -> None:
     one = access(make(*TWO, keys=KEYS.replace("{", "{nodes: 4, ")))
-    assert seen(one)[2:] == [("test-1.26-2nodes-m03", "worker", "missing"), ("test-1.26-2nodes-m04", "worker", "missing")]
+    assert seen(one)[2:] == [
+        ("test-1.26-2nodes-m03", "worker", "missing"),
+        ("test-1.26-2nodes-m04", "worker", "missing"),
+    ]
     third, fourth = planned(one).values()
     assert commands([third, fourth]) == ["minikube node add -p test-1.26-2nodes"] * 2
-    assert third.needs == () and fourth.needs == sids("node/test-1.26-2nodes-m03"), "numbers are given one after the other"
+    assert third.needs == () and fourth.needs == sids("node/test-1.26-2nodes-m03"), (
+        "numbers are given one after the other"
+    )
     # without it the first worker makes minikube's memory 2200
     assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
 
@@ -238,14 +325,24 @@ def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
     one = make(*TWO, keys=KEYS.replace("{", "{nodes: 1, "))
     error = error_of(lambda: planned(one))
     assert isinstance(error, Refused) and "inv cluster.remove test-1.26-2nodes-m02" in error.next
-    assert commands([one.remove("test-1.26-2nodes-m02")]) == ["minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes"]
+    assert commands([one.remove("test-1.26-2nodes-m02")]) == [
+        "minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes"
+    ]
 
 
-@pytest.mark.parametrize(("keys", "differs"), [
-    ("memory: 3000", "MiB of memory 4096, wanted 3000"), ("cpus: 4", "CPUs 2, wanted 4"), ("driver: kvm2", "driver podman, wanted kvm2"),
-    ("container_runtime: docker", "container runtime containerd, wanted docker"),
-    ("}, images: {via: registry, registry: '10.0.0.1:5000', prefix: p", "registries without TLS none, wanted 10.0.0.1:5000"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "differs"),
+    [
+        ("memory: 3000", "MiB of memory 4096, wanted 3000"),
+        ("cpus: 4", "CPUs 2, wanted 4"),
+        ("driver: kvm2", "driver podman, wanted kvm2"),
+        ("container_runtime: docker", "container runtime containerd, wanted docker"),
+        (
+            "}, images: {via: registry, registry: '10.0.0.1:5000', prefix: p",
+            "registries without TLS none, wanted 10.0.0.1:5000",
+        ),
+    ],
+)
 def test_what_would_need_another_cluster_is_refused(make: Make, keys: str, differs: str) -> None:
     error = error_of(lambda: planned(make(*TWO, keys=f"{{minikube: {{{keys}}}}}")))
     assert isinstance(error, Refused) and error.why == differs and "data is kept" in error.next
@@ -256,15 +353,25 @@ PINNED_SUM = "cddeab5ab86ab98e4900afac9d62384dae0941498dfbe712ae0c8868250bc3d7"
 
 @pytest.fixture
 def tools(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A provider on a machine with that minikube on PATH, or none; with podman where it is `root`'s."""
+    """A provider on a machine with that minikube on PATH, or none; with podman where it is
+    `root`'s.
+    """
     real = Minikube.tool, Minikube.ask
 
     def one(version: tuple[int, ...] = (), keys: str = KEYS, **more: Any) -> Minikube:
         made = make(keys=keys, **more)
         monkeypatch.setattr(Minikube, "tool", real[0])
         monkeypatch.setattr(Minikube, "ask", real[1])
-        monkeypatch.setattr(reading.shell, "which", lambda name: "/usr/bin/minikube" if name == "minikube" and version else None)
-        monkeypatch.setattr(reading, "version_of", lambda tool: version if tool.path == "/usr/bin/minikube" else (1, 36, 0))
+        monkeypatch.setattr(
+            reading.shell,
+            "which",
+            lambda name: "/usr/bin/minikube" if name == "minikube" and version else None,
+        )
+        monkeypatch.setattr(
+            reading,
+            "version_of",
+            lambda tool: version if tool.path == "/usr/bin/minikube" else (1, 36, 0),
+        )
         monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(0, "", ""))
         return made
 
@@ -280,33 +387,65 @@ def whole(one: Minikube, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
     return by_id(up.plan(project, application=False).plan)
 
 
-def test_a_missing_minikube_is_a_step_before_all_others(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_minikube_is_a_step_before_all_others(
+    tools: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = tools()
     steps = whole(one, monkeypatch)
     assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
     fetch, make_ = steps["provider/minikube"], steps["node/test-1.26-2nodes"]
     where = release.pinned(one.host).path
-    assert fetch.action == actions.Install(f"{release.SITE}/v1.36.0/minikube-linux-amd64", PINNED_SUM, where)
-    assert (fetch.title, fetch.reason) == (f"fetch minikube v1.36.0 to {where}", "minikube is not installed")
-    assert commands([fetch]) == [f"curl -fLo {where} --create-dirs {release.SITE}/v1.36.0/minikube-linux-amd64",
-                                 f"echo '{PINNED_SUM}  {where}' | sha256sum --check && chmod 755 {where}"]
+    assert fetch.action == actions.Install(
+        f"{release.SITE}/v1.36.0/minikube-linux-amd64", PINNED_SUM, where
+    )
+    assert (fetch.title, fetch.reason) == (
+        f"fetch minikube v1.36.0 to {where}",
+        "minikube is not installed",
+    )
+    assert commands([fetch]) == [
+        f"curl -fLo {where} --create-dirs {release.SITE}/v1.36.0/minikube-linux-amd64",
+        f"echo '{PINNED_SUM}  {where}' | sha256sum --check && chmod 755 {where}",
+    ]
     assert commands([make_]) == [
-        f"{where} start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB --driver=podman --nodes=2 "
-        "-p test-1.26-2nodes --container-runtime=containerd --force"]
-    assert make_.reason.startswith("no hypervisor is known here, so nodes are containers of podman; minikube is asked once it is fetched")
-    assert all(ids.FETCH_MINIKUBE in step.needs for name, step in steps.items() if name != "provider/minikube")
+        f"{where} start --kubernetes-version=1.26.1 --memory=4096 --cpus=2 --disk-size=10GB "
+        "--driver=podman --nodes=2 "
+        "-p test-1.26-2nodes --container-runtime=containerd --force"
+    ]
+    assert make_.reason.startswith(
+        "no hypervisor is known here, so nodes are containers of podman; minikube is asked once "
+        "it is fetched"
+    )
+    assert all(
+        ids.FETCH_MINIKUBE in step.needs
+        for name, step in steps.items()
+        if name != "provider/minikube"
+    )
     project = Project(one.settings, one.state, one.host)
     project.__dict__["chosen"] = one, "named"
-    assert up.machines(project).ids == sids("provider/minikube", "node/test-1.26-2nodes", "node/kubectl"), "`inv cluster.up` as well"
+    assert up.machines(project).ids == sids(
+        "provider/minikube", "node/test-1.26-2nodes", "node/kubectl"
+    ), "`inv cluster.up` as well"
     with_virtualbox = tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage"})))
-    assert "--vm=true --nodes=2" in commands([whole(with_virtualbox, monkeypatch)["node/test-1.26-2nodes"]])[0]
+    assert (
+        "--vm=true --nodes=2"
+        in commands([whole(with_virtualbox, monkeypatch)["node/test-1.26-2nodes"]])[0]
+    )
     nothing_known = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
-    assert "--vm=true --nodes=2" in commands([whole(nothing_known, monkeypatch)["node/test-1.26-2nodes"]])[0]
+    assert (
+        "--vm=true --nodes=2"
+        in commands([whole(nothing_known, monkeypatch)["node/test-1.26-2nodes"]])[0]
+    )
 
 
-def test_a_fetched_minikube_says_which_driver_it_takes(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fetched_minikube_says_which_driver_it_takes(
+    tools: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it says counts, not what was expected of it."""
-    one, ran, told = tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))), list[str](), list[str]()
+    one, ran, told = (
+        tools(host=replace(SANDBOX, tools=frozenset({"VBoxManage", "podman"}))),
+        list[str](),
+        list[str](),
+    )
     action = planned(one)["node/test-1.26-2nodes"].action
     assert "--vm=true" in action.commands()[0]  # type: ignore[attr-defined]
     monkeypatch.setattr(actions.RunAndAdmit, "run", lambda self, log: ran.extend(self.commands()))
@@ -314,20 +453,34 @@ def test_a_fetched_minikube_says_which_driver_it_takes(tools: Make, monkeypatch:
     assert "--driver=podman" in ran[0] and "--vm=true" not in ran[0] and told == ran
 
 
-@pytest.mark.parametrize(("version", "word"), [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED"), ((0,), "does not know")])
-def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(tools: Make, monkeypatch: pytest.MonkeyPatch,
-                                                                      version: tuple[int, ...], word: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "word"),
+    [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED"), ((0,), "does not know")],
+)
+def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(
+    tools: Make, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], word: str
+) -> None:
     one = tools(version)
     steps = whole(one, monkeypatch)
-    assert word in steps["provider/minikube"].reason and steps["provider/minikube"].reason.startswith("the one at /usr/bin/minikube stays: ")
+    assert word in steps["provider/minikube"].reason and steps[
+        "provider/minikube"
+    ].reason.startswith("the one at /usr/bin/minikube stays: ")
     pinned = release.pinned(one.host).path
     assert commands([steps["node/test-1.26-2nodes"]])[0].startswith(f"{pinned} start ")
     found = one.probe()
-    assert found.ok and found.fetched and word in found.why and "v1.36.0 would be fetched" in found.why
+    assert (
+        found.ok and found.fetched and word in found.why and "v1.36.0 would be fetched" in found.why
+    )
     assert "releases/download/v1.36.0/minikube-linux-amd64 (sha256 cddeab5a" in found.fix
-    assert ("minikube.force, which gives it --force" in found.fix) == (version > (1, 37)), "an older one is not helped by it"
+    assert ("minikube.force, which gives it --force" in found.fix) == (version > (1, 37)), (
+        "an older one is not helped by it"
+    )
     write_private(pinned, "minikube")  # as an earlier plan left it
-    assert one.install() == [] and not one.probe().fetched and "provider/minikube" not in whole(one, monkeypatch)
+    assert (
+        one.install() == []
+        and not one.probe().fetched
+        and "provider/minikube" not in whole(one, monkeypatch)
+    )
 
 
 def test_a_newer_minikube_is_taken_where_forced(tools: Make) -> None:
@@ -339,41 +492,80 @@ def test_a_newer_minikube_is_taken_where_forced(tools: Make) -> None:
         command = commands([planned(forced)["node/test-1.26-2nodes"]])[0]
         assert command.startswith("/usr/bin/minikube start ") and command.endswith(" --force")
         assert forced.probe().ok and not forced.probe().fetched and forced.install() == []
-    assert planned(one)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube refuses root without")
-    assert planned(forced)["node/test-1.26-2nodes"].reason.endswith("; --force, as minikube.force says")
+    assert planned(one)["node/test-1.26-2nodes"].reason.endswith(
+        "; --force, as minikube refuses root without"
+    )
+    assert planned(forced)["node/test-1.26-2nodes"].reason.endswith(
+        "; --force, as minikube.force says"
+    )
     older = tools((1, 28, 0), keys)
-    assert planned(older)["node/test-1.26-2nodes"].action.command.argv[0] == str(release.pinned(one.host).path)  # type: ignore[attr-defined]
+    assert planned(older)["node/test-1.26-2nodes"].action.command.argv[0] == str(
+        release.pinned(one.host).path
+    )  # type: ignore[attr-defined]
 
 
 def test_no_minikube_is_pinned_for_this_machine(tools: Make) -> None:
     one = tools(host=replace(SANDBOX, arch="riscv64"))
     error = error_of(lambda: planned(one))
-    assert error.what == "no minikube is pinned for Linux on riscv64" and "https://minikube.sigs.k8s.io/docs/start/" in error.next
+    assert (
+        error.what == "no minikube is pinned for Linux on riscv64"
+        and "https://minikube.sigs.k8s.io/docs/start/" in error.next
+    )
     assert not one.probe().ok and "https://minikube.sigs.k8s.io/docs/start/" in one.probe().fix
 
 
-def test_auto_takes_what_has_to_be_fetched_last(tools: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usable = {"local": Usable(False, "not root", "be root"), "vagrant": Usable(True, "Vagrant 2.4.9 with virtualbox")}
-    made = {"minikube": tools(), **{name: SimpleNamespace(name=name, probe=lambda found=found: found) for name, found in usable.items()}}
+def test_auto_takes_what_has_to_be_fetched_last(
+    tools: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable = {
+        "local": Usable(False, "not root", "be root"),
+        "vagrant": Usable(True, "Vagrant 2.4.9 with virtualbox"),
+    }
+    made = {
+        "minikube": tools(),
+        **{
+            name: SimpleNamespace(name=name, probe=lambda found=found: found)
+            for name, found in usable.items()
+        },
+    }
     monkeypatch.setattr(base, "make", lambda name, *_: made[name])
     auto = settings(tmp_path), state(tmp_path), SANDBOX
-    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == ["vagrant", "Vagrant 2.4.9 with virtualbox"]
+    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == [
+        "vagrant",
+        "Vagrant 2.4.9 with virtualbox",
+    ]
     made["vagrant"].probe = lambda: Usable(False, "no VirtualBox", "install it")
-    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == ["minikube", "minikube is not installed; v1.36.0 would be fetched"]
+    assert [base.choose(*auto)[0].name, base.choose(*auto)[1]] == [
+        "minikube",
+        "minikube is not installed; v1.36.0 would be fetched",
+    ]
     made["minikube"] = tools(host=replace(SANDBOX, root=False, tools=frozenset()))
     error = error_of(base.choose, *auto)
-    assert isinstance(error, UsageError) and "minikube is not installed, and there is neither a hypervisor nor " in error.why
+    assert (
+        isinstance(error, UsageError)
+        and "minikube is not installed, and there is neither a hypervisor nor " in error.why
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"Name": "test-1.26-2no', "\0" * 64])
 def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, text: str) -> None:
-    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted and made anew."""
-    one = make("profiles_half_no_node.rc0.json", "status_half_no_node.rc0.json", KEYS.replace("{", "{profile: bed-half, nodes: 1, "))
+    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted
+    and made anew.
+    """
+    one = make(
+        "profiles_half_no_node.rc0.json",
+        "status_half_no_node.rc0.json",
+        KEYS.replace("{", "{profile: bed-half, nodes: 1, "),
+    )
     path = one.home / "profiles" / one.profile_name / "config.json"
     path.write_text(text)
     for look in (one.observe, one.ssh_targets):
         error = error_of(look)
-        assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "to lose what is in" in error.next
+        assert (
+            isinstance(error, Refused)
+            and error.what == f"{path} can't be understood"
+            and "to lose what is in" in error.next
+        )
 
 
 @pytest.fixture
@@ -382,10 +574,21 @@ def remade(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> Remak
     one = make(*TWO)
     one.state.folder.mkdir()
     volume, minikube = tmp_path / "volume", tmp_path / "minikube"
-    minikube.write_text(f"#!/bin/sh\ncase $2 in delete) rm -rf {volume};; add) mkdir -p {volume};; esac\n")
+    minikube.write_text(
+        f"#!/bin/sh\ncase $2 in delete) rm -rf {volume};; add) mkdir -p {volume};; esac\n"
+    )
     minikube.chmod(0o755)
     monkeypatch.setattr("kubeup.cluster.providers.minikube.remake.admit", lambda *_: None)
-    node = RemakeNode(Tool(str(minikube), (), "bed"), ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), tuple, one.state)
+    node = RemakeNode(
+        Tool(str(minikube), (), "bed"),
+        ("podman",),
+        "bed-m02",
+        "/var/lib/kubeup/data",
+        tmp_path / "machine",
+        (),
+        tuple,
+        one.state,
+    )
     on_host = lambda _: str(volume / "lib/kubeup/data") if volume.exists() else ""  # noqa: E731
     monkeypatch.setattr(RemakeNode, "_on_host", on_host)
     return node
@@ -396,7 +599,9 @@ def rows_on(tmp_path: Path) -> Path:
 
 
 @pytest.mark.real
-def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(tmp_path: Path, remade: RemakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(
+    tmp_path: Path, remade: RemakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the node was back, and its database had written more, before it was lost again."""
     done, write = count(), shell.write
     moment = 0
@@ -436,13 +641,28 @@ def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(tmp_path: Path,
 
 
 @pytest.mark.parametrize("what", ["volume", "ls"])
-def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     ran: list[tuple[str, ...]] = []
     one = make(*TWO)
-    node = RemakeNode(one.planned, ("podman",), "bed-m02", "/var/lib/kubeup/data", tmp_path / "machine", (), one.ssh_targets, one.state)
+    node = RemakeNode(
+        one.planned,
+        ("podman",),
+        "bed-m02",
+        "/var/lib/kubeup/data",
+        tmp_path / "machine",
+        (),
+        one.ssh_targets,
+        one.state,
+    )
 
     def read(*argv: str, **_: object) -> Output:
-        return Output(125, "", "Error: timed out") if what in argv else Output(0, '[{"Mountpoint": "/volume"}]', "")
+        return (
+            Output(125, "", "Error: timed out")
+            if what in argv
+            else Output(0, '[{"Mountpoint": "/volume"}]', "")
+        )
 
     monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **_: ran.append(argv))
     monkeypatch.setattr("kubeup.core.shell.read", read)
@@ -450,24 +670,45 @@ def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(make: Make, tmp
     assert "can't be looked at" in error.what and "timed out" in error.why and ran == []
 
 
-def test_a_profile_without_a_minikube_is_not_taken_as_gone(tools: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_without_a_minikube_is_not_taken_as_gone(
+    tools: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = tools()
     config = json.loads(recorded("minikube/profiles_two_running.rc0.json"))["valid"][0]["Config"]
     write_private(one.home / "profiles" / one.profile_name / "config.json", json.dumps(config))
     found = one.observe().nodes
     assert [(node.name, node.state, node.address) for node in found] == [
-        ("test-1.26-2nodes", "stopped", "192.168.58.2"), ("test-1.26-2nodes-m02", "stopped", "192.168.58.3")]
+        ("test-1.26-2nodes", "stopped", "192.168.58.2"),
+        ("test-1.26-2nodes-m02", "stopped", "192.168.58.3"),
+    ]
     steps = whole(one, monkeypatch)
     assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
-    assert "can't be looked at, as there is no minikube here" in steps["node/test-1.26-2nodes"].reason
-    assert commands([steps["node/test-1.26-2nodes"]])[0].endswith("/minikube start -p test-1.26-2nodes --force")
-    for at_once in (lambda: one.destroy(data=False), one.start, one.stop, lambda: one.tool_command("dashboard")):
+    assert (
+        "can't be looked at, as there is no minikube here" in steps["node/test-1.26-2nodes"].reason
+    )
+    assert commands([steps["node/test-1.26-2nodes"]])[0].endswith(
+        "/minikube start -p test-1.26-2nodes --force"
+    )
+    for at_once in (
+        lambda: one.destroy(data=False),
+        one.start,
+        one.stop,
+        lambda: one.tool_command("dashboard"),
+    ):
         error = error_of(at_once)
-        assert isinstance(error, Refused) and error.what == "minikube is not installed" and "inv doctor --fix" in error.next
+        assert (
+            isinstance(error, Refused)
+            and error.what == "minikube is not installed"
+            and "inv doctor --fix" in error.next
+        )
 
 
-@pytest.mark.parametrize("said", ["", '{"error":{"Op":"open","Path":"/home/ana/.minikube/profiles","Err":13}}'])
-def test_profiles_that_are_not_told_are_not_taken_as_gone(make: Make, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize(
+    "said", ["", '{"error":{"Op":"open","Path":"/home/ana/.minikube/profiles","Err":13}}']
+)
+def test_profiles_that_are_not_told_are_not_taken_as_gone(
+    make: Make, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
     one = make(*TWO)
     monkeypatch.setattr(Minikube, "ask", lambda self, *words: said)
     for look in (one.observe, lambda: one.destroy(data=False)):
@@ -488,12 +729,17 @@ def test_doctor_fetches_it_too(tools: Make) -> None:
     assert found.ask.startswith("fetch minikube v1.36.0") and "sha256" in found.fix
 
 
-def test_down_takes_the_network_that_minikube_forgets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_takes_the_network_that_minikube_forgets(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = make(*TWO)
     monkeypatch.setattr(actions, "network_of", lambda engine, name: True)
     monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
     delete, network = one.destroy(data=False)
-    assert commands([delete, network]) == ["minikube delete -p test-1.26-2nodes", "podman network rm test-1.26-2nodes"]
+    assert commands([delete, network]) == [
+        "minikube delete -p test-1.26-2nodes",
+        "podman network rm test-1.26-2nodes",
+    ]
     assert delete.loses == "" and network.needs == (delete.id,)
     assert "the database's data included" in one.destroy(data=True)[0].loses
     one.host = replace(SANDBOX, root=False)
@@ -505,10 +751,23 @@ def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
     short = actions.forgetful(usual)
     changed = difflib.unified_diff(usual.splitlines(), short.splitlines(), n=0, lineterm="")
     assert [line for line in changed if line[0] in "+-"][2:] == [
-        "-       ttl 30", "+       ttl 1", "-    cache 30", "+    cache 30 {", "+       success 9984 30 1", "+       denial 9984 2", "+    }"]
+        "-       ttl 30",
+        "+       ttl 1",
+        "-    cache 30",
+        "+    cache 30 {",
+        "+       success 9984 30 1",
+        "+       denial 9984 2",
+        "+    }",
+    ]
     assert actions.forgetful(short) == short
-    assert yaml.safe_load(Path(PROJECT, "ansible/roles/control_plane/files/coredns.yaml").read_text())["data"]["Corefile"] == actions.forgetful(
-        usual.replace("    log\n", "").replace("    hosts {\n       192.168.49.1 host.minikube.internal\n       fallthrough\n    }\n", ""))
+    assert yaml.safe_load(
+        Path(PROJECT, "ansible/roles/control_plane/files/coredns.yaml").read_text()
+    )["data"]["Corefile"] == actions.forgetful(
+        usual.replace("    log\n", "").replace(
+            "    hosts {\n       192.168.49.1 host.minikube.internal\n       fallthrough\n    }\n",
+            "",
+        )
+    )
 
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:
@@ -528,9 +787,13 @@ def test_nodes_are_told_of_mirrors_when_they_are_new_or_were_told_others(make: M
     assert step.id == ids.TRUST and isinstance(step.action, trusts.TellNodes)
     told = step.action.told
     assert told.stamp and one.trust(dict.fromkeys("nm", told.stamp), made=False) == []
-    assert one.trust({"n": told.stamp, "m": ""}, made=False)[0].reason.endswith("as the settings are now")
+    assert one.trust({"n": told.stamp, "m": ""}, made=False)[0].reason.endswith(
+        "as the settings are now"
+    )
     (step,) = usual.trust({"n": told.stamp}, made=False)
-    assert isinstance(step.action, trusts.TellNodes) and step.action.told.stamp == "", "it was taken out"
+    assert isinstance(step.action, trusts.TellNodes) and step.action.told.stamp == "", (
+        "it was taken out"
+    )
     assert one.trust({}, made=False) == [], "a cluster that sleeps is looked at when it is awake"
 
 
@@ -619,7 +882,9 @@ def test_what_a_node_did_not_take_is_told(
     image = AppImage("api", "localhost/api:1", Path("/src"), ())
     action = {
         "host key": actions.Admit(tool, nodes, one.state),
-        "image": actions.LoadImage(tool, image, nodes, (ssh_targets[0].name,), ("crictl", "images")),
+        "image": actions.LoadImage(
+            tool, image, nodes, (ssh_targets[0].name,), ("crictl", "images")
+        ),
         "services": actions.KeepServicesInside(nodes, "10.96.0.0/12"),
         "authorities": trusts.TellNodes(nodes, trusts.Told((), ()), kubectl),
     }[what]

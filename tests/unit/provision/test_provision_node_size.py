@@ -44,15 +44,28 @@ HOST = node_size._pairs(recorded("provision/meminfo_host.txt").replace(":", " ")
 
 
 def v1(folder: Path, limit: int = 512 << 20, quota: int = 150000) -> Path:
-    write(folder / "memory", {"memory.limit_in_bytes": limit, "memory.usage_in_bytes": 28622848,
-                              "memory.stat": recorded("provision/memory_stat_v1.txt")})
+    write(
+        folder / "memory",
+        {
+            "memory.limit_in_bytes": limit,
+            "memory.usage_in_bytes": 28622848,
+            "memory.stat": recorded("provision/memory_stat_v1.txt"),
+        },
+    )
     write(folder / "cpu", {"cpu.cfs_quota_us": quota, "cpu.cfs_period_us": 100000})
     return folder
 
 
 def v2(folder: Path, limit: str = str(512 << 20), quota: str = "150000") -> Path:
-    write(folder, {"memory.max": limit, "memory.current": 28622848, "memory.stat": STAT_V2,
-                   "cpu.max": f"{quota} 100000"})
+    write(
+        folder,
+        {
+            "memory.max": limit,
+            "memory.current": 28622848,
+            "memory.stat": STAT_V2,
+            "cpu.max": f"{quota} 100000",
+        },
+    )
     return folder
 
 
@@ -100,7 +113,9 @@ def test_it_reads_as_the_kernels_own(tmp_path: Path) -> None:
     """With the lines that kubelet, free and top look for, and none that the kernel has not."""
     text = node_size.meminfo(v1(tmp_path), 512 * 1024, HOST)
     assert rows(text).keys() <= rows(recorded("provision/meminfo_host.txt")).keys()
-    looked_for = "MemTotal MemFree MemAvailable Buffers Cached SwapTotal SwapFree Shmem SReclaimable"
+    looked_for = (
+        "MemTotal MemFree MemAvailable Buffers Cached SwapTotal SwapFree Shmem SReclaimable"
+    )
     assert set(looked_for.split()) <= rows(text).keys()
     assert all(row.endswith(" kB") for row in text.splitlines())
 
@@ -117,9 +132,14 @@ def test_more_in_use_than_there_is_leaves_nothing_free(tmp_path: Path) -> None:
     assert (found["MemFree"], found["MemAvailable"]) == (0, (8507392 + 2015232) // 1024)
 
 
-@pytest.mark.parametrize(("online", "expected"), [
-    ("0-3", [0, 1, 2, 3]), ("0", [0]), ("0,2-3,9\n", [0, 2, 3, 9]),
-])
+@pytest.mark.parametrize(
+    ("online", "expected"),
+    [
+        ("0-3", [0, 1, 2, 3]),
+        ("0", [0]),
+        ("0,2-3,9\n", [0, 2, 3, 9]),
+    ],
+)
 def test_a_list_of_processors(online: str, expected: list[int]) -> None:
     assert node_size.numbers(online) == expected
 

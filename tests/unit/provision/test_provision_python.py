@@ -59,15 +59,25 @@ def played(folder: Path, answers: dict[str, str]) -> str:
         python.write_text(PYTHON.format(answer, sys.executable))
         python.chmod(0o755)
         hosts[name] = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
-    work = {"hosts": "nodes", "gather_facts": False, "tasks": [
-        {"name": "worked on", "ansible.builtin.command": {"argv": ["true"]}}]}
+    work = {
+        "hosts": "nodes",
+        "gather_facts": False,
+        "tasks": [{"name": "worked on", "ansible.builtin.command": {"argv": ["true"]}}],
+    }
     inventory, site = folder / "inventory.yml", folder / "site.yml"
     inventory.write_text(yaml.safe_dump({"nodes": {"hosts": hosts}}))
     site.write_text(yaml.safe_dump([{"ansible.builtin.import_playbook": str(PLAY)}, work]))
     lines: list[str] = []
     with contextlib.suppress(CommandError):
-        shell.write("ansible-playbook", "-i", str(inventory), str(site), cwd=str(ANSIBLE),
-                    env=environment(), log=lines.append)
+        shell.write(
+            "ansible-playbook",
+            "-i",
+            str(inventory),
+            str(site),
+            cwd=str(ANSIBLE),
+            env=environment(),
+            log=lines.append,
+        )
     return "\n".join(lines)
 
 
@@ -79,7 +89,9 @@ def test_one_in_between_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_another_is_refused_plainly_before_anything_is_done(tmp_path: Path) -> None:
-    said = played(tmp_path, {"fits": "echo 3.11", **{name: text for name, (text, _) in BAD.items()}})
+    said = played(
+        tmp_path, {"fits": "echo 3.11", **{name: text for name, (text, _) in BAD.items()}}
+    )
     for name, (_, found) in BAD.items():
         plain = f"python3-{name} on {name} {found}; Ansible manages nodes with Python 3.8 to 3.13"
         assert plain in said, said

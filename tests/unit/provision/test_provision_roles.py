@@ -14,8 +14,14 @@ from jinja2.nativetypes import NativeEnvironment
 from kubeup.cluster.provision.inventory import ANSIBLE
 
 ROLES = ANSIBLE / "roles"
-NODES = {"kubeup_container_nodes": True, "kubeup_limited_nodes": False, "kubeup_cni": "bridge",
-         "kubeup_cgroup_driver": "systemd", "kubeup_context": "kubeup-dev", "kubeup_version": "1.26.1"}
+NODES = {
+    "kubeup_container_nodes": True,
+    "kubeup_limited_nodes": False,
+    "kubeup_cni": "bridge",
+    "kubeup_cgroup_driver": "systemd",
+    "kubeup_context": "kubeup-dev",
+    "kubeup_version": "1.26.1",
+}
 
 
 def unit(path: Path) -> RawConfigParser:

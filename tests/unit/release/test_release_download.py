@@ -95,7 +95,13 @@ def test_a_wrong_sum_does_not_touch_what_was_there(site: tuple[str, Sites], tmp_
 
 def test_a_transfer_that_breaks_off(site: tuple[str, Sites], tmp_path: Path) -> None:
     url, files = site
-    offer(files, "kubelet", CONTENT[:1000], announced=len(CONTENT), checksum=hashlib.sha256(CONTENT).hexdigest())
+    offer(
+        files,
+        "kubelet",
+        CONTENT[:1000],
+        announced=len(CONTENT),
+        checksum=hashlib.sha256(CONTENT).hexdigest(),
+    )
     error = error_of(DownloadBinary("kubelet", url, "amd64", tmp_path).run, print)
     assert "broke off" in error.what
     assert error.next == "run the same again"
@@ -120,7 +126,10 @@ def test_what_is_no_sum_is_told(site: tuple[str, Sites], tmp_path: Path, answer:
     url, files = site
     offer(files, "kubectl", CONTENT)
     files[f"{BIN}/kubectl.sha256"] = (answer, len(answer))
-    assert error_of(DownloadBinary("kubectl", url, "amd64", tmp_path).run, print).what == f"{url}{BIN}/kubectl.sha256 holds no sha256"
+    assert (
+        error_of(DownloadBinary("kubectl", url, "amd64", tmp_path).run, print).what
+        == f"{url}{BIN}/kubectl.sha256 holds no sha256"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -32,30 +32,62 @@ def test_an_open_internet_downloads() -> None:
 KUBECTL, PAUSE = source.questions("auto", "", "Linux", "amd64")
 
 
-@pytest.mark.parametrize(("asked", "answer", "why"), [
-    (KUBECTL, sites.refused(KUBECTL, "403 Forbidden"), f"dl.k8s.io answered 403 Forbidden for {KUBECTL.url}"),
-    (KUBECTL, sites.silent(KUBECTL, "not within 30 s"), f"dl.k8s.io gave no answer for {KUBECTL.url} (not within 30 s)"),
-    (PAUSE, sites.refused(PAUSE, "404 Not Found", "https://europe-docker.pkg.dev/v2/x"),
-     "europe-docker.pkg.dev answered 404 Not Found for the image pause"),
-])
-def test_one_site_without_what_is_needed_means_that_all_is_built(asked: Question, answer: Answer, why: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "answer", "why"),
+    [
+        (
+            KUBECTL,
+            sites.refused(KUBECTL, "403 Forbidden"),
+            f"dl.k8s.io answered 403 Forbidden for {KUBECTL.url}",
+        ),
+        (
+            KUBECTL,
+            sites.silent(KUBECTL, "not within 30 s"),
+            f"dl.k8s.io gave no answer for {KUBECTL.url} (not within 30 s)",
+        ),
+        (
+            PAUSE,
+            sites.refused(PAUSE, "404 Not Found", "https://europe-docker.pkg.dev/v2/x"),
+            "europe-docker.pkg.dev answered 404 Not Found for the image pause",
+        ),
+    ],
+)
+def test_one_site_without_what_is_needed_means_that_all_is_built(
+    asked: Question, answer: Answer, why: str
+) -> None:
     release = source.choose("auto", replace(DESKTOP, answers=open_internet(asked.url, answer)))
     assert (release.source, release.why) == ("build", why)
 
 
 def test_a_file_is_asked_for_that_a_download_needs(tmp_path: Path) -> None:
-    assert KUBECTL.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/amd64/kubectl.sha256" and KUBECTL.sum
-    assert KUBECTL.url == f"{DownloadBinary('kubectl', source.DOWNLOADS, 'amd64', tmp_path).url}.sha256"
+    assert (
+        KUBECTL.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/amd64/kubectl.sha256"
+        and KUBECTL.sum
+    )
+    assert (
+        KUBECTL.url
+        == f"{DownloadBinary('kubectl', source.DOWNLOADS, 'amd64', tmp_path).url}.sha256"
+    )
     assert PAUSE.url == "https://registry.k8s.io/v2/pause/manifests/3.9"
-    assert f"registry.k8s.io/pause:{PAUSE.url.rpartition('/')[2]}" in [image.name for image in IMAGES]
+    assert f"registry.k8s.io/pause:{PAUSE.url.rpartition('/')[2]}" in [
+        image.name for image in IMAGES
+    ]
     assert f"https://{sites.site(PAUSE.url)}" != source.DOWNLOADS
 
 
-@pytest.mark.parametrize(("wanted", "kept", "base_url", "count"), [
-    ("auto", "", source.DOWNLOADS, 2), ("auto", "", "https://mirror.example.org", 1), ("auto", "build", source.DOWNLOADS, 0),
-    ("download", "", source.DOWNLOADS, 0), ("build", "", source.DOWNLOADS, 0),
-])
-def test_nothing_is_asked_that_is_decided(wanted: str, kept: str, base_url: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "kept", "base_url", "count"),
+    [
+        ("auto", "", source.DOWNLOADS, 2),
+        ("auto", "", "https://mirror.example.org", 1),
+        ("auto", "build", source.DOWNLOADS, 0),
+        ("download", "", source.DOWNLOADS, 0),
+        ("build", "", source.DOWNLOADS, 0),
+    ],
+)
+def test_nothing_is_asked_that_is_decided(
+    wanted: str, kept: str, base_url: str, count: int
+) -> None:
     assert len(source.questions(wanted, kept, "Linux", "amd64", base_url)) == count
 
 
@@ -65,28 +97,47 @@ def test_what_is_made_stays_so(made: str, host: HostFacts) -> None:
     release = source.choose("auto", host, made=kept)
     assert (release.source, release.why) == (made, "made so before (the sun shone)")
     for wanted in ("download", "build"):
-        assert source.choose(wanted, host, made=kept).source == wanted, "the settings have the last word"
+        assert source.choose(wanted, host, made=kept).source == wanted, (
+            "the settings have the last word"
+        )
 
 
 def test_package_registries_only() -> None:
     release = source.choose("auto", SANDBOX)
-    assert (release.source, release.why) == ("build", f"dl.k8s.io gave no answer for {KUBECTL.url} (its name can't be resolved)")
-    assert [one.name for one in release.missing_builds()] == ["kubernetes", "etcd", "coredns", "metrics-server", "pause"]
+    assert (release.source, release.why) == (
+        "build",
+        f"dl.k8s.io gave no answer for {KUBECTL.url} (its name can't be resolved)",
+    )
+    assert [one.name for one in release.missing_builds()] == [
+        "kubernetes",
+        "etcd",
+        "coredns",
+        "metrics-server",
+        "pause",
+    ]
     assert release.missing_downloads() == ()
 
 
 @pytest.mark.parametrize("wanted", ["download", "build"])
 def test_the_settings_have_the_last_word(wanted: str) -> None:
     for host in (DESKTOP, SANDBOX):
-        assert (source.choose(wanted, host).source, source.choose(wanted, host).why) == (wanted, "asked for by release.source")
+        assert (source.choose(wanted, host).source, source.choose(wanted, host).why) == (
+            wanted,
+            "asked for by release.source",
+        )
 
 
 def test_a_site_of_ones_own_is_not_judged_by_the_official_one() -> None:
-    own, intranet = "https://mirror.example.org/kubernetes", replace(DESKTOP, answers=open_internet(KUBECTL.url, sites.refused(KUBECTL, "403")))
+    own, intranet = (
+        "https://mirror.example.org/kubernetes",
+        replace(DESKTOP, answers=open_internet(KUBECTL.url, sites.refused(KUBECTL, "403"))),
+    )
     release = source.choose("auto", intranet, own)
     assert (release.source, release.base_url) == ("download", own)
     assert own in release.why
-    assert source.choose("auto", SANDBOX, own).source == "build", "the images come from elsewhere still"
+    assert source.choose("auto", SANDBOX, own).source == "build", (
+        "the images come from elsewhere still"
+    )
 
 
 def test_an_unknown_processor() -> None:
@@ -98,25 +149,39 @@ def test_an_unknown_processor() -> None:
 def test_download_addresses_of_both_processors(tmp_path: Path) -> None:
     one = DownloadBinary("kubelet", "https://dl.k8s.io/", "arm64", tmp_path)
     assert one.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"
-    assert one.commands() == (f"curl -fLo {tmp_path}/kubelet https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet",)
+    assert one.commands() == (
+        f"curl -fLo {tmp_path}/kubelet https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet",
+    )
     assert one.already() == ""
     (tmp_path / "kubelet").touch()
     assert one.already() == "downloaded"
 
 
 def test_processors_mirrors_and_ways_do_not_share_a_folder(cache_home: Path) -> None:
-    releases = [source.choose("download", DESKTOP), source.choose("download", ARM), source.choose("download", DESKTOP, "https://mirror.example.org"),
-                source.choose("build", DESKTOP), source.choose("build", ARM)]
+    releases = [
+        source.choose("download", DESKTOP),
+        source.choose("download", ARM),
+        source.choose("download", DESKTOP, "https://mirror.example.org"),
+        source.choose("build", DESKTOP),
+        source.choose("build", ARM),
+    ]
     assert len({release.binary("kubelet") for release in releases}) == 5
     assert len({release.identity() for release in releases}) == 5
-    assert all(release.binary("kubelet").is_relative_to(cache_home / "release" / "v1.26.1") for release in releases)
+    assert all(
+        release.binary("kubelet").is_relative_to(cache_home / "release" / "v1.26.1")
+        for release in releases
+    )
 
 
 def test_a_folder_in_the_cache_is_not_built_again() -> None:
     release = source.choose("build", SANDBOX)
     release.folder(KUBERNETES_BUILD).mkdir(parents=True)
     assert "kubernetes" not in [one.name for one in release.missing_builds()]
-    assert GoCompile(KUBERNETES_BUILD, release.folder(KUBERNETES_BUILD)).already().startswith("built (kubernetes-")
+    assert (
+        GoCompile(KUBERNETES_BUILD, release.folder(KUBERNETES_BUILD))
+        .already()
+        .startswith("built (kubernetes-")
+    )
 
 
 def test_other_flags_are_another_build() -> None:
@@ -133,32 +198,45 @@ def test_every_system_image_has_a_build_for_its_binary() -> None:
 
 def test_the_compile_command_is_the_whole_truth() -> None:
     pause = next(one for one in BUILDS if one.name == "pause")
-    assert GoCompile(pause, Path("/cache/pause")).commands() == ("go build -v -trimpath -mod=readonly -ldflags '-s -w' -o /cache/pause/pause .",)
+    assert GoCompile(pause, Path("/cache/pause")).commands() == (
+        "go build -v -trimpath -mod=readonly -ldflags '-s -w' -o /cache/pause/pause .",
+    )
 
 
 def test_the_compile_command_of_kubernetes_can_be_pasted() -> None:
     lines = GoCompile(KUBERNETES_BUILD, Path("/cache/k")).commands()
-    start = "go build -v -trimpath -mod=readonly -tags providerless -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v1.26.1"
+    start = (
+        "go build -v -trimpath -mod=readonly -tags providerless -ldflags '-s -w -X "
+        "k8s.io/component-base/version.gitVersion=v1.26.1"
+    )
     assert lines[1].startswith(start)
     assert lines[1].endswith("-o /cache/k/kubelet k8s.io/kubernetes/cmd/kubelet")
 
 
-@pytest.mark.parametrize(("text", "minor"), [
-    (recorded("release/go_version"), 19),
-    ("go version go1.22.5 linux/arm64", 22),
-    ("go version devel go1.21-1b4f1dc95d Mon Aug 7 18:04:34 2023 +0000 linux/amd64", 21),
-    ("gccgo (Debian 12.2.0-14) 12.2.0", 0),
-    ("", 0),
-])
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [
+        (recorded("release/go_version"), 19),
+        ("go version go1.22.5 linux/arm64", 22),
+        ("go version devel go1.21-1b4f1dc95d Mon Aug 7 18:04:34 2023 +0000 linux/amd64", 21),
+        ("gccgo (Debian 12.2.0-14) 12.2.0", 0),
+        ("", 0),
+    ],
+)
 def test_go_versions(text: str, minor: int) -> None:
     assert go.go_minor(text) == minor
 
 
-def test_a_go_that_does_not_fit_is_passed_over_for_debians(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_go_that_does_not_fit_is_passed_over_for_debians(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(go, "DEBIAN_GO", str(tmp_path / "go-1.{}"))
     monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""))
+    monkeypatch.setattr(
+        "kubeup.core.shell.read",
+        lambda *argv, **more: Output(0, "go version go1.24.4 linux/amd64", ""),
+    )
     root = go.debian_root(Origin())
     assert go.go_tool() == ""
     ours = go.unpacked(root) / "usr" / "lib" / "go-1.19" / "bin" / "go"
@@ -168,7 +246,9 @@ def test_a_go_that_does_not_fit_is_passed_over_for_debians(monkeypatch: pytest.M
     assert go.UnpackGo(root).already() == "in the cache"
 
 
-def test_without_a_fitting_go_nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_fitting_go_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(build, "go_tool", lambda: "")
     error = error_of(GoCompile(KUBERNETES_BUILD, tmp_path / "k").run, print)
     assert "release.source to download" in error.next

@@ -26,7 +26,9 @@ def load_text(tmp_path: Path) -> Callable[..., Loaded]:
 
 @pytest.fixture
 def load_profile(load_text: Callable[..., Loaded]) -> Callable[..., Loaded]:
-    """Loads a file with one profile, `dev`, whose keys are given; they begin in line 5, column 7."""
+    """Loads a file with one profile, `dev`, whose keys are given; they begin in line 5, column
+    7.
+    """
 
     def _load(keys: str, sets: tuple[str, ...] = (), **more: object) -> Loaded:
         return load_text(HEAD + indent(dedent(keys).lstrip("\n"), " " * 6), sets, **more)

@@ -1,4 +1,6 @@
-"""Files that can't be read as settings: a problem that says so, at the right place, never an exception."""
+"""Files that can't be read as settings: a problem that says so, at the right place, never an
+exception.
+"""
 
 from __future__ import annotations
 
@@ -47,17 +49,25 @@ def lines(loaded: Loaded) -> list[tuple[int, int, str]]:
         (b"a: [" + b"1," * 6000 + b"]", None, "more than 5000 values"),
         (b" " * (256 * 1024 + 1), (0, 0), "too large"),
         (b"settings:\n  users: {dev: {}}\n? [a]\n: b\n", (3, 3), "a list or mapping as a key"),
-        (b"settings:\n  env: dev\n  users:\n    dev: !!python/object:os.system {}\n", (4, 10), "a YAML tag"),
+        (
+            b"settings:\n  env: dev\n  users:\n    dev: !!python/object:os.system {}\n",
+            (4, 10),
+            "a YAML tag",
+        ),
     ],
 )
-def test_unreadable(load_text: Load, text: bytes, place: tuple[int, int] | None, found: str) -> None:
+def test_unreadable(
+    load_text: Load, text: bytes, place: tuple[int, int] | None, found: str
+) -> None:
     problem = load_text(text).errors[0]
     assert found in problem.found
     assert place is None or (problem.line, problem.column) == place
 
 
 def test_a_tag_is_refused_also_where_the_rest_is_fine(load_profile: Load) -> None:
-    assert [p.found for p in load_profile("ssh: {user: !name vagrant}").errors] == ["a YAML tag (!…)"]
+    assert [p.found for p in load_profile("ssh: {user: !name vagrant}").errors] == [
+        "a YAML tag (!…)"
+    ]
 
 
 def test_an_alias_bomb_is_refused_at_once(load_text: Load) -> None:
@@ -92,7 +102,10 @@ def test_duplicate_keys(load_profile: Load, key: str) -> None:
 
 
 def test_every_line_with_a_tab_is_named(load_text: Load) -> None:
-    assert [place[:2] for place in lines(load_text("a:\n\tb: c\n  \td: e\n\n\t\n"))] == [(2, 1), (3, 3)]
+    assert [place[:2] for place in lines(load_text("a:\n\tb: c\n  \td: e\n\n\t\n"))] == [
+        (2, 1),
+        (3, 3),
+    ]
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -108,12 +121,16 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_a_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert lines(load(tmp_path / "a", environ={})) == [(0, 0, "its symbolic links go round in a loop")]
+    assert lines(load(tmp_path / "a", environ={})) == [
+        (0, 0, "its symbolic links go round in a loop")
+    ]
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert lines(load(tmp_path / "file" / "x", environ={}))[0][2].startswith("a part of the path is a file")
+    assert lines(load(tmp_path / "file" / "x", environ={}))[0][2].startswith(
+        "a part of the path is a file"
+    )
 
 
 def test_a_pipe_does_not_make_it_wait(tmp_path: Path) -> None:
@@ -136,12 +153,26 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_wrong_options_are_told_beside_an_unreadable_file(tmp_path: Path) -> None:
     found = load(tmp_path / "none.yaml", sets=["ports.api=1"], environ={}).errors
-    assert {(problem.key, problem.found) for problem in found} == {("", "no such file"), ("ports.api", "1")}
+    assert {(problem.key, problem.found) for problem in found} == {
+        ("", "no such file"),
+        ("ports.api", "1"),
+    }
 
 
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, tree.Loader])
 @pytest.mark.parametrize(
-    "secret", ["*hunter2", "!hunter2", "12345", "yes", "2024-01-01", "1.20", "{a: hunter2}", "'hunter2", "&hunter2 [}"]
+    "secret",
+    [
+        "*hunter2",
+        "!hunter2",
+        "12345",
+        "yes",
+        "2024-01-01",
+        "1.20",
+        "{a: hunter2}",
+        "'hunter2",
+        "&hunter2 [}",
+    ],
 )
 def test_no_message_shows_a_password(
     load_profile: Load, secret: str, loader: type, monkeypatch: pytest.MonkeyPatch

@@ -64,7 +64,10 @@ def test_trap_1_host_bits_are_dropped_and_told() -> None:
     loaded = pasted()
     pod, service = by_trap(loaded)[1]
     network = loaded.require().network
-    assert (network.pod_cidr, network.service_cidr) == (IPv4Network("172.16.0.0/16"), IPv4Network("172.17.0.0/18"))
+    assert (network.pod_cidr, network.service_cidr) == (
+        IPv4Network("172.16.0.0/16"),
+        IPv4Network("172.17.0.0/18"),
+    )
     assert (pod.severity, pod.key) == ("warning", "network.pod_cidr")
     assert "172.16.1.0/16" in pod.found
     assert "172.16.0.0/16" in pod.hint
@@ -96,7 +99,9 @@ def test_trap_3_outside_what_virtualbox_allows() -> None:
     assert "192.168.100.0/24" in problem.hint
 
 
-@pytest.mark.parametrize("sets", [("provider=local",), ("provider=vagrant", "vagrant.provider=libvirt")])
+@pytest.mark.parametrize(
+    "sets", [("provider=local",), ("provider=vagrant", "vagrant.provider=libvirt")]
+)
 def test_trap_3_concerns_virtualbox_only(sets: tuple[str, ...]) -> None:
     assert 3 not in by_trap(pasted(*sets))
 
@@ -105,7 +110,9 @@ def test_trap_3_concerns_virtualbox_only(sets: tuple[str, ...]) -> None:
     ("provider", "severity"),
     [("vagrant", "error"), ("auto", "warning"), ("local", "warning"), ("minikube", "warning")],
 )
-def test_trap_6_old_containerd_is_refused_where_it_would_be_installed(provider: str, severity: str) -> None:
+def test_trap_6_old_containerd_is_refused_where_it_would_be_installed(
+    provider: str, severity: str
+) -> None:
     (problem,) = by_trap(pasted(f"provider={provider}"))[6]
     assert (problem.severity, problem.key, problem.line) == (severity, "software.containerd", 50)
     assert problem.allowed == "1.6 or newer"
@@ -118,10 +125,16 @@ def test_trap_6_on_own_machines() -> None:
     assert problem.severity == "error"
 
 
-@pytest.mark.parametrize(("provider", "severity"), [("vagrant", "error"), ("auto", "warning"), ("local", "warning")])
+@pytest.mark.parametrize(
+    ("provider", "severity"), [("vagrant", "error"), ("auto", "warning"), ("local", "warning")]
+)
 def test_trap_12_the_home_folder_is_not_shared(provider: str, severity: str) -> None:
     (problem,) = by_trap(pasted(f"provider={provider}"))[12]
-    assert (problem.severity, problem.key, problem.line) == (severity, "shared_folders.0.vm_path", 15)
+    assert (problem.severity, problem.key, problem.line) == (
+        severity,
+        "shared_folders.0.vm_path",
+        15,
+    )
     assert "/home/vagrant/shared_folder" in problem.hint
     assert "authorized_keys" in problem.why
 

@@ -37,7 +37,9 @@ def test_the_nodes_are_the_machines(load_profile: Load) -> None:
         ("port: 2222", "port: 2222, role: control", "hosts", 7),
     ],
 )
-def test_wrong_machines(one_problem: Callable[..., Problem], old: str, new: str, key: str, line: int) -> None:
+def test_wrong_machines(
+    one_problem: Callable[..., Problem], old: str, new: str, key: str, line: int
+) -> None:
     problem = one_problem(HOSTS.replace(old, new))
     assert (problem.severity, problem.key, problem.line) == ("error", key, line)
 
@@ -52,8 +54,10 @@ def test_a_port_used_twice(one_problem: Callable[..., Problem]) -> None:
     assert "ports.api" in problem.found
 
 
-@pytest.mark.parametrize(("port", "why"), [
-    (22, "SSH"), (3306, "the database"), (6443, "the API server"), (30001, "NodePorts")])
+@pytest.mark.parametrize(
+    ("port", "why"),
+    [(22, "SSH"), (3306, "the database"), (6443, "the API server"), (30001, "NodePorts")],
+)
 def test_a_port_of_the_nodes_own(one_problem: Callable[..., Problem], port: int, why: str) -> None:
     problem = one_problem(f"ports: {{http: {port}}}")
     assert (problem.key, problem.found) == ("ports.http", str(port)) and why in problem.why
@@ -89,11 +93,15 @@ def test_a_port_equal_to_the_others_default(one_problem: Callable[..., Problem])
     ],
 )
 def test_a_folder_over_the_home_folder(load_profile: Load, path: str, trap: int | None) -> None:
-    loaded = load_profile(f"provider: vagrant\nshared_folders: [{{host_path: ./a, vm_path: {path}}}]")
+    loaded = load_profile(
+        f"provider: vagrant\nshared_folders: [{{host_path: ./a, vm_path: {path}}}]"
+    )
     assert [p.trap for p in loaded.errors] == ([trap] if trap else [])
 
 
-@pytest.mark.parametrize(("host", "name"), [("./data", "data"), (".", "shared"), ("../..", "shared"), ("/", "shared")])
+@pytest.mark.parametrize(
+    ("host", "name"), [("./data", "data"), (".", "shared"), ("../..", "shared"), ("/", "shared")]
+)
 def test_the_folder_proposed(one_problem: Callable[..., Problem], host: str, name: str) -> None:
     keys = f"provider: vagrant\nshared_folders: [{{host_path: {host}, vm_path: /home/vagrant}}]"
     assert one_problem(keys).hint == f"take /home/vagrant/{name}"
@@ -106,7 +114,9 @@ def test_minikube_follows_the_control_plane(load_profile: Load) -> None:
     assert (settings.minikube_cpus, settings.minikube_memory) == (3, 2000)
 
 
-@pytest.mark.parametrize(("prefix", "wanted"), [("", "localhost:5000/x"), ("team/a", "localhost:5000/team/a/x")])
+@pytest.mark.parametrize(
+    ("prefix", "wanted"), [("", "localhost:5000/x"), ("team/a", "localhost:5000/team/a/x")]
+)
 def test_where_an_image_lives(load_profile: Load, prefix: str, wanted: str) -> None:
     settings = load_profile(f"images: {{registry: 'localhost:5000', prefix: '{prefix}'}}").require()
     assert settings.images.repository("x") == wanted

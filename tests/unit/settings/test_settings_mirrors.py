@@ -23,8 +23,8 @@ def test_mirrors_are_read_and_shown(load_profile: Load) -> None:
     }  # fmt: skip
     shown = values(loaded.require())["images.mirrors"]
     assert (
-        shown
-        == "docker.io: https://mirror.example.com, http://10.0.0.7:5000; registry.k8s.io: https://harbor.example.com/k8s"
+        shown == "docker.io: https://mirror.example.com, http://10.0.0.7:5000; registry.k8s.io: "
+        "https://harbor.example.com/k8s"
     )
     assert load_profile("environment: test").require().images.mirrors == {}
 
@@ -47,7 +47,8 @@ def test_a_call_may_name_more(load_profile: Load) -> None:
 
 def test_what_is_wrong_with_one_is_told_with_everything_else(load_profile: Load) -> None:
     loaded = load_profile(
-        "images: {mirrors: {docker.io: [nowhere, 'https://m.example.com'], quay.io: }}\nports: {api: 1}\n"
+        "images: {mirrors: {docker.io: [nowhere, 'https://m.example.com'], quay.io: }}\nports: "
+        "{api: 1}\n"
     )
     assert [(one.key, one.line, one.column) for one in loaded.errors] == [
         ("images.mirrors.docker.io.0", 5, 38),

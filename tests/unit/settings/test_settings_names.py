@@ -27,7 +27,11 @@ def typos(name: str) -> set[str]:
     """A letter left out, two letters swapped, a letter doubled: in the middle of the name."""
     middle = len(name) // 2
     swapped = name[: middle - 1] + name[middle] + name[middle - 1] + name[middle + 1 :]
-    return {name[:middle] + name[middle + 1 :], swapped, name[:middle] + name[middle] + name[middle:]} - {name}
+    return {
+        name[:middle] + name[middle + 1 :],
+        swapped,
+        name[:middle] + name[middle] + name[middle:],
+    } - {name}
 
 
 @pytest.mark.parametrize(("section", "names"), sections(keys_shape()))
@@ -51,7 +55,9 @@ def _nested(names: list[str]) -> str:
 
 
 @pytest.mark.parametrize("key", PLAIN)
-def test_the_typo_of_every_variable_gives_the_variable(load_profile: Callable[..., Loaded], key: str) -> None:
+def test_the_typo_of_every_variable_gives_the_variable(
+    load_profile: Callable[..., Loaded], key: str
+) -> None:
     typo = variable(key) + variable(key)[-1]
     (problem,) = load_profile("{}", environ={typo: "1"}).errors
     assert (problem.file, problem.found) == (typo, "no such key")
@@ -60,7 +66,9 @@ def test_the_typo_of_every_variable_gives_the_variable(load_profile: Callable[..
 
 def test_a_key_in_the_wrong_section_is_sent_home(one_problem: Callable[..., Problem]) -> None:
     assert one_problem("control_ip: 192.168.60.10").hint == "it belongs under network"
-    assert one_problem("network: {provider: local}").hint == "it belongs under the profile or vagrant"
+    assert (
+        one_problem("network: {provider: local}").hint == "it belongs under the profile or vagrant"
+    )
 
 
 def test_nothing_near_proposes_nothing(one_problem: Callable[..., Problem]) -> None:

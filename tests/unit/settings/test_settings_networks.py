@@ -17,7 +17,11 @@ PRIVATE = st.integers(0, 2**16 - 1).map(lambda n: 0x0A000000 + (n << 8))
 
 
 def networks(smallest: int, largest: int) -> st.SearchStrategy[IPv4Network]:
-    return st.builds(lambda at, size: IPv4Network((at, size), strict=False), PRIVATE, st.integers(smallest, largest))
+    return st.builds(
+        lambda at, size: IPv4Network((at, size), strict=False),
+        PRIVATE,
+        st.integers(smallest, largest),
+    )
 
 
 def settings(**keys: IPv4Network) -> Settings:
@@ -29,7 +33,11 @@ def settings(**keys: IPv4Network) -> Settings:
     [
         ("{pod_cidr: 10.96.0.0/12}", "network.service_cidr", "network.pod_cidr"),
         ("{service_cidr: 192.168.60.0/24}", "network.node_cidr", "network.service_cidr"),
-        ("{node_cidr: 192.168.60.0/24, pod_cidr: 192.168.0.0/16}", "network.node_cidr", "network.pod_cidr"),
+        (
+            "{node_cidr: 192.168.60.0/24, pod_cidr: 192.168.0.0/16}",
+            "network.node_cidr",
+            "network.pod_cidr",
+        ),
     ],
 )
 def test_overlaps(one_problem: Callable[..., Problem], keys: str, key: str, names: str) -> None:
@@ -39,7 +47,9 @@ def test_overlaps(one_problem: Callable[..., Problem], keys: str, key: str, name
     assert problem.hint.startswith("free: ")
 
 
-def test_the_nodes_network_counts_only_where_it_is_made(load_profile: Callable[..., Loaded]) -> None:
+def test_the_nodes_network_counts_only_where_it_is_made(
+    load_profile: Callable[..., Loaded],
+) -> None:
     keys = "provider: minikube\nnetwork: {service_cidr: 192.168.60.0/24}"
     assert load_profile(keys).problems == ()
 
@@ -78,12 +88,21 @@ class TestRoutes:
         assert "wg0" not in problem.found
 
     def test_default_and_ipv6_routes_collide_with_nothing(self) -> None:
-        assert check_routes(settings(), [("default", "eth0"), ("0.0.0.0/0", "eth0"), ("fd00::/8", "eth0")]) == []
+        assert (
+            check_routes(
+                settings(), [("default", "eth0"), ("0.0.0.0/0", "eth0"), ("fd00::/8", "eth0")]
+            )
+            == []
+        )
 
     def test_the_nodes_own_bridge_is_no_collision_but_a_real_network_is(self) -> None:
         assert check_routes(settings(), [("192.168.60.0/24", "vboxnet0")]) == []
-        assert [p.key for p in check_routes(settings(), [("192.168.60.0/24", "eth0")])] == ["network.node_cidr"]
-        assert [p.key for p in check_routes(settings(), [("192.168.0.0/16", "docker0")])] == ["network.node_cidr"]
+        assert [p.key for p in check_routes(settings(), [("192.168.60.0/24", "eth0")])] == [
+            "network.node_cidr"
+        ]
+        assert [p.key for p in check_routes(settings(), [("192.168.0.0/16", "docker0")])] == [
+            "network.node_cidr"
+        ]
 
     def test_own_machines_bring_their_own_network(self) -> None:
         assert check_routes(settings(), [("192.168.60.0/24", "eth0")], "hosts") == []
@@ -95,7 +114,9 @@ class TestRoutes:
 
 
 @given(networks(8, 24), networks(12, 28))
-def test_overlapping_networks_are_refused_and_only_those(pods: IPv4Network, services: IPv4Network) -> None:
+def test_overlapping_networks_are_refused_and_only_those(
+    pods: IPv4Network, services: IPv4Network
+) -> None:
     chosen = settings(pod_cidr=pods, service_cidr=services)
     found = [p for p in check_provider(chosen, "minikube") if "overlaps" in p.found]
     assert bool(found) == pods.overlaps(services)
@@ -103,17 +124,22 @@ def test_overlapping_networks_are_refused_and_only_those(pods: IPv4Network, serv
 
 
 @given(networks(12, 28), st.lists(networks(9, 30), max_size=6))
-def test_routes_that_overlap_are_refused_and_only_those(services: IPv4Network, routes: list[IPv4Network]) -> None:
+def test_routes_that_overlap_are_refused_and_only_those(
+    services: IPv4Network, routes: list[IPv4Network]
+) -> None:
     chosen = settings(service_cidr=services)
     found = {p.key for p in check_routes(chosen, [(route, "eth0") for route in routes], "hosts")}
     wanted = {"network.service_cidr": services, "network.pod_cidr": chosen.network.pod_cidr}
-    assert found == {key for key, network in wanted.items() if any(network.overlaps(route) for route in routes)}
+    assert found == {
+        key for key, network in wanted.items() if any(network.overlaps(route) for route in routes)
+    }
 
 
 @given(st.integers(8, 30), st.lists(networks(8, 30), max_size=12))
 def test_a_free_range_is_free(size: int, taken: list[IPv4Network]) -> None:
     found = free_range(size, taken)
-    assert found is not None or size < 10  # 10.0.0.0/8 may be taken, and no other range is that large
+    # 10.0.0.0/8 may be taken, and no other range is that large
+    assert found is not None or size < 10
     if found is not None:
         assert found.prefixlen == size
         assert not found.is_global

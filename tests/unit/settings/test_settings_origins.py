@@ -18,8 +18,16 @@ def test_set_over_variable_over_file_over_default(load_profile: Load) -> None:
     keys = "nodes: {control: {cpu: 3, memory: 3000}, workers: {cpu: 3}}"
     environ = {"KUBEUP_NODES__CONTROL__CPU": "4", "KUBEUP_NODES__CONTROL__MEMORY": "4000"}
     settings = load_profile(keys, ("nodes.control.cpu=5",), environ=environ).require()
-    assert (settings.nodes.control.cpu, settings.nodes.control.memory, settings.nodes.workers.cpu) == (5, 4000, 3)
-    found = {key: str(origin) for key, origin in origins(settings).items() if key.startswith(("nodes.control", "nodes.workers"))}
+    assert (
+        settings.nodes.control.cpu,
+        settings.nodes.control.memory,
+        settings.nodes.workers.cpu,
+    ) == (5, 4000, 3)
+    found = {
+        key: str(origin)
+        for key, origin in origins(settings).items()
+        if key.startswith(("nodes.control", "nodes.workers"))
+    }
     assert found.pop("nodes.workers.cpu").endswith("settings.yaml:5:63")
     assert found == {
         "nodes.control.cpu": "--set nodes.control.cpu",
@@ -74,7 +82,9 @@ def test_values_from_outside(load_profile: Load, key: str, text: str, value: str
         ("=1", "--set ", "no such key"),
     ],
 )
-def test_wrong_options(one_problem: Callable[..., Problem], option: str, where: str, found: str) -> None:
+def test_wrong_options(
+    one_problem: Callable[..., Problem], option: str, where: str, found: str
+) -> None:
     problem = one_problem("{}", (option,))
     assert (problem.severity, problem.where) == ("error", where)
     assert found in problem.found
@@ -91,7 +101,9 @@ def test_variables_of_others(load_profile: Load) -> None:
     assert load_profile("{}", environ=environ, ignored_variables={"KUBEUP_CACHE"}).problems == ()
 
 
-@pytest.mark.parametrize("name", ["KUBEUP_REGISTRY_PASSWORD", "KUBEUP_REGISTRY_USER", "KUBEUP_TEST_MYSQLD"])
+@pytest.mark.parametrize(
+    "name", ["KUBEUP_REGISTRY_PASSWORD", "KUBEUP_REGISTRY_USER", "KUBEUP_TEST_MYSQLD"]
+)
 def test_variables_of_the_project_that_are_no_settings(load_profile: Load, name: str) -> None:
     assert load_profile("{}", environ={name: "x"}).problems == ()
 
@@ -105,8 +117,12 @@ def test_secrets_are_named_and_never_shown(load_profile: Load) -> None:
     assert not any("hunter2" in text for text in shown)
 
 
-@pytest.mark.parametrize("option", ["ssh.password:hunter2", "ssh.pasword=hunter2", "ssh.password.x=hunter2"])
-def test_a_mistyped_secret_is_not_repeated(one_problem: Callable[..., Problem], option: str) -> None:
+@pytest.mark.parametrize(
+    "option", ["ssh.password:hunter2", "ssh.pasword=hunter2", "ssh.password.x=hunter2"]
+)
+def test_a_mistyped_secret_is_not_repeated(
+    one_problem: Callable[..., Problem], option: str
+) -> None:
     assert "hunter2" not in str(one_problem("{}", (option,)))
 
 

@@ -10,12 +10,19 @@ import pytest
 from kubeup.settings import Loaded, load
 
 Load = Callable[..., Loaded]
-TWO = "settings:\n  env: one\n  users:\n    one: {cluster_name: first}\n    two: {cluster_name: second}\n"
+TWO = (
+    "settings:\n  env: one\n  users:\n    one: {cluster_name: first}\n    two: "
+    "{cluster_name: second}\n"
+)
 
 
 @pytest.mark.parametrize(
     ("profile", "environ", "name"),
-    [(None, {}, "first"), (None, {"KUBEUP_ENV": "two"}, "second"), ("one", {"KUBEUP_ENV": "two"}, "first")],
+    [
+        (None, {}, "first"),
+        (None, {"KUBEUP_ENV": "two"}, "second"),
+        ("one", {"KUBEUP_ENV": "two"}, "first"),
+    ],
 )
 def test_the_callers_word_then_the_variable_then_the_file(
     load_text: Load, profile: str | None, environ: dict[str, str], name: str
@@ -30,13 +37,20 @@ def test_without_env_it_is_dev(load_text: Load) -> None:
 def test_a_missing_profile_lists_those_there_are(load_text: Load) -> None:
     (problem,) = load_text(TWO.replace("env: one", "env: onne")).errors
     assert (problem.line, problem.column, problem.key) == (2, 8, "settings.env")
-    assert (problem.found, problem.allowed, problem.hint) == ("no profile onne", "one, two", "did you mean one?")
+    assert (problem.found, problem.allowed, problem.hint) == (
+        "no profile onne",
+        "one, two",
+        "did you mean one?",
+    )
 
 
 @pytest.mark.parametrize(
-    ("more", "where"), [({"profile": "nine"}, "settings.yaml:4"), ({"environ": {"KUBEUP_ENV": "nine"}}, "KUBEUP_ENV")]
+    ("more", "where"),
+    [({"profile": "nine"}, "settings.yaml:4"), ({"environ": {"KUBEUP_ENV": "nine"}}, "KUBEUP_ENV")],
 )
-def test_a_missing_profile_asked_for_elsewhere(load_text: Load, more: dict[str, object], where: str) -> None:
+def test_a_missing_profile_asked_for_elsewhere(
+    load_text: Load, more: dict[str, object], where: str
+) -> None:
     (problem,) = load_text(TWO, **more).errors
     assert where in problem.where
     assert problem.allowed == "one, two"
@@ -50,7 +64,8 @@ def test_a_bad_name(load_text: Load, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "found"), [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "not a name")]
+    ("env", "found"),
+    [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "not a name")],
 )
 def test_env_that_is_not_text(load_text: Load, env: str, found: str) -> None:
     (problem,) = load_text(TWO.replace("env: one", f"env: {env}")).errors
@@ -76,7 +91,11 @@ def test_the_outline(load_text: Load, text: str, key: str, hint: str) -> None:
 def test_an_empty_profile_has_every_default(load_text: Load) -> None:
     loaded = load_text("settings:\n  users:\n    dev:\n")
     assert loaded.problems == ()
-    assert [node.name for node in loaded.require().nodes_list()] == ["dev-control", "dev-worker-1", "dev-worker-2"]
+    assert [node.name for node in loaded.require().nodes_list()] == [
+        "dev-control",
+        "dev-worker-1",
+        "dev-worker-2",
+    ]
 
 
 class TestOneFileAProfile:
@@ -115,7 +134,9 @@ class TestOneFileAProfile:
 
 
 @pytest.mark.parametrize("alike", ["One", "ONE", "o_ne", "o-ne"])
-def test_profiles_whose_names_differ_too_little_are_refused_by_both_names(load_text: Load, alike: str) -> None:
+def test_profiles_whose_names_differ_too_little_are_refused_by_both_names(
+    load_text: Load, alike: str
+) -> None:
     first = "o-ne" if alike == "o_ne" else "o_ne" if alike == "o-ne" else "one"
     text = f"settings:\n  env: two\n  users:\n    {first}: {{}}\n    two: {{}}\n    {alike}: {{}}\n"
     (problem,) = load_text(text).errors

@@ -21,9 +21,29 @@ HEAD = "settings:\n  env: dev\n  users:\n    dev:\n"
 KEYS = [key for key, _ in dotted(keys_shape())]
 HOWTO = (Path(__file__).parents[1] / "data" / "settings" / "howto.yaml").read_text()
 PIECES = st.sampled_from(
-    [*HOWTO.split(), *KEYS, "{", "}", "[", "]", "<<: ", "- ", "? ", "|\n", "&a ", "*a", "!!int ", "\t", "'", '"', "~"]
+    [
+        *HOWTO.split(),
+        *KEYS,
+        "{",
+        "}",
+        "[",
+        "]",
+        "<<: ",
+        "- ",
+        "? ",
+        "|\n",
+        "&a ",
+        "*a",
+        "!!int ",
+        "\t",
+        "'",
+        '"',
+        "~",
+    ]
 )
-quick = profile(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = profile(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def check(path: Path, data: bytes, **more: Any) -> Loaded:
@@ -52,7 +72,11 @@ def test_any_text_as_a_profile(path: Path, text: str) -> None:
 
 
 @quick
-@given(pieces=st.lists(st.tuples(PIECES, st.sampled_from(["\n      ", "\n        ", " ", ": ", ", "])), max_size=25))
+@given(
+    pieces=st.lists(
+        st.tuples(PIECES, st.sampled_from(["\n      ", "\n        ", " ", ": ", ", "])), max_size=25
+    )
+)
 def test_anything_that_looks_like_yaml(path: Path, pieces: list[tuple[str, str]]) -> None:
     check(path, (HEAD + "      " + "".join(a + b for a, b in pieces)).encode())
 
@@ -67,12 +91,24 @@ def test_a_damaged_file(path: Path, at: int, length: int, put: str) -> None:
 @given(key=st.sampled_from(KEYS), text=st.text(max_size=30))
 def test_any_option_or_variable(path: Path, key: str, text: str) -> None:
     variable = "KUBEUP_" + key.upper().replace(".", "__")
-    check(path, HEAD.encode(), sets=[f"{key}={text}", text], environ={variable: text, f"KUBEUP_{text}": text})
+    check(
+        path,
+        HEAD.encode(),
+        sets=[f"{key}={text}", text],
+        environ={variable: text, f"KUBEUP_{text}": text},
+    )
 
 
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["8.8.8.8", "1Gi"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["8.8.8.8", "1Gi"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -85,13 +121,26 @@ def test_any_values_under_known_keys(path: Path, values: dict[str, Any]) -> None
 
 NODE_PORTS = st.integers(30000, 32767)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
+
+
 def held_by_nodes(values: dict[str, Any]) -> bool:
     """One release is pinned, and so is each pod network; nodes in containers have one of those."""
-    software, network, provider = values.get("software", {}), values.get("network", {}), values.get("provider")
+    software, network, provider = (
+        values.get("software", {}),
+        values.get("network", {}),
+        values.get("provider"),
+    )
     cni = network.get("cni", "bridge")
-    pinned = cni == "bridge" or software.get(cni) in (None, {"flannel": "0.23.0", "calico": "3.25.0"}[cni])
+    pinned = cni == "bridge" or software.get(cni) in (
+        None,
+        {"flannel": "0.23.0", "calico": "3.25.0"}[cni],
+    )
     release = software.get("kubernetes", "1.26.1") == "1.26.1"
-    held = {"local": release and cni == "bridge", "vagrant": release and pinned, "hosts": release and pinned}
+    held = {
+        "local": release and cni == "bridge",
+        "vagrant": release and pinned,
+        "hosts": release and pinned,
+    }
     docker = provider == "vagrant" and values.get("vagrant", {}).get("provider") == "docker"
     return held.get(str(provider), True) and not docker
 
@@ -101,11 +150,21 @@ VALID = st.fixed_dictionaries(
     optional={
         "provider": st.sampled_from(["auto", "local", "minikube", "vagrant"]),
         "prod_test": st.booleans(),
-        "environment": st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=30),
+        "environment": st.text(
+            st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=30
+        ),
         "cluster_name": NAMES,
         "nodes": st.fixed_dictionaries(
-            {"control": st.fixed_dictionaries({"cpu": st.integers(2, 256), "memory": st.integers(1700, 1048576)})},
-            optional={"workers": st.fixed_dictionaries({"count": st.integers(0, 20), "cpu": st.integers(1, 9)})},
+            {
+                "control": st.fixed_dictionaries(
+                    {"cpu": st.integers(2, 256), "memory": st.integers(1700, 1048576)}
+                )
+            },
+            optional={
+                "workers": st.fixed_dictionaries(
+                    {"count": st.integers(0, 20), "cpu": st.integers(1, 9)}
+                )
+            },
         ),
         "network": st.fixed_dictionaries(
             {},
@@ -116,11 +175,19 @@ VALID = st.fixed_dictionaries(
                 "dns_servers": st.lists(st.ip_addresses(v=4).map(str), min_size=1, max_size=3),
             },
         ),
-        "software": st.fixed_dictionaries({"kubernetes": st.integers(0, 15).map(lambda n: f"1.26.{n}")}),
-        "ports": st.lists(NODE_PORTS, min_size=2, max_size=2, unique=True).map(lambda p: {"api": p[0], "ui": p[1]}),
-        "database": st.fixed_dictionaries({"name": NAMES.map("x".__add__), "user": NAMES.map("x".__add__)}),
+        "software": st.fixed_dictionaries(
+            {"kubernetes": st.integers(0, 15).map(lambda n: f"1.26.{n}")}
+        ),
+        "ports": st.lists(NODE_PORTS, min_size=2, max_size=2, unique=True).map(
+            lambda p: {"api": p[0], "ui": p[1]}
+        ),
+        "database": st.fixed_dictionaries(
+            {"name": NAMES.map("x".__add__), "user": NAMES.map("x".__add__)}
+        ),
         "ssh": st.fixed_dictionaries({"password": st.text("abc#:'\"{ ", max_size=9)}),
-        "minikube": st.fixed_dictionaries({"extra_args": st.lists(NAMES.map("--".__add__), max_size=3)}),
+        "minikube": st.fixed_dictionaries(
+            {"extra_args": st.lists(NAMES.map("--".__add__), max_size=3)}
+        ),
     },
 )
 
@@ -144,9 +211,13 @@ def is_part(given_part: Any, whole: Any) -> bool:
 @quick
 @given(values=VALID.filter(held_by_nodes))
 def test_valid_settings_come_back_as_they_were_written(path: Path, values: dict[str, Any]) -> None:
-    first = check(path, json.dumps({"settings": {"users": {"dev": values}}}, ensure_ascii=False).encode())
+    first = check(
+        path, json.dumps({"settings": {"users": {"dev": values}}}, ensure_ascii=False).encode()
+    )
     assert [str(p) for p in first.problems] == []
     written = plain(first.require().model_dump(exclude={"profile"}, exclude_none=True))
     assert is_part(values, written)
-    again = check(path, json.dumps({"settings": {"users": {"dev": written}}}, ensure_ascii=False).encode())
+    again = check(
+        path, json.dumps({"settings": {"users": {"dev": written}}}, ensure_ascii=False).encode()
+    )
     assert plain(again.require().model_dump()) == plain(first.require().model_dump())

@@ -1,4 +1,6 @@
-"""What is shipped: the settings file, the profiles, the schema for editors, the package's lazy front."""
+"""What is shipped: the settings file, the profiles, the schema for editors, the package's lazy
+front.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from kubeup.settings.json_schema import json_schema, json_schema_text
 CONFIG = Path(__file__).parents[3] / "config"
 
 
-@pytest.mark.parametrize("name", ["dev", *sorted(file.stem for file in (CONFIG / "profiles").glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "name", ["dev", *sorted(file.stem for file in (CONFIG / "profiles").glob("*.yaml"))]
+)
 def test_shipped_profiles_have_no_problem(name: str) -> None:
     loaded = load(None, name, environ={})
     assert [str(problem) for problem in loaded.problems] == []
@@ -53,7 +57,10 @@ def test_the_schema_takes_what_is_shipped_and_refuses_a_typo() -> None:
 
 def test_the_schema_knows_both_spellings_and_the_ranges() -> None:
     definitions = json_schema()["$defs"]
-    assert definitions["Software"]["properties"]["contained"] == definitions["Software"]["properties"]["containerd"]
+    assert (
+        definitions["Software"]["properties"]["contained"]
+        == definitions["Software"]["properties"]["containerd"]
+    )
     api = definitions["Ports"]["properties"]["api"]
     assert (api["minimum"], api["maximum"], api["default"]) == (30000, 32767, 31000)
 

@@ -30,26 +30,61 @@ Load = Callable[..., Loaded]
         ("cluster_name: {a: b}", "cluster_name", "keys and values", "1 to 63 characters"),
         ("network: {dns_servers: 8.8.8.8}", "network.dns_servers", "8.8.8.8", "1 to 3"),
         ("network: {dns_servers: []}", "network.dns_servers", "0 values", "1 to 3"),
-        ("network: {dns_servers: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}", "network.dns_servers", "4 values", "1 to 3"),
+        (
+            "network: {dns_servers: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}",
+            "network.dns_servers",
+            "4 values",
+            "1 to 3",
+        ),
         ("network: {dns_servers: [8.8.8]}", "network.dns_servers.0", "8.8.8", "IPv4"),
         ("network: {control_ip: 192.168.1.256}", "network.control_ip", "192.168.1.256", "IPv4"),
         ("network: {control_ip: '::1'}", "network.control_ip", "::1", "IPv4"),
         ("network: {pod_cidr: 10.244.0.0}", "network.pod_cidr", "10.244.0.0", "IPv4 network"),
         ("network: {pod_cidr: 10.244.0.0/33}", "network.pod_cidr", "10.244.0.0/33", "IPv4 network"),
         ("network: {pod_cidr: 10.244.0.0/25}", "network.pod_cidr", "10.244.0.0/25", "/8 to /24"),
-        ("network: {service_cidr: 10.96.0.0/11}", "network.service_cidr", "10.96.0.0/11", "/12 to /28"),
-        ("network: {service_cidr: 127.0.0.0/16}", "network.service_cidr", "127.0.0.0/16", "private"),
-        ("network: {control_ip: 192.168.60.1}", "network.control_ip", "192.168.60.1", "192.168.60.2 to"),
-        ("network: {control_ip: 192.168.60.255}", "network.control_ip", "192.168.60.255", "192.168.60.254"),
+        (
+            "network: {service_cidr: 10.96.0.0/11}",
+            "network.service_cidr",
+            "10.96.0.0/11",
+            "/12 to /28",
+        ),
+        (
+            "network: {service_cidr: 127.0.0.0/16}",
+            "network.service_cidr",
+            "127.0.0.0/16",
+            "private",
+        ),
+        (
+            "network: {control_ip: 192.168.60.1}",
+            "network.control_ip",
+            "192.168.60.1",
+            "192.168.60.2 to",
+        ),
+        (
+            "network: {control_ip: 192.168.60.255}",
+            "network.control_ip",
+            "192.168.60.255",
+            "192.168.60.254",
+        ),
         ("network: {cni: briidge}", "network.cni", "briidge", "bridge, flannel, calico"),
-        ("provider: docker", "provider", "docker", "auto, local, minikube, vagrant, hosts, existing"),
+        (
+            "provider: docker",
+            "provider",
+            "docker",
+            "auto, local, minikube, vagrant, hosts, existing",
+        ),
         ("software: {kubernetes: v1.27.3}", "software.kubernetes", "v1.27.3", "1.26.x"),
         ("software: {kubernetes: 1.26.99}", "software.kubernetes", "1.26.99", "1.26.x"),
         ("software: {kubernetes: latest}", "software.kubernetes", "latest", "a full version"),
         ("software: {containerd: new}", "software.containerd", "new", "a version"),
         ("database: {replicas: 0}", "database.replicas", "0", "1"),
         ("database: {version: '9.0'}", "database.version", "9.0", "8.4, 8.0, 5.7"),
-        ("database: {engine: mariadb, version: '8.4'}", "database.version", "8.4", "for mariadb: 10.11"),
+        (
+            "database: {engine: mariadb, version: '8.4'}",
+            "database.version",
+            "8.4",
+            "for mariadb: 10.11",
+        ),
         ("database: {storage: 1 GB}", "database.storage", "1 GB", "1Gi"),
         ("database: {name: a-b}", "database.name", "a-b", "letters"),
         ("database: {name: mysql}", "database.name", "mysql", "any other name"),
@@ -60,14 +95,54 @@ Load = Callable[..., Loaded]
         ("images: {api: same, ui: same}", "images.ui", "same", "another name"),
         ("images: {prefix: Team}", "images.prefix", "Team", "account"),
         ("images: {mirrors: [docker.io]}", "images.mirrors", "a list", "names and values"),
-        ("images: {mirrors: https://mirror.example.com}", "images.mirrors", "https://mirror.example.com", "names and values"),
-        ("images: {mirrors: {docker.io: https://mirror.example.com}}", "images.mirrors.docker.io", "https://mirror.example.com", "a list"),
-        ("images: {mirrors: {docker.io: [mirror.example.com]}}", "images.mirrors.docker.io.0", "mirror.example.com", "https://mirror.example.com"),
-        ("images: {mirrors: {docker.io: ['https://ana:pw@mirror.example.com']}}", "images.mirrors.docker.io.0", "https://********@mirror", "URL"),
-        ("images: {mirrors: {'https://docker.io': ['https://m.example.com']}}", "images.mirrors.https://docker.io", "no registry's name", "host"),
-        ("images: {mirrors: {docker.io: ['http://mirror.example.com']}}", "images.mirrors.docker.io.0", "http://mirror.example.com", "https://"),
-        ("images: {mirrors: {docker.io: ['http://8.8.8.8:5000']}}", "images.mirrors.docker.io.0", "http://8.8.8.8:5000", "private address"),
-        ("network: {ca_certificates: company.pem}", "network.ca_certificates", "company.pem", "a list"),
+        (
+            "images: {mirrors: https://mirror.example.com}",
+            "images.mirrors",
+            "https://mirror.example.com",
+            "names and values",
+        ),
+        (
+            "images: {mirrors: {docker.io: https://mirror.example.com}}",
+            "images.mirrors.docker.io",
+            "https://mirror.example.com",
+            "a list",
+        ),
+        (
+            "images: {mirrors: {docker.io: [mirror.example.com]}}",
+            "images.mirrors.docker.io.0",
+            "mirror.example.com",
+            "https://mirror.example.com",
+        ),
+        (
+            "images: {mirrors: {docker.io: ['https://ana:pw@mirror.example.com']}}",
+            "images.mirrors.docker.io.0",
+            "https://********@mirror",
+            "URL",
+        ),
+        (
+            "images: {mirrors: {'https://docker.io': ['https://m.example.com']}}",
+            "images.mirrors.https://docker.io",
+            "no registry's name",
+            "host",
+        ),
+        (
+            "images: {mirrors: {docker.io: ['http://mirror.example.com']}}",
+            "images.mirrors.docker.io.0",
+            "http://mirror.example.com",
+            "https://",
+        ),
+        (
+            "images: {mirrors: {docker.io: ['http://8.8.8.8:5000']}}",
+            "images.mirrors.docker.io.0",
+            "http://8.8.8.8:5000",
+            "private address",
+        ),
+        (
+            "network: {ca_certificates: company.pem}",
+            "network.ca_certificates",
+            "company.pem",
+            "a list",
+        ),
         ("minikube: {disk_size: 10}", "minikube.disk_size", "10", "10GB"),
         ("minikube: {extra_args: [force]}", "minikube.extra_args.0", "force", "an option"),
         ("hosts: [{name: Node_1, address: 10.0.0.1}]", "hosts.0.name", "Node_1", "lower-case"),
@@ -76,7 +151,12 @@ Load = Callable[..., Loaded]
         ("hosts: [text]", "hosts.0", "text", "keys and values"),
         ("provider: hosts", "hosts", "no machines", "exactly one control plane"),
         ("provider: existing", "existing.context", "nothing", "a context's name"),
-        ("shared_folders: [{host_path: a, vm_path: b}]", "shared_folders.0.vm_path", "b", "absolute"),
+        (
+            "shared_folders: [{host_path: a, vm_path: b}]",
+            "shared_folders.0.vm_path",
+            "b",
+            "absolute",
+        ),
         ("ssh: {user: 'a b'}", "ssh.user", "a b", "Unix user"),
     ],
 )
@@ -98,7 +178,10 @@ def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str
         ("database: {vm: db}", "one of the machines"),
         ("{nodes: {database: {count: 1}}, database: {address: 192.168.60.50}}", "on one machine"),
         ("{provider: minikube, nodes: {database: {count: 1}}}", "no machine beside its nodes"),
-        ("{nodes: {database: {count: 1}}, network: {control_ip: 192.168.60.2}}", "the database's machine gets that one"),
+        (
+            "{nodes: {database: {count: 1}}, network: {control_ip: 192.168.60.2}}",
+            "the database's machine gets that one",
+        ),
         ("database: {vm: worker-1, address: 192.168.60.50}", "on one machine"),
         ("software: {kubernetes: 1.30.0}", "tested for 1.26 only"),
         ("database: {user: root}", "user of its own"),
@@ -118,14 +201,22 @@ def test_more_than_one_replica_is_the_documented_trap(one_problem: One) -> None:
 
 @pytest.mark.parametrize("text", ["1.26.1-00", "1.26.1", "v1.26.1"])
 def test_spellings_of_a_kubernetes_version(load_profile: Load, text: str) -> None:
-    assert load_profile(f"software: {{kubernetes: {text}}}").require().software.kubernetes == "1.26.1"
+    assert (
+        load_profile(f"software: {{kubernetes: {text}}}").require().software.kubernetes == "1.26.1"
+    )
 
 
-@pytest.mark.parametrize(("keys", "allowed"), [("software: {kubernetes: 1.26.5}", "1.26.1"), ("network: {cni: calico}", "bridge")])
-def test_what_nodes_in_containers_do_not_hold_is_refused(one_problem: One, load_profile: Load, keys: str, allowed: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "allowed"),
+    [("software: {kubernetes: 1.26.5}", "1.26.1"), ("network: {cni: calico}", "bridge")],
+)
+def test_what_nodes_in_containers_do_not_hold_is_refused(
+    one_problem: One, load_profile: Load, keys: str, allowed: str
+) -> None:
     problem = one_problem(f"provider: local\n{keys}")
     assert (problem.severity, problem.allowed) == ("error", allowed)
-    assert bool(load_profile(f"provider: vagrant\n{keys}").problems) == ("kubernetes" in keys)  # the release is pinned everywhere
+    # the release is pinned everywhere
+    assert bool(load_profile(f"provider: vagrant\n{keys}").problems) == ("kubernetes" in keys)
 
 
 @pytest.mark.parametrize("key", ["contained", "containerd"])
@@ -182,8 +273,14 @@ def test_a_check_is_left_out_when_one_of_its_values_is_unreadable(one_problem: O
 
 
 def test_items_keep_their_numbers_beside_an_unreadable_one(load_profile: Load) -> None:
-    loaded = load_profile("hosts:\n  - text\n  - {name: two, address: 1.20}\n  - {name: Three, address: a}\n")
-    assert [(p.line, p.key) for p in loaded.errors] == [(6, "hosts.0"), (7, "hosts.1.address"), (8, "hosts.2.name")]
+    loaded = load_profile(
+        "hosts:\n  - text\n  - {name: two, address: 1.20}\n  - {name: Three, address: a}\n"
+    )
+    assert [(p.line, p.key) for p in loaded.errors] == [
+        (6, "hosts.0"),
+        (7, "hosts.1.address"),
+        (8, "hosts.2.name"),
+    ]
 
 
 def test_settings_are_frozen(load_profile: Load) -> None:

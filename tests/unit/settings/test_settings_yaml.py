@@ -26,7 +26,9 @@ from kubeup.settings import Loaded, Problem
         ("environment: 2024-99-99", "2024-99-99, which YAML reads as a date", '"2024-99-99"'),
     ],
 )
-def test_where_text_is_wanted(one_problem: Callable[..., Problem], keys: str, found: str, hint: str) -> None:
+def test_where_text_is_wanted(
+    one_problem: Callable[..., Problem], keys: str, found: str, hint: str
+) -> None:
     problem = one_problem(keys)
     assert (problem.severity, problem.line, problem.found) == ("error", 5, found)
     assert problem.hint == f"put it in quotes: {hint}"
@@ -45,13 +47,19 @@ def test_where_text_is_wanted(one_problem: Callable[..., Problem], keys: str, fo
         ("9" * 5000, "9" * 57 + "..., which YAML reads as the number"),
     ],
 )
-def test_where_a_number_is_wanted(one_problem: Callable[..., Problem], text: str, found: str) -> None:
+def test_where_a_number_is_wanted(
+    one_problem: Callable[..., Problem], text: str, found: str
+) -> None:
     problem = one_problem(f"ports: {{api: {text}}}")
     assert (problem.severity, problem.key, problem.found) == ("error", "ports.api", found)
 
 
-@pytest.mark.parametrize(("text", "hint"), [("'31000'", "without quotes"), ("031000", "without leading zeros")])
-def test_a_number_says_how_to_write_it(one_problem: Callable[..., Problem], text: str, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "hint"), [("'31000'", "without quotes"), ("031000", "without leading zeros")]
+)
+def test_a_number_says_how_to_write_it(
+    one_problem: Callable[..., Problem], text: str, hint: str
+) -> None:
     assert hint in one_problem(f"ports: {{api: {text}}}").hint
 
 
@@ -74,7 +82,11 @@ def test_quotes_make_it_text(load_profile: Callable[..., Loaded]) -> None:
     assert load_profile("environment: 'yes'").require().environment == "yes"
 
 
-def test_a_key_without_value_has_its_default_and_says_so(load_profile: Callable[..., Loaded]) -> None:
+def test_a_key_without_value_has_its_default_and_says_so(
+    load_profile: Callable[..., Loaded],
+) -> None:
     loaded = load_profile("ports:\n  api:\nnetwork:\n")
     assert loaded.require().ports.api == 31000
-    assert [(p.severity, p.line, p.key, p.found) for p in loaded.problems] == [("warning", 6, "ports.api", "no value")]
+    assert [(p.severity, p.line, p.key, p.found) for p in loaded.problems] == [
+        ("warning", 6, "ports.api", "no value")
+    ]

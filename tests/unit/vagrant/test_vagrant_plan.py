@@ -10,10 +10,34 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from builders import DEBIAN, DESKTOP, SANDBOX, by_id, commands, error_of, names, node, recorded, settings, sid, sids, state, three
+from builders import (
+    DEBIAN,
+    DESKTOP,
+    SANDBOX,
+    by_id,
+    commands,
+    error_of,
+    names,
+    node,
+    recorded,
+    settings,
+    sid,
+    sids,
+    state,
+    three,
+)
 
 from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.cluster.providers.vagrant import HALF, UNFINISHED, MachineMatch, Vagrant, facts, files, networks, versions
+from kubeup.cluster.providers.vagrant import (
+    HALF,
+    UNFINISHED,
+    MachineMatch,
+    Vagrant,
+    facts,
+    files,
+    networks,
+    versions,
+)
 from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
 from kubeup.core.errors import CommandError, Refused, UsageError
@@ -31,18 +55,30 @@ DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
-    """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the nodes' addresses."""
+    """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the
+    nodes' addresses.
+    """
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: "")
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.podman_behind", lambda: False)
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: ())
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ())
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.0.20r163906\n", ""))
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        lambda self: Output(0, "7.0.20r163906\n", ""),
+    )
     monkeypatch.setattr(networks, "FILE", tmp_path / "networks.conf")
 
-    def made(keys: str = "provider: vagrant", version: str = "Vagrant 2.3.4", host: HostFacts = WITH_VAGRANT) -> Vagrant:
+    def made(
+        keys: str = "provider: vagrant",
+        version: str = "Vagrant 2.3.4",
+        host: HostFacts = WITH_VAGRANT,
+    ) -> Vagrant:
         provider = Vagrant(settings(tmp_path, keys), state(tmp_path), host)
         there = "vagrant" in host.tools
-        monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None)
+        monkeypatch.setattr(
+            "kubeup.core.shell.which",
+            lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None,
+        )
         provider.fitness._known = facts.version(version)
         return provider
 
@@ -65,7 +101,9 @@ def written(provider: Vagrant) -> None:
     files.WriteFiles(provider.folder, tuple(provider._texts().items())).run(lambda line: None)
 
 
-def says(monkeypatch: pytest.MonkeyPatch, answer: Output) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+def says(
+    monkeypatch: pytest.MonkeyPatch, answer: Output
+) -> list[tuple[tuple[str, ...], dict[str, str]]]:
     """Let every program answer the same; what was asked, with its environment."""
     asked = list[tuple[tuple[str, ...], dict[str, str]]]()
 
@@ -81,12 +119,20 @@ def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) 
     provider = make()
     steps = plan(provider, three("missing"))
     assert names(steps) == ["vagrant/files", "node/dev"]
-    assert steps[1].title == "bring up dev-control, dev-worker-1, dev-worker-2 with Vagrant (virtualbox)"
-    assert commands(steps[1:]) == [f"cd {provider.folder} && /usr/bin/vagrant up --provider virtualbox dev-control dev-worker-1 dev-worker-2"]
+    assert (
+        steps[1].title
+        == "bring up dev-control, dev-worker-1, dev-worker-2 with Vagrant (virtualbox)"
+    )
+    assert commands(steps[1:]) == [
+        f"cd {provider.folder} && /usr/bin/vagrant up --provider virtualbox dev-control "
+        "dev-worker-1 dev-worker-2"
+    ]
     assert set(sids("ssh/key", "vagrant/files", "host/networks")) <= set(steps[1].needs)
 
 
-def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_databases_own_machine_is_one_more_for_vagrant(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, MachineMatch(None)))
     provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
     rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
@@ -94,7 +140,10 @@ def test_the_databases_own_machine_is_one_more_for_vagrant(make: Callable[..., V
     assert [node.name for node in provider.observe().nodes] == [*NAMES, "dev-db"]
     known(provider, *NAMES, "dev-db")
     written(provider)
-    assert [row["name"] for row in json.loads(provider._texts()["machines.json"])["machines"]] == [*NAMES, "dev-db"], "each once"
+    assert [row["name"] for row in json.loads(provider._texts()["machines.json"])["machines"]] == [
+        *NAMES,
+        "dev-db",
+    ], "each once"
 
 
 def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
@@ -106,23 +155,43 @@ def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
 def test_an_address_that_virtualbox_does_not_allow_by_itself(make: Callable[..., Vagrant]) -> None:
     provider = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}")
     found = by_id(plan(provider, three("missing")))["host/networks"]
-    assert found.title == "let VirtualBox use 192.168.100.0/24" and found.reason.endswith("so 192.168.56.0/21 is all that is allowed")
-    libvirt = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}\nvagrant: {provider: libvirt}")
+    assert found.title == "let VirtualBox use 192.168.100.0/24" and found.reason.endswith(
+        "so 192.168.56.0/21 is all that is allowed"
+    )
+    libvirt = make(
+        "provider: vagrant\nnetwork: {control_ip: 192.168.100.171}\nvagrant: {provider: libvirt}"
+    )
     assert todo(libvirt.host_steps()) == []
 
 
 def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
     provider = make()
     written(provider)
-    (step,) = plan(provider, Machines((node(NAMES[0], "stopped"), node(NAMES[1], detail=UNFINISHED, closed=True), node(NAMES[2]))))
-    assert step.action.start == (NAMES[0],) and [reach.name for reach in step.action.admit] == [NAMES[1]]  # type: ignore[attr-defined]
+    (step,) = plan(
+        provider,
+        Machines(
+            (
+                node(NAMES[0], "stopped"),
+                node(NAMES[1], detail=UNFINISHED, closed=True),
+                node(NAMES[2]),
+            )
+        ),
+    )
+    assert step.action.start == (NAMES[0],) and [reach.name for reach in step.action.admit] == [
+        NAMES[1]
+    ]  # type: ignore[attr-defined]
     assert step.reason == f"dev-control is stopped; dev-worker-1 {UNFINISHED}"
 
 
 def test_another_size(make: Callable[..., Vagrant]) -> None:
-    bigger = Machines((node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[1]), node(NAMES[2])))
+    bigger = Machines(
+        (node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[1]), node(NAMES[2]))
+    )
     steps = plan(make(), bigger)
-    assert commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control") and steps[-1].id.kind is Kind.NODE
+    assert (
+        commands(steps[-1:])[0].endswith("vagrant reload --no-provision dev-control")
+        and steps[-1].id.kind is Kind.NODE
+    )
     assert steps[-1].needs == sids("vagrant/files", "node/dev")
     refused = error_of(plan, make(DOCKER), bigger)
     assert isinstance(refused, Refused) and "2 CPUs, wanted 3" in refused.what
@@ -131,173 +200,352 @@ def test_another_size(make: Callable[..., Vagrant]) -> None:
 SURPLUS = NodeState("dev-worker-3", "worker", "", "surplus", detail="not in the settings")
 
 
-@pytest.mark.parametrize(("machines", "what", "next_"), [
-    (Machines((node(NAMES[0], "missing"), node(NAMES[1]), node(NAMES[2]))), "the control plane dev-control is gone", "inv down"),
-    (Machines((node(NAMES[0], "foreign", detail="made elsewhere"),)), "a machine named dev-control is not ours", "settings.env"),
-    (Machines((node(NAMES[0]), SURPLUS)), "dev-worker-3 is not in the settings", "inv cluster.remove"),
-    # what is somebody else's is told before what is ours
-    (Machines((SURPLUS, node(NAMES[0], "foreign", detail="made elsewhere"))), "a machine named dev-control is not ours", "settings.env"),
-    (Machines((node(NAMES[0], detail="has the address 192.168.60.9, wanted is 192.168.60.10"),)), "has the address 192.168.60.9", "control_ip"),
-])  # fmt: skip
-def test_what_is_refused(make: Callable[..., Vagrant], machines: Machines, what: str, next_: str) -> None:
+@pytest.mark.parametrize(
+    ("machines", "what", "next_"),
+    [
+        (
+            Machines((node(NAMES[0], "missing"), node(NAMES[1]), node(NAMES[2]))),
+            "the control plane dev-control is gone",
+            "inv down",
+        ),
+        (
+            Machines((node(NAMES[0], "foreign", detail="made elsewhere"),)),
+            "a machine named dev-control is not ours",
+            "settings.env",
+        ),
+        (
+            Machines((node(NAMES[0]), SURPLUS)),
+            "dev-worker-3 is not in the settings",
+            "inv cluster.remove",
+        ),
+        # what is somebody else's is told before what is ours
+        (
+            Machines((SURPLUS, node(NAMES[0], "foreign", detail="made elsewhere"))),
+            "a machine named dev-control is not ours",
+            "settings.env",
+        ),
+        (
+            Machines(
+                (node(NAMES[0], detail="has the address 192.168.60.9, wanted is 192.168.60.10"),)
+            ),
+            "has the address 192.168.60.9",
+            "control_ip",
+        ),
+    ],
+)
+def test_what_is_refused(
+    make: Callable[..., Vagrant], machines: Machines, what: str, next_: str
+) -> None:
     error = error_of(plan, make(), machines)
     assert isinstance(error, Refused) and what in error.what and next_ in error.next
 
 
-def test_vagrant_missing_or_too_old(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vagrant_missing_or_too_old(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
     assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
     says(monkeypatch, Output(1, "vagrant: broken", ""))
-    assert error_of(plan, make(version=""), three("missing")).what == "the version of vagrant can't be read"
+    assert (
+        error_of(plan, make(version=""), three("missing")).what
+        == "the version of vagrant can't be read"
+    )
     assert make(version="Vagrant 2.4.1").probe() == Usable(True, "Vagrant 2.4.1 with virtualbox")
 
 
-def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_does(make: Callable[..., Vagrant],
-                                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_does(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = make(version="", host=DESKTOP)
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
-    assert "vagrant" in provider.packages() and sid("host/packages") in plan(provider, three("missing"))[-1].needs
-    assert provider.probe() == Usable(True, "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
-                                      "`inv doctor --fix` installs them", fetched=True)
+    assert (
+        "vagrant" in provider.packages()
+        and sid("host/packages") in plan(provider, three("missing"))[-1].needs
+    )
+    assert provider.probe() == Usable(
+        True,
+        "Vagrant 2.3.4 with virtualbox; vagrant would be installed first",
+        "`inv doctor --fix` installs them",
+        fetched=True,
+    )
     ordinary = make(version="", host=replace(DESKTOP, root=False)).probe()
-    assert (ordinary.ok, ordinary.fix) == (False, "have an administrator type: apt-get install vagrant")
+    assert (ordinary.ok, ordinary.fix) == (
+        False,
+        "have an administrator type: apt-get install vagrant",
+    )
     assert make(version="", host=replace(DESKTOP, root=False, may_sudo=True)).probe().fetched
     provider = make(version="", host=DESKTOP)
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ())
-    assert "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next  # installed, and not found
+    # installed, and not found
+    assert (
+        "inv doctor --fix --set provider=vagrant" in error_of(plan, provider, three("missing")).next
+    )
     fedora = replace(DESKTOP, distribution=Distribution("fedora", "", "41"))
     for host in (fedora, replace(DESKTOP, distribution=replace(DEBIAN, codename="bullseye"))):
         error = error_of(plan, make(version="", host=host), three("missing"))
         assert isinstance(error, Refused) and error.what == "vagrant is not installed"
-        assert error.next == "install it from https://developer.hashicorp.com/vagrant/install (Linux, amd64)"
+        assert (
+            error.next
+            == "install it from https://developer.hashicorp.com/vagrant/install (Linux, amd64)"
+        )
 
 
-def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.1.4r165100\n", ""))
+def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        lambda self: Output(0, "7.1.4r165100\n", ""),
+    )
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
     error = error_of(plan, make(version="", host=DESKTOP), three("missing"))
-    assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
+    assert (
+        isinstance(error, Refused)
+        and error.what
+        == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
+    )
 
 
-def test_virtualbox_is_in_no_package(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: f"{self.program} is not installed")
+def test_virtualbox_is_in_no_package(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.trouble",
+        lambda self: f"{self.program} is not installed",
+    )
     error = error_of(plan, make(), three("missing"))
     assert error.what.endswith("VBoxManage is not installed") and error.next == (
         "install VirtualBox for debian 12 from https://www.virtualbox.org/wiki/Linux_Downloads, or "
-        "choose another: `--set vagrant.provider=libvirt`")
+        "choose another: `--set vagrant.provider=libvirt`"
+    )
     arm = error_of(plan, make(host=replace(WITH_VAGRANT, arch="arm64")), three("missing"))
     assert arm.next.startswith("VirtualBox is not made for Linux on arm64")
-    mac = error_of(plan, make(host=replace(WITH_VAGRANT, system="Darwin", distribution=Distribution())), three("missing"))
-    assert mac.next == "install VirtualBox for Darwin from https://www.virtualbox.org/wiki/Downloads"
+    mac = error_of(
+        plan,
+        make(host=replace(WITH_VAGRANT, system="Darwin", distribution=Distribution())),
+        three("missing"),
+    )
+    assert (
+        mac.next == "install VirtualBox for Darwin from https://www.virtualbox.org/wiki/Downloads"
+    )
 
 
-def test_libvirt_comes_with_the_packages(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: "virsh is not installed")
+def test_libvirt_comes_with_the_packages(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.trouble",
+        lambda self: "virsh is not installed",
+    )
     provider = make(LIBVIRT, version="", host=DESKTOP)
-    behind = ("libvirt-daemon-system", "libvirt-clients", "dnsmasq-base", "qemu-utils", "qemu-system-x86")
+    behind = (
+        "libvirt-daemon-system",
+        "libvirt-clients",
+        "dnsmasq-base",
+        "qemu-utils",
+        "qemu-system-x86",
+    )
     assert provider.packages() == ("openssh-client", "vagrant", "vagrant-libvirt", *behind)
-    assert "qemu-system-arm" in make(LIBVIRT, version="", host=replace(DESKTOP, arch="arm64")).packages()
+    assert (
+        "qemu-system-arm"
+        in make(LIBVIRT, version="", host=replace(DESKTOP, arch="arm64")).packages()
+    )
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
     assert "node/dev" in by_id(plan(provider, three("missing")))
     # what is installed already and does not work is not mended by installing it
-    monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ("vagrant", "vagrant-libvirt"))
+    monkeypatch.setattr(
+        "kubeup.system.packages.missing", lambda names: ("vagrant", "vagrant-libvirt")
+    )
     error = error_of(plan, provider, three("missing"))
-    assert "virsh is not installed" in error.what and "systemctl start libvirtd" in error.next and "in the group libvirt" in error.next
+    assert (
+        "virsh is not installed" in error.what
+        and "systemctl start libvirtd" in error.next
+        and "in the group libvirt" in error.next
+    )
     noble = replace(DESKTOP, distribution=replace(DEBIAN, id="ubuntu", codename="noble"))
-    assert make(LIBVIRT, version="", host=noble).packages() == ("openssh-client", *behind), "libvirt it has, Vagrant it has not"
+    assert make(LIBVIRT, version="", host=noble).packages() == ("openssh-client", *behind), (
+        "libvirt it has, Vagrant it has not"
+    )
     # Debian's plug-in is of no use to HashiCorp's Vagrant, which lies elsewhere
     provider = make(LIBVIRT)
     monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/opt/vagrant/bin/{name}")
     assert provider.packages() == ("openssh-client", *behind)
 
 
-@pytest.mark.parametrize(("vagrant", "virtualbox", "need"), [
-    ((2, 2, 19), (6, 1, 50), ""), ((2, 2, 19), (5, 2, 0), ""),
-    ((2, 3, 3), (7, 0, 4), "Vagrant 2.3.4 or newer"), ((2, 3, 4), (7, 0, 20), ""),
-    ((2, 4, 1), (7, 1, 0), "Vagrant 2.4.2 or newer"), ((2, 4, 2), (7, 1, 0), ""),
-    ((2, 4, 8), (7, 2, 0), "Vagrant 2.4.9 or newer"), ((2, 4, 9), (7, 2, 4), ""),
-    ((2, 4, 9), (7, 3, 0), "a Vagrant newer than 2.4.9"), ((2, 4, 10), (7, 3, 0), ""), ((2, 4, 9), (8, 0, 0), "a Vagrant newer than 2.4.9"),
-])  # fmt: skip
-def test_which_vagrant_knows_which_virtualbox(vagrant: tuple[int, ...], virtualbox: tuple[int, ...], need: str) -> None:
+@pytest.mark.parametrize(
+    ("vagrant", "virtualbox", "need"),
+    [
+        ((2, 2, 19), (6, 1, 50), ""),
+        ((2, 2, 19), (5, 2, 0), ""),
+        ((2, 3, 3), (7, 0, 4), "Vagrant 2.3.4 or newer"),
+        ((2, 3, 4), (7, 0, 20), ""),
+        ((2, 4, 1), (7, 1, 0), "Vagrant 2.4.2 or newer"),
+        ((2, 4, 2), (7, 1, 0), ""),
+        ((2, 4, 8), (7, 2, 0), "Vagrant 2.4.9 or newer"),
+        ((2, 4, 9), (7, 2, 4), ""),
+        ((2, 4, 9), (7, 3, 0), "a Vagrant newer than 2.4.9"),
+        ((2, 4, 10), (7, 3, 0), ""),
+        ((2, 4, 9), (8, 0, 0), "a Vagrant newer than 2.4.9"),
+    ],
+)
+def test_which_vagrant_knows_which_virtualbox(
+    vagrant: tuple[int, ...], virtualbox: tuple[int, ...], need: str
+) -> None:
     what, next_ = versions.pair_misfit(vagrant, virtualbox)
-    both = f"Vagrant {versions.dotted(vagrant)} does not know VirtualBox {versions.dotted(virtualbox)}: that takes {need}"
-    assert what == (both if need else "") and (need in next_ and "developer.hashicorp.com/vagrant/install" in next_) == bool(need)
+    both = (
+        f"Vagrant {versions.dotted(vagrant)} does not know VirtualBox "
+        f"{versions.dotted(virtualbox)}: that takes {need}"
+    )
+    assert what == (both if need else "") and (
+        need in next_ and "developer.hashicorp.com/vagrant/install" in next_
+    ) == bool(need)
 
 
-@pytest.mark.parametrize("there", [node(NAMES[0], "stopped"), node(NAMES[0], differs=("2 CPUs, wanted 3",)), node(NAMES[0], closed=True)])
-def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
-                                                               there: NodeState) -> None:
+@pytest.mark.parametrize(
+    "there",
+    [
+        node(NAMES[0], "stopped"),
+        node(NAMES[0], differs=("2 CPUs, wanted 3",)),
+        node(NAMES[0], closed=True),
+    ],
+)
+def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, there: NodeState
+) -> None:
     """VirtualBox may have been renewed since they were made."""
     provider = make()
     written(provider)
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.answer", lambda self: Output(0, "7.2.0r170228\n", ""))
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        lambda self: Output(0, "7.2.0r170228\n", ""),
+    )
     assert plan(provider, three()) == [], "nothing starts"
     error = error_of(plan, provider, Machines((there, node(NAMES[1]), node(NAMES[2]))))
-    assert isinstance(error, Refused) and error.what == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+    assert (
+        isinstance(error, Refused)
+        and error.what
+        == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+    )
     monkeypatch.setattr(Vagrant, "_in_state", lambda self, state: NAMES[:1])
     assert isinstance(error_of(provider.start), Refused)
 
 
 def test_what_else_a_pair_that_does_not_fit_can_become() -> None:
-    assert "or VirtualBox 7.0, which this Vagrant knows" in versions.pair_misfit((2, 3, 4), (7, 2, 0))[1]
-    assert "or VirtualBox 6.1, which this Vagrant knows" in versions.pair_misfit((2, 3, 3), (7, 0, 0))[1]
+    assert (
+        "or VirtualBox 7.0, which this Vagrant knows"
+        in versions.pair_misfit((2, 3, 4), (7, 2, 0))[1]
+    )
+    assert (
+        "or VirtualBox 6.1, which this Vagrant knows"
+        in versions.pair_misfit((2, 3, 3), (7, 0, 0))[1]
+    )
     assert versions.pair_misfit((2, 4, 9), ())[0] == "the version of VirtualBox can't be read"
 
 
 def test_an_architecture_takes_a_vagrant_that_knows_the_word(make: Callable[..., Vagrant]) -> None:
     keys = "{provider: vagrant, vagrant: {box_architecture: amd64}}"
     error = error_of(plan, make(keys), three("missing"))
-    assert isinstance(error, Refused) and error.what.startswith("Vagrant 2.3.4 can't choose a box by its architecture: 2.4.0 is the first")
+    assert isinstance(error, Refused) and error.what.startswith(
+        "Vagrant 2.3.4 can't choose a box by its architecture: 2.4.0 is the first"
+    )
     assert "leave vagrant.box_architecture out" in error.next
-    assert isinstance(error_of(plan, make(keys), three()), Refused), "machines that are there could not be reached by it any more"
+    assert isinstance(error_of(plan, make(keys), three()), Refused), (
+        "machines that are there could not be reached by it any more"
+    )
     newer = make(keys, version="Vagrant 2.4.0")
-    assert plan(newer, three("missing")) and json.loads(newer._texts()["machines.json"])["box_architecture"] == "amd64"
+    assert (
+        plan(newer, three("missing"))
+        and json.loads(newer._texts()["machines.json"])["box_architecture"] == "amd64"
+    )
     assert json.loads(make()._texts()["machines.json"])["box_architecture"] is None
 
 
-@pytest.mark.parametrize(("keys", "box"), [
-    ("vagrant: {provider: virtualbox}", "bento/ubuntu-22.04"), ("vagrant: {provider: libvirt}", "cloud-image/ubuntu-22.04"),
-    ("vagrant: {provider: docker, image: box}", None), ("{vagrant: {provider: libvirt}, software: {box: ana/box}}", "ana/box"),
-])  # fmt: skip
-def test_a_box_that_there_is_for_the_provider(make: Callable[..., Vagrant], keys: str, box: str | None) -> None:
+@pytest.mark.parametrize(
+    ("keys", "box"),
+    [
+        ("vagrant: {provider: virtualbox}", "bento/ubuntu-22.04"),
+        ("vagrant: {provider: libvirt}", "cloud-image/ubuntu-22.04"),
+        ("vagrant: {provider: docker, image: box}", None),
+        ("{vagrant: {provider: libvirt}, software: {box: ana/box}}", "ana/box"),
+    ],
+)
+def test_a_box_that_there_is_for_the_provider(
+    make: Callable[..., Vagrant], keys: str, box: str | None
+) -> None:
     assert json.loads(make(keys)._texts()["machines.json"])["box"] == box
 
 
 def test_bentos_box_has_no_file_for_libvirt(tmp_path: Path) -> None:
     keys = "{vagrant: {provider: libvirt}, software: {box: bento/ubuntu-22.04}}"
-    problem, = (one for one in check_provider(settings(tmp_path, keys), "vagrant") if one.key == "software.box")
-    assert problem.severity == "warning" and "chef/bento#1604" in str(problem) and "cloud-image/ubuntu-22.04" in str(problem)
+    (problem,) = (
+        one
+        for one in check_provider(settings(tmp_path, keys), "vagrant")
+        if one.key == "software.box"
+    )
+    assert (
+        problem.severity == "warning"
+        and "chef/bento#1604" in str(problem)
+        and "cloud-image/ubuntu-22.04" in str(problem)
+    )
     pinned = keys.replace("libvirt}", "libvirt, box_version: 202309.08.0}")
-    assert not [one for one in check_provider(settings(tmp_path, pinned), "vagrant") if one.key == "software.box"]
+    assert not [
+        one
+        for one in check_provider(settings(tmp_path, pinned), "vagrant")
+        if one.key == "software.box"
+    ]
     assert settings(tmp_path, pinned).vagrant.box_version == "202309.08.0", "as bento counts"
 
 
 LIBVIRT = "{provider: vagrant, vagrant: {provider: libvirt}}"
 
 
-def test_plugins_are_asked_for_where_a_folder_is(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_are_asked_for_where_a_folder_is(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The profile's own is not there before the first run."""
     asked = says(monkeypatch, Output(0, recorded("vagrant/plugin_list.rc0.txt"), ""))
     provider = make(LIBVIRT)
     assert "node/dev" in by_id(plan(provider, three("missing")))
-    (argv, env), = asked
-    assert argv[1:3] == ("plugin", "list") and Path(env["VAGRANT_CWD"]).is_dir() and not provider.folder.exists()
+    ((argv, env),) = asked
+    assert (
+        argv[1:3] == ("plugin", "list")
+        and Path(env["VAGRANT_CWD"]).is_dir()
+        and not provider.folder.exists()
+    )
 
 
-def test_plugins_that_are_not_told_are_not_taken_as_missing(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_that_are_not_told_are_not_taken_as_missing(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     says(monkeypatch, Output(1, "", recorded("vagrant/plugin_list_no_folder.rc1.txt")))
     error = error_of(plan, make(LIBVIRT), three("missing"))
-    assert isinstance(error, Refused) and error.what.startswith("Vagrant can't be asked for its plug-ins: ")
-    assert "The working directory for Vagrant doesn't exist!" in error.what and "vagrant plugin list" in error.next
+    assert isinstance(error, Refused) and error.what.startswith(
+        "Vagrant can't be asked for its plug-ins: "
+    )
+    assert (
+        "The working directory for Vagrant doesn't exist!" in error.what
+        and "vagrant plugin list" in error.next
+    )
     says(monkeypatch, Output(0, "1795980326,,ui,info,No plugins installed.", ""))
-    assert error_of(plan, make(LIBVIRT), three("missing")).what == "Vagrant's plug-in vagrant-libvirt is not installed"
+    assert (
+        error_of(plan, make(LIBVIRT), three("missing")).what
+        == "Vagrant's plug-in vagrant-libvirt is not installed"
+    )
 
 
-def test_an_address_that_is_taken(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2])
+def test_an_address_that_is_taken(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: addresses[1:2]
+    )
     there = replace(WITH_VAGRANT, routes=(Route(IPv4Network("192.168.60.0/24"), "vboxnet0"),))
-    assert error_of(plan, make(host=there), three("missing")).what == "the address 192.168.60.11 is taken"
-    assert plan(make(), three("missing"))  # no network of theirs is there yet: whoever answers is somebody's gateway
+    assert (
+        error_of(plan, make(host=there), three("missing")).what
+        == "the address 192.168.60.11 is taken"
+    )
+    # no network of theirs is there yet: whoever answers is somebody's gateway
+    assert plan(make(), three("missing"))
 
 
 def test_a_key_in_a_format_that_vagrant_cannot_read(make: Callable[..., Vagrant]) -> None:
@@ -317,10 +565,14 @@ def test_a_key_in_a_format_that_vagrant_cannot_read(make: Callable[..., Vagrant]
 def test_machines_of_another_provider(make: Callable[..., Vagrant]) -> None:
     provider = make()
     known(provider, *NAMES, by="libvirt")
-    assert "inv down --set vagrant.provider=libvirt" in error_of(plan, provider, three("missing")).next
+    assert (
+        "inv down --set vagrant.provider=libvirt" in error_of(plan, provider, three("missing")).next
+    )
 
 
-def test_machines_json_tells_what_the_settings_say(make: Callable[..., Vagrant], tmp_path: Path) -> None:
+def test_machines_json_tells_what_the_settings_say(
+    make: Callable[..., Vagrant], tmp_path: Path
+) -> None:
     keys = """
     provider: vagrant
     shared_folders: [{host_path: ./shared, vm_path: /home/vagrant/shared}]
@@ -331,23 +583,47 @@ def test_machines_json_tells_what_the_settings_say(make: Callable[..., Vagrant],
     vagrant: {box_version: "12.2024", linked_clone: false}
     """
     found = json.loads(make(keys)._texts()["machines.json"])
-    assert found["machines"] == [{"name": "dev-control", "address": "192.168.61.20", "cpus": 3, "memory": 3000},
-                                 {"name": "dev-worker-1", "address": "192.168.61.21", "cpus": 2, "memory": 4096}]
-    assert found["users"] == ["ana", "root"] and found["netmask"] == "255.255.254.0" and found["name_servers"] == ["8.8.8.8", "1.1.1.1"]
-    assert (found["box"], found["box_version"], found["linked_clone"]) == ("debian/bookworm64", "12.2024", False)
-    assert found["shared_folders"][0]["host"].endswith("/shared") and found["private_key"] == str(tmp_path / "state" / "id_rsa")
+    assert found["machines"] == [
+        {"name": "dev-control", "address": "192.168.61.20", "cpus": 3, "memory": 3000},
+        {"name": "dev-worker-1", "address": "192.168.61.21", "cpus": 2, "memory": 4096},
+    ]
+    assert (
+        found["users"] == ["ana", "root"]
+        and found["netmask"] == "255.255.254.0"
+        and found["name_servers"] == ["8.8.8.8", "1.1.1.1"]
+    )
+    assert (found["box"], found["box_version"], found["linked_clone"]) == (
+        "debian/bookworm64",
+        "12.2024",
+        False,
+    )
+    assert found["shared_folders"][0]["host"].endswith("/shared") and found["private_key"] == str(
+        tmp_path / "state" / "id_rsa"
+    )
 
 
-def test_a_container_gets_what_systemd_needs_in_one(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_gets_what_systemd_needs_in_one(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = json.loads(make(DOCKER)._texts()["machines.json"])["machines"][0]
     limits = ["--cpus", "2", "--memory", "4096m", "--pids-limit", "-1"]
-    assert "mac" not in plain and plain["create_args"][:6] == limits and "--no-hosts" not in plain["create_args"]
+    assert (
+        "mac" not in plain
+        and plain["create_args"][:6] == limits
+        and "--no-hosts" not in plain["create_args"]
+    )
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.podman_behind", lambda: True)
     behind = json.loads(make(DOCKER, host=SANDBOX)._texts()["machines.json"])["machines"][0]
-    assert behind["mac"] == "02:00:c0:a8:3c:0a" and {"--no-hosts", "--systemd=false", "nofile=20000:20000"} <= set(behind["create_args"])
+    assert behind["mac"] == "02:00:c0:a8:3c:0a" and {
+        "--no-hosts",
+        "--systemd=false",
+        "nofile=20000:20000",
+    } <= set(behind["create_args"])
 
 
-def test_a_machine_that_left_the_settings_stays_known_until_it_is_removed(make: Callable[..., Vagrant]) -> None:
+def test_a_machine_that_left_the_settings_stays_known_until_it_is_removed(
+    make: Callable[..., Vagrant],
+) -> None:
     before = make()
     written(before)
     known(before, *NAMES)
@@ -363,24 +639,42 @@ def test_removing_names_what_is_lost(make: Callable[..., Vagrant]) -> None:
     known(provider, *NAMES)
     (kept,), (lost,) = provider.destroy(data=False), provider.destroy(data=True)
     assert not kept.loses and "database's data included" in lost.loses
-    assert commands([kept])[0].endswith("vagrant destroy --force dev-control dev-worker-1 dev-worker-2")
+    assert commands([kept])[0].endswith(
+        "vagrant destroy --force dev-control dev-worker-1 dev-worker-2"
+    )
 
 
-def test_a_removed_machine_is_in_no_file_any_more(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_machine_is_in_no_file_any_more(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
     known(provider, *NAMES, "dev-db")
     written(provider)
     provider = make()
     step = provider.remove("dev-db")
-    assert commands([step])[0].endswith("vagrant destroy --force dev-db") and step.loses == "what only dev-db holds"
-    monkeypatch.setattr(Tool, "write", lambda self, *_, **more: (self.machines / "dev-db" / "virtualbox" / "id").unlink())
+    assert (
+        commands([step])[0].endswith("vagrant destroy --force dev-db")
+        and step.loses == "what only dev-db holds"
+    )
+    monkeypatch.setattr(
+        Tool,
+        "write",
+        lambda self, *_, **more: (self.machines / "dev-db" / "virtualbox" / "id").unlink(),
+    )
     step.action.run(lambda line: None)
-    assert [row["name"] for row in json.loads((provider.folder / "machines.json").read_text())["machines"]] == list(NAMES)
+    assert [
+        row["name"]
+        for row in json.loads((provider.folder / "machines.json").read_text())["machines"]
+    ] == list(NAMES)
     assert plan(provider, three()) == []
 
 
 def test_snapshots_where_there_are_some(make: Callable[..., Vagrant]) -> None:
-    assert make().tool_command("snapshot", "save", "before").argv[1:] == ("snapshot", "save", "before")
+    assert make().tool_command("snapshot", "save", "before").argv[1:] == (
+        "snapshot",
+        "save",
+        "before",
+    )
     assert isinstance(error_of(make(DOCKER).tool_command, "snapshot", "list"), UsageError)
     assert "minikube's" in error_of(make().tool_command, "dashboard").why
 
@@ -388,8 +682,13 @@ def test_snapshots_where_there_are_some(make: Callable[..., Vagrant]) -> None:
 def test_docker_needs_an_image_and_one_release_is_pinned(tmp_path: Path) -> None:
     wrong = check_provider(settings(tmp_path, "vagrant: {provider: docker}"), "vagrant")
     assert [problem.key for problem in wrong if problem.severity == "error"] == ["vagrant.image"]
-    assert [problem.key for problem in check_provider(settings(tmp_path, "software: {kubernetes: 1.26.9}"), "vagrant")
-            if problem.severity == "error"] == ["software.kubernetes"]  # fmt: skip
+    assert [
+        problem.key
+        for problem in check_provider(
+            settings(tmp_path, "software: {kubernetes: 1.26.9}"), "vagrant"
+        )
+        if problem.severity == "error"
+    ] == ["software.kubernetes"]
 
 
 def test_packages_only_where_the_distribution_has_vagrant(make: Callable[..., Vagrant]) -> None:
@@ -400,31 +699,65 @@ def test_packages_only_where_the_distribution_has_vagrant(make: Callable[..., Va
         assert make(host=other).packages() == ("openssh-client", *(["vagrant"] if has else []))
 
 
-def seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, machines: dict[str, Machine],
-         keys: str = "provider: vagrant") -> dict[str, NodeState]:
+def seen(
+    make: Callable[..., Vagrant],
+    monkeypatch: pytest.MonkeyPatch,
+    machines: dict[str, Machine],
+    keys: str = "provider: vagrant",
+) -> dict[str, NodeState]:
     """What is observed where the provider's program knows these machines, by id or name."""
     provider = make(keys)
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.look", lambda self, name, known=False: machines.get(name))
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.look",
+        lambda self, name, known=False: machines.get(name),
+    )
     return {node.name: node for node in provider.observe().nodes}
 
 
-CORRUPT = ["", "{", "null", "[]", "7", '{"dev-control": "id"}', '{"dev-control": {"id": "id-of-dev-control"}}', "\0" * 64]
+CORRUPT = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "7",
+    '{"dev-control": "id"}',
+    '{"dev-control": {"id": "id-of-dev-control"}}',
+    "\0" * 64,
+]
 
 
 @pytest.mark.parametrize("text", CORRUPT)
-def test_a_record_of_admitted_machines_that_can_not_be_read_trusts_no_host_key(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
-                                                                               text: str) -> None:
+def test_a_record_of_admitted_machines_that_can_not_be_read_trusts_no_host_key(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     provider = make()
     known(provider, *NAMES)
     path = provider.folder / "admitted.json"
     path.write_text(text)
-    error = error_of(lambda: seen(make, monkeypatch, {f"id-of-{NAMES[0]}": Machine(NAMES[0], f"id-of-{NAMES[0]}", "running", 2, 4096)}))
-    assert isinstance(error, Refused) and error.what == f"{path} can't be understood" and "nobody else answers" in error.next
-    assert isinstance(error_of(Admission(provider.folder).add, NAMES[0], "id", "192.168.60.10"), Refused) and path.read_text() == text
+    error = error_of(
+        lambda: seen(
+            make,
+            monkeypatch,
+            {f"id-of-{NAMES[0]}": Machine(NAMES[0], f"id-of-{NAMES[0]}", "running", 2, 4096)},
+        )
+    )
+    assert (
+        isinstance(error, Refused)
+        and error.what == f"{path} can't be understood"
+        and "nobody else answers" in error.next
+    )
+    assert (
+        isinstance(
+            error_of(Admission(provider.folder).add, NAMES[0], "id", "192.168.60.10"), Refused
+        )
+        and path.read_text() == text
+    )
 
 
 @pytest.mark.parametrize("text", [*CORRUPT, '{"machines": [{"address": "192.168.60.12"}]}'])
-def test_a_list_of_machines_that_can_not_be_read_forgets_none(make: Callable[..., Vagrant], text: str) -> None:
+def test_a_list_of_machines_that_can_not_be_read_forgets_none(
+    make: Callable[..., Vagrant], text: str
+) -> None:
     provider = make("{provider: vagrant, nodes: {workers: {count: 1}}}")
     known(provider, *NAMES)
     path = provider.folder / "machines.json"
@@ -435,13 +768,17 @@ def test_a_list_of_machines_that_can_not_be_read_forgets_none(make: Callable[...
     error = error_of(provider._texts)
     assert isinstance(error, Refused) and error.what == f"{path} does not name dev-worker-2"
     written(make())  # so is this
-    assert "dev-worker-2" in make("{provider: vagrant, nodes: {workers: {count: 1}}}")._texts()["machines.json"]
+    assert (
+        "dev-worker-2"
+        in make("{provider: vagrant, nodes: {workers: {count: 1}}}")._texts()["machines.json"]
+    )
 
 
 @pytest.mark.parametrize("id_", [None, ""])
 @pytest.mark.parametrize("told_by", ["vagrant", "us"])
-def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
-                                                                   id_: str | None, told_by: str) -> None:
+def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, id_: str | None, told_by: str
+) -> None:
     provider = make(DOCKER)
     known(provider, NAMES[0], by="docker")
     file = provider.tool.id_file(NAMES[0], "docker")
@@ -454,10 +791,15 @@ def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(make: Callabl
     found = seen(make, monkeypatch, there, DOCKER)[NAMES[0]]
     assert found.state == "foreign" and str(file) in found.detail
     error = error_of(make(DOCKER).plan, Machines((found,)), Needed())
-    assert error.what == "Vagrant has lost the machine dev-control" and "put that file back" in error.next
+    assert (
+        error.what == "Vagrant has lost the machine dev-control"
+        and "put that file back" in error.next
+    )
 
 
-def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_as_they_are_seen(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = make()
     known(provider, *NAMES)
     for number, name in enumerate(NAMES[:2]):
@@ -469,68 +811,118 @@ def test_machines_as_they_are_seen(make: Callable[..., Vagrant], monkeypatch: py
         "id-of-dev-worker-1": Machine(NAMES[1], "id-of-dev-worker-1", "poweroff", 3, 4096),
         "id-of-dev-worker-2": Machine(NAMES[2], "id-of-dev-worker-2", "running", 2, 4096),
     })  # fmt: skip
-    assert found[NAMES[0]] == NodeState(NAMES[0], "control", "192.168.60.10", "running", booted=started)
-    assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == ("stopped", ("3 CPUs, wanted 2",), None)
+    assert found[NAMES[0]] == NodeState(
+        NAMES[0], "control", "192.168.60.10", "running", booted=started
+    )
+    assert (found[NAMES[1]].state, found[NAMES[1]].differs, found[NAMES[1]].booted) == (
+        "stopped",
+        ("3 CPUs, wanted 2",),
+        None,
+    )
     # never let in; its provider does not tell since when it runs
-    assert found[NAMES[2]].closed and found[NAMES[2]].detail == UNFINISHED and found[NAMES[2]].booted is not None
+    assert (
+        found[NAMES[2]].closed
+        and found[NAMES[2]].detail == UNFINISHED
+        and found[NAMES[2]].booted is not None
+    )
 
 
-@pytest.mark.parametrize(("by", "said"), [
-    ("virtualbox", "VBoxManage: error: Could not find a registered machine named 'id-of-dev-control'"),
-    ("libvirt", "error: failed to get domain 'id-of-dev-control'"), ("docker", "Error: No such container: id-of-dev-control"),
-    ("docker", "Error: inspecting object: no such container id-of-dev-control"),
-])  # fmt: skip
-def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch,
-                                                                    by: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (
+            "virtualbox",
+            "VBoxManage: error: Could not find a registered machine named 'id-of-dev-control'",
+        ),
+        ("libvirt", "error: failed to get domain 'id-of-dev-control'"),
+        ("docker", "Error: No such container: id-of-dev-control"),
+        ("docker", "Error: inspecting object: no such container id-of-dev-control"),
+    ],
+)
+def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, by: str, said: str
+) -> None:
     provider = make(f"{{provider: vagrant, vagrant: {{provider: {by}, image: box}}}}")
     known(provider, NAMES[0], by=by)
     monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(1, "", said))
     assert provider.observe().nodes[0].state == "missing"
-    silent = "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock'"
+    silent = (
+        "error: failed to connect to the hypervisor\nerror: Failed to connect socket "
+        "to '/var/run/libvirt/libvirt-sock'"
+    )
     monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(1, "", silent))
     error = error_of(provider.observe)
-    assert error.what.endswith("does not tell whether the machine id-of-dev-control is there") and "Failed to connect socket" in error.why
+    assert (
+        error.what.endswith("does not tell whether the machine id-of-dev-control is there")
+        and "Failed to connect socket" in error.why
+    )
 
 
-def test_a_status_that_fails_is_not_taken_as_gone(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_that_fails_is_not_taken_as_gone(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Vagrant itself is asked where the provider's program is not here."""
     provider = make()
     known(provider, NAMES[0])
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.there", property(lambda self: False))
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.looking.Looking.there", property(lambda self: False)
+    )
     says(monkeypatch, Output(0, recorded("vagrant/status_none.txt"), ""))
     assert provider.observe().nodes[0].state == "missing"
     says(monkeypatch, Output(1, "", "There is a syntax error in the following Vagrantfile."))
     assert error_of(provider.observe).what == "vagrant does not tell which machines are there"
 
 
-def test_machines_lost_foreign_made_anew_and_moved(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_lost_foreign_made_anew_and_moved(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = make()
     known(provider, *NAMES)
     for number, name in enumerate(NAMES):
         address = "192.168.60.99" if number == 2 else f"192.168.60.{10 + number}"
-        Admission(provider.folder).add(name, "another id" if number == 1 else f"id-of-{name}", address)
+        Admission(provider.folder).add(
+            name, "another id" if number == 1 else f"id-of-{name}", address
+        )
         ssh.remember(provider.state, [f"192.168.60.{10 + number} ssh-ed25519 AAAA"])
-    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES[1:]}
+    machines = {
+        f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES[1:]
+    }
     found = seen(make, monkeypatch, machines)
     assert [found[name].state for name in NAMES] == ["missing", "running", "running"]
     assert found[NAMES[1]].closed  # vagrant made it anew: its host key is read again
-    assert found[NAMES[2]].detail == "has the address 192.168.60.99, wanted is 192.168.60.12" and not found[NAMES[2]].closed
-    foreign = seen(make, monkeypatch, {NAMES[0]: Machine(NAMES[0], "of somebody else", "running", 2, 4096)})
+    assert (
+        found[NAMES[2]].detail == "has the address 192.168.60.99, wanted is 192.168.60.12"
+        and not found[NAMES[2]].closed
+    )
+    foreign = seen(
+        make, monkeypatch, {NAMES[0]: Machine(NAMES[0], "of somebody else", "running", 2, 4096)}
+    )
     assert foreign[NAMES[0]].state == "foreign" and "made elsewhere" in foreign[NAMES[0]].detail
 
 
-def test_a_container_whose_vagrant_was_killed_before_it_knew(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_whose_vagrant_was_killed_before_it_knew(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider = make(DOCKER)
     half = Machine(NAMES[1], "some id", "running", 2, 4096, folder=str(provider.folder))
     found = seen(make, monkeypatch, {NAMES[1]: half}, DOCKER)
-    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[NAMES[0]].detail == ""
+    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[
+        NAMES[0]
+    ].detail == ""
     steps = by_id(plan(provider, Machines(tuple(found.values()))))
-    assert commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"] and sid("vagrant/halves") in steps["node/dev"].needs
+    assert (
+        commands([steps["vagrant/halves"]]) == ["docker rm --force --volumes dev-worker-1"]
+        and sid("vagrant/halves") in steps["node/dev"].needs
+    )
 
 
-def test_a_machine_more_than_the_settings_want(make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_more_than_the_settings_want(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     known(make(), *NAMES)
-    machines = {f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES}
+    machines = {
+        f"id-of-{name}": Machine(name, f"id-of-{name}", "running", 2, 4096) for name in NAMES
+    }
     found = seen(make, monkeypatch, machines, "provider: vagrant\nnodes: {workers: {count: 1}}")
     assert found[NAMES[2]].state == "surplus"
 

@@ -20,24 +20,55 @@ from kubeup.system.http import Answer
 
 URL = "http://192.168.60.10:31000/readyz"
 SAMPLE = Sample("kubeup-verify-0123456789ab", "7.50", 3, png(1, 2, 3))
-SHOWN = {"id": 5, "name": SAMPLE.name, "price": "7.50", "stock": 3, "picture_url": "/products/5/picture", "description": product.DESCRIPTION}
-SAVED = Answer("http://192.168.60.10:30001/products/5?flash=created", 200, SAMPLE.name.encode(), "text/html")
+SHOWN = {
+    "id": 5,
+    "name": SAMPLE.name,
+    "price": "7.50",
+    "stock": 3,
+    "picture_url": "/products/5/picture",
+    "description": product.DESCRIPTION,
+}
+SAVED = Answer(
+    "http://192.168.60.10:30001/products/5?flash=created", 200, SAMPLE.name.encode(), "text/html"
+)
 PICTURE = Answer("http://192.168.60.10:31000/products/5/picture", 200, SAMPLE.picture, "image/png")
 
 
 def listed(*items):
-    return Answer("http://192.168.60.10:31000/products?q=x", 200, json.dumps({"items": items}).encode(), "application/json")
+    return Answer(
+        "http://192.168.60.10:31000/products?q=x",
+        200,
+        json.dumps({"items": items}).encode(),
+        "application/json",
+    )
 
 
 def test_every_node_answers():
-    assert nodeports.evaluate("api", [Answer(URL, 200, b'{"status":"ready"}', "application/json")]).ok
+    assert nodeports.evaluate(
+        "api", [Answer(URL, 200, b'{"status":"ready"}', "application/json")]
+    ).ok
 
 
-@pytest.mark.parametrize(("answer", "cause", "step"), [
-    (Answer(URL, 503, b'{"detail":"the database does not answer"}'), "HTTP 503 (the database does not answer)", "inv deploy.logs api"),
-    (Answer(URL, problem=http.REFUSED), "refused: no ready pod behind the port, or kube-proxy", "inv status"),
-    (Answer(URL, problem="no answer within 10 s"), "no answer within 10 s: the node is off, a firewall", "inv status"),
-])
+@pytest.mark.parametrize(
+    ("answer", "cause", "step"),
+    [
+        (
+            Answer(URL, 503, b'{"detail":"the database does not answer"}'),
+            "HTTP 503 (the database does not answer)",
+            "inv deploy.logs api",
+        ),
+        (
+            Answer(URL, problem=http.REFUSED),
+            "refused: no ready pod behind the port, or kube-proxy",
+            "inv status",
+        ),
+        (
+            Answer(URL, problem="no answer within 10 s"),
+            "no answer within 10 s: the node is off, a firewall",
+            "inv status",
+        ),
+    ],
+)
 def test_why_a_nodeport_does_not_answer(answer, cause, step):
     verdict = nodeports.evaluate("api", [answer])
     assert f"{URL}: {cause}" in verdict.cause
@@ -45,14 +76,19 @@ def test_why_a_nodeport_does_not_answer(answer, cause, step):
 
 
 def test_only_some_nodes_fail():
-    verdict = nodeports.evaluate("api", [Answer(URL, 200), Answer(URL.replace(".10:", ".11:"), problem=http.REFUSED)])
+    verdict = nodeports.evaluate(
+        "api", [Answer(URL, 200), Answer(URL.replace(".10:", ".11:"), problem=http.REFUSED)]
+    )
     assert verdict.detail.startswith("1 of 2 nodes")
     assert "192.168.60.11" in verdict.cause
 
 
 def test_the_ui_has_to_be_a_page():
     assert nodeports.evaluate("ui", [Answer(URL, 200, b"", "text/html; charset=utf-8")]).ok
-    assert "instead of a page" in nodeports.evaluate("ui", [Answer(URL, 200, b"", "application/json")]).cause
+    assert (
+        "instead of a page"
+        in nodeports.evaluate("ui", [Answer(URL, 200, b"", "application/json")]).cause
+    )
 
 
 TAKEN = "port 80 of dev-worker-2 can't be the UI's: nginx has it"
@@ -66,7 +102,9 @@ def test_the_ui_at_the_nodes_addresses():
     assert verdict.ok and verdict.detail.endswith(TAKEN)
     assert nodeports.evaluate_published(replace(PUBLISHED, addresses=()), []).ok
     assert not nodeports.evaluate_published(Published(80), []).ok
-    assert TAKEN in nodeports.evaluate_published(replace(PUBLISHED, refused=True), [PAGE, PAGE]).cause
+    assert (
+        TAKEN in nodeports.evaluate_published(replace(PUBLISHED, refused=True), [PAGE, PAGE]).cause
+    )
     assert not nodeports.evaluate_published(PUBLISHED, [PAGE, GONE]).ok
 
 
@@ -81,11 +119,18 @@ def test_an_address_that_the_service_lacks_is_the_cause():
 
 
 def test_what_is_wrong_behind_a_nodeport(recorded):
-    services = {item["metadata"]["name"]: item for item in recorded("services.json") if item["kind"] == "Service"}
+    services = {
+        item["metadata"]["name"]: item
+        for item in recorded("services.json")
+        if item["kind"] == "Service"
+    }
     ready = recorded("system_pods_pending.json")[2:3]
     assert nodeports.behind("api", 31000, services, ready) == ""
     assert nodeports.behind("api", 31000, services, []) == "api has no pod"
-    assert nodeports.behind("api", 31001, services, ready) == "the Service api has the NodePort 31000, the settings say 31001"
+    assert (
+        nodeports.behind("api", 31001, services, ready)
+        == "the Service api has the NodePort 31000, the settings say 31001"
+    )
     assert nodeports.behind("api", 31000, {}, []) == "there is no Service api: it is not deployed"
 
 
@@ -96,12 +141,33 @@ def test_the_product_is_saved_shown_and_removed():
     assert product.evaluate_removed(5, Answer("", 200), Answer("", 404)).ok
 
 
-@pytest.mark.parametrize(("answer", "cause", "step"), [
-    (Answer("http://n:30001/products", problem=http.REFUSED), "the UI itself is not there", "logs ui"),
-    (Answer("http://n:30001/products", 503), "the UI does not get through to the API", "logs api"),
-    (replace(SAVED, url="http://n/products/5/edit?flash=picture-failed"), "picture-failed", "logs api"),
-    (Answer("http://n/products", 422, b'<li><a href="#price">Price: has to be a number</a></li>'), "Price: has to be a number", "logs ui"),
-])
+@pytest.mark.parametrize(
+    ("answer", "cause", "step"),
+    [
+        (
+            Answer("http://n:30001/products", problem=http.REFUSED),
+            "the UI itself is not there",
+            "logs ui",
+        ),
+        (
+            Answer("http://n:30001/products", 503),
+            "the UI does not get through to the API",
+            "logs api",
+        ),
+        (
+            replace(SAVED, url="http://n/products/5/edit?flash=picture-failed"),
+            "picture-failed",
+            "logs api",
+        ),
+        (
+            Answer(
+                "http://n/products", 422, b'<li><a href="#price">Price: has to be a number</a></li>'
+            ),
+            "Price: has to be a number",
+            "logs ui",
+        ),
+    ],
+)
 def test_why_the_product_was_not_saved(answer, cause, step):
     verdict = product.evaluate_written(SAMPLE, answer)
     assert cause in verdict.cause
@@ -110,18 +176,29 @@ def test_why_the_product_was_not_saved(answer, cause, step):
 
 def test_what_the_api_gives_back_has_to_be_what_was_written():
     assert "not list" in product.evaluate_read(SAMPLE, 5, listed(), PICTURE).detail
-    assert "'price': '7.5'" in product.evaluate_read(SAMPLE, 5, listed(SHOWN | {"price": "7.5"}), PICTURE).cause
-    assert "3 bytes instead of" in product.evaluate_read(SAMPLE, 5, listed(SHOWN), replace(PICTURE, body=b"abc")).cause
+    assert (
+        "'price': '7.5'"
+        in product.evaluate_read(SAMPLE, 5, listed(SHOWN | {"price": "7.5"}), PICTURE).cause
+    )
+    assert (
+        "3 bytes instead of"
+        in product.evaluate_read(SAMPLE, 5, listed(SHOWN), replace(PICTURE, body=b"abc")).cause
+    )
 
 
 def test_what_stays_is_a_failure():
-    verdict = product.evaluate_removed(5, Answer("http://n/products/5/delete", 503), Answer("http://n/products/5", 200))
+    verdict = product.evaluate_removed(
+        5, Answer("http://n/products/5/delete", 503), Answer("http://n/products/5", 200)
+    )
     assert "HTTP 200 instead of 404" in verdict.cause
     assert "logs ui" in verdict.next
 
 
 def test_only_products_of_a_verification_are_left_overs():
-    other = SHOWN | {"id": 6, "description": "my own"}, SHOWN | {"id": 7, "name": "kubeup-verify-notes"}
+    other = (
+        SHOWN | {"id": 6, "description": "my own"},
+        SHOWN | {"id": 7, "name": "kubeup-verify-notes"},
+    )
     assert product.leftovers(listed(SHOWN, *other)) == [5]
     assert product.leftovers(Answer("", problem=http.REFUSED)) == []
 
@@ -149,8 +226,12 @@ def test_no_secret_is_in_the_command_line_of_the_client():
 
 def test_the_form_is_one_that_a_mail_parser_reads_back():
     body, kind = http.multipart(SAMPLE.fields, "picture", "verify.png", "image/png", SAMPLE.picture)
-    message = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=policy.HTTP)
-    parts = {part.get_param("name", header="content-disposition"): part for part in message.iter_parts()}
+    message = message_from_bytes(
+        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=policy.HTTP
+    )
+    parts = {
+        part.get_param("name", header="content-disposition"): part for part in message.iter_parts()
+    }
     assert parts["picture"].get_payload(decode=True) == SAMPLE.picture
     assert {name: parts[name].get_payload() for name in SAMPLE.fields} == SAMPLE.fields
 

@@ -17,18 +17,24 @@ from kubeup.inspect.verify import inside
 def server():
     """Says `worker-1` to whoever connects."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+
         def serve():
             connection = listening.accept()[0]
             connection.sendall(b"worker-1")
             connection.close()
+
         threading.Thread(target=serve, daemon=True).start()
         yield listening.getsockname()
 
 
 def test_it_needs_the_standard_library_alone():
     tree = ast.parse(Path(inside.__file__).read_text(encoding="utf-8"))
-    imported = {node.module if isinstance(node, ast.ImportFrom) else alias.name
-                for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
     assert {str(name).partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 

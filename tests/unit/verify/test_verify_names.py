@@ -16,21 +16,37 @@ def wanted(recorded):
 
 
 def answer(wanted, outside=(), **other):
-    found = {name: sorted(addresses) for name, addresses in wanted.items()} | {name: ["(Name or service not known)"] for name in names.OUTSIDE}
-    return {"resolve": found | {name: ["203.0.113.80"] for name in outside} | other, "ask": {names.WRONG_ORDER: "NXDOMAIN"}}
+    found = {name: sorted(addresses) for name, addresses in wanted.items()} | {
+        name: ["(Name or service not known)"] for name in names.OUTSIDE
+    }
+    return {
+        "resolve": found | {name: ["203.0.113.80"] for name in outside} | other,
+        "ask": {names.WRONG_ORDER: "NXDOMAIN"},
+    }
 
 
 def test_what_has_to_resolve_comes_from_the_api_server(wanted):
-    assert list(wanted) == ["mysql-headless.default.svc.cluster.local", "mysql-0.mysql-headless.default.svc.cluster.local",
-                            "api.default.svc.cluster.local", "api", "kubernetes.default"]
+    assert list(wanted) == [
+        "mysql-headless.default.svc.cluster.local",
+        "mysql-0.mysql-headless.default.svc.cluster.local",
+        "api.default.svc.cluster.local",
+        "api",
+        "kubernetes.default",
+    ]
     assert wanted["kubernetes.default"] == {"10.96.0.1"}
-    assert wanted["mysql-headless.default.svc.cluster.local"] == wanted["mysql-0.mysql-headless.default.svc.cluster.local"] == {"10.244.1.2"}
+    assert (
+        wanted["mysql-headless.default.svc.cluster.local"]
+        == wanted["mysql-0.mysql-headless.default.svc.cluster.local"]
+        == {"10.244.1.2"}
+    )
     assert wanted["api"] == wanted["api.default.svc.cluster.local"] != {""}
 
 
 def test_a_database_elsewhere_has_the_pods_names(recorded):
     wanted = names.expected(recorded("services.json"), "192.168.60.11")
-    assert {wanted[f"{prefix}mysql-headless.default.svc.cluster.local"] for prefix in ("", "mysql-0.")} == {frozenset({"192.168.60.11"})}
+    assert {
+        wanted[f"{prefix}mysql-headless.default.svc.cluster.local"] for prefix in ("", "mysql-0.")
+    } == {frozenset({"192.168.60.11"})}
 
 
 def test_all_resolve(wanted):
@@ -51,7 +67,10 @@ def test_no_answer_points_at_coredns(wanted):
 
 
 def test_a_pod_that_could_not_be_asked(wanted):
-    assert "control: could not be asked: exec failed" in names.evaluate(wanted, {"control": {"error": "exec failed"}}, CIDR).cause
+    assert (
+        "control: could not be asked: exec failed"
+        in names.evaluate(wanted, {"control": {"error": "exec failed"}}, CIDR).cause
+    )
 
 
 def test_nothing_deployed(recorded):
@@ -63,7 +82,10 @@ def test_nothing_deployed(recorded):
 
 
 def test_a_service_outside_the_range(wanted):
-    assert "outside 10.97.0.0/16" in names.evaluate(wanted, {"control": answer(wanted)}, IPv4Network("10.97.0.0/16")).cause
+    assert (
+        "outside 10.97.0.0/16"
+        in names.evaluate(wanted, {"control": answer(wanted)}, IPv4Network("10.97.0.0/16")).cause
+    )
 
 
 def test_the_wrong_order_can_never_resolve(wanted):
@@ -78,7 +100,9 @@ def test_an_answer_for_the_wrong_order_is_wrong(wanted):
 
 
 def test_outside_names_resolve_as_on_the_node(wanted):
-    verdict = names.evaluate_outside({"control": answer(wanted, ["deb.debian.org"])}, {"control": frozenset({"deb.debian.org"})})
+    verdict = names.evaluate_outside(
+        {"control": answer(wanted, ["deb.debian.org"])}, {"control": frozenset({"deb.debian.org"})}
+    )
     assert verdict.ok
     assert "deb.debian.org resolve in pods as on their nodes" in verdict.detail
 
@@ -89,10 +113,22 @@ def test_no_outside_names_on_either_side_is_fine_and_said(wanted):
     assert "the nodes themselves have none" in verdict.detail
 
 
-@pytest.mark.parametrize(("pod", "node", "cause"), [
-    ([], {"kubernetes.io"}, "control: kubernetes.io resolves on the node, not in a pod on it (Name or service not known)"),
-    (["kubernetes.io"], set(), "control: kubernetes.io resolves in a pod, not on the node itself"),
-])
+@pytest.mark.parametrize(
+    ("pod", "node", "cause"),
+    [
+        (
+            [],
+            {"kubernetes.io"},
+            "control: kubernetes.io resolves on the node, not in a pod on it (Name or service "
+            "not known)",
+        ),
+        (
+            ["kubernetes.io"],
+            set(),
+            "control: kubernetes.io resolves in a pod, not on the node itself",
+        ),
+    ],
+)
 def test_a_difference_is_a_failure(wanted, pod, node, cause):
     verdict = names.evaluate_outside({"control": answer(wanted, pod)}, {"control": frozenset(node)})
     assert not verdict.ok
@@ -100,34 +136,66 @@ def test_a_difference_is_a_failure(wanted, pod, node, cause):
 
 
 def test_a_node_that_is_not_reached_can_not_be_compared(wanted):
-    assert "can't be compared: no answer" in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause
+    assert (
+        "can't be compared: no answer"
+        in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause
+    )
 
 
 LOST, ADDRESS = "(Temporary failure in name resolution)", "203.0.113.80"
 
 
-@pytest.mark.parametrize(("words", "held", "again"), [
-    (LOST, True, ["control"]), ("(no answer in time)", True, ["control"]), ("(Name or service not known)", True, []),
-    (ADDRESS, True, []), (ADDRESS, False, ["control"]), (LOST, False, []),
-])
+@pytest.mark.parametrize(
+    ("words", "held", "again"),
+    [
+        (LOST, True, ["control"]),
+        ("(no answer in time)", True, ["control"]),
+        ("(Name or service not known)", True, []),
+        (ADDRESS, True, []),
+        (ADDRESS, False, ["control"]),
+        (LOST, False, []),
+    ],
+)
 def test_only_what_may_pass_is_asked_again(wanted, words, held, again):
-    """The words are glibc's, and our own where a thread never came back; `held`: the node itself resolves the name."""
-    seen = {"control": answer(wanted, **{"deb.debian.org": [words]}), "gone": {"error": "no answer"}}
-    assert names.passing(seen, {"control": frozenset({"deb.debian.org"} if held else ()), "gone": "no answer"}) == again
+    """The words are glibc's, and our own where a thread never came back; `held`: the node itself
+    resolves the name.
+    """
+    seen = {
+        "control": answer(wanted, **{"deb.debian.org": [words]}),
+        "gone": {"error": "no answer"},
+    }
+    assert (
+        names.passing(
+            seen, {"control": frozenset({"deb.debian.org"} if held else ()), "gone": "no answer"}
+        )
+        == again
+    )
 
 
-@pytest.mark.parametrize(("first", "later", "ok"), [
-    ((LOST, True), (ADDRESS, True), True), ((LOST, True), (LOST, True), False),
-    ((ADDRESS, False), (ADDRESS, True), True), ((ADDRESS, False), (ADDRESS, False), False),
-])
+@pytest.mark.parametrize(
+    ("first", "later", "ok"),
+    [
+        ((LOST, True), (ADDRESS, True), True),
+        ((LOST, True), (LOST, True), False),
+        ((ADDRESS, False), (ADDRESS, True), True),
+        ((ADDRESS, False), (ADDRESS, False), False),
+    ],
+)
 def test_the_second_answer_counts(wanted, monkeypatch, first, later, ok):
     """Each a pod's answer, and whether its node resolves the name."""
     on_node = iter([first[1], later[1]])
-    monkeypatch.setattr(names, "nodes_resolve", lambda nodes: {"control": frozenset({"deb.debian.org"} if next(on_node) else ())})
+    monkeypatch.setattr(
+        names,
+        "nodes_resolve",
+        lambda nodes: {"control": frozenset({"deb.debian.org"} if next(on_node) else ())},
+    )
     asked, paused = [], []
     probes = SimpleNamespace(
-        names_seen={"control": answer(wanted, **{"deb.debian.org": [first[0]]})}, pause=paused.append,
-        ask=lambda questions: asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later[0]]})},
+        names_seen={"control": answer(wanted, **{"deb.debian.org": [first[0]]})},
+        pause=paused.append,
+        ask=lambda questions: (
+            asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later[0]]})}
+        ),
     )
     assert names.outside(SimpleNamespace(nodes=()), probes).ok is ok
     assert len(asked) == 1 and paused == [names.FAILURE_KEPT]

@@ -9,7 +9,9 @@ from kubeup.inspect.verify import nodes
 from kubeup.settings.model import NodeSpec
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
-EXPECTED = tuple(NodeSpec(name, "worker", f"192.168.60.1{number}", 2, 2048) for number, name in enumerate(NAMES))
+EXPECTED = tuple(
+    NodeSpec(name, "worker", f"192.168.60.1{number}", 2, 2048) for number, name in enumerate(NAMES)
+)
 
 
 @pytest.fixture
@@ -37,13 +39,21 @@ def test_missing_node(found):
 
 
 def test_other_version(found):
-    assert "dev-control runs v1.26.1, not v1.26.15" in nodes.evaluate(EXPECTED, found, "v1.26.15").cause
+    assert (
+        "dev-control runs v1.26.1, not v1.26.15"
+        in nodes.evaluate(EXPECTED, found, "v1.26.15").cause
+    )
 
 
 def test_the_nat_address_of_virtualbox_is_named(found):
-    verdict = nodes.evaluate(EXPECTED, [replace(node, address="10.0.2.15") for node in found], "v1.26.1")
+    verdict = nodes.evaluate(
+        EXPECTED, [replace(node, address="10.0.2.15") for node in found], "v1.26.1"
+    )
     assert "kubelet took the NAT interface" in verdict.cause
-    assert "dev-control and dev-worker-1 and dev-worker-2 have the same address 10.0.2.15" in verdict.cause
+    assert (
+        "dev-control and dev-worker-1 and dev-worker-2 have the same address 10.0.2.15"
+        in verdict.cause
+    )
 
 
 def test_an_expected_node_without_an_address_may_have_any(found):

@@ -13,11 +13,23 @@ from kubeup.settings import Settings
 from kubeup.system.kubectl import Kubectl
 
 NODES = ("control", "worker-1", "worker-2")
-READY = tuple(Probe(node, f"kubeup-verify-{node}-1", f"10.244.{number}.9") for number, node in enumerate(NODES))
+READY = tuple(
+    Probe(node, f"kubeup-verify-{node}-1", f"10.244.{number}.9")
+    for number, node in enumerate(NODES)
+)
 
 
 def matrix(*failing):
-    return {one: {"connect": {other: "no answer (timed out)" if (one, other) in failing else "" for other in NODES if other != one}} for one in NODES}
+    return {
+        one: {
+            "connect": {
+                other: "no answer (timed out)" if (one, other) in failing else ""
+                for other in NODES
+                if other != one
+            }
+        }
+        for one in NODES
+    }
 
 
 def test_a_probe_pod_may_run_under_the_restricted_standard():
@@ -25,7 +37,11 @@ def test_a_probe_pod_may_run_under_the_restricted_standard():
     container = spec["containers"][0]
     assert spec["securityContext"]["runAsNonRoot"]
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert (spec["activeDeadlineSeconds"], spec["terminationGracePeriodSeconds"]) == (300, 0)
     assert not spec["automountServiceAccountToken"]
     assert not spec["enableServiceLinks"]
@@ -41,10 +57,16 @@ def test_a_probe_pod_is_tied_to_its_node_and_tolerates_the_control_planes_taint(
 
 def test_an_image_that_is_not_there(recorded):
     items = recorded("probes_no_image.json")
-    seen = [probes.seen(Probe(node, item["metadata"]["name"]), item, "Failed: whatever") for node, item in zip(NODES, items, strict=True)]
+    seen = [
+        probes.seen(Probe(node, item["metadata"]["name"]), item, "Failed: whatever")
+        for node, item in zip(NODES, items, strict=True)
+    ]
     verdict = probes.evaluate(seen, "localhost/nothing:1")
     assert verdict.detail == "3 of 3 nodes did not start a pod of localhost/nothing:1"
-    assert verdict.cause.startswith("the image localhost/nothing:1 is not on the node and can't be pulled there\ncontrol: ErrImagePull: rpc error")
+    assert verdict.cause.startswith(
+        "the image localhost/nothing:1 is not on the node and can't be pulled there\ncontrol: "
+        "ErrImagePull: rpc error"
+    )
     assert "whatever" not in verdict.cause
     assert "inv up" in verdict.next
 
@@ -72,41 +94,68 @@ def test_a_failing_pair_is_named_with_its_address():
 
 
 def test_a_node_that_all_failing_pairs_share_is_pointed_out():
-    verdict = network.evaluate(READY, matrix(("control", "worker-2"), ("worker-2", "control"), ("worker-1", "worker-2")))
+    verdict = network.evaluate(
+        READY, matrix(("control", "worker-2"), ("worker-2", "control"), ("worker-1", "worker-2"))
+    )
     assert verdict.cause.startswith("every failing pair has worker-2 in it")
 
 
 def test_no_connection_at_all_is_about_routes():
     pairs = [(one, other) for one in NODES for other in NODES if one != other]
-    assert network.evaluate(READY, matrix(*pairs)).cause.startswith("no pod reaches a pod of another node")
+    assert network.evaluate(READY, matrix(*pairs)).cause.startswith(
+        "no pod reaches a pod of another node"
+    )
 
 
 def test_a_node_without_a_probe_is_not_passed_over():
-    verdict = network.evaluate((*READY[:2], Probe("worker-2", "x", "", "ErrImagePull")), {"control": {"connect": {"worker-1": ""}}})
+    verdict = network.evaluate(
+        (*READY[:2], Probe("worker-2", "x", "", "ErrImagePull")),
+        {"control": {"connect": {"worker-1": ""}}},
+    )
     assert not verdict.ok
     assert "worker-2: no probe pod (ErrImagePull)" in verdict.cause
 
 
 def test_pending_pods_have_the_schedulers_words(recorded):
-    pending = [item for item in recorded("system_pods_pending.json") if item["metadata"]["name"].startswith("coredns")]
-    assert reasons.workload_trouble("coredns", pending).startswith("no pod of coredns is ready: coredns-")
+    pending = [
+        item
+        for item in recorded("system_pods_pending.json")
+        if item["metadata"]["name"].startswith("coredns")
+    ]
+    assert reasons.workload_trouble("coredns", pending).startswith(
+        "no pod of coredns is ready: coredns-"
+    )
     assert "Unschedulable: 0/1 nodes are available" in reasons.workload_trouble("coredns", pending)
     assert reasons.workload_trouble("coredns", []) == "coredns has no pod"
 
 
 def test_running_pods_have_no_trouble(recorded):
-    running = [item for item in recorded("system_pods_pending.json") if item["metadata"]["name"].startswith("kube-proxy")]
+    running = [
+        item
+        for item in recorded("system_pods_pending.json")
+        if item["metadata"]["name"].startswith("kube-proxy")
+    ]
     assert [reasons.pod_trouble(item) for item in running] == ["", "", ""]
     assert reasons.workload_trouble("kube-proxy", running) == ""
 
 
-@pytest.mark.parametrize(("state", "last", "why"), [
-    ({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}, {}, "CrashLoopBackOff: back-off 40s"),
-    ({"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
-     "CrashLoopBackOff: OOMKilled, exit status 137"),
-    ({"terminated": {"reason": "Error", "exitCode": 2}}, {}, "Error, exit status 2"),
-    ({"running": {}}, {}, "runs, but not ready: containers with unready status: [probe]"),
-])
+@pytest.mark.parametrize(
+    ("state", "last", "why"),
+    [
+        (
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+            {},
+            "CrashLoopBackOff: back-off 40s",
+        ),
+        (
+            {"waiting": {"reason": "CrashLoopBackOff"}},
+            {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+            "CrashLoopBackOff: OOMKilled, exit status 137",
+        ),
+        ({"terminated": {"reason": "Error", "exitCode": 2}}, {}, "Error, exit status 2"),
+        ({"running": {}}, {}, "runs, but not ready: containers with unready status: [probe]"),
+    ],
+)
 def test_why_a_container_does_not_run(recorded, state, last, why):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0] |= {"state": state, "lastState": last}
@@ -122,7 +171,10 @@ def test_a_pod_that_is_being_deleted_is_not_ready(recorded):
 
 def test_the_newest_event_counts():
     stamps = ("2026-02", "B"), ("2026-01", "A")
-    events = [{"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "} for stamp, reason in stamps]
+    events = [
+        {"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "}
+        for stamp, reason in stamps
+    ]
     assert reasons.last_event(events) == "B: text"
     assert reasons.last_event([]) == ""
 
@@ -136,8 +188,19 @@ def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():
             asked.append(" ".join(words))
             return ""
 
-    context = Context(Settings(profile="dev"), Noting(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev"), (), (), "api:1", (), dict)
-    for run in (probes.Probes(context, threading.Event()), probes.Probes(context, threading.Event())):
+    context = Context(
+        Settings(profile="dev"),
+        Noting(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev"),
+        (),
+        (),
+        "api:1",
+        (),
+        dict,
+    )
+    for run in (
+        probes.Probes(context, threading.Event()),
+        probes.Probes(context, threading.Event()),
+    ):
         run.start()
         run.remove()
     earlier, _, own, *others = asked

@@ -38,10 +38,17 @@ def test_a_network_that_enforces_them(namespace: str) -> None:
     assert verdict.detail == "calico-node enforces them: shop/deny-all"
 
 
-@pytest.mark.parametrize(("ok", "cause", "mark"), [
-    (True, "", "✔"), (True, "nobody enforces it", "!"), (False, "it is gone", "✘"),
-])
-def test_a_warning_is_seen_as_one(ok: bool, cause: str, mark: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("ok", "cause", "mark"),
+    [
+        (True, "", "✔"),
+        (True, "nobody enforces it", "!"),
+        (False, "it is gone", "✘"),
+    ],
+)
+def test_a_warning_is_seen_as_one(
+    ok: bool, cause: str, mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     proof._print(Line("network policies", "", ok, 0.1, "detail", cause, "do that"), Report())
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f" {mark} network policies")

@@ -16,7 +16,10 @@ def fail(error):
 
 def test_the_list_is_in_order_and_each_line_is_told_when_it_is_done():
     told, gate = [], threading.Event()
-    checks = [Check("slow", "", lambda: good(str(gate.wait(5)))), Check("fast", "", lambda: (gate.set(), good("now"))[1])]
+    checks = [
+        Check("slow", "", lambda: good(str(gate.wait(5)))),
+        Check("fast", "", lambda: (gate.set(), good("now"))[1]),
+    ]
     lines = run_checks(checks, told.append)
     assert [line.name for line in lines] == ["slow", "fast"]
     assert sorted(line.name for line in told) == ["fast", "slow"]
@@ -25,13 +28,26 @@ def test_the_list_is_in_order_and_each_line_is_told_when_it_is_done():
 
 def test_a_check_waits_for_those_it_comes_after():
     done = []
-    checks = [Check("second", "", lambda: good(str(done)), ("first",)), Check("first", "", lambda: (time.sleep(0.05), done.append(1), good(""))[2])]
+    checks = [
+        Check("second", "", lambda: good(str(done)), ("first",)),
+        Check("first", "", lambda: (time.sleep(0.05), done.append(1), good(""))[2]),
+    ]
     assert run_checks(checks)[0].detail == "[1]"
 
 
 def test_an_error_is_a_line_and_ends_nothing():
-    lines = run_checks([Check("a", "x", lambda: fail(KubeupError("what", "why", "next"))), Check("b", "", lambda: good("fine"), ("a",))])
-    assert (lines[0].ok, lines[0].detail, lines[0].cause, lines[0].next) == (False, "what", "why", "next")
+    lines = run_checks(
+        [
+            Check("a", "x", lambda: fail(KubeupError("what", "why", "next"))),
+            Check("b", "", lambda: good("fine"), ("a",)),
+        ]
+    )
+    assert (lines[0].ok, lines[0].detail, lines[0].cause, lines[0].next) == (
+        False,
+        "what",
+        "why",
+        "next",
+    )
     assert lines[1].ok
 
 
@@ -43,7 +59,10 @@ def test_a_mistake_is_told_with_its_place():
 
 def test_an_interrupt_ends_the_waiting_and_is_passed_on():
     stop = threading.Event()
-    checks = [Check("a", "", lambda: fail(KeyboardInterrupt())), Check("b", "", lambda: good(str(stop.wait(30))))]
+    checks = [
+        Check("a", "", lambda: fail(KeyboardInterrupt())),
+        Check("b", "", lambda: good(str(stop.wait(30)))),
+    ]
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_checks(checks, stop=stop)

@@ -14,7 +14,10 @@ NODES = ("dev-control", "dev-worker-1", "dev-worker-2")
 @pytest.fixture
 def kinds(recorded):
     items = copy.deepcopy(recorded("storage.json"))
-    return tuple({item["metadata"]["name"]: item for item in items if item["kind"] == kind} for kind in ("PersistentVolumeClaim", "PersistentVolume"))
+    return tuple(
+        {item["metadata"]["name"]: item for item in items if item["kind"] == kind}
+        for kind in ("PersistentVolumeClaim", "PersistentVolume")
+    )
 
 
 def test_bound_and_kept(kinds):
@@ -29,8 +32,13 @@ def test_no_claim():
 
 def test_pending_with_its_last_event(kinds):
     kinds[0][CLAIM]["status"]["phase"] = "Pending"
-    verdict = storage.evaluate([CLAIM], *kinds, {CLAIM: "FailedBinding: no persistent volumes available"})
-    assert verdict.cause == "data-mysql-0 is Pending, last event: FailedBinding: no persistent volumes available"
+    verdict = storage.evaluate(
+        [CLAIM], *kinds, {CLAIM: "FailedBinding: no persistent volumes available"}
+    )
+    assert (
+        verdict.cause
+        == "data-mysql-0 is Pending, last event: FailedBinding: no persistent volumes available"
+    )
 
 
 def test_a_volume_that_would_be_deleted(kinds):
@@ -59,7 +67,13 @@ def test_a_node_without_numbers(recorded_text):
 
 
 def test_what_kubectl_says_is_the_cause_without_its_noise():
-    noise = "E1123 21:10:27.655057    2583 memcache.go:255] couldn't get resource list for metrics.k8s.io/v1beta1\n"
-    said = "Error from server (ServiceUnavailable): the server is currently unable to handle the request (get nodes.metrics.k8s.io)\n"
+    noise = (
+        "E1123 21:10:27.655057    2583 memcache.go:255] couldn't get resource list for "
+        "metrics.k8s.io/v1beta1\n"
+    )
+    said = (
+        "Error from server (ServiceUnavailable): the server is currently unable to "
+        "handle the request (get nodes.metrics.k8s.io)\n"
+    )
     verdict = metrics.evaluate(NODES, Output(1, "", noise + said))
     assert verdict.cause == said.strip()

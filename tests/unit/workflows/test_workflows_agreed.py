@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, Do, access, by_id, error_of, names, part_of_plan, settings, state, step
+from builders import (
+    DESKTOP,
+    Do,
+    access,
+    by_id,
+    error_of,
+    names,
+    part_of_plan,
+    settings,
+    state,
+    step,
+)
 
 from kubeup.core import lock
 from kubeup.core.errors import KubeupError, Refused
@@ -56,8 +67,15 @@ class Note:
 class Asked:
     """A plan that is made anew each time, and somebody who says yes to whatever is asked."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *plans: tuple[str, ...], seconds: float = 0) -> None:
-        self.plans, self.questions, self.ran, self.now = list(plans), list[str](), list[str](), 1000.0
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *plans: tuple[str, ...], seconds: float = 0
+    ) -> None:
+        self.plans, self.questions, self.ran, self.now = (
+            list(plans),
+            list[str](),
+            list[str](),
+            1000.0,
+        )
         self.seconds = seconds
         monkeypatch.setattr(converge, "confirm", self.answer)
         monkeypatch.setattr(converge.time, "time", lambda: self.now)
@@ -78,22 +96,29 @@ def carry_out(project: Project, asked: Asked) -> tuple[Plan, str]:
     return converge.carry_out(project, asked.make, Report(said), Options("down")), said.getvalue()
 
 
-def test_nothing_is_planned_or_run_without_the_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_planned_or_run_without_the_lock(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Asked(monkeypatch, ("a",))
     assert "is not held" in error_of(carry_out, project, asked).what
     assert (asked.questions, asked.ran, len(asked.plans)) == ([], [], 1)
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_a_quick_answer_is_to_the_plan_that_was_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quick_answer_is_to_the_plan_that_was_shown(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Asked(monkeypatch, ("a",), seconds=converge.LOOK_AGAIN - 1)
     ran, _ = carry_out(project, asked)
     assert (names(ran), asked.ran, len(asked.questions)) == (["a"], ["a"], 1)
 
 
 @pytest.mark.usefixtures("held_profile")
-@pytest.mark.parametrize("seconds", [converge.LOOK_AGAIN, 3600, -3600])  # a clock that was set back tells nothing
-def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+# a clock that was set back tells nothing
+@pytest.mark.parametrize("seconds", [converge.LOOK_AGAIN, 3600, -3600])
+def test_after_a_while_it_is_looked_again_and_the_same_is_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
     asked = Asked(monkeypatch, ("a",), ("a",), seconds=seconds)
     ran, said = carry_out(project, asked)
     assert (names(ran), asked.ran, len(asked.questions), asked.plans) == (["a"], ["a"], 1, [])
@@ -101,7 +126,9 @@ def test_after_a_while_it_is_looked_again_and_the_same_is_run(project: Project, 
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Asked(monkeypatch, ("a",), ("a", "b"), ("a", "b"), seconds=60)
     ran, said = carry_out(project, asked)
     assert (names(ran), sorted(asked.ran), asked.plans) == (["a", "b"], ["a", "b"], [])
@@ -110,14 +137,18 @@ def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(project: Proje
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_what_is_done_meanwhile_is_not_done_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_meanwhile_is_not_done_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Asked(monkeypatch, ("a",), (), seconds=60)
     ran, said = carry_out(project, asked)
     assert (ran.ids, asked.ran, len(asked.questions)) == ((), [], 1) and "Nothing to do" in said
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_who_says_no_after_all_has_changed_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_says_no_after_all_has_changed_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Asked(monkeypatch, ("a",), ("b",), seconds=60)
 
     def answer(question: str, yes: bool) -> None:
@@ -131,7 +162,9 @@ def test_who_says_no_after_all_has_changed_nothing(project: Project, monkeypatch
     assert not (project.state.folder / "state.json").exists()
 
 
-def test_a_plan_that_is_made_twice_is_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_that_is_made_twice_is_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Actions that ask when they run have functions in them, which are never equal."""
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7})
@@ -139,16 +172,24 @@ def test_a_plan_that_is_made_twice_is_the_same(project: Project, monkeypatch: py
     write_private(project.state.kubeconfig, access())
     monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
     assert moving.plan(project, "vm") and database.on_machine(project)
-    for make in (lambda: moving.plan(project, "vm"), lambda: database.on_machine(project),
-                 lambda: part_of_plan(steps(project.passwords, "changed", ()))):
+    for make in (
+        lambda: moving.plan(project, "vm"),
+        lambda: database.on_machine(project),
+        lambda: part_of_plan(steps(project.passwords, "changed", ())),
+    ):
         assert same(make(), make())
     assert not same(moving.plan(project, "vm"), database.on_machine(project))
 
 
 def test_what_is_not_the_same_is_told(project: Project) -> None:
     one = plan_of([step("a"), step("b", "a")])
-    for other in ([step("a"), step("b")], [step("a")], [step("a", title="other"), step("b", "a")],
-                  [step("a", loses="rows"), step("b", "a")], [step("a", action=Do(lines=("rm",))), step("b", "a")]):
+    for other in (
+        [step("a"), step("b")],
+        [step("a")],
+        [step("a", title="other"), step("b", "a")],
+        [step("a", loses="rows"), step("b", "a")],
+        [step("a", action=Do(lines=("rm",))), step("b", "a")],
+    ):
         assert not same(one, plan_of(other)), other
     change = by_id(steps(project.passwords, "changed", ()))["db/passwords"]
     assert isinstance(change.action, SetPasswords)

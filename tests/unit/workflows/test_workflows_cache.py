@@ -37,7 +37,10 @@ def test_a_tree_is_its_content(tmp_path: Path) -> None:
     first = cache.tree_digest(write(tmp_path / "a", files))
     assert cache.tree_digest(write(tmp_path / "b", files)) == first, "not where it lies"
     assert cache.tree_digest(write(tmp_path / "c", {**files, "main.py": "print(1)"})) != first
-    assert cache.tree_digest(write(tmp_path / "d", {"main.py": "print()", "lib/other.py": ""})) != first, "names count"
+    assert (
+        cache.tree_digest(write(tmp_path / "d", {"main.py": "print()", "lib/other.py": ""}))
+        != first
+    ), "names count"
     assert cache.tree_digest(write(tmp_path / "e", {**files, "new": ""})) != first
 
 
@@ -50,7 +53,9 @@ def test_the_right_to_execute_counts_and_the_time_does_not(tmp_path: Path) -> No
     assert cache.tree_digest(root) != first
 
 
-@pytest.mark.parametrize("path", ["__pycache__/a.pyc", "lib/.mypy_cache/x", "tests/test_a.py", "lib/tests/x.py"])
+@pytest.mark.parametrize(
+    "path", ["__pycache__/a.pyc", "lib/.mypy_cache/x", "tests/test_a.py", "lib/tests/x.py"]
+)
 def test_excluded_folders_do_not_count(tmp_path: Path, path: str) -> None:
     root = write(tmp_path, {"main.py": "1"})
     first = cache.tree_digest(root, but=("tests",))
@@ -131,7 +136,9 @@ def test_what_is_made_whole_can_be_read_by_everybody(tmp_path: Path, strict: Non
         write(work, {"bin/program": "", "text": ""})
         (work / "bin" / "program").chmod(0o700)
         (work / "elsewhere").symlink_to(tmp_path / "nowhere")
-    assert [mode(path) for path in (target, target / "bin", target / "bin" / "program", target / "text")] == [0o755, 0o755, 0o755, 0o644]
+    assert [
+        mode(path) for path in (target, target / "bin", target / "bin" / "program", target / "text")
+    ] == [0o755, 0o755, 0o755, 0o644]
     assert mode(target.parent) == 0o700, "the rest stays the user's business"
 
 
@@ -147,7 +154,9 @@ def test_a_build_context(tmp_path: Path, cache_home: Path, strict: None) -> None
     assert not context.exists() and program.exists()
 
 
-def test_a_file_that_can_not_be_linked_is_copied(tmp_path: Path, cache_home: Path, strict: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_can_not_be_linked_is_copied(
+    tmp_path: Path, cache_home: Path, strict: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
@@ -180,7 +189,9 @@ def test_private_files(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["secret"]
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "secret"
     write_private(path, "old")
 

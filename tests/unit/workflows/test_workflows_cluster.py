@@ -1,4 +1,6 @@
-"""The cluster's plan from facts made by hand: machines, what provisioning left, and the API server's word."""
+"""The cluster's plan from facts made by hand: machines, what provisioning left, and the API
+server's word.
+"""
 
 from __future__ import annotations
 
@@ -63,19 +65,39 @@ def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project
 
 
 def kube(name: str, ready: bool = True) -> KubeNode:
-    return KubeNode(name, ready, "" if ready else "cni plugin not initialized", "v1.26.1", "", name.endswith("control"), frozenset())
+    return KubeNode(
+        name,
+        ready,
+        "" if ready else "cni plugin not initialized",
+        "v1.26.1",
+        "",
+        name.endswith("control"),
+        frozenset(),
+    )
 
 
 def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
     """A cluster that is as it should be, but for what is given."""
     stamp = inventories.digest(cluster.inventory_inputs(one, ClusterFacts(found)))
     running = [row.name for row in found.nodes if row.state == "running"]
-    return ClusterFacts(**{"machines": found, "stamps": dict.fromkeys(running, stamp), "nodes": tuple(map(kube, NAMES)), "answers": True,
-                           "system": frozenset({"coredns", "metrics-server"}), **more})
+    return ClusterFacts(
+        **{
+            "machines": found,
+            "stamps": dict.fromkeys(running, stamp),
+            "nodes": tuple(map(kube, NAMES)),
+            "answers": True,
+            "system": frozenset({"coredns", "metrics-server"}),
+            **more,
+        }
+    )
 
 
 def plan(one: Project, seen: ClusterFacts) -> dict[str, Step]:
-    return by_id(part_of_plan(cluster.plan(one, seen, Needed((("system", Path("/s.tar")),), (ids.SYSTEM_IMAGES,)))))
+    return by_id(
+        part_of_plan(
+            cluster.plan(one, seen, Needed((("system", Path("/s.tar")),), (ids.SYSTEM_IMAGES,)))
+        )
+    )
 
 
 def test_nothing_to_do(tmp_path: Path) -> None:
@@ -90,11 +112,17 @@ def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keys_", ["", "nodes: {workers: {count: 1}}"])
-@pytest.mark.parametrize(("addresses", "first"), [
-    (["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])])
+@pytest.mark.parametrize(
+    ("addresses", "first"),
+    [(["192.168.60.10", "192.168.60.12"], ["deploy/address"]), (["192.168.60.10"], [])],
+)
 def test_a_worker_gives_its_address_back_before_it_goes(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str],
-        first: list[str], keys_: str) -> None:
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: list[str],
+    first: list[str],
+    keys_: str,
+) -> None:
     one = project(tmp_path, keys_=keys_)
     monkeypatch.setattr(External, "_specs", lambda _: [{"externalIPs": addresses}])
     monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
@@ -108,13 +136,23 @@ def test_a_worker_gives_its_address_back_before_it_goes(
         assert "192.168.60.12" in unpublish.title and "dev-worker-2" in unpublish.reason
 
 
-@pytest.mark.parametrize(("name", "why"), [
-    ("dev-control", "dev-control is the control plane"), ("dev-worker-9", "there is no node dev-worker-9 of this profile"),
-    ("dev-worker-3", "there is no node dev-worker-3 of this profile"), ("dev-worker-1", "the database's volume lies on dev-worker-1"),
-    ("dev-worker-2", "the database's data lie on dev-worker-2")])
-def test_what_must_not_go_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("dev-control", "dev-control is the control plane"),
+        ("dev-worker-9", "there is no node dev-worker-9 of this profile"),
+        ("dev-worker-3", "there is no node dev-worker-3 of this profile"),
+        ("dev-worker-1", "the database's volume lies on dev-worker-1"),
+        ("dev-worker-2", "the database's data lie on dev-worker-2"),
+    ],
+)
+def test_what_must_not_go_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
+) -> None:
     one = project(tmp_path, keys_="nodes: {workers: {count: 3}}")
-    on_record(one.state, database=Location(CLUSTER, "dev-worker-1"), left=Location(VM, "dev-worker-2"))
+    on_record(
+        one.state, database=Location(CLUSTER, "dev-worker-1"), left=Location(VM, "dev-worker-2")
+    )
     found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
     monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
     error = error_of(cluster.remove, one, name)
@@ -125,8 +163,11 @@ def test_from_nothing(tmp_path: Path) -> None:
     one = project(tmp_path)
     steps = plan(one, facts(one, three("missing"), nodes=(), answers=False))
     assert steps["cluster/provision"].reason == "dev-control, dev-worker-1, dev-worker-2 new"
-    assert set(steps["cluster/provision"].needs) >= set(sids(
-        "node/dev-control", "node/dev-worker-2", "release/kubernetes", "image/system", "ssh/key"))
+    assert set(steps["cluster/provision"].needs) >= set(
+        sids(
+            "node/dev-control", "node/dev-worker-2", "release/kubernetes", "image/system", "ssh/key"
+        )
+    )
     assert set(steps["cluster/answers"].needs) >= set(sids("node/dev-control", "cluster/provision"))
     assert list(steps)[-2:] == ["cluster/provision", "cluster/answers"]
     assert steps["cluster/answers"].action.names == NAMES  # type: ignore[attr-defined]
@@ -160,7 +201,10 @@ def test_a_node_provisioned_otherwise_is_named(tmp_path: Path, stamp: str) -> No
     good = facts(one, three())
     steps = plan(one, replace(good, stamps={**good.stamps, "dev-worker-1": stamp}))
     assert list(steps) == ["cluster/provision", "cluster/answers"]
-    assert steps["cluster/provision"].reason == "dev-worker-1 not provisioned as the settings and roles are now"
+    assert (
+        steps["cluster/provision"].reason
+        == "dev-worker-1 not provisioned as the settings and roles are now"
+    )
 
 
 def test_other_networks_provision_anew(tmp_path: Path) -> None:
@@ -174,17 +218,28 @@ def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
     write_private(one.state.kubeconfig, access())
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
-    assert list(steps) == ["local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+    assert list(steps) == [
+        "local/forwarding",
+        "node/dev-control",
+        "node/dev-worker-1",
+        "node/dev-worker-2",
+        "cluster/answers",
+    ]
 
 
 def test_without_a_kubeconfig_the_play_gets_it_from_the_nodes(tmp_path: Path) -> None:
     """What is advised where it was moved away."""
     one = project(tmp_path)
     steps = plan(one, facts(one, three(), nodes=(), answers=False))
-    assert steps["cluster/provision"].reason == f"{one.state.kubeconfig} is missing, or names no cluster"
+    assert (
+        steps["cluster/provision"].reason
+        == f"{one.state.kubeconfig} is missing, or names no cluster"
+    )
 
 
-def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_ends_once_the_clusters_network_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(type(one.provider), "observe", lambda self: three("stopped"))
     monkeypatch.setattr(type(one.provider), "start", lambda self: [step("node/dev-control")])
@@ -195,88 +250,179 @@ def test_a_start_ends_once_the_clusters_network_is_back(tmp_path: Path, monkeypa
     assert cluster.start(one) == []
 
 
-@pytest.mark.parametrize(("answers", "more", "waits"), [
-    (False, {}, True), (False, {"tags": "base"}, False), (False, {"limit": "workers"}, False), (True, {"tags": "base"}, True),
-    (True, {"check": True}, False)])
-def test_a_play_by_hand_ends_once_what_it_restarted_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool, more: dict[str, Any],
-                                                            waits: bool) -> None:
+@pytest.mark.parametrize(
+    ("answers", "more", "waits"),
+    [
+        (False, {}, True),
+        (False, {"tags": "base"}, False),
+        (False, {"limit": "workers"}, False),
+        (True, {"tags": "base"}, True),
+        (True, {"check": True}, False),
+    ],
+)
+def test_a_play_by_hand_ends_once_what_it_restarted_is_back(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: bool,
+    more: dict[str, Any],
+    waits: bool,
+) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(cluster, "observe", lambda project: facts(one, three(), answers=answers))
     steps = by_id(cluster.provision(one, **more))
     assert ("cluster/answers" in steps) is waits and list(steps)[-1 - waits] == "cluster/provision"
 
 
-def test_a_play_by_hand_waits_for_what_stood_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_play_by_hand_waits_for_what_stood_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
-    found = replace(facts(one, three(), answers=True), workloads=(KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1)))
+    found = replace(
+        facts(one, three(), answers=True),
+        workloads=(KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1)),
+    )
     monkeypatch.setattr(cluster, "observe", lambda project: found)
     steps = by_id(cluster.provision(one))
-    assert list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"] and sid("cluster/answers") in steps["deploy/ui"].needs
+    assert (
+        list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"]
+        and sid("cluster/answers") in steps["deploy/ui"].needs
+    )
 
 
 @pytest.mark.parametrize(("reported", "waited"), [(-30, ["cluster/answers"]), (1, [])])
-def test_a_node_ready_by_the_word_of_its_former_kubelet_is_waited_for(tmp_path: Path, reported: int, waited: list[str]) -> None:
+def test_a_node_ready_by_the_word_of_its_former_kubelet_is_waited_for(
+    tmp_path: Path, reported: int, waited: list[str]
+) -> None:
     one, booted = project(tmp_path), datetime(2026, 11, 24, 12, tzinfo=UTC)
     found = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", booted=booted))
     worker = replace(kube("dev-worker-2"), reported=booted + timedelta(seconds=reported))
     assert list(plan(one, facts(one, found, nodes=(*map(kube, NAMES[:2]), worker)))) == waited
 
 
-@pytest.mark.parametrize(("names", "minutes", "ready_since_boot"), [
-    (("dev-control", "dev-worker-1"), 1, True), (("dev-control",), 1, True), (("dev-control", "dev-worker-9"), 1, False),
-    (("dev-control",), -1, False)])
-def test_kubernetes_vouches_for_machines_it_has_heard_of_since_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...],
-                                                                       minutes: int, ready_since_boot: bool) -> None:
+@pytest.mark.parametrize(
+    ("names", "minutes", "ready_since_boot"),
+    [
+        (("dev-control", "dev-worker-1"), 1, True),
+        (("dev-control",), 1, True),
+        (("dev-control", "dev-worker-9"), 1, False),
+        (("dev-control",), -1, False),
+    ],
+)
+def test_kubernetes_vouches_for_machines_it_has_heard_of_since_they_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    minutes: int,
+    ready_since_boot: bool,
+) -> None:
     boot, told = datetime(2026, 1, 1, tzinfo=UTC), list[bool]()
     reported = f"{boot + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
-    ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": reported, "lastTransitionTime": reported}
-    monkeypatch.setattr(cluster, "_ask", lambda kubectl: [
-        {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {"conditions": [ready]}} for name in ("dev-control", "dev-worker-1")])
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "lastHeartbeatTime": reported,
+        "lastTransitionTime": reported,
+    }
+    monkeypatch.setattr(
+        cluster,
+        "_ask",
+        lambda kubectl: [
+            {
+                "kind": "Node",
+                "metadata": {"name": name},
+                "spec": {},
+                "status": {"conditions": [ready]},
+            }
+            for name in ("dev-control", "dev-worker-1")
+        ],
+    )
     one = project(tmp_path)
     boots = dict.fromkeys(names, boot)
-    monkeypatch.setattr(type(one.provider), "observe", lambda self, ready_since_boot: told.append(ready_since_boot(boots)) or machines())
+    monkeypatch.setattr(
+        type(one.provider),
+        "observe",
+        lambda self, ready_since_boot: told.append(ready_since_boot(boots)) or machines(),
+    )
     cluster.observe(one)
     assert told == [ready_since_boot]
 
 
 def test_a_node_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
     one = project(tmp_path)
-    assert list(plan(one, facts(one, three(), nodes=(kube("dev-control"), kube("dev-worker-1", ready=False))))) == ["cluster/answers"]
+    assert list(
+        plan(
+            one, facts(one, three(), nodes=(kube("dev-control"), kube("dev-worker-1", ready=False)))
+        )
+    ) == ["cluster/answers"]
 
 
 def test_a_node_out_of_reach_is_told_with_its_cause(tmp_path: Path) -> None:
     one = project(tmp_path)
-    seen = facts(one, three(), unreachable={"dev-worker-1": "error: the host key of dev-worker-1 is not known"})
+    seen = facts(
+        one,
+        three(),
+        unreachable={"dev-worker-1": "error: the host key of dev-worker-1 is not known"},
+    )
     error = error_of(plan, one, seen)
     assert error.what == "dev-worker-1 runs but can't be reached by SSH"
     assert "host key" in error.why
 
 
 def test_release_by_download(tmp_path: Path) -> None:
-    steps = by_id(part_of_plan(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64")))))
-    assert list(steps) == ["release/kubeadm", "release/kubelet", "release/kubectl", "release/kubernetes"]
-    assert steps["release/kubelet"].action.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"  # type: ignore[attr-defined]
+    steps = by_id(
+        part_of_plan(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64"))))
+    )
+    assert list(steps) == [
+        "release/kubeadm",
+        "release/kubelet",
+        "release/kubectl",
+        "release/kubernetes",
+    ]
+    assert (
+        steps["release/kubelet"].action.url
+        == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"
+    )  # type: ignore[attr-defined]
     assert steps["release/kubelet"].reason == "https://dl.k8s.io and registry.k8s.io answer"
-    assert steps["release/kubernetes"].needs == sids("release/kubeadm", "release/kubelet", "release/kubectl")
+    assert steps["release/kubernetes"].needs == sids(
+        "release/kubeadm", "release/kubelet", "release/kubectl"
+    )
 
 
-def test_release_by_compiling_goes_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_by_compiling_goes_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(go, "go_tool", lambda: "")
     bring, *steps = todo(cluster.release_steps(one))
     assert (str(bring.id), bring.needs) == ("release/go", sids("host/packages"))
     monkeypatch.setattr(go, "go_tool", lambda: "/usr/lib/go-1.19/bin/go")
-    assert names(step.needs[0] for step in todo(cluster.release_steps(one)))[:2] == ["host/packages", "release/kubernetes"]
-    assert names(steps) == ["release/kubernetes", "release/etcd", "release/coredns", "release/metrics-server", "release/pause"]
+    assert names(step.needs[0] for step in todo(cluster.release_steps(one)))[:2] == [
+        "host/packages",
+        "release/kubernetes",
+    ]
+    assert names(steps) == [
+        "release/kubernetes",
+        "release/etcd",
+        "release/coredns",
+        "release/metrics-server",
+        "release/pause",
+    ]
     assert [step.needs[0] for step in steps] == [ids.GO, *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
-    assert steps[0].reason == f"{one.release.why}; not in the cache" and "can't be resolved" in one.release.why
+    assert (
+        steps[0].reason == f"{one.release.why}; not in the cache"
+        and "can't be resolved" in one.release.why
+    )
     assert steps[1].reason == "not in the cache"
-    assert part_of_plan([bring, *steps]).critical_seconds() == bring.seconds + sum(step.seconds for step in steps)
+    assert part_of_plan([bring, *steps]).critical_seconds() == bring.seconds + sum(
+        step.seconds for step in steps
+    )
 
 
 def test_system_images(tmp_path: Path) -> None:
-    built, pulled = (by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP))
+    built, pulled = (
+        by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP)
+    )
     assert list(built) == ["rootfs/kube-proxy", "image/system"]
     assert built["image/system"].title == "build Kubernetes' own images"
     builds = ("kubernetes", "etcd", "coredns", "metrics-server", "pause", "kubernetes")
@@ -295,12 +441,16 @@ def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:
 
 
 class Coming(Kubectl):
-    """An API server whose nodes become ready one by one, some minutes from one to the next, as far as they do."""
+    """An API server whose nodes become ready one by one, some minutes from one to the next, as
+    far as they do.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, ready: tuple[str, ...]) -> None:
         super().__init__(Path("kubectl"), Path("kubeconfig"), "kubeup-dev")
         vars(self).update(time=0.0, ready=ready)
-        monkeypatch.setattr(cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"]))
+        monkeypatch.setattr(
+            cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"])
+        )
         monkeypatch.setattr(Kubectl, "answers", lambda _: True)
 
     def at(self, pace: Pace) -> Coming:
@@ -314,8 +464,18 @@ class Coming(Kubectl):
 
 def api_node(name: str) -> dict[str, Any]:
     now = "2026-11-24T12:00:00Z"
-    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": now, "lastTransitionTime": now}
-    return {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": {"conditions": [condition]}}
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    return {
+        "kind": "Node",
+        "metadata": {"name": name},
+        "spec": {},
+        "status": {"conditions": [condition]},
+    }
 
 
 def test_nodes_that_come_one_by_one_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,11 +485,18 @@ def test_nodes_that_come_one_by_one_are_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("pace", "waited"), [(AS_MEANT, 450), (Pace(10), 2100)])
-def test_nodes_that_never_come_are_not(monkeypatch: pytest.MonkeyPatch, pace: Pace, waited: int) -> None:
+def test_nodes_that_never_come_are_not(
+    monkeypatch: pytest.MonkeyPatch, pace: Pace, waited: int
+) -> None:
     kubectl, said = Coming(monkeypatch, NAMES[:2]), list[str]()
     error = error_of(cluster.WaitForNodes(kubectl, NAMES, dict).at(pace).run, said.append)
-    assert error.what == "not every node became ready" and error.why.startswith("dev-worker-2: not registered yet")
-    assert ("10 times slower" in error.why, said[0].endswith("waiting for up to 1800 s")) == (pace.times > 1, pace.times > 1)
+    assert error.what == "not every node became ready" and error.why.startswith(
+        "dev-worker-2: not registered yet"
+    )
+    assert ("10 times slower" in error.why, said[0].endswith("waiting for up to 1800 s")) == (
+        pace.times > 1,
+        pace.times > 1,
+    )
     assert vars(kubectl)["time"] == waited
 
 

@@ -17,13 +17,22 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
 
 
-@pytest.mark.parametrize(("shadowed", "refused", "ok", "what"), [
-    ((), False, True, "http://192.168.60.10/; port 80 of dev-worker-1"),
-    ((), True, False, "http://192.168.60.10/"),
-    (("nginx on dev-worker-1",), False, False, "listened on by nginx on dev-worker-1")])
+@pytest.mark.parametrize(
+    ("shadowed", "refused", "ok", "what"),
+    [
+        ((), False, True, "http://192.168.60.10/; port 80 of dev-worker-1"),
+        ((), True, False, "http://192.168.60.10/"),
+        (("nginx on dev-worker-1",), False, False, "listened on by nginx on dev-worker-1"),
+    ],
+)
 def test_who_has_the_uis_port(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shadowed: tuple[str, ...],
-        refused: bool, ok: bool, what: str) -> None:
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shadowed: tuple[str, ...],
+    refused: bool,
+    ok: bool,
+    what: str,
+) -> None:
     words = ("port 80 of dev-worker-1 can't be the UI's: nginx has it",)
     published = Published(80, ("192.168.60.10",), words, refused=refused)
     monkeypatch.setattr(Kubectl, "answers", lambda _: True)
@@ -38,33 +47,64 @@ def test_without_a_port_or_a_cluster_nothing_is_wrong(tmp_path: Path) -> None:
         assert doctor._http_port(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP)).ok
 
 
-@pytest.mark.parametrize(("proxies", "ok", "what"), [
-    ({}, True, "none is set"), ({"no_proxy": "localhost"}, True, "none is set"),
-    ({"https_proxy": "http://ana:secret@proxy.example.org:3128"}, True, "https_proxy; the nodes' own networks go past it"),
-    ({"http_proxy": "http://proxy:1", "https_proxy": "http://127.0.0.1:3128"}, False, "https_proxy names this machine's loopback"),
-])
+@pytest.mark.parametrize(
+    ("proxies", "ok", "what"),
+    [
+        ({}, True, "none is set"),
+        ({"no_proxy": "localhost"}, True, "none is set"),
+        (
+            {"https_proxy": "http://ana:secret@proxy.example.org:3128"},
+            True,
+            "https_proxy; the nodes' own networks go past it",
+        ),
+        (
+            {"http_proxy": "http://proxy:1", "https_proxy": "http://127.0.0.1:3128"},
+            False,
+            "https_proxy names this machine's loopback",
+        ),
+    ],
+)
 def test_a_proxy(tmp_path: Path, proxies: dict[str, str], ok: bool, what: str) -> None:
-    found = doctor._proxy(Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, proxies=proxies)))
+    found = doctor._proxy(
+        Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, proxies=proxies))
+    )
     assert found.ok == ok and found.what.startswith(what)
     assert "as 192.168.60.1," in found.fix and "secret" not in str(found)
 
 
 def test_it_finds_what_a_plan_would_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = {"cache_disk": replace(DISK, free=1.0), "home_disk": replace(DISK, free=1.0), "storage": {}}
-    one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500, inotify=50, **full))
+    full = {
+        "cache_disk": replace(DISK, free=1.0),
+        "home_disk": replace(DISK, free=1.0),
+        "storage": {},
+    }
+    one = Project(
+        settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500, inotify=50, **full)
+    )
     monkeypatch.setattr(type(one.provider), "observe", lambda _: three("missing"))
     found = {finding.name: finding for finding in doctor._requirements(one)}
-    assert {name for name, finding in found.items() if not finding.ok} == {"memory", "disk", "inotify"}
-    assert "3 new machines" in found["memory"].what and "max_user_instances=400" in found["inotify"].fix
+    assert {name for name, finding in found.items() if not finding.ok} == {
+        "memory",
+        "disk",
+        "inotify",
+    }
+    assert (
+        "3 new machines" in found["memory"].what
+        and "max_user_instances=400" in found["inotify"].fix
+    )
 
 
-def test_nodes_that_are_there_need_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_that_are_there_need_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
     monkeypatch.setattr(type(one.provider), "observe", lambda _: three())
     assert all(finding.ok for finding in doctor._requirements(one))
 
 
-def test_machines_that_others_make_are_not_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_that_others_make_are_not_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = Project(settings(tmp_path), state(tmp_path), replace(DESKTOP, memory=1500))
     monkeypatch.setattr(type(one.provider), "creates_machines", False)
     assert doctor._requirements(one) == []

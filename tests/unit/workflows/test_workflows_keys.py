@@ -23,9 +23,15 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_no_key_yet(pair: tuple[Path, Path]) -> None:
-    step, = keys.plan(*pair)
-    assert (str(step.id), step.title, step.reason) == ("ssh/key", "make the SSH key", f"{pair[0]} is missing")
-    assert step.action.commands() == (f"ssh-keygen -q -t rsa -b 4096 -m PEM -N '' -C kubeup -f {pair[0]}",)  # type: ignore[attr-defined]
+    (step,) = keys.plan(*pair)
+    assert (str(step.id), step.title, step.reason) == (
+        "ssh/key",
+        "make the SSH key",
+        f"{pair[0]} is missing",
+    )
+    assert step.action.commands() == (
+        f"ssh-keygen -q -t rsa -b 4096 -m PEM -N '' -C kubeup -f {pair[0]}",
+    )  # type: ignore[attr-defined]
 
 
 def test_a_public_half_alone_is_never_overwritten(pair: tuple[Path, Path]) -> None:
@@ -57,7 +63,7 @@ def test_a_missing_public_half_is_written_and_is_the_right_one(pair: tuple[Path,
     make(pair[0])
     public, private = pair[1].read_text(), pair[0].read_bytes()
     pair[1].unlink()
-    step, = keys.plan(*pair)
+    (step,) = keys.plan(*pair)
     assert step.title == "write the SSH key's public half" and step.needs == sids("host/packages")
     step.action.run(print)
     assert pair[1].read_text().split()[:2] == public.split()[:2]
@@ -66,7 +72,9 @@ def test_a_missing_public_half_is_written_and_is_the_right_one(pair: tuple[Path,
 
 @pytest.mark.real
 def test_a_passphrase_is_refused(pair: tuple[Path, Path]) -> None:
-    shell.write("ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", "correct horse", "-f", str(pair[0]))
+    shell.write(
+        "ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-N", "correct horse", "-f", str(pair[0])
+    )
     error = error_of(keys.plan, *pair)
     assert isinstance(error, Refused)
     assert error.what == f"the key {pair[0]} has a passphrase"
@@ -82,9 +90,16 @@ def test_what_is_no_key_is_refused(pair: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.real
-def test_a_new_pair_has_its_public_half_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_pair_has_its_public_half_where_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     private, public = tmp_path / "keys" / "id", tmp_path / "keys" / "another-name.pub"
-    monkeypatch.setattr(MakeKey, "_argv", staticmethod(lambda path: ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path))))  # quick
+    # quick
+    monkeypatch.setattr(
+        MakeKey,
+        "_argv",
+        staticmethod(lambda path: ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path))),
+    )
     MakeKey(private, public).run(print)
     assert sorted(path.name for path in private.parent.iterdir()) == ["another-name.pub", "id"]
     assert private.stat().st_mode & 0o777 == 0o600

@@ -144,7 +144,11 @@ def test_a_step_that_is_missing_refuses_the_plan(rule: After, plans: dict[str, P
         ("nothing_there", "local/disk", "image/system image/db image/api image/ui"),
         ("through_a_registry", "push/api", "host/packages image/api"),
         ("another_size", "deploy/api", "cluster/answers secrets/env db/passwords load/api"),
-        ("nothing_there", "deploy/ui", "cluster/answers cluster/provision secrets/env db/passwords"),
+        (
+            "nothing_there",
+            "deploy/ui",
+            "cluster/answers cluster/provision secrets/env db/passwords",
+        ),
         (
             "database_on_a_new_machine",
             "db/vm-packages",

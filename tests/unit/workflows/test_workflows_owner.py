@@ -21,7 +21,10 @@ from kubeup.workflows.project import Project, load
 def written(tmp_path: Path) -> Path:
     """Settings with the profile My_App alone, in a folder of state that my-app has used before."""
     file = tmp_path / "settings.yaml"
-    file.write_text(f"settings:\n  env: My_App\n  users:\n    My_App: {{state_dir: {tmp_path}}}\n", encoding="utf-8")
+    file.write_text(
+        f"settings:\n  env: My_App\n  users:\n    My_App: {{state_dir: {tmp_path}}}\n",
+        encoding="utf-8",
+    )
     before = State(tmp_path / "my-app", tmp_path / "key", tmp_path / "key.pub")
     states.claim(before, "my-app")
     return file
@@ -40,13 +43,22 @@ def test_the_first_change_says_whose_it_is(tmp_path: Path) -> None:
         assert isinstance(error_of(other.remember_choices), Refused)
 
 
-def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(written: Path, tmp_path: Path) -> None:
-    for task in (lambda: load(written, environ={}), lambda: load(written, environ={}, strict=False),
-                 lambda: configuration.check_file(written, "", (), Report(io.StringIO()), json=False)):
+def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(
+    written: Path, tmp_path: Path
+) -> None:
+    for task in (
+        lambda: load(written, environ={}),
+        lambda: load(written, environ={}, strict=False),
+        lambda: configuration.check_file(written, "", (), Report(io.StringIO()), json=False),
+    ):
         error = error_of(task)
-        assert isinstance(error, Refused) and error.what == "the profiles my-app and My_App would share nodes, data and state"
+        assert (
+            isinstance(error, Refused)
+            and error.what == "the profiles my-app and My_App would share nodes, data and state"
+        )
         assert str(tmp_path / "my-app" / "profile") in error.why
-    (tmp_path / "my-app" / "profile").write_text("My_App\n")  # what is advised for another name of the same
+    # what is advised for another name of the same
+    (tmp_path / "my-app" / "profile").write_text("My_App\n")
     states.require_own(State(tmp_path / "my-app", tmp_path / "key", tmp_path / "key.pub"), "My_App")
 
 

@@ -29,9 +29,14 @@ from kubeup.workflows.project import Project, load
 
 pytestmark = pytest.mark.usefixtures("held_profile")
 
-WHOLE = Record(provider="local", made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"), database=Location(CLUSTER, "dev-worker-1"),
-               left=Location(VM, "dev-db", "192.168.60.50"), target=Location(VM, "dev-worker-2", saved=True),
-               passwords="/home/ana/kubeup/.env")
+WHOLE = Record(
+    provider="local",
+    made=Made("build", "so", "hub", "so", "podman", "mysql 8.4"),
+    database=Location(CLUSTER, "dev-worker-1"),
+    left=Location(VM, "dev-db", "192.168.60.50"),
+    target=Location(VM, "dev-worker-2", saved=True),
+    passwords="/home/ana/kubeup/.env",
+)
 
 
 @pytest.fixture
@@ -47,32 +52,66 @@ def of(project: Project, keys: str) -> Project:
 def test_all_of_it_is_read_as_it_was_written(project: Project) -> None:
     assert project.record == Record()
     record.write(project.state, WHOLE)
-    assert project.record == WHOLE and (project.state.folder / "state.json").stat().st_mode & 0o777 == 0o600
+    assert (
+        project.record == WHOLE
+        and (project.state.folder / "state.json").stat().st_mode & 0o777 == 0o600
+    )
     record.change(project.state, target=None)
-    assert project.record == Record(provider="local", made=WHOLE.made, database=WHOLE.database, left=WHOLE.left, passwords=WHOLE.passwords)
+    assert project.record == Record(
+        provider="local",
+        made=WHOLE.made,
+        database=WHOLE.database,
+        left=WHOLE.left,
+        passwords=WHOLE.passwords,
+    )
 
 
-@pytest.mark.parametrize("text", [
-    "", "{broken", "null", "[]", "\ufeff{}", '{"version": true}', '{"version": 1, "sauce": "build"}', '{"version": 1, "made": []}',
-    '{"version": 1, "made": {"source": "guessed"}}', '{"version": 1, "made": {"server": 8}}', '{"version": 1, "database": {"side": "VM"}}',
-    '{"version": 1, "database": {"side": 5}}', '{"version": 1, "database": "cluster"}', '{"version": 1, "provider": null}',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{broken",
+        "null",
+        "[]",
+        "\ufeff{}",
+        '{"version": true}',
+        '{"version": 1, "sauce": "build"}',
+        '{"version": 1, "made": []}',
+        '{"version": 1, "made": {"source": "guessed"}}',
+        '{"version": 1, "made": {"server": 8}}',
+        '{"version": 1, "database": {"side": "VM"}}',
+        '{"version": 1, "database": {"side": 5}}',
+        '{"version": 1, "database": "cluster"}',
+        '{"version": 1, "provider": null}',
+    ],
+)
 @pytest.mark.parametrize("name", ["state.json", "choices.json"])
 def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, text: str) -> None:
     path = project.state.folder / name
     write_private(path, text)
-    for asked in (lambda: project.record, lambda: project.database_on, lambda: project.remember_choices(sids("node/dev-control")),
-                  lambda: record.change(project.state, provider="")):
+    for asked in (
+        lambda: project.record,
+        lambda: project.database_on,
+        lambda: project.remember_choices(sids("node/dev-control")),
+        lambda: record.change(project.state, provider=""),
+    ):
         error = error_of(asked)
         assert isinstance(error, Refused) and error.what == f"{path} can't be understood"
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("write", [
-    lambda state: record.write(state, WHOLE), lambda state: record.change(state, target=None),
-    lambda state: record.relocate(state, CLUSTER, saved=True), lambda state: down.ForgetAccess(state).run(print),
-])
-def test_who_does_not_hold_the_profile_writes_nothing(tmp_path: Path, write: Callable[[State], object]) -> None:
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda state: record.write(state, WHOLE),
+        lambda state: record.change(state, target=None),
+        lambda state: record.relocate(state, CLUSTER, saved=True),
+        lambda state: down.ForgetAccess(state).run(print),
+    ],
+)
+def test_who_does_not_hold_the_profile_writes_nothing(
+    tmp_path: Path, write: Callable[[State], object]
+) -> None:
     other = replace(state(tmp_path), folder=tmp_path / "other")
     on_record(other, database=WHOLE.database)
     before = (other.folder / "state.json").read_bytes()
@@ -86,10 +125,14 @@ def test_a_document_says_of_which_version_it_is(project: Project) -> None:
     assert isinstance(error_of(lambda: project.record), Refused)
 
 
-def test_nothing_begins_with_one_that_can_not_be_understood(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_begins_with_one_that_can_not_be_understood(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_private(project.state.folder / "state.json", "{broken")
     monkeypatch.setattr(states, "of", lambda _: project.state)
-    assert "can't be understood" in error_of(load, project.state.folder.parent / "settings.yaml").what
+    assert (
+        "can't be understood" in error_of(load, project.state.folder.parent / "settings.yaml").what
+    )
 
 
 def test_a_folder_in_its_place_is_not_empty(project: Project) -> None:
@@ -117,7 +160,9 @@ def test_changes_side_by_side_lose_none(project: Project, monkeypatch: pytest.Mo
         moved = pool.submit(record.relocate, project.state, CLUSTER, saved=True)
         list(pool.map(lambda values: record.change(project.state, **values), changes))
         moved.result()
-    assert project.record == Record(made=WHOLE.made, database=Location(CLUSTER, "dev-worker-1", saved=True))
+    assert project.record == Record(
+        made=WHOLE.made, database=Location(CLUSTER, "dev-worker-1", saved=True)
+    )
 
 
 def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
@@ -134,16 +179,23 @@ def test_the_database_stays_on_its_node(project: Project) -> None:
     fewer = of(project, "nodes: {workers: {count: 0}}")
     assert fewer.place.node == "dev-worker-1"
     error = error_of(lambda: fewer.database_on)
-    assert isinstance(error, Refused) and error.what == "the settings do without dev-worker-1, which has the database's data"
+    assert (
+        isinstance(error, Refused)
+        and error.what == "the settings do without dev-worker-1, which has the database's data"
+    )
     record.relocate(project.state, CLUSTER, saved=True)
-    assert (fewer.database_on, fewer.place.node) == (CLUSTER, "dev-control"), "its files wait for another node"
+    assert (fewer.database_on, fewer.place.node) == (CLUSTER, "dev-control"), (
+        "its files wait for another node"
+    )
 
 
 VAGRANT = "provider: vagrant"
 
 
 @pytest.mark.parametrize("known", [Location(CLUSTER, "dev-worker-1"), Location(CLUSTER)])
-def test_fewer_workers_do_not_lose_the_data_of_one(project: Project, known: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_workers_do_not_lose_the_data_of_one(
+    project: Project, known: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Saved from the control plane, which never had them, they would be gone with the machines."""
     record.change(project.state, database=known)
     fewer = of(project, f"{{{VAGRANT}, nodes: {{workers: {{count: 0}}}}}}")
@@ -152,7 +204,11 @@ def test_fewer_workers_do_not_lose_the_data_of_one(project: Project, known: Loca
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three().__class__(nodes)))
     monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-1", "")))
     error = error_of(down.down, fewer, False)
-    assert isinstance(error, Refused) and "do without dev-worker-1" in error.what and "inv down --data" in error.next
+    assert (
+        isinstance(error, Refused)
+        and "do without dev-worker-1" in error.what
+        and "inv down --data" in error.next
+    )
 
 
 def told(answer: Output | KubeupError) -> Callable[..., Output]:
@@ -164,7 +220,9 @@ def told(answer: Output | KubeupError) -> Callable[..., Output]:
     return look
 
 
-def test_where_nobody_tells_which_node_has_the_data_nothing_goes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_tells_which_node_has_the_data_nothing_goes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.change(project.state, database=Location(CLUSTER))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
     monkeypatch.setattr(Kubectl, "look", told(Output(1, "", "connection refused")))
@@ -172,11 +230,16 @@ def test_where_nobody_tells_which_node_has_the_data_nothing_goes(project: Projec
 
 
 @pytest.mark.parametrize("known", [Location(CLUSTER, "dev-worker-2"), Location(CLUSTER)])
-def test_the_node_with_the_data_is_not_removed(project: Project, known: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_node_with_the_data_is_not_removed(
+    project: Project, known: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.change(project.state, database=known)
     monkeypatch.setattr(type(project.provider), "observe", lambda *_: three())
     monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-2", "")))
-    assert "the database's volume lies on dev-worker-2" in error_of(cluster.remove, project, "dev-worker-2").what
+    assert (
+        "the database's volume lies on dev-worker-2"
+        in error_of(cluster.remove, project, "dev-worker-2").what
+    )
 
 
 def test_what_an_older_kubeup_has_done_since_is_not_passed_over(project: Project) -> None:
@@ -187,7 +250,11 @@ def test_what_an_older_kubeup_has_done_since_is_not_passed_over(project: Project
     assert project.record.database == Location(CLUSTER, "dev-worker-1")
     write_private(earlier, '{"database": "vm", "machine": "dev-worker-2", "kept": "cluster"}')
     error = error_of(lambda: project.record)
-    assert isinstance(error, Refused) and "older kubeup" in error.why and "inv state.repair" in error.next
+    assert (
+        isinstance(error, Refused)
+        and "older kubeup" in error.why
+        and "inv state.repair" in error.next
+    )
 
 
 def test_a_machine_that_is_not_there_has_no_database(

@@ -39,10 +39,13 @@ def test_passwords_are_made_once(env: Path) -> None:
     assert todo(secrets.plan(env)) == []
 
 
-@pytest.mark.parametrize("before", [
-    "# mine\nexport EDITOR=vi\n\nMYSQL_ROOT_PASSWORD='with a # in it'\n",
-    "MYSQL_ROOT_PASSWORD=abcdefgh\n\n\n",
-])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "# mine\nexport EDITOR=vi\n\nMYSQL_ROOT_PASSWORD='with a # in it'\n",
+        "MYSQL_ROOT_PASSWORD=abcdefgh\n\n\n",
+    ],
+)
 def test_lines_that_are_there_stay_as_they_are(env: Path, before: str) -> None:
     env.write_text(before)
     root = secrets.read(env)["MYSQL_ROOT_PASSWORD"]
@@ -61,7 +64,9 @@ def test_a_file_without_a_newline_at_its_end(env: Path) -> None:
 
 
 def test_what_another_profile_has_chosen_meanwhile_stays(env: Path) -> None:
-    """Both had planned it: a second value for the same name would be the one that counts, and lock the first database out."""
+    """Both had planned it: a second value for the same name would be the one that counts, and
+    lock the first database out.
+    """
     first, second = secrets.plan(env)[0].action, secrets.plan(env)[0].action
     assert isinstance(second, secrets.AddPasswords) and second.already() == ""
     first.run(print)
@@ -71,14 +76,25 @@ def test_what_another_profile_has_chosen_meanwhile_stays(env: Path) -> None:
     assert env.read_text() == chosen
     env.write_text("MYSQL_PASSWORD=abcdefgh\n")
     second.run(print)
-    assert env.read_text().startswith("MYSQL_PASSWORD=abcdefgh\nMYSQL_ROOT_PASSWORD=") and env.read_text().count("\n") == 2
+    assert (
+        env.read_text().startswith("MYSQL_PASSWORD=abcdefgh\nMYSQL_ROOT_PASSWORD=")
+        and env.read_text().count("\n") == 2
+    )
 
 
-@pytest.mark.parametrize("change", [
-    lambda env: secrets.AddPasswords(env, ("MYSQL_PASSWORD",)).run(print), lambda env: secrets.StagePasswords(env).run(print),
-    lambda env: secrets.PromotePasswords(env).run(print), lambda env: secrets.replace(env, {"MYSQL_PASSWORD": "other"})])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda env: secrets.AddPasswords(env, ("MYSQL_PASSWORD",)).run(print),
+        lambda env: secrets.StagePasswords(env).run(print),
+        lambda env: secrets.PromotePasswords(env).run(print),
+        lambda env: secrets.replace(env, {"MYSQL_PASSWORD": "other"}),
+    ],
+)
 def test_who_changes_it_waits_for_another_and_not_for_good(
-    env: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch,
+    env: Path,
+    change: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(secrets, "PATIENCE", 0.2)
     env.write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_ROOT_PASSWORD_NEXT=n\n")
@@ -122,7 +138,14 @@ def test_no_file_no_values(env: Path) -> None:
     assert secrets.read(env) == {}
 
 
-@given(st.dictionaries(st.text("ABC_", min_size=1, max_size=4), st.text(min_size=4, max_size=8), min_size=1, max_size=3))
+@given(
+    st.dictionaries(
+        st.text("ABC_", min_size=1, max_size=4),
+        st.text(min_size=4, max_size=8),
+        min_size=1,
+        max_size=3,
+    )
+)
 def test_a_fingerprint_follows_the_values_and_not_their_order(values: dict[str, str]) -> None:
     backwards = dict(reversed(values.items()))
     print_ = secrets.fingerprint(values)
@@ -136,7 +159,9 @@ def test_a_link_that_leads_nowhere_is_no_missing_file(env: Path) -> None:
     """As to a disk that is not mounted: new passwords would take the link's place."""
     env.symlink_to(env.parent / "elsewhere" / ".env")
     error = error_of(secrets.plan, env)
-    assert isinstance(error, UsageError) and error.what == f"{env} leads nowhere" and env.is_symlink()
+    assert (
+        isinstance(error, UsageError) and error.what == f"{env} leads nowhere" and env.is_symlink()
+    )
 
 
 @pytest.mark.parametrize("text", ["", "MYSQL_PASSWORD=\n"])

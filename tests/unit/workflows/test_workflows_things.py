@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DESKTOP, Do, Told, access, by_id, error_of, recorded, settings, state, step, three
+from builders import (
+    DESKTOP,
+    Do,
+    Told,
+    access,
+    by_id,
+    error_of,
+    recorded,
+    settings,
+    state,
+    step,
+    three,
+)
 
 from kubeup.cluster.providers.base import Needed
 from kubeup.cluster.providers.local import Local
@@ -50,7 +62,12 @@ def knowing(one: Project, *things: Thing) -> Project:
 
 def carry_out(one: Project, plan: Plan) -> None:
     one.state.folder.mkdir(parents=True, exist_ok=True)
-    run(plan, Told(), Journal(one.state.folder, "up"), ledger=lambda *both: record.account(one.state, *both))
+    run(
+        plan,
+        Told(),
+        Journal(one.state.folder, "up"),
+        ledger=lambda *both: record.account(one.state, *both),
+    )
 
 
 # the runner
@@ -58,7 +75,9 @@ def carry_out(one: Project, plan: Plan) -> None:
 
 def test_what_is_made_is_on_record_before_it_is_there(project: Project) -> None:
     seen = list[tuple[Thing, ...]]()
-    make = step("node/dev-control", action=Do(lambda: seen.append(on_record(project))), makes=(NODE, DISK))
+    make = step(
+        "node/dev-control", action=Do(lambda: seen.append(on_record(project))), makes=(NODE, DISK)
+    )
     carry_out(project, plan_of([make]))
     assert seen == [(NODE, DISK)] == [on_record(project)]
 
@@ -67,9 +86,13 @@ def test_what_was_cut_off_stays_on_record(project: Project) -> None:
     def fail() -> None:
         raise OSError("no room")
 
-    error_of(carry_out, project, plan_of([step("node/dev-control", action=Do(fail), makes=(NODE,))]))
+    error_of(
+        carry_out, project, plan_of([step("node/dev-control", action=Do(fail), makes=(NODE,))])
+    )
     assert on_record(project) == (NODE,)
-    error_of(carry_out, project, plan_of([step("node/dev-control", action=Do(fail), removes=(NODE,))]))
+    error_of(
+        carry_out, project, plan_of([step("node/dev-control", action=Do(fail), removes=(NODE,))])
+    )
     assert on_record(project) == (NODE,), "its removal failed"
 
 
@@ -97,7 +120,9 @@ def removed(planned: Any) -> set[Thing]:
     return {thing for one in todo(planned) for thing in one.removes}
 
 
-def test_down_takes_away_all_that_up_makes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_takes_away_all_that_up_makes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But the data, unless they are named."""
     local = Local(project.settings, project.state, DESKTOP)
     things = made(local.plan(three("missing"), Needed()))
@@ -106,18 +131,35 @@ def test_down_takes_away_all_that_up_makes(project: Project, monkeypatch: pytest
     there = (*nodes, replace(nodes[1], name="dev-worker-2"))
     monkeypatch.setattr(Local, "_containers", lambda _: there)
     monkeypatch.setattr(Local, "_volumes", lambda _: [])
-    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: type("Output", (), {"ok": True, "stdout": "[]"}))
+    monkeypatch.setattr(
+        "kubeup.core.shell.read", lambda *_, **__: type("Output", (), {"ok": True, "stdout": "[]"})
+    )
     assert removed(local.destroy(data=True)) == things
     left = things - removed(local.destroy(data=False))
-    assert {thing.name for thing in left} == {"dev-control-data", "dev-worker-1-data", "dev-worker-2-data"}
+    assert {thing.name for thing in left} == {
+        "dev-control-data",
+        "dev-worker-1-data",
+        "dev-worker-2-data",
+    }
 
 
-@pytest.mark.parametrize(("keys", "thing", "setting"), [
-    ("provider: vagrant", Thing("machine", "dev-control", "libvirt"), "vagrant: {provider: libvirt}"),
-    ("provider: minikube", Thing("profile", "mine", "minikube"), "minikube: {profile: mine}"),
-])
-def test_settings_that_lead_elsewhere_are_refused(tmp_path: Path, keys: str, thing: Thing, setting: str) -> None:
-    """Another set of machines would be made beside those that are there, and `down` would not see these."""
+@pytest.mark.parametrize(
+    ("keys", "thing", "setting"),
+    [
+        (
+            "provider: vagrant",
+            Thing("machine", "dev-control", "libvirt"),
+            "vagrant: {provider: libvirt}",
+        ),
+        ("provider: minikube", Thing("profile", "mine", "minikube"), "minikube: {profile: mine}"),
+    ],
+)
+def test_settings_that_lead_elsewhere_are_refused(
+    tmp_path: Path, keys: str, thing: Thing, setting: str
+) -> None:
+    """Another set of machines would be made beside those that are there, and `down` would not
+    see these.
+    """
     one = knowing(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP), thing)
     error = error_of(one.refuse_astray)
     assert isinstance(error, Refused) and thing.name in error.what
@@ -125,7 +167,9 @@ def test_settings_that_lead_elsewhere_are_refused(tmp_path: Path, keys: str, thi
 
 
 @pytest.mark.processes
-def test_a_line_in_virtualbox_file_goes_with_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_in_virtualbox_file_goes_with_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = Project(settings(tmp_path, "provider: vagrant"), state(tmp_path), DESKTOP)
     vagrant, file = Vagrant(one.settings, one.state, DESKTOP), tmp_path / "networks.conf"
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.networks.FILE", file)
@@ -155,16 +199,30 @@ def taken_down(one: Project, monkeypatch: pytest.MonkeyPatch, data: bool) -> Pla
     return down.down(one, with_data=data)
 
 
-def test_down_forgets_what_went_with_the_machines(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = (NODE, DISK, Thing("rules", "kubeup-dev", "podman"), Thing("service", "kubeup-db", "dev-db"))
+def test_down_forgets_what_went_with_the_machines(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = (
+        NODE,
+        DISK,
+        Thing("rules", "kubeup-dev", "podman"),
+        Thing("service", "kubeup-db", "dev-db"),
+    )
     one = knowing(project, *there)
-    assert by_id(taken_down(one, monkeypatch, data=False))["cluster/access"].removes == (NODE, *there[2:])
-    assert by_id(taken_down(one, monkeypatch, data=True))["cluster/access"].removes == tuple(sorted(there))
+    assert by_id(taken_down(one, monkeypatch, data=False))["cluster/access"].removes == (
+        NODE,
+        *there[2:],
+    )
+    assert by_id(taken_down(one, monkeypatch, data=True))["cluster/access"].removes == tuple(
+        sorted(there)
+    )
     record.write(one.state, Record(things=(DISK,)))
     assert not taken_down(one, monkeypatch, data=False)
 
 
-def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = Thing("service", "kubeup-db", "dev-db@192.168.1.9")
     keys = "{database: {on: vm, address: 192.168.1.9}}"
     one = knowing(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP), service)
@@ -198,14 +256,22 @@ users:
 """
 
 
-def test_down_takes_a_merged_context_out_again(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the cluster that it alone has; a user of another context stays, and a copy of the file as it was."""
+def test_down_takes_a_merged_context_out_again(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the cluster that it alone has; a user of another context stays, and a copy of the
+    file as it was.
+    """
     file = tmp_path / "config"
     file.write_text(USERS)
     one = knowing(project, Thing("context", "kubeup-dev", str(file)))
     take = by_id(taken_down(one, monkeypatch, data=False))["cluster/context"]
     carry_out(one, plan_of([replace(take, needs=())]))
-    assert "work" in file.read_text() and "kubeup" not in file.read_text() and "ana" in file.read_text()
+    assert (
+        "work" in file.read_text()
+        and "kubeup" not in file.read_text()
+        and "ana" in file.read_text()
+    )
     assert [path.read_text() for path in tmp_path.glob("config.kubeup-*")] == [USERS]
     assert take.action.already()  # type: ignore[attr-defined]
 
@@ -218,13 +284,23 @@ def test_a_file_without_it_stays_as_it_is(tmp_path: Path, text: str) -> None:
     assert kubeconfig.TakeOut("kubeup-dev", tmp_path / "none").already()
 
 
-def test_a_merge_is_on_record_first(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_merge_is_on_record_first(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "config"
     monkeypatch.setenv("KUBECONFIG", str(file))
     write_private(project.state.kubeconfig, access())
-    monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: type("Output", (), {"stdout": USERS}))
+    monkeypatch.setattr(
+        "kubeup.core.shell.read", lambda *_, **__: type("Output", (), {"stdout": USERS})
+    )
     monkeypatch.setattr("kubeup.core.shell.write", lambda *_, **__: None)
-    monkeypatch.setattr(kubeconfig, "write_private", lambda *_: error_of(lambda: None) if not on_record(project) else None)
-    kubeconfig.merge(Kubectl(tmp_path / "kubectl", project.state.kubeconfig, "kubeup-dev"), project.state)
+    monkeypatch.setattr(
+        kubeconfig,
+        "write_private",
+        lambda *_: error_of(lambda: None) if not on_record(project) else None,
+    )
+    kubeconfig.merge(
+        Kubectl(tmp_path / "kubectl", project.state.kubeconfig, "kubeup-dev"), project.state
+    )
     assert on_record(project) == (Thing("context", "kubeup-dev", str(file)),)
     assert ids.FORGET_CONTEXT.kind is ids.Kind.FORGET

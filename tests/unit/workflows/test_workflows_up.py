@@ -68,7 +68,9 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
     monkeypatch.setattr(keys, "check", lambda _: None)
     monkeypatch.setattr(Local, "traces", lambda _: ())
-    monkeypatch.setattr(packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap"))
+    monkeypatch.setattr(
+        packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap")
+    )
     monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.render", lambda _: "")
@@ -81,7 +83,9 @@ def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project
     return made
 
 
-def whole(one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, application: bool = True) -> up.UpPlan:
+def whole(
+    one: Project, seen: ClusterFacts, monkeypatch: pytest.MonkeyPatch, application: bool = True
+) -> up.UpPlan:
     monkeypatch.setattr(cluster, "observe", lambda *_: seen)
     return up.plan(one, application)
 
@@ -93,29 +97,60 @@ def standing(one: Project, found: Machines) -> ClusterFacts:
     write_private(one.state.kubeconfig, access())
     held = frozenset(image.reference for image in one.images)
     stamp = inventories.digest(cluster.inventory_inputs(one, ClusterFacts(found)))
-    nodes = tuple(KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES)
-    return ClusterFacts(found, dict.fromkeys(NAMES, stamp), dict.fromkeys(NAMES, held), {}, nodes, True, system=frozenset({"metrics-server"}))
+    nodes = tuple(
+        KubeNode(name, True, "", "v1.26.1", "", name == "dev-control", held) for name in NAMES
+    )
+    return ClusterFacts(
+        found,
+        dict.fromkeys(NAMES, stamp),
+        dict.fromkeys(NAMES, held),
+        {},
+        nodes,
+        True,
+        system=frozenset({"metrics-server"}),
+    )
 
 
 def passwords(folder: Path) -> None:
     write_private(folder / ".env", "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
 
 
-def test_a_machine_with_package_registries_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_with_package_registries_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch)
     steps = by_id(found.plan)
     assert next(iter(steps)) == "host/packages"
     assert steps["host/packages"].reason == "mmdebstrap"
-    kinds = {"release/kubernetes", "image/system", "rootfs/machine", "rootfs/mysql", "image/db", "local/disk", "node/dev-control",
-             "cluster/provision", "cluster/answers", "secrets/env", "deploy/db", "deploy/api", "deploy/ui"}
+    kinds = {
+        "release/kubernetes",
+        "image/system",
+        "rootfs/machine",
+        "rootfs/mysql",
+        "image/db",
+        "local/disk",
+        "node/dev-control",
+        "cluster/provision",
+        "cluster/answers",
+        "secrets/env",
+        "deploy/db",
+        "deploy/api",
+        "deploy/ui",
+    }
     assert kinds <= set(steps)
-    assert not any(name.startswith(("load/", "push/")) for name in steps), "images lie on the nodes' disk"
+    assert not any(name.startswith(("load/", "push/")) for name in steps), (
+        "images lie on the nodes' disk"
+    )
     assert not found.incomplete
     assert found.plan.losses == ()
 
 
-def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = by_id(whole(project(tmp_path, DESKTOP), ClusterFacts(three("missing")), monkeypatch).plan)
+def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = by_id(
+        whole(project(tmp_path, DESKTOP), ClusterFacts(three("missing")), monkeypatch).plan
+    )
     assert {"release/kubeadm", "release/kubelet", "release/kubectl"} <= set(steps)
     assert "release/etcd" not in steps
     assert not any(name in steps for name in ("rootfs/python", "rootfs/mysql", "rootfs/npm"))
@@ -123,17 +158,29 @@ def test_an_open_internet_compiles_and_bootstraps_nothing_of_kubernetes(tmp_path
 
 def test_the_cluster_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = whole(project(tmp_path), ClusterFacts(three("missing")), monkeypatch, application=False)
-    assert not any(name.startswith(("deploy/", "secrets/")) or name == "image/api" for name in names(found.plan))
+    assert not any(
+        name.startswith(("deploy/", "secrets/")) or name == "image/api"
+        for name in names(found.plan)
+    )
 
 
-def test_a_machine_that_does_not_do_is_refused_before_anything_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = replace(SANDBOX, memory=1500, memory_available=1100, storage={"podman": Disk("/var/lib/containers", "/dev/sdb1", 0.5)})
+def test_a_machine_that_does_not_do_is_refused_before_anything_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = replace(
+        SANDBOX,
+        memory=1500,
+        memory_available=1100,
+        storage={"podman": Disk("/var/lib/containers", "/dev/sdb1", 0.5)},
+    )
     error = error_of(whole, project(tmp_path, tiny), ClusterFacts(three("missing")), monkeypatch)
     assert isinstance(error, Refused) and error.code == 3
     assert [line.split(":")[0] for line in error.why.splitlines()] == ["memory", "disk"]
 
 
-def test_force_goes_on_where_what_is_needed_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_force_goes_on_where_what_is_needed_is_an_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path, replace(SANDBOX, memory_available=2000))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("missing")))
     assert "--force" in error_of(up.plan, one).next
@@ -141,7 +188,9 @@ def test_force_goes_on_where_what_is_needed_is_an_estimate(tmp_path: Path, monke
     assert sid("node/dev-control") in up.machines(one, force=True).ids
 
 
-def test_a_cluster_that_stands_is_never_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_stands_is_never_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path, replace(SANDBOX, memory=1500, memory_available=200))
     passwords(tmp_path)
     assert whole(one, standing(one, three()), monkeypatch).plan.ids == ()
@@ -153,30 +202,44 @@ def test_a_second_run_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert whole(one, standing(one, three()), monkeypatch).plan.ids == ()
 
 
-def test_a_changed_api_is_built_loaded_and_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_api_is_built_loaded_and_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     passwords(tmp_path)
     seen = standing(one, three())
     api = next(image for image in one.images if image.part == "api")
     api.archive.unlink()
-    seen = replace(seen, images={name: held - {api.reference} for name, held in seen.images.items()})
+    seen = replace(
+        seen, images={name: held - {api.reference} for name, held in seen.images.items()}
+    )
     steps = by_id(whole(one, seen, monkeypatch).plan)
     assert {"image/api", "load/api"} <= set(steps)
     assert steps["load/api"].needs[0] == ids.image("api")
     assert not any(name.startswith("node/") or name == "cluster/provision" for name in steps)
 
 
-def test_stopped_machines_hide_what_is_on_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_machines_hide_what_is_on_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     passwords(tmp_path)
     seen = replace(standing(one, three("stopped")), stamps={}, images={}, nodes=(), answers=False)
     found = whole(one, seen, monkeypatch)
     assert found.incomplete
     assert names(found.plan) == [
-        "host/packages", "local/forwarding", "node/dev-control", "node/dev-worker-1", "node/dev-worker-2", "cluster/answers"]
+        "host/packages",
+        "local/forwarding",
+        "node/dev-control",
+        "node/dev-worker-1",
+        "node/dev-worker-2",
+        "cluster/answers",
+    ]
 
 
-def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As one that somebody else has made: it runs, our access to it is a step of the plan."""
     one = project(tmp_path)
     passwords(tmp_path)
@@ -185,7 +248,9 @@ def test_a_cluster_that_does_not_answer_yet_hides_what_is_deployed_on_it(tmp_pat
     assert found.incomplete
 
 
-def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_through_a_registry_images_are_pushed_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[str, bool]] = []
 
     def holds(engine: object, reference: str, plain: bool) -> bool:
@@ -193,33 +258,67 @@ def test_through_a_registry_images_are_pushed_not_loaded(tmp_path: Path, monkeyp
         return "ui-node" in reference
 
     monkeypatch.setattr(loads, "in_registry", holds)
-    one = project(tmp_path, keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}")
+    one = project(
+        tmp_path, keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana}"
+    )
     passwords(tmp_path)
-    steps = by_id(whole(one, replace(standing(one, three()), images=dict.fromkeys(NAMES, frozenset())), monkeypatch).plan)
-    assert [name for name in steps if name.startswith(("push/", "load/"))] == ["push/db", "push/api"]
+    steps = by_id(
+        whole(
+            one,
+            replace(standing(one, three()), images=dict.fromkeys(NAMES, frozenset())),
+            monkeypatch,
+        ).plan
+    )
+    assert [name for name in steps if name.startswith(("push/", "load/"))] == [
+        "push/db",
+        "push/api",
+    ]
     assert all(plain for _, plain in asked)
-    line, = steps["push/api"].action.commands()  # type: ignore[attr-defined]
-    assert line.startswith("podman --runtime runc --cgroup-manager cgroupfs push --tls-verify=false 192.168.1.5:5000/ana/fast-api-products:")
+    (line,) = steps["push/api"].action.commands()  # type: ignore[attr-defined]
+    assert line.startswith(
+        "podman --runtime runc --cgroup-manager cgroupfs push --tls-verify=false "
+        "192.168.1.5:5000/ana/fast-api-products:"
+    )
 
 
-def test_a_database_that_may_take_earlier_passwords_forgets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of passwords was cut off behind the Secret: nothing differs, but the record knows."""
+def test_a_database_that_may_take_earlier_passwords_forgets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of passwords was cut off behind the Secret: nothing differs, but the record
+    knows.
+    """
     passwords(tmp_path)
     one = project(tmp_path)
     facts = standing(one, three())
-    serving = tuple(KubeWorkload(name, app, 1, 1) for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui")))
-    assert "db/old-passwords" not in by_id(whole(one, replace(facts, workloads=serving), monkeypatch).plan)
+    serving = tuple(
+        KubeWorkload(name, app, 1, 1)
+        for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui"))
+    )
+    assert "db/old-passwords" not in by_id(
+        whole(one, replace(facts, workloads=serving), monkeypatch).plan
+    )
     on_record(one.state, passwords=str(tmp_path / ".env"))
-    there, anew = replace(facts, workloads=serving), ClusterFacts(three("missing"))  # its data outlive a cluster
-    for seen in (there, replace(there, workloads=(serving[0], KubeWorkload("api", "api", 1, 0), serving[2])), anew):
+    # its data outlive a cluster
+    there, anew = replace(facts, workloads=serving), ClusterFacts(three("missing"))
+    for seen in (
+        there,
+        replace(there, workloads=(serving[0], KubeWorkload("api", "api", 1, 0), serving[2])),
+        anew,
+    ):
         forget = by_id(whole(one, seen, monkeypatch).plan)["db/old-passwords"]
         assert forget.reason == "a change of passwords was cut off"
-        assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), "the API may still use them"
+        assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), (
+            "the API may still use them"
+        )
     secrets.StagePasswords(tmp_path / ".env").run(print)
-    assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), "it may take those that wait for the new ones"
+    assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), (
+        "it may take those that wait for the new ones"
+    )
 
 
-def test_lost_passwords_never_lock_a_database_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_passwords_never_lock_a_database_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     seen = replace(standing(one, three()), workloads=(KubeWorkload("mysql", "db", 1, 1),))
     assert secrets.missing(one.state.secrets)
@@ -230,12 +329,18 @@ def test_lost_passwords_never_lock_a_database_that_is_there(tmp_path: Path, monk
     assert "deploy/db" not in steps and "secrets/env" not in steps
 
 
-def test_a_change_that_the_cluster_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_the_cluster_refuses_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from kubeup.application.apply import Deployment
     from kubeup.core.shell import failed
 
     def refuse(*_: object) -> str:
-        raise failed(("kubectl", "diff"), 1, 'The StatefulSet "mysql" is invalid: spec: Forbidden: updates to statefulset spec')
+        raise failed(
+            ("kubectl", "diff"),
+            1,
+            'The StatefulSet "mysql" is invalid: spec: Forbidden: updates to statefulset spec',
+        )
 
     one = project(tmp_path)
     passwords(tmp_path)
@@ -250,10 +355,16 @@ def test_a_play_on_machines_that_bring_no_kubernetes_has_it_here_first(tmp_path:
     one = project(tmp_path, DESKTOP)
     write_private(one.kubectl.path, "made")
     empty = three(release_inside=False)
-    for there, provisions, brought in ((empty, True, True), (empty, False, False), (three(), True, False)):
+    for there, provisions, brought in (
+        (empty, True, True),
+        (empty, False, False),
+        (three(), True, False),
+    ):
         planned = up._own_images(one, there, provisions)
         assert (ids.SYSTEM_IMAGES in [step.id for step in todo(planned)]) is brought
-        assert {ids.KUBERNETES, ids.SYSTEM_IMAGES} <= {answer.id for answer in planned}, "it is there, or made"
+        assert {ids.KUBERNETES, ids.SYSTEM_IMAGES} <= {answer.id for answer in planned}, (
+            "it is there, or made"
+        )
 
 
 def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
@@ -262,19 +373,31 @@ def test_a_user_who_is_not_root_is_told_what_to_install() -> None:
 
 
 def test_who_may_use_sudo_installs_by_it() -> None:
-    step, = packages.plan(("podman",), replace(DESKTOP, root=False, may_sudo=True))
+    (step,) = packages.plan(("podman",), replace(DESKTOP, root=False, may_sudo=True))
     assert step.action.commands()[1] == (  # type: ignore[attr-defined]
-        "sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
+        "sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install "
+        "-y --no-install-recommends podman"
+    )
 
 
 def test_packages_of_this_machine() -> None:
     found = packages.installed(recorded("plans/dpkg_query"))
-    assert set(found) == {"apt-transport-https", "dpkg", "mmdebstrap", "podman", "runc", "tmux", "vim"}
+    assert set(found) == {
+        "apt-transport-https",
+        "dpkg",
+        "mmdebstrap",
+        "podman",
+        "runc",
+        "tmux",
+        "vim",
+    }
     assert found["podman"] == "4.3.1+ds1-8+deb12u1+b3"
-    step, = packages.plan(("podman",), DESKTOP)
+    (step,) = packages.plan(("podman",), DESKTOP)
     assert step.action.commands() == (  # type: ignore[attr-defined]
         "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update",
-        "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends podman")
+        "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y "
+        "--no-install-recommends podman",
+    )
     assert todo(packages.plan((), DESKTOP)) == []
 
 
@@ -293,9 +416,13 @@ def _chosen(one: Project) -> KubeupError | None:
     return None
 
 
-def test_no_provider_works_and_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_provider_works_and_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("kubeup.core.shell.which", lambda name: None)
-    error = _chosen(project(tmp_path, replace(DESKTOP, root=False, tools=frozenset({"ssh-keygen"}))))
+    error = _chosen(
+        project(tmp_path, replace(DESKTOP, root=False, tools=frozenset({"ssh-keygen"})))
+    )
     assert error is not None
     assert error.what == "no provider works on this machine"
     assert error.why.startswith("local: the provider local needs root for podman")
@@ -313,7 +440,13 @@ def test_choices_stay(tmp_path: Path) -> None:
     assert one.made == Made(bases="hub", bases_why="Docker Hub answers")
     one.remember_choices(sids("node/dev-control"))
     assert one.record.provider == "local"
-    assert one.made == Made("download", "https://dl.k8s.io and registry.k8s.io answer", "hub", "Docker Hub answers", "podman")
+    assert one.made == Made(
+        "download",
+        "https://dl.k8s.io and registry.k8s.io answer",
+        "hub",
+        "Docker Hub answers",
+        "podman",
+    )
     one.remember_choices(sids("deploy/db"))
     assert one.made.server == "mysql 8.4"
 
@@ -330,20 +463,36 @@ def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
     Project(one.settings, one.state, docker).remember_choices(sids("node/dev-control"))
     both = replace(docker, tools=docker.tools | {"podman"})
-    assert Project(one.settings, one.state, both).provider.made_by() == "docker", "podman was installed since"
+    assert Project(one.settings, one.state, both).provider.made_by() == "docker", (
+        "podman was installed since"
+    )
     assert Project(one.settings, one.state, both).engine.name == "docker"
-    other = Project(settings(tmp_path, "{provider: local, local: {engine: podman}}"), one.state, DESKTOP)
+    other = Project(
+        settings(tmp_path, "{provider: local, local: {engine: podman}}"), one.state, DESKTOP
+    )
     error = error_of(lambda: other.provider.made_by())
-    assert isinstance(error, Refused) and error.what == "the settings want nodes of podman, this profile's are docker's"
+    assert (
+        isinstance(error, Refused)
+        and error.what == "the settings want nodes of podman, this profile's are docker's"
+    )
 
 
 @pytest.mark.usefixtures("held_profile")
-@pytest.mark.parametrize(("keys_", "host", "way"), [
-    ("database: {engine: mariadb}", DESKTOP, "to lose the data"), ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
-    ("database: {version: '8.4'}", DESKTOP, ""), ("images: {bases: debian}", DESKTOP, ""),
-])
+@pytest.mark.parametrize(
+    ("keys_", "host", "way"),
+    [
+        ("database: {engine: mariadb}", DESKTOP, "to lose the data"),
+        ("database: {version: '8.0'}", DESKTOP, "to lose the data"),
+        ("database: {version: '8.4'}", DESKTOP, ""),
+        ("images: {bases: debian}", DESKTOP, ""),
+    ],
+)
 def test_another_database_is_not_started_on_files_that_it_does_not_know(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys_: str, host: HostFacts, way: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keys_: str,
+    host: HostFacts,
+    way: str,
 ) -> None:
     passwords(tmp_path)
     one = project(tmp_path, host)
@@ -355,15 +504,29 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
         assert sid("deploy/db") in plan().plan.ids
         return
     error = error_of(plan)
-    assert isinstance(error, Refused) and error.what.endswith("the database's files are of MySQL 8.4") and way in error.next
+    assert (
+        isinstance(error, Refused)
+        and error.what.endswith("the database's files are of MySQL 8.4")
+        and way in error.next
+    )
 
 
 @pytest.mark.usefixtures("held_profile")
-@pytest.mark.parametrize(("told", "why"), [
-    (None, ""), ("dictionary 0 1 58 19", ""), ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"), ("", "nobody knows which database"),
-])
-def test_files_of_nobody_knows_which_database_are_looked_at(tmp_path: Path, told: str | None, why: str) -> None:
-    """An older kubeup did not write it down, and `state.repair` may not find it: that is no leave to start any."""
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (None, ""),
+        ("dictionary 0 1 58 19", ""),
+        ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"),
+        ("", "nobody knows which database"),
+    ],
+)
+def test_files_of_nobody_knows_which_database_are_looked_at(
+    tmp_path: Path, told: str | None, why: str
+) -> None:
+    """An older kubeup did not write it down, and `state.repair` may not find it: that is no
+    leave to start any.
+    """
     one = project(tmp_path, DESKTOP)
     assert one.admit is None, "no data are there"
     records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
@@ -384,13 +547,18 @@ def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
     one.remember_choices(sids("db/vm-service"))
     error = error_of(rollout.data_steps, project(tmp_path, DESKTOP), ())
-    assert error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7" and "inv db.restore FILE" in error.next
+    assert (
+        error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7"
+        and "inv db.restore FILE" in error.next
+    )
     down.ForgetAccess(one.state, data=True).run(print)
     assert one.made == NOTHING and rollout.data_steps(project(tmp_path, DESKTOP), ())
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_of_an_older_checkout_is_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     asked = list[object]()
     monkeypatch.setattr(machine, "observe", lambda questions=(): asked.extend(questions) or DESKTOP)
@@ -398,14 +566,24 @@ def test_a_cluster_of_an_older_checkout_is_not_changed(tmp_path: Path, monkeypat
     monkeypatch.setattr(states, "of", lambda _: one.state)
     file = tmp_path / "settings.yaml"
     both = {"https://dl.k8s.io/", "https://registry.k8s.io/v2/"}
-    for reachable, expected in ((both, ("download", "debian")), ({"https://registry-1.docker.io/v2/"}, ("build", "hub")), ((), ("build", "debian"))):
-        write_private(one.state.folder / "choices.json", json.dumps({"reachable": sorted(reachable), "provider": "local"}))
+    for reachable, expected in (
+        (both, ("download", "debian")),
+        ({"https://registry-1.docker.io/v2/"}, ("build", "hub")),
+        ((), ("build", "debian")),
+    ):
+        write_private(
+            one.state.folder / "choices.json",
+            json.dumps({"reachable": sorted(reachable), "provider": "local"}),
+        )
         found = load(file, environ={})
         assert (found.release.source, found.bases.source) == expected and asked == []
         found.remember_choices(sids("deploy/api"))
         assert not (one.state.folder / "choices.json").exists()
         again = load(file, environ={})
-        assert (again.release.source, again.bases.source, again.made.engine) == (*expected, "podman") and asked == []
+        assert (again.release.source, again.bases.source, again.made.engine) == (
+            *expected,
+            "podman",
+        ) and asked == []
         (one.state.folder / one.state.record).unlink()
     assert load(file, environ={}).release.source == "download" and len(asked) == 3
     asked.clear()
@@ -423,25 +601,36 @@ def test_one_profile_has_one_cluster(tmp_path: Path) -> None:
     assert one.provider.name == "minikube", "no cluster is left of it"
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
     error = error_of(lambda: replace(one).provider)
-    assert isinstance(error, Refused) and error.what == "the profile dev has a cluster on local, the settings want it on minikube"
+    assert (
+        isinstance(error, Refused)
+        and error.what == "the profile dev has a cluster on local, the settings want it on minikube"
+    )
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_down_forgets_the_way_in_after_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_forgets_the_way_in_after_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     gone = [step("node/dev-control"), step("local/network", "node/dev-control")]
     monkeypatch.setattr(type(one.provider), "destroy", lambda self, data: gone)
-    assert down.down(one, with_data=False).ids == sids("node/dev-control", "local/network"), "there is none to forget"
+    assert down.down(one, with_data=False).ids == sids("node/dev-control", "local/network"), (
+        "there is none to forget"
+    )
     write_private(one.state.kubeconfig, "apiVersion: v1\n")
     plan = down.down(one, with_data=False)
-    assert plan.ids[-1] == ids.FORGET_ACCESS and set(plan.steps[-1].needs) == set(sids("node/dev-control", "local/network"))
+    assert plan.ids[-1] == ids.FORGET_ACCESS and set(plan.steps[-1].needs) == set(
+        sids("node/dev-control", "local/network")
+    )
     plan.steps[-1].action.run(lambda line: None)
     assert not one.state.kubeconfig.exists()
     plan.steps[-1].action.run(lambda line: None)  # again is as good
 
 
 @pytest.mark.usefixtures("held_profile")
-def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_sides_of_a_database_are_saved_before_their_machines_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path, keys_="{database: {vm: worker-2}}")
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three()))
     assert names(down.save_steps(one)) == ["data/save-cluster"]
@@ -450,47 +639,80 @@ def test_both_sides_of_a_database_are_saved_before_their_machines_go(tmp_path: P
         records.change(one.state, database=database, left=left)
         saved = [step.action.files for step in down.save_steps(one)]  # type: ignore[attr-defined]
         assert [(files.place.node, files.names, files.archive.name) for files in saved] == [
-            ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"), ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz")]
+            ("dev-worker-1", ("mysql", "mysql.passwords"), "data.tar.gz"),
+            ("dev-worker-2", ("mysql-vm",), "data-vm.tar.gz"),
+        ]
     records.change(one.state, database=Location(VM, "dev-db", "192.168.60.50"), left=in_cluster)
     other = Project(settings(tmp_path), one.state, SANDBOX)
     assert names(down.save_steps(other)) == ["data/save-cluster"], "the user's own machine stays"
 
 
-def test_data_on_a_machine_that_is_gone_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_on_a_machine_that_is_gone_are_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path)
     gone = machines(node("dev-control"), node("dev-worker-1", "missing"), node("dev-worker-2"))
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(gone))
     error = error_of(down.save_steps, one)
-    assert isinstance(error, Refused) and error.what.startswith("dev-worker-1 is gone") and "inv down --data" in error.next
+    assert (
+        isinstance(error, Refused)
+        and error.what.startswith("dev-worker-1 is gone")
+        and "inv down --data" in error.next
+    )
 
 
-def test_saved_files_are_back_before_the_machine_runs_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_files_are_back_before_the_machine_runs_its_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = project(tmp_path, keys_="{nodes: {database: {count: 1}}, database: {on: vm}}")
     passwords(tmp_path)
     write_private(one.state.saved_data("vm"), "saved")
     monkeypatch.setattr(DatabaseVm, "look", lambda _: ServiceState())
     monkeypatch.setattr(up.this_machine, "routes", tuple)
     seen = standing(one, three())
-    lost = replace(seen, machines=replace(seen.machines, nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing"))))
+    lost = replace(
+        seen,
+        machines=replace(
+            seen.machines,
+            nodes=(*seen.machines.nodes, NodeState("dev-db", "db", "192.168.60.9", "missing")),
+        ),
+    )
     steps = by_id(whole(one, lost, monkeypatch).plan)
     assert "cluster/provision" not in steps, "the nodes are as they were"
-    assert sid("node/dev-db") in steps["data/restore"].needs and sid("data/restore") in steps["db/vm-service"].needs
+    assert (
+        sid("node/dev-db") in steps["data/restore"].needs
+        and sid("data/restore") in steps["db/vm-service"].needs
+    )
 
 
-def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_answers_before_there_is_a_network_is_not_the_databases_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, asked = project(tmp_path, keys_="{database: {on: vm, vm: worker-2}}"), list[str]()
     passwords(tmp_path)
-    monkeypatch.setattr(DatabaseVm, "look", lambda self: asked.append(self.address) or ServiceState())
-    for routes, looked in (((Route(IPv4Network("10.0.0.0/24"), "eth0"),), False), ((Route(IPv4Network("192.168.60.0/24"), "podman1"),), True),
-                           ((), True)):  # nothing is known of a machine without ip(8)
+    monkeypatch.setattr(
+        DatabaseVm, "look", lambda self: asked.append(self.address) or ServiceState()
+    )
+    for routes, looked in (
+        ((Route(IPv4Network("10.0.0.0/24"), "eth0"),), False),
+        ((Route(IPv4Network("192.168.60.0/24"), "podman1"),), True),
+        ((), True),
+    ):  # nothing is known of a machine without ip(8)
         monkeypatch.setattr(up.this_machine, "routes", lambda routes=routes: routes)
         asked.clear()
-        assert (up._look_at_machine(one) is not None, asked) == (looked, ["192.168.60.12"] if looked else [])
+        assert (up._look_at_machine(one) is not None, asked) == (
+            looked,
+            ["192.168.60.12"] if looked else [],
+        )
 
 
 @pytest.fixture
-def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, list[str], list[up.UpPlan]]:
-    """A project whose `up` writes down what it comes to, with the plans it is to find one after the other."""
+def brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Project, list[str], list[up.UpPlan]]:
+    """A project whose `up` writes down what it comes to, with the plans it is to find one after
+    the other.
+    """
     one, calls, plans = project(tmp_path), list[str](), list[up.UpPlan]()
 
     def ran(plan: Plan) -> Plan:
@@ -499,7 +721,11 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project
 
     monkeypatch.setattr(up, "plan", lambda *_: plans.pop(0))
     monkeypatch.setattr(converge, "carry_out", lambda project, make, *_, **more: ran(make()))
-    monkeypatch.setattr(converge, "wait_until_healthy", lambda project, disrupted: calls.append("settle, shaken" if disrupted else "settle"))
+    monkeypatch.setattr(
+        converge,
+        "wait_until_healthy",
+        lambda project, disrupted: calls.append("settle, shaken" if disrupted else "settle"),
+    )
     monkeypatch.setattr(proof, "prove", lambda *_: calls.append("prove"))
     monkeypatch.setattr(converge, "show_urls", lambda *_: calls.append("urls"))
     return one, calls, plans
@@ -509,7 +735,9 @@ def found(*steps: str, incomplete: bool = False) -> up.UpPlan:
     return up.UpPlan(Plan(tuple(step(name) for name in steps)), ClusterFacts(three()), incomplete)
 
 
-def test_what_was_started_is_proved_though_the_second_look_finds_nothing(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
+def test_what_was_started_is_proved_though_the_second_look_finds_nothing(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]],
+) -> None:
     one, calls, plans = brought_up
     plans += [found("node/dev-control", incomplete=True), found(), found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
@@ -526,15 +754,18 @@ def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
     assert converge.urls(one, Published()) == nodeports
 
 
-def test_where_nothing_was_run_nothing_is_proved(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
+def test_where_nothing_was_run_nothing_is_proved(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]],
+) -> None:
     one, calls, plans = brought_up
     plans += [found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
     assert calls == ["urls"] and plans == []
 
 
-def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(brought_up: tuple[Project, list[str], list[up.UpPlan]],
-                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, _, plans = brought_up
 
     def refused(*_: object) -> up.UpPlan:
@@ -543,39 +774,77 @@ def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(bro
         raise Refused("the port can't be the UI's")
 
     monkeypatch.setattr(up, "plan", refused)
-    for ran, code in (([], 3), ([found("node/dev-control", incomplete=True)], 1), ([found("deploy/ui")], 1)):
+    for ran, code in (
+        ([], 3),
+        ([found("node/dev-control", incomplete=True)], 1),
+        ([found("deploy/ui")], 1),
+    ):
         plans[:] = ran
-        assert int(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)).code) == code
+        assert (
+            int(
+                error_of(
+                    lambda: converge.bring_up(
+                        one, Report(io.StringIO()), Options("up", yes=True), proof.prove
+                    )
+                ).code
+            )
+            == code
+        )
 
 
-def test_something_left_to_do_is_an_error(brought_up: tuple[Project, list[str], list[up.UpPlan]]) -> None:
+def test_something_left_to_do_is_an_error(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]],
+) -> None:
     one, calls, plans = brought_up
     plans += [found("deploy/api"), found("deploy/api")]
-    error = error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove))
+    error = error_of(
+        lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
+    )
     assert isinstance(error, NotConverged) and "do deploy/api" in error.why
     assert calls == ["run", "settle"]
 
 
 @pytest.mark.parametrize("last", [(), ("api",)])
-def test_pods_that_fell_are_waited_for_once_again(brought_up: tuple[Project, list[str], list[up.UpPlan]], last: tuple[str, ...]) -> None:
+def test_pods_that_fell_are_waited_for_once_again(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]], last: tuple[str, ...]
+) -> None:
     one, calls, plans = brought_up
 
     def falling(*parts: str) -> up.UpPlan:
-        return up.UpPlan(plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())), ClusterFacts(three()), False)
+        return up.UpPlan(
+            plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())),
+            ClusterFacts(three()),
+            False,
+        )
 
     plans += [found("cluster/provision"), falling("api"), falling(*last)]
     if last:
-        assert isinstance(error_of(lambda: converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)), NotConverged)
+        assert isinstance(
+            error_of(
+                lambda: converge.bring_up(
+                    one, Report(io.StringIO()), Options("up", yes=True), proof.prove
+                )
+            ),
+            NotConverged,
+        )
     else:
         converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
     assert calls[:3] == ["run", "settle, shaken", "settle, shaken"] and plans == []
 
 
-@pytest.mark.parametrize(("ids", "disrupted"), [
-    (("cluster/provision",), True), (("node/dev-worker-2",), True), (("cluster/answers", "deploy/db", "deploy/ui"), True),
-    (("cluster/provision", "deploy/db", "deploy/api", "deploy/ui"), False), (("deploy/api",), False)])
-def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(brought_up: tuple[Project, list[str], list[up.UpPlan]],
-                                                                   ids: tuple[str, ...], disrupted: bool) -> None:
+@pytest.mark.parametrize(
+    ("ids", "disrupted"),
+    [
+        (("cluster/provision",), True),
+        (("node/dev-worker-2",), True),
+        (("cluster/answers", "deploy/db", "deploy/ui"), True),
+        (("cluster/provision", "deploy/db", "deploy/api", "deploy/ui"), False),
+        (("deploy/api",), False),
+    ],
+)
+def test_what_is_done_to_nodes_shakes_what_is_not_deployed_after_it(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]], ids: tuple[str, ...], disrupted: bool
+) -> None:
     one, calls, plans = brought_up
     plans += [found(*ids), found()]
     converge.bring_up(one, Report(io.StringIO()), Options("up", yes=True), proof.prove)
@@ -587,7 +856,9 @@ def test_without_a_cluster_there_is_one_answer_not_one_for_each_check(tmp_path: 
     assert error.what == "there is no cluster of this profile yet" and "inv up" in error.next
 
 
-def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_server_that_is_gone_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not even a refusal comes from an address that nobody has: kubectl runs into its time."""
     one = project(tmp_path)
     write_private(one.kubectl.path, "made")
@@ -598,30 +869,54 @@ def test_an_api_server_that_is_gone_does_not_answer(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("kubeup.core.shell.read", nobody)
     assert not one.kubectl.answers()
-    monkeypatch.setattr(type(one.provider), "observe", lambda self, ready_since_boot: three("missing"))
+    monkeypatch.setattr(
+        type(one.provider), "observe", lambda self, ready_since_boot: three("missing")
+    )
     assert cluster.observe(one).answers is False
 
 
-@pytest.mark.parametrize(("parts", "steps"), [
-    (("api",), ["deploy/api"]), (("ui",), []), (("db", "api", "ui"), ["deploy/api"]),
-])
+@pytest.mark.parametrize(
+    ("parts", "steps"),
+    [
+        (("api",), ["deploy/api"]),
+        (("ui",), []),
+        (("db", "api", "ui"), ["deploy/api"]),
+    ],
+)
 def test_a_part_that_is_deployed_alone_is_waited_for_as_in_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...], steps: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parts: tuple[str, ...],
+    steps: list[str],
 ) -> None:
     """Nothing of it differs, and its pods are not ready."""
     passwords(tmp_path)
     one = project(tmp_path)
-    falling = (KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1))
+    falling = (
+        KubeWorkload("mysql", "db", 1, 1),
+        KubeWorkload("api", "api", 1, 0),
+        KubeWorkload("ui", "ui", 1, 1),
+    )
     seen = replace(standing(one, three()), workloads=falling)
-    for plan, expected in ((whole(one, seen, monkeypatch).plan, ["deploy/api"]), (rollout.plan(one, parts), steps)):
+    for plan, expected in (
+        (whole(one, seen, monkeypatch).plan, ["deploy/api"]),
+        (rollout.plan(one, parts), steps),
+    ):
         assert [name for name in names(plan) if name != "host/packages"] == expected
 
 
-def test_a_change_of_passwords_that_was_cut_off_is_ended_by_a_deploy_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_passwords_that_was_cut_off_is_ended_by_a_deploy_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     passwords(tmp_path)
     one = project(tmp_path)
-    serving = tuple(KubeWorkload(name, app, 1, 1) for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui")))
-    monkeypatch.setattr(cluster, "observe", lambda *_: replace(standing(one, three()), workloads=serving))
+    serving = tuple(
+        KubeWorkload(name, app, 1, 1)
+        for name, app in (("mysql", "db"), ("api", "api"), ("ui", "ui"))
+    )
+    monkeypatch.setattr(
+        cluster, "observe", lambda *_: replace(standing(one, three()), workloads=serving)
+    )
     on_record(one.state, passwords=str(tmp_path / ".env"))
     assert "db/old-passwords" in names(rollout.plan(one, ("db", "api", "ui")))
     assert names(rollout.plan(one, ("api",))) == [], "the database and the API get them together"

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Shows a node in a container its own memory and processors, where it would see those of its host.
 
-kubelet takes a node's capacity from /proc/meminfo and the folders of /sys/devices/system, and evicts
-pods by what is left of that memory; neither knows of a container's limits (google/cadvisor#2698). So
-what the node's group may use is mounted there. Pods have a /proc and a /sys of their own.
+kubelet takes a node's capacity from /proc/meminfo and the folders of /sys/devices/system, and
+evicts pods by what is left of that memory; neither knows of a container's limits
+(google/cadvisor#2698). So what the node's group may use is mounted there. Pods have a /proc and a
+/sys of their own.
 
-`once` measures, and starts kubelet anew where the size is another one than before. Without it that is
-done every few seconds: what is free changes, and an engine sets new limits while a node runs.
+`once` measures, and starts kubelet anew where the size is another one than before. Without it that
+is done every few seconds: what is free changes, and an engine sets new limits while a node runs.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def cpu_limit(groups: Path) -> int:
 
 
 def meminfo(groups: Path, limit: int, host: dict[str, int]) -> str:
-    """What /proc/meminfo says of a group with `limit` KiB; swap is the host's. Always of one length."""
+    """What /proc/meminfo says of a group with `limit` KiB; swap is the host's.
+
+    Always of one length.
+    """
     used = int(_first(groups / "memory.current", groups / "memory/memory.usage_in_bytes")) // 1024
     stat = _pairs(_first(groups / "memory.stat", groups / "memory/memory.stat"))
     version = int("total_cache" in stat)  # v1 has v2's names as well, without the groups below
@@ -68,8 +72,15 @@ def meminfo(groups: Path, limit: int, host: dict[str, int]) -> str:
     free = max(0, limit - used)
     available = min(limit, free + sum(found[name] for name in RECLAIMABLE))
     swap = {name: host.get(name, 0) for name in ("SwapTotal", "SwapFree")}
-    rows = {"MemTotal": limit, "MemFree": free, "MemAvailable": available, "Buffers": 0,
-            "SwapCached": 0, **swap, **found}
+    rows = {
+        "MemTotal": limit,
+        "MemFree": free,
+        "MemAvailable": available,
+        "Buffers": 0,
+        "SwapCached": 0,
+        **swap,
+        **found,
+    }
     return "".join(f"{name + ':':<16}{value:>12} kB\n" for name, value in rows.items())
 
 
@@ -120,12 +131,15 @@ def show_memory() -> int:
 
 
 def show_processors(before: str) -> int:
-    """Show as many processors as the group's time comes to; returns their number, 0 for the host's."""
+    """Show as many processors as the group's time comes to; returns their number, 0 for the
+    host's.
+    """
     there, limit = numbers((HOST / "system/cpu/online").read_text()), cpu_limit(GROUPS)
     number = limit if limit < len(there) else 0
     if str(number) == before:
         return number
-    # kubelet counts in the folder of nodes, and in the other one where a kernel without NUMA has none
+    # kubelet counts in the folder of nodes, and in the other one where a kernel without NUMA has
+    # none
     for name in ("cpu", "node"):
         _uncover(SYSTEM / name)
         shutil.rmtree(OWN / name, ignore_errors=True)

@@ -1,6 +1,8 @@
-"""What nodes in containers need of their machine's kernel and packet filter, done and looked at through the engine.
+"""What nodes in containers need of their machine's kernel and packet filter, done and looked at
+through the engine.
 
-The rules have to be the machine's own: a container with its network and the right to change it is all that takes.
+The rules have to be the machine's own: a container with its network and the right to change it is
+all that takes.
 """
 
 from __future__ import annotations
@@ -22,15 +24,19 @@ BETWEEN = "--- nftables ---\n"
 # nodes that an earlier kubeup made have no nft
 NFT = """{ command -v nft >/dev/null && nft -j list ruleset || echo '{"nftables": []}'; }"""
 LOOK = f"iptables-save && printf '%s\\n' '{BETWEEN.strip()}' && {NFT}"
-# on a node: itself to the control plane, and its end of the pods' network to the control plane's, as both may be judged apart
+# on a node: itself to the control plane, and its end of the pods' network to the control plane's,
+# as both may be judged apart
 ASK = """
 import ipaddress, json, socket, subprocess, sys
 host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 def shown(*words):
-    return json.loads(subprocess.run(["ip", "-j", "-4", *words], capture_output=True, text=True).stdout or "[]")
+    told = subprocess.run(["ip", "-j", "-4", *words], capture_output=True, text=True)
+    return json.loads(told.stdout or "[]")
 own = [row["local"] for one in shown("address", "show", "cni0") for row in one.get("addr_info", [])]
-behind = [ipaddress.ip_network(row["dst"])[1] for row in shown("route") if row.get("gateway") == host and "/" in row["dst"]]
-for name, source, target in [("", "0.0.0.0", host), *(("pods", a, str(b)) for a in own for b in behind)]:
+routes = [row for row in shown("route") if row.get("gateway") == host and "/" in row["dst"]]
+behind = [str(ipaddress.ip_network(row["dst"])[1]) for row in routes]
+pods = [("pods", a, b) for a in own for b in behind]
+for name, source, target in [("", "0.0.0.0", host), *pods]:
     try:
         socket.create_connection((target, port), seconds, (source, 0)).close()
     except ConnectionRefusedError:
@@ -38,16 +44,23 @@ for name, source, target in [("", "0.0.0.0", host), *(("pods", a, str(b)) for a 
     except OSError:
         sys.exit(name or "none")
 """
-# the module is missing on an ordinary machine until somebody asks for it: kube-proxy's "bridge-nf-call-iptables" is its parameter
+# the module is missing on an ordinary machine until somebody asks for it: kube-proxy's
+# "bridge-nf-call-iptables" is its parameter
 MODULES = "test -d /proc/sys/net/bridge || modprobe -a br_netfilter overlay"
-NO_MODULE = "see `modprobe br_netfilter`: a kernel without it can't carry Services between pods of one node"
+NO_MODULE = (
+    "see `modprobe br_netfilter`: a kernel without it can't carry Services between pods of one node"
+)
 UNHOOK = "while iptables -w -t {table} -D {above} -j {chain} 2>/dev/null; do :; done"
-REMOVE = "iptables -w -t {table} -F {chain} 2>/dev/null && iptables -w -t {table} -X {chain} || true"
+REMOVE = (
+    "iptables -w -t {table} -F {chain} 2>/dev/null && iptables -w -t {table} -X {chain} || true"
+)
 
 
 @dataclass(frozen=True)
 class NodesNetwork:
-    """Where a profile's nodes are, in this machine: the engine's network of that name, and the pods behind it."""
+    """Where a profile's nodes are, in this machine: the engine's network of that name, and the
+    pods behind it.
+    """
 
     engine: Engine
     image: str  # has the programs
@@ -60,7 +73,11 @@ class NodesNetwork:
     def forwarding(self) -> Forwarding | None:
         """The rules as they should be; None where the network is not there."""
         asked = shell.read(*self.engine.argv("network", "inspect", self.name), ok=None)
-        return Forwarding(self.profile, bridge(asked.stdout), self.nodes, self.pods) if asked.ok else None
+        return (
+            Forwarding(self.profile, bridge(asked.stdout), self.nodes, self.pods)
+            if asked.ok
+            else None
+        )
 
     def inside(self, *words: str, interactive: bool = False) -> tuple[str, ...]:
         """The command line of a program in this machine's own network."""
@@ -71,8 +88,9 @@ class NodesNetwork:
     def blocked(self, worker: str, control: str, ready_since_boot: bool) -> Blocked | None:
         """What keeps nodes that run from each other; None where nothing does.
 
-        `worker` is a node's name, `control` the API server's address; '' for none. Where others may drop what our rules
-        let through, or where not all nodes are `ready_since_boot`, that worker is asked whether it gets an answer.
+        `worker` is a node's name, `control` the API server's address; '' for none. Where others may
+        drop what our rules let through, or where not all nodes are `ready_since_boot`, that worker
+        is asked whether it gets an answer.
         """
         wanted = self.forwarding()
         if wanted is None:
@@ -85,15 +103,22 @@ class NodesNetwork:
             return None
         return self._dropped(worker, control, wanted.bridge, others)
 
-    def _dropped(self, worker: str, control: str, interface: str, others: tuple[str, ...]) -> Blocked | None:
+    def _dropped(
+        self, worker: str, control: str, interface: str, others: tuple[str, ...]
+    ) -> Blocked | None:
         """None where an answer comes to the node and to its pods, be it a refusal."""
         seconds = self.pace.seconds(ANSWER_SECONDS)
-        ask = self.engine.argv("exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(seconds))
+        ask = self.engine.argv(
+            "exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(seconds)
+        )
         asked = shell.read(*ask, ok=(0, 1), timeout=20 * seconds)
         if asked.ok:
             return None
         who = f"pods on {worker} get" if "pods" in asked.stderr else f"{worker} gets"
-        why = f"{who} no answer from the control plane {control}, though the rules for the nodes are there"
+        why = (
+            f"{who} no answer from the control plane {control}, though the rules for the "
+            "nodes are there"
+        )
         if not others:
             return Blocked(why, "see what drops it: `nft list ruleset`")
         dropping = f"the packet filter's table {' and '.join(others)} drops what is forwarded"
@@ -110,13 +135,17 @@ class NodesNetwork:
 
 @dataclass(frozen=True)
 class LetForward:
-    """Load the modules, and put the profile's own rules before all others, in chains of their own."""
+    """Load the modules, and put the profile's own rules before all others, in chains of their
+    own.
+    """
 
     network: NodesNetwork
 
     def already(self) -> str:
         wanted = self.network.forwarding()
-        missing = wanted is None or wanted.wrong(shell.read(*self.network.inside("iptables-save")).stdout)
+        missing = wanted is None or wanted.wrong(
+            shell.read(*self.network.inside("iptables-save")).stdout
+        )
         return "" if missing else "the rules are there"
 
     def commands(self) -> tuple[str, ...]:
@@ -125,7 +154,11 @@ class LetForward:
     def run(self, log: Log) -> None:
         wanted = self.network.forwarding()
         if wanted is None:
-            raise KubeupError(f"the network {self.network.name} is gone", "it was there when this began", "`inv up` makes it anew")
+            raise KubeupError(
+                f"the network {self.network.name} is gone",
+                "it was there when this began",
+                "`inv up` makes it anew",
+            )
         try:
             shell.write(*self._argv(), stdin=wanted.restore(), log=log)
         except CommandError as error:
@@ -145,10 +178,18 @@ class Unforward:
     network: NodesNetwork
 
     def run(self, log: Log) -> None:
-        shell.write(*self.network.inside("sh", "-c", _unhooked(self.network.profile, REMOVE)), log=log)
+        shell.write(
+            *self.network.inside("sh", "-c", _unhooked(self.network.profile, REMOVE)), log=log
+        )
 
 
 def _unhooked(profile: str, *more: str) -> str:
-    """A script that takes every call of a profile's chains away, and does `more` to each of them."""
+    """A script that takes every call of a profile's chains away, and does `more` to each of
+    them.
+    """
     name = chain(profile)
-    return "; ".join(line.format(table=table, above=above, chain=name) for table, above in CHAINS.items() for line in (UNHOOK, *more))
+    return "; ".join(
+        line.format(table=table, above=above, chain=name)
+        for table, above in CHAINS.items()
+        for line in (UNHOOK, *more)
+    )

@@ -1,4 +1,6 @@
-"""The node's image: a small Debian with systemd, sshd and containerd, the release's binaries already inside."""
+"""The node's image: a small Debian with systemd, sshd and containerd, the release's binaries
+already inside.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,26 @@ from kubeup.system import cache
 from kubeup.system.engine import Engine
 
 PACKAGES = (
-    "systemd-sysv", "dbus", "openssh-server", "sudo", "containerd", "runc", "containernetworking-plugins",
-    "iptables", "nftables", "ipset", "conntrack", "ebtables", "ethtool", "socat", "iproute2", "kmod", "procps",
-    "ca-certificates", "python3", "python3-apt",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "nftables",
+    "ipset",
+    "conntrack",
+    "ebtables",
+    "ethtool",
+    "socat",
+    "iproute2",
+    "kmod",
+    "procps",
+    "ca-certificates",
+    "python3",
+    "python3-apt",
 )
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
@@ -25,7 +44,8 @@ def rootfs(origin: Origin) -> Rootfs:
 
 def tag(root: Rootfs, release: str) -> str:
     """The image's name: its tag changes with anything that goes into it."""
-    return f"localhost/kubeup/node:{cache.digest(str(root.path.parent.name), release, CONTAINERFILE.read_text())}"
+    made_of = cache.digest(str(root.path.parent.name), release, CONTAINERFILE.read_text())
+    return f"localhost/kubeup/node:{made_of}"
 
 
 @dataclass(frozen=True)
@@ -38,11 +58,29 @@ class BuildNodeImage:
     image: str
 
     def already(self) -> str:
-        return "built" if shell.read(*self.engine.argv("image", "inspect", self.image), ok=None).ok else ""
+        return (
+            "built"
+            if shell.read(*self.engine.argv("image", "inspect", self.image), ok=None).ok
+            else ""
+        )
 
     def run(self, log: Log) -> None:
         base = f"localhost/kubeup/node-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
         shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        with cache.context({}, {f"bin/{binary.name}": binary for binary in self.binaries}) as context:
-            shell.write(*self.engine.argv("build", *self.engine.build_options, "--build-arg", f"BASE={base}", "--tag", self.image,
-                                          "-f", str(CONTAINERFILE), str(context)), log=log)
+        with cache.context(
+            {}, {f"bin/{binary.name}": binary for binary in self.binaries}
+        ) as context:
+            shell.write(
+                *self.engine.argv(
+                    "build",
+                    *self.engine.build_options,
+                    "--build-arg",
+                    f"BASE={base}",
+                    "--tag",
+                    self.image,
+                    "-f",
+                    str(CONTAINERFILE),
+                    str(context),
+                ),
+                log=log,
+            )

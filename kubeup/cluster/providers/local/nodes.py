@@ -16,10 +16,12 @@ from kubeup.system import ssh
 from kubeup.system.engine import STOP_SIGNAL, Engine, hardware_address
 from kubeup.system.ssh import SshTarget
 
-# a container's monitor stays in the folder it was started from, and leaves a file named oom there when something in it runs out of memory
+# a container's monitor stays in the folder it was started from, and leaves a file named oom there
+# when something in it runs out of memory
 ASIDE = "/run"
 SIZE = "node-size.service"  # of the role base
-# of processes: podman's own 2048 is less than 110 pods need, and docker has none; their memory is limited
+# of processes: podman's own 2048 is less than 110 pods need, and docker has none; their memory is
+# limited
 NO_LIMIT = "-1"
 STUCK_SECONDS = 60.0  # without any change among systemd's jobs
 STOP_SECONDS = 30  # a node may take to stop, then it is killed
@@ -28,7 +30,8 @@ COMING = 3  # sshd is neither up nor failed
 LOOK_FOR_SSHD = (
     "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do "
     "systemctl is-active --quiet ssh.service && exit 0; "
-    "systemctl is-failed --quiet ssh.service && { systemctl status --no-pager ssh.service; exit 1; }; "
+    "systemctl is-failed --quiet ssh.service && { systemctl status --no-pager ssh.service; exit "
+    "1; }; "
     "sleep 0.1; done; "
     f"systemctl list-jobs --no-legend; exit {COMING}"
 )
@@ -43,7 +46,11 @@ class CreateNetwork:
     subnet: str
 
     def already(self) -> str:
-        return "there" if shell.read(*self.engine.argv("network", "inspect", self.name), ok=None).ok else ""
+        return (
+            "there"
+            if shell.read(*self.engine.argv("network", "inspect", self.name), ok=None).ok
+            else ""
+        )
 
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self._argv()),)
@@ -52,9 +59,12 @@ class CreateNetwork:
         shell.write(*self._argv(), log=log)
 
     def _argv(self) -> tuple[str, ...]:
-        # names are the cluster's business; a resolver of the engine's own would take port 53 on the bridge
+        # names are the cluster's business; a resolver of the engine's own would take port 53 on the
+        # bridge
         more = ("--disable-dns",) if self.engine.name == "podman" else ()
-        return self.engine.argv("network", "create", "--subnet", self.subnet, *more, "--label", "kubeup=1", self.name)
+        return self.engine.argv(
+            "network", "create", "--subnet", self.subnet, *more, "--label", "kubeup=1", self.name
+        )
 
 
 @dataclass(frozen=True)
@@ -90,11 +100,38 @@ class NodeContainer:
     def argv(self, engine: Engine) -> tuple[str, ...]:
         labels = {**self.labels, ROLE: self.role, ADDRESS: self.address}
         return engine.argv(
-            "run", "--detach", "--name", self.name, "--hostname", self.name, "--network", self.network, "--ip", self.address,
-            "--mac-address", hardware_address(self.address), "--privileged", "--cpus", str(self.cpus), "--memory", f"{self.memory}m",
-            "--pids-limit", NO_LIMIT, "--stop-signal", STOP_SIGNAL, "--env", "container=oci",
+            "run",
+            "--detach",
+            "--name",
+            self.name,
+            "--hostname",
+            self.name,
+            "--network",
+            self.network,
+            "--ip",
+            self.address,
+            "--mac-address",
+            hardware_address(self.address),
+            "--privileged",
+            "--cpus",
+            str(self.cpus),
+            "--memory",
+            f"{self.memory}m",
+            "--pids-limit",
+            NO_LIMIT,
+            "--stop-signal",
+            STOP_SIGNAL,
+            "--env",
+            "container=oci",
             *labelled(labels),
-            *engine.node_options, "-v", f"{self.var}:/var", "-v", f"{self.data}:{DATA}", self.image, "/sbin/init")
+            *engine.node_options,
+            "-v",
+            f"{self.var}:/var",
+            "-v",
+            f"{self.data}:{DATA}",
+            self.image,
+            "/sbin/init",
+        )
 
 
 def labelled(labels: Mapping[str, str]) -> list[str]:
@@ -103,7 +140,9 @@ def labelled(labels: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class CreateNode(Paced):
-    """Make a node: its disk from the prepared one, its container, the user with the project's key, its host key on record."""
+    """Make a node: its disk from the prepared one, its container, the user with the project's
+    key, its host key on record.
+    """
 
     engine: Engine
     node: NodeContainer
@@ -117,13 +156,21 @@ class CreateNode(Paced):
         argv = self.engine.argv
         existing = shell.read(*argv("container", "inspect", self.node.name), ok=None)
         if existing.ok:
-            raise Refused(f"a container named {self.node.name} is there already", "it appeared after the plan was made",
-                      "look at it, then run this again")
-        if "no such" not in existing.stderr.lower():  # its disk would go, and with `--force` whoever uses it
-            raise KubeupError(f"{self.engine.name} does not tell whether {self.node.name} is there",
-                              existing.stderr.strip()[-500:] or f"it ends with {existing.code}", "mend that, and run the same again")
+            raise Refused(
+                f"a container named {self.node.name} is there already",
+                "it appeared after the plan was made",
+                "look at it, then run this again",
+            )
+        # its disk would go, and with `--force` whoever uses it
+        if "no such" not in existing.stderr.lower():
+            raise KubeupError(
+                f"{self.engine.name} does not tell whether {self.node.name} is there",
+                existing.stderr.strip()[-500:] or f"it ends with {existing.code}",
+                "mend that, and run the same again",
+            )
         ssh.forget(self.state, self.reach)
-        # a disk without its container is half a node, or one whose making was interrupted: it is made anew
+        # a disk without its container is half a node, or one whose making was interrupted: it is
+        # made anew
         shell.write(*argv("volume", "rm", "--force", self.node.var), log=log)
         for volume in (self.node.var, self.node.data):
             if not shell.read(*argv("volume", "inspect", volume), ok=None).ok:
@@ -166,7 +213,10 @@ class StartNode(Paced):
 
 @dataclass(frozen=True)
 class Resize:
-    """Give a running or stopped node other limits; nothing on it is lost. One that runs sees them at once."""
+    """Give a running or stopped node other limits; nothing on it is lost.
+
+    One that runs sees them at once.
+    """
 
     engine: Engine
     name: str
@@ -182,7 +232,9 @@ class Resize:
         shell.read(*self.engine.argv("exec", self.name, "systemctl", "try-restart", SIZE), ok=None)
 
     def _argv(self) -> tuple[str, ...]:
-        return self.engine.argv("update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name)
+        return self.engine.argv(
+            "update", "--cpus", str(self.cpus), "--memory", f"{self.memory}m", self.name
+        )
 
 
 @dataclass(frozen=True)
@@ -220,7 +272,11 @@ class RemoveNode:
 
     def _argvs(self) -> tuple[tuple[str, ...], ...]:
         argv = self.engine.argv
-        return (argv("stop", "--time", "10", self.node), argv("rm", "--force", self.node), argv("volume", "rm", "--force", *self.volumes))
+        return (
+            argv("stop", "--time", "10", self.node),
+            argv("rm", "--force", self.node),
+            argv("volume", "rm", "--force", *self.volumes),
+        )
 
 
 @dataclass(frozen=True)
@@ -245,7 +301,8 @@ def wait_for_sshd(engine: Engine, name: str, pace: Pace, log: Log) -> None:
     """Until sshd has come up, for as long as systemd gets on with what comes before it.
 
     Raises KubeupError where sshd failed, where the node ended, and where nothing has changed for a
-    minute at `pace`. Jobs that come again (a service that is restarted and restarted) are no change.
+    minute at `pace`. Jobs that come again (a service that is restarted and restarted) are no
+    change.
     """
     limit = pace.seconds(STUCK_SECONDS)
     patience = Patience(limit)
@@ -269,20 +326,35 @@ def jobs_of(listed: str) -> list[str]:
 
 
 def _not_up(engine: Engine, name: str, why: str) -> KubeupError:
-    return KubeupError(f"the node {name} did not come up", why,
-                       f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` make it anew, data is kept")
+    return KubeupError(
+        f"the node {name} did not come up",
+        why,
+        f"look at it: {' '.join(engine.argv('logs', name))}; `inv cluster.destroy` and `inv up` "
+        "make it anew, data is kept",
+    )
 
 
 def admit(engine: Engine, name: str, reach: SshTarget, state: State) -> None:
-    """Make the user with the project's key on a new node and put its host key on record, both through the engine."""
+    """Make the user with the project's key on a new node and put its host key on record, both
+    through the engine.
+    """
     script = (
-        'set -e; user=$1; key=$(cat); id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"; '
-        'echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/kubeup; chmod 0440 /etc/sudoers.d/kubeup; '
-        'for who in "$user" root; do home=$(getent passwd "$who" | cut -d: -f6); install -d -m 700 -o "$who" -g "$who" "$home/.ssh"; '
-        'printf "%s\\n" "$key" >"$home/.ssh/authorized_keys"; chmod 600 "$home/.ssh/authorized_keys"; '
+        'set -e; user=$1; key=$(cat); id "$user" >/dev/null 2>&1 || useradd --create-home '
+        '--shell /bin/bash "$user"; '
+        'echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/kubeup; chmod 0440 '
+        "/etc/sudoers.d/kubeup; "
+        'for who in "$user" root; do home=$(getent passwd "$who" | cut -d: -f6); install -d -m '
+        '700 -o "$who" -g "$who" "$home/.ssh"; '
+        'printf "%s\\n" "$key" >"$home/.ssh/authorized_keys"; chmod 600 '
+        '"$home/.ssh/authorized_keys"; '
         'chown "$who:$who" "$home/.ssh/authorized_keys"; done'
     )
     key = state.public_key.read_text(encoding="utf-8").strip()
-    shell.write(*engine.argv("exec", "--interactive", name, "sh", "-c", script, "admit", reach.user), stdin=key)
-    host_key = shell.read(*engine.argv("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")).stdout
+    shell.write(
+        *engine.argv("exec", "--interactive", name, "sh", "-c", script, "admit", reach.user),
+        stdin=key,
+    )
+    host_key = shell.read(
+        *engine.argv("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
+    ).stdout
     ssh.remember(state, [ssh.known_hosts_line(reach, host_key)])

@@ -1,4 +1,6 @@
-"""What minikube says of itself, as JSON: its version, its profiles, their state, and what a dry run came to."""
+"""What minikube says of itself, as JSON: its version, its profiles, their state, and what a dry
+run came to.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,14 @@ class Profile:
     nodes: tuple[ProfileNode, ...]
 
     def trusts(self, registry: str) -> bool:
-        """Whether its nodes ask a registry without TLS: by its name and port, or for dockerd by the network it is in."""
+        """Whether its nodes ask a registry without TLS: by its name and port, or for dockerd by
+        the network it is in.
+        """
         named = {entry.removeprefix("http://") for entry in self.plain_registries}
-        return registry in named or (self.runtime == "docker" and any(_within(registry, entry) for entry in named if "/" in entry))
+        return registry in named or (
+            self.runtime == "docker"
+            and any(_within(registry, entry) for entry in named if "/" in entry)
+        )
 
 
 def _within(registry: str, network: str) -> bool:
@@ -54,7 +61,9 @@ def _within(registry: str, network: str) -> bool:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node's state in minikube's words: Running, Stopped, Paused, Nonexistent, Error, Irrelevant, …"""
+    """One node's state in minikube's words: Running, Stopped, Paused, Nonexistent, Error,
+    Irrelevant, …
+    """
 
     name: str
     host: str = ""
@@ -69,12 +78,18 @@ class NodeStatus:
     @property
     def running(self) -> bool:
         """Whether its machine and its Kubernetes run; a worker's API server is Irrelevant."""
-        return self.host == "Running" and self.kubelet == "Running" and self.apiserver in ("Running", "Irrelevant")
+        return (
+            self.host == "Running"
+            and self.kubelet == "Running"
+            and self.apiserver in ("Running", "Irrelevant")
+        )
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What `minikube start --dry-run --output=json` came to: the driver taken, or the error's id and words."""
+    """What `minikube start --dry-run --output=json` came to: the driver taken, or the error's id
+    and words.
+    """
 
     driver: str = ""
     error: str = ""
@@ -96,17 +111,28 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def profiles(text: str) -> dict[str, Profile | None]:
-    """Profiles by name from `minikube profile list -o json`; None for one that minikube calls invalid."""
+    """Profiles by name from `minikube profile list -o json`; None for one that minikube calls
+    invalid.
+    """
     try:
         found = json.loads(text or "{}")
     except ValueError:
         return {}
     invalid = {row["Name"]: None for row in found.get("invalid") or [] if row}
-    return {**invalid, **{row["Name"]: _profile(row["Config"]) for row in found.get("valid") or [] if row.get("Config")}}
+    return {
+        **invalid,
+        **{
+            row["Name"]: _profile(row["Config"])
+            for row in found.get("valid") or []
+            if row.get("Config")
+        },
+    }
 
 
 def tells_profiles(text: str) -> bool:
-    """Whether that is an answer of `minikube profile list -o json`: an error is JSON as well, and nothing is no answer."""
+    """Whether that is an answer of `minikube profile list -o json`: an error is JSON as well,
+    and nothing is no answer.
+    """
     try:
         found = json.loads(text)
     except ValueError:
@@ -133,7 +159,10 @@ def profile(text: str) -> Profile | None:
 def starting(text: str, name: str) -> bool:
     """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
     try:
-        return any(row["Name"] == name and row.get("Status") == "Starting" for row in json.loads(text or "{}").get("valid") or [])
+        return any(
+            row["Name"] == name and row.get("Status") == "Starting"
+            for row in json.loads(text or "{}").get("valid") or []
+        )
     except ValueError:
         return False
 
@@ -143,18 +172,31 @@ def _profile(config: dict[str, Any]) -> Profile:
     nodes = tuple(_node(config["Name"], row) for row in config.get("Nodes") or [])
     if len(nodes) == 1:  # minikube calls the only node as the profile, whatever its own name
         nodes = (replace(nodes[0], name=config["Name"]),)
-    return Profile(config["Name"], config.get("Driver", ""), kubernetes.get("KubernetesVersion", "").removeprefix("v"),
-                   kubernetes.get("ContainerRuntime", ""), config.get("CPUs", 0), config.get("Memory", 0), config.get("DiskSize", 0),
-                   kubernetes.get("ServiceCIDR", "") or DEFAULT_SERVICES, tuple(config.get("InsecureRegistry") or ()), nodes)
+    return Profile(
+        config["Name"],
+        config.get("Driver", ""),
+        kubernetes.get("KubernetesVersion", "").removeprefix("v"),
+        kubernetes.get("ContainerRuntime", ""),
+        config.get("CPUs", 0),
+        config.get("Memory", 0),
+        config.get("DiskSize", 0),
+        kubernetes.get("ServiceCIDR", "") or DEFAULT_SERVICES,
+        tuple(config.get("InsecureRegistry") or ()),
+        nodes,
+    )
 
 
 def _node(profile: str, row: dict[str, Any]) -> ProfileNode:
     name = row.get("Name", "")
-    return ProfileNode(machine_name(profile, name), number(name), bool(row.get("ControlPlane")), row.get("IP", ""))
+    return ProfileNode(
+        machine_name(profile, name), number(name), bool(row.get("ControlPlane")), row.get("IP", "")
+    )
 
 
 def machine_name(profile: str, node: str) -> str:
-    """A machine's name: the profile's for the first node, else with the node's (m02, m03, …) behind it."""
+    """A machine's name: the profile's for the first node, else with the node's (m02, m03, …)
+    behind it.
+    """
     return f"{profile}-{node}" if node else profile
 
 
@@ -165,14 +207,25 @@ def number(node: str) -> int:
 
 
 def statuses(text: str) -> dict[str, NodeStatus]:
-    """Nodes by name from `minikube status -o json`: one object for one node, an array for more, nothing where it can't tell."""
+    """Nodes by name from `minikube status -o json`: one object for one node, an array for more,
+    nothing where it can't tell.
+    """
     try:
         found = json.loads(text or "[]")
     except ValueError:
         return {}
     rows = [found] if isinstance(found, dict) else found or []
-    return {row["Name"]: NodeStatus(row["Name"], row.get("Host", ""), row.get("Kubelet", ""), row.get("APIServer", ""), row.get("Kubeconfig", ""))
-            for row in rows if isinstance(row, dict) and "Name" in row}
+    return {
+        row["Name"]: NodeStatus(
+            row["Name"],
+            row.get("Host", ""),
+            row.get("Kubelet", ""),
+            row.get("APIServer", ""),
+            row.get("Kubeconfig", ""),
+        )
+        for row in rows
+        if isinstance(row, dict) and "Name" in row
+    }
 
 
 DRIVER = re.compile(r"(?:Automatically selected|Using) the (\S+) driver")

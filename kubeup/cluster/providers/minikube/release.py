@@ -9,8 +9,10 @@ from kubeup.core.errors import KubeupError
 from kubeup.facts.host import HostFacts
 from kubeup.system import cache
 
-# 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest became 1.28 (constants.go of
-# 1.37). Newer ones take an older Kubernetes where they are given --force (K8S_OLD_UNSUPPORTED in their start.go).
+# 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest
+# became 1.28 (constants.go of
+# 1.37). Newer ones take an older Kubernetes where they are given --force (K8S_OLD_UNSUPPORTED in
+# their start.go).
 OLDEST, NEWEST = (1, 29), (1, 36)
 PINNED = "1.36.0"
 SITE = "https://github.com/kubernetes/minikube/releases/download"
@@ -28,14 +30,23 @@ def shown(version: tuple[int, ...]) -> str:
 
 
 def misfit(version: tuple[int, ...], force: bool = False) -> str:
-    """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''. `force`: it is given --force."""
+    """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''.
+
+    `force`: it is given --force.
+    """
     if not version:
         return "its version can't be read"
     if version[:2] < OLDEST:
-        return f"{shown(version)} does not know Kubernetes 1.26.1: {shown(OLDEST)}.0 is the first that does"
+        return (
+            f"{shown(version)} does not know Kubernetes 1.26.1: {shown(OLDEST)}.0 is the "
+            "first that does"
+        )
     if version[:2] > NEWEST and not force:
-        return (f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given --force: "
-                f"{shown(NEWEST)} is the last that takes it without")
+        return (
+            f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is "
+            "given --force: "
+            f"{shown(NEWEST)} is the last that takes it without"
+        )
     return ""
 
 
@@ -52,7 +63,14 @@ def pinned(host: HostFacts, site: str = SITE) -> Pinned:
     """Raises KubeupError where there is none for this machine."""
     sums = SUMS.get((host.system, host.arch))
     if sums is None:
-        raise KubeupError(f"no minikube is pinned for {host.system} on {host.arch}", "only Linux and macOS on amd64 and arm64 are",
-                          f"install minikube v{PINNED} yourself: https://minikube.sigs.k8s.io/docs/start/")
+        raise KubeupError(
+            f"no minikube is pinned for {host.system} on {host.arch}",
+            "only Linux and macOS on amd64 and arm64 are",
+            f"install minikube v{PINNED} yourself: https://minikube.sigs.k8s.io/docs/start/",
+        )
     name = f"minikube-{host.system.lower()}-{host.arch}"
-    return Pinned(f"{site.rstrip('/')}/v{PINNED}/{name}", sums, cache.folder("tools", f"minikube-v{PINNED}-{host.arch}", "minikube"))
+    return Pinned(
+        f"{site.rstrip('/')}/v{PINNED}/{name}",
+        sums,
+        cache.folder("tools", f"minikube-v{PINNED}-{host.arch}", "minikube"),
+    )

@@ -1,7 +1,8 @@
 """Makes a node anew whose container was removed behind minikube's back.
 
-minikube can't: its start, `node start` and `node add` end with "no container with name". What is left of the node has to go
-first, its volume too (podman refuses one of that name that is there), so the database's files are carried over.
+minikube can't: its start, `node start` and `node add` end with "no container with name". What is
+left of the node has to go first, its volume too (podman refuses one of that name that is there), so
+the database's files are carried over.
 """
 
 from __future__ import annotations
@@ -20,17 +21,25 @@ from kubeup.core.plan import Log
 from kubeup.core.state import State, write_private
 from kubeup.system.ssh import SshTarget
 
-VOLUME_IS = "/var"  # where a container driver mounts a node's volume: pkg/drivers/kic/oci of minikube
+# where a container driver mounts a node's volume: pkg/drivers/kic/oci of minikube
+VOLUME_IS = "/var"
 
 
 def _unseen(what: str, why: str) -> KubeupError:
     """What can't be looked at is not empty: the node would go with it."""
-    return KubeupError(f"{what} can't be looked at", why.strip()[-500:], "mend that, and run the same again: nothing was removed")
+    return KubeupError(
+        f"{what} can't be looked at",
+        why.strip()[-500:],
+        "mend that, and run the same again: nothing was removed",
+    )
 
 
 @dataclass(frozen=True)
 class RemakeNode:
-    """Delete what is left of a node and add it again. `size` is the environment that keeps the cluster's memory as it is."""
+    """Delete what is left of a node and add it again.
+
+    `size` is the environment that keeps the cluster's memory as it is.
+    """
 
     tool: Tool
     engine: tuple[str, ...]
@@ -45,8 +54,13 @@ class RemakeNode:
         return (*self._delete().commands(), *self._add().commands())
 
     def run(self, log: Log) -> None:
-        """What is kept here counts while `going` says that the volume may be half gone; else the volume, which may have newer rows."""
-        kept, going = self.state.folder / f"kept-{self.name}", self.state.folder / f"kept-{self.name}.going"
+        """What is kept here counts while `going` says that the volume may be half gone; else the
+        volume, which may have newer rows.
+        """
+        kept, going = (
+            self.state.folder / f"kept-{self.name}",
+            self.state.folder / f"kept-{self.name}.going",
+        )
         if not going.exists() and self._holds(source := self._on_host()):
             log(f"carry {source} over")
             self._copy(source, kept, log)
@@ -64,7 +78,9 @@ class RemakeNode:
         return self.tool.does("node", "delete", self.name, "-p", self.tool.profile)
 
     def _add(self) -> ToolCommand:
-        return self.tool.does("node", "add", "-p", self.tool.profile, more=self.size, timeout=START_SECONDS)
+        return self.tool.does(
+            "node", "add", "-p", self.tool.profile, more=self.size, timeout=START_SECONDS
+        )
 
     def _on_host(self) -> str:
         """The data folder as this machine sees it; '' where the node has no volume."""
@@ -77,13 +93,19 @@ class RemakeNode:
     def _holds(self, folder: str) -> bool:
         if not folder:
             return False
-        found = shell.read(*self._root(), "ls", "-A", f"{folder}/mysql", ok=None, env={"LC_ALL": "C"})
+        found = shell.read(
+            *self._root(), "ls", "-A", f"{folder}/mysql", ok=None, env={"LC_ALL": "C"}
+        )
         if not found.ok and "No such file or directory" not in found.stderr:
             raise _unseen(f"{folder}/mysql", found.stderr)
         return found.stdout.strip() != ""
 
-    def _copy(self, source: str | Path, target: str | Path, log: Log, going: Path | None = None) -> None:
-        """Whole or not at all: the database looks for its folder as soon as the node is there, so `going` ends just before."""
+    def _copy(
+        self, source: str | Path, target: str | Path, log: Log, going: Path | None = None
+    ) -> None:
+        """Whole or not at all: the database looks for its folder as soon as the node is there,
+        so `going` ends just before.
+        """
         part = f"{target}.part"
         shell.write(*self._root(), "rm", "-rf", part, log=log)
         shell.write(*self._root(), "mkdir", "-p", str(Path(target).parent), log=log)

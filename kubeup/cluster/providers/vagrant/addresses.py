@@ -14,7 +14,11 @@ SECONDS = 0.5  # a neighbour answers at once; where nobody is, nothing comes
 def taken(addresses: Sequence[str]) -> tuple[str, ...]:
     """Those of them where a machine answers."""
     with ThreadPoolExecutor(max(1, len(addresses))) as pool:
-        return tuple(address for address, there in zip(addresses, pool.map(_answers, addresses), strict=True) if there)
+        return tuple(
+            address
+            for address, there in zip(addresses, pool.map(_answers, addresses), strict=True)
+            if there
+        )
 
 
 def _answers(address: str) -> bool:

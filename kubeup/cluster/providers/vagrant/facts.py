@@ -20,7 +20,9 @@ GONE = ("", "not_created", "inaccessible")
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine as its provider tells it: `id` is the provider's own; memory in MiB; 0 CPUs or MiB: not told."""
+    """A machine as its provider tells it: `id` is the provider's own; memory in MiB; 0 CPUs or
+    MiB: not told.
+    """
 
     name: str
     id: str
@@ -42,19 +44,25 @@ def version(text: str) -> tuple[int, ...]:
 
 
 def virtualbox_version(text: str) -> tuple[int, ...]:
-    """From `VBoxManage --version`, whose warnings come before it; () where it says something else."""
+    """From `VBoxManage --version`, whose warnings come before it; () where it says something
+    else.
+    """
     match = VIRTUALBOX.search(text)
     return tuple(int(part) for part in match.groups()) if match else ()
 
 
 def plugins(machine_readable: str) -> frozenset[str]:
-    """Names of plug-ins, from `vagrant plugin list --machine-readable`: rows of time, target, type and data."""
+    """Names of plug-ins, from `vagrant plugin list --machine-readable`: rows of time, target,
+    type and data.
+    """
     rows = (line.split(",") for line in machine_readable.splitlines())
     return frozenset(plain(row[3]) for row in rows if len(row) > 3 and row[2] == "plugin-name")
 
 
 def statuses(machine_readable: str) -> dict[str, str]:
-    """State by machine, from `vagrant status --machine-readable`: rows of time, target, type and data."""
+    """State by machine, from `vagrant status --machine-readable`: rows of time, target, type and
+    data.
+    """
     rows = (line.split(",") for line in machine_readable.splitlines())
     return {row[1]: plain(row[3]) for row in rows if len(row) > 3 and row[2] == "state"}
 
@@ -71,17 +79,33 @@ def virtualbox(text: str) -> Machine | None:
     if "UUID" not in found:
         return None
     state = found.get("VMState", "")
-    return Machine(found.get("name", ""), found["UUID"], state, _number(found.get("cpus", "")), int(_number(found.get("memory", ""))),
-                   _utc(found.get("VMStateChangeTime", "")) if state in RUNNING else None)
+    return Machine(
+        found.get("name", ""),
+        found["UUID"],
+        state,
+        _number(found.get("cpus", "")),
+        int(_number(found.get("memory", ""))),
+        _utc(found.get("VMStateChangeTime", "")) if state in RUNNING else None,
+    )
 
 
 def libvirt(text: str) -> Machine | None:
     """From `virsh dominfo NAME` in English; None where it has no such machine."""
-    found = {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in text.splitlines()) if colon}
+    found = {
+        key.strip(): value.strip()
+        for key, colon, value in (line.partition(":") for line in text.splitlines())
+        if colon
+    }
     if "UUID" not in found:
         return None
     kib = found.get("Max memory", "").split(" ")[0]
-    return Machine(found.get("Name", ""), found["UUID"], found.get("State", ""), _number(found.get("CPU(s)", "")), int(_number(kib)) // 1024)
+    return Machine(
+        found.get("Name", ""),
+        found["UUID"],
+        found.get("State", ""),
+        _number(found.get("CPU(s)", "")),
+        int(_number(kib)) // 1024,
+    )
 
 
 def docker(inspect_json: str) -> Machine | None:
@@ -90,7 +114,15 @@ def docker(inspect_json: str) -> Machine | None:
     if not rows:
         return None
     found = containers(json.dumps(rows[:1]))[0]
-    return Machine(found.name, str(rows[0].get("Id", "")), found.state, found.cpus, found.memory, found.started, found.label(FOLDER))
+    return Machine(
+        found.name,
+        str(rows[0].get("Id", "")),
+        found.state,
+        found.cpus,
+        found.memory,
+        found.started,
+        found.label(FOLDER),
+    )
 
 
 def host_keys(output: str) -> dict[str, str]:
@@ -104,21 +136,55 @@ def advice(output: str) -> str:
     return next((text for words, text in ADVICE if words in output), "")
 
 
-BOX = ("its publisher may have none for this provider, or Vagrant may look for another architecture (chef/bento#1663): "
-       "set vagrant.box_architecture (Vagrant 2.4.0 and newer), vagrant.box_version or software.box")
+BOX = (
+    "its publisher may have none for this provider, or Vagrant may look for another "
+    "architecture (chef/bento#1663): "
+    "set vagrant.box_architecture (Vagrant 2.4.0 and newer), vagrant.box_version or software.box"
+)
 ADVICE = (
-    ("could not be found or", "see that software.box is spelled as its publisher does and can be fetched: `vagrant box add NAME` tells more"),
-    ("Call to virConnectOpen failed", "start libvirt (`systemctl start libvirtd`); a user who is not root has to be in its group: "
-     "`sudo usermod -aG libvirt $USER`, then log in anew"),
+    (
+        "could not be found or",
+        "see that software.box is spelled as its publisher does and can be fetched: `vagrant "
+        "box add NAME` tells more",
+    ),
+    (
+        "Call to virConnectOpen failed",
+        "start libvirt (`systemctl start libvirtd`); a user who is not root has to be in its "
+        "group: "
+        "`sudo usermod -aG libvirt $USER`, then log in anew",
+    ),
     ("doesn't support the provider", BOX),
     ("has no available version that", BOX),
-    ("Unable to find image", "set vagrant.image to an image that is there, or that its registry serves"),
-    ("initializing source docker://", "set vagrant.image to an image that is there, or that its registry serves"),
-    ("not within the", "`inv host.networks` allows the nodes' network; or set network.control_ip to an address such as 192.168.60.10"),
-    ("Timed out while waiting for the machine to boot", "look at its console; a slow machine may need a longer vagrant.boot_timeout"),
-    ("VT-x is not available", "switch hardware virtualization on in the firmware, or choose another provider"),
-    ("VERR_VMX_IN_VMX_ROOT_MODE", "another hypervisor holds the processor: stop it (KVM: `sudo modprobe -r kvm_intel kvm_amd`)"),
-    ("is already locked", "another vagrant is at work on this machine: wait for it, then run the same again"),
+    (
+        "Unable to find image",
+        "set vagrant.image to an image that is there, or that its registry serves",
+    ),
+    (
+        "initializing source docker://",
+        "set vagrant.image to an image that is there, or that its registry serves",
+    ),
+    (
+        "not within the",
+        "`inv host.networks` allows the nodes' network; or set network.control_ip to an address "
+        "such as 192.168.60.10",
+    ),
+    (
+        "Timed out while waiting for the machine to boot",
+        "look at its console; a slow machine may need a longer vagrant.boot_timeout",
+    ),
+    (
+        "VT-x is not available",
+        "switch hardware virtualization on in the firmware, or choose another provider",
+    ),
+    (
+        "VERR_VMX_IN_VMX_ROOT_MODE",
+        "another hypervisor holds the processor: stop it (KVM: `sudo modprobe -r kvm_intel "
+        "kvm_amd`)",
+    ),
+    (
+        "is already locked",
+        "another vagrant is at work on this machine: wait for it, then run the same again",
+    ),
 )
 
 

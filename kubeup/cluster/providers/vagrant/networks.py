@@ -13,10 +13,13 @@ from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.core.plan import Log
 
 FILE = Path("/etc/vbox/networks.conf")
-# arguments: the file itself (not a link to it), mode, user and group; its new content by standard input
+# arguments: the file itself (not a link to it), mode, user and group; its new content by standard
+# input
 WRITE = (
-    'set -eu; folder=$(dirname "$1"); mkdir -p "$folder"; part=$(mktemp "$folder/.networks.conf.XXXXXX"); trap \'rm -f "$part"\' EXIT; '
-    'cat >"$part"; chmod "$2" "$part"; [ "$(id -u)" != 0 ] || chown "$3:$4" "$part"; mv -f "$part" "$1"; trap - EXIT'
+    'set -eu; folder=$(dirname "$1"); mkdir -p "$folder"; part=$(mktemp '
+    '"$folder/.networks.conf.XXXXXX"); trap \'rm -f "$part"\' EXIT; '
+    'cat >"$part"; chmod "$2" "$part"; [ "$(id -u)" != 0 ] || chown "$3:$4" "$part"; mv -f '
+    '"$part" "$1"; trap - EXIT'
 )
 NEW = (0o644, 0, 0)  # mode, user and group of a file that was not there
 
@@ -28,12 +31,16 @@ def read(path: Path = FILE) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise KubeupError(f"{path} can't be read", error.strerror or str(error), f"look at it: ls -l {path}") from None
+        raise KubeupError(
+            f"{path} can't be read", error.strerror or str(error), f"look at it: ls -l {path}"
+        ) from None
 
 
 @dataclass(frozen=True)
 class AllowNetwork:
-    """Let VirtualBox use a network: one line more, all others as they are, also where the file is a link."""
+    """Let VirtualBox use a network: one line more, all others as they are, also where the file
+    is a link.
+    """
 
     network: IPv4Network
     open: bool = False
@@ -48,7 +55,10 @@ class AllowNetwork:
         text = read(self.path)
         if text is None:
             return f"there is no {self.path}, so {networks_conf.DEFAULT} is all that is allowed"
-        return f"{self.path} allows {', '.join(map(str, networks_conf.ranges(text))) or 'no IPv4 address'}"
+        return (
+            f"{self.path} allows "
+            f"{', '.join(map(str, networks_conf.ranges(text))) or 'no IPv4 address'}"
+        )
 
     def already(self) -> str:
         return "allowed" if networks_conf.allows(read(self.path), self.wanted) else ""
@@ -58,18 +68,26 @@ class AllowNetwork:
         return networks_conf.line_for(self.network, self.open)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"sudo mkdir -p {self.path.parent} && echo '{self.line}' | sudo tee -a {self.path}",)
+        return (
+            f"sudo mkdir -p {self.path.parent} && echo '{self.line}' | sudo tee -a {self.path}",
+        )
 
     def run(self, log: Log) -> None:
         text = networks_conf.allowing(read(self.path), self.network, self.open)
         _put(self.path, text, f"type this, and run the same again: {self.commands()[0]}", log)
         if not self.already():
-            raise KubeupError(f"{self.path} does not allow {self.wanted}", "somebody else wrote it at the same moment", "run the same again")
+            raise KubeupError(
+                f"{self.path} does not allow {self.wanted}",
+                "somebody else wrote it at the same moment",
+                "run the same again",
+            )
 
 
 @dataclass(frozen=True)
 class DisallowNetwork:
-    """Take back a line that AllowNetwork has added; one that somebody changed since is somebody's own."""
+    """Take back a line that AllowNetwork has added; one that somebody changed since is
+    somebody's own.
+    """
 
     line: str
     path: Path = FILE
@@ -84,12 +102,19 @@ class DisallowNetwork:
 
 
 def _put(path: Path, text: str, by_hand: str, log: Log) -> None:
-    """Give the file another text, as root where it takes that. Raises Refused, with what to do `by_hand`, where root is not to be had."""
+    """Give the file another text, as root where it takes that.
+
+    Raises Refused, with what to do `by_hand`, where root is not to be had.
+    """
     target = path.resolve()
     mode, user, group = _kept(target)
     unaided = _writable(target)
     if not unaided and shell.which("sudo") is None:
-        raise Refused(f"{path} can be changed by root only", "sudo is not installed", f"as root: {by_hand.replace('sudo ', '')}")
+        raise Refused(
+            f"{path} can be changed by root only",
+            "sudo is not installed",
+            f"as root: {by_hand.replace('sudo ', '')}",
+        )
     words = ("sh", "-c", WRITE, "write", str(target), f"{mode:o}", str(user), str(group))
     data = text.encode("utf-8", errors="surrogateescape")
     try:
@@ -97,7 +122,11 @@ def _put(path: Path, text: str, by_hand: str, log: Log) -> None:
     except CommandError as error:
         if unaided:
             raise
-        raise Refused(f"{path} can be changed by root only", f"sudo does not let us: {error.stderr.strip()}", by_hand) from None
+        raise Refused(
+            f"{path} can be changed by root only",
+            f"sudo does not let us: {error.stderr.strip()}",
+            by_hand,
+        ) from None
 
 
 def _kept(target: Path) -> tuple[int, int, int]:
@@ -111,4 +140,6 @@ def _kept(target: Path) -> tuple[int, int, int]:
 def _writable(target: Path) -> bool:
     """Whether this user may put a file there, or the first folder that is missing."""
     folder = next(parent for parent in target.parents if parent.exists())
-    return os.access(folder, os.W_OK) and (os.geteuid() == 0 or not target.exists() or target.stat().st_uid == os.geteuid())
+    return os.access(folder, os.W_OK) and (
+        os.geteuid() == 0 or not target.exists() or target.stat().st_uid == os.geteuid()
+    )

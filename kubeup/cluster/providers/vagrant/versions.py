@@ -1,4 +1,6 @@
-"""Which Vagrant does for the VirtualBox that it is to drive, and which one a distribution's packages bring: data in, data out."""
+"""Which Vagrant does for the VirtualBox that it is to drive, and which one a distribution's
+packages bring: data in, data out.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,13 @@ from collections.abc import Sequence
 Version = tuple[int, ...]
 
 OLDEST: Version = (2, 2, 19)  # the first that knows which addresses VirtualBox allows
-ARCHITECTURE: Version = (2, 4, 0)  # the first with config.vm.box_architecture: hashicorp/vagrant#13239
+# the first with config.vm.box_architecture: hashicorp/vagrant#13239
+ARCHITECTURE: Version = (2, 4, 0)
 
-# The first Vagrant for a VirtualBox, by Vagrant's CHANGELOG; older VirtualBoxes are known to all from OLDEST on. Vagrant has a list
-# of them in its code, and ends with an error for any other. 7.0 is known to 2.3.2, whose host-only networks are not right on it
+# The first Vagrant for a VirtualBox, by Vagrant's CHANGELOG; older VirtualBoxes are known to all
+# from OLDEST on. Vagrant has a list
+# of them in its code, and ends with an error for any other. 7.0 is known to 2.3.2, whose host-only
+# networks are not right on it
 # before 2.3.4 (hashicorp/vagrant#12983, #13004, #13024); 7.1: #13513, 7.2: #13709.
 FIRST: dict[Version, Version] = {(7, 0): (2, 3, 4), (7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
 EARLIER: Version = (6, 1)  # the last that all of them know
@@ -40,5 +45,9 @@ def pair_misfit(vagrant: Version, virtualbox: Version) -> tuple[str, str]:
     if not need:
         return "", ""
     fits = max((one for one, first in FIRST.items() if first <= vagrant), default=EARLIER)
-    return (f"Vagrant {dotted(vagrant)} does not know VirtualBox {dotted(virtualbox)}: that takes {need}",
-            f"install {need} from {INSTALL}; or VirtualBox {dotted(fits)}, which this Vagrant knows, from {VIRTUALBOXES}")
+    return (
+        f"Vagrant {dotted(vagrant)} does not know VirtualBox {dotted(virtualbox)}: that takes "
+        f"{need}",
+        f"install {need} from {INSTALL}; or VirtualBox {dotted(fits)}, which this Vagrant "
+        f"knows, from {VIRTUALBOXES}",
+    )

@@ -1,4 +1,7 @@
-"""Takes from a Python on Linux what one on macOS has not, before anything else is imported. Found through PYTHONPATH."""
+"""Takes from a Python on Linux what one on macOS has not, before anything else is imported.
+
+Found through PYTHONPATH.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,16 @@ import select
 import shutil
 
 LINUX = ("/proc", "/sys", "/run", "/etc/os-release", "/lib/modules", "/etc/containers")
-TOOLS = {"ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage"}  # what a Mac has, and what a test puts on PATH
+# what a Mac has, and what a test puts on PATH
+TOOLS = {"ssh", "ssh-keygen", "minikube", "vagrant", "VBoxManage"}
 
-for module, name in ((os, "sched_getaffinity"), (os, "pidfd_open"), (os, "memfd_create"), (fcntl, "F_SETPIPE_SZ"), (select, "epoll")):
+for module, name in (
+    (os, "sched_getaffinity"),
+    (os, "pidfd_open"),
+    (os, "memfd_create"),
+    (fcntl, "F_SETPIPE_SZ"),
+    (select, "epoll"),
+):
     if hasattr(module, name):
         delattr(module, name)
 
@@ -32,7 +42,8 @@ def _gone(method):
     return call
 
 
-for name in ("open", "read_text", "read_bytes", "stat", "iterdir"):  # pathlib's other questions are these
+# pathlib's other questions are these
+for name in ("open", "read_text", "read_bytes", "stat", "iterdir"):
     setattr(pathlib.Path, name, _gone(getattr(pathlib.Path, name)))
 
 _which = shutil.which
@@ -43,7 +54,11 @@ def _on_a_mac(cmd, *args, **kwargs):
     if not found:
         return None
     first = os.environ["PATH"].split(os.pathsep)[0]  # where a test puts what this Mac has
-    return found if pathlib.Path(found).name in TOOLS or str(pathlib.Path(found).parent) == first else None
+    return (
+        found
+        if pathlib.Path(found).name in TOOLS or str(pathlib.Path(found).parent) == first
+        else None
+    )
 
 
 shutil.which = _on_a_mac
