@@ -15,6 +15,7 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Log
+from kubeup.core.services import service
 from kubeup.facts.kubernetes import (
     KubePod,
     left_alone,
@@ -30,7 +31,6 @@ IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageN
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
-NEEDS = {"api": "db"}  # an application that is not ready without another one
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def until_standing(
     complete, own, needed = (
         False,
         ("-l", f"app={app}"),
-        ("-l", f"app in ({app},{NEEDS.get(app, app)})"),
+        ("-l", f"app in ({','.join(_with_needed(app))})"),
     )
 
     def each(event: dict[str, Any] | None) -> bool:
@@ -216,6 +216,12 @@ def until_standing(
             where,
             f"`inv deploy.status`, `inv deploy.logs {app}`",
         )
+
+
+def _with_needed(app: str) -> tuple[str, ...]:
+    """The service and the one that its pods are not ready without."""
+    row = service(app)
+    return (app, row.needs) if row.needs and not row.ready_alone else (app,)
 
 
 def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:

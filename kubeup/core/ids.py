@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from kubeup.core import services
+
 
 class Kind(Enum):
     """What a step does."""
@@ -202,6 +204,8 @@ def save(side: str) -> StepId:
 
 
 SAVE_CLUSTER, SAVE_MACHINE = save("cluster"), save("vm")
+DATABASE_IMAGE = image(services.DATABASE.name)
+DEPLOY_DATABASE, DEPLOY_API = deploy(services.DATABASE.name), deploy(services.API.name)
 
 
 def loss(name: str) -> StepId:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubeup.core import ids
 from kubeup.core.ids import Kind, StepId
+from kubeup.core.services import NAMES
 
 Sort = StepId | Kind  # one step, or all of a kind
 
@@ -50,13 +51,13 @@ DATA = (
     After(ids.FORGET_LEFT, ids.DROP_SAVED, "they would be put back on a side that is in use again"),
     # the database and its files
     always(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
-    always(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
+    always(ids.DEPLOY_DATABASE, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
     After(ids.LOOK_AT_DATA, ids.PASSWORDS, "it marks data with the Secret that is made of them"),
     After(ids.LOOK_AT_DATA, ids.SET_PASSWORDS, "until then the data have others"),
     always(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new"),
     always(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place"),
-    After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
-    After(ids.deploy("db"), ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
+    After(ids.DEPLOY_DATABASE, ids.RESTORE_DATA, "it would start empty in their place"),
+    After(ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
     After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
     # passwords
     After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is written nowhere is lost with the run"),
@@ -66,11 +67,13 @@ DATA = (
     After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would get the earlier ones"),
     After(Kind.DEPLOY, ids.PASSWORDS, "the Secret is made of them"),
     After(Kind.DEPLOY, ids.TAKE_PASSWORDS, "the Secret would get the earlier ones"),
-    always(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database"),
-    always(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out"),
+    always(
+        ids.DEPLOY_DATABASE, ids.SET_PASSWORDS, "the Secret would have others than the database"
+    ),
+    always(ids.DEPLOY_API, ids.SET_PASSWORDS, "the API would be locked out"),
     always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
-    always(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them"),
-    always(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them"),
+    always(ids.DISCARD_PASSWORDS, ids.DEPLOY_DATABASE, "the Secret still has them"),
+    always(ids.DISCARD_PASSWORDS, ids.DEPLOY_API, "the API still uses them"),
     # machines that go
     *(
         always(gone, save, "the database's files go with their machine")
@@ -85,13 +88,12 @@ DATA = (
     After(ids.FORGET_ACCESS, Kind.REMOVAL, "it is the way to a cluster that is still there"),
     After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is known for as long as they are there"),
 )
-PARTS = ("db", "api", "ui")
 # what can't work otherwise
 WORK = (
-    *(After(ids.load(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
-    *(After(ids.push(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
-    *(After(ids.deploy(part), ids.load(part), "its pods would wait for it") for part in PARTS),
-    *(After(ids.deploy(part), ids.push(part), "its pods would wait for it") for part in PARTS),
+    *(After(ids.load(name), ids.image(name), "there is nothing to bring yet") for name in NAMES),
+    *(After(ids.push(name), ids.image(name), "there is nothing to bring yet") for name in NAMES),
+    *(After(ids.deploy(name), ids.load(name), "its pods would wait for it") for name in NAMES),
+    *(After(ids.deploy(name), ids.push(name), "its pods would wait for it") for name in NAMES),
     After(ids.SYSTEM_IMAGES, ids.KUBERNETES, "they have the binaries in them"),
     After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
     After(ids.LOCAL_DISK, ids.LOCAL_IMAGE, "its programs fill it"),
@@ -115,7 +117,7 @@ WORK = (
     After(ids.MACHINE_PACKAGES, Kind.NODE, "it may be one of these machines"),
     After(ids.MACHINE_PACKAGES, ids.MACHINE_AUTHORITIES, "packages come from sites to be trusted"),
     After(ids.MACHINE_IMAGE, ids.MACHINE_PACKAGES, "docker takes it"),
-    After(ids.MACHINE_IMAGE, ids.image("db"), "there is nothing to bring yet"),
+    After(ids.MACHINE_IMAGE, ids.DATABASE_IMAGE, "there is nothing to bring yet"),
     After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
     After(ids.MACHINE_SERVICE, ids.PROVISION, "its folder comes with it"),
     After(Kind.DEPLOY, ids.ANSWERS, "nobody is there to apply it"),

@@ -163,6 +163,11 @@ class Images(Section):
     ui: kinds.Repository = Field(default="ui-node-products", description="name of the UI's image")
 
     @property
+    def names(self) -> dict[str, str]:
+        """Of the services whose image users name, by the service's name."""
+        return {"api": self.api, "ui": self.ui}
+
+    @property
     def plain_registries(self) -> tuple[str, ...]:
         """The registry where it has a private address: those speak plain HTTP, a public one
         never does.
@@ -213,6 +218,11 @@ class Ports(Section):
         default=80,
         description="the UI's port of the nodes' addresses; not named: 80 where free; 0: none",
     )
+
+    @property
+    def node_ports(self) -> dict[str, int]:
+        """By the service's name (`kubeup.core.services`)."""
+        return {"api": self.api, "ui": self.ui}
 
 
 class Local(Section):

@@ -14,8 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kubeup.application import apply, network, serving, watch
-from kubeup.application.external import Published
-from kubeup.application.overlay import PARTS
+from kubeup.application.external import PUBLISHED, Published
 from kubeup.core import ids, lock, shell
 from kubeup.core import record as records
 from kubeup.core.errors import NotConverged, Refused, after_changes
@@ -25,6 +24,7 @@ from kubeup.core.pace import Pace
 from kubeup.core.plan import Plan, plan_of
 from kubeup.core.report import Report, duration, plan_data, progress
 from kubeup.core.runner import Journal, run
+from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
 from kubeup.workflows import up
 from kubeup.workflows.project import Project
@@ -215,9 +215,9 @@ def disrupts_nodes(plan: Plan) -> bool:
     kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod on a machine that went away stays an
     address of its Service until the kubelet there tells otherwise.
     """
-    watched = {*map(ids.deploy, PARTS), *map(ids.stand, PARTS)}
+    watched = {*map(ids.deploy, NAMES), *map(ids.stand, NAMES)}
     nodes = any_of(plan.ids, Kind.NODE, Kind.CLUSTER)
-    return nodes and len(watched.intersection(plan.ids)) < len(PARTS)
+    return nodes and len(watched.intersection(plan.ids)) < len(NAMES)
 
 
 def _left_once_healthy(project: Project, application: bool, disrupted: bool, force: bool) -> Plan:
@@ -228,7 +228,7 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
     if application:
         wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
-    if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
+    if left and all(step.id.kind is Kind.STAND for step in left):
         wait_until_healthy(project, True)
         left = up.plan(project, application, force).plan
     return left
@@ -259,7 +259,7 @@ def _silent(line: str) -> None:
 
 
 def _wait_for_parts(project: Project, pace: Pace) -> None:
-    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in PARTS]
+    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in NAMES]
     with ThreadPoolExecutor(len(waits)) as pool:
         list(pool.map(lambda wait: wait.run(_silent), waits))
 
@@ -269,10 +269,14 @@ def urls(project: Project, published: Published) -> tuple[tuple[str, str], ...]:
     addresses = [node.address for node in project.provider.ssh_targets()]
     if not addresses:
         return ()
-    ports = project.settings.ports
+    ports = project.settings.ports.node_ports
     best = next((url for address in reversed(addresses) if (url := published.url(address))), "")
-    last, first = addresses[-1], (("ui", best),) if best else ()
-    own = (("ui", f"http://{last}:{ports.ui}/"), ("api", f"http://{last}:{ports.api}/docs"))
+    first = ((PUBLISHED, best),) if best else ()
+    own = (
+        (one.name, f"http://{addresses[-1]}:{ports[one.name]}{one.page}")
+        for one in reversed(SERVICES)
+        if one.page and one.name in ports
+    )
     return (*first, *own)
 
 

@@ -24,6 +24,7 @@ from kubeup.core import state as states
 from kubeup.core.errors import Refused
 from kubeup.core.ids import Kind, StepId, any_of
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
+from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database import server as servers
 from kubeup.database.machine import VOLUME, DatabaseVm
@@ -246,7 +247,7 @@ class Project:
         name, address, ssh = where.node, where.address, self.settings.ssh
         reach = SshTarget(
             name,
-            "db",
+            DATABASE.name,
             address,
             ssh.user,
             self.state.private_key,
@@ -259,7 +260,7 @@ class Project:
             self.provider.data_folder,
             lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()),
         )
-        image = next(image for image in self.images if image.part == "db")
+        image = next(image for image in self.images if image.part == DATABASE.name)
         beside = own or name in {reach.name for reach in self.provider.extra_machines()}
         overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
         return DatabaseVm(
@@ -403,7 +404,7 @@ class Project:
         decided: dict[str, Any] = {"made": self._made_by(steps)}
         if any_of(steps, *PLACED):
             decided["provider"] = self.provider.name
-        if ids.deploy("db") in steps:
+        if ids.DEPLOY_DATABASE in steps:
             decided["database"] = self.location(self.database_on)
         states.claim(self.state, self.settings.profile)
         records.change(self.state, **decided)
@@ -451,7 +452,7 @@ class Project:
             made = _kept(made, engine=self.provider.made_by() or made.engine)
         if self.provider.uses_kubeadm and any_of(steps, *KUBERNETES):
             made = _kept(made, source=self.release.source, source_why=self.release.why)
-        database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
+        database = {ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE}.intersection(steps)
         return _kept(made, server=self.server_version) if database and self.admit is None else made
 
 

@@ -364,8 +364,8 @@ def _ports(work: Work) -> Iterator[Requirement]:
     """Only a node that is this machine itself shares its ports: others have their own addresses."""
     if not work.machines.shares_ports or not work.new or work.listening is None:
         return
-    used, ports = {one.port for one in work.listening}, work.settings.ports
-    wanted = (("api", ports.api), ("ui", ports.ui))
+    used = {one.port for one in work.listening}
+    wanted = work.settings.ports.node_ports.items()
     taken = [f"{port} (ports.{name})" for name, port in wanted if port in used]
     found = f"something listens on {', '.join(taken)}" if taken else "the NodePorts are free"
     yield Requirement(
