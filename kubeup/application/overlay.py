@@ -13,8 +13,9 @@ import yaml
 
 from kubeup.application.external import PUBLISHED, External, Published
 from kubeup.application.place import Place
+from kubeup.core import services
 from kubeup.core.errors import Refused
-from kubeup.core.services import DATABASE, SERVICES, service
+from kubeup.core.services import DATABASE, SERVICES
 from kubeup.core.state import PROJECT, write_private
 from kubeup.images.catalog import AppImage
 from kubeup.settings import Settings
@@ -101,7 +102,7 @@ class Overlay:
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [BASE.name],
+            "resources": [f"{BASE.name}/{service.name}" for service in SERVICES],
             "components": [ON_VM.name] if self.machine else [],
             "labels": [
                 {"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}
@@ -193,7 +194,7 @@ def _replace(path: str, value: object) -> dict[str, object]:
 
 
 def _image(image: AppImage) -> dict[str, str]:
-    placeholder = service(image.part).image
+    placeholder = services.service(image.part).image
     name, _, digest = image.reference.partition("@")
     if digest:
         return {"name": placeholder, "newName": name.rsplit(":", 1)[0], "digest": digest}
