@@ -59,8 +59,8 @@ class Deployment:
             answer = self.kubectl.read(*DIFF, "-f", "-", stdin=manifests.text(chosen), ok=None)
         if IMMUTABLE in answer.stderr:
             raise Refused(
-                "the claim of a database that is there can't be given another size",
-                "Kubernetes keeps a StatefulSet's volumeClaimTemplates as they are",
+                "the database's claim can't be resized",
+                "Kubernetes does not change the volumeClaimTemplates of a StatefulSet",
                 "put database.storage back; the volume is a folder of its node and takes what "
                 "fits on that disk",
             )
@@ -126,9 +126,9 @@ def require_asked(published: Published) -> None:
     if published.unasked:
         nodes = ", ".join(published.unasked)
         raise KubeupError(
-            f"nobody knows whether port {published.port} is free on {nodes}",
-            "it is not ready, or can't be reached by SSH",
-            "`inv up` makes it so; ports.http: 0 does without that port",
+            f"port {published.port} can't be checked on {nodes}",
+            "the node is not ready, or can't be reached by SSH",
+            "`inv up` mends the node; ports.http: 0 does without that port",
         )
 
 

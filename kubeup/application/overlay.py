@@ -52,7 +52,7 @@ class Overlay:
         if missing := secrets.missing(self.env):
             raise Refused(
                 f"{' and '.join(missing)} not in {self.env.name}",
-                "a database is never made with a password that nobody chose",
+                "passwords must be set before the database is made",
                 "`inv up` and `inv deploy.all` generate what is missing",
             )
         for name, key, wanted in (

@@ -36,7 +36,7 @@ def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = Fa
         else:
             yes_since, doubted = 0.0, True
         if now - began > seconds:
-            one, why = denied or (API, f"it did for less than {STEADY:.0f} s")
+            one, why = denied or (API, f"it answered for less than {STEADY:.0f} s")
             raise KubeupError(
                 f"{one.title} does not reach {service(one.needs).title} after {seconds:.0f} s",
                 why,

@@ -111,7 +111,7 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
             )
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(
-            f"{pod.name} finds no node",
+            f"{pod.name} can't be scheduled",
             why,
             "see the nodes and the volume: `inv status`, `inv doctor`",
         )
@@ -123,8 +123,8 @@ def gone(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
     # a node that has just come back has told of its pods by then
     if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):
         return Trouble(
-            f"{pod.name} is on {pod.node}, which has gone",
-            "nothing was heard of that node for a while",
+            f"{pod.name} is on {pod.node}, which is down",
+            "no kubelet heartbeat from that node",
             "bring it back: `inv cluster.start`; then run the same again",
         )
     return None
@@ -150,7 +150,7 @@ def _end(raw: dict[str, Any]) -> dict[str, Any]:
 def _last_end(raw: dict[str, Any]) -> str:
     ended = _end(raw)
     if not ended:
-        return "it ends again and again"
+        return "its container ends again and again"
     said = f": {ended['message'].strip()[:300]}" if ended.get("message") else ""
     return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}{said}"
 
@@ -210,9 +210,9 @@ def until_standing(
             "mend that, then run the same again",
         )
     if not complete:
-        where = "\n".join(filter(None, (told(watched) or "no pod of it was made", pace.why())))
+        where = "\n".join(filter(None, (told(watched) or "it has no pod", pace.why())))
         raise KubeupError(
-            f"{app} does not stand after {pace.seconds(seconds):.0f} s",
+            f"{app} is not ready after {pace.seconds(seconds):.0f} s",
             where,
             f"`inv deploy.status`, `inv deploy.logs {app}`",
         )

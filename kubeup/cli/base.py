@@ -30,7 +30,7 @@ HELP = {
     "yes": "go ahead without asking",
     "dry": "show what would be done, and do nothing",
     "json": "print data for programs",
-    "force": "go on where this machine seems too small by an estimate",
+    "force": "continue where this machine is too small by an estimate",
     "commands": "show each step's command lines too",
 }
 

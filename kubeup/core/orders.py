@@ -121,7 +121,7 @@ WORK = (
     After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
     After(ids.MACHINE_SERVICE, ids.PROVISION, "its folder comes with it"),
     After(Kind.DEPLOY, ids.ANSWERS, "nobody is there to apply it"),
-    After(Kind.STAND, ids.ANSWERS, "nobody is there to be asked"),
+    After(Kind.STAND, ids.ANSWERS, "confirmation needed, but standard input is not a terminal"),
 )
 ORDERS = (*DATA, *WORK)
 

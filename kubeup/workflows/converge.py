@@ -62,7 +62,7 @@ def carry_out(
         before, plan = plan, make()
         if same(before, plan):
             break
-        out.say("Meanwhile something has changed, and with it the plan:")
+        out.say("The cluster or the settings changed meanwhile. The plan is now:")
         _show(project, plan, out, given.commands)
     if given.dry or not plan:
         return plan_of()
@@ -77,7 +77,7 @@ def carry_out(
 def _show(project: Project, plan: Plan, out: Report, commands: bool) -> None:
     out.plan(plan, commands)
     if rooted := plan and _by_sudo(project, plan):
-        out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
+        out.say(f"sudo is used for {' and '.join(rooted)} only")
     if plan and (why := project.host.pace.why()):
         out.say(
             f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}"
@@ -140,12 +140,16 @@ def confirm(question: str, yes: bool = False) -> None:
     if yes or not question:
         return
     if not sys.stdin.isatty():
-        raise Refused("nobody is there to be asked", question, "run it again with --yes")
+        raise Refused(
+            "confirmation needed, but standard input is not a terminal",
+            question,
+            "run the same again with --yes",
+        )
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
         raise Refused(
-            "stopped before the first step",
-            "you said no",
-            "run it again when you like; nothing of it was done",
+            "cancelled",
+            "the answer was not yes",
+            "nothing was changed",
         )
 
 
@@ -195,7 +199,7 @@ def _require_converged(
     if left:
         out.plan(left)
         raise NotConverged(
-            "everything ran, yet something is left to do",
+            "all steps ran, but the plan is not empty",
             ", ".join(f"{step.title} ({step.reason})" for step in left),
             "run the same again; when it repeats, `inv doctor` and `inv status` tell more",
         )

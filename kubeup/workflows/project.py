@@ -216,7 +216,7 @@ class Project:
             raise Refused(
                 f"the settings want the database on {SIDES[wanted]}, its data are on "
                 f"{SIDES[holds]}",
-                "it would start without them",
+                "it would start with an empty data folder",
                 f"move them: `inv db.move {wanted}`, or set database.on to {holds}",
             )
         side = holds or (CLUSTER if wanted == "auto" else wanted)
@@ -232,7 +232,7 @@ class Project:
         if node not in nodes:
             raise Refused(
                 f"the settings do without {node}, which has the database's data",
-                "it would start without them",
+                "it would start with an empty data folder",
                 "put back the count of nodes that it was made with: nodes.workers.count, or "
                 "minikube.nodes",
             )
@@ -284,14 +284,14 @@ class Project:
         if holds and not holds.address and holds.node not in self._machine_names:
             raise Refused(
                 f"the settings do without {holds.node}, which has the database's data",
-                "it would start without them",
+                "it would start with an empty data folder",
                 "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` "
                 "brings them away",
             )
         if holds and wanted and wanted.machine != holds.machine:
             raise Refused(
                 f"the settings want the database on {wanted}, its data are on {holds}",
-                "it would start without them",
+                "it would start with an empty data folder",
                 f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back "
                 "database.vm or database.address",
             )
@@ -363,9 +363,9 @@ class Project:
         if not wrote:
             file = self.state.folder / self.state.record
             raise Refused(
-                f"nobody knows which database wrote the files on {node}",
-                "it is not on record, and they do not tell",
-                f'where you know it, have it in {file}, as "mysql 5.7" in made.server; '
+                f"it is not known which database wrote the files on {node}",
+                "it is not on record, and the files do not say",
+                f'if you know it, write it to {file}, as "mysql 5.7" in made.server; '
                 "or, to lose the data: `inv down --data`",
             )
         servers.require_files(Version(self.server_version), Version(wrote))

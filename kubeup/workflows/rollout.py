@@ -37,8 +37,8 @@ DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"
 def part(name: str) -> str:
     if name not in NAMES:
         raise UsageError(
-            f"there is no part {name}",
-            f"the application's parts are {', '.join(NAMES)}",
+            f"there is no service {name}",
+            f"the application's services are {', '.join(NAMES)}",
             "name one of them",
         )
     return name
@@ -51,7 +51,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError(
             "the cluster does not answer",
-            f"{project.state.kubeconfig} leads nowhere",
+            f"{project.state.kubeconfig} points to no cluster that answers",
             "start it: `inv cluster.start`, or make it: `inv up`",
         )
     built = builds.plan(images, project.builder)
@@ -93,7 +93,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
     refuse_other_server(project)
     look = Step(
         ids.LOOK_AT_DATA,
-        f"look whose data {project.place.node} holds",
+        f"check that the data on {project.place.node} belongs to these passwords",
         "data outlives clusters, and keeps its passwords",
         data.CheckData(project.deployment.overlay, project.admit),
         (*needs, ids.RESTORE_DATA),
@@ -304,7 +304,7 @@ def _forget_steps(project: Project, applied: Iterable[Planned]) -> list[Planned]
     """
     if any(one.id == ids.DISCARD_PASSWORDS for one in applied):
         return []
-    why = "a change of passwords was cut off"
+    why = "a change of passwords was interrupted"
     _, forget = passwords.steps(project.passwords, why, ())
     return [replace(forget, reason=why)]
 
@@ -343,12 +343,12 @@ def delete(project: Project) -> Plan:
     ).stdout.split()
     if not found:
         return plan_of()
-    reason = f"{len(found)} objects of ours: {', '.join(found)}"
+    reason = f"{len(found)} objects that kubeup made: {', '.join(found)}"
     return plan_of(
         [
             Step(
                 ids.DELETE_APPLICATION,
-                "take the application off the cluster",
+                "delete the application from the cluster",
                 reason,
                 DeleteApplication(project.kubectl),
                 seconds=10,

@@ -221,7 +221,7 @@ def test_no_node_is_trouble_only_after_the_grace(pod: Pod) -> None:
     assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
     found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
     assert found is not None
-    assert found.what.endswith("finds no node")
+    assert found.what.endswith("can't be scheduled")
     assert "2 Insufficient memory" in found.why
     assert watch.told(watched).endswith(" pending")
 
@@ -417,7 +417,7 @@ def test_a_pod_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
     found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
     assert (
         found is not None
-        and found.what.endswith(f"is on {pod['spec']['nodeName']}, which has gone")
+        and found.what.endswith(f"is on {pod['spec']['nodeName']}, which is down")
         and "inv cluster.start" in found.next
     )
 
@@ -439,7 +439,7 @@ def test_a_pod_that_needs_another_whose_node_has_gone_is_not_waited_for(pod: Pod
     found = watched.trouble(400.0)
     assert (
         found is not None
-        and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which has gone"
+        and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which is down"
     )
 
 
@@ -500,7 +500,7 @@ def test_one_that_stands_still_or_goes_round_in_circles_is_not(
         Slow(monkeypatch, *pods).until_standing()
         for pods in (in_states(pod, "Creating"), in_states(pod, "Creating", "Waiting"))
     )
-    assert still.startswith("api does not stand after 300 s; api-") and still.endswith(
+    assert still.startswith("api is not ready after 300 s; api-") and still.endswith(
         " Creating; 400 s"
     )
     assert around.endswith("; 600 s")
@@ -509,7 +509,7 @@ def test_one_that_stands_still_or_goes_round_in_circles_is_not(
 def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
     text = Slow(monkeypatch, *in_states(pod, "Creating")).until_standing(Pace(10))
     assert (
-        "does not stand after 3000 s" in text
+        "is not ready after 3000 s" in text
         and "about 10 times slower" in text
         and text.endswith("; 3200 s")
     )

@@ -202,7 +202,7 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
     out = io.StringIO()
     assert (
         error_of(repair.repair, without_record(project), Report(out)).what
-        == "nobody is there to be asked"
+        == "confirmation needed, but standard input is not a terminal"
     )
     assert (project.state.folder / "state.json").read_text() == "{broken", "nobody said yes"
     repair.repair(without_record(project), Report(out), yes=True)

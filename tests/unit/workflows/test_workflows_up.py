@@ -306,7 +306,7 @@ def test_a_database_that_may_take_earlier_passwords_forgets_them(
         anew,
     ):
         forget = by_id(whole(one, seen, monkeypatch).plan)["db/old-passwords"]
-        assert forget.reason == "a change of passwords was cut off"
+        assert forget.reason == "a change of passwords was interrupted"
         assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), (
             "the API may still use them"
         )
@@ -518,7 +518,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
         (None, ""),
         ("dictionary 0 1 58 19", ""),
         ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"),
-        ("", "nobody knows which database"),
+        ("", "not known which database"),
     ],
 )
 def test_files_of_nobody_knows_which_database_are_looked_at(
