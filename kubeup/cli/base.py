@@ -225,13 +225,13 @@ def open_project(
     record: str = "",
 ) -> tuple[Project, Report]:
     """The project as the options name it, and where to print; `first` and `record` as for
-    `kubeup.workflows.project.load`.
+    `kubeup.workflows.loading.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
     import os
 
-    from kubeup.workflows.project import load
+    from kubeup.workflows.loading import load
 
     project = load(
         settings_file(given.file),

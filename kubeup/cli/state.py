@@ -14,7 +14,7 @@ def stop(given: Options) -> None:
     """
     from kubeup.core.state import of
     from kubeup.workflows import leftovers
-    from kubeup.workflows.project import read_settings
+    from kubeup.workflows.loading import read_settings
 
     leftovers.stop(
         of(read_settings(settings_file(), given.profile, given.set).require()), report(), given.yes

@@ -26,7 +26,7 @@ from kubeup.core.report import Report, duration, plan_data, progress
 from kubeup.core.runner import Journal, run
 from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
-from kubeup.workflows import up
+from kubeup.workflows import choices, up
 from kubeup.workflows.project import Project
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def carry_out(
     """
     if not given.dry:
         lock.require(project.state.folder)
-    project.refuse_astray()
+    choices.refuse_unreachable(project)
     if not given.dry and given.command not in REMOVE:  # which shows what it has found
-        project.refuse_unrecorded()
+        choices.refuse_unrecorded(project)
     plan = make()
     if given.json and (given.dry or not plan):
         out.data(plan_data(plan))
@@ -66,7 +66,7 @@ def carry_out(
         _show(project, plan, out, given.commands)
     if given.dry or not plan:
         return plan_of()
-    project.remember_choices(plan.ids)
+    choices.remember(project, plan.ids)
     with progress(out, whole) as shown:
         journal = Journal(project.state.folder, given.command)
         keep = partial(machine.keep_pace, project.host)

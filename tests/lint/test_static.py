@@ -21,7 +21,7 @@ from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
 from kubeup.core.state import PROJECT
 from kubeup.system.secrets import PASSWORDS
-from kubeup.workflows.project import load
+from kubeup.workflows.loading import load
 
 pytestmark = pytest.mark.lint
 

@@ -21,7 +21,8 @@ from typing import Any, ClassVar
 import httpx
 
 from kubeup.facts.forwarding import CHAINS, chain
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Path(__file__).with_name("settings.yaml")

@@ -22,7 +22,8 @@ from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import Rootfs
 from kubeup.images.rootfs import step as rootfs_step
 from kubeup.system import cache, packages
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 from tests.beds.machine import Ran
 from tests.beds.machine.kinds import KINDS, SERVER, Kind
 
