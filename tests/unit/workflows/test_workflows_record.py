@@ -274,5 +274,5 @@ def test_settings_that_do_not_fit_this_machine_are_refused(
 ) -> None:
     wrong = problem.error(at(project.settings, "provider"), "provider", "local")
     monkeypatch.setattr(loading, "problems", lambda _: [wrong])
-    projects._refuse(project, Loaded(project.settings, (wrong,)))
-    assert error_of(projects._refuse, project, Loaded(project.settings)).why == str(wrong)
+    loading._refuse(project, Loaded(project.settings, (wrong,)))
+    assert error_of(loading._refuse, project, Loaded(project.settings)).why == str(wrong)
