@@ -101,7 +101,7 @@ class ApplyPart(Paced):
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
-            watch.until_standing(
+            watch.until_ready(
                 kubectl, self.part, self.deployment.boots(), self.wait, log, stopped, self.pace
             )
 
@@ -304,7 +304,7 @@ class WaitForPart(Paced):
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(
+            watch.until_ready(
                 self.deployment.kubectl,
                 self.part,
                 self.deployment.boots(),
@@ -326,7 +326,7 @@ def wait(
     """
     return [
         Step(
-            ids.stand(part),
+            ids.wait_for(part),
             f"wait for {service(part).title}",
             why,
             WaitForPart(deployment, part),

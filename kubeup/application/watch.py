@@ -60,7 +60,7 @@ class Watched:
     def trouble(self, now: float) -> Trouble | None:
         return first_trouble(self.app, self.pods.values(), now - self.since)
 
-    def own(self) -> list[dict[str, Any]]:
+    def of_app(self) -> list[dict[str, Any]]:
         return [raw for raw, pod in _with_facts(self.pods.values()) if pod.app == self.app]
 
 
@@ -155,7 +155,7 @@ def _last_end(raw: dict[str, Any]) -> str:
     return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}{said}"
 
 
-def until_standing(
+def until_ready(
     kubectl: Kubectl,
     app: str,
     boots: Mapping[str, datetime],
@@ -184,7 +184,7 @@ def until_standing(
         nonlocal complete
         if event:
             watched.take(event)
-            log(told(watched))
+            log(progress(watched))
         waited = time.monotonic() - watched.since
         if watched.trouble(time.monotonic()) and (
             now_wrong := newest_trouble(kubectl, app, needed, waited)
@@ -194,7 +194,7 @@ def until_standing(
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at
         # once before it counts
-        complete = standing(watched.own(), boots) and all_standing(kubectl, own, boots)
+        complete = pods_ready(watched.of_app(), boots) and all_ready(kubectl, own, boots)
         return complete or patience.ended(states(watched))
 
     while not complete and not found and not stopped() and not patience.over:
@@ -210,7 +210,7 @@ def until_standing(
             "mend that, then run the same again",
         )
     if not complete:
-        where = "\n".join(filter(None, (told(watched) or "it has no pod", pace.why())))
+        where = "\n".join(filter(None, (progress(watched) or "it has no pod", pace.why())))
         raise KubeupError(
             f"{app} is not ready after {pace.seconds(seconds):.0f} s",
             where,
@@ -224,7 +224,7 @@ def _with_needed(app: str) -> tuple[str, ...]:
     return (app, row.needs) if row.needs and not row.ready_alone else (app,)
 
 
-def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
+def all_ready(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
     """Whether the workload's rollout is complete and its pods, which are listed after it, are
     the new ones alone.
     """
@@ -233,7 +233,7 @@ def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, d
     return (
         bool(rolled)
         and all(one.standing for one in rolled)
-        and standing((item for item in items if item["kind"] == "Pod"), boots)
+        and pods_ready((item for item in items if item["kind"] == "Pod"), boots)
     )
 
 
@@ -257,7 +257,7 @@ def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
     return items
 
 
-def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
+def pods_ready(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
     """Whether there are pods, and each of them is ready, stays, and was started by its node as
     it runs now.
     """
@@ -268,14 +268,14 @@ def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> 
     )
 
 
-def told(watched: Watched) -> str:
+def progress(watched: Watched) -> str:
     """The pods in one line, for progress."""
-    return ", ".join(sorted(f"{pod.name} {_state(pod)}" for pod in pods(watched.own())))
+    return ", ".join(sorted(f"{pod.name} {_state(pod)}" for pod in pods(watched.of_app())))
 
 
 def states(watched: Watched) -> list[str]:
     """The pods' states alone: pods that are made again and again are not progress."""
-    return sorted(map(_state, pods(watched.own())))
+    return sorted(map(_state, pods(watched.of_app())))
 
 
 def _state(pod: KubePod) -> str:

@@ -219,7 +219,7 @@ def disrupts_nodes(plan: Plan) -> bool:
     kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod on a machine that went away stays an
     address of its Service until the kubelet there tells otherwise.
     """
-    watched = {*map(ids.deploy, NAMES), *map(ids.stand, NAMES)}
+    watched = {*map(ids.deploy, NAMES), *map(ids.wait_for, NAMES)}
     nodes = any_of(plan.ids, Kind.NODE, Kind.CLUSTER)
     return nodes and len(watched.intersection(plan.ids)) < len(NAMES)
 
@@ -232,7 +232,7 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
     if application:
         wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
-    if left and all(step.id.kind is Kind.STAND for step in left):
+    if left and all(step.id.kind is Kind.WAIT for step in left):
         wait_until_healthy(project, True)
         left = up.plan(project, application, force).plan
     return left
