@@ -33,7 +33,7 @@ def diff(given: Options) -> None:
 
 @kubeup_task("json")
 def status(given: Options) -> None:
-    """Show the application's pods, and what keeps one from running.
+    """Show the application's pods, and what keeps one from being ready.
 
     Example: inv deploy.status
     """
@@ -52,7 +52,7 @@ def status(given: Options) -> None:
     help={"part": ", ".join(NAMES), "follow": "go on until interrupted", "tail": "how many lines"},
 )
 def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> None:
-    """Print the log of one part of the application.
+    """Print the log of one service of the application.
 
     Example: inv deploy.logs api --follow
     """
@@ -82,7 +82,7 @@ def url(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands")
 def delete(given: Options) -> None:
-    """Take the application off the cluster; the database's claim, volume and data stay.
+    """Delete the application from the cluster; the database's claim and data are kept.
 
     Example: inv deploy.delete --yes
     """
