@@ -232,7 +232,7 @@ def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[
     """
     values = sorted({*ever, *passwords().values()})
     for ran in cluster.printed:
-        assert not any(value in ran.both for value in values), ran.words
+        assert not any(value in ran.both for value in values), ran.argv
     held = {
         str(path)
         for path in cluster.folder.rglob("*")

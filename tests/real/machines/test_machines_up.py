@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.beds.machine import Ran
+from tests.beds.ran import Ran
 from tests.real.harness import LINES
 from tests.real.machines.conftest import Checkout
 
