@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kubeup.application import apply, network, serving, watch
 from kubeup.application.external import PUBLISHED, Published
@@ -28,9 +27,6 @@ from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
 from kubeup.workflows import choices, up
 from kubeup.workflows.project import Project
-
-if TYPE_CHECKING:
-    pass
 
 REMOVE = ("down", "cluster.destroy")
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
