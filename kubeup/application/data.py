@@ -57,11 +57,7 @@ Admit = Callable[[str, str | None], None]
 
 @dataclass(frozen=True)
 class CheckData:
-    """Refuse to start the database on data that was made with another Secret.
-
-    The mark tells nothing of what is in the data; `admit` looks at the files as well, where nothing
-    on record says which database wrote them.
-    """
+    """Refuse to start the database on data that was made with another Secret."""
 
     overlay: Overlay
     admit: Admit | None = None
@@ -74,6 +70,8 @@ class CheckData:
         written_by, *marks = printed.splitlines()
         if written_by != NEW:
             self._require_mark(mark, marks)
+        # The mark tells nothing of what is in the data: the files are looked at as well, where
+        # nothing on record says which database wrote them.
         if self.admit:
             self.admit(place.node, None if written_by == NEW else written_by)
 

@@ -59,8 +59,9 @@ class Place:
         return output.stdout
 
     def require(self, output: Output, failure: str, advice: str = "") -> None:
-        """Raises KubeupError for a command that failed there: `NODE can't …`, its words, what to
-        do.
+        """Raises KubeupError for a command that failed there.
+
+        `failure` is told of the node: `NODE can't start its database`.
         """
         if output.ok:
             return

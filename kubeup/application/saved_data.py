@@ -150,6 +150,7 @@ class SaveData(Paced):
     stop: Action
 
     def run(self, log: Log) -> None:
+        # files of a running database would be those of a moment that never was
         stop = self.stop.at(self.pace) if isinstance(self.stop, Paced) else self.stop
         stop.run(log)
         files, place = self.files, self.files.place
@@ -182,16 +183,14 @@ class SaveData(Paced):
                     "run the same again",
                 )
             archives.keep(part, archive, sha256)
+        # on record once the archive is on the disk, and before its machine goes
         record.relocate(self.files.state, self.files.side, saved=True)
         log(f"{archive.stat().st_size >> 20} MiB in {archive}")
 
 
 @dataclass(frozen=True)
 class StopDatabase(Paced):
-    """End the database in the cluster.
-
-    Files of a running one would be those of a moment that never was.
-    """
+    """End the database in the cluster, before its files are packed."""
 
     place: Place
     kubectl: Kubectl
@@ -250,6 +249,8 @@ class RestoreData:
                 WHY.get(output.code) or output.stderr.strip()[-500:],
                 f"{archive} still has them, and nothing of them is in use: run the same again",
             )
+        # on record before the archive is put away: a run that is cut off between the two finds the
+        # files there by their note (`UNPACK`)
         record.relocate(files.state, files.side, node=node.name, saved=False)
         archives.put_away(archive)
         _, note = restore_traces(place.folder, files.names[0])

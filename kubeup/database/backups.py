@@ -129,17 +129,14 @@ class Listed:
 
 def listed(folder: Path) -> list[Listed]:
     """The backups of a folder, the oldest first; sums are not computed."""
-    suffixes = (known.suffix for known in compression.COMPRESSIONS)
-    files = sorted(file for suffix in suffixes for file in folder.glob(f"*{suffix}"))
-    return [_listed(file) for file in files]
-
-
-def _listed(file: Path) -> Listed:
-    try:
-        found = about(file)
-    except KubeupError as error:
-        return Listed(file, None, error.what)
-    return Listed(file, found, _wrong_size(file, found))
+    rows = []
+    for file in compression.files(folder, "*{}"):
+        try:
+            found = about(file)
+            rows.append(Listed(file, found, _wrong_size(file, found)))
+        except KubeupError as error:
+            rows.append(Listed(file, None, error.what))
+    return rows
 
 
 def target(folder: Path, profile: str, database: str, to: str) -> Path:
@@ -175,10 +172,8 @@ class Backup:
         return compression.of(self.file).compress
 
     def commands(self) -> tuple[str, ...]:
-        dump, compress, file = map(
-            shell.shown, (self.server.dump(), self.compress, (str(self.file),))
-        )
-        return (f"{dump} | {compress} > {file}",)
+        pipe = f"{shell.shown(self.server.dump())} | {shell.shown(self.compress)}"
+        return (f"{pipe} > {shell.shown((str(self.file),))}",)
 
     def run(self, log: Log) -> None:
         try:
@@ -221,6 +216,7 @@ class Backup:
             )
             os.fsync(file.fileno())
             dumped.require_whole()
+            # counted in the snapshot, which ends with the block
             (moment,) = moments
             rows = moment.rows()
         return BackupManifest(
@@ -297,14 +293,13 @@ class ConsistentSnapshot:
 
 @contextlib.contextmanager
 def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
-    """Hold all writes until `allow_writes` is called, at the latest to the end of the block.
-
-    What is counted is then what is dumped. Counting reads every row. It goes on beside the dump, in
-    a transaction that began in the same moment as the dump's. The server lets go by itself when
-    this process ends, or after a minute. LOCK TABLES would not do: mysqldump flushes tables before
-    its transaction begins, and waits for them. What FLUSH waits for in its turn is whoever reads,
-    such as a dump that nobody takes any more: see `kubeup.database.scripts.DUMP`.
-    """
+    """Hold all writes until `allow_writes` is called, at the latest to the end of the block."""
+    # What is counted is then what is dumped. Counting reads every row. It goes on beside the dump,
+    # in a transaction that began in the same moment as the dump's.
+    # The server lets go by itself when this process ends, or after a minute (wait_timeout).
+    # LOCK TABLES would not do: mysqldump flushes tables before its transaction begins, and waits
+    # for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
+    # any more: see `kubeup.database.scripts.DUMP`.
     with ThreadPoolExecutor(1) as worker, server.session() as session:
         tables, revision = servers.tables(session, server.database), ""
         if REVISIONS in tables:
@@ -318,15 +313,12 @@ def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
 
 @contextlib.contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
-    """A private file beside `file`, gone at the end unless it was renamed.
-
-    Those that a killed run left are removed.
-    """
+    """A private file beside `file`, gone at the end unless it was renamed."""
     if not file.parent.exists():
         file.parent.mkdir(mode=0o700, parents=True)
-    for known in compression.COMPRESSIONS:
-        for left in file.parent.glob(f".*{known.suffix}{PART}*"):
-            left.unlink(missing_ok=True)
+    # what a killed run left
+    for left in compression.files(file.parent, f".*{{}}{PART}*"):
+        left.unlink(missing_ok=True)
     suffix = compression.of(file).suffix
     prefix = f".{file.name.removesuffix(suffix)}{suffix}{PART}"
     handle, name = tempfile.mkstemp(prefix=prefix, dir=file.parent)

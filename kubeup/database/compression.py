@@ -41,5 +41,14 @@ UNNAMED = ZSTD  # of a file that a person named without a suffix: never another,
 
 def of(file: Path) -> Compression:
     """How a backup is, or is to be, compressed."""
-    named = (known for known in COMPRESSIONS if file.name.endswith(known.suffix))
-    return next(named, UNNAMED)
+    for known in COMPRESSIONS:
+        if file.name.endswith(known.suffix):
+            return known
+    return UNNAMED
+
+
+def files(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder by a pattern in which {} stands for each suffix, by their names."""
+    return sorted(
+        file for known in COMPRESSIONS for file in folder.glob(pattern.format(known.suffix))
+    )

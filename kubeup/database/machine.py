@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shlex
@@ -14,6 +15,7 @@ import yaml
 from kubeup.application.data import Admit
 from kubeup.application.place import Place
 from kubeup.core.errors import KubeupError, Refused
+from kubeup.core.record import VM, Location
 from kubeup.core.things import Thing
 from kubeup.database import service_state
 from kubeup.database.server import Server
@@ -95,8 +97,7 @@ class DatabaseVm:
     @property
     def service(self) -> Thing:
         """What runs there, as it is on record."""
-        at = "@".join(filter(None, (self.place.node, self.own_address)))
-        return Thing("service", CONTAINER, at)
+        return Thing("service", CONTAINER, str(Location(VM, self.place.node, self.own_address)))
 
     def server(self, database: str, user: str) -> Server:
         container = Container(self.place.reach, self.place.node, CONTAINER)
@@ -148,11 +149,9 @@ class DatabaseVm:
     def look(self) -> ServiceState:
         """The same, and its docker and compose where something is to be done."""
         state = self.inspect()
-        try:
+        with contextlib.suppress(Refused):  # who plans with it gets the same
             if self.runs_well(state):
                 return state
-        except Refused:  # who plans with it gets the same
-            pass
         return replace(state, tools=self.tools())
 
     def tools(self) -> Tools:
@@ -206,37 +205,31 @@ class DatabaseVm:
             )
         # a container in the host's network shows its own process; while no container of ours
         # runs, the port is another program's
-        ours = f"pid={state.pid}," if state.state else None
-        others = [line for line in state.listening if ours is None or ours not in line]
-        if others:
+        ours = f"pid={state.pid},"
+        if others := [line for line in state.listening if not state.state or ours not in line]:
             what = f"port {PORT} of {node} is taken"
             raise Refused(what, "\n".join(others), f"stop that, or {elsewhere}")
 
     def refuse_without(self, state: ServiceState, index_is_fresh: bool = False) -> None:
-        """Raises Refused where docker or compose is missing and can't be installed.
-
-        A new machine may have no index of apt yet, so that it offers nothing says something only
-        where the `index_is_fresh`.
-        """
+        """Raises Refused where docker or compose is missing and can't be installed."""
+        # a new machine may have no index of apt yet: that it offers nothing says something only
+        # once that was fetched
         tools = state.tools
         if not tools.missing:
             return
-        what = f"{self.place.node} can't get {tools.missing}"
-        unfit = f"; {tools.unfit}" if tools.unfit else ""
         if not state.has_apt:
-            raise Refused(
-                what,
-                f"it has no apt-get, which kubeup installs them with{unfit}",
-                "install them there yourself, or choose another machine: database.vm",
-            )
-        if not tools.packages and (tools.offers or index_is_fresh):
-            offered = ", ".join(f"{name} {version}" for name, version in tools.offers.items())
-            raise Refused(
-                what,
-                f"its apt has {offered or 'none of their packages'}{unfit}",
-                "install them there yourself, compose as docker-compose-v2 (Ubuntu's) or "
-                "docker-compose-plugin (Docker's); or choose another machine: database.vm",
-            )
+            why, names = "it has no apt-get, which kubeup installs them with", ""
+        elif not tools.packages and (tools.offers or index_is_fresh):
+            offered = ", ".join(map(" ".join, tools.offers.items()))
+            why = f"its apt has {offered or 'none of their packages'}"
+            names = ", compose as docker-compose-v2 (Ubuntu's) or docker-compose-plugin (Docker's)"
+        else:
+            return
+        raise Refused(
+            f"{self.place.node} can't get {tools.missing}",
+            "; ".join(filter(None, (why, tools.unfit))),
+            f"install them there yourself{names}; or choose another machine: database.vm",
+        )
 
 
 def _quoted(text: str) -> str:

@@ -267,6 +267,7 @@ class Run(Paced):
 
     def run(self, log: Log) -> None:
         machine, seconds = self.machine, round(self.pace.seconds(UP_SECONDS))
+        # before its files are written: afterwards they would not have the password that it takes
         self._admit()
         self._change_passwords(log)
         for name, text in machine.files().items():
@@ -297,10 +298,8 @@ class Run(Paced):
         return self.machine.server(secret["MYSQL_DATABASE"], secret["MYSQL_USER"])
 
     def _change_passwords(self, log: Log) -> None:
-        """Give a server that was not in use when the passwords changed those of today.
-
-        Its `.env` still has the ones that it takes.
-        """
+        """Give a server that was not in use when the passwords changed those of today."""
+        # its own `.env` still has the ones that it takes
         machine, server, secret = self.machine, self._server, self.machine.secret()
         held = ssh.run(machine.place.reach(), "cat", f"{FOLDER}/.env", root=True).stdout
         variables = dict(line.split("=", 1) for line in shlex.split(held))
@@ -309,13 +308,10 @@ class Run(Paced):
             return
         if not server.admits(ROOT, earlier):
             return
-        wanted = ((server.user, secret["MYSQL_PASSWORD"]), (ROOT, secret["ROOT_PASSWORD"]))
-        for user, password in wanted:
+        for name, user in passwords.users(server).items():
+            password = secret[passwords.KEYS[name]]
             if not server.admits(user, password):
-                hosts = passwords.hosts(server, user, earlier)
-                statement = passwords.altering(user, hosts, password, "")
-                server.sql(statement, password=earlier)
-                log(f"{user} has a new password")
+                passwords.set_password(server, user, password, "", earlier, log)
 
     def _require_password(self) -> None:
         machine = self.machine

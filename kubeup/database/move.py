@@ -70,16 +70,15 @@ def _rendered(deployment: Deployment, of_service: bool) -> str:
 
 @dataclass(frozen=True)
 class Admit:
-    """Refuse a side that holds rows of its own, before anything is stopped for it.
-
-    An earlier run's copy is known by a mark on both servers, which was made when this one was
-    empty: what is on record of a move would hold for any machine that the settings name by now.
-    """
+    """Refuse a side that holds rows of its own, before anything is stopped for it."""
 
     source: Server
     target: Server
 
     def run(self, log: Log) -> None:
+        # An earlier run's copy is known by a mark on both servers, which was made when this one was
+        # empty: what is on record of a move would hold for any machine that the settings name by
+        # now.
         mark = self._mark()
         if mark in servers.tables(self.target, MARKS):
             log("what it holds is an earlier run's copy")
@@ -112,17 +111,16 @@ def marking(mark: str) -> str:
 
 @dataclass(frozen=True)
 class Freeze:
-    """From here on the API's user may read and not write.
-
-    That holds also after the server was killed and started again.
-    """
+    """From here on the API's user may read and not write."""
 
     server: Server
     state: State
     to: Location
 
     def run(self, log: Log) -> None:
+        # on record first: a run that is cut off here has something to take back
         record.change(self.state, target=self.to)
+        # REVOKE outlives a kill of the server, which SET GLOBAL read_only would not
         _change_rights(self.server, reading)
         log("the API reads, and writes wait")
 
@@ -140,7 +138,9 @@ class Thaw:
 
 
 def _change_rights(server: Server, statements: Callable[[Sequence[str]], list[str]]) -> None:
-    """Change what the API's user may do, and have it connect anew: rights count from then on."""
+    """Change what the API's user may do, and have it connect anew."""
+    # a connection keeps the rights on a database that it has begun to use, see
+    # https://dev.mysql.com/doc/refman/8.4/en/privilege-changes.html
     with server.session() as session:
         session.sql("".join(statements(grants(session))))
         end_connections(session)
@@ -176,7 +176,8 @@ class Copy:
         log(servers.describe(without_revision(new)))
 
     def _load(self, log: Log) -> None:
-        """Copy again where the connection was cut: nobody can write while a person waits."""
+        """Copy again where the connection was cut."""
+        # nobody can write while a person is asked to try again
         for tries_left in reversed(range(TRIES)):
             try:
                 restore.load(self.target, self.source.dump(), self._password, self.source)
@@ -203,6 +204,7 @@ class Switch:
     left: Location
 
     def run(self, log: Log) -> None:
+        # this one write is the switch: what is cut off after it goes on towards the new side
         record.change(self.state, database=self.to, left=self.left, target=None)
         kubectl, service = self.deployment.kubectl, _rendered(self.deployment, of_service=True)
         kubectl.write(*apply.APPLY, stdin=service, log=log)
@@ -222,7 +224,8 @@ class Tidy:
 
 
 def lock_out(server: Server) -> None:
-    """End all connections of the API to a side that was left: it would read what is outdated."""
+    """Keep the API off a side that was left."""
+    # a connection that stays open would read, and take for true, what is outdated
     with server.session() as session:
         accounts = servers.accounts(session.user, hosts(session, session.user))
         session.sql(f"ALTER USER {accounts} ACCOUNT LOCK;")
@@ -250,10 +253,8 @@ def grants(server: Server) -> list[str]:
 
 
 def reading(lines: Sequence[str]) -> list[str]:
-    """SQL that takes the right to write.
-
-    It is a statement for each grant, so that none is ever lost whole.
-    """
+    """SQL that takes the right to write."""
+    # a statement for each grant, which keeps the right to read, so that none is ever lost whole
     return [
         f"REVOKE {rights} ON {grant['on']} FROM {grant['who']};\n"
         for grant in _grants_on_databases(lines)
@@ -278,10 +279,7 @@ def _grants_on_databases(lines: Sequence[str]) -> list[re.Match[str]]:
 
 
 def end_connections(server: Server) -> None:
-    """End what the API has open, and wait until it is gone.
-
-    Newer connections have the new rights already.
-    """
+    """End what the API has open, and wait until it is gone."""
     end, first = time.monotonic() + KILL_SECONDS, _connections(server)
     still_open = first
     while still_open:
@@ -296,6 +294,7 @@ def end_connections(server: Server) -> None:
         except SqlError as error:
             if error.number != NO_THREAD:
                 raise
+        # newer ones have the new rights already
         still_open = _connections(server) & first
 
 

@@ -141,14 +141,13 @@ class SetPasswords:
     def run(self, log: Log) -> None:
         server, wanted = self.passwords.server, self.wanted()
         root, used = self.passwords.root(), deployed(self.passwords.deployment)
+        # on record before the first statement: the server takes others than `.env` from then on
         record.change(self.passwords.state, passwords=str(server.env))
         self.passwords.accept(wanted)
         version = Version(server.sql("SELECT VERSION()", password=root).strip())
         kept = used if keeps_both(version) else {}
         for name, user in users(server).items():
-            statement = altering(user, hosts(server, user, root), wanted[name], kept.get(name, ""))
-            server.sql(statement, password=root)
-            log(f"{user} has a new password")
+            set_password(server, user, wanted[name], kept.get(name, ""), root, log)
         self._check(server, wanted)
 
     @staticmethod
@@ -164,11 +163,7 @@ class SetPasswords:
 
 @dataclass(frozen=True)
 class DiscardOld:
-    """From here on nothing but the passwords of `.env` opens it.
-
-    They are given once more: after a run that was cut off the server may call them the earlier
-    ones.
-    """
+    """From here on nothing but the passwords of `.env` opens it."""
 
     passwords: Passwords
 
@@ -176,10 +171,18 @@ class DiscardOld:
         server = self.passwords.server
         if keeps_both(servers.version(server)):
             for name, user in users(server).items():
+                # Given once more: after a run that was cut off the server may call them the earlier
+                # ones, and would discard them.
                 found, ours = hosts(server, user), secrets.password(server.env, name)
                 server.sql(altering(user, found, ours, "") + discarding(user, found))
         self.passwords.accept()
         record.change(self.passwords.state, passwords="")
+
+
+def set_password(server: Server, user: str, password: str, used: str, root: str, log: Log) -> None:
+    """Give a user a password, by the root password that works; see `altering` for `used`."""
+    server.sql(altering(user, hosts(server, user, root), password, used), password=root)
+    log(f"{user} has a new password")
 
 
 def keeps_both(version: Version) -> bool:
@@ -200,13 +203,12 @@ def hosts(server: Server, user: str, root: str | None = None) -> list[str]:
 
 
 def altering(user: str, found: list[str], password: str, used: str) -> str:
-    """SQL that sets one password, and beside it the one in use, '' for none.
-
-    Which of the two the server calls the earlier is settled anew each time.
-    """
+    """SQL that sets one password, and beside it the one in use, '' for none."""
     new = f" IDENTIFIED BY {servers.literal(password)}"
     if not used or used == password:
         return f"ALTER USER {servers.accounts(user, found, new)};\n"
+    # the one in use first, so that it is the current one that is retained, whatever an earlier run
+    # has left
     return altering(user, found, used, "") + (
         f"ALTER USER {servers.accounts(user, found, f'{new} RETAIN CURRENT PASSWORD')};\n"
     )

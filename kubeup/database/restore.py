@@ -95,10 +95,8 @@ def refuse_others(server: Server, file: Path = Path("FILE")) -> None:
 
 
 def prepare(server: Server) -> None:
-    """Empty schemas to load into, and to move aside into.
-
-    What an interrupted run left there is a copy, or what it was told to overwrite.
-    """
+    """Empty schemas to load into, and to move aside into."""
+    # what an interrupted run left there is a copy, or what it was told to overwrite
     statement = "DROP DATABASE IF EXISTS {0};\nCREATE DATABASE {0};\n"
     server.sql(statement.format(NEW) + statement.format(OLD))
 
@@ -117,8 +115,8 @@ def load(
 
     Raises KubeupError where it is not taken whole, CutOff where it did not come whole.
     """
-    dumped = backups.Dumped()
-    alive = [one.alive() for one in (server, dumped_server) if one is not None]
+    dumped, alive = backups.Dumped(), server.alive()
+    source_alive = (dumped_server or server).alive()
     try:
         shell.chain(
             source,
@@ -127,7 +125,7 @@ def load(
             head=f"{server.password()}\n".encode(),
             see=dumped.see,
             timeout=backups.HOUR * 12,
-            alive=lambda: all(is_alive() for is_alive in alive),
+            alive=lambda: alive() and source_alive(),
         )
     except CommandError as error:
         raise _not_loaded(server, error, dumped.whole) from None
@@ -167,10 +165,9 @@ def compare(wanted: dict[str, int], found: dict[str, int], of: str) -> None:
 
 
 def exchange(server: Server) -> None:
-    """All tables of the new schema become the database's, in one statement: all or none.
-
-    Those that were there go aside.
-    """
+    """All tables of the new schema become the database's; those that were there go aside."""
+    # one RENAME TABLE happens whole or not at all, see
+    # https://dev.mysql.com/doc/refman/8.4/en/rename-table.html
     there, new = servers.tables(server, server.database), servers.tables(server, NEW)
     server.sql(renaming(server.database, there, new))
 

@@ -44,11 +44,9 @@ class Server:
         return secrets.password(self.env, name)
 
     def alive(self) -> shell.Alive:
-        """Tells whether the server still runs that runs now.
-
-        Without that its client may be waited for in vain: containerd does not always tell of a
-        process that has ended with its container, and nothing does of one whose machine has gone.
-        """
+        """What tells whether the server still runs that runs now."""
+        # Without that its client may be waited for in vain: containerd does not always tell of a
+        # process that has ended with its container, and nothing does of one whose machine has gone.
         moment = datetime.now(UTC)
         return lambda: self.transport.runs_since(moment)
 
@@ -78,10 +76,8 @@ class Server:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Server]:
-        """The same server by one client that stays for the length of a `with`.
-
-        Many questions cost one SSH login or `kubectl exec` then.
-        """
+        """The same server by one client that stays for the length of a `with`."""
+        # many questions cost one SSH login or `kubectl exec` then
         with contextlib.ExitStack() as open_processes:
             yield replace(self, client=Client(self, open_processes))
 
@@ -155,10 +151,8 @@ class SqlError(CommandError):
 
 
 def refusal(server: Server, printed: str) -> SqlError:
-    """The error that a client's words stand for.
-
-    Only the number and the state are kept: the rest may quote a statement.
-    """
+    """The error that a client's words stand for."""
+    # only the number and the state are kept: the rest may quote a statement, and so a password
     match = ERROR.search(printed)
     if match is None or int(match[1]) in AWAY:
         last = [line for line in printed.splitlines() if line.strip()][-3:]
@@ -231,10 +225,9 @@ def count(server: Server, schema: str) -> dict[str, int]:
 
 
 def checksums(server: Server, schema: str) -> dict[str, str]:
-    """A checksum of all rows of each table, by the server itself.
-
-    It is the same for the same rows, whichever server has them.
-    """
+    """A checksum of all rows of each table, by the server itself."""
+    # EXTENDED reads every row: a table that keeps a live checksum would not be read otherwise, see
+    # https://dev.mysql.com/doc/refman/8.4/en/checksum-table.html
     statements = "".join(
         f"CHECKSUM TABLE {name(table)} EXTENDED;\n" for table in tables(server, schema)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kubeup.facts import compose
 from kubeup.facts.compose import Compose, Tools
@@ -89,25 +89,25 @@ def parse(text: str) -> ServiceState:
     for line in text.splitlines():
         kind, *values = line.split() or [""]
         rows[kind].append(" ".join(values))
-    container = rows["container"][0] if rows["container"] else "   "
-    state, health, running_image, pid = container.split(" ")
     named = (row.partition(" ") for row in rows["project"])
-    return ServiceState(
+    # a file that is missing has neither sum nor mode
+    files = dict(row.split(" ", 1) for row in rows["file"] if row.count(" ") == 2)
+    found = ServiceState(
         has_apt="apt-get" in rows["tool"],
         daemon="daemon" in rows["tool"],
-        # a file that is missing has neither sum nor mode
-        files=dict(row.split(" ", 1) for row in rows["file"] if row.count(" ") == 2),
+        files=files,
         holds_data=rows["data"][:1] not in ([], ["0"]),
         written_by="".join(rows["wrote"][:1]),
         image=bool(rows["image"]),
         listening=tuple(rows["port"]),
         containers={name: folder for name, _, folder in named},
-        state=state,
-        health=health,
-        running_image=running_image,
-        pid=pid,
         certificates=tuple(sorted(rows["certificate"])),
     )
+    if not rows["container"]:
+        return found
+    # docker's Health is none for an image without a check: ours has one in the compose file
+    state, health, image, pid = rows["container"][0].split(" ")
+    return replace(found, state=state, health=health, running_image=image, pid=pid)
 
 
 def parse_tools(text: str) -> Tools:

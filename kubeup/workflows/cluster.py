@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,45 +56,55 @@ class ClusterFacts:
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
-    """Look at machines and the API server at the same time.
-
-    A kubelet reports its images, and each node carries the stamp of its provisioning: where all
-    `wanted` images are there, that is enough. It reports late, so a node that seems to lack
-    something is asked over SSH; `on_nodes` asks all, where the question is about the images
-    themselves.
-    """
+    """Look at machines and the API server; `on_nodes` asks each node for its images itself."""
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(_ask, project.kubectl)
         observed = pool.submit(
             project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots)
         )
         machines, items = observed.result(), asked.result()
-    known, uses_kubeadm = _nodes(items), project.provider.uses_kubeadm
-    running = {node.name for node in machines.nodes if node.state == "running" and not node.closed}
-    stamps, images, unreachable = dict[str, str](), dict[str, frozenset[str]](), dict[str, str]()
-    for node in () if on_nodes else known:
+    known, running_workloads = _nodes(items), workloads(items or ())
+    facts = ClusterFacts(
+        machines,
+        nodes=known,
+        answers=items is not None,
+        workloads=tuple(one for one in running_workloads if one.namespace == "default"),
+        system=frozenset(one.name for one in running_workloads if one.namespace == "kube-system"),
+    )
+    return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
+
+
+def _reported(project: Project, facts: ClusterFacts, wanted: Collection[str]) -> set[str]:
+    """The nodes whose kubelet's word is enough."""
+    # A kubelet reports its images, and each node carries the stamp of its provisioning: where all
+    # wanted images are there, that is enough. It reports late, so a node that seems to lack
+    # something is asked over SSH.
+    uses_kubeadm, boots = project.provider.uses_kubeadm, facts.machines.boots
+    return {
+        node.name
+        for node in facts.nodes
+        if (node.stamp or not uses_kubeadm)
+        and node.images >= set(wanted)
         # what is known of a machine that was made or started anew since is about the one before
-        current = reported_since_boot(node.reported, node.name, machines.boots)
-        complete = node.images >= set(wanted) and (node.stamp or not uses_kubeadm)
-        if node.name in running and complete and current:
-            stamps[node.name], images[node.name] = node.stamp, node.images
-    for name, output in _ask_nodes(project, running - stamps.keys()).items():
+        and reported_since_boot(node.reported, node.name, boots)
+    }
+
+
+def _with_images(project: Project, facts: ClusterFacts, reported: set[str]) -> ClusterFacts:
+    """The same with stamps and images of all that run, by those that are `reported` or asked."""
+    machines = facts.machines.nodes
+    running = {node.name for node in machines if node.state == "running" and not node.closed}
+    known = [node for node in facts.nodes if node.name in reported & running]
+    stamps = {node.name: node.stamp for node in known}
+    images = {node.name: node.images for node in known}
+    unreachable = {}
+    for name, output in _ask_nodes(project, running - reported).items():
         if output.ok:
             stamp, *listed = output.stdout.splitlines() or [""]
             stamps[name], images[name] = stamp, frozenset(listed)
         else:
             unreachable[name] = output.stderr
-    running_workloads = workloads(items or ())
-    return ClusterFacts(
-        machines,
-        stamps,
-        images,
-        unreachable,
-        known,
-        answers=items is not None,
-        workloads=tuple(one for one in running_workloads if one.namespace == "default"),
-        system=frozenset(one.name for one in running_workloads if one.namespace == "kube-system"),
-    )
+    return replace(facts, stamps=stamps, images=images, unreachable=unreachable)
 
 
 def _nodes(items: Sequence[dict[str, Any]] | None) -> tuple[KubeNode, ...]:
@@ -202,10 +212,8 @@ def _provision(project: Project, facts: ClusterFacts, made: Sequence[StepId]) ->
 
 
 def _why_provision(project: Project, facts: ClusterFacts) -> str:
-    """Why the play has to run, or ''.
-
-    A stopped node is taken as provisioned: it is looked at once it runs.
-    """
+    """Why the play has to run, or ''."""
+    # a stopped node is taken as provisioned: it is looked at once it runs
     new = [
         node.name
         for node in facts.machines.nodes
@@ -250,14 +258,11 @@ def start(project: Project) -> list[Planned]:
 
 
 def located(project: Project) -> Location:
-    """Where the database's files lie in the cluster, or would.
-
-    An older kubeup did not write it down, so the volume is asked. Raises Refused where that is
-    unknown.
-    """
+    """Where the database's files lie in the cluster, or would; raises Refused where unknown."""
     known = project.record.on(CLUSTER)
     if known is None or known.node or known.saved:
         return project.location(CLUSTER)
+    # an older kubeup did not write it down, so the volume is asked
     volume = ("persistentvolume", "data-mysql-0", "--ignore-not-found")
     answer = project.kubectl.look("get", *volume, "-o", f"jsonpath={VOLUME_NODE}")
     if not answer.ok:

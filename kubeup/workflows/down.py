@@ -105,11 +105,8 @@ def _kept(project: Project, with_data: bool) -> list[Planned]:
 
 
 def save_steps(project: Project) -> list[Planned]:
-    """What saves the database's files before machines go that can't keep them.
-
-    A cluster that sleeps is started for it. Those of a side that a move has left are saved, too:
-    they are kept until somebody drops them by name.
-    """
+    """What saves the database's files before machines go that can't keep them."""
+    # those of a side that a move has left, too: they are kept until somebody drops them by name
     machines = {node.name: node for node in cluster.observe(project).machines.nodes}
     places = {where.side: where for where in _lost_with_machines(project)}
     unused = "no machine that goes has, or has had, the database"
@@ -121,6 +118,7 @@ def save_steps(project: Project) -> list[Planned]:
             saved.append(Holds(ids.save(side), f"{where.node} was never made"))
             continue
         _refuse_out_of_reach(machine)
+        # a cluster that sleeps is started for it, once
         if machine.state == "stopped" and not awake:
             awake = cluster.start(project)
         files = replace(known, place=replace(known.place, node=where.node))

@@ -38,8 +38,13 @@ def plan(project: Project, side: str) -> Plan:
             "they would be overwritten",
             f"`inv db.move {on} --drop-old` removes them",
         )
+    servers.version(project.server_on(on))  # it has to answer before anything is started
+    return plan_of(_start(project, to), _copy(project, on, to), _switch(project, to, on))
+
+
+def _copy(project: Project, on: Side, to: Side) -> list[Step]:
+    """The rows to the other side, once that is known to be free."""
     source, target = project.server_on(on), project.server_on(to)
-    servers.version(source)
     rows = without_revision(servers.count(source, source.database))
     admit = Step(
         ids.ADMIT,
@@ -63,7 +68,7 @@ def plan(project: Project, side: str) -> Plan:
         (ids.FREEZE,),
         seconds=3,
     )
-    return plan_of(_start(project, to), [admit, freeze, copy], _switch(project, to, on))
+    return [admit, freeze, copy]
 
 
 def _start(project: Project, to: Side) -> list[Planned]:

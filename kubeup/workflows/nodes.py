@@ -19,11 +19,9 @@ from kubeup.workflows.project import Project
 
 
 def is_ready(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
-    """Ready by the report of the kubelet that runs now.
-
-    For 40 s Kubernetes still calls a node ready whose machine went away, see
-    node-monitor-grace-period of kube-controller-manager.
-    """
+    """Ready by the report of the kubelet that runs now."""
+    # for 40 s Kubernetes still calls a node ready whose machine went away, see
+    # --node-monitor-grace-period of kube-controller-manager 1.26
     return node.ready and reported_since_boot(node.reported, node.name, boots)
 
 

@@ -41,6 +41,7 @@ def remove(project: Project, name: str) -> list[Planned]:
     if node.role == "db":
         return [*spared, Holds(ids.LEAVE, "it is no node of the cluster"), removal]
     uses_kubeadm, unpublish = project.provider.uses_kubeadm, _unpublish(project, name)
+    # minikube removes the object itself, and fails without it
     leave = Step(
         ids.LEAVE,
         f"move pods away from {name}{' and forget it' if uses_kubeadm else ''}",
@@ -88,11 +89,7 @@ def _unpublish(project: Project, name: str) -> list[Step]:
 
 @dataclass(frozen=True)
 class LeaveCluster(Paced):
-    """Move a node's pods away.
-
-    `forget` takes its object, too, unless the provider's own tool does (minikube's fails without
-    it).
-    """
+    """Move a node's pods away; `forget` takes its object, too."""
 
     kubectl: Kubectl
     name: str

@@ -17,9 +17,10 @@ from builders import error_of, sids
 
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.shell import Output
-from kubeup.database import backups, move, restore, schema, scripts
+from kubeup.database import backups, compression, move, restore, schema, scripts
 from kubeup.database import server as servers
 from kubeup.database.backups import Backup, BackupManifest, Dumped
+from kubeup.database.compression import Compression
 from kubeup.database.server import Server
 from kubeup.database.version import Version
 from kubeup.system import cache
@@ -94,6 +95,31 @@ def test_a_backup_is_never_overwritten(tmp_path: Path) -> None:
     )
     assert backups.target(tmp_path, "dev", "api", "").parent == tmp_path
     assert backups.target(tmp_path / "x", "dev", "api", str(tmp_path)).name.startswith("dev-api-20")
+
+
+def test_another_compression_is_a_row_and_old_backups_stay_good(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gzip = Compression(".sql.gz", ("gzip",), ("gzip", "--stdout"), ("gzip", "-dc"))
+    monkeypatch.setattr(compression, "COMPRESSIONS", (*compression.COMPRESSIONS, gzip))
+    monkeypatch.setattr(compression, "DEFAULT", gzip)
+    old, new = tmp_path / "a.sql.zst", backups.target(tmp_path, "dev", "api", "")
+    assert new.name.endswith(".sql.gz") and " | gzip --stdout > " in commands(server, new)
+    for file in (old, new):
+        write(file)
+        (tmp_path / f".{file.name}{backups.PART}x").touch()
+    with backups._unfinished(new) as part:
+        assert part.name.startswith(f".{new.name}{backups.PART}")
+    assert [one.file for one in backups.listed(tmp_path)] == [old, new]
+    assert not list(tmp_path.glob(f".*{backups.PART}*")), "what was left of both is gone"
+    assert [compression.of(file).decompress[0] for file in (old, new)] == ["zstd", "gzip"]
+    # a name without a suffix: whatever is made by it now, it was zstd when it was written
+    assert " | zstd --quiet --stdout > " in commands(server, tmp_path / "mine")
+
+
+def commands(server: Server, file: Path) -> str:
+    (line,) = Backup(server, file, "dev").commands()
+    return line
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -338,7 +364,8 @@ def test_a_backup_that_is_not_taken_whole_leaves_the_rows(
     for name in ("prepare", "exchange", "clear"):
         monkeypatch.setattr(restore, name, lambda _, name=name: done.append(name))
 
-    def chain(*_: object, **__: object) -> None:
+    def chain(source: tuple[str, ...], *_: object, **__: object) -> None:
+        assert source == (*compression.ZSTD.decompress, str(tmp_path / "one.sql.zst"))
         raise CommandError("mysql failed", "gone", stderr="ERROR 1064 (42000) at line 7: near")
 
     monkeypatch.setattr("kubeup.core.shell.chain", chain)
