@@ -23,6 +23,7 @@ def keep(part: Path, archive: Path, sha256: str) -> None:
     """
     if archive.exists():
         _rename(archive, f"earlier-{cache.sha256(archive)[:12]}-{archive.name}")
+    # the sum first: an archive without one counts as an older kubeup's
     write_private(sum_of(archive), f"{sha256}  {archive.name}\n")
     flush(part)
     part.replace(archive)

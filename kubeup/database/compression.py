@@ -23,7 +23,9 @@ class Compression:
     @property
     def needed_packages(self) -> tuple[str, ...]:
         """Its packages, where its program is not on PATH."""
-        return () if shell.which(self.compress[0]) else self.packages
+        if shell.which(self.compress[0]):
+            return ()
+        return self.packages
 
 
 # Level 3, zstd's own, is ten times as fast as what comes from a dump; more threads would take from

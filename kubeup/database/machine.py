@@ -36,6 +36,9 @@ HEALTH = (
     'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" '
     "--no-defaults --socket=/run/mysqld/mysqld.sock ping"
 )
+# Version 1 of compose reads `version`, which version 2 ignores.
+# The service is in the host's network, bound to the node's address: a published port would need
+# docker's own rules, which cut off what pods forward.
 # Passwords come from a file: docker writes what is in a container's environment to its disk.
 COMPOSE = """\
 version: "3.7"
@@ -180,7 +183,9 @@ class DatabaseVm:
             return f"{', '.join(files)} new or changed"
         if state.state and state.running_image != self.image.reference:
             return f"it runs {state.running_image}"
-        return "" if state.healthy else f"the service is {state.words}"
+        if not state.healthy:
+            return f"the service is {state.words}"
+        return ""
 
     def _changed_files(self, state: ServiceState) -> list[str]:
         # on a new profile there are no passwords yet to compare with

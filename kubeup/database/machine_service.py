@@ -127,7 +127,7 @@ def plan(
         runs = f"it runs on {machine.place.node} as it should"
         return after(needs, [*planned, Holds(ids.MACHINE_SERVICE, runs)])
     machine.refuse_without(state)
-    new = "" if found else "a new machine"
+    new = "a new machine" if found is None else ""
     planned += [*_docker(machine, state, new), _service(machine, new or machine.changes(state))]
     return after(needs, planned)
 
@@ -213,8 +213,9 @@ class Install:
     machine: DatabaseVm
 
     def already(self) -> str:
-        ready = self.machine.inspect().daemon and not self.machine.tools().missing
-        return "there" if ready else ""
+        if self.machine.inspect().daemon and not self.machine.tools().missing:
+            return "there"
+        return ""
 
     def run(self, log: Log) -> None:
         machine = self.machine
@@ -240,7 +241,9 @@ class BringImage:
     machine: DatabaseVm
 
     def already(self) -> str:
-        return "there" if self.machine.inspect().image else ""
+        if self.machine.inspect().image:
+            return "there"
+        return ""
 
     def run(self, log: Log) -> None:
         place, image, failure = self.machine.place, self.machine.image, "can't get the image"
@@ -263,7 +266,9 @@ class Run(Paced):
     def already(self) -> str:
         state = self.machine.inspect()
         self.machine.refuse_foreign(state)
-        return "" if self.machine.changes(state) else state.words
+        if self.machine.changes(state):
+            return ""
+        return state.words
 
     def run(self, log: Log) -> None:
         machine, seconds = self.machine, round(self.pace.seconds(UP_SECONDS))

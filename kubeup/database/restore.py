@@ -19,7 +19,8 @@ from kubeup.database.server import Server
 from kubeup.database.version import Version
 
 NEW, OLD = "kubeup_new", "kubeup_old"  # schemas: what is being loaded, and what was there before
-FULL, SYNTAX = (1021, 1114, 3), 1064  # the server's numbers
+# the server's numbers: ER_DISK_FULL, ER_RECORD_FILE_FULL and EE_WRITE; ER_PARSE_ERROR
+FULL, SYNTAX = (1021, 1114, 3), 1064
 KEPT = "the database's data are unchanged"
 
 
@@ -177,4 +178,6 @@ def renaming(database: str, there: Iterable[str], new: Iterable[str]) -> str:
     names, schema = servers.name, servers.name(database)
     pairs = [f"{schema}.{names(table)} TO {OLD}.{names(table)}" for table in there]
     pairs += [f"{NEW}.{names(table)} TO {schema}.{names(table)}" for table in new]
-    return f"RENAME TABLE {', '.join(pairs)};" if pairs else ""
+    if not pairs:
+        return ""
+    return f"RENAME TABLE {', '.join(pairs)};"

@@ -9,6 +9,7 @@ PASSWORD = "IFS= read -r MYSQL_PWD; export MYSQL_PWD; "  # noqa: S105 - how one 
 FIND = """\
 {name}=$(command -v {first} || command -v {second}) || {{ echo "no {first} here" >&2; exit 127; }}
 """
+# no option of the image's own files: the client is the same wherever the server runs
 OPTIONS = (
     "--no-defaults --protocol=socket --socket=/run/mysqld/mysqld.sock "
     "--default-character-set=utf8mb4 --max-allowed-packet=1G"

@@ -19,8 +19,9 @@ from kubeup.system import secrets
 
 ROOT = "root"
 ERROR = re.compile(r"^ERROR (\d+) \((\w+)\)", re.MULTILINE)
-DENIED = 1045
-AWAY = (2002, 2003, 2006, 2013)  # the client's own numbers: nothing listens, or no longer
+DENIED = 1045  # ER_ACCESS_DENIED_ERROR
+# the client's own numbers: nothing listens at the socket or host, or the connection was lost
+AWAY = (2002, 2003, 2006, 2013)
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,10 @@ def counted(lines: Iterable[Iterable[str]]) -> dict[str, int]:
 
 
 def count(server: Server, schema: str) -> dict[str, int]:
-    found = tables(server, schema)
-    return counted(server.rows(counting(found), schema)) if found else {}
+    statements = counting(tables(server, schema))
+    if not statements:
+        return {}
+    return counted(server.rows(statements, schema))
 
 
 def checksums(server: Server, schema: str) -> dict[str, str]:
@@ -231,7 +234,9 @@ def checksums(server: Server, schema: str) -> dict[str, str]:
     statements = "".join(
         f"CHECKSUM TABLE {name(table)} EXTENDED;\n" for table in tables(server, schema)
     )
-    rows = server.rows(statements, schema, timeout=1800) if statements else []
+    if not statements:
+        return {}
+    rows = server.rows(statements, schema, timeout=1800)
     return {table.split(".", 1)[1]: checksum for table, checksum in rows}
 
 

@@ -80,7 +80,9 @@ class ServiceState:
 
     @property
     def words(self) -> str:
-        return f"{self.state}, {self.health}" if self.state else "not there"
+        if not self.state:
+            return "not there"
+        return f"{self.state}, {self.health}"
 
 
 def parse(text: str) -> ServiceState:

@@ -46,6 +46,7 @@ class Version:
         return self.numbers > other.numbers
 
     def __str__(self) -> str:
+        # a record has `mysql 9.7`, a server calls itself `8.4.3` or `10.11.6-MariaDB-0+deb12u1`
         engine = "MariaDB" if self.is_mariadb else "MySQL"
         return f"{engine} {self.text.split(' ')[-1].split('-')[0]}"
 

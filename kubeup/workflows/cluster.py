@@ -20,7 +20,7 @@ from kubeup.cluster.provision import inventory as inventories
 from kubeup.core import ids
 from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Planned, Step, after, todo
+from kubeup.core.plan import Holds, Planned, Step, after, step_ids
 from kubeup.core.record import CLUSTER, Location
 from kubeup.core.shell import Output
 from kubeup.facts.kubernetes import (
@@ -128,7 +128,9 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
         answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
     except CommandError:  # nothing at all is at its address, not even a refusal
         return None
-    items: list[dict[str, Any]] | None = json.loads(answer.stdout)["items"] if answer.ok else None
+    if not answer.ok:
+        return None
+    items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
     return items
 
 
@@ -173,12 +175,12 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     provider, state = project.provider, project.state
     machines = list(provider.plan(facts.machines, needed))
     # kubelet starts anew after both
-    made = [step.id for step in todo(machines) if step.id.kind in (Kind.NODE, Kind.RESIZE)]
+    made = [id_ for id_ in step_ids(machines) if id_.kind in (Kind.NODE, Kind.RESIZE)]
     key = keys.plan(state.private_key, state.public_key) if provider.uses_kubeadm else ()
     steps = [*key, *machines, *_provision(project, facts, made)]
     trusted = after(made, provider.trust(facts.stamps, bool(made)))
-    settled = (*made, *(step.id for step in todo(trusted)))
-    provisions = any(step.id == ids.PROVISION for step in todo(steps))
+    settled = (*made, *step_ids(trusted))
+    provisions = ids.PROVISION in step_ids(steps)
     ready = facts.answers and all(is_ready(node, facts.machines.boots) for node in facts.nodes)
     if provisions or trusted or made or not ready:
         needs = (*settled, ids.PROVISION)
@@ -244,7 +246,7 @@ def start(project: Project) -> list[Planned]:
     steps = list(project.provider.start())
     if not steps:
         return []
-    started = tuple(step.id for step in todo(steps))
+    started = step_ids(steps)
     network = Step(
         ids.NETWORK,
         "wait for Services and names to work",
@@ -272,4 +274,6 @@ def located(project: Project) -> Location:
             "`inv cluster.start`, then run this again",
         )
     node = answer.stdout.strip()
-    return Location(CLUSTER, node) if node else project.location(CLUSTER)
+    if node:
+        return Location(CLUSTER, node)
+    return project.location(CLUSTER)

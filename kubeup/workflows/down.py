@@ -13,7 +13,8 @@ from kubeup.cluster.providers.base import NodeState
 from kubeup.core import ids
 from kubeup.core import record as records
 from kubeup.core.errors import Refused
-from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, todo
+from kubeup.core.ids import StepId
+from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, step_ids, todo
 from kubeup.core.record import NOTHING, VM, Location
 from kubeup.core.state import State
 from kubeup.core.things import Thing, of_kind
@@ -31,37 +32,42 @@ def down(project: Project, with_data: bool) -> Plan:
 
     Data goes only where `with_data` says so by name.
     """
-    saved = _kept(project, with_data)
-    machines = todo(after([step.id for step in todo(saved)], project.provider.destroy(with_data)))
-    lost = list(_lost(project)) if with_data else []
+    saved, lost = _kept(project, with_data), list[Step]()
+    machines = todo(after(step_ids(saved), project.provider.destroy(with_data)))
+    if with_data:
+        lost += _lost(project)
     things = project.record.things
     gone = tuple(thing for thing in things if with_data or not _outlives(thing))
-    needs = tuple(step.id for step in (*machines, *lost))
-    contexts = [
-        Step(
-            ids.FORGET_CONTEXT,
-            f"take the context {context.name} out of {context.at}",
-            DELETED,
-            kubeconfig.TakeOut(context.name, Path(context.at)),
-            needs,
-            seconds=0,
-            removes=(context,),
-        )
-        for context in of_kind(things, "context")
-    ]
+    needs = step_ids([*machines, *lost])
+    contexts = [_forget(context, needs) for context in of_kind(things, "context")]
     config = project.state.kubeconfig
     forget = Step(
         ids.FORGET_ACCESS,
         f"forget {config}",
         DELETED,
         ForgetAccess(project.state, with_data),
-        (*needs, *(step.id for step in contexts)),
+        (*needs, *step_ids(contexts)),
         seconds=0,
         removes=gone,
     )
     known = config.exists() or project.stands_on or lost or gone
     whole = Holds(ids.LEAVE, "the whole cluster goes")
-    return plan_of(saved, [whole], machines, lost, contexts, [forget] if known else [])
+    steps = [*machines, *lost, *contexts]
+    if known:
+        steps.append(forget)
+    return plan_of(saved, [whole], steps)
+
+
+def _forget(context: Thing, needs: tuple[StepId, ...]) -> Step:
+    return Step(
+        ids.FORGET_CONTEXT,
+        f"take the context {context.name} out of {context.at}",
+        DELETED,
+        kubeconfig.TakeOut(context.name, Path(context.at)),
+        needs,
+        seconds=0,
+        removes=(context,),
+    )
 
 
 def _outlives(thing: Thing) -> bool:
@@ -122,14 +128,13 @@ def save_steps(project: Project) -> list[Planned]:
         if machine.state == "stopped" and not awake:
             awake = cluster.start(project)
         files = replace(known, place=replace(known.place, node=where.node))
-        needs = tuple(step.id for step in todo(awake))
         saved.append(
             Step(
                 ids.save(side),
                 f"save the database's data to {files.archive}",
                 "its machine can't keep them",
                 saved_data.SaveData(files, _stop(project, files)),
-                needs,
+                step_ids(awake),
                 seconds=15,
             )
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from kubeup.application import data, saved_data
 from kubeup.core import ids, record
 from kubeup.core.errors import KubeupError, Refused, UsageError
-from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of
-from kubeup.core.record import CLUSTER, VM, Side
+from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, step_ids
+from kubeup.core.record import CLUSTER, VM, Record, Side
 from kubeup.core.state import State
 from kubeup.database import machine_service, move
 from kubeup.database import server as servers
@@ -29,9 +29,11 @@ def plan(project: Project, side: str) -> Plan:
     Where an earlier run was cut off, what is left of it; towards the side they are on, back.
     """
     to, known = _side(side), project.record
-    on = known.database.side if known.database else CLUSTER
+    on = _side_in_use(known)
+    if to == on and known.target:
+        return _taken_back(project, on)
     if to == on:
-        return _taken_back(project, on) if known.target else _switched(project, to)
+        return _switched(project, to)
     if known.left and known.left.side == to:
         raise Refused(
             f"{SIDES[to]} still has the data from before the last move",
@@ -40,6 +42,10 @@ def plan(project: Project, side: str) -> Plan:
         )
     servers.version(project.server_on(on))  # it has to answer before anything is started
     return plan_of(_start(project, to), _copy(project, on, to), _switch(project, to, on))
+
+
+def _side_in_use(known: Record) -> Side:
+    return known.database.side if known.database else CLUSTER
 
 
 def _copy(project: Project, on: Side, to: Side) -> list[Step]:
@@ -97,29 +103,16 @@ def _switch(project: Project, to: Side, left: Side) -> list[Step]:
     if left == VM:
         stop = machine_service.Stop(project.machine)
     switch = move.Switch(source, deployment, state, project.location(to), project.location(left))
-    see = SeeTheApi(target, _api(project))
-    after_switch, after_proof = (ids.SWITCH,), (ids.SEE,)
-    point = f"point the database's name at {SIDES[to]}"
-    stop_left = f"stop the database on the side that is left ({SIDES[left]})"
-    return [
-        Step(ids.SWITCH, point, "it has all rows", switch, (ids.COPY,)),
-        Step(
-            ids.SEE,
-            "check that the API writes there",
-            "it proves the move",
-            see,
-            after_switch,
-            seconds=5,
-        ),
-        Step(
-            ids.TIDY,
-            "remove what copying has left there",
-            "the API writes there",
-            move.Tidy(target),
-            after_proof,
-        ),
-        Step(ids.STOP_LEFT, stop_left, "its data are kept", stop, after_proof, seconds=5),
-    ]
+    see, switched, proved = SeeTheApi(target, _api(project)), (ids.SWITCH,), (ids.SEE,)
+    title = f"point the database's name at {SIDES[to]}"
+    steps = [Step(ids.SWITCH, title, "it has all rows", switch, (ids.COPY,))]
+    title = "check that the API writes there"
+    steps.append(Step(ids.SEE, title, "it proves the move", see, switched, seconds=5))
+    title, tidy = "remove what copying has left there", move.Tidy(target)
+    steps.append(Step(ids.TIDY, title, "the API writes there", tidy, proved))
+    title = f"stop the database on the side that is left ({SIDES[left]})"
+    steps.append(Step(ids.STOP_LEFT, title, "its data are kept", stop, proved, seconds=5))
+    return steps
 
 
 def _switched(project: Project, to: Side) -> Plan:
@@ -162,43 +155,34 @@ def dropping(project: Project, side: str) -> Plan:
     Raises Refused where the data are not there.
     """
     kept = _left_by(project, _side(side))
-    files = project.files_on(kept)
+    files, steps = project.files_on(kept), list[Step]()
     drop: Action = data.DropData(project.place, project.kubectl)
     if kept == VM:
         drop = machine_service.Drop(project.machine)
-    saved = Step(
-        ids.DROP_SAVED,
-        f"remove {files.archive}",
-        "they were saved when their machine went",
-        saved_data.ForgetData(files.archive),
-        seconds=0,
+    if files.archive.exists():
+        forget = saved_data.ForgetData(files.archive)
+        title, reason = f"remove {files.archive}", "they were saved when their machine went"
+        steps.append(Step(ids.DROP_SAVED, title, reason, forget, seconds=0))
+    steps.append(
+        Step(
+            ids.DROP_LEFT,
+            f"remove the database from {SIDES[kept]}",
+            "asked for by name",
+            drop,
+            seconds=10,
+            loses=f"the database's data from before the move, on {files.place.node}",
+            removes=(project.machine.service,) if kept == VM else (),
+        )
     )
-    saved_steps = [saved] if files.archive.exists() else []
-    dropped = Step(
-        ids.DROP_LEFT,
-        f"remove the database from {SIDES[kept]}",
-        "asked for by name",
-        drop,
-        seconds=10,
-        loses=f"the database's data from before the move, on {files.place.node}",
-        removes=(project.machine.service,) if kept == VM else (),
-    )
-    needs = (dropped.id, *(step.id for step in saved_steps))
-    forget = Step(
-        ids.FORGET_LEFT,
-        "forget that side",
-        "it is gone",
-        ForgetSide(project.state),
-        needs,
-        seconds=0,
-    )
-    return plan_of(saved_steps, [dropped, forget])
+    action, needs = ForgetSide(project.state), step_ids(steps)
+    last = Step(ids.FORGET_LEFT, "forget that side", "it is gone", action, needs, seconds=0)
+    return plan_of(steps, [last])
 
 
 def _left_by(project: Project, to: Side) -> Side:
     """The side that a move to another one has left. Raises Refused where it is in use."""
     known = project.record
-    on = known.database.side if known.database else CLUSTER
+    on = _side_in_use(known)
     if to != on:
         raise Refused(
             f"the database is not on {SIDES[to]}",

@@ -23,39 +23,36 @@ def provision(
     restarts.
     """
     facts = _provisionable(project)
-    made = list[Planned](release.INSIDE)
-    if not facts.machines.release_inside:
-        made = [*release.release_steps(project), *release.image_steps(project)]
-    missing = packages.missing(project.packages) if todo(made) else ()
-    inventory = cluster.inventory(project, facts)
-    steps = [
-        *packages.plan(missing, project.host),
-        *made,
-        *cni.steps(project.settings, project.state),
-        Step(
-            ids.PROVISION,
-            "check what the play would change" if check else "run the play",
-            "asked for",
-            play.Provision(project.state, inventory, limit, tags, verbosity, check),
-            (ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI),
-            seconds=20,
-        ),
-    ]
+    steps = _brought(project, facts)
+    steps += cni.steps(project.settings, project.state)
+    inventory, title = cluster.inventory(project, facts), "run the play"
+    if check:
+        title = "check what the play would change"
+    action = play.Provision(project.state, inventory, limit, tags, verbosity, check)
+    needs = (ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI)
+    steps.append(Step(ids.PROVISION, title, "asked for", action, needs, seconds=20))
     # a part of the play alone makes no cluster of new nodes
     if check or ((limit or tags) and not facts.answers):
         return steps
     return [*steps, *_restarted(project, facts)]
 
 
+def _brought(project: Project, facts: ClusterFacts) -> list[Planned]:
+    """What the play brings to the nodes, and the packages that making it needs."""
+    made = list[Planned](release.INSIDE)
+    if not facts.machines.release_inside:
+        made = [*release.release_steps(project), *release.image_steps(project)]
+    missing = packages.missing(project.packages) if todo(made) else ()
+    return [*packages.plan(missing, project.host), *made]
+
+
 def _restarted(project: Project, facts: ClusterFacts) -> list[Planned]:
     """What waits for nodes, and for the parts that stood before."""
     why = "the play restarts what it changes"
     standing = [workload.app for workload in facts.workloads if workload.standing]
-    return [
-        ready_step(project, why, (ids.PROVISION,), 5),
-        *(Holds(ids.load(app), "it runs with it") for app in standing),
-        *apply.wait(project.deployment, standing, (ids.ANSWERS,), why),
-    ]
+    loaded = [Holds(ids.load(app), "it runs with it") for app in standing]
+    waits = apply.wait(project.deployment, standing, (ids.ANSWERS,), why)
+    return [ready_step(project, why, (ids.PROVISION,), 5), *loaded, *waits]
 
 
 def ping(project: Project, limit: str = "") -> str:

@@ -11,7 +11,7 @@ from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.download import DownloadBinary
 from kubeup.core import ids
 from kubeup.core.ids import StepId
-from kubeup.core.plan import Holds, Log, Planned, Room, Step
+from kubeup.core.plan import Holds, Log, Planned, Room, Step, step_ids
 from kubeup.images import rootfs
 from kubeup.workflows.project import Project
 
@@ -31,12 +31,9 @@ def release_steps(project: Project) -> list[Planned]:
     downloads = list(_downloads(project))
     if not downloads:
         return list(_builds(project))
-    needs = tuple(step.id for step in downloads)
-    title = "have all of the release"
-    return [
-        *downloads,
-        Step(ids.KUBERNETES, title, "several downloads", Barrier(), needs, seconds=0),
-    ]
+    why, needs = "several downloads", step_ids(downloads)
+    whole = Step(ids.KUBERNETES, "have all of the release", why, Barrier(), needs, seconds=0)
+    return [*downloads, whole]
 
 
 def _downloads(project: Project) -> Iterator[Step]:
@@ -92,6 +89,8 @@ def _builds(project: Project) -> Iterator[Planned]:
 class Barrier:
     """Only a place where several steps meet."""
 
+    # what needs the whole release names one step, however many downloads bring it
+
     def run(self, log: Log) -> None:
         log("all there")
 
@@ -104,13 +103,13 @@ def image_steps(project: Project) -> list[Planned]:
     how, steps = "pull", list[Planned]()
     if release.source != "download":
         how, steps = "build", [rootfs.plan(root)]
-    builds = (ids.release(build.name) for build in release.missing_builds())
+    builds = [ids.release(build.name) for build in release.missing_builds()]
     images = Step(
         ids.SYSTEM_IMAGES,
         f"{how} Kubernetes' own images",
         NOT_CACHED,
         system_images.MakeSystemImages(project.engine, release, root),
-        (ids.PACKAGES, *(step.id for step in steps), *builds, ids.KUBERNETES),
+        (ids.PACKAGES, *step_ids(steps), *builds, ids.KUBERNETES),
         seconds=20,
         room=system_images.ROOM,
     )

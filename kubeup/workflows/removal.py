@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from kubeup.application import apply
 from kubeup.core import ids
 from kubeup.core.errors import Refused
-from kubeup.core.plan import Holds, Log, Paced, Planned, Step
+from kubeup.core.plan import Holds, Log, Paced, Planned, Step, step_ids
 from kubeup.core.record import VM
 from kubeup.facts.kubernetes import nodes
 from kubeup.system.kubectl import Kubectl
@@ -47,7 +47,7 @@ def remove(project: Project, name: str) -> list[Planned]:
         f"move pods away from {name}{' and forget it' if uses_kubeadm else ''}",
         "asked for",
         LeaveCluster(project.kubectl, name, uses_kubeadm),
-        tuple(step.id for step in unpublish),
+        step_ids(unpublish),
         seconds=20,
     )
     return [*spared, *unpublish, leave, replace(removal, needs=(leave.id,))]

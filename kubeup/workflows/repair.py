@@ -91,6 +91,7 @@ def _provider(project: Project, name: str) -> providers.Provider:
 
 def _owners(project: Project, traces: Iterable[Trace]) -> tuple[str, ...]:
     """The checkouts to take things over from. Raises Refused for one that is still there."""
+    # a checkout that is still there may be at work on them
     others = sorted({trace.owner for trace in traces} - {project.state.ours})
     for owner in others:
         if Path(owner).is_dir():
@@ -126,8 +127,10 @@ def _record(project: Project, name: str, traces: Sequence[Trace], node: str) -> 
 
 def _in_use(places: list[Location], node: str) -> tuple[Location | None, Location | None]:
     """Of places with data the one in use, and the one that a move has left."""
-    if len(places) < 2:
-        return (places[0] if places else None), None
+    if not places:
+        return None, None
+    if len(places) == 1:
+        return places[0], None
     named = [place for place in places if place.node == node]
     others = [place for place in places if place.node != node]
     if len(named) != 1 or len(others) != 1:

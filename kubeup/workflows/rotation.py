@@ -13,7 +13,7 @@ from kubeup.core import ids, lock
 from kubeup.core.errors import UNCHANGED, KubeupError
 from kubeup.core.ids import StepId
 from kubeup.core.options import Options
-from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of
+from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, step_ids
 from kubeup.core.record import VM
 from kubeup.core.report import Report
 from kubeup.core.runner import as_error
@@ -25,8 +25,9 @@ from kubeup.workflows.converge import carry_out
 from kubeup.workflows.project import Project
 
 # it was asked for its password before anything is planned
-RUNS = tuple(
-    Holds(id_, "the database runs on its data") for id_ in (ids.LOOK_AT_DATA, ids.RESTORE_DATA)
+RUNS = (
+    Holds(ids.LOOK_AT_DATA, "the database runs on its data"),
+    Holds(ids.RESTORE_DATA, "the database runs on its data"),
 )
 
 
@@ -71,9 +72,10 @@ def _everywhere(
     wanted: Callable[[], Mapping[str, str]] | None = None,
 ) -> Plan:
     """The database takes them first, then `.env`, then all who use them."""
+    # the server first: what it refuses is not written down anywhere else
     needs = tuple(planned.id for planned in chosen)
     change, discard = passwords.steps(project.passwords, reason, needs, wanted)
-    before = tuple(step.id for step in into_env) or (change.id,)
+    before = step_ids(into_env) or (change.id,)
     return plan_of(chosen, [change], into_env, _deploy(project, before), [discard], RUNS)
 
 

@@ -34,6 +34,7 @@ def snapshots(project: Project, save: str, restore: str, delete: str) -> list[St
 def _step(project: Project, verb: str, name: str) -> Step:
     words, loses = ["snapshot", verb, name], ""
     if verb == "restore":
+        # Vagrant would run its provisioners on what was restored
         words.insert(2, "--no-provision")
         loses = "what happened on the machines since"
     action, title = project.provider.tool_command(*words), f"{TITLES[verb]} {name}"
