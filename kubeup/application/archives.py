@@ -35,19 +35,19 @@ def check(archive: Path) -> str:
 
     One of an older kubeup has no sum beside it: gzip has one of its own at its end.
     """
-    found, beside = cache.sha256(archive), sum_of(archive)
-    if not beside.exists():
+    sha256, file = cache.sha256(archive), sum_of(archive)
+    if not file.exists():
         _require_whole(archive)
-        return found
-    saved = "".join(beside.read_text(encoding="utf-8", errors="replace").split()[:1])
-    if saved != found:
+        return sha256
+    saved = "".join(file.read_text(encoding="utf-8", errors="replace").split()[:1])
+    if saved != sha256:
         raise _damaged(
             archive,
-            f"its sha256 is {found}, {beside.name} says {saved or 'nothing'}",
-            f"; for an archive of another time, remove {beside.name}: then it is read to its "
-            "end instead",
+            f"its sha256 is {sha256}, {file.name} says {saved or 'nothing'}",
+            f"; for an archive of another time, remove {file.name}: then it is read to its end "
+            "instead",
         )
-    return found
+    return sha256
 
 
 def put_away(archive: Path) -> None:

@@ -278,11 +278,11 @@ class Run(Paced):
         for name, text in machine.files().items():
             write(machine, name, text)
             log(f"{FOLDER}/{name}")
-        compose, looks = machine.compose_command(), str(seconds * 2)
+        compose, tries = machine.compose_command(), str(seconds * 2)
         machine.place.run(
             "run",
             UP,
-            *(machine.volume, UID, FOLDER, PROJECT, compose, looks),
+            *(machine.volume, UID, FOLDER, PROJECT, compose, tries),
             failure="can't start its database",
             timeout=seconds + 60,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -63,13 +64,15 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
             project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots)
         )
         machines, items = observed.result(), asked.result()
-    known, running_workloads = _nodes(items), workloads(items or ())
+    by_namespace = defaultdict[str, list[KubeWorkload]](list)
+    for workload in workloads(items or ()):
+        by_namespace[workload.namespace].append(workload)
     facts = ClusterFacts(
         machines,
-        nodes=known,
+        nodes=_nodes(items),
         answers=items is not None,
-        workloads=tuple(one for one in running_workloads if one.namespace == "default"),
-        system=frozenset(one.name for one in running_workloads if one.namespace == "kube-system"),
+        workloads=tuple(by_namespace["default"]),
+        system=frozenset(workload.name for workload in by_namespace["kube-system"]),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 

@@ -57,7 +57,9 @@ def show(project: Project, out: Report) -> None:
     """Print what is on record."""
     _say(project.record, out)
     if things := project.record.things:
-        out.table(("what", "name", "where"), [(one.kind, one.name, one.at) for one in things])
+        out.table(
+            ("what", "name", "where"), [(thing.kind, thing.name, thing.at) for thing in things]
+        )
 
 
 def look(project: Project, node: str = "") -> ProfileTraces:
@@ -110,7 +112,7 @@ def _record(project: Project, name: str, traces: Sequence[Trace], node: str) -> 
         Location(FOLDERS[folder], where): datafolder.server(written_by)
         for where, folder, written_by in provider.holding(tuple(FOLDERS))
     }
-    database, left = _in_use(list(wrote), node)
+    database = _in_use(list(wrote), node)
     made = Made(
         engine=provider.made_by(),  # type: ignore[arg-type]
         server=wrote[database] if database else "",
@@ -121,16 +123,15 @@ def _record(project: Project, name: str, traces: Sequence[Trace], node: str) -> 
         things=things,
         made=made,
         database=database,
-        left=left,
+        # a move leaves one place at most, see `_in_use`
+        left=next((place for place in wrote if place != database), None),
     )
 
 
-def _in_use(places: list[Location], node: str) -> tuple[Location | None, Location | None]:
-    """Of places with data the one in use, and the one that a move has left."""
-    if not places:
-        return None, None
-    if len(places) == 1:
-        return places[0], None
+def _in_use(places: list[Location], node: str) -> Location | None:
+    """Of places with data the one in use. Raises Refused where that isn't clear."""
+    if len(places) < 2:
+        return next(iter(places), None)
     named = [place for place in places if place.node == node]
     others = [place for place in places if place.node != node]
     if len(named) != 1 or len(others) != 1:
@@ -140,7 +141,7 @@ def _in_use(places: list[Location], node: str) -> tuple[Location | None, Locatio
             "name the node whose data are in use: `inv state.repair --node NAME`; a move keeps "
             "what it has left",
         )
-    return named[0], others[0]
+    return named[0]
 
 
 def _say(record: Record, out: Report) -> None:
