@@ -73,29 +73,29 @@ def about(file: Path) -> BackupManifest:
 
     Raises UsageError where there is no backup, Refused where it can't be judged.
     """
-    manifest = manifest_of(file)
+    path = manifest_of(file)
     if not file.is_file():
         raise UsageError(
             f"there is no backup {file}", "no such file", "`inv db.list` shows those there are"
         )
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] > FORMAT:
             raise Refused(
                 f"{file.name} was made by a newer kubeup",
-                f"its format is {found['format']}, this one reads {FORMAT}",
+                f"its format is {values['format']}, this one reads {FORMAT}",
                 "use that kubeup for it",
             )
-        return BackupManifest(**found)
+        return BackupManifest(**values)
     except FileNotFoundError:
         raise Refused(
-            f"{manifest.name} is missing",
+            f"{path.name} is missing",
             "without it there is no way to check that the backup is whole",
             f"put it back beside {file.name}",
         ) from None
     except (ValueError, KeyError, TypeError):
         raise Refused(
-            f"{manifest.name} can't be read", "it does not describe a backup", ANOTHER
+            f"{path.name} can't be read", "it does not describe a backup", ANOTHER
         ) from None
 
 
@@ -104,18 +104,18 @@ def check(file: Path) -> BackupManifest:
 
     Raises Refused for one that was altered or cut off.
     """
-    found = about(file)
-    if wrong := _wrong_size(file, found):
+    manifest = about(file)
+    if wrong := _wrong_size(file, manifest):
         raise Refused(f"{file.name} is not whole", f"it has {wrong}", ANOTHER)
-    if cache.sha256(file) != found.sha256:
+    if cache.sha256(file) != manifest.sha256:
         why = "its sha256 is not the one it was written with"
         raise Refused(f"{file.name} was altered", why, ANOTHER)
-    return found
+    return manifest
 
 
-def _wrong_size(file: Path, found: BackupManifest) -> str:
+def _wrong_size(file: Path, manifest: BackupManifest) -> str:
     size = file.stat().st_size
-    return "" if size == found.bytes else f"{size} of {found.bytes} bytes"
+    return "" if size == manifest.bytes else f"{size} of {manifest.bytes} bytes"
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def listed(folder: Path) -> list[Listed]:
     rows = []
     for file in compression.files(folder, "*{}"):
         try:
-            found = about(file)
-            rows.append(Listed(file, found, _wrong_size(file, found)))
+            manifest = about(file)
+            rows.append(Listed(file, manifest, _wrong_size(file, manifest)))
         except KubeupError as error:
             rows.append(Listed(file, None, error.what))
     return rows
@@ -178,8 +178,8 @@ class Backup:
     def run(self, log: Log) -> None:
         try:
             with _unfinished(self.file) as part:
-                found = self._written(part)
-                write_private(manifest_of(self.file), json.dumps(asdict(found), indent=2) + "\n")
+                manifest = self._written(part)
+                write_private(manifest_of(self.file), json.dumps(asdict(manifest), indent=2) + "\n")
                 part.replace(self.file)
         except CommandError as error:
             raise KubeupError(
@@ -193,7 +193,7 @@ class Backup:
                 f"{error.strerror} ({self.file.parent})",
                 "nothing is left of it; name a file elsewhere with --to",
             ) from None
-        log(f"{found.bytes >> 10} KiB, {servers.describe(found.rows)}")
+        log(f"{manifest.bytes >> 10} KiB, {servers.describe(manifest.rows)}")
 
     def _written(self, part: Path) -> BackupManifest:
         dumped, moments = Dumped(), list[ConsistentSnapshot]()

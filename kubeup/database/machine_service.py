@@ -114,20 +114,20 @@ UP_SECONDS = 300.0  # that a new database may take to make its files
 
 
 def plan(
-    machine: DatabaseVm, found: ServiceState | None, needs: tuple[StepId, ...] = ()
+    machine: DatabaseVm, observed: ServiceState | None, needs: tuple[StepId, ...] = ()
 ) -> list[Planned]:
     """What makes the service run there as it should.
 
-    `found` is None for a machine that has to be made first. Raises Refused.
+    `observed` is None for a machine that has to be made first. Raises Refused.
     """
-    state = found or ServiceState()
+    state = observed or ServiceState()
     machine.refuse_foreign(state)
     planned = [_authorities(machine, state)]
     if machine.runs_well(state):
         runs = f"it runs on {machine.place.node} as it should"
         return after(needs, [*planned, Holds(ids.MACHINE_SERVICE, runs)])
     machine.refuse_without(state)
-    new = "a new machine" if found is None else ""
+    new = "a new machine" if observed is None else ""
     planned += [*_docker(machine, state, new), _service(machine, new or machine.changes(state))]
     return after(needs, planned)
 

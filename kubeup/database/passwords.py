@@ -173,8 +173,8 @@ class DiscardOld:
             for name, user in users(server).items():
                 # Given once more: after a run that was cut off the server may call them the earlier
                 # ones, and would discard them.
-                found, ours = hosts(server, user), secrets.password(server.env, name)
-                server.sql(altering(user, found, ours, "") + discarding(user, found))
+                user_hosts, ours = hosts(server, user), secrets.password(server.env, name)
+                server.sql(altering(user, user_hosts, ours, "") + discarding(user, user_hosts))
         self.passwords.accept()
         record.change(self.passwords.state, passwords="")
 
@@ -192,27 +192,27 @@ def keeps_both(version: Version) -> bool:
 def hosts(server: Server, user: str, root: str | None = None) -> list[str]:
     """The hosts of a user's accounts. Raises Refused where there are none."""
     query = f"SELECT host FROM mysql.user WHERE user = {servers.literal(user)}"
-    found = server.sql(query, password=root).split()
-    if not found:
+    user_hosts = server.sql(query, password=root).split()
+    if not user_hosts:
         raise Refused(
             f"{server} has no user {user}",
             "its password can't be changed",
             "set database.user to the one it has",
         )
-    return found
+    return user_hosts
 
 
-def altering(user: str, found: list[str], password: str, used: str) -> str:
+def altering(user: str, user_hosts: list[str], password: str, used: str) -> str:
     """SQL that sets one password, and beside it the one in use, '' for none."""
     new = f" IDENTIFIED BY {servers.literal(password)}"
     if not used or used == password:
-        return f"ALTER USER {servers.accounts(user, found, new)};\n"
+        return f"ALTER USER {servers.accounts(user, user_hosts, new)};\n"
     # the one in use first, so that it is the current one that is retained, whatever an earlier run
     # has left
-    return altering(user, found, used, "") + (
-        f"ALTER USER {servers.accounts(user, found, f'{new} RETAIN CURRENT PASSWORD')};\n"
+    return altering(user, user_hosts, used, "") + (
+        f"ALTER USER {servers.accounts(user, user_hosts, f'{new} RETAIN CURRENT PASSWORD')};\n"
     )
 
 
-def discarding(user: str, found: list[str]) -> str:
-    return f"ALTER USER {servers.accounts(user, found, ' DISCARD OLD PASSWORD')};"
+def discarding(user: str, user_hosts: list[str]) -> str:
+    return f"ALTER USER {servers.accounts(user, user_hosts, ' DISCARD OLD PASSWORD')};"

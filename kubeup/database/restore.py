@@ -24,13 +24,13 @@ FULL, SYNTAX = (1021, 1114, 3), 1064
 KEPT = "the database's data are unchanged"
 
 
-def plan(server: Server, file: Path, found: BackupManifest, now: dict[str, int]) -> list[Step]:
+def plan(server: Server, file: Path, manifest: BackupManifest, now: dict[str, int]) -> list[Step]:
     """Restoring a backup that was checked, over the rows that are there `now`."""
     return [
         Step(
             ids.RESTORE_BACKUP,
             f"restore {file.name}",
-            f"{servers.describe(found.rows)}, of {found.made}, by {found.server}",
+            f"{servers.describe(manifest.rows)}, of {manifest.made}, by {manifest.server}",
             Restore(server, file),
             (ids.PACKAGES,),
             seconds=10,
@@ -45,23 +45,23 @@ class Restore:
     file: Path
 
     def run(self, log: Log) -> None:
-        found = backups.check(self.file)
+        manifest = backups.check(self.file)
         with self.server.session() as server:
-            refuse_newer(found.server, servers.version(server))
+            refuse_newer(manifest.server, servers.version(server))
             log("loading it into a schema beside the database")
             prepare(server)
         try:
-            self._replace(found)
+            self._replace(manifest)
         except KubeupError:
             clear(self.server)
             raise
-        log(servers.describe(found.rows))
+        log(servers.describe(manifest.rows))
 
-    def _replace(self, found: BackupManifest) -> None:
+    def _replace(self, manifest: BackupManifest) -> None:
         load(self.server, (*compression.of(self.file).decompress, str(self.file)))
         # another session: loading may take longer than a silent client is kept
         with self.server.session() as server:
-            compare(found.rows, servers.count(server, NEW), self.file.name)
+            compare(manifest.rows, servers.count(server, NEW), self.file.name)
             refuse_others(server, self.file)
             exchange(server)
             clear(server)
@@ -86,10 +86,10 @@ def refuse_newer(made_by: Version, now: Version) -> None:
 def refuse_others(server: Server, file: Path = Path("FILE")) -> None:
     """Raises Refused for more than tables: SQL has no statement that takes the rest along."""
     for schema in (NEW, server.database):
-        if found := servers.others(server, schema):
+        if more := servers.others(server, schema):
             unpack = shell.shown((*compression.of(file).decompress, str(file)))
             raise Refused(
-                f"there is more than tables: {', '.join(found)}",
+                f"there is more than tables: {', '.join(more)}",
                 f"{KEPT}; only tables can be exchanged at once",
                 f"load it by hand: `{unpack} | inv db.shell --root`",
             )
@@ -148,9 +148,9 @@ def _not_loaded(server: Server, error: CommandError, whole: bool) -> KubeupError
     )
 
 
-def compare(wanted: dict[str, int], found: dict[str, int], of: str) -> None:
+def compare(wanted: dict[str, int], loaded: dict[str, int], of: str) -> None:
     """Raises KubeupError where a table lacks rows or has too many."""
-    rows = backups.without_revision(found)
+    rows = backups.without_revision(loaded)
     wrong = [
         f"{table}: {rows.get(table, 0)} rows of {number}"
         for table, number in wanted.items()

@@ -94,7 +94,7 @@ def parse(text: str) -> ServiceState:
     named = (row.partition(" ") for row in rows["project"])
     # a file that is missing has neither sum nor mode
     files = dict(row.split(" ", 1) for row in rows["file"] if row.count(" ") == 2)
-    found = ServiceState(
+    without_container = ServiceState(
         has_apt="apt-get" in rows["tool"],
         daemon="daemon" in rows["tool"],
         files=files,
@@ -106,10 +106,10 @@ def parse(text: str) -> ServiceState:
         certificates=tuple(sorted(rows["certificate"])),
     )
     if not rows["container"]:
-        return found
+        return without_container
     # docker's Health is none for an image without a check: ours has one in the compose file
     state, health, image, pid = rows["container"][0].split(" ")
-    return replace(found, state=state, health=health, running_image=image, pid=pid)
+    return replace(without_container, state=state, health=health, running_image=image, pid=pid)
 
 
 def parse_tools(text: str) -> Tools:

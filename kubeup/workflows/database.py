@@ -82,7 +82,7 @@ def restored(project: Project, name: str) -> Plan:
 
     Raises Refused for one that is altered, cut off, or of a newer server.
     """
-    file = found(project, name)
+    file = backup_file(project, name)
     about, server = backups.check(file), project.server
     restore.refuse_newer(about.server, servers.version(server))
     now = backups.without_revision(servers.count(server, server.database))
@@ -123,7 +123,7 @@ def on_machine(project: Project) -> Plan:
     return plan_of(rollout.host_packages(project, built), generated, built, service)
 
 
-def found(project: Project, name: str) -> Path:
+def backup_file(project: Project, name: str) -> Path:
     """A backup by its path, or by its name in the profile's folder."""
     path = Path(name).expanduser()
     inside = project.state.backups / path.name

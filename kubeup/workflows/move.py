@@ -242,9 +242,9 @@ class SeeTheApi:
     def _require_row(self, number: int, name: str) -> None:
         where = f"id = {number} AND name = {servers.literal(name)}"
         query = f"SELECT COUNT(*) FROM products WHERE {where}"
-        found = self.server.sql(query, self.server.database).strip()
+        count = self.server.sql(query, self.server.database).strip()
         http.ask(f"{self.url}/products/{number}", method="DELETE", seconds=5)
-        if found != "1":
+        if count != "1":
             raise KubeupError(
                 "the API writes elsewhere",
                 f"{self.server} does not have the row it has just written",

@@ -78,8 +78,8 @@ def _without_data(project: Project, name: str) -> list[Holds]:
 def _unpublish(project: Project, name: str) -> list[Step]:
     """The UI's Service gives a node's address back before that may become another machine's."""
     # by the API server's word: the settings may do without that node already
-    found = nodes(project.kubectl.items("nodes"))
-    address = next((node.address for node in found if node.name == name), "")
+    known = nodes(project.kubectl.items("nodes"))
+    address = next((node.address for node in known if node.name == name), "")
     if not project.external.has(address):
         return []
     action = apply.ApplyService(project.deployment_without(name))

@@ -42,14 +42,14 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
     """
     folder = project.state.folder
     lock.require(folder)
-    found = look(project, node)
-    rows = [(trace.thing.kind, trace.thing.name, trace.owner) for trace in found.traces]
+    seen = look(project, node)
+    rows = [(trace.thing.kind, trace.thing.name, trace.owner) for trace in seen.traces]
     out.table(("what", "name", "made by"), rows)
-    _say(found.record, out)
+    _say(seen.record, out)
     confirm("Keep this as the profile's record?", yes)
     for kept in _set_aside(folder):
         out.say(f"what was there is kept as {kept}")
-    records.write(replace(project.state, record=RECORD), found.record)
+    records.write(replace(project.state, record=RECORD), seen.record)
     out.say("`inv plan` shows what is left to do")
 
 
