@@ -203,7 +203,7 @@ class Backup:
                 moment = until_the_end.enter_context(_one_moment(self.server))
                 moments.append(moment)
                 dumped.begun = moment.allow_writes
-                return f"{self.server.password()}\n".encode()
+                return self.server.password_line()
 
             shell.chain(
                 self.server.dump(),

@@ -180,7 +180,7 @@ class Copy:
         # nobody can write while a person is asked to try again
         for tries_left in reversed(range(TRIES)):
             try:
-                restore.load(self.target, self.source.dump(), self._password, self.source)
+                restore.load(self.target, self.source.dump(), self.source)
             except CutOff as error:
                 if not tries_left:
                     raise
@@ -188,9 +188,6 @@ class Copy:
                 restore.prepare(self.target)
             else:
                 return
-
-    def _password(self) -> bytes:
-        return f"{self.source.password()}\n".encode()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ It is loaded into a schema beside it first, then both are exchanged in one state
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,21 +109,22 @@ def clear(server: Server) -> None:
 def load(
     server: Server,
     source: tuple[str, ...],
-    ask: Callable[[], bytes] = bytes,
     dumped_server: Server | None = None,
 ) -> None:
-    """Run the SQL that a command prints (a dump of another server) in the new schema.
+    """Run the SQL that a command prints, such as a dump of another server, in the new schema.
 
     Raises KubeupError where it is not taken whole, CutOff where it did not come whole.
     """
     dumped, alive = backups.Dumped(), server.alive()
     source_alive = (dumped_server or server).alive()
+    # a file is decompressed without a password
+    ask = dumped_server.password_line if dumped_server else bytes
     try:
         shell.chain(
             source,
             server.load(NEW),
             ask=ask,
-            head=f"{server.password()}\n".encode(),
+            head=server.password_line(),
             see=dumped.see,
             timeout=backups.HOUR * 12,
             alive=lambda: alive() and source_alive(),

@@ -44,6 +44,10 @@ class Server:
         name = "MYSQL_ROOT_PASSWORD" if user == ROOT else "MYSQL_PASSWORD"
         return secrets.password(self.env, name)
 
+    def password_line(self) -> bytes:
+        """The first line of every script's input."""
+        return f"{self.password()}\n".encode()
+
     def alive(self) -> shell.Alive:
         """What tells whether the server still runs that runs now."""
         # Without that its client may be waited for in vain: containerd does not always tell of a
@@ -82,13 +86,13 @@ class Server:
         with contextlib.ExitStack() as open_processes:
             yield replace(self, client=Client(self, open_processes))
 
-    def dump(self, schema: str = "") -> tuple[str, ...]:
+    def dump(self) -> tuple[str, ...]:
         """The command that prints the whole database as SQL.
 
         Its standard input is the password, and RECEIVED once all of it has come; it ends where that
         ends.
         """
-        return self.transport.argv("sh", "-c", scripts.DUMP, "dump", ROOT, schema or self.database)
+        return self.transport.argv("sh", "-c", scripts.DUMP, "dump", ROOT, self.database)
 
     def load(self, schema: str) -> tuple[str, ...]:
         """The command that runs the SQL on its standard input, after the password, in a schema."""
