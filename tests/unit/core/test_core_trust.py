@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,7 +205,7 @@ def test_a_registry_answers_where_a_mirror_of_it_does(
     def observe(questions: tuple[sites.Question, ...]) -> object:
         assert [one.url for one in questions] == [hub.url, other.url, mirror]
         found = {one.url: sites.silent(one, "away") for one in questions}
-        return project.replace(DESKTOP, answers={**found, mirror: sites.answered(hub)})
+        return replace(DESKTOP, answers={**found, mirror: sites.answered(hub)})
 
     monkeypatch.setattr("kubeup.system.machine.observe", observe)
     keys = "images: {mirrors: {docker.io: ['https://mirror.example.com/hub']}}"
