@@ -122,7 +122,7 @@ def test_libvirt_is_planned_before_there_is_a_folder(lone: OnVagrant) -> None:
     )
     said = refused(lone, "--set", "vagrant.provider=libvirt")
     assert (
-        "Vagrant can't be asked for its plug-ins" in said and "Vagrant failed to initialize" in said
+        "Vagrant can't list its plug-ins" in said and "Vagrant failed to initialize" in said
     )
 
 
@@ -157,7 +157,7 @@ def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
     steps = {
         step["id"]: step for step in lone.inv("cluster.vagrant", "--dry", "--json", *words).json
     }
-    assert "let VirtualBox use 192.168.100.0/24" in steps["host/networks"]["title"]
+    assert "allow VirtualBox to use 192.168.100.0/24" in steps["host/networks"]["title"]
     told = lone.inv("host.networks", "--dry", "--commands", *words).out
     assert "echo '* 192.168.100.0/24' | sudo tee -a /etc/vbox/networks.conf" in told
     # docker asks for nothing of this

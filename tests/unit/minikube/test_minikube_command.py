@@ -39,7 +39,7 @@ def test_the_howtos_command_flag_for_flag(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_without_a_hypervisor_nodes_are_containers(host: object, words: str) -> None:
     chosen = command.driver("auto", NONE, host)  # type: ignore[arg-type]
-    assert (chosen.words, chosen.why) == ((f"--driver={words}",), CONTAINERS + words)
+    assert (chosen.word, chosen.why) == (f"--driver={words}", CONTAINERS + words)
 
 
 # docker's client alone is no engine
@@ -64,14 +64,14 @@ def test_a_container_engine_on_macos_is_no_driver(tool: str) -> None:
         and "brew install vfkit" in error.next
     )
     assert "apt-get" not in error.next
-    assert command.driver("auto", DryRun("vfkit"), mac).words == ("--vm=true",)
-    assert command.driver("docker", NONE, mac).words == ("--driver=docker",), (
+    assert command.driver("auto", DryRun("vfkit"), mac).word == "--vm=true"
+    assert command.driver("docker", NONE, mac).word == "--driver=docker", (
         "OrbStack's can be reached, for one"
     )
 
 
 def test_a_named_driver_is_taken_unasked() -> None:
-    assert command.driver("virtualbox", DryRun(), USER).words == ("--driver=virtualbox",)
+    assert command.driver("virtualbox", DryRun(), USER).word == "--driver=virtualbox"
 
 
 def test_root_has_to_force_minikube(tmp_path: Path) -> None:

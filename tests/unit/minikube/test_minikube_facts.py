@@ -139,10 +139,9 @@ def test_kubectls_minor_version() -> None:
 
 def test_dry_runs() -> None:
     none = minikube.dry_run(text("dry_run_vm.json.rc55.txt"))
-    assert (none.ok, none.driver, none.error) == (
-        False,
+    assert (none.driver, none.error) == (
         "",
         "DRV_NOT_DETECTED",
     ) and "No possible driver" in none.message
     podman = minikube.dry_run(text("dry_run_podman.json.rc0.txt"))
-    assert (podman.ok, podman.driver, podman.error) == (True, "podman", "")
+    assert (podman.driver, podman.error) == ("podman", "")
