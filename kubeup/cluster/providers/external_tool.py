@@ -9,6 +9,7 @@ from kubeup.cluster.providers.base import NodeState, ToolCommand
 from kubeup.core import shell
 from kubeup.core.shell import Output
 
+Words = tuple[str, ...]  # of a command line
 Environment = tuple[tuple[str, str], ...]
 
 
@@ -27,7 +28,7 @@ class ExternalTool:
     path: str
     env: Environment
 
-    def argv(self, *words: str) -> tuple[str, ...]:
+    def argv(self, *words: str) -> Words:
         return (self.path, *words)
 
     def read(self, *words: str, timeout: float = 60) -> Output:

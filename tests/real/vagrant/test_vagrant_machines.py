@@ -90,6 +90,7 @@ def test_a_new_machine_has_a_new_host_key_on_record_and_nobody_else_has(lone: On
     assert lone.bed is not None
     lone.podman("create", "--name", NODE, lone.bed.image)
     try:
-        assert f"the machine {NODE} was not made by this profile" in lone.inv("cluster.up", "--yes", code=3).err
+        refused = lone.inv("cluster.up", "--yes", code=3).err
+        assert f"the machine {NODE} was not made by this profile" in refused
     finally:
         lone.podman("rm", "--force", NODE)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from kubeup.cluster.providers.vagrant.networks import AllowNetwork
+from kubeup.cluster.providers.vagrant.networks_conf import EVERYTHING
 from kubeup.core.errors import KubeupError
 from kubeup.system import packages
 
@@ -29,8 +30,8 @@ NOBODY = 65534
 LINE = "# added by kubeup\n* 192.168.100.0/24\n"
 
 
-def run(path: Path, **more: bool) -> None:
-    AllowNetwork(NODES, path=path, **more).run(lambda line: None)
+def run(path: Path, network: IPv4Network = NODES) -> None:
+    AllowNetwork(network, path=path).run(lambda line: None)
 
 
 @pytest.fixture
@@ -87,8 +88,8 @@ def test_a_range_that_covers_ours_is_enough(folder: Path) -> None:
     path = folder / "networks.conf"
     path.write_text("* 192.168.0.0/16\n")
     assert AllowNetwork(NODES, path=path).already() == "allowed"
-    assert AllowNetwork(NODES, open=True, path=path).already() == ""
-    run(path, open=True)
+    assert AllowNetwork(EVERYTHING, path=path).already() == ""
+    run(path, EVERYTHING)
     assert path.read_text().splitlines()[-1] == "* 0.0.0.0/0 ::/0"
 
 

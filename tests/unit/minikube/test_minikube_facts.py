@@ -69,7 +69,9 @@ def test_profiles_side_by_side() -> None:
 
 
 def test_a_dry_run_leaves_half_a_profile() -> None:
-    assert list(minikube.profiles(text("profiles_after_dry_run.rc0.json")).values()) == [None]
+    assert list(minikube.profiles(text("profiles_after_dry_run.rc0.json")).values()) == [
+        minikube.NO_PROFILE
+    ]
 
 
 def test_a_start_killed_halfway() -> None:

@@ -865,7 +865,7 @@ def test_a_node_that_can_not_be_made_as_it_was_is_refused(
     profile = one.profile()
     assert profile is not None
     gone = profile.nodes[0 if engine else 1].name
-    error = error_of(one._remake, [gone], profile)
+    error = error_of(one._remake, gone, profile)
     assert isinstance(error, Refused) and error.what == f"the node {gone} is gone"
 
 

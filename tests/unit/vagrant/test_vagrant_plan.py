@@ -32,7 +32,7 @@ from kubeup.cluster.providers.external_tool import Misfit
 from kubeup.cluster.providers.vagrant import Vagrant, compatibility, facts, files, networks
 from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
-from kubeup.cluster.providers.vagrant.observing import NO_HOST_KEY, PARTIAL, MachineMatch
+from kubeup.cluster.providers.vagrant.observing import NO_HOST_KEY, PARTIAL
 from kubeup.cluster.providers.versions import dotted
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.ids import Kind
@@ -94,7 +94,7 @@ def known(provider: Vagrant, *names: str, by: str = "virtualbox") -> None:
 
 
 def written(provider: Vagrant) -> None:
-    files.WriteFiles(provider.folder, tuple(provider._texts().items())).run(lambda line: None)
+    files.WriteFiles(provider.folder, provider._texts()).run(lambda line: None)
 
 
 def says(
@@ -129,7 +129,7 @@ def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) 
 def test_the_databases_own_machine_is_one_more_for_vagrant(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, MachineMatch(None)))
+    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names))
     provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
     rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
     assert list(rows) == [*NAMES, "dev-db"] and rows["dev-db"]["address"] == "192.168.60.9"

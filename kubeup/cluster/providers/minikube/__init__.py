@@ -17,7 +17,7 @@ from kubeup.cluster.providers.minikube.addons import (
     ShortenDnsCache,
 )
 from kubeup.cluster.providers.minikube.facts import KUBERNETES_STOPPED, UNKNOWN
-from kubeup.cluster.providers.minikube.planning import NodePlans
+from kubeup.cluster.providers.minikube.planning import NodePlans, why_stopped
 from kubeup.cluster.providers.minikube.trust import ConfigureTrust, NodeTrust
 from kubeup.core import ids
 from kubeup.core.errors import UsageError
@@ -132,7 +132,7 @@ class Minikube(NodePlans):
         if not stopped:
             return []
         self.require_tool()
-        return [self._start(stopped)]
+        return [self._start(why_stopped(stopped))]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         name, tool = self.profile_name, self.tool
@@ -153,7 +153,7 @@ class Minikube(NodePlans):
             loses=everything if data else "",
             removes=(self.thing,),
         )
-        engine = tuple(self._engine(known[name]))
+        engine = self._engine(known[name])
         if not engine or not actions.network_of(engine, name):
             return [delete]
         action, needs = RemoveNetwork(engine, name), (delete.id,)

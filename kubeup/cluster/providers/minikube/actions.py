@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kubeup.cluster.providers.base import ToolCommand
-from kubeup.cluster.providers.external_tool import ExternalTool, error_text
+from kubeup.cluster.providers.external_tool import ExternalTool, Words, error_text
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log, Paced
@@ -51,7 +51,7 @@ class RunAndAdmit(Paced):
     nodes: Nodes
     state: State
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return tuple(line for command in self.tool_commands for line in command.commands())
 
     def run(self, log: Log) -> None:
@@ -84,7 +84,7 @@ class AskAndRun(Paced):
     expected: RunAndAdmit
     ask: Callable[[], RunAndAdmit]
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return self.expected.commands()
 
     def run(self, log: Log) -> None:
@@ -117,10 +117,10 @@ class LoadImage:
     load: ToolCommand
     image: AppImage
     nodes: Nodes
-    names: tuple[str, ...]
-    list_images: tuple[str, ...]
+    names: Words
+    list_images: Words
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return self.load.commands()
 
     def run(self, log: Log) -> None:
@@ -140,14 +140,14 @@ class LoadImage:
 class RemoveNetwork:
     """Remove the network that `minikube delete` leaves behind, if minikube made it."""
 
-    engine: tuple[str, ...]
+    engine: Words
     name: str
 
     @property
-    def _argv(self) -> tuple[str, ...]:
+    def _argv(self) -> Words:
         return (*self.engine, "network", "rm", self.name)
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return (shell.shown(self._argv),)
 
     def already(self) -> str:
@@ -157,7 +157,7 @@ class RemoveNetwork:
         shell.write(*self._argv, log=log)
 
 
-def network_of(engine: tuple[str, ...], profile: str) -> bool:
+def network_of(engine: Words, profile: str) -> bool:
     """Whether there is a network of that name with minikube's label for it."""
     output = shell.read(*engine, "network", "inspect", profile, ok=None)
     return output.ok and f'"name.minikube.sigs.k8s.io": "{profile}"' in output.stdout

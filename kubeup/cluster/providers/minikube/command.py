@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kubeup.cluster.providers.external_tool import Words
 from kubeup.cluster.providers.minikube.facts import DryRun
 from kubeup.core.errors import Refused
 from kubeup.facts import registries
@@ -100,13 +101,13 @@ def _containers(host: HostFacts, reason: str) -> Driver | None:
     return None
 
 
-def probe(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+def probe(settings: Settings, host: HostFacts) -> Words:
     """Whether `--vm=true` finds a driver: the start itself, dry."""
     force = _force(settings, host)
     return (*_cluster(settings, VM), *force, "--dry-run", "--output=json")
 
 
-def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...]:
+def start(settings: Settings, chosen: Driver, host: HostFacts) -> Words:
     """The how-to's command, flag for flag, with what the settings add behind it."""
     return (
         *_cluster(settings, chosen.word),
@@ -117,19 +118,19 @@ def start(settings: Settings, chosen: Driver, host: HostFacts) -> tuple[str, ...
     )
 
 
-def restart(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+def restart(settings: Settings, host: HostFacts) -> Words:
     """Start again what is there; everything else minikube has kept."""
     profile = settings.minikube.profile
     return ("start", "-p", profile, *_force(settings, host), *_patience(host))
 
 
-def plain_registries(settings: Settings) -> tuple[str, ...]:
+def plain_registries(settings: Settings) -> Words:
     """Registries that the nodes pull from without TLS: they have to be told so."""
     images = settings.images
     return images.plain_registries if images.via == "registry" else ()
 
 
-def _cluster(settings: Settings, driver: str) -> tuple[str, ...]:
+def _cluster(settings: Settings, driver: str) -> Words:
     chosen = settings.minikube
     return (
         "start",
@@ -144,13 +145,13 @@ def _cluster(settings: Settings, driver: str) -> tuple[str, ...]:
     )
 
 
-def _patience(host: HostFacts) -> tuple[str, ...]:
+def _patience(host: HostFacts) -> Words:
     """How long minikube waits for its Kubernetes, where its own 6 minutes are too few here."""
     limit = host.pace.seconds(WAIT_SECONDS)
     return (f"--wait-timeout={limit:.0f}s",) if limit > WAIT_SECONDS else ()
 
 
-def _force(settings: Settings, host: HostFacts) -> tuple[str, ...]:
+def _force(settings: Settings, host: HostFacts) -> Words:
     """minikube refuses root (DRV_AS_ROOT) and an old Kubernetes (K8S_OLD_UNSUPPORTED) without."""
     return ("--force",) if settings.minikube.force or host.root else ()
 

@@ -152,26 +152,28 @@ def lists_profiles(text: str) -> bool:
     return "valid" in _object(text)
 
 
-def profiles(text: str) -> dict[str, Profile | None]:
-    """Profiles by name from `minikube profile list -o json`; None for an invalid one."""
+def profiles(text: str) -> dict[str, Profile]:
+    """Profiles by name from `minikube profile list -o json`; NO_PROFILE for an invalid one."""
     found = _object(text)
-    invalid = {row["Name"]: None for row in found.get("invalid") or [] if row}
-    valid = [row["Config"] for row in found.get("valid") or [] if row.get("Config")]
-    return {**invalid, **{config["Name"]: _profile(config) for config in valid}}
+    known = {row["Name"]: NO_PROFILE for row in found.get("invalid") or [] if row}
+    for row in found.get("valid") or []:
+        if config := row.get("Config"):
+            known[config["Name"]] = _profile(config)
+    return known
 
 
 def starting(text: str, name: str) -> bool:
     """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
     rows = _object(text).get("valid") or []
-    return (name, "Starting") in [(row["Name"], row.get("Status")) for row in rows]
+    return any(row["Name"] == name and row.get("Status") == "Starting" for row in rows)
 
 
-def profile(text: str) -> Profile | None:
-    """From a profile's own config.json; None where it is half of one."""
+def profile(text: str) -> Profile:
+    """From a profile's own config.json; NO_PROFILE where it is half of one."""
     try:
         return _profile(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+        return NO_PROFILE
 
 
 def _profile(config: dict[str, Any]) -> Profile:

@@ -48,8 +48,8 @@ class NodePlans(ObservedProfile):
         if control.state == "missing" or not control.address:
             return self._create_again(control)
         known = {node.name for node in profile.nodes}
-        steps = [self._start(stopped)] if stopped else []
-        steps += self._remake([node.name for node in missing if node.name in known], profile)
+        steps = [self._start(why_stopped(stopped))] if stopped else []
+        steps += [self._remake(node.name, profile) for node in missing if node.name in known]
         steps += self._add([node.name for node in missing if node.name not in known], steps)
         steps = steps or self._take_over(machines)
         if any(step.id == self._all for step in steps):
@@ -157,13 +157,11 @@ class NodePlans(ObservedProfile):
             return facts.dry_run(elsewhere.read(*words, timeout=120).stdout)
 
     def _create_with(self, chosen: command.Driver) -> RunAndAdmit:
-        return self._starting(command.start(self.settings, chosen, self.host))
+        words = command.start(self.settings, chosen, self.host)
+        return self._admitting(self.planned.command(*words, timeout=START_SECONDS))
 
     def _create_as_minikube_chooses(self) -> RunAndAdmit:
         return self._create_with(self._driver())
-
-    def _starting(self, words: Sequence[str]) -> RunAndAdmit:
-        return self._admitting(self.planned.command(*words, timeout=START_SECONDS))
 
     @property
     def _room(self) -> Room:
@@ -175,11 +173,11 @@ class NodePlans(ObservedProfile):
 
     # what is there, in part
 
-    def _start(self, nodes: Sequence[NodeState]) -> Step:
-        why = ", ".join(f"{node.name} {node.detail or 'is stopped'}" for node in nodes)
+    def _start(self, why: str, *before: ToolCommand) -> Step:
         title = f"start the minikube profile {self.profile_name}"
-        start = self._starting(command.restart(self.settings, self.host))
-        return Step(self._all, title, why, start, seconds=40)
+        words = command.restart(self.settings, self.host)
+        start = self.planned.command(*words, timeout=START_SECONDS)
+        return Step(self._all, title, why, self._admitting(*before, start), seconds=40)
 
     @property
     def _node_add(self) -> ToolCommand:
@@ -201,11 +199,8 @@ class NodePlans(ObservedProfile):
             needs = (step.id,)
         return steps
 
-    def _remake(self, names: Sequence[str], profile: Profile) -> list[Step]:
-        """Nodes whose machines were removed behind minikube's back."""
-        return [self._remake_node(name, profile) for name in names]
-
-    def _remake_node(self, name: str, profile: Profile) -> Step:
+    def _remake(self, name: str, profile: Profile) -> Step:
+        """A node whose machine was removed behind minikube's back."""
         engine, tool = self._engine(profile), self.planned
         if not engine or name != profile.nodes[-1].name:
             why = "only a container's volume can be looked into without it"
@@ -219,7 +214,7 @@ class NodePlans(ObservedProfile):
             )
         remake = RemakeNode(
             name=name,
-            engine=tuple(engine),
+            engine=engine,
             data=self.data_folder,
             machine=self.home / "machines" / name,
             delete=tool.command("node", "delete", name, *tool.on),
@@ -262,11 +257,9 @@ class NodePlans(ObservedProfile):
         wanted one (restartPrimaryControlPlane in pkg/minikube/bootstrapper/kubeadm: "does not
         require reconfiguration"), so that is removed before; minikube writes it anew.
         """
-        start, tool = self._start(()), self.planned
+        tool = self.planned
         forget = tool.command("ssh", *tool.on, "--", "sudo", "rm", "-f", CONFIGURATION)
-        words = command.restart(self.settings, self.host)
-        again = self._admitting(forget, tool.command(*words, timeout=START_SECONDS))
-        return replace(start, action=again, reason="its making was interrupted")
+        return self._start("its making was interrupted", forget)
 
     def _get_kubectl(self) -> list[Step]:
         """minikube fetches the kubectl of the cluster's version, where none here fits."""
@@ -276,3 +269,7 @@ class NodePlans(ObservedProfile):
         fetch = tool.command("kubectl", *tool.on, "--", "version", "--client")
         why = "no kubectl within one minor version here"
         return [Step(ids.NODE_KUBECTL, "get the kubectl that fits", why, fetch, needs, 10)]
+
+
+def why_stopped(nodes: Sequence[NodeState]) -> str:
+    return ", ".join(f"{node.name} {node.detail or 'is stopped'}" for node in nodes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from kubeup.cluster.providers.base import (
     Trace,
     never_ready,
 )
+from kubeup.cluster.providers.external_tool import Words
 from kubeup.cluster.providers.minikube import command, facts
 from kubeup.cluster.providers.minikube.facts import NO_PROFILE, NodeStatus, Profile
 from kubeup.cluster.providers.minikube.selection import SelectedTool
@@ -81,10 +82,10 @@ class ObservedProfile(SelectedTool):
             return NO_PROFILE
         written = file.stat().st_mtime_ns
         if written not in self._known:
-            self._known = {written: self._read(file) or NO_PROFILE}
+            self._known = {written: self._read(file)}
         return self._known[written]
 
-    def _read(self, file: Path) -> Profile | None:
+    def _read(self, file: Path) -> Profile:
         """By minikube's word; by its file alone where no minikube is here to be asked."""
         text = file.read_bytes().decode(errors="replace")
         # minikube would call it half made, and delete what there is
@@ -97,9 +98,9 @@ class ObservedProfile(SelectedTool):
             )
         if self.tool is None:
             return facts.profile(text)
-        return self._profiles("--light").get(self.profile_name)
+        return self._profiles("--light").get(self.profile_name, NO_PROFILE)
 
-    def _profiles(self, *options: str) -> dict[str, Profile | None]:
+    def _profiles(self, *options: str) -> dict[str, Profile]:
         """All of minikube's, with those that are half made.
 
         Raises KubeupError where it lists none at all: not told is not gone.
@@ -137,9 +138,9 @@ class ObservedProfile(SelectedTool):
             for spec in wanted
         ]
         nodes[0] = replace(nodes[0], differs=self._differs(profile))
+        detail = "not in the settings"
         for node in profile.nodes[len(wanted) :]:
-            surplus = NodeState(node.name, "worker", node.address, "surplus")
-            nodes.append(replace(surplus, detail="not in the settings"))
+            nodes.append(NodeState(node.name, "worker", node.address, "surplus", detail=detail))
         # under `auto` it is not known before it is made: containers take less
         driver = profile.driver or self.settings.minikube.driver
         return Machines(
@@ -171,7 +172,8 @@ class ObservedProfile(SelectedTool):
 
         minikube does not tell, and a virtual machine's clock is its own.
         """
-        engine, names = self._engine(profile), [node.name for node in profile.nodes]
+        names = [node.name for node in profile.nodes]
+        engine = self._engine(profile)
         if not engine or not names:
             return {}
         # of names that are gone it prints nothing
@@ -179,10 +181,12 @@ class ObservedProfile(SelectedTool):
         found = containers(answer.stdout)
         return {node.name: node.started for node in found if node.started}
 
-    def _engine(self, profile: Profile | None) -> Sequence[str]:
-        """The engine of a container driver, as minikube calls it; none for other drivers."""
-        drivers = [profile.driver] if profile else CONTAINER_DRIVERS
-        for driver in drivers:
+    def _engine(self, profile: Profile) -> Words:
+        """The engine of a container driver, as minikube calls it; none for other drivers.
+
+        Of half a profile, any that is here.
+        """
+        for driver in (profile.driver,) if profile.exists else CONTAINER_DRIVERS:
             if driver in CONTAINER_DRIVERS and shell.which(driver):
                 by_sudo = driver == "podman" and not self.host.root
                 return ("sudo", "-n", driver) if by_sudo else (driver,)
@@ -192,19 +196,25 @@ class ObservedProfile(SelectedTool):
         """What minikube could change only by making the cluster anew."""
         if not profile.exists:
             return ()
-        settings, chosen, plain = self.settings, self.settings.minikube, profile.plain_registries
-        added = [one for one in command.plain_registries(settings) if not profile.trusts(one)]
-        driver = "" if chosen.driver == "auto" else chosen.driver
-        rows = {
+        settings, chosen = self.settings, self.settings.minikube
+        plain = profile.plain_registries
+        added = filter(lambda name: not profile.trusts(name), command.plain_registries(settings))
+        values = {
             "Kubernetes": (profile.kubernetes, settings.software.kubernetes),
             "CPUs": (profile.cpus, settings.minikube_cpus),
             "MiB of memory": (profile.memory, settings.minikube_memory),
-            "driver": (profile.driver, driver or profile.driver),
+            "driver": (
+                profile.driver,
+                chosen.driver if chosen.driver != "auto" else profile.driver,
+            ),
             "container runtime": (profile.runtime, chosen.container_runtime or profile.runtime),
-            "registries without TLS": (_listed(plain), _listed([*plain, *added])),
+            "registries without TLS": (_listed(plain), _listed((*plain, *added))),
         }
-        differing = [(what, *row) for what, row in rows.items() if row[0] != row[1]]
-        return tuple(f"{what} {actual}, wanted {wanted}" for what, actual, wanted in differing)
+        return tuple(
+            f"{what} {actual}, wanted {wanted}"
+            for what, (actual, wanted) in values.items()
+            if actual != wanted
+        )
 
     def node_specs(self) -> tuple[NodeSpec, ...]:
         """Names as minikube gives them: those of the nodes that are there, then the next ones."""
@@ -229,13 +239,9 @@ class ObservedProfile(SelectedTool):
         )
 
     @property
-    def list_images(self) -> tuple[str, ...]:
+    def list_images(self) -> Words:
         runtime = self.profile().runtime or self.settings.minikube.container_runtime
         return LIST_IMAGES[runtime or DEFAULT_RUNTIME]
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _observed(spec: NodeSpec, status: NodeStatus, booted: datetime | None) -> NodeState:
@@ -247,3 +253,7 @@ def _observed(spec: NodeSpec, status: NodeStatus, booted: datetime | None) -> No
         detail=status.detail,
         booted=booted,
     )
+
+
+def _listed(names: Words) -> str:
+    return ", ".join(names) or "none"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.cluster.providers.base import ToolCommand
+from kubeup.cluster.providers.external_tool import Words
 from kubeup.cluster.providers.minikube.actions import RunAndAdmit
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
@@ -34,14 +35,14 @@ class RemakeNode:
     """Delete what is left of a node and add it again."""
 
     name: str
-    engine: tuple[str, ...]
+    engine: Words
     data: str  # the data folder on the node
     machine: Path  # minikube's folder for it
     delete: ToolCommand
     add: ToolCommand
     admit: RunAndAdmit
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return (*self.delete.commands(), *self.add.commands())
 
     def run(self, log: Log) -> None:
@@ -105,5 +106,5 @@ class RemakeNode:
         shell.write(*self._root, *map(str, words), log=log)
 
     @property
-    def _root(self) -> tuple[str, ...]:
+    def _root(self) -> Words:
         return self.engine[:-1]  # `sudo -n` where the engine needs it

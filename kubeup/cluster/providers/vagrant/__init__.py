@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kubeup.cluster.providers.base import Machines, Needed, ToolCommand, Usable, nothing_on
 from kubeup.cluster.providers.external_tool import in_state
-from kubeup.cluster.providers.vagrant import files, networks
-from kubeup.cluster.providers.vagrant.actions import RemovePartial, RunVagrant, Up
+from kubeup.cluster.providers.vagrant import files, networks, networks_conf
+from kubeup.cluster.providers.vagrant.actions import RunVagrant, Up
 from kubeup.cluster.providers.vagrant.backends import SNAPSHOTS, podman_behind
 from kubeup.cluster.providers.vagrant.networks import AllowNetwork, DisallowNetwork
 from kubeup.cluster.providers.vagrant.observing import PARTIAL
@@ -106,15 +106,17 @@ class Vagrant(CheckedMachines):
             room=self.backend.room(len(missing)) if missing else Room(),
             makes=self._machines(names),
         )
-        partial = tuple(node.name for node in changing if node.detail == PARTIAL)
+        partial = [node.name for node in changing if node.detail == PARTIAL]
         return [*self._remove_partial(partial), up]
 
     @staticmethod
-    def _remove_partial(names: tuple[str, ...]) -> list[Planned]:
+    def _remove_partial(names: Sequence[str]) -> list[Planned]:
+        """Containers whose vagrant was killed before it had recorded that it made them."""
         if not names:
             return [Holds(ids.REMOVE_HALVES, "none was made in part only")]
         title, why = f"remove {', '.join(names)}", "vagrant was killed while it made them"
-        return [*nothing_on(why), Step(ids.REMOVE_HALVES, title, why, RemovePartial(names))]
+        remove = ToolCommand(("docker", "rm", "--force", "--volumes", *names), env=())
+        return [*nothing_on(why), Step(ids.REMOVE_HALVES, title, why, remove)]
 
     def _files(self) -> Planned:
         texts = self._texts()
@@ -122,7 +124,7 @@ class Vagrant(CheckedMachines):
         if not wrong:
             return Holds(ids.VAGRANT_FILES, f"the files in {self.folder} match the settings")
         title, why = f"write {', '.join(wrong)} for Vagrant", f"new settings for {self.folder}"
-        action = files.WriteFiles(self.folder, tuple(texts.items()))
+        action = files.WriteFiles(self.folder, texts)
         return Step(ids.VAGRANT_FILES, title, why, action, seconds=0)
 
     def _texts(self) -> dict[str, str]:
@@ -135,14 +137,16 @@ class Vagrant(CheckedMachines):
         """VirtualBox' leave to use the nodes' network, where it lacks that."""
         if self.chosen != "virtualbox":
             return [Holds(ids.NETWORKS_CONF, f"{self.chosen} takes any network")]
-        open_ = self.settings.vagrant.networks_conf == "open"
-        allow = AllowNetwork(self.settings.node_network, open_, networks.FILE)
+        network = self.settings.node_network
+        if self.settings.vagrant.networks_conf == "open":
+            network = networks_conf.EVERYTHING
+        allow = AllowNetwork(network, networks.FILE)
         if why := allow.already():
             return [Holds(ids.NETWORKS_CONF, why)]
         return [
             Step(
                 ids.NETWORKS_CONF,
-                f"allow VirtualBox to use {allow.wanted}",
+                f"allow VirtualBox to use {allow.network}",
                 allow.current(),
                 allow,
                 seconds=0.2,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from kubeup.cluster.providers.external_tool import ExternalTool, Misfit, error_text
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from kubeup.cluster.providers.external_tool import ExternalTool, Misfit, Words, error_text
 from kubeup.cluster.providers.vagrant import facts
 from kubeup.cluster.providers.vagrant.files import WriteFiles
 from kubeup.core import shell
@@ -100,11 +101,21 @@ class Tool(ExternalTool):
 
 
 @dataclass(frozen=True)
-class Admission:
-    """On which machine, at which address, the host key on record was read.
+class AdmittedMachine:
+    """A machine whose host key is on record; one made anew has another id."""
 
-    A machine made anew has another id.
-    """
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+    id: str
+    address: str
+
+
+ADMITTED_MACHINES = TypeAdapter(dict[str, AdmittedMachine])
+
+
+@dataclass(frozen=True)
+class Admission:
+    """On which machine, at which address, each host key on record was read."""
 
     folder: Path
 
@@ -112,26 +123,22 @@ class Admission:
     def _path(self) -> Path:
         return self.folder / ADMITTED
 
-    def read(self) -> dict[str, dict[str, str]]:
+    def read(self) -> dict[str, AdmittedMachine]:
         """By machine; {} where none was admitted yet.
 
         Raises Refused where that can't be told: any key would be taken then.
         """
         found = read_json(self._path, MISTRUSTED)
-        if not all(map(_is_admission, found.values())):
+        try:
+            return ADMITTED_MACHINES.validate_python(found)
+        except ValidationError:
             why = "it does not name machines with their id and address"
-            raise Refused(f"{self._path} can't be understood", why, MISTRUSTED)
-        return found
+            raise Refused(f"{self._path} can't be understood", why, MISTRUSTED) from None
 
     def add(self, name: str, machine: str, address: str) -> None:
-        admitted = {**self.read(), name: {"id": machine, "address": address}}
-        write_private(self._path, json.dumps(admitted, indent=2) + "\n")
-
-
-def _is_admission(row: Any) -> bool:
-    if not isinstance(row, dict) or row.keys() != {"id", "address"}:
-        return False
-    return all(isinstance(value, str) for value in row.values())
+        admitted = {**self.read(), name: AdmittedMachine(machine, address)}
+        text = ADMITTED_MACHINES.dump_json(admitted, indent=2).decode()
+        write_private(self._path, f"{text}\n")
 
 
 @dataclass(frozen=True)
@@ -144,15 +151,15 @@ class Up:
 
     tool: Tool
     provider: str
-    start: tuple[str, ...]
+    start: Words
     admit: tuple[SshTarget, ...]
     state: State
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return (self.tool.shown(*self._up, *self.start),) if self.start else ()
 
     @property
-    def _up(self) -> tuple[str, ...]:
+    def _up(self) -> Words:
         return ("up", "--provider", self.provider)
 
     def run(self, log: Log) -> None:
@@ -189,31 +196,14 @@ class RunVagrant:
     """A command of vagrant on machines, and then the files as they are without what it removed."""
 
     tool: Tool
-    words: tuple[str, ...]
+    words: Words
     # asked afterwards: vagrant removes no machine that its file does not name
     files_afterwards: Callable[[], Mapping[str, str]] = dict
 
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> Words:
         return (self.tool.shown(*self.words),)
 
     def run(self, log: Log) -> None:
         self.tool.write(*self.words, log=log)
         if texts := self.files_afterwards():
-            WriteFiles(self.tool.folder, tuple(texts.items())).run(log)
-
-
-@dataclass(frozen=True)
-class RemovePartial:
-    """Remove containers whose vagrant was killed before it had recorded that it made them."""
-
-    names: tuple[str, ...]
-
-    @property
-    def _argv(self) -> tuple[str, ...]:
-        return ("docker", "rm", "--force", "--volumes", *self.names)
-
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv),)
-
-    def run(self, log: Log) -> None:
-        shell.write(*self._argv, log=log)
+            WriteFiles(self.tool.folder, texts).run(log)

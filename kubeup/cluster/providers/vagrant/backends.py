@@ -6,7 +6,7 @@ They are asked about a machine in a tenth of a second, where `vagrant status` ta
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubeup.cluster.providers.external_tool import error_text
 from kubeup.cluster.providers.vagrant import facts
@@ -26,17 +26,15 @@ MACHINE = 2500  # MiB that each adds to its box
 class Backend:
     """What is behind one of Vagrant's providers."""
 
+    name: str
     program: str
     check: tuple[str, ...]  # words that tell whether what is behind the program works
     before: tuple[str, ...]  # words of the question for a machine, before its name …
     after: tuple[str, ...] = ()  # … and after it
+    parse: Callable[[str], Machine | None]  # the answer
     absent: re.Pattern[str]  # how the program says that there is no such machine
     snapshots = True
     seconds = 180.0  # that three machines take, where each boots a whole system
-
-    def parse(self, text: str) -> Machine | None:
-        """What the program's answer says of a machine."""
-        raise NotImplementedError
 
     def fix(self, host: HostFacts, coming: Sequence[str]) -> str:
         """How it comes to work here; `coming` are packages that the plan would install."""
@@ -85,13 +83,13 @@ class Backend:
 
 
 class VirtualBox(Backend):
+    name = "virtualbox"
     program = "VBoxManage"
     check = ("--version",)
     before, after = ("showvminfo",), ("--machinereadable",)
     absent = re.compile("Could not find a registered machine|VBOX_E_OBJECT_NOT_FOUND")
 
-    def parse(self, text: str) -> Machine | None:
-        return facts.virtualbox(text)
+    parse = staticmethod(facts.virtualbox)
 
     def room(self, machines: int) -> Room:
         return Room(home=BOX + MACHINE * machines)
@@ -109,13 +107,13 @@ class VirtualBox(Backend):
 class Libvirt(Backend):
     """Its machines lie in a pool of libvirt's, not in the home folder."""
 
+    name = "libvirt"
     program = "virsh"
     check = (*VIRSH, "version")
     before = (*VIRSH, "dominfo")
     absent = re.compile("failed to get domain")
 
-    def parse(self, text: str) -> Machine | None:
-        return facts.libvirt(text)
+    parse = staticmethod(facts.libvirt)
 
     def fix(self, host: HostFacts, coming: Sequence[str]) -> str:
         """On Debian its packages are part of the plan, so it is there and does not answer."""
@@ -130,6 +128,7 @@ class Libvirt(Backend):
 
 
 class Docker(Backend):
+    name = "docker"
     program = "docker"
     check = ("version",)
     before = ("container", "inspect")
@@ -137,8 +136,7 @@ class Docker(Backend):
     snapshots = False
     seconds = 20.0
 
-    def parse(self, text: str) -> Machine | None:
-        return facts.docker(text)
+    parse = staticmethod(facts.docker)
 
     def room(self, machines: int) -> Room:
         return Room(nodes=MACHINE * machines)
@@ -151,7 +149,7 @@ class Docker(Backend):
 
 
 VIRTUALBOX = "https://www.virtualbox.org/wiki"
-BACKENDS = {"virtualbox": VirtualBox(), "libvirt": Libvirt(), "docker": Docker()}
+BACKENDS = {backend.name: backend for backend in (VirtualBox(), Libvirt(), Docker())}
 SNAPSHOTS = [name for name, backend in BACKENDS.items() if backend.snapshots]
 
 

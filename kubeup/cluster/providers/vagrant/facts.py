@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from kubeup.cluster.providers import versions
 from kubeup.cluster.providers.versions import Version
@@ -64,6 +65,8 @@ class Machine:
     memory: int = 0
     started: datetime | None = None
     folder: str = ""  # whose vagrant made it, where it tells: a label that containers have of us
+    # by the profile's vagrant, to the end or not, or by somebody else
+    origin: Literal["ours", "partial", "foreign"] = "ours"
 
     @property
     def running(self) -> bool:

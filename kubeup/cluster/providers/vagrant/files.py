@@ -39,13 +39,13 @@ class WriteFiles:
     """Put the Vagrantfile and what it reads into the profile's folder."""
 
     folder: Path
-    texts: tuple[tuple[str, str], ...]
+    texts: Mapping[str, str]
 
     def already(self) -> str:
-        return "" if differing(self.folder, dict(self.texts)) else "there"
+        return "" if differing(self.folder, self.texts) else "there"
 
     def run(self, log: Log) -> None:
-        for name, text in self.texts:
+        for name, text in self.texts.items():
             write_private(self.folder / name, text, PUBLIC)
         log(f"in {self.folder}")
 

@@ -47,12 +47,7 @@ class AllowNetwork:
     """
 
     network: IPv4Network
-    open: bool = False
     path: Path = FILE
-
-    @property
-    def wanted(self) -> IPv4Network:
-        return networks_conf.EVERYTHING if self.open else self.network
 
     def current(self) -> str:
         """What the file allows, in words."""
@@ -63,23 +58,23 @@ class AllowNetwork:
         return f"{self.path} allows {ranges or 'no IPv4 address'}"
 
     def already(self) -> str:
-        return "allowed" if networks_conf.allows(read(self.path), self.wanted) else ""
+        return "allowed" if networks_conf.allows(read(self.path), self.network) else ""
 
     @property
     def line(self) -> str:
-        return networks_conf.line_for(self.network, self.open)
+        return networks_conf.line_for(self.network)
 
     def commands(self) -> tuple[str, ...]:
         append = f"echo '{self.line}' | sudo tee -a {self.path}"
         return (f"sudo mkdir -p {self.path.parent} && {append}",)
 
     def run(self, log: Log) -> None:
-        text = networks_conf.allowing(read(self.path), self.network, self.open)
+        text = networks_conf.allowing(read(self.path), self.network)
         by_hand = f"type this, and run the same again: {self.commands()[0]}"
         _write(self.path, text, by_hand, log)
         if not self.already():
             raise KubeupError(
-                f"{self.path} does not allow {self.wanted}",
+                f"{self.path} does not allow {self.network}",
                 "something else wrote it at the same moment",
                 "run the same again",
             )
@@ -94,14 +89,12 @@ class DisallowNetwork:
 
     def already(self) -> str:
         text = read(self.path) or ""
-        return "it is not there any more" if self._without(text) == text else ""
+        return "it is not there any more" if networks_conf.without(text, self.line) == text else ""
 
     def run(self, log: Log) -> None:
         by_hand = f"take the line `{self.line}` out of it, and run the same again"
-        _write(self.path, self._without(read(self.path) or ""), by_hand, log)
-
-    def _without(self, text: str) -> str:
-        return networks_conf.without(text, self.line)
+        text = networks_conf.without(read(self.path) or "", self.line)
+        _write(self.path, text, by_hand, log)
 
 
 def _write(path: Path, text: str, by_hand: str, log: Log) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from kubeup.cluster.providers.base import (
 from kubeup.cluster.providers.external_tool import error_text
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.vagrant import facts, files
-from kubeup.cluster.providers.vagrant.actions import READ_SECONDS, Admission, Tool
+from kubeup.cluster.providers.vagrant.actions import READ_SECONDS, Admission, AdmittedMachine, Tool
 from kubeup.cluster.providers.vagrant.backends import BACKENDS, Backend
 from kubeup.cluster.providers.vagrant.facts import Machine
 from kubeup.cluster.providers.vagrant.prerequisites import Prerequisites
@@ -36,15 +36,6 @@ from kubeup.system.ssh import SshTarget
 NO_HOST_KEY = "has no recorded host key: it was made by hand, or its making was interrupted"
 LOST = "it was made here"
 PARTIAL = "was made in part only"
-
-
-@dataclass(frozen=True)
-class MachineMatch:
-    """A machine under a name we want, and whether it is the one that this folder's vagrant made."""
-
-    machine: Machine | None = None
-    ours: bool = False
-    partial: bool = False  # made by ours, which was killed before it had recorded it
 
 
 class ObservedMachines(KubeadmProvider):
@@ -82,7 +73,7 @@ class ObservedMachines(KubeadmProvider):
 
     @cached_property
     def prerequisites(self) -> Prerequisites:
-        return Prerequisites(self.host, self.tool, self.chosen, self.backend)
+        return Prerequisites(self.host, self.tool, self.backend)
 
     @property
     def known(self) -> set[str]:
@@ -118,7 +109,8 @@ class ObservedMachines(KubeadmProvider):
         found = self._find([*names, *surplus])
         nodes = [self._observed(spec, found[spec.name]) for spec in wanted]
         for name in surplus:
-            if found[name].ours:
+            machine = found[name]
+            if machine and machine.origin == "ours":
                 role = "db" if name == self.settings.database_machine else "worker"
                 detail = "not in the settings"
                 nodes.append(NodeState(name, role, "", "surplus", detail=detail))
@@ -130,7 +122,7 @@ class ObservedMachines(KubeadmProvider):
             cgroup_driver="cgroupfs" if containers and self.host.cgroup == 1 else "systemd",
         )
 
-    def _find(self, names: Sequence[str]) -> dict[str, MachineMatch]:
+    def _find(self, names: Sequence[str]) -> dict[str, Machine | None]:
         """Each machine by the provider's own program.
 
         By vagrant, which takes its time, where that program is not here.
@@ -140,11 +132,10 @@ class ObservedMachines(KubeadmProvider):
                 return dict(zip(names, pool.map(self._ask_backend, names), strict=True))
         ask = self.tool.providers() and self.prerequisites.version
         states = self._statuses() if ask else {}
-        found = dict.fromkeys(names, MachineMatch())
+        found = dict[str, Machine | None].fromkeys(names)
         for name in names:
             if (state := states.get(name, "")) not in facts.GONE:
-                machine = Machine(name, self.tool.id(name, self.chosen), state)
-                found[name] = MachineMatch(machine, ours=True)
+                found[name] = Machine(name, self.tool.id(name, self.chosen), state)
         return found
 
     def _statuses(self) -> dict[str, str]:
@@ -157,15 +148,16 @@ class ObservedMachines(KubeadmProvider):
             )
         return facts.statuses(answer.stdout)
 
-    def _ask_backend(self, name: str) -> MachineMatch:
+    def _ask_backend(self, name: str) -> Machine | None:
+        """By the id that vagrant knows, else by its name: then it is not one that vagrant knows."""
         known = self.tool.id(name, self.chosen)
         machine = self.backend.find(known, known=True) if known else None
         if machine:
-            return MachineMatch(machine, ours=True)
+            return machine
         other = self.backend.find(name)
         if other and self._is_partial(name, other):
-            return MachineMatch(partial=True)
-        return MachineMatch(other)
+            return replace(other, origin="partial")
+        return other and replace(other, origin="foreign")
 
     def _is_partial(self, name: str, machine: Machine) -> bool:
         """Whether vagrant was killed while it made that container.
@@ -174,28 +166,28 @@ class ObservedMachines(KubeadmProvider):
         """
         if machine.folder != str(self.folder) or self.tool.provisioned(name, self.chosen):
             return False
-        return self._admitted(name).get("id") != machine.id
+        return self._admitted(name).id != machine.id
 
-    def _admitted(self, name: str) -> dict[str, str]:
-        return Admission(self.folder).read().get(name, {})
+    def _admitted(self, name: str) -> AdmittedMachine:
+        return Admission(self.folder).read().get(name, AdmittedMachine("", ""))
 
-    def _observed(self, spec: NodeSpec, found: MachineMatch) -> NodeState:
-        machine, admitted = found.machine, self._admitted(spec.name)
-        # without an address: a machine that is gone has taken its disk along, nothing of it can be
-        # saved
-        if machine is None:
-            detail = PARTIAL if found.partial else ""
+    def _observed(self, spec: NodeSpec, machine: Machine | None) -> NodeState:
+        admitted = self._admitted(spec.name)
+        if machine is None or machine.origin == "partial":
+            # without an address: a machine that is gone has taken its disk along, nothing of it
+            # can be saved
+            detail = PARTIAL if machine else ""
             return NodeState(spec.name, spec.role, "", "missing", detail=detail)
-        if not found.ours:
+        if machine.origin == "foreign":
             detail = f"{self.chosen} has one that was made elsewhere"
             if machine.folder == str(self.folder):
                 file = self.tool.id_file(spec.name, self.chosen)
                 detail = f"{LOST}, and {file} does not tell so any more"
             return NodeState(spec.name, spec.role, spec.address, "foreign", detail=detail)
-        new = admitted.get("id") != machine.id or not ssh.known(self.state, self._reach(spec))
+        new = admitted.id != machine.id or not ssh.known(self.state, self._reach(spec))
         detail = NO_HOST_KEY if new else ""
-        if not new and admitted["address"] != spec.address:
-            detail = f"has the address {admitted['address']}, wanted is {spec.address}"
+        if not new and admitted.address != spec.address:
+            detail = f"has the address {admitted.address}, wanted is {spec.address}"
         return NodeState(
             spec.name,
             spec.role,

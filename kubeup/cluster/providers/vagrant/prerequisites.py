@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.cluster.providers.external_tool import Misfit
@@ -23,12 +24,14 @@ DEBIANS = Path("/usr/bin/vagrant")  # HashiCorp's package has a link there, to /
 PLUGIN_PAGE = "https://vagrant-libvirt.github.io/vagrant-libvirt/installation.html"
 
 
+@dataclass
 class Prerequisites:
-    """What makes machines with Vagrant's provider `chosen`, as it is on this machine."""
+    """What makes machines with one of Vagrant's providers, as it is on this machine."""
 
-    def __init__(self, host: HostFacts, tool: Tool, chosen: str, backend: Backend) -> None:
-        self.host, self.tool, self.chosen, self.backend = host, tool, chosen, backend
-        self._version: Version = ()
+    host: HostFacts
+    tool: Tool
+    backend: Backend
+    _version: Version = ()
 
     @property
     def installed(self) -> bool:
@@ -57,7 +60,7 @@ class Prerequisites:
         """Debian's packages of Vagrant, and of what is behind its provider."""
         needs_vagrant = self._packaged and not self.installed
         own = ("vagrant",) if needs_vagrant else ()
-        if self.chosen != "libvirt" or not self.host.distribution.has_apt:
+        if self.backend.name != "libvirt" or not self.host.distribution.has_apt:
             return own
         # Debian's plug-in is for Debian's Vagrant: HashiCorp's has a Ruby of its own
         debians = Path(shell.which("vagrant") or "").resolve() == DEBIANS
@@ -109,11 +112,11 @@ class Prerequisites:
         """What is wrong with what is behind the provider."""
         coming = self.coming()
         if DAEMON not in coming and (trouble := self.backend.trouble()):
-            why = f"Vagrant's provider {self.chosen} does not work here: {trouble}"
+            why = f"Vagrant's provider {self.backend.name} does not work here: {trouble}"
             return Misfit(why, self.backend.fix(self.host, coming))
-        if self.chosen == "virtualbox":
+        if self.backend.name == "virtualbox":
             virtualbox = facts.virtualbox_version(self.backend.answer().stdout)
             return compatibility.pair_misfit(version, virtualbox)
-        if self.chosen == "libvirt" and PLUGIN not in coming:
+        if self.backend.name == "libvirt" and PLUGIN not in coming:
             return self.tool.plugin_misfit(PLUGIN, PLUGIN_PAGE)
         return None
