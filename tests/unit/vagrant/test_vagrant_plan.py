@@ -776,7 +776,7 @@ def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(
 ) -> None:
     provider = make(DOCKER)
     known(provider, NAMES[0], by="docker")
-    file = provider.tool.id_file(NAMES[0], "docker")
+    file = provider.tool.id_file(NAMES[0])
     if told_by == "vagrant":
         file.with_name("action_provision").write_text("1.5:id")
     else:

@@ -153,6 +153,7 @@ class Minikube(NodePlans):
             loses=everything if data else "",
             removes=(self.thing,),
         )
+        # podman's stays behind: kubernetes/minikube#13861
         engine = self._engine(known[name])
         if not engine or not actions.network_of(engine, name):
             return [delete]

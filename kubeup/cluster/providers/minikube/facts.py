@@ -17,6 +17,7 @@ DEFAULT_SERVICES = "10.96.0.0/12"  # minikube's constants.DefaultServiceCIDR
 NO_MACHINE = ("", "Nonexistent")  # a node's host where it has no machine
 VERSION = re.compile(r'"minikubeVersion":\s*"v(\d+)\.(\d+)\.(\d+)')
 KUBECTL_MINOR = re.compile(r'"minor":\s*"(\d+)')
+NODE = re.compile(r"^m(\d+)$")
 DRIVER = re.compile(r"(?:Automatically selected|Using) the (\S+) driver")
 ERROR_EVENT = "io.k8s.sigs.minikube.error"
 KUBERNETES_STOPPED = "its machine runs, its Kubernetes does not"
@@ -197,26 +198,25 @@ def _profile(config: dict[str, Any]) -> Profile:
 
 def _node(profile: str, row: dict[str, Any]) -> ProfileNode:
     """The first node has no name of its own, the others are m02, m03, …"""
-    name = row.get("Name", "")
-    digits = name.removeprefix("m")
-    number = int(digits) if digits.isdigit() else FIRST_NODE
-    machine = f"{profile}-{name}" if name else profile
-    return ProfileNode(machine, number, bool(row.get("ControlPlane")), row.get("IP", ""))
+    number = sum(versions.parse(NODE, row.get("Name", ""))) or FIRST_NODE
+    address = row.get("IP", "")
+    return ProfileNode(_machine(profile, number), number, bool(row.get("ControlPlane")), address)
 
 
-def new_node(profile: str, number: int) -> ProfileNode:
-    """The node that minikube makes under that number; its address is not known yet."""
-    first = number == FIRST_NODE
-    name = profile if first else f"{profile}-m{number:02}"
-    return ProfileNode(name, number, first, "")
+def _machine(profile: str, number: int) -> str:
+    return profile if number == FIRST_NODE else f"{profile}-m{number:02}"
 
 
 def wanted_nodes(profile: str, there: Sequence[ProfileNode], count: int) -> list[ProfileNode]:
     """So many nodes: those that are there, then the next ones by minikube's numbers."""
-    last = max((node.number for node in there), default=0)
-    lacking = count - len(there)
-    added = [new_node(profile, last + number) for number in range(1, lacking + 1)]
-    return [*there[:count], *added]
+    nodes = list(there[:count])
+    # a number that was given once is not given again as long as a higher one is there
+    number = max((node.number for node in there), default=0)
+    while len(nodes) < count:
+        number += 1
+        name = _machine(profile, number)
+        nodes.append(ProfileNode(name, number, control=number == FIRST_NODE, address=""))
+    return nodes
 
 
 def statuses(text: str) -> dict[str, NodeStatus]:

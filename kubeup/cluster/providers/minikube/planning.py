@@ -181,10 +181,8 @@ class NodePlans(ObservedProfile):
 
     @property
     def _node_add(self) -> ToolCommand:
-        """Without the size minikube makes a first worker, and then the cluster, smaller.
-
-        See cmd/minikube/cmd/node_add.go.
-        """
+        # without a size minikube makes a first worker, and the cluster from then on, smaller:
+        # kubernetes/minikube#7928
         tool, size = self.planned, str(self.settings.minikube_memory)
         env = (("MINIKUBE_MEMORY", size),)
         return tool.command("node", "add", *tool.on, env=env, timeout=START_SECONDS)
@@ -237,6 +235,7 @@ class NodePlans(ObservedProfile):
             return [self._set_up_again()]
         steps = self._get_kubectl()
         if no_access:
+            # a container's ports are others after each start: kubernetes/minikube#6824
             why = OUTDATED_KUBECONFIG if outdated else "the profile was made outside kubeup"
             update = self.planned.command("update-context", *self.planned.on)
             title = f"update the kubeconfig for {self.profile_name}"

@@ -41,7 +41,7 @@ DEFAULT_RUNTIME = "docker"  # minikube's own
 class ObservedProfile(SelectedTool):
     """One profile by minikube's own answers and files."""
 
-    # by when the profile's file was written
+    # by when the profile's file was written: minikube takes a tenth of a second to read it
     _known: Mapping[int, Profile] = {}
 
     @property
@@ -122,7 +122,7 @@ class ObservedProfile(SelectedTool):
     def _each_state(self, profile: Profile) -> dict[str, NodeStatus]:
         """Node by node: asked for all, minikube tells nothing where one of them is gone."""
         states = dict[str, NodeStatus]()
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(max(1, len(profile.nodes))) as pool:
             for state in pool.map(lambda node: self._states("-n", node.name), profile.nodes):
                 states |= state
         return states
@@ -168,10 +168,8 @@ class ObservedProfile(SelectedTool):
         return self._booted(self.profile())
 
     def _booted(self, profile: Profile) -> Mapping[str, datetime]:
-        """Since when nodes run that are containers.
-
-        minikube does not tell, and a virtual machine's clock is its own.
-        """
+        """Since when nodes run that are containers: minikube itself does not tell."""
+        # a virtual machine is not asked, as its clock is its own
         names = [node.name for node in profile.nodes]
         engine = self._engine(profile)
         if not engine or not names:
@@ -203,10 +201,7 @@ class ObservedProfile(SelectedTool):
             "Kubernetes": (profile.kubernetes, settings.software.kubernetes),
             "CPUs": (profile.cpus, settings.minikube_cpus),
             "MiB of memory": (profile.memory, settings.minikube_memory),
-            "driver": (
-                profile.driver,
-                chosen.driver if chosen.driver != "auto" else profile.driver,
-            ),
+            "driver": (profile.driver, chosen.driver.replace("auto", profile.driver)),
             "container runtime": (profile.runtime, chosen.container_runtime or profile.runtime),
             "registries without TLS": (_listed(plain), _listed((*plain, *added))),
         }

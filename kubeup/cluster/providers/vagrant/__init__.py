@@ -21,7 +21,7 @@ from kubeup.cluster.providers.versions import dotted
 from kubeup.core import ids, record
 from kubeup.core.errors import Refused, UsageError
 from kubeup.core.ids import StepId
-from kubeup.core.plan import Holds, Planned, Room, Step, todo
+from kubeup.core.plan import Holds, Planned, Step, todo
 from kubeup.core.things import Thing, of_kind
 
 
@@ -85,16 +85,15 @@ class Vagrant(CheckedMachines):
             return [Holds(self._all, "they run")]
         names = tuple(node.name for node in changing if node.state != "running")
         missing = in_state(changing, "missing")
-        admitted = {node.name for node in changing if node.closed or node in missing}
-        specs = [spec for spec in self.settings.machines_list() if spec.name in admitted]
-        title = f"record the host keys of {', '.join(sorted(admitted))}"
+        new = self._specs(node for node in changing if node.closed or node in missing)
+        title = f"record the host keys of {', '.join(spec.name for spec in new)}"
         if names:
             title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})"
         up = Step(
             self._all,
             title,
             "; ".join(f"{node.name} {node.detail or f'is {node.state}'}" for node in changing),
-            Up(self.tool, self.chosen, names, tuple(map(self._reach, specs)), self.state),
+            Up(self.tool, names, tuple(map(self._reach, new)), self.state),
             needs=(
                 ids.KEY,
                 ids.PACKAGES,
@@ -103,7 +102,7 @@ class Vagrant(CheckedMachines):
                 ids.REMOVE_HALVES,
             ),
             seconds=self.backend.seconds,
-            room=self.backend.room(len(missing)) if missing else Room(),
+            room=self.backend.room(len(missing)),
             makes=self._machines(names),
         )
         partial = [node.name for node in changing if node.detail == PARTIAL]
@@ -189,7 +188,7 @@ class Vagrant(CheckedMachines):
         stopped = self._in_state("stopped")
         if not stopped:
             return []
-        up = Up(self.tool, self.chosen, stopped, (), self.state)
+        up = Up(self.tool, stopped, (), self.state)
         title = f"start {', '.join(stopped)}"
         step = Step(self._all, title, "stopped", up, seconds=30, measures=True)
         self.refuse_unfit(step)

@@ -31,9 +31,10 @@ MISTRUSTED = (
 
 @dataclass(frozen=True)
 class Tool(ExternalTool):
-    """The vagrant that is used, and the profile's folder."""
+    """The vagrant that is used, the profile's folder, and Vagrant's provider."""
 
     folder: Path
+    provider: str
 
     def shown(self, *words: str) -> str:
         """A command line for a shell."""
@@ -77,19 +78,19 @@ class Tool(ExternalTool):
         """Where vagrant keeps which machine is which."""
         return self.folder / ".vagrant" / "machines"
 
-    def id_file(self, name: str, provider: str) -> Path:
-        return self.machines / name / provider / "id"
+    def id_file(self, name: str) -> Path:
+        return self.machines / name / self.provider / "id"
 
-    def id(self, name: str, provider: str) -> str:
+    def id(self, name: str) -> str:
         """The provider's own name for a machine; '' where vagrant knows none."""
         try:
-            return self.id_file(name, provider).read_text(encoding="utf-8").strip()
+            return self.id_file(name).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return ""
 
-    def provisioned(self, name: str, provider: str) -> bool:
+    def provisioned(self, name: str) -> bool:
         """Whether a machine was made to the end: then vagrant has left a mark."""
-        return self.id_file(name, provider).with_name("action_provision").exists()
+        return self.id_file(name).with_name("action_provision").exists()
 
     def providers(self) -> dict[str, set[str]]:
         """Which machines vagrant knows, by provider."""
@@ -150,7 +151,6 @@ class Up:
     """
 
     tool: Tool
-    provider: str
     start: Words
     admit: tuple[SshTarget, ...]
     state: State
@@ -160,13 +160,13 @@ class Up:
 
     @property
     def _up(self) -> Words:
-        return ("up", "--provider", self.provider)
+        return ("up", "--provider", self.tool.provider)
 
     def run(self, log: Log) -> None:
         keys = self._keys(log, self.start, *self._up)
         others = [target.name for target in self.admit if target.name not in self.start]
         # vagrant stopped in the middle: only a start does all that comes after
-        cut_off = [name for name in others if not self.tool.provisioned(name, self.provider)]
+        cut_off = [name for name in others if not self.tool.provisioned(name)]
         keys |= self._keys(log, cut_off, "reload")
         # made by hand, or a run ended before it had written this down
         unknown = [target.name for target in self.admit if target.name not in keys]
@@ -187,7 +187,7 @@ class Up:
                 f"look at the machine: cd {self.tool.folder} && vagrant ssh {name}",
             )
         ssh.remember(self.state, [ssh.known_hosts_line(target, key)])
-        machine = self.tool.id(name, self.provider)
+        machine = self.tool.id(name)
         Admission(self.tool.folder).add(name, machine, target.address)
 
 

@@ -41,8 +41,8 @@ class Backend:
         raise NotImplementedError
 
     def room(self, machines: int) -> Room:
-        """Roughly what new machines take."""
-        return Room(home=BOX)
+        """Roughly what new machines take: a box, and what each machine adds to it."""
+        return Room(home=BOX) if machines else Room()
 
     @property
     def installed(self) -> bool:
@@ -92,7 +92,7 @@ class VirtualBox(Backend):
     parse = staticmethod(facts.virtualbox)
 
     def room(self, machines: int) -> Room:
-        return Room(home=BOX + MACHINE * machines)
+        return super().room(machines) + Room(home=MACHINE * machines)
 
     def fix(self, host: HostFacts, coming: Sequence[str]) -> str:
         """Debian has no VirtualBox: it comes from its makers, who have none for Linux on arm64."""

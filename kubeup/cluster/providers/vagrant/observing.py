@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -69,7 +69,9 @@ class ObservedMachines(KubeadmProvider):
         }
         if self.settings.vagrant.home:
             env["VAGRANT_HOME"] = str(Path(self.settings.vagrant.home).expanduser())
-        return Tool(shell.which("vagrant") or "vagrant", tuple(env.items()), self.folder)
+        return Tool(
+            shell.which("vagrant") or "vagrant", tuple(env.items()), self.folder, self.chosen
+        )
 
     @cached_property
     def prerequisites(self) -> Prerequisites:
@@ -114,13 +116,18 @@ class ObservedMachines(KubeadmProvider):
                 role = "db" if name == self.settings.database_machine else "worker"
                 detail = "not in the settings"
                 nodes.append(NodeState(name, role, "", "surplus", detail=detail))
-        containers = self.chosen == "docker"
+        if self.chosen != "docker":
+            return Machines(tuple(nodes))
         return Machines(
             tuple(nodes),
-            limited=containers and not self.host.sys_resource,
-            containers=containers,
-            cgroup_driver="cgroupfs" if containers and self.host.cgroup == 1 else "systemd",
+            limited=not self.host.sys_resource,
+            containers=True,
+            cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
         )
+
+    def _specs(self, nodes: Iterable[NodeState]) -> list[NodeSpec]:
+        names = {node.name for node in nodes}
+        return [spec for spec in self.settings.machines_list() if spec.name in names]
 
     def _find(self, names: Sequence[str]) -> dict[str, Machine | None]:
         """Each machine by the provider's own program.
@@ -135,7 +142,7 @@ class ObservedMachines(KubeadmProvider):
         found = dict[str, Machine | None].fromkeys(names)
         for name in names:
             if (state := states.get(name, "")) not in facts.GONE:
-                found[name] = Machine(name, self.tool.id(name, self.chosen), state)
+                found[name] = Machine(name, self.tool.id(name), state)
         return found
 
     def _statuses(self) -> dict[str, str]:
@@ -150,7 +157,7 @@ class ObservedMachines(KubeadmProvider):
 
     def _ask_backend(self, name: str) -> Machine | None:
         """By the id that vagrant knows, else by its name: then it is not one that vagrant knows."""
-        known = self.tool.id(name, self.chosen)
+        known = self.tool.id(name)
         machine = self.backend.find(known, known=True) if known else None
         if machine:
             return machine
@@ -164,7 +171,7 @@ class ObservedMachines(KubeadmProvider):
 
         One made to its end is not, whatever has become of its id.
         """
-        if machine.folder != str(self.folder) or self.tool.provisioned(name, self.chosen):
+        if machine.folder != str(self.folder) or self.tool.provisioned(name):
             return False
         return self._admitted(name).id != machine.id
 
@@ -179,10 +186,9 @@ class ObservedMachines(KubeadmProvider):
             detail = PARTIAL if machine else ""
             return NodeState(spec.name, spec.role, "", "missing", detail=detail)
         if machine.origin == "foreign":
-            detail = f"{self.chosen} has one that was made elsewhere"
+            detail = f"{self.chosen} has a machine of that name that was made elsewhere"
             if machine.folder == str(self.folder):
-                file = self.tool.id_file(spec.name, self.chosen)
-                detail = f"{LOST}, and {file} does not tell so any more"
+                detail = f"{LOST}, but {self.tool.id_file(spec.name)} does not name it"
             return NodeState(spec.name, spec.role, spec.address, "foreign", detail=detail)
         new = admitted.id != machine.id or not ssh.known(self.state, self._reach(spec))
         detail = NO_HOST_KEY if new else ""
@@ -204,7 +210,7 @@ class ObservedMachines(KubeadmProvider):
         if not machine.running or machine.started:
             return machine.started
         try:
-            made = self.tool.id_file(machine.name, self.chosen).stat().st_mtime
+            made = self.tool.id_file(machine.name).stat().st_mtime
         except OSError:
             return None
         return datetime.fromtimestamp(made, UTC)
@@ -212,5 +218,8 @@ class ObservedMachines(KubeadmProvider):
 
 def _differs(spec: NodeSpec, machine: Machine) -> tuple[str, ...]:
     sizes = {"CPUs": (machine.cpus, spec.cpus), "MiB": (machine.memory, spec.memory_mb)}
-    differing = [(what, *size) for what, size in sizes.items() if size[0] not in (0, size[1])]
-    return tuple(f"{actual:g} {what}, wanted {wanted}" for what, actual, wanted in differing)
+    return tuple(
+        f"{actual:g} {unit}, wanted {wanted}"
+        for unit, (actual, wanted) in sizes.items()
+        if actual not in (0, wanted)
+    )

@@ -77,10 +77,9 @@ class CheckedMachines(ObservedMachines):
     def refuse_new(self, missing: Sequence[NodeState]) -> None:
         """What would stop vagrant halfway."""
         self._refuse_key()
-        names = {node.name for node in missing}
-        specs = [spec for spec in self.settings.machines_list() if spec.name in names]
+        wanted = [spec.address for spec in self._specs(missing)]
         # where no network of this machine holds an address, a gateway far away may answer for it
-        near = [spec.address for spec in specs if self.host.leads_to(spec.address)]
+        near = list(filter(self.host.leads_to, wanted))
         for address in addresses.taken(near):
             raise Refused(
                 f"the address {address} is taken",
@@ -89,10 +88,8 @@ class CheckedMachines(ObservedMachines):
             )
 
     def _refuse_key(self) -> None:
-        """Debian's Vagrant can't read an RSA key in OpenSSH's own format.
-
-        It would wait for a machine that refuses it.
-        """
+        """Vagrant would wait for a machine that refuses a key which Vagrant can't read."""
+        # Debian's has a net-ssh that can't read RSA in OpenSSH's own format: net-ssh/net-ssh#874
         private, public = self.state.private_key, self.state.public_key
         if not private.exists() or not public.exists():
             return
