@@ -8,13 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from kubeup.cluster.providers.base import (
-    Machines,
-    NodeState,
-    ReadinessCheck,
-    Trace,
-    never_ready,
-)
+from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
 from kubeup.cluster.providers.external_tool import Words
 from kubeup.cluster.providers.minikube import command, facts
 from kubeup.cluster.providers.minikube.facts import NO_PROFILE, NodeStatus, Profile
@@ -241,12 +235,7 @@ class ObservedProfile(SelectedTool):
 
 def _observed(spec: NodeSpec, status: NodeStatus, booted: datetime | None) -> NodeState:
     return NodeState(
-        spec.name,
-        spec.role,
-        spec.address,
-        status.state,
-        detail=status.detail,
-        booted=booted,
+        spec.name, spec.role, spec.address, status.state, detail=status.detail, booted=booted
     )
 
 

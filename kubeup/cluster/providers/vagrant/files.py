@@ -127,12 +127,7 @@ def machines(
 
 
 def _size(spec: NodeSpec) -> Row:
-    return {
-        "name": spec.name,
-        "address": spec.address,
-        "cpus": spec.cpus,
-        "memory": spec.memory_mb,
-    }
+    return {"name": spec.name, "address": spec.address, "cpus": spec.cpus, "memory": spec.memory_mb}
 
 
 def _container(spec: NodeSpec, host: HostFacts, label: str, podman: bool) -> Row:

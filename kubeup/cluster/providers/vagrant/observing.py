@@ -9,13 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from kubeup.cluster.providers.base import (
-    Machines,
-    NodeState,
-    ReadinessCheck,
-    Trace,
-    never_ready,
-)
+from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
 from kubeup.cluster.providers.external_tool import error_text
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.vagrant import facts, files
