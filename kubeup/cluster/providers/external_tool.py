@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from kubeup.cluster.providers.base import NodeState, ToolCommand
 from kubeup.core import shell
@@ -47,3 +48,14 @@ def error_text(output: Output) -> str:
 
 def in_state(nodes: Iterable[NodeState], state: str) -> list[NodeState]:
     return [node for node in nodes if node.state == state]
+
+
+class Named(Protocol):
+    """A node as it is or as it should be, or how it is reached."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def names(nodes: Iterable[Named]) -> list[str]:
+    return [node.name for node in nodes]

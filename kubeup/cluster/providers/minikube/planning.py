@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubeup.cluster.providers.base import Machines, Needed, NodeState, ToolCommand, nothing_on
-from kubeup.cluster.providers.external_tool import in_state
+from kubeup.cluster.providers.external_tool import in_state, names
 from kubeup.cluster.providers.minikube import command, facts
 from kubeup.cluster.providers.minikube.actions import START_SECONDS, AskAndRun, RunAndAdmit
 from kubeup.cluster.providers.minikube.facts import OUTDATED_KUBECONFIG, DryRun, Profile
@@ -40,17 +40,17 @@ class NodePlans(ObservedProfile):
         for node in machines.nodes:
             self._refuse(node)
         profile = self.profile()
-        missing = in_state(machines.nodes, "missing")
+        missing = names(in_state(machines.nodes, "missing"))
         stopped = in_state(machines.nodes, "stopped")
         if not profile.exists:
             return self._create() if missing or stopped else []
         control = machines.nodes[0]
         if control.state == "missing" or not control.address:
             return self._create_again(control)
-        known = {node.name for node in profile.nodes}
+        known = names(profile.nodes)
         steps = [self._start(why_stopped(stopped))] if stopped else []
-        steps += [self._remake(node.name, profile) for node in missing if node.name in known]
-        steps += self._add([node.name for node in missing if node.name not in known], steps)
+        steps += [self._remake(name, profile) for name in missing if name in known]
+        steps += self._add([name for name in missing if name not in known], steps)
         steps = steps or self._take_over(machines)
         if any(step.id == self._all for step in steps):
             return steps
@@ -135,9 +135,10 @@ class NodePlans(ObservedProfile):
         """The driver that is named, or the one that minikube takes."""
         wanted = self.settings.minikube.driver
         probed = self._dry_run() if wanted == "auto" else DryRun()
-        # a plan may have installed podman since this machine was looked at
-        installed = {"podman"} if shell.which("podman") else set[str]()
-        host = replace(self.host, tools=self.host.tools | installed)
+        host = self.host
+        # a plan may have installed it since this machine was looked at
+        if shell.which("podman"):
+            host = replace(host, tools=host.tools | {"podman"})
         return command.driver(wanted, probed, host)
 
     def _dry_run(self) -> DryRun:
@@ -187,10 +188,10 @@ class NodePlans(ObservedProfile):
         env = (("MINIKUBE_MEMORY", size),)
         return tool.command("node", "add", *tool.on, env=env, timeout=START_SECONDS)
 
-    def _add(self, names: Sequence[str], before: Sequence[Step]) -> list[Step]:
+    def _add(self, added: Sequence[str], before: Sequence[Step]) -> list[Step]:
         """A node at a time: each gets the number after the last one's."""
         steps, needs = list[Step](), tuple(step.id for step in before)
-        for name in names:
+        for name in added:
             action = self._admitting(self._node_add)
             step = Step(ids.node(name), f"add the node {name}", "missing", action, needs, 40)
             steps.append(step)

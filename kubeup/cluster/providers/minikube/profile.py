@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
-from kubeup.cluster.providers.external_tool import Words
+from kubeup.cluster.providers.external_tool import Words, names
 from kubeup.cluster.providers.minikube import command, facts
 from kubeup.cluster.providers.minikube.facts import NO_PROFILE, NodeStatus, Profile
 from kubeup.cluster.providers.minikube.selection import SelectedTool
@@ -150,11 +150,11 @@ class ObservedProfile(SelectedTool):
     ) -> dict[str, NodeStatus]:
         if not profile.exists:
             return self._states()
-        names = [node.name for node in profile.nodes]
-        if boots.keys() == set(names) and ready_since_boot(boots):
-            return {name: NodeStatus(name, "Running", "Running", "Running") for name in names}
+        known = names(profile.nodes)
+        if boots.keys() == set(known) and ready_since_boot(boots):
+            return {name: NodeStatus(name, "Running", "Running", "Running") for name in known}
         if self.tool is None:  # not asked is not gone
-            return {name: NodeStatus(name, facts.UNKNOWN) for name in names}
+            return {name: NodeStatus(name, facts.UNKNOWN) for name in known}
         # takes longer than all other looks together
         return self._states() or self._each_state(profile)
 
@@ -164,12 +164,11 @@ class ObservedProfile(SelectedTool):
     def _booted(self, profile: Profile) -> Mapping[str, datetime]:
         """Since when nodes run that are containers: minikube itself does not tell."""
         # a virtual machine is not asked, as its clock is its own
-        names = [node.name for node in profile.nodes]
         engine = self._engine(profile)
-        if not engine or not names:
+        if not engine or not profile.nodes:
             return {}
         # of names that are gone it prints nothing
-        answer = shell.read(*engine, "container", "inspect", *names, ok=None)
+        answer = shell.read(*engine, "container", "inspect", *names(profile.nodes), ok=None)
         found = containers(answer.stdout)
         return {node.name: node.started for node in found if node.started}
 
@@ -189,13 +188,15 @@ class ObservedProfile(SelectedTool):
         if not profile.exists:
             return ()
         settings, chosen = self.settings, self.settings.minikube
-        plain = profile.plain_registries
+        plain, driver = profile.plain_registries, str(chosen.driver)
+        if driver == "auto":
+            driver = profile.driver
         added = filter(lambda name: not profile.trusts(name), command.plain_registries(settings))
         values = {
             "Kubernetes": (profile.kubernetes, settings.software.kubernetes),
             "CPUs": (profile.cpus, settings.minikube_cpus),
             "MiB of memory": (profile.memory, settings.minikube_memory),
-            "driver": (profile.driver, chosen.driver.replace("auto", profile.driver)),
+            "driver": (profile.driver, driver),
             "container runtime": (profile.runtime, chosen.container_runtime or profile.runtime),
             "registries without TLS": (_listed(plain), _listed((*plain, *added))),
         }

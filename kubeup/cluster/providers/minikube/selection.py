@@ -142,8 +142,10 @@ class SelectedTool:
     @property
     def host_with_packages(self) -> HostFacts:
         """This machine with what a plan installs for images before nodes are made: podman."""
-        installs = (self.host.root or self.host.may_sudo) and self.host.distribution.has_apt
-        return replace(self.host, tools=self.host.tools | {"podman"}) if installs else self.host
+        host = self.host
+        if host.distribution.has_apt and (host.root or host.may_sudo):
+            return replace(host, tools=host.tools | {"podman"})
+        return host
 
     def kubectl(self) -> Path:
         """minikube's own, of the cluster's very version, or the system's where that fits.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubeup.cluster.providers.base import Machines, Needed, ToolCommand, Usable, nothing_on
-from kubeup.cluster.providers.external_tool import in_state
+from kubeup.cluster.providers.external_tool import Words, in_state, names
 from kubeup.cluster.providers.vagrant import files, networks, networks_conf
 from kubeup.cluster.providers.vagrant.actions import RunVagrant, Up
 from kubeup.cluster.providers.vagrant.backends import SNAPSHOTS, podman_behind
@@ -83,32 +83,32 @@ class Vagrant(CheckedMachines):
         changing = [node for node in machines.nodes if node.closed or node.state != "running"]
         if not changing:
             return [Holds(self._all, "they run")]
-        names = tuple(node.name for node in changing if node.state != "running")
+        starting = names(node for node in changing if node.state != "running")
         missing = in_state(changing, "missing")
         new = self._specs(node for node in changing if node.closed or node in missing)
-        title = f"record the host keys of {', '.join(spec.name for spec in new)}"
-        if names:
-            title = f"bring up {', '.join(names)} with Vagrant ({self.chosen})"
+        title = f"record the host keys of {', '.join(names(new))}"
+        if starting:
+            title = f"bring up {', '.join(starting)} with Vagrant ({self.chosen})"
         up = Step(
             self._all,
             title,
             "; ".join(f"{node.name} {node.detail or f'is {node.state}'}" for node in changing),
-            Up(self.tool, names, tuple(map(self._reach, new)), self.state),
+            Up(self.tool, tuple(starting), tuple(map(self._reach, new)), self.state),
             needs=(ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES),
             seconds=self.backend.seconds,
             room=self.backend.room(len(missing)),
-            makes=self._machines(names),
+            makes=self._machines(starting),
         )
-        partial = [node.name for node in changing if node.detail == PARTIAL]
+        partial = names(node for node in changing if node.detail == PARTIAL)
         return [*self._remove_partial(partial), up]
 
     @staticmethod
-    def _remove_partial(names: Sequence[str]) -> list[Planned]:
+    def _remove_partial(partial: Sequence[str]) -> list[Planned]:
         """Containers whose vagrant was killed before it had recorded that it made them."""
-        if not names:
+        if not partial:
             return [Holds(ids.REMOVE_HALVES, "none was made in part only")]
-        title, why = f"remove {', '.join(names)}", "vagrant was killed while it made them"
-        remove = ToolCommand(("docker", "rm", "--force", "--volumes", *names), env=())
+        title, why = f"remove {', '.join(partial)}", "vagrant was killed while it made them"
+        remove = ToolCommand(("docker", "rm", "--force", "--volumes", *partial), env=())
         return [*nothing_on(why), Step(ids.REMOVE_HALVES, title, why, remove)]
 
     def _files(self) -> Planned:
@@ -121,8 +121,8 @@ class Vagrant(CheckedMachines):
         return Step(ids.VAGRANT_FILES, title, why, action, seconds=0)
 
     def _texts(self) -> dict[str, str]:
-        wanted = {spec.name for spec in self.settings.machines_list()}
-        others = files.left_behind(self.folder, self.known - wanted)
+        wanted = names(self.settings.machines_list())
+        others = files.left_behind(self.folder, self.known.difference(wanted))
         podman = self.chosen == "docker" and podman_behind()
         return files.texts(files.machines(self.settings, self.state, self.host, podman, others))
 
@@ -152,17 +152,17 @@ class Vagrant(CheckedMachines):
         differing = [node for node in in_state(machines.nodes, "running") if node.differs]
         if not differing:
             return []
-        names = [node.name for node in differing]
-        title = f"restart {', '.join(names)} with another size"
+        restarted = names(differing)
+        title = f"restart {', '.join(restarted)} with another size"
         why = "; ".join(f"{node.name}: {', '.join(node.differs)}" for node in differing)
-        reload = RunVagrant(self.tool, ("reload", "--no-provision", *names))
+        reload = RunVagrant(self.tool, ("reload", "--no-provision", *restarted))
         needs = (ids.VAGRANT_FILES, self._all)
         return [Step(ids.RESTART_RESIZED, title, why, reload, needs, seconds=90)]
 
     # the rest of a machine's life
 
-    def _in_state(self, state: str) -> tuple[str, ...]:
-        return tuple(node.name for node in in_state(self.observe().nodes, state))
+    def _in_state(self, state: str) -> Words:
+        return tuple(names(in_state(self.observe().nodes, state)))
 
     def _run(self, *words: str) -> RunVagrant:
         """Raises Refused where no vagrant is here to do it."""
@@ -189,18 +189,18 @@ class Vagrant(CheckedMachines):
         return [step]
 
     def destroy(self, data: bool) -> Sequence[Step]:
-        names, steps = sorted(self.known), list[Step]()
-        if names:
-            listed = ", ".join(names)
+        known, steps = sorted(self.known), list[Step]()
+        if known:
+            listed = ", ".join(known)
             loses = f"everything on {listed}, the database's data included" if data else ""
             step = Step(
                 ids.profile_removal(self.settings.slug),
                 f"remove {listed}",
                 "asked for",
-                self._run("destroy", "--force", *names),
+                self._run("destroy", "--force", *known),
                 seconds=15,
                 loses=loses,
-                removes=self._machines(names),
+                removes=self._machines(known),
             )
             steps.append(step)
         if data:
@@ -209,8 +209,8 @@ class Vagrant(CheckedMachines):
             steps += [self._disallow(line, needs) for line in lines]
         return steps
 
-    def _machines(self, names: Iterable[str]) -> tuple[Thing, ...]:
-        return tuple(Thing("machine", name, self.chosen) for name in names)
+    def _machines(self, machines: Iterable[str]) -> tuple[Thing, ...]:
+        return tuple(Thing("machine", name, self.chosen) for name in machines)
 
     @staticmethod
     def _disallow(line: Thing, needs: tuple[StepId, ...]) -> Step:

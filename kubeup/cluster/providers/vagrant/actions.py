@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import filterfalse
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from kubeup.cluster.providers.external_tool import ExternalTool, Misfit, Words, error_text
+from kubeup.cluster.providers.external_tool import ExternalTool, Misfit, Words, error_text, names
 from kubeup.cluster.providers.vagrant import facts
 from kubeup.cluster.providers.vagrant.files import WriteFiles
 from kubeup.core import shell
@@ -164,19 +165,22 @@ class Up:
 
     def run(self, log: Log) -> None:
         keys = self._keys(log, self.start, *self._up)
-        others = [target.name for target in self.admit if target.name not in self.start]
+        admitted = names(self.admit)
         # vagrant stopped in the middle: only a start does all that comes after
-        cut_off = [name for name in others if not self.tool.provisioned(name)]
+        others = set(admitted).difference(self.start)
+        cut_off = sorted(filterfalse(self.tool.provisioned, others))
         keys |= self._keys(log, cut_off, "reload")
         # made by hand, or a run ended before it had written this down
-        unknown = [target.name for target in self.admit if target.name not in keys]
+        unknown = [name for name in admitted if name not in keys]
         keys |= self._keys(log, unknown, "provision", "--provision-with", PROVISIONER)
         for target in self.admit:
             self._admit(target, keys.get(target.name, ""))
 
-    def _keys(self, log: Log, names: Sequence[str], *words: str) -> dict[str, str]:
+    def _keys(self, log: Log, machines: Sequence[str], *words: str) -> dict[str, str]:
         """Those that machines print while a command is run on them."""
-        return facts.host_keys(self.tool.write(*words, *names, log=log)) if names else {}
+        if not machines:
+            return {}
+        return facts.host_keys(self.tool.write(*words, *machines, log=log))
 
     def _admit(self, target: SshTarget, key: str) -> None:
         name = target.name

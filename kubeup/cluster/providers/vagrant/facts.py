@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -19,7 +19,9 @@ VIRTUALBOX = re.compile(r"^(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 HOST_KEY = re.compile(r"^\s*(\S+): kubeup-host-key (\S+ \S+)", re.MULTILINE)
 NUMBER = re.compile(r"^(\d+)")
 FOLDER = "kubeup.vagrant"  # label of a container: the folder of its vagrant
-RUNNING = "running"
+# of a machine's name, id, state, CPUs and memory
+VIRTUALBOX_KEYS = ("name", "UUID", "VMState", "cpus", "memory")
+LIBVIRT_KEYS = ("Name", "UUID", "State", "CPU(s)", "Max memory")
 GONE = ("", "not_created", "inaccessible")
 
 BOX = (
@@ -70,7 +72,7 @@ class Machine:
 
     @property
     def running(self) -> bool:
-        return self.state == RUNNING
+        return self.state == "running"
 
 
 def version(text: str) -> Version:
@@ -109,32 +111,23 @@ def plain(field: str) -> str:
 def virtualbox(text: str) -> Machine | None:
     """From `VBoxManage showvminfo NAME --machinereadable`; None where it has no such machine."""
     found = _pairs(text, "=")
-    if "UUID" not in found:
-        return None
-    state = found.get("VMState", "")
-    since = _utc(found.get("VMStateChangeTime", ""))
-    return Machine(
-        name=found.get("name", ""),
-        id=found["UUID"],
-        state=state,
-        cpus=_number(found.get("cpus", "")),
-        memory=_number(found.get("memory", "")),
-        started=since if state == RUNNING else None,
-    )
+    machine = _machine(found, VIRTUALBOX_KEYS)
+    if machine and machine.running:
+        return replace(machine, started=_utc(found.get("VMStateChangeTime", "")))
+    return machine
 
 
 def libvirt(text: str) -> Machine | None:
     """From `virsh dominfo NAME` in English; None where it has no such machine."""
-    found = _pairs(text, ":")
-    if "UUID" not in found:
+    machine = _machine(_pairs(text, ":"), LIBVIRT_KEYS)
+    return machine and replace(machine, memory=machine.memory // 1024)  # it says KiB
+
+
+def _machine(found: Mapping[str, str], keys: Sequence[str]) -> Machine | None:
+    name, identity, state, cpus, memory = (found.get(key, "") for key in keys)
+    if not identity:
         return None
-    return Machine(
-        name=found.get("Name", ""),
-        id=found["UUID"],
-        state=found.get("State", ""),
-        cpus=_number(found.get("CPU(s)", "")),
-        memory=_number(found.get("Max memory", "")) // 1024,  # KiB
-    )
+    return Machine(name, identity, state, _number(cpus), _number(memory))
 
 
 def docker(inspect_json: str) -> Machine | None:

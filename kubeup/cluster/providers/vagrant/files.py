@@ -52,8 +52,11 @@ class WriteFiles:
 
 def differing(folder: Path, texts: Mapping[str, str]) -> list[str]:
     """Names of files that are missing or other than they should be."""
-    there = {path.name: path.read_bytes() for path in folder.glob("*") if path.name in texts}
-    return [name for name, text in texts.items() if there.get(name) != text.encode()]
+    return [name for name, text in texts.items() if not _holds(folder / name, text)]
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() == text.encode()
 
 
 def texts(machines: Row) -> dict[str, str]:
@@ -102,12 +105,13 @@ def machines(
     them.
     """
     chosen, network, wanted = settings.vagrant, settings.node_network, settings.machines_list()
-    rows = [_size(spec) for spec in wanted]
+    rows = list(map(_size, wanted))
     netmask: str | int = str(network.netmask)
     name_servers = list(map(str, settings.network.dns_servers))
     if chosen.provider == "docker":
         label = f"{facts.FOLDER}={state.folder / FOLDER}"
-        rows = [{**_size(spec), **_container(spec, host, label, podman)} for spec in wanted]
+        for row, spec in zip(rows, wanted, strict=True):
+            row |= _container(spec, host, label, podman)
         netmask, name_servers = network.prefixlen, []  # a container has those of its engine
     return {
         "provider": chosen.provider,

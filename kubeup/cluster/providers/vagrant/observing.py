@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
-from kubeup.cluster.providers.external_tool import error_text
+from kubeup.cluster.providers.external_tool import error_text, names
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.vagrant import facts, files
 from kubeup.cluster.providers.vagrant.actions import READ_SECONDS, Admission, AdmittedMachine, Tool
@@ -100,9 +100,8 @@ class ObservedMachines(KubeadmProvider):
 
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         wanted = self.settings.machines_list()
-        names = [spec.name for spec in wanted]
-        surplus = sorted(self.known.difference(names))
-        found = self._find([*names, *surplus])
+        surplus = sorted(self.known.difference(names(wanted)))
+        found = self._find([*names(wanted), *surplus])
         nodes = [self._observed(spec, found[spec.name]) for spec in wanted]
         for name in surplus:
             machine = found[name]
@@ -120,21 +119,21 @@ class ObservedMachines(KubeadmProvider):
         )
 
     def _specs(self, nodes: Iterable[NodeState]) -> list[NodeSpec]:
-        names = {node.name for node in nodes}
-        return [spec for spec in self.settings.machines_list() if spec.name in names]
+        wanted = set(names(nodes))
+        return [spec for spec in self.settings.machines_list() if spec.name in wanted]
 
-    def _find(self, names: Sequence[str]) -> dict[str, Machine | None]:
+    def _find(self, wanted: Sequence[str]) -> dict[str, Machine | None]:
         """Each machine by the provider's own program.
 
         By vagrant, which takes its time, where that program is not here.
         """
         if self.backend.installed:
-            with ThreadPoolExecutor(len(names)) as pool:
-                return dict(zip(names, pool.map(self._ask_backend, names), strict=True))
+            with ThreadPoolExecutor(len(wanted)) as pool:
+                return dict(zip(wanted, pool.map(self._ask_backend, wanted), strict=True))
         ask = self.tool.providers() and self.prerequisites.version
         states = self._statuses() if ask else {}
-        found = dict[str, Machine | None].fromkeys(names)
-        for name in names:
+        found = dict[str, Machine | None].fromkeys(wanted)
+        for name in wanted:
             if (state := states.get(name, "")) not in facts.GONE:
                 found[name] = Machine(name, self.tool.id(name), state)
         return found
