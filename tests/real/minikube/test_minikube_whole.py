@@ -118,7 +118,7 @@ def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMi
     users = other.users_kubeconfig.read_text()
     began = other.profiles()[other.name]["Config"]
     ran = other.up()
-    assert "make the minikube profile" not in ran.out and " ✔ product removed" in ran.out
+    assert "create the minikube profile" not in ran.out and " ✔ product removed" in ran.out
     assert other.profiles()[other.name]["Config"]["Nodes"] == began["Nodes"]
     assert "Nothing to do." in cluster.up().out
     other.inv("down", "--yes")

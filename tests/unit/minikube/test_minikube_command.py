@@ -161,7 +161,7 @@ def test_the_probe_is_the_start_itself_but_dry(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "wrong"), [
-    ((1, 28, 0), "v1.28.0 does not know Kubernetes 1.26.1: v1.29.0 is the first that does"),
+    ((1, 28, 0), "v1.28.0 does not support Kubernetes 1.26.1: v1.29.0 is the first that does"),
     ((1, 29, 0), ""), ((1, 36, 0), ""), ((1, 36, 9), ""),
     ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
                  "--force: v1.36 is the last that takes it without"),

@@ -256,7 +256,7 @@ def test_a_node_removed_behind_minikubes_back_is_made_anew(
     monkeypatch.setattr(shell, "read", lambda *argv, **more: Output(125, "[]", "no such container"))
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
     (step,) = planned(one).values()
-    assert step.title == "make the node test-1.26-2nodes-m02 anew"
+    assert step.title == "recreate the node test-1.26-2nodes-m02"
     assert step.needs == (one._all,)
     assert commands([step]) == [
         "minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes",
@@ -300,7 +300,7 @@ def test_one_interrupted_later_is_set_up_again(make: Make, again: bool) -> None:
         one.state.folder.mkdir()
         one.state.kubeconfig.touch()
     (step,) = planned(one).values()
-    assert step.reason == "its making was interrupted"
+    assert step.reason == "its creation was interrupted"
     assert commands([step]) == [
         "minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml",
         "minikube start -p bed-half --force",
@@ -462,7 +462,11 @@ def test_a_fetched_minikube_says_which_driver_it_takes(
 
 @pytest.mark.parametrize(
     ("version", "word"),
-    [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED"), ((0,), "does not know")],
+    [
+        ((1, 28, 0), "does not support"),
+        ((1, 37, 0), "K8S_OLD_UNSUPPORTED"),
+        ((0,), "does not support"),
+    ],
 )
 def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(
     tools: Make, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], word: str
@@ -777,7 +781,9 @@ def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:
     one = make(*TWO)
-    assert not one.uses_kubeadm and not one.keeps_data and one.kubernetes() == "brought by minikube"
+    assert (
+        not one.uses_kubeadm and not one.keeps_data and one.kubernetes() == "provided by minikube"
+    )
     assert one.list_images[0] == "ctr"
     assert isinstance(one.observe(), Machines)
 

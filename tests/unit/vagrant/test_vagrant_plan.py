@@ -240,7 +240,7 @@ def test_vagrant_missing_or_too_old(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
-    assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
+    assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to work"
     says(monkeypatch, Output(1, "vagrant: broken", ""))
     assert (
         error_of(plan, make(version=""), three("missing")).what
@@ -298,7 +298,7 @@ def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(
     assert (
         isinstance(error, Refused)
         and error.what
-        == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
+        == "Vagrant 2.3.4 does not support VirtualBox 7.1.4: that needs Vagrant 2.4.2 or newer"
     )
 
 
@@ -390,8 +390,8 @@ def test_which_vagrant_knows_which_virtualbox(
     misfit = compatibility.pair_misfit(vagrant, virtualbox) or Misfit("", "")
     what, next_ = misfit.why, misfit.fix
     both = (
-        f"Vagrant {dotted(vagrant)} does not know VirtualBox "
-        f"{dotted(virtualbox)}: that takes {need}"
+        f"Vagrant {dotted(vagrant)} does not support VirtualBox "
+        f"{dotted(virtualbox)}: that needs {need}"
     )
     assert what == (both if need else "") and (
         need in next_ and "developer.hashicorp.com/vagrant/install" in next_
@@ -421,7 +421,7 @@ def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(
     assert (
         isinstance(error, Refused)
         and error.what
-        == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+        == "Vagrant 2.3.4 does not support VirtualBox 7.2.0: that needs Vagrant 2.4.9 or newer"
     )
     monkeypatch.setattr(Vagrant, "_in_state", lambda self, state: NAMES[:1])
     assert isinstance(error_of(provider.start), Refused)
@@ -434,8 +434,8 @@ def misfit_of(vagrant: tuple[int, ...], virtualbox: tuple[int, ...]) -> Misfit:
 
 
 def test_what_else_a_pair_that_does_not_fit_can_become() -> None:
-    assert "or VirtualBox 7.0, which this Vagrant knows" in misfit_of((2, 3, 4), (7, 2, 0)).fix
-    assert "or VirtualBox 6.1, which this Vagrant knows" in misfit_of((2, 3, 3), (7, 0, 0)).fix
+    assert "or VirtualBox 7.0, which this Vagrant supports" in misfit_of((2, 3, 4), (7, 2, 0)).fix
+    assert "or VirtualBox 6.1, which this Vagrant supports" in misfit_of((2, 3, 3), (7, 0, 0)).fix
     assert misfit_of((2, 4, 9), ()).why == "the version of VirtualBox can't be read"
 
 
@@ -739,7 +739,7 @@ def test_a_record_of_admitted_machines_that_can_not_be_read_trusts_no_host_key(
     assert (
         isinstance(error, Refused)
         and error.what == f"{path} can't be understood"
-        and "nobody else answers" in error.next
+        and "no other machine answers" in error.next
     )
     assert (
         isinstance(
@@ -788,7 +788,7 @@ def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(
     error = error_of(make(DOCKER).plan, Machines((found,)), Needed())
     assert (
         error.what == "Vagrant has lost the machine dev-control"
-        and "put that file back" in error.next
+        and "restore that file" in error.next
     )
 
 

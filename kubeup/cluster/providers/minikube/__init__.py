@@ -46,7 +46,7 @@ class Minikube(NodePlans):
         return ""
 
     def kubernetes(self) -> str:
-        return "brought by minikube"
+        return "provided by minikube"
 
     def host_steps(self) -> Sequence[Planned]:
         return ()
@@ -86,13 +86,13 @@ class Minikube(NodePlans):
             Step(
                 ids.NAMES,
                 "shorten the cache times of CoreDNS",
-                "a name that was not there yet is asked for again after 2 s instead of 30",
+                "a name that is new is found after 2 s instead of 30",
                 ShortenDnsCache(self._access),
             ),
             Step(
                 ids.METRICS,
                 "set the resolution of metrics-server to 15 s",
-                "minikube's start sets it back to a minute",
+                "minikube resets it to 60 s at each start",
                 SetMetricsResolution(self._access),
             ),
         ]

@@ -125,5 +125,7 @@ class KeepServicesInside:
     def run(self, log: Log) -> None:
         unit = UNIT.format(services=self.services)
         # what it leads to where it is not done
-        failure = "metrics may be unavailable after a restart: Services can't be kept inside"
+        failure = (
+            "metrics may be unavailable after a restart: traffic to Services can't be kept inside"
+        )
         run_on_all(self.nodes(), failure, log, "sh", "-c", INSTALL, stdin=unit)

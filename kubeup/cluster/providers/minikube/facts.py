@@ -20,7 +20,7 @@ KUBECTL_MINOR = re.compile(r'"minor":\s*"(\d+)')
 NODE = re.compile(r"^m(\d+)$")
 DRIVER = re.compile(r"(?:Automatically selected|Using) the (\S+) driver")
 ERROR_EVENT = "io.k8s.sigs.minikube.error"
-KUBERNETES_STOPPED = "its machine runs, its Kubernetes does not"
+KUBERNETES_STOPPED = "the machine is running, Kubernetes is not"
 UNKNOWN = "can't be checked: minikube is not installed here"
 OUTDATED_KUBECONFIG = "the kubeconfig has an outdated address of the API server"
 

@@ -60,7 +60,7 @@ class NodePlans(ObservedProfile):
         if node.state == "surplus":
             raise Refused(
                 f"the node {node.name} is not in the settings",
-                "taking a node away could lose the data on it",
+                "removing a node could lose the data on it",
                 "raise minikube.nodes again, or remove it by name: `inv cluster.remove "
                 f"{node.name}`",
             )
@@ -68,9 +68,9 @@ class NodePlans(ObservedProfile):
             raise Refused(
                 f"the profile {self.profile_name} is another cluster than the settings want",
                 "; ".join(node.differs),
-                "put the settings back; or make it anew with `inv down` (the database's data is "
-                "kept, whatever else is in it is lost) and `inv up`. Only the number of nodes can "
-                "change in place",
+                "restore the settings, or recreate it with `inv down` (the database's data is "
+                "kept, everything else in it is lost) and `inv up`; only the number of nodes "
+                "can change in place",
             )
 
     @property
@@ -99,7 +99,7 @@ class NodePlans(ObservedProfile):
             why = f"{why}; --force, as minikube.force says"
         create = Step(
             self._all,
-            f"make the minikube profile {self.profile_name}",
+            f"create the minikube profile {self.profile_name}",
             why,
             action,
             needs=(ids.PACKAGES,),
@@ -117,19 +117,19 @@ class NodePlans(ObservedProfile):
         if control.address:
             raise Refused(
                 f"the control plane {control.name} is gone",
-                "what the cluster knew went with it, and minikube can't make it again",
+                "the cluster's state is lost with it, and minikube can't recreate it",
                 "`inv down` (the database's data is kept), then `inv up`",
             )
         delete = Step(
             ids.half_removal(self.profile_name),
-            f"delete what there is of {self.profile_name}",
-            "interrupted while its first node was made",
+            f"delete the incomplete profile {self.profile_name}",
+            "interrupted while its first node was created",
             self.planned.command("delete", *self.planned.on),
             seconds=5,
         )
         create, *others = self._create()
         create = replace(create, needs=(*create.needs, delete.id))
-        return [*nothing_on("its first node was never made"), delete, create, *others]
+        return [*nothing_on("its first node was never created"), delete, create, *others]
 
     def _driver(self) -> command.Driver:
         """The driver that is named, or the one that minikube takes."""
@@ -202,7 +202,7 @@ class NodePlans(ObservedProfile):
         """A node whose machine was removed behind minikube's back."""
         engine, tool = self._engine(profile), self.planned
         if not engine or name != profile.nodes[-1].name:
-            why = "only a container's volume can be looked into without it"
+            why = "without it only a container's volume can be read"
             if engine:
                 why = "minikube would give it another name"
             raise Refused(
@@ -221,7 +221,7 @@ class NodePlans(ObservedProfile):
             admit=self._admitting(),
         )
         why = "its machine is gone; data on its volume is carried over"
-        title = f"make the node {name} anew"
+        title = f"recreate the node {name}"
         return Step(ids.node(name), title, why, remake, needs=(self._all,), seconds=45)
 
     # what runs, and somebody else made or started
@@ -259,7 +259,7 @@ class NodePlans(ObservedProfile):
         """
         tool = self.planned
         forget = tool.command("ssh", *tool.on, "--", "sudo", "rm", "-f", CONFIGURATION)
-        return self._start("its making was interrupted", forget)
+        return self._start("its creation was interrupted", forget)
 
     def _get_kubectl(self) -> list[Step]:
         """minikube fetches the kubectl of the cluster's version, where none here fits."""

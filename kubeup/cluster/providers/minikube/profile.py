@@ -87,7 +87,7 @@ class ObservedProfile(SelectedTool):
             raise Refused(
                 f"{file} is not valid JSON",
                 "minikube knows the profile's nodes by this file alone",
-                "put it back as it was; or, to lose what is in that profile: `minikube delete "
+                "restore it; or, to lose what is in that profile: `minikube delete "
                 f"-p {self.profile_name}`",
             )
         if self.tool is None:

@@ -39,7 +39,7 @@ def misfit(version: Version, force: bool = False) -> str:
     name, series = f"v{dotted(version)}", version[:2]
     if series < OLDEST:
         first = dotted(OLDEST)
-        return f"{name} does not know Kubernetes 1.26.1: v{first}.0 is the first that does"
+        return f"{name} does not support Kubernetes 1.26.1: v{first}.0 is the first that does"
     if series > NEWEST and not force:
         return (
             f"{name} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "

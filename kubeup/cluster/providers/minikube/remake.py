@@ -54,7 +54,7 @@ class RemakeNode:
         copy = self.admit.state.folder / f"kept-{self.name}"
         deleting = copy.with_name(f"{copy.name}.going")
         if not deleting.exists() and self._has_data(source := self._on_host()):
-            log(f"carry {source} over")
+            log(f"copy {source} to {copy}")
             self._copy(source, copy, log)
         if copy.exists():
             write_private(deleting, "")

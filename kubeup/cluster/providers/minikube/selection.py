@@ -110,8 +110,8 @@ class SelectedTool:
         if not misfit:
             return self.planned
         if self.tool:
-            raise Refused(f"the minikube at {self.tool.path} does not fit", misfit.why, misfit.fix)
-        raise Refused(misfit.why, "there is none on PATH, and none was fetched", misfit.fix)
+            raise Refused(f"the minikube at {self.tool.path} can't be used", misfit.why, misfit.fix)
+        raise Refused(misfit.why, "it is not on PATH, and was not fetched", misfit.fix)
 
     def probe(self) -> Usable:
         misfit = self.misfit

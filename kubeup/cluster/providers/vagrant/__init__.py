@@ -106,8 +106,8 @@ class Vagrant(CheckedMachines):
     def _remove_partial(partial: Sequence[str]) -> list[Planned]:
         """Containers whose vagrant was killed before it had recorded that it made them."""
         if not partial:
-            return [Holds(ids.REMOVE_HALVES, "none was made in part only")]
-        title, why = f"remove {', '.join(partial)}", "vagrant was killed while it made them"
+            return [Holds(ids.REMOVE_HALVES, "no machine is incomplete")]
+        title, why = f"remove {', '.join(partial)}", "vagrant was killed while creating them"
         remove = ToolCommand(("docker", "rm", "--force", "--volumes", *partial), env=())
         return [*nothing_on(why), Step(ids.REMOVE_HALVES, title, why, remove)]
 
@@ -168,7 +168,7 @@ class Vagrant(CheckedMachines):
         """Raises Refused where no vagrant is here to do it."""
         if not self.prerequisites.version:
             install = self.prerequisites.install
-            raise Refused("vagrant is not installed", "it made these machines", install)
+            raise Refused("vagrant is not installed", "these machines are managed by it", install)
         return RunVagrant(self.tool, words)
 
     def stop(self) -> Sequence[Step]:
@@ -238,7 +238,7 @@ class Vagrant(CheckedMachines):
         if words[0] == "snapshot" and not self.backend.snapshots:
             raise UsageError(
                 f"Vagrant's provider {self.chosen} has no snapshots",
-                f"there are some with {' and '.join(SNAPSHOTS)}",
+                f"{' and '.join(SNAPSHOTS)} have them",
                 "`inv down` keeps the database's data, if that is what you want to keep",
             )
         return self.tool.command(*words)

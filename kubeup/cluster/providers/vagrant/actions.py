@@ -25,8 +25,8 @@ UP_SECONDS = 3600.0  # where a box has to be fetched first
 PROVISIONER = "kubeup"
 ADMITTED = "admitted.json"
 MISTRUSTED = (
-    "put it back as it was; or, where you know that nobody else answers at these machines' "
-    "addresses, remove it: their host keys are read anew then"
+    "restore it; or, where you know that no other machine answers at the addresses of these "
+    "machines, remove it: their host keys are read again then"
 )
 
 
@@ -188,7 +188,7 @@ class Up:
             raise KubeupError(
                 f"the host key of {name} is not known",
                 "vagrant up did not print it",
-                f"look at the machine: cd {self.tool.folder} && vagrant ssh {name}",
+                f"check the machine: cd {self.tool.folder} && vagrant ssh {name}",
             )
         ssh.remember(self.state, [ssh.known_hosts_line(target, key)])
         machine = self.tool.id(name)

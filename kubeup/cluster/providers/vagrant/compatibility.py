@@ -42,8 +42,8 @@ def pair_misfit(vagrant: Version, virtualbox: Version) -> Misfit | None:
     known_boxes = [box for box, first in FIRST.items() if first <= vagrant]
     older = dotted(max(known_boxes, default=EARLIER))
     return Misfit(
-        f"Vagrant {dotted(vagrant)} does not know VirtualBox {dotted(virtualbox)}: that takes "
+        f"Vagrant {dotted(vagrant)} does not support VirtualBox {dotted(virtualbox)}: that needs "
         f"{need}",
-        f"install {need} from {INSTALL}; or VirtualBox {older}, which this Vagrant knows, from "
+        f"install {need} from {INSTALL}; or VirtualBox {older}, which this Vagrant supports, from "
         f"{VIRTUALBOXES}",
     )

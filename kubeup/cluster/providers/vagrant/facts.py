@@ -32,7 +32,7 @@ BOX = (
 IMAGE = "set vagrant.image to an image that is there, or that its registry serves"
 # by what Vagrant says
 ADVICE = {
-    "could not be found or": "see that software.box is spelled as its publisher does and can be "
+    "could not be found or": "check that software.box is spelled as its publisher does and can be "
     "fetched: `vagrant box add NAME` tells more",
     "Call to virConnectOpen failed": "start libvirt (`systemctl start libvirtd`); a user who is "
     "not root has to be in its group: `sudo usermod -aG libvirt $USER`, then log in anew",
@@ -48,7 +48,7 @@ ADVICE = {
     "another provider",
     "VERR_VMX_IN_VMX_ROOT_MODE": "another hypervisor holds the processor: stop it (KVM: `sudo "
     "modprobe -r kvm_intel kvm_amd`)",
-    "is already locked": "another vagrant is at work on this machine: wait for it, then run the "
+    "is already locked": "another vagrant is running on this machine: wait for it, then run the "
     "same again",
 }
 

@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 COPIED = ("Vagrantfile", "machine.sh")
 FOLDER, MACHINES = "vagrant", "machines.json"
 FORGOTTEN = (
-    "put it back as it was; or remove it: it is written anew by the settings, and machines that "
-    "they do not name are refused by name then"
+    "restore it; or remove it: it is written again from the settings, and machines that they do "
+    "not name are refused then"
 )
 PUBLIC = 0o644  # nothing in them is secret: keys are named, not held
 # settings that are as they are there
@@ -89,8 +89,8 @@ def left_behind(folder: Path, names: Iterable[str]) -> list[Row]:
     if lost := [name for name in wanted if name not in known]:
         raise Refused(
             f"{folder / MACHINES} does not name {', '.join(lost)}",
-            "Vagrant has made them, and the settings do not name them, either",
-            "put that file back, or name them in the settings again (nodes.workers.count, "
+            "Vagrant created them, and the settings do not name them either",
+            "restore that file, or name them in the settings again (nodes.workers.count, "
             "nodes.database.count)",
         )
     return [known[name] for name in wanted]

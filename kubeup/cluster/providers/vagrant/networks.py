@@ -36,7 +36,9 @@ def read(path: Path = FILE) -> str | None:
         return None
     except OSError as error:
         why = error.strerror or str(error)
-        raise KubeupError(f"{path} can't be read", why, f"look at it: ls -l {path}") from None
+        raise KubeupError(
+            f"{path} can't be read", why, f"check its permissions: ls -l {path}"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,12 @@ class AllowNetwork:
 
     def run(self, log: Log) -> None:
         text = networks_conf.allowing(read(self.path), self.network)
-        by_hand = f"type this, and run the same again: {self.commands()[0]}"
+        by_hand = f"run this, then the same command again: {self.commands()[0]}"
         _write(self.path, text, by_hand, log)
         if not self.already():
             raise KubeupError(
                 f"{self.path} does not allow {self.network}",
-                "something else wrote it at the same moment",
+                "another program wrote it at the same time",
                 "run the same again",
             )
 
@@ -89,10 +91,10 @@ class DisallowNetwork:
 
     def already(self) -> str:
         text = read(self.path) or ""
-        return "it is not there any more" if networks_conf.without(text, self.line) == text else ""
+        return "it is already gone" if networks_conf.without(text, self.line) == text else ""
 
     def run(self, log: Log) -> None:
-        by_hand = f"take the line `{self.line}` out of it, and run the same again"
+        by_hand = f"remove the line `{self.line}` from it, then run the same command again"
         text = networks_conf.without(read(self.path) or "", self.line)
         _write(self.path, text, by_hand, log)
 

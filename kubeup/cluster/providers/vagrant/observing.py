@@ -27,9 +27,9 @@ from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
 
-NO_HOST_KEY = "has no recorded host key: it was made by hand, or its making was interrupted"
-LOST = "it was made here"
-PARTIAL = "was made in part only"
+NO_HOST_KEY = "has no recorded host key: it was created by hand, or its creation was interrupted"
+LOST = "it was created by this profile"
+PARTIAL = "was only partly created"
 
 
 class ObservedMachines(KubeadmProvider):

@@ -93,7 +93,7 @@ class Prerequisites:
         if not version:
             return Misfit("vagrant is not installed", self.install)
         if version < OLDEST:
-            oldest = f"{dotted(OLDEST)} is the oldest that is known to do"
+            oldest = f"{dotted(OLDEST)} is the oldest that is known to work"
             return Misfit(f"Vagrant {dotted(version)} is too old: {oldest}", self.install)
         return self.architecture_misfit(architecture) or self._backend_misfit(version)
 

@@ -20,8 +20,9 @@ class CheckedMachines(ObservedMachines):
         for provider, names in self.tool.providers().items():
             if provider != self.chosen:
                 raise Refused(
-                    f"{', '.join(sorted(names))} are {provider}'s, the settings want {self.chosen}",
-                    "Vagrant keeps each machine with its provider",
+                    f"{', '.join(sorted(names))} have the provider {provider}, the settings want "
+                    f"{self.chosen}",
+                    "Vagrant can't move a machine to another provider",
                     f"`inv down --set vagrant.provider={provider}` first (data is kept), or set "
                     f"vagrant.provider to {provider}",
                 )
@@ -40,7 +41,7 @@ class CheckedMachines(ObservedMachines):
             raise Refused(
                 f"Vagrant has lost the machine {name}",
                 detail,
-                "put that file back: it holds the container's id, as `docker ps --all "
+                "restore that file: it holds the container's id, as `docker ps --all "
                 "--no-trunc` shows it",
             )
         if node.state == "foreign":
@@ -53,15 +54,14 @@ class CheckedMachines(ObservedMachines):
         if detail not in ("", PARTIAL) and not node.closed and node.state != "surplus":
             raise Refused(
                 f"the node {name} {detail}",
-                "an address is fixed when a node is made",
-                "set network.control_ip back, or `inv cluster.destroy` (data is kept) and `inv up`",
+                "a node keeps the address that it was created with",
+                "restore network.control_ip, or `inv cluster.destroy` (data is kept) and `inv up`",
             )
         if node.differs and self.chosen == "docker":
             raise Refused(
-                f"the node {name} has another size than the settings want: "
-                f"{'; '.join(node.differs)}",
-                "Vagrant gives a container its size when it makes it",
-                "put the settings back; a worker can be made anew: "
+                f"the size of the node {name} differs from the settings: {'; '.join(node.differs)}",
+                "Vagrant sets the size of a container when it creates it",
+                "restore the settings, or recreate a worker: "
                 f"`inv cluster.remove {name}`, then `inv up`",
             )
 
