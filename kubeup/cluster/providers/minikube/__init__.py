@@ -121,6 +121,7 @@ class Minikube(NodePlans):
     # the rest of its life
 
     def stop(self) -> Sequence[Step]:
+        # a node counts as stopped where its machine still runs, or may run
         nodes, half_running = self.observe().nodes, (KUBERNETES_STOPPED, UNKNOWN)
         if not any(node.state == "running" or node.detail in half_running for node in nodes):
             return []

@@ -56,6 +56,7 @@ class RunAndAdmit(Paced):
 
     def run(self, log: Log) -> None:
         for command in self.tool_commands:
+            # what a slow machine takes longer for is known only now
             command.at(self.pace).run(log)
         nodes = self.nodes()
         with ThreadPoolExecutor(max(1, len(nodes))) as pool:

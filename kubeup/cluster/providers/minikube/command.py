@@ -48,7 +48,7 @@ class Driver:
     why: str
 
 
-VM = "--vm=true"  # as the how-to has it
+VM = "--vm=true"  # the how-to's words: any driver that makes virtual machines
 HOWTO = Driver(VM, "as the how-to has it")
 
 
@@ -127,7 +127,9 @@ def restart(settings: Settings, host: HostFacts) -> Words:
 def plain_registries(settings: Settings) -> Words:
     """Registries that the nodes pull from without TLS: they have to be told so."""
     images = settings.images
-    return images.plain_registries if images.via == "registry" else ()
+    if images.via != "registry":
+        return ()
+    return images.plain_registries
 
 
 def _cluster(settings: Settings, driver: str) -> Words:
@@ -148,12 +150,16 @@ def _cluster(settings: Settings, driver: str) -> Words:
 def _patience(host: HostFacts) -> Words:
     """How long minikube waits for its Kubernetes, where its own 6 minutes are too few here."""
     limit = host.pace.seconds(WAIT_SECONDS)
-    return (f"--wait-timeout={limit:.0f}s",) if limit > WAIT_SECONDS else ()
+    if limit <= WAIT_SECONDS:
+        return ()
+    return (f"--wait-timeout={limit:.0f}s",)
 
 
 def _force(settings: Settings, host: HostFacts) -> Words:
     """minikube refuses root (DRV_AS_ROOT) and an old Kubernetes (K8S_OLD_UNSUPPORTED) without."""
-    return ("--force",) if settings.minikube.force or host.root else ()
+    if settings.minikube.force or host.root:
+        return ("--force",)
+    return ()
 
 
 def _passed_through(settings: Settings) -> Iterator[str]:

@@ -16,7 +16,9 @@ FIRST_NODE = 1
 DEFAULT_SERVICES = "10.96.0.0/12"  # minikube's constants.DefaultServiceCIDR
 NO_MACHINE = ("", "Nonexistent")  # a node's host where it has no machine
 VERSION = re.compile(r'"minikubeVersion":\s*"v(\d+)\.(\d+)\.(\d+)')
+# some builds have a + behind it
 KUBECTL_MINOR = re.compile(r'"minor":\s*"(\d+)')
+# the first node has no name of its own
 NODE = re.compile(r"^m(\d+)$")
 DRIVER = re.compile(r"(?:Automatically selected|Using) the (\S+) driver")
 ERROR_EVENT = "io.k8s.sigs.minikube.error"
@@ -103,7 +105,9 @@ class NodeStatus:
         """As in `NodeState`."""
         if self.running:
             return "running"
-        return "stopped" if self.there else "missing"
+        if self.there:
+            return "stopped"
+        return "missing"
 
     @property
     def detail(self) -> str:
@@ -197,7 +201,6 @@ def _profile(config: dict[str, Any]) -> Profile:
 
 
 def _node(profile: str, row: dict[str, Any]) -> ProfileNode:
-    """The first node has no name of its own, the others are m02, m03, …"""
     number = sum(versions.parse(NODE, row.get("Name", ""))) or FIRST_NODE
     address = row.get("IP", "")
     return ProfileNode(_machine(profile, number), number, bool(row.get("ControlPlane")), address)

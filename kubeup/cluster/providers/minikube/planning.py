@@ -44,13 +44,16 @@ class NodePlans(ObservedProfile):
         stopped = in_state(machines.nodes, "stopped")
         if not profile.exists:
             return self._create() if missing or stopped else []
-        control = machines.nodes[0]
+        control = machines.nodes[0]  # minikube's first node
         if control.state == "missing" or not control.address:
             return self._create_again(control)
         known = names(profile.nodes)
-        steps = [self._start(why_stopped(stopped))] if stopped else []
+        steps = list[Step]()
+        if stopped:
+            steps.append(self._start(why_stopped(stopped)))
         steps += [self._remake(name, profile) for name in missing if name in known]
         steps += self._add([name for name in missing if name not in known], steps)
+        # what starts or adds nodes brings our access to them along
         steps = steps or self._take_over(machines)
         if any(step.id == self._all for step in steps):
             return steps

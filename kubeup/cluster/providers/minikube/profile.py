@@ -20,7 +20,7 @@ from kubeup.facts.containers import containers
 from kubeup.settings.model import NodeSpec
 from kubeup.system.ssh import SshTarget
 
-USER = "docker"  # on every node that minikube makes
+USER = "docker"  # on every node that minikube makes, with every driver
 PODMAN_IMAGES = ("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
 LIST_IMAGES = {  # the images of a node by its container runtime, a line each
     "containerd": ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet"),
@@ -64,7 +64,9 @@ class ObservedProfile(SelectedTool):
     # what minikube says
 
     def ask(self, *words: str) -> str:
-        return self.tool.read(*words).stdout if self.tool else ""
+        if self.tool is None:
+            return ""
+        return self.tool.read(*words).stdout
 
     def profile(self) -> Profile:
         """This profile as minikube keeps it; NO_PROFILE where there is none, or half of one.
@@ -131,6 +133,7 @@ class ObservedProfile(SelectedTool):
             _observed(spec, states.get(spec.name, NodeStatus(spec.name)), boots.get(spec.name))
             for spec in wanted
         ]
+        # all nodes are alike: what differs is told once
         nodes[0] = replace(nodes[0], differs=self._differs(profile))
         detail = "not in the settings"
         for node in profile.nodes[len(wanted) :]:
@@ -177,10 +180,11 @@ class ObservedProfile(SelectedTool):
 
         Of half a profile, any that is here.
         """
-        for driver in (profile.driver,) if profile.exists else CONTAINER_DRIVERS:
-            if driver in CONTAINER_DRIVERS and shell.which(driver):
-                by_sudo = driver == "podman" and not self.host.root
-                return ("sudo", "-n", driver) if by_sudo else (driver,)
+        for driver in CONTAINER_DRIVERS:
+            if profile.driver in ("", driver) and shell.which(driver):
+                if driver == "podman" and not self.host.root:
+                    return ("sudo", "-n", driver)
+                return (driver,)
         return ()
 
     def _differs(self, profile: Profile) -> tuple[str, ...]:

@@ -69,12 +69,12 @@ class RemakeNode:
     def _on_host(self) -> str:
         """The data folder as this machine sees it; '' where the node has no volume."""
         found = shell.read(*self.engine, "volume", "inspect", self.name, ok=None)
-        if found.ok:
-            mountpoint = json.loads(found.stdout)[0]["Mountpoint"]
-            return f"{mountpoint}/{Path(self.data).relative_to(VOLUME_MOUNT)}" if mountpoint else ""
-        if "no such volume" not in found.stderr.lower():
+        if not found.ok and "no such volume" not in found.stderr.lower():
             raise _unreadable(f"the volume {self.name}", found.stderr)
-        return ""
+        mountpoint = found.ok and json.loads(found.stdout)[0]["Mountpoint"]
+        if not mountpoint:
+            return ""
+        return f"{mountpoint}/{Path(self.data).relative_to(VOLUME_MOUNT)}"
 
     def _has_data(self, folder: str) -> bool:
         if not folder:
@@ -96,6 +96,7 @@ class RemakeNode:
         self._as_root(log, "rm", "-rf", part)
         self._as_root(log, "mkdir", "-p", Path(target).parent)
         self._as_root(log, "cp", "-a", source, part)
+        # the next step removes what it was copied from
         shell.write("sync", log=log)
         if deleting:
             deleting.unlink()

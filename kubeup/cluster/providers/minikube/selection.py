@@ -22,6 +22,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 
 
+# a process each time, for what is asked many times
 @cache
 def version_of(tool: Tool) -> Version:
     return facts.version(tool.read("version", "-o", "json").stdout)
@@ -45,7 +46,9 @@ class SelectedTool:
         """
         given = self.settings.minikube.home or os.environ.get("MINIKUBE_HOME") or "~"
         base = Path(given).expanduser()
-        return base if base.name == ".minikube" else base / ".minikube"
+        if base.name == ".minikube":
+            return base
+        return base / ".minikube"
 
     @property
     def tool(self) -> Tool | None:
@@ -57,7 +60,9 @@ class SelectedTool:
         on_path = self._at(path) if path else None
         if self.settings.minikube.force and on_path and not self._misfit_of(on_path):
             return on_path
-        return self._at(str(pinned)) if pinned.exists() else on_path
+        if pinned.exists():
+            return self._at(str(pinned))
+        return on_path
 
     @property
     def planned(self) -> Tool:
@@ -131,13 +136,15 @@ class SelectedTool:
         tool, misfit = self.tool, self.misfit
         if not misfit:
             return []
-        fetch = self._pinned
+        fetch = self._pinned  # by the sum that is pinned, from wherever the settings say
         title = f"fetch minikube v{release.PINNED} to {fetch.path}"
         why = f"the one at {tool.path} is not used: {misfit.why}" if tool else misfit.why
         return [Step(ids.FETCH_MINIKUBE, title, why, fetch, seconds=20)]
 
     def packages(self) -> tuple[str, ...]:
-        return ("openssh-client",) if self.host.distribution.has_apt else ()
+        if not self.host.distribution.has_apt:
+            return ()
+        return ("openssh-client",)
 
     @property
     def host_with_packages(self) -> HostFacts:

@@ -66,6 +66,7 @@ class Vagrant(CheckedMachines):
         self.refuse(machines)
         missing = in_state(machines.nodes, "missing")
         bring = [*self._bring_up(machines), *self._resize(machines)]
+        # whatever is started needs the same Vagrant
         if steps := todo(bring):
             self.refuse_unfit(steps[-1])
         network: Sequence[Planned] = [Holds(ids.NETWORKS_CONF, "no machine is new")]
@@ -155,6 +156,7 @@ class Vagrant(CheckedMachines):
         restarted = names(differing)
         title = f"restart {', '.join(restarted)} with another size"
         why = "; ".join(f"{node.name}: {', '.join(node.differs)}" for node in differing)
+        # who is let in does not change with the size
         reload = RunVagrant(self.tool, ("reload", "--no-provision", *restarted))
         needs = (ids.VAGRANT_FILES, self._all)
         return [Step(ids.RESTART_RESIZED, title, why, reload, needs, seconds=90)]

@@ -20,9 +20,9 @@ from kubeup.core.state import State, read_json, write_private
 from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
 
-READ_SECONDS = 120.0
+READ_SECONDS = 120.0  # each question starts a Ruby with all plug-ins
 UP_SECONDS = 3600.0  # where a box has to be fetched first
-PROVISIONER = "kubeup"
+PROVISIONER = "kubeup"  # in the Vagrantfile
 ADMITTED = "admitted.json"
 MISTRUSTED = (
     "restore it; or, where you know that no other machine answers at the addresses of these "
@@ -157,7 +157,9 @@ class Up:
     state: State
 
     def commands(self) -> Words:
-        return (self.tool.shown(*self._up, *self.start),) if self.start else ()
+        if not self.start:
+            return ()
+        return (self.tool.shown(*self._up, *self.start),)
 
     @property
     def _up(self) -> Words:

@@ -42,7 +42,9 @@ class Backend:
 
     def room(self, machines: int) -> Room:
         """Roughly what new machines take: a box, and what each machine adds to it."""
-        return Room(home=BOX) if machines else Room()
+        if not machines:
+            return Room()
+        return Room(home=BOX)
 
     @property
     def installed(self) -> bool:
@@ -53,6 +55,7 @@ class Backend:
         if not self.installed:
             return f"{self.program} is not installed"
         answer = self.answer()
+        # VBoxManage only warns where its kernel module is not loaded
         if answer.ok and "WARNING" not in answer.stdout:
             return ""
         return f"`{self.program} {' '.join(self.check)}` says: {error_text(answer)}"
@@ -62,6 +65,7 @@ class Backend:
         return self._ask(*self.check)
 
     def _ask(self, *words: str) -> Output:
+        # what it says is read in English
         return shell.read(self.program, *words, ok=None, env={"LC_ALL": "C"})
 
     def find(self, name: str, known: bool = False) -> Machine | None:
@@ -124,7 +128,9 @@ class Libvirt(Backend):
             "start it with `systemctl start libvirtd`; a user who is not root has to be in the "
             "group libvirt"
         )
-        return f"`apt-get install {' '.join(coming)}`; {start}" if coming else start
+        if not coming:
+            return start
+        return f"`apt-get install {' '.join(coming)}`; {start}"
 
 
 class Docker(Backend):

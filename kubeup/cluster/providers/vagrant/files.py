@@ -22,6 +22,7 @@ from kubeup.system import engine as engines
 from kubeup.system.engine import STOP_SIGNAL
 
 HERE = Path(__file__).parent
+# as they are: all that differs between profiles is in machines.json
 COPIED = ("Vagrantfile", "machine.sh")
 FOLDER, MACHINES = "vagrant", "machines.json"
 FORGOTTEN = (

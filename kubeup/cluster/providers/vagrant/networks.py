@@ -104,7 +104,9 @@ def _write(path: Path, text: str, by_hand: str, log: Log) -> None:
 
     Raises Refused, with what to do `by_hand`, where root is not to be had.
     """
+    # a link stays a link
     target, denied = path.resolve(), f"{path} can be changed by root only"
+    # -n: there may be nobody to type a password
     sudo = () if _writable(target) else ("sudo", "-n", "--")
     if sudo and shell.which("sudo") is None:
         fix = f"as root: {by_hand.replace('sudo ', '')}"

@@ -50,7 +50,9 @@ def allowing(text: str | None, network: IPv4Network) -> str:
 
 def line_for(network: IPv4Network) -> str:
     """Where every IPv4 address is allowed, every IPv6 address is as well."""
-    return f"* {network} ::/0" if network == EVERYTHING else f"* {network}"
+    if network == EVERYTHING:
+        return f"* {network} ::/0"
+    return f"* {network}"
 
 
 def without(text: str, line: str) -> str:

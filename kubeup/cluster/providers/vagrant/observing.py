@@ -58,7 +58,9 @@ class ObservedMachines(KubeadmProvider):
             "VAGRANT_DOTFILE_PATH": str(self.folder / ".vagrant"),
             "VAGRANT_VAGRANTFILE": "Vagrantfile",
             "VAGRANT_DEFAULT_PROVIDER": self.chosen,
+            # nothing is asked of the network unless machines are made
             "VAGRANT_CHECKPOINT_DISABLE": "1",
+            # what it prints is read
             "VAGRANT_NO_COLOR": "1",
         }
         if self.settings.vagrant.home:
@@ -130,11 +132,11 @@ class ObservedMachines(KubeadmProvider):
         if self.backend.installed:
             with ThreadPoolExecutor(len(wanted)) as pool:
                 return dict(zip(wanted, pool.map(self._ask_backend, wanted), strict=True))
-        ask = self.tool.providers() and self.prerequisites.version
-        states = self._statuses() if ask else {}
         found = dict[str, Machine | None].fromkeys(wanted)
-        for name in wanted:
-            if (state := states.get(name, "")) not in facts.GONE:
+        if not self.tool.providers() or not self.prerequisites.version:
+            return found
+        for name, state in self._statuses().items():
+            if name in found and state not in facts.GONE:
                 found[name] = Machine(name, self.tool.id(name), state)
         return found
 

@@ -48,13 +48,16 @@ class Prerequisites:
     def _packaged(self) -> Version:
         """Of the Vagrant in this distribution's packages; () where they have none that does."""
         known = self.host.distribution
-        return compatibility.PACKAGED.get(known.codename, ()) if known.has_apt else ()
+        if not known.has_apt:
+            return ()
+        return compatibility.PACKAGED.get(known.codename, ())
 
     @property
     def planned(self) -> Version:
         """Of the Vagrant that makes the machines: the one here, or the one a plan installs."""
-        comes = not self.installed and "vagrant" in self.coming()
-        return self._packaged if comes else self.version
+        if not self.installed and "vagrant" in self.coming():
+            return self._packaged
+        return self.version
 
     def packages(self) -> tuple[str, ...]:
         """Debian's packages of Vagrant, and of what is behind its provider."""
@@ -70,7 +73,9 @@ class Prerequisites:
     def coming(self) -> tuple[str, ...]:
         """Those of its packages that are not here yet: the plan installs them first."""
         wanted = self.packages()
-        return packages.missing(wanted) if wanted else ()
+        if not wanted:
+            return ()
+        return packages.missing(wanted)
 
     @property
     def install(self) -> str:

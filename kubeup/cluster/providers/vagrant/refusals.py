@@ -26,6 +26,7 @@ class CheckedMachines(ObservedMachines):
                     f"`inv down --set vagrant.provider={provider}` first (data is kept), or set "
                     f"vagrant.provider to {provider}",
                 )
+        # what is somebody else's is told before what is ours
         for node in machines.nodes:
             self._refuse_node(node)
         self.refuse_astray(machines)
