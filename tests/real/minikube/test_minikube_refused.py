@@ -81,9 +81,7 @@ def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
 
 
 def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Path) -> None:
-    """A server stands in for the far one; what it serves is this bed's minikube, which is not
-    the release's.
-    """
+    """A local server has this bed's minikube, which is not the release's."""
     import functools
     import threading
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer

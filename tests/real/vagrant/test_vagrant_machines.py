@@ -1,6 +1,4 @@
-"""One machine by Vagrant, before Kubernetes is made of it: who is let in, what it shares, and
-its making cut short.
-"""
+"""One machine without Kubernetes: who is let in, what it shares, an interrupted creation."""
 
 from __future__ import annotations
 

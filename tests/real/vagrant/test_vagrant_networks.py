@@ -1,6 +1,4 @@
-"""The file that VirtualBox reads, written by the real tools: as root, and as users who may and
-may not.
-"""
+"""The file that VirtualBox reads, written by the real tools: as root, and as other users."""
 
 from __future__ import annotations
 

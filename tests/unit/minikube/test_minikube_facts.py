@@ -105,7 +105,7 @@ def test_one_node_is_an_object_and_more_an_array() -> None:
 @pytest.mark.parametrize("name", ["status_one_stopped.rc7.json", "status_two_stopped.rc7.json"])
 def test_stopped_nodes_are_there(name: str) -> None:
     found = minikube.statuses(text(name))
-    assert found and all(status.there and not status.running for status in found.values())
+    assert found and all(status.exists and not status.running for status in found.values())
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_where_a_node_is_gone_or_nothing_is_there_nothing_is_told(name: str) -> 
 
 def test_a_machine_whose_kubernetes_does_not_run() -> None:
     assert not NodeStatus("p", "Running", "Stopped", "Stopped").running
-    assert NodeStatus("p", "Running", "Stopped", "Stopped").there
-    assert not NodeStatus("p", "Nonexistent").there
+    assert NodeStatus("p", "Running", "Stopped", "Stopped").exists
+    assert not NodeStatus("p", "Nonexistent").exists
 
 
 def test_versions() -> None:

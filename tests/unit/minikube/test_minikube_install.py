@@ -89,9 +89,7 @@ esac
 def test_what_was_fetched_is_asked_for_its_driver_and_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plan made without any minikube, run to the end by one that it fetches; a script stands
-    in for it.
-    """
+    """A plan made without minikube is run to the end by one that it fetches: a script."""
     calls, folder = tmp_path / "calls", tmp_path / "site" / "v1.36.0"
     folder.mkdir(parents=True)
     program = STAND_IN.format(calls=calls, data=DATA / "minikube").encode()

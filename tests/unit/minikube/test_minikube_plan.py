@@ -181,9 +181,7 @@ def test_one_made_by_hand_is_adopted(make: Make) -> None:
 
 
 def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's published port is another one after each start, and only the kubeconfig of
-    who started it was told.
-    """
+    """A container's published port changes with each start; only one kubeconfig is updated."""
     one = access(make(*TWO))
     elsewhere = recorded("minikube/status_two_running.rc0.json").replace(
         "Configured", "Misconfigured"
@@ -360,9 +358,7 @@ PINNED_SUM = "cddeab5ab86ab98e4900afac9d62384dae0941498dfbe712ae0c8868250bc3d7"
 
 @pytest.fixture
 def tools(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A provider on a machine with that minikube on PATH, or none; with podman where it is
-    `root`'s.
-    """
+    """A provider on a machine with that minikube on PATH, or none; root's has podman."""
     real = Minikube.tool, Minikube.ask
 
     def one(version: tuple[int, ...] = (), keys: str = KEYS, **more: Any) -> Minikube:
@@ -560,9 +556,7 @@ def test_auto_takes_what_has_to_be_fetched_last(
 
 @pytest.mark.parametrize("text", ["", "{", '{"Name": "test-1.26-2no', "\0" * 64])
 def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, text: str) -> None:
-    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted
-    and made anew.
-    """
+    """minikube calls it invalid, as one whose creation was cut off, which is deleted."""
     one = make(
         "profiles_half_no_node.rc0.json",
         "status_half_no_node.rc0.json",

@@ -49,9 +49,7 @@ DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
-    """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the
-    nodes' addresses.
-    """
+    """A provider on a machine with all it needs, where the nodes' addresses are free."""
     monkeypatch.setattr(
         "kubeup.cluster.providers.vagrant.backends.Backend.trouble", lambda self: ""
     )

@@ -91,7 +91,7 @@ class NodeStatus:
     kubeconfig: str = ""
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
         return self.host not in NO_MACHINE
 
     @property
@@ -105,7 +105,7 @@ class NodeStatus:
         """As in `NodeState`."""
         if self.running:
             return "running"
-        if self.there:
+        if self.exists:
             return "stopped"
         return "missing"
 
@@ -138,8 +138,8 @@ def parsed(text: str) -> Any:
 
 
 def _object(text: str) -> dict[str, Any]:
-    found = parsed(text)
-    return found if isinstance(found, dict) else {}
+    content = parsed(text)
+    return content if isinstance(content, dict) else {}
 
 
 def version(text: str) -> Version:
@@ -159,9 +159,9 @@ def lists_profiles(text: str) -> bool:
 
 def profiles(text: str) -> dict[str, Profile]:
     """Profiles by name from `minikube profile list -o json`; NO_PROFILE for an invalid one."""
-    found = _object(text)
-    known = {row["Name"]: NO_PROFILE for row in found.get("invalid") or [] if row}
-    for row in found.get("valid") or []:
+    listing = _object(text)
+    known = {row["Name"]: NO_PROFILE for row in listing.get("invalid") or [] if row}
+    for row in listing.get("valid") or []:
         if config := row.get("Config"):
             known[config["Name"]] = _profile(config)
     return known
@@ -210,11 +210,11 @@ def _machine(profile: str, number: int) -> str:
     return profile if number == FIRST_NODE else f"{profile}-m{number:02}"
 
 
-def wanted_nodes(profile: str, there: Sequence[ProfileNode], count: int) -> list[ProfileNode]:
-    """So many nodes: those that are there, then the next ones by minikube's numbers."""
-    nodes = list(there[:count])
-    # a number that was given once is not given again as long as a higher one is there
-    number = max((node.number for node in there), default=0)
+def wanted_nodes(profile: str, existing: Sequence[ProfileNode], count: int) -> list[ProfileNode]:
+    """So many nodes: those that are existing, then the next ones by minikube's numbers."""
+    nodes = list(existing[:count])
+    # a number that was given once is not given again as long as a higher one is existing
+    number = max((node.number for node in existing), default=0)
     while len(nodes) < count:
         number += 1
         name = _machine(profile, number)
@@ -227,8 +227,8 @@ def statuses(text: str) -> dict[str, NodeStatus]:
 
     It prints one object for one node, and an array for more.
     """
-    found = parsed(text) or []
-    rows = [found] if isinstance(found, dict) else found
+    answer = parsed(text) or []
+    rows = [answer] if isinstance(answer, dict) else answer
     return {row["Name"]: _status(row) for row in rows if isinstance(row, dict) and "Name" in row}
 
 

@@ -172,8 +172,8 @@ class ObservedProfile(SelectedTool):
             return {}
         # of names that are gone it prints nothing
         answer = shell.read(*engine, "container", "inspect", *names(profile.nodes), ok=None)
-        found = containers(answer.stdout)
-        return {node.name: node.started for node in found if node.started}
+        inspected = containers(answer.stdout)
+        return {node.name: node.started for node in inspected if node.started}
 
     def _engine(self, profile: Profile) -> Words:
         """The engine of a container driver, as minikube calls it; none for other drivers.
@@ -212,8 +212,8 @@ class ObservedProfile(SelectedTool):
 
     def node_specs(self) -> tuple[NodeSpec, ...]:
         """Names as minikube gives them: those of the nodes that are there, then the next ones."""
-        settings, there = self.settings, self.profile().nodes
-        nodes = facts.wanted_nodes(self.profile_name, there, settings.minikube.nodes)
+        settings, existing = self.settings, self.profile().nodes
+        nodes = facts.wanted_nodes(self.profile_name, existing, settings.minikube.nodes)
         size = (settings.minikube_cpus, settings.minikube_memory)
         return tuple(NodeSpec(node.name, node.role, node.address, *size) for node in nodes)
 

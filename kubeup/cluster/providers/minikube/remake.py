@@ -68,10 +68,10 @@ class RemakeNode:
 
     def _on_host(self) -> str:
         """The data folder as this machine sees it; '' where the node has no volume."""
-        found = shell.read(*self.engine, "volume", "inspect", self.name, ok=None)
-        if not found.ok and "no such volume" not in found.stderr.lower():
-            raise _unreadable(f"the volume {self.name}", found.stderr)
-        mountpoint = found.ok and json.loads(found.stdout)[0]["Mountpoint"]
+        answer = shell.read(*self.engine, "volume", "inspect", self.name, ok=None)
+        if not answer.ok and "no such volume" not in answer.stderr.lower():
+            raise _unreadable(f"the volume {self.name}", answer.stderr)
+        mountpoint = answer.ok and json.loads(answer.stdout)[0]["Mountpoint"]
         if not mountpoint:
             return ""
         return f"{mountpoint}/{Path(self.data).relative_to(VOLUME_MOUNT)}"
@@ -80,10 +80,10 @@ class RemakeNode:
         if not folder:
             return False
         path = f"{folder}/mysql"
-        found = shell.read(*self._root, "ls", "-A", path, ok=None, env={"LC_ALL": "C"})
-        if not found.ok and "No such file or directory" not in found.stderr:
-            raise _unreadable(path, found.stderr)
-        return found.stdout.strip() != ""
+        answer = shell.read(*self._root, "ls", "-A", path, ok=None, env={"LC_ALL": "C"})
+        if not answer.ok and "No such file or directory" not in answer.stderr:
+            raise _unreadable(path, answer.stderr)
+        return answer.stdout.strip() != ""
 
     def _copy(
         self, source: str | Path, target: str | Path, log: Log, deleting: Path | None = None

@@ -38,17 +38,17 @@ class Vagrant(CheckedMachines):
     def probe(self) -> Usable:
         if misfit := self.misfit:
             return Usable(False, misfit.why, misfit.fix)
-        found = f"Vagrant {dotted(self.prerequisites.planned)} with {self.chosen}"
+        what = f"Vagrant {dotted(self.prerequisites.planned)} with {self.chosen}"
         coming = self.prerequisites.coming()
         if not coming:
-            return Usable(True, found)
+            return Usable(True, what)
         if not self.host.root and not self.host.may_sudo:
             return Usable(
                 False,
                 f"packages are missing: {', '.join(coming)}",
                 f"ask an administrator to run: apt-get install {' '.join(coming)}",
             )
-        why = f"{found}; {', '.join(coming)} would be installed first"
+        why = f"{what}; {', '.join(coming)} would be installed first"
         return Usable(True, why, "`inv doctor --fix` installs them", fetched=True)
 
     def packages(self) -> tuple[str, ...]:

@@ -95,11 +95,11 @@ class Tool(ExternalTool):
 
     def providers(self) -> dict[str, set[str]]:
         """Which machines vagrant knows, by provider."""
-        found = dict[str, set[str]]()
+        machines = dict[str, set[str]]()
         for path in self.machines.glob("*/*/id"):
             name, provider = path.parts[-3:-1]
-            found.setdefault(provider, set()).add(name)
-        return found
+            machines.setdefault(provider, set()).add(name)
+        return machines
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ class Admission:
 
         Raises Refused where that can't be told: any key would be taken then.
         """
-        found = read_json(self._path, MISTRUSTED)
+        content = read_json(self._path, MISTRUSTED)
         try:
-            return ADMITTED_MACHINES.validate_python(found)
+            return ADMITTED_MACHINES.validate_python(content)
         except ValidationError:
             why = "it does not name machines with their id and address"
             raise Refused(f"{self._path} can't be understood", why, MISTRUSTED) from None

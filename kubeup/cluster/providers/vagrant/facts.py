@@ -110,10 +110,10 @@ def plain(field: str) -> str:
 
 def virtualbox(text: str) -> Machine | None:
     """From `VBoxManage showvminfo NAME --machinereadable`; None where it has no such machine."""
-    found = _pairs(text, "=")
-    machine = _machine(found, VIRTUALBOX_KEYS)
+    fields = _pairs(text, "=")
+    machine = _machine(fields, VIRTUALBOX_KEYS)
     if machine and machine.running:
-        return replace(machine, started=_utc(found.get("VMStateChangeTime", "")))
+        return replace(machine, started=_utc(fields.get("VMStateChangeTime", "")))
     return machine
 
 
@@ -123,8 +123,8 @@ def libvirt(text: str) -> Machine | None:
     return machine and replace(machine, memory=machine.memory // 1024)  # it says KiB
 
 
-def _machine(found: Mapping[str, str], keys: Sequence[str]) -> Machine | None:
-    name, identity, state, cpus, memory = (found.get(key, "") for key in keys)
+def _machine(fields: Mapping[str, str], keys: Sequence[str]) -> Machine | None:
+    name, identity, state, cpus, memory = (fields.get(key, "") for key in keys)
     if not identity:
         return None
     return Machine(name, identity, state, _number(cpus), _number(memory))
@@ -133,15 +133,15 @@ def _machine(found: Mapping[str, str], keys: Sequence[str]) -> Machine | None:
 def docker(inspect_json: str) -> Machine | None:
     """From `docker container inspect NAME`; None where it has no such container."""
     for row in json.loads(inspect_json or "[]"):
-        (found,) = containers(json.dumps([row]))
+        (container,) = containers(json.dumps([row]))
         return Machine(
-            name=found.name,
+            name=container.name,
             id=str(row.get("Id", "")),
-            state=found.state,
-            cpus=found.cpus,
-            memory=found.memory,
-            started=found.started,
-            folder=found.label(FOLDER),
+            state=container.state,
+            cpus=container.cpus,
+            memory=container.memory,
+            started=container.started,
+            folder=container.label(FOLDER),
         )
     return None
 

@@ -103,10 +103,10 @@ class ObservedMachines(KubeadmProvider):
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         wanted = self.settings.machines_list()
         surplus = sorted(self.known.difference(names(wanted)))
-        found = self._find([*names(wanted), *surplus])
-        nodes = [self._observed(spec, found[spec.name]) for spec in wanted]
+        machines = self._find([*names(wanted), *surplus])
+        nodes = [self._observed(spec, machines[spec.name]) for spec in wanted]
         for name in surplus:
-            machine = found[name]
+            machine = machines[name]
             if machine and machine.origin == "ours":
                 role = "db" if name == self.settings.database_machine else "worker"
                 detail = "not in the settings"
@@ -132,13 +132,13 @@ class ObservedMachines(KubeadmProvider):
         if self.backend.installed:
             with ThreadPoolExecutor(len(wanted)) as pool:
                 return dict(zip(wanted, pool.map(self._ask_backend, wanted), strict=True))
-        found = dict[str, Machine | None].fromkeys(wanted)
+        machines = dict[str, Machine | None].fromkeys(wanted)
         if not self.tool.providers() or not self.prerequisites.version:
-            return found
+            return machines
         for name, state in self._statuses().items():
-            if name in found and state not in facts.GONE:
-                found[name] = Machine(name, self.tool.id(name), state)
-        return found
+            if name in machines and state not in facts.GONE:
+                machines[name] = Machine(name, self.tool.id(name), state)
+        return machines
 
     def _statuses(self) -> dict[str, str]:
         answer = self.tool.read("status", "--machine-readable", timeout=READ_SECONDS)

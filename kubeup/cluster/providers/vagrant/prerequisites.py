@@ -62,13 +62,13 @@ class Prerequisites:
     def packages(self) -> tuple[str, ...]:
         """Debian's packages of Vagrant, and of what is behind its provider."""
         needs_vagrant = self._packaged and not self.installed
-        own = ("vagrant",) if needs_vagrant else ()
+        vagrant = ("vagrant",) if needs_vagrant else ()
         if self.backend.name != "libvirt" or not self.host.distribution.has_apt:
-            return own
-        # Debian's plug-in is for Debian's Vagrant: HashiCorp's has a Ruby of its own
+            return vagrant
+        # Debian's plug-in is for Debian's Vagrant: HashiCorp's has a Ruby of its vagrant
         debians = Path(shell.which("vagrant") or "").resolve() == DEBIANS
         plugin = (PLUGIN,) if needs_vagrant or (self._packaged and debians) else ()
-        return (*own, *plugin, DAEMON, *RECOMMENDED, *EMULATORS.get(self.host.arch, ()))
+        return (*vagrant, *plugin, DAEMON, *RECOMMENDED, *EMULATORS.get(self.host.arch, ()))
 
     def coming(self) -> tuple[str, ...]:
         """Those of its packages that are not here yet: the plan installs them first."""
