@@ -17,10 +17,11 @@ from kubeup.application.apply import Deployment
 from kubeup.application.external import External
 from kubeup.cluster.providers.base import Machines, NodeState, ToolCommand
 from kubeup.cluster.providers.local import Local
-from kubeup.cluster.providers.minikube import Minikube, actions, reading
+from kubeup.cluster.providers.minikube import Minikube, actions, facts, selection
 from kubeup.cluster.providers.minikube.actions import Tool
-from kubeup.cluster.providers.vagrant import HALF, Vagrant
+from kubeup.cluster.providers.vagrant import Vagrant
 from kubeup.cluster.providers.vagrant.actions import Tool as VagrantTool
+from kubeup.cluster.providers.vagrant.observing import PARTIAL
 from kubeup.cluster.release import go
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Plan, plan_of
@@ -92,7 +93,7 @@ class World:
         patch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
         patch.setattr(DatabaseVm, "look", lambda _: ServiceState())
         patch.setattr(VagrantTool, "providers", lambda _: {"docker": frozenset(NAMES)})
-        patch.setattr(Vagrant, "_refuse_unfit", lambda *_: None)
+        patch.setattr(Vagrant, "refuse_unfit", lambda *_: None)
 
     @staticmethod
     def _refuse(argv: tuple[str, ...], *_: Any, **__: Any) -> int:
@@ -157,7 +158,7 @@ def vagrants_machines(world: World) -> Plan:
     world.saved(one)
     world.passwords()
     half = machines(
-        node(NAMES[0], "missing", detail=HALF),
+        node(NAMES[0], "missing", detail=PARTIAL),
         node(NAMES[1], "missing"),
         node(NAMES[2], "missing"),
         release_inside=False,
@@ -246,7 +247,9 @@ def play_by_hand(world: World) -> Plan:
 def start(world: World) -> Plan:
     one = world.project(VAGRANT)
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
-    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr(
+        "kubeup.cluster.providers.vagrant.prerequisites.Prerequisites.version", (2, 3, 4)
+    )
     return plan_of(cluster.start(one))
 
 
@@ -337,7 +340,9 @@ def all_down(world: World) -> Plan:
     on_record(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
-    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr(
+        "kubeup.cluster.providers.vagrant.prerequisites.Prerequisites.version", (2, 3, 4)
+    )
     return down.down(one, with_data=False)
 
 
@@ -345,7 +350,9 @@ def all_down_with_data(world: World) -> Plan:
     one = world.project(VAGRANT)
     world.access(one)
     world.saved(one)
-    world.patch.setattr("kubeup.cluster.providers.vagrant.fitness.Fitness.version", (2, 3, 4))
+    world.patch.setattr(
+        "kubeup.cluster.providers.vagrant.prerequisites.Prerequisites.version", (2, 3, 4)
+    )
     return down.down(one, with_data=True)
 
 
@@ -397,7 +404,7 @@ def databases_machine_removed(world: World) -> Plan:
 def _minikube(world: World, told: tuple[str, str], keys_: str = "") -> Project:
     one = world.project(f"provider: minikube\nminikube: {{{keys_}container_runtime: containerd}}")
     folder = world.folder
-    world.patch.setattr(reading, "version_of", lambda tool: (1, 36, 0))
+    world.patch.setattr(selection, "version_of", lambda tool: (1, 36, 0))
     world.patch.setattr(Minikube, "home", property(lambda self: folder / ".minikube"))
     world.patch.setattr(
         Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name))
@@ -405,7 +412,7 @@ def _minikube(world: World, told: tuple[str, str], keys_: str = "") -> Project:
     world.patch.setattr(
         Minikube,
         "_dry_run",
-        lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
+        lambda self: facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
     )
     world.patch.setattr(
         Minikube, "ask", lambda self, *words: recorded(f"minikube/{told[words[0] != 'profile']}")

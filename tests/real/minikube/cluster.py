@@ -90,9 +90,7 @@ class OnMinikube(Tasks):
     def minikube(
         self, *words: str, users: bool = False, check: bool = True, timeout: float = 600
     ) -> str:
-        """minikube past kubeup; as the user types it, with the user's kubeconfig, only where
-        told.
-        """
+        """minikube past kubeup; with the user's kubeconfig where `users` says so."""
         assert self.bed is not None
         told = self.bed.environment(
             self.home, self.users_kubeconfig if users else self.folder.parent / "past-kubeup"
@@ -134,9 +132,7 @@ class OnMinikube(Tasks):
         }
 
     def remove_everything(self) -> None:
-        """By minikube, and what it forgets by name; also of a run that was killed and had
-        another home.
-        """
+        """By minikube, then by name: a run that was killed had another home."""
         self.minikube("delete", "-p", self.name, check=False)
         for name in (self.name, *(f"{self.name}-m{number:02}" for number in range(2, 6))):
             self.podman("rm", "--force", "--time", "0", name, check=False)

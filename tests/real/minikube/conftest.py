@@ -1,5 +1,6 @@
-"""One cluster on minikube for the tests of this folder, made once from nothing; those that break
-more have one of their own.
+"""One cluster on minikube for the tests of this folder, made once from nothing.
+
+Those that break more have one of their own.
 """
 
 from __future__ import annotations
@@ -46,9 +47,7 @@ def first_up(bare: OnMinikube) -> Ran:
 
 @pytest.fixture
 def cluster(bare: OnMinikube, first_up: Ran) -> OnMinikube:
-    """The cluster as its settings want it: what an earlier test that failed left is mended
-    first, at worst by a new one.
-    """
+    """The cluster as its settings want it: what a failed test left is repaired first."""
     bare.mend()
     return bare
 

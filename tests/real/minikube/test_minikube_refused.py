@@ -48,7 +48,7 @@ def test_no_minikube(bare: OnMinikube, tmp_path: Path) -> None:
 
 
 def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
-    """It stays, and the pinned one comes beside it."""
+    """It is not used: the pinned one is fetched."""
     path = {
         "PATH": os.pathsep.join(
             (str(minikube_labelled("v1.37.0", lambda line: None)), os.environ["PATH"])
@@ -58,7 +58,7 @@ def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
     first, second, *_ = bare.inv("cluster.minikube", "--dry", "--json", env=path).json
     assert first["id"] == "provider/minikube" and second["id"] == f"node/{bare.name}"
     assert (
-        "stays: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
+        "is not used: v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
         "--force: v1.36 is the last" in first["reason"]
     )
     doctor = bare.inv("doctor", "--json", env=path, code=1).json
@@ -81,9 +81,7 @@ def test_a_minikube_that_is_too_new(bare: OnMinikube, tmp_path: Path) -> None:
 
 
 def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Path) -> None:
-    """A server stands in for the far one; what it serves is this bed's minikube, which is not
-    the release's.
-    """
+    """A local server has this bed's minikube, which is not the release's."""
     import functools
     import threading
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer

@@ -1,6 +1,4 @@
-"""What a profile lives through: stopped, broken behind our back, killed halfway, grown, gone and
-made again.
-"""
+"""What a profile lives through: stopped, broken, killed halfway, grown, removed, recreated."""
 
 from __future__ import annotations
 
@@ -118,7 +116,7 @@ def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMi
     users = other.users_kubeconfig.read_text()
     began = other.profiles()[other.name]["Config"]
     ran = other.up()
-    assert "make the minikube profile" not in ran.out and " ✔ product removed" in ran.out
+    assert "create the minikube profile" not in ran.out and " ✔ product removed" in ran.out
     assert other.profiles()[other.name]["Config"]["Nodes"] == began["Nodes"]
     assert "Nothing to do." in cluster.up().out
     other.inv("down", "--yes")
@@ -144,8 +142,9 @@ def test_down_leaves_nothing_and_up_brings_the_data_back(cluster: OnMinikube) ->
 
 @pytest.mark.long
 def test_the_database_on_a_node(cluster: OnMinikube) -> None:
-    """By a docker beside the containerd of the node, on which minikube keeps docker.service
-    masked: there, over a stop and a `down`, and back.
+    """By a docker beside the node's containerd: there, over a stop and a `down`, and back.
+
+    minikube keeps docker.service masked on such a node.
     """
     number = cluster.add_product("kept on a node")
     cluster.inv("db.vm", "--yes")

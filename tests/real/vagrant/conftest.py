@@ -41,9 +41,7 @@ def first_up(bare: OnVagrant) -> Ran:
 
 @pytest.fixture
 def cluster(bare: OnVagrant, first_up: Ran) -> OnVagrant:
-    """The cluster as its settings want it: what an earlier test that failed left is mended
-    first, at worst by a new one.
-    """
+    """The cluster as its settings want it: what a failed test left is repaired first."""
     bare.mend()
     return bare
 

@@ -1,6 +1,4 @@
-"""One machine by Vagrant, before Kubernetes is made of it: who is let in, what it shares, and
-its making cut short.
-"""
+"""One machine without Kubernetes: who is let in, what it shares, an interrupted creation."""
 
 from __future__ import annotations
 
@@ -90,6 +88,7 @@ def test_a_new_machine_has_a_new_host_key_on_record_and_nobody_else_has(lone: On
     assert lone.bed is not None
     lone.podman("create", "--name", NODE, lone.bed.image)
     try:
-        assert f"a machine named {NODE} is not ours" in lone.inv("cluster.up", "--yes", code=3).err
+        refused = lone.inv("cluster.up", "--yes", code=3).err
+        assert f"the machine {NODE} was not made by this profile" in refused
     finally:
         lone.podman("rm", "--force", NODE)

@@ -1,6 +1,4 @@
-"""The file that VirtualBox reads, written by the real tools: as root, and as users who may and
-may not.
-"""
+"""The file that VirtualBox reads, written by the real tools: as root, and as other users."""
 
 from __future__ import annotations
 
@@ -19,6 +17,7 @@ from typing import Any
 import pytest
 
 from kubeup.cluster.providers.vagrant.networks import AllowNetwork
+from kubeup.cluster.providers.vagrant.networks_conf import EVERYTHING
 from kubeup.core.errors import KubeupError
 from kubeup.system import packages
 
@@ -29,8 +28,8 @@ NOBODY = 65534
 LINE = "# added by kubeup\n* 192.168.100.0/24\n"
 
 
-def run(path: Path, **more: bool) -> None:
-    AllowNetwork(NODES, path=path, **more).run(lambda line: None)
+def run(path: Path, network: IPv4Network = NODES) -> None:
+    AllowNetwork(network, path=path).run(lambda line: None)
 
 
 @pytest.fixture
@@ -87,8 +86,8 @@ def test_a_range_that_covers_ours_is_enough(folder: Path) -> None:
     path = folder / "networks.conf"
     path.write_text("* 192.168.0.0/16\n")
     assert AllowNetwork(NODES, path=path).already() == "allowed"
-    assert AllowNetwork(NODES, open=True, path=path).already() == ""
-    run(path, open=True)
+    assert AllowNetwork(EVERYTHING, path=path).already() == ""
+    run(path, EVERYTHING)
     assert path.read_text().splitlines()[-1] == "* 0.0.0.0/0 ::/0"
 
 
@@ -164,7 +163,7 @@ def sudo() -> None:
 @pytest.mark.usefixtures("sudo")
 def test_a_sudo_that_wants_a_password_is_not_waited_for(folder: Path) -> None:
     told = as_nobody(folder / "networks.conf")
-    assert "sudo does not let us" in told["why"] and "sudo tee -a" in told["next"]
+    assert "sudo failed" in told["why"] and "sudo tee -a" in told["next"]
 
 
 def test_a_user_who_owns_the_folder_needs_no_sudo(folder: Path) -> None:

@@ -121,9 +121,7 @@ def test_libvirt_is_planned_before_there_is_a_folder(lone: OnVagrant) -> None:
         'initialize" >&2; exit 1; }',
     )
     said = refused(lone, "--set", "vagrant.provider=libvirt")
-    assert (
-        "Vagrant can't be asked for its plug-ins" in said and "Vagrant failed to initialize" in said
-    )
+    assert "Vagrant can't list its plug-ins" in said and "Vagrant failed to initialize" in said
 
 
 def test_no_virtualbox(lone: OnVagrant) -> None:
@@ -157,7 +155,7 @@ def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
     steps = {
         step["id"]: step for step in lone.inv("cluster.vagrant", "--dry", "--json", *words).json
     }
-    assert "let VirtualBox use 192.168.100.0/24" in steps["host/networks"]["title"]
+    assert "allow VirtualBox to use 192.168.100.0/24" in steps["host/networks"]["title"]
     told = lone.inv("host.networks", "--dry", "--commands", *words).out
     assert "echo '* 192.168.100.0/24' | sudo tee -a /etc/vbox/networks.conf" in told
     # docker asks for nothing of this
@@ -177,7 +175,7 @@ def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: 
         environ={},
     )
     vagrant = make("vagrant", project.settings, project.state, project.host)
-    WriteFiles(lone.vagrants, tuple(vagrant._texts().items())).run(lambda line: None)  # type: ignore[attr-defined]
+    WriteFiles(lone.vagrants, vagrant._texts()).run(lambda line: None)  # type: ignore[attr-defined]
     assert "validated successfully" in lone.vagrant("validate")
     rows = json.loads((lone.vagrants / "machines.json").read_text())["machines"]
     assert [row["name"] for row in rows] == ["vh-control", "vh-worker-1", "vh-worker-2"]

@@ -1,6 +1,4 @@
-"""The how-to's distribution: Ubuntu 22.04 with nothing of Kubernetes on it, where the play
-installs everything.
-"""
+"""The how-to's distribution, Ubuntu 22.04: the play installs everything."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What machines live through: stopped, cut off, lost behind our back, killed halfway, gone and
-made again.
-"""
+"""What machines live through: stopped, cut off, lost, killed halfway, removed, recreated."""
 
 from __future__ import annotations
 
@@ -216,9 +214,7 @@ def test_two_profiles_at_once(cluster: OnVagrant, lone: OnVagrant) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("role", REACHED)
 def test_killed_while_a_role_is_at_work(bare: OnVagrant, role: str) -> None:
-    """A cluster from nothing, killed when a role has begun to leave something: the next run goes
-    on from there.
-    """
+    """Killed when a role has begun to change something: the next run goes on from there."""
     node, path = REACHED[role]
     bare.inv("down", "--yes", "--data", code=None)
     bare.inv("cluster.up", "--yes")

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kubeup.cluster.providers.vagrant.networks_conf import DEFAULT, allowing, allows, ranges
+from kubeup.cluster.providers.vagrant.networks_conf import (
+    DEFAULT,
+    EVERYTHING,
+    allowing,
+    allows,
+    ranges,
+)
 
 NODES = IPv4Network("192.168.100.0/24")
 LINE = "# added by kubeup\n* 192.168.100.0/24\n"
@@ -20,7 +26,7 @@ def test_a_file_made_anew_still_allows_what_virtualbox_allows_without_one() -> N
     assert (
         text == f"# without this file VirtualBox allows this range alone\n* 192.168.56.0/21\n{LINE}"
     )
-    assert ranges(text) == (DEFAULT, NODES)
+    assert tuple(ranges(text)) == (DEFAULT, NODES)
 
 
 def test_the_range_that_is_allowed_anyway_needs_no_file() -> None:
@@ -69,11 +75,11 @@ def test_crlf_stays_where_it_is() -> None:
 
 def test_everything_only_where_asked_for() -> None:
     assert (
-        allowing("* 10.0.0.0/8\n", NODES, open_=True)
+        allowing("* 10.0.0.0/8\n", EVERYTHING)
         == "* 10.0.0.0/8\n# added by kubeup\n* 0.0.0.0/0 ::/0\n"
     )
-    assert allowing("* 192.168.0.0/16\n", NODES, open_=True).endswith("* 0.0.0.0/0 ::/0\n")
-    assert allowing(None, NODES, open_=True) == "# added by kubeup\n* 0.0.0.0/0 ::/0\n"
+    assert allowing("* 192.168.0.0/16\n", EVERYTHING).endswith("* 0.0.0.0/0 ::/0\n")
+    assert allowing(None, EVERYTHING) == "# added by kubeup\n* 0.0.0.0/0 ::/0\n"
     assert "0.0.0.0/0" not in allowing(None, NODES)
 
 

@@ -39,7 +39,7 @@ def test_the_howtos_command_flag_for_flag(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_without_a_hypervisor_nodes_are_containers(host: object, words: str) -> None:
     chosen = command.driver("auto", NONE, host)  # type: ignore[arg-type]
-    assert (chosen.words, chosen.why) == ((f"--driver={words}",), CONTAINERS + words)
+    assert (chosen.word, chosen.why) == (f"--driver={words}", CONTAINERS + words)
 
 
 # docker's client alone is no engine
@@ -64,14 +64,14 @@ def test_a_container_engine_on_macos_is_no_driver(tool: str) -> None:
         and "brew install vfkit" in error.next
     )
     assert "apt-get" not in error.next
-    assert command.driver("auto", DryRun("vfkit"), mac).words == ("--vm=true",)
-    assert command.driver("docker", NONE, mac).words == ("--driver=docker",), (
+    assert command.driver("auto", DryRun("vfkit"), mac).word == "--vm=true"
+    assert command.driver("docker", NONE, mac).word == "--driver=docker", (
         "OrbStack's can be reached, for one"
     )
 
 
 def test_a_named_driver_is_taken_unasked() -> None:
-    assert command.driver("virtualbox", DryRun(), USER).words == ("--driver=virtualbox",)
+    assert command.driver("virtualbox", DryRun(), USER).word == "--driver=virtualbox"
 
 
 def test_root_has_to_force_minikube(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_probe_is_the_start_itself_but_dry(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "wrong"), [
-    ((1, 28, 0), "v1.28.0 does not know Kubernetes 1.26.1: v1.29.0 is the first that does"),
+    ((1, 28, 0), "v1.28.0 does not support Kubernetes 1.26.1: v1.29.0 is the first that does"),
     ((1, 29, 0), ""), ((1, 36, 0), ""), ((1, 36, 9), ""),
     ((1, 37, 0), "v1.37.0 refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
                  "--force: v1.36 is the last that takes it without"),

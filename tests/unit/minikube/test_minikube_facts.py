@@ -69,7 +69,9 @@ def test_profiles_side_by_side() -> None:
 
 
 def test_a_dry_run_leaves_half_a_profile() -> None:
-    assert list(minikube.profiles(text("profiles_after_dry_run.rc0.json")).values()) == [None]
+    assert list(minikube.profiles(text("profiles_after_dry_run.rc0.json")).values()) == [
+        minikube.NO_PROFILE
+    ]
 
 
 def test_a_start_killed_halfway() -> None:
@@ -103,7 +105,7 @@ def test_one_node_is_an_object_and_more_an_array() -> None:
 @pytest.mark.parametrize("name", ["status_one_stopped.rc7.json", "status_two_stopped.rc7.json"])
 def test_stopped_nodes_are_there(name: str) -> None:
     found = minikube.statuses(text(name))
-    assert found and all(status.there and not status.running for status in found.values())
+    assert found and all(status.exists and not status.running for status in found.values())
 
 
 @pytest.mark.parametrize(
@@ -121,8 +123,8 @@ def test_where_a_node_is_gone_or_nothing_is_there_nothing_is_told(name: str) -> 
 
 def test_a_machine_whose_kubernetes_does_not_run() -> None:
     assert not NodeStatus("p", "Running", "Stopped", "Stopped").running
-    assert NodeStatus("p", "Running", "Stopped", "Stopped").there
-    assert not NodeStatus("p", "Nonexistent").there
+    assert NodeStatus("p", "Running", "Stopped", "Stopped").exists
+    assert not NodeStatus("p", "Nonexistent").exists
 
 
 def test_versions() -> None:
@@ -139,10 +141,9 @@ def test_kubectls_minor_version() -> None:
 
 def test_dry_runs() -> None:
     none = minikube.dry_run(text("dry_run_vm.json.rc55.txt"))
-    assert (none.ok, none.driver, none.error) == (
-        False,
+    assert (none.driver, none.error) == (
         "",
         "DRV_NOT_DETECTED",
     ) and "No possible driver" in none.message
     podman = minikube.dry_run(text("dry_run_podman.json.rc0.txt"))
-    assert (podman.ok, podman.driver, podman.error) == (True, "podman", "")
+    assert (podman.driver, podman.error) == ("podman", "")

@@ -15,7 +15,7 @@ from builders import DATA, SANDBOX, commands, error_of, settings, state
 
 from kubeup.cluster.providers.base import Needed
 from kubeup.cluster.providers.minikube import Minikube, release
-from kubeup.cluster.providers.minikube.actions import Install
+from kubeup.cluster.providers.minikube.release import FetchMinikube
 from kubeup.core import shell
 
 pytestmark = pytest.mark.real
@@ -38,7 +38,9 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_right_one_becomes_an_executable(url: str, tmp_path: Path) -> None:
-    install = Install(url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "tools" / "minikube")
+    install = FetchMinikube(
+        url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "tools" / "minikube"
+    )
     assert install.already() == ""
     install.run(lambda line: None)
     assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
@@ -46,10 +48,12 @@ def test_the_right_one_becomes_an_executable(url: str, tmp_path: Path) -> None:
 
 
 def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> None:
-    install = Install(url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "to ols" / "minikube")
+    install = FetchMinikube(
+        url, hashlib.sha256(CONTENT).hexdigest(), tmp_path / "to ols" / "minikube"
+    )
     subprocess.run(["sh", "-ec", "\n".join(install.commands())], check=True, capture_output=True)
     assert install.path.read_bytes() == CONTENT and install.path.stat().st_mode & 0o111
-    wrong = Install(url, "0" * 64, install.path)
+    wrong = FetchMinikube(url, "0" * 64, install.path)
     assert (
         subprocess.run(
             ["sh", "-ec", "\n".join(wrong.commands())], check=False, capture_output=True
@@ -59,14 +63,14 @@ def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> No
 
 
 def test_another_one_does_not(url: str, tmp_path: Path) -> None:
-    install = Install(url, "0" * 64, tmp_path / "tools" / "minikube")
+    install = FetchMinikube(url, "0" * 64, tmp_path / "tools" / "minikube")
     assert "is not what it should be" in error_of(lambda: install.run(lambda line: None)).what
     assert not any((tmp_path / "tools").iterdir())
 
 
 def test_no_server(tmp_path: Path) -> None:
     error = error_of(
-        lambda: Install("http://127.0.0.1:9/minikube", "0" * 64, tmp_path / "minikube").run(
+        lambda: FetchMinikube("http://127.0.0.1:9/minikube", "0" * 64, tmp_path / "minikube").run(
             lambda line: None
         )
     )
@@ -85,9 +89,7 @@ esac
 def test_what_was_fetched_is_asked_for_its_driver_and_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plan made without any minikube, run to the end by one that it fetches; a script stands
-    in for it.
-    """
+    """A plan made without minikube is run to the end by one that it fetches: a script."""
     calls, folder = tmp_path / "calls", tmp_path / "site" / "v1.36.0"
     folder.mkdir(parents=True)
     program = STAND_IN.format(calls=calls, data=DATA / "minikube").encode()

@@ -18,9 +18,18 @@ import yaml
 from builders import SANDBOX, by_id, commands, error_of, names, recorded, settings, sid, sids, state
 
 from kubeup.cluster.providers import base
-from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.cluster.providers.minikube import Minikube, actions, reading, release, trusts
-from kubeup.cluster.providers.minikube.actions import Tool
+from kubeup.cluster.providers.base import Machines, Needed, Usable
+from kubeup.cluster.providers.external_tool import Misfit
+from kubeup.cluster.providers.minikube import (
+    Minikube,
+    actions,
+    addons,
+    facts,
+    release,
+    selection,
+    trust,
+)
+from kubeup.cluster.providers.minikube.actions import RunAndAdmit, Tool
 from kubeup.cluster.providers.minikube.remake import RemakeNode
 from kubeup.core import ids, shell
 from kubeup.core.errors import Refused, UsageError
@@ -51,21 +60,21 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         host: object = SANDBOX,
     ) -> Minikube:
         made = Minikube(settings(tmp_path, keys), state(tmp_path), host)  # type: ignore[arg-type]
-        monkeypatch.setattr(reading, "version_of", lambda tool: version)
+        monkeypatch.setattr(selection, "version_of", lambda tool: version)
         monkeypatch.setattr(Minikube, "home", property(lambda self: tmp_path / ".minikube"))
-        monkeypatch.setattr(reading.shell, "which", lambda name: None)  # the system has no kubectl
+        monkeypatch.setattr(shell, "which", lambda name: None)  # the system has no kubectl
         monkeypatch.setattr(
             Minikube, "tool", property(lambda self: Tool("minikube", (), self.profile_name))
         )
         monkeypatch.setattr(
             Minikube,
             "_dry_run",
-            lambda self, tool: reading.facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
+            lambda self: facts.dry_run(recorded("minikube/dry_run_vm.json.rc55.txt")),
         )
         monkeypatch.setattr(
             Minikube,
             "_each_state",
-            lambda self, profile: reading.facts.statuses(
+            lambda self, profile: facts.statuses(
                 '[{"Name":"test-1.26-2nodes","Host":"Running","Kubelet":"Running","APIServer":"Running"},{"Name":"test-1.26-2nodes-m02","Host":"Nonexistent"}]'
             ),
         )
@@ -172,18 +181,16 @@ def test_one_made_by_hand_is_adopted(make: Make) -> None:
 
 
 def test_one_started_by_hand_answers_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's published port is another one after each start, and only the kubeconfig of
-    who started it was told.
-    """
+    """A container's published port changes with each start; only one kubeconfig is updated."""
     one = access(make(*TWO))
     elsewhere = recorded("minikube/status_two_running.rc0.json").replace(
         "Configured", "Misconfigured"
     )
-    monkeypatch.setattr(Minikube, "_states", lambda self, *only: reading.facts.statuses(elsewhere))
+    monkeypatch.setattr(Minikube, "_states", lambda self, *only: facts.statuses(elsewhere))
     (step,) = planned(one).values()
     assert (str(step.id), step.reason) == (
         "node/access",
-        "our kubeconfig leads to where it was before",
+        "the kubeconfig has an outdated address of the API server",
     )
 
 
@@ -197,8 +204,8 @@ def test_nodes_that_are_containers_tell_since_when_they_run(
         return Output(0, recorded("minikube/podman_inspect_two_running.rc0.json"), "")
 
     assert one.observe().boots == {}  # no engine at hand
-    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(reading.shell, "read", read)
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shell, "read", read)
     assert {name: f"{booted:%H:%M:%S}" for name, booted in one.observe().boots.items()} == {
         "test-1.26-2nodes": "00:22:26",
         "test-1.26-2nodes-m02": "00:22:51",
@@ -211,8 +218,8 @@ def test_minikube_is_not_asked_for_what_kubernetes_vouches_for(
 ) -> None:
     one, asked = access(make(*TWO)), list[bool]()
     running = recorded("minikube/podman_inspect_two_running.rc0.json")
-    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(0, running, ""))
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shell, "read", lambda *argv, **more: Output(0, running, ""))
     monkeypatch.setattr(Minikube, "_states", lambda self, *only: asked.append(True) or {})
     seen = one.observe(lambda boots: set(boots) == {"test-1.26-2nodes", "test-1.26-2nodes-m02"})
     assert seen.running and not asked and set(one.boots()) == set(seen.boots)
@@ -242,15 +249,13 @@ def test_a_node_removed_behind_minikubes_back_is_made_anew(
 ) -> None:
     one = access(make("profiles_two_worker_missing.rc0.json", "status_two_worker_missing.rc0.json"))
     monkeypatch.setattr(
-        reading.shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None
+        shell, "which", lambda name: f"/usr/bin/{name}" if name == "podman" else None
     )
-    monkeypatch.setattr(
-        reading.shell, "read", lambda *argv, **more: Output(125, "[]", "no such container")
-    )
+    monkeypatch.setattr(shell, "read", lambda *argv, **more: Output(125, "[]", "no such container"))
     assert seen(one)[1] == ("test-1.26-2nodes-m02", "worker", "missing")
     (step,) = planned(one).values()
-    assert step.title == "make the node test-1.26-2nodes-m02 anew"
-    assert step.needs == (one._whole,)
+    assert step.title == "recreate the node test-1.26-2nodes-m02"
+    assert step.needs == (one._all,)
     assert commands([step]) == [
         "minikube node delete test-1.26-2nodes-m02 -p test-1.26-2nodes",
         "minikube node add -p test-1.26-2nodes",
@@ -265,7 +270,7 @@ def test_a_lost_control_plane_is_not_thrown_away(
         '[{"Name":"test-1.26-2nodes","Host":"Nonexistent"},'
         '{"Name":"test-1.26-2nodes-m02","Host":"Running","Kubelet":"Running","APIServer":"Irrelevant"}]'
     )
-    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: reading.facts.statuses(gone))
+    monkeypatch.setattr(Minikube, "_each_state", lambda self, profile: facts.statuses(gone))
     error = error_of(lambda: planned(one))
     assert isinstance(error, Refused) and "data is kept" in error.next
 
@@ -293,7 +298,7 @@ def test_one_interrupted_later_is_set_up_again(make: Make, again: bool) -> None:
         one.state.folder.mkdir()
         one.state.kubeconfig.touch()
     (step,) = planned(one).values()
-    assert step.reason == "its making was interrupted"
+    assert step.reason == "its creation was interrupted"
     assert commands([step]) == [
         "minikube ssh -p bed-half -- sudo rm -f /var/tmp/minikube/kubeadm.yaml",
         "minikube start -p bed-half --force",
@@ -318,7 +323,7 @@ def test_a_node_more(make: Make) -> None:
         "numbers are given one after the other"
     )
     # without it the first worker makes minikube's memory 2200
-    assert ("MINIKUBE_MEMORY", "4096") in third.action.command.env  # type: ignore[attr-defined]
+    assert ("MINIKUBE_MEMORY", "4096") in third.action.tool_commands[0].env  # type: ignore[attr-defined]
 
 
 def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
@@ -353,9 +358,7 @@ PINNED_SUM = "cddeab5ab86ab98e4900afac9d62384dae0941498dfbe712ae0c8868250bc3d7"
 
 @pytest.fixture
 def tools(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A provider on a machine with that minikube on PATH, or none; with podman where it is
-    `root`'s.
-    """
+    """A provider on a machine with that minikube on PATH, or none; root's has podman."""
     real = Minikube.tool, Minikube.ask
 
     def one(version: tuple[int, ...] = (), keys: str = KEYS, **more: Any) -> Minikube:
@@ -363,16 +366,16 @@ def tools(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setattr(Minikube, "tool", real[0])
         monkeypatch.setattr(Minikube, "ask", real[1])
         monkeypatch.setattr(
-            reading.shell,
+            shell,
             "which",
             lambda name: "/usr/bin/minikube" if name == "minikube" and version else None,
         )
         monkeypatch.setattr(
-            reading,
+            selection,
             "version_of",
             lambda tool: version if tool.path == "/usr/bin/minikube" else (1, 36, 0),
         )
-        monkeypatch.setattr(reading.shell, "read", lambda *argv, **more: Output(0, "", ""))
+        monkeypatch.setattr(shell, "read", lambda *argv, **more: Output(0, "", ""))
         return made
 
     return one
@@ -395,7 +398,7 @@ def test_a_missing_minikube_is_a_step_before_all_others(
     assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
     fetch, make_ = steps["provider/minikube"], steps["node/test-1.26-2nodes"]
     where = release.pinned(one.host).path
-    assert fetch.action == actions.Install(
+    assert fetch.action == release.FetchMinikube(
         f"{release.SITE}/v1.36.0/minikube-linux-amd64", PINNED_SUM, where
     )
     assert (fetch.title, fetch.reason) == (
@@ -448,14 +451,18 @@ def test_a_fetched_minikube_says_which_driver_it_takes(
     )
     action = planned(one)["node/test-1.26-2nodes"].action
     assert "--vm=true" in action.commands()[0]  # type: ignore[attr-defined]
-    monkeypatch.setattr(actions.RunAndAdmit, "run", lambda self, log: ran.extend(self.commands()))
+    monkeypatch.setattr(RunAndAdmit, "run", lambda self, log: ran.extend(self.commands()))
     action.run(told.append)
     assert "--driver=podman" in ran[0] and "--vm=true" not in ran[0] and told == ran
 
 
 @pytest.mark.parametrize(
     ("version", "word"),
-    [((1, 28, 0), "does not know"), ((1, 37, 0), "K8S_OLD_UNSUPPORTED"), ((0,), "does not know")],
+    [
+        ((1, 28, 0), "does not support"),
+        ((1, 37, 0), "K8S_OLD_UNSUPPORTED"),
+        ((0,), "does not support"),
+    ],
 )
 def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(
     tools: Make, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], word: str
@@ -464,7 +471,7 @@ def test_another_minikube_stays_and_the_pinned_one_is_used_beside_it(
     steps = whole(one, monkeypatch)
     assert word in steps["provider/minikube"].reason and steps[
         "provider/minikube"
-    ].reason.startswith("the one at /usr/bin/minikube stays: ")
+    ].reason.startswith("the one at /usr/bin/minikube is not used: ")
     pinned = release.pinned(one.host).path
     assert commands([steps["node/test-1.26-2nodes"]])[0].startswith(f"{pinned} start ")
     found = one.probe()
@@ -499,7 +506,7 @@ def test_a_newer_minikube_is_taken_where_forced(tools: Make) -> None:
         "; --force, as minikube.force says"
     )
     older = tools((1, 28, 0), keys)
-    assert planned(older)["node/test-1.26-2nodes"].action.command.argv[0] == str(
+    assert planned(older)["node/test-1.26-2nodes"].action.tool_commands[0].argv[0] == str(
         release.pinned(one.host).path
     )  # type: ignore[attr-defined]
 
@@ -549,9 +556,7 @@ def test_auto_takes_what_has_to_be_fetched_last(
 
 @pytest.mark.parametrize("text", ["", "{", '{"Name": "test-1.26-2no', "\0" * 64])
 def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, text: str) -> None:
-    """minikube calls it invalid, as it does one whose making was cut off: that one is deleted
-    and made anew.
-    """
+    """minikube calls it invalid, as one whose creation was cut off, which is deleted."""
     one = make(
         "profiles_half_no_node.rc0.json",
         "status_half_no_node.rc0.json",
@@ -563,9 +568,21 @@ def test_a_profile_that_can_not_be_read_is_not_taken_as_half_of_one(make: Make, 
         error = error_of(look)
         assert (
             isinstance(error, Refused)
-            and error.what == f"{path} can't be understood"
+            and error.what == f"{path} is not valid JSON"
             and "to lose what is in" in error.next
         )
+
+
+def remaking(tool: Tool, folder: Path, admit: RunAndAdmit) -> RemakeNode:
+    return RemakeNode(
+        name="bed-m02",
+        engine=("podman",),
+        data="/var/lib/kubeup/data",
+        machine=folder / "machine",
+        delete=tool.command("node", "delete", "bed-m02", *tool.on),
+        add=tool.command("node", "add", *tool.on),
+        admit=admit,
+    )
 
 
 @pytest.fixture
@@ -578,16 +595,8 @@ def remade(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> Remak
         f"#!/bin/sh\ncase $2 in delete) rm -rf {volume};; add) mkdir -p {volume};; esac\n"
     )
     minikube.chmod(0o755)
-    monkeypatch.setattr("kubeup.cluster.providers.minikube.remake.admit", lambda *_: None)
-    node = RemakeNode(
-        Tool(str(minikube), (), "bed"),
-        ("podman",),
-        "bed-m02",
-        "/var/lib/kubeup/data",
-        tmp_path / "machine",
-        (),
-        tuple,
-        one.state,
+    node = remaking(
+        Tool(str(minikube), (), "bed"), tmp_path, RunAndAdmit(one.planned, (), tuple, one.state)
     )
     on_host = lambda _: str(volume / "lib/kubeup/data") if volume.exists() else ""  # noqa: E731
     monkeypatch.setattr(RemakeNode, "_on_host", on_host)
@@ -629,12 +638,15 @@ def test_a_node_made_anew_loses_nothing_wherever_that_is_cut_off(
             else:
                 ended = True
         wanted = "rows"
-        if rows_on(tmp_path).exists() and not (remade.state.folder / "kept-bed-m02.going").exists():
+        if (
+            rows_on(tmp_path).exists()
+            and not (remade.admit.state.folder / "kept-bed-m02.going").exists()
+        ):
             wanted = "newer rows"
             rows_on(tmp_path).write_text(wanted)  # somebody started it meanwhile
         remade.run(print)
         assert rows_on(tmp_path).read_text() == wanted, moment
-        assert not (remade.state.folder / "kept-bed-m02").exists()
+        assert not (remade.admit.state.folder / "kept-bed-m02").exists()
         if ended:
             break
     assert moment > 8
@@ -646,16 +658,7 @@ def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(
 ) -> None:
     ran: list[tuple[str, ...]] = []
     one = make(*TWO)
-    node = RemakeNode(
-        one.planned,
-        ("podman",),
-        "bed-m02",
-        "/var/lib/kubeup/data",
-        tmp_path / "machine",
-        (),
-        one.ssh_targets,
-        one.state,
-    )
+    node = remaking(one.planned, tmp_path, RunAndAdmit(one.planned, (), one.ssh_targets, one.state))
 
     def read(*argv: str, **_: object) -> Output:
         return (
@@ -667,7 +670,7 @@ def test_a_node_whose_data_can_not_be_looked_at_is_not_made_anew(
     monkeypatch.setattr("kubeup.core.shell.write", lambda *argv, **_: ran.append(argv))
     monkeypatch.setattr("kubeup.core.shell.read", read)
     error = error_of(node.run, print)
-    assert "can't be looked at" in error.what and "timed out" in error.why and ran == []
+    assert "can't be read" in error.what and "timed out" in error.why and ran == []
 
 
 def test_a_profile_without_a_minikube_is_not_taken_as_gone(
@@ -684,7 +687,7 @@ def test_a_profile_without_a_minikube_is_not_taken_as_gone(
     steps = whole(one, monkeypatch)
     assert list(steps)[:2] == ["provider/minikube", "node/test-1.26-2nodes"]
     assert (
-        "can't be looked at, as there is no minikube here" in steps["node/test-1.26-2nodes"].reason
+        "can't be checked: minikube is not installed here" in steps["node/test-1.26-2nodes"].reason
     )
     assert commands([steps["node/test-1.26-2nodes"]])[0].endswith(
         "/minikube start -p test-1.26-2nodes --force"
@@ -712,7 +715,7 @@ def test_profiles_that_are_not_told_are_not_taken_as_gone(
     one = make(*TWO)
     monkeypatch.setattr(Minikube, "ask", lambda self, *words: said)
     for look in (one.observe, lambda: one.destroy(data=False)):
-        assert error_of(look).what == "minikube does not tell which profiles there are"
+        assert error_of(look).what == "minikube does not list its profiles"
 
 
 def test_a_missing_tool_leaves_nothing_to_remove(tools: Make) -> None:
@@ -734,7 +737,7 @@ def test_down_takes_the_network_that_minikube_forgets(
 ) -> None:
     one = make(*TWO)
     monkeypatch.setattr(actions, "network_of", lambda engine, name: True)
-    monkeypatch.setattr(reading.shell, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
     delete, network = one.destroy(data=False)
     assert commands([delete, network]) == [
         "minikube delete -p test-1.26-2nodes",
@@ -748,7 +751,7 @@ def test_down_takes_the_network_that_minikube_forgets(
 
 def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
     usual = recorded("minikube/corefile.txt")
-    short = actions.forgetful(usual)
+    short = addons.forgetful(usual)
     changed = difflib.unified_diff(usual.splitlines(), short.splitlines(), n=0, lineterm="")
     assert [line for line in changed if line[0] in "+-"][2:] == [
         "-       ttl 30",
@@ -759,10 +762,10 @@ def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
         "+       denial 9984 2",
         "+    }",
     ]
-    assert actions.forgetful(short) == short
+    assert addons.forgetful(short) == short
     assert yaml.safe_load(
         Path(PROJECT, "ansible/roles/control_plane/files/coredns.yaml").read_text()
-    )["data"]["Corefile"] == actions.forgetful(
+    )["data"]["Corefile"] == addons.forgetful(
         usual.replace("    log\n", "").replace(
             "    hosts {\n       192.168.49.1 host.minikube.internal\n       fallthrough\n    }\n",
             "",
@@ -772,7 +775,9 @@ def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:
 
 def test_kubernetes_is_minikubes_business(make: Make) -> None:
     one = make(*TWO)
-    assert not one.uses_kubeadm and not one.keeps_data and one.kubernetes() == "brought by minikube"
+    assert (
+        not one.uses_kubeadm and not one.keeps_data and one.kubernetes() == "provided by minikube"
+    )
     assert one.list_images[0] == "ctr"
     assert isinstance(one.observe(), Machines)
 
@@ -784,14 +789,14 @@ def test_nodes_are_told_of_mirrors_when_they_are_new_or_were_told_others(make: M
     usual, one = make(*TWO), access(make(*TWO, keys=MIRRORED))
     assert usual.trust({}, made=True) == usual.trust({"n": ""}, made=False) == []
     (step,) = one.trust({}, made=True)
-    assert step.id == ids.TRUST and isinstance(step.action, trusts.TellNodes)
-    told = step.action.told
+    assert step.id == ids.TRUST and isinstance(step.action, trust.ConfigureTrust)
+    told = step.action.trust
     assert told.stamp and one.trust(dict.fromkeys("nm", told.stamp), made=False) == []
     assert one.trust({"n": told.stamp, "m": ""}, made=False)[0].reason.endswith(
-        "as the settings are now"
+        "differ from the settings"
     )
     (step,) = usual.trust({"n": told.stamp}, made=False)
-    assert isinstance(step.action, trusts.TellNodes) and step.action.told.stamp == "", (
+    assert isinstance(step.action, trust.ConfigureTrust) and step.action.trust.stamp == "", (
         "it was taken out"
     )
     assert one.trust({}, made=False) == [], "a cluster that sleeps is looked at when it is awake"
@@ -815,7 +820,7 @@ def test_a_runtime_starts_anew_for_authorities_alone(tmp_path: Path, shell: str)
     for folder in ("containerd", "ssl/certs"):
         (tmp_path / "etc" / folder).mkdir(parents=True)
 
-    def tell(told: trusts.Told) -> list[str]:
+    def tell(told: trust.NodeTrust) -> list[str]:
         restarted.write_text("")
         text = told.script().replace("/etc/", f"{tmp_path}/etc/")
         text = text.replace("/usr/local", f"{tmp_path}").replace("command -v update", "false")
@@ -828,11 +833,11 @@ def test_a_runtime_starts_anew_for_authorities_alone(tmp_path: Path, shell: str)
 
     stamp = tmp_path / "etc" / "kubeup" / "provisioned"
     hosts = tmp_path / "etc" / "containerd" / "certs.d" / "quay.io" / "hosts.toml"
-    both = trusts.Told((pem,), known)
+    both = trust.NodeTrust((pem,), known)
     assert tell(both) == ["restart containerd"] and tell(both) == []
     assert stamp.read_text() == f"{both.stamp}\n" and hosts.exists()
-    assert tell(trusts.Told((pem,), ())) == [] and not hosts.exists()
-    assert tell(trusts.Told((), ())) == ["restart containerd"] and not stamp.exists()
+    assert tell(trust.NodeTrust((pem,), ())) == [] and not hosts.exists()
+    assert tell(trust.NodeTrust((), ())) == ["restart containerd"] and not stamp.exists()
 
 
 def test_a_minikube_that_does_not_fit_does_nothing(
@@ -840,12 +845,12 @@ def test_a_minikube_that_does_not_fit_does_nothing(
 ) -> None:
     one = make(*TWO)
     monkeypatch.setattr(
-        Minikube, "misfit", lambda _: ("it is 1.2, from 1.26 on it fits", "get another")
+        Minikube, "misfit", Misfit("it is 1.2, from 1.26 on it fits", "get another")
     )
-    error = error_of(one._ready)
+    error = error_of(one.require_tool)
     assert isinstance(error, Refused) and error.why.startswith("it is 1.2")
     monkeypatch.setattr(Minikube, "tool", None)
-    assert isinstance(error_of(one._ready), Refused)
+    assert isinstance(error_of(one.require_tool), Refused)
 
 
 @pytest.mark.parametrize("engine", [(), ("podman",)])
@@ -860,7 +865,7 @@ def test_a_node_that_can_not_be_made_as_it_was_is_refused(
     profile = one.profile()
     assert profile is not None
     gone = profile.nodes[0 if engine else 1].name
-    error = error_of(one._remake, [NodeState(gone, "worker", "", "missing")], profile)
+    error = error_of(one._remake, gone, profile)
     assert isinstance(error, Refused) and error.what == f"the node {gone} is gone"
 
 
@@ -881,12 +886,16 @@ def test_what_a_node_did_not_take_is_told(
     kubectl = Kubectl(Path("kubectl"), one.state.kubeconfig, "dev")
     image = AppImage("api", "localhost/api:1", Path("/src"), ())
     action = {
-        "host key": actions.Admit(tool, nodes, one.state),
+        "host key": RunAndAdmit(tool, (), nodes, one.state),
         "image": actions.LoadImage(
-            tool, image, nodes, (ssh_targets[0].name,), ("crictl", "images")
+            tool.command("image", "load"),
+            image,
+            nodes,
+            (ssh_targets[0].name,),
+            ("crictl", "images"),
         ),
-        "services": actions.KeepServicesInside(nodes, "10.96.0.0/12"),
-        "authorities": trusts.TellNodes(nodes, trusts.Told((), ()), kubectl),
+        "services": addons.KeepServicesInside(nodes, "10.96.0.0/12"),
+        "authorities": trust.ConfigureTrust(nodes, trust.NodeTrust((), ()), kubectl),
     }[what]
     error = error_of(action.run, print)
     assert ssh_targets[0].name in error.what and error.why == "boom"

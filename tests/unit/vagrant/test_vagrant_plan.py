@@ -28,18 +28,12 @@ from builders import (
 )
 
 from kubeup.cluster.providers.base import Machines, Needed, NodeState, Usable
-from kubeup.cluster.providers.vagrant import (
-    HALF,
-    UNFINISHED,
-    MachineMatch,
-    Vagrant,
-    facts,
-    files,
-    networks,
-    versions,
-)
+from kubeup.cluster.providers.external_tool import Misfit
+from kubeup.cluster.providers.vagrant import Vagrant, compatibility, facts, files, networks
 from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
+from kubeup.cluster.providers.vagrant.observing import NO_HOST_KEY, PARTIAL
+from kubeup.cluster.providers.versions import dotted
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.ids import Kind
 from kubeup.core.plan import Step, todo
@@ -55,15 +49,15 @@ DOCKER = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagrant]:
-    """A provider on a machine with Vagrant 2.3.4 and everything behind it, where nobody has the
-    nodes' addresses.
-    """
-    monkeypatch.setattr("kubeup.cluster.providers.vagrant.looking.Looking.trouble", lambda self: "")
+    """A provider on a machine with all it needs, where the nodes' addresses are free."""
+    monkeypatch.setattr(
+        "kubeup.cluster.providers.vagrant.backends.Backend.trouble", lambda self: ""
+    )
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.podman_behind", lambda: False)
     monkeypatch.setattr("kubeup.cluster.providers.vagrant.addresses.taken", lambda addresses: ())
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: ())
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        "kubeup.cluster.providers.vagrant.backends.Backend.answer",
         lambda self: Output(0, "7.0.20r163906\n", ""),
     )
     monkeypatch.setattr(networks, "FILE", tmp_path / "networks.conf")
@@ -79,7 +73,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vagra
             "kubeup.core.shell.which",
             lambda name: f"/usr/bin/{name}" if there or name != "vagrant" else None,
         )
-        provider.fitness._known = facts.version(version)
+        provider.prerequisites._version = facts.version(version)
         return provider
 
     return made
@@ -98,7 +92,7 @@ def known(provider: Vagrant, *names: str, by: str = "virtualbox") -> None:
 
 
 def written(provider: Vagrant) -> None:
-    files.WriteFiles(provider.folder, tuple(provider._texts().items())).run(lambda line: None)
+    files.WriteFiles(provider.folder, provider._texts()).run(lambda line: None)
 
 
 def says(
@@ -133,7 +127,7 @@ def test_machines_from_nothing_are_one_vagrant_up(make: Callable[..., Vagrant]) 
 def test_the_databases_own_machine_is_one_more_for_vagrant(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names, MachineMatch(None)))
+    monkeypatch.setattr(Vagrant, "_find", lambda _, names: dict.fromkeys(names))
     provider = make("{provider: vagrant, nodes: {database: {count: 1}}}")
     rows = {row["name"]: row for row in json.loads(provider._texts()["machines.json"])["machines"]}
     assert list(rows) == [*NAMES, "dev-db"] and rows["dev-db"]["address"] == "192.168.60.9"
@@ -155,7 +149,7 @@ def test_nothing_to_do(make: Callable[..., Vagrant]) -> None:
 def test_an_address_that_virtualbox_does_not_allow_by_itself(make: Callable[..., Vagrant]) -> None:
     provider = make("provider: vagrant\nnetwork: {control_ip: 192.168.100.171}")
     found = by_id(plan(provider, three("missing")))["host/networks"]
-    assert found.title == "let VirtualBox use 192.168.100.0/24" and found.reason.endswith(
+    assert found.title == "allow VirtualBox to use 192.168.100.0/24" and found.reason.endswith(
         "so 192.168.56.0/21 is all that is allowed"
     )
     libvirt = make(
@@ -172,7 +166,7 @@ def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
         Machines(
             (
                 node(NAMES[0], "stopped"),
-                node(NAMES[1], detail=UNFINISHED, closed=True),
+                node(NAMES[1], detail=NO_HOST_KEY, closed=True),
                 node(NAMES[2]),
             )
         ),
@@ -180,7 +174,7 @@ def test_stopped_and_unfinished_machines(make: Callable[..., Vagrant]) -> None:
     assert step.action.start == (NAMES[0],) and [reach.name for reach in step.action.admit] == [
         NAMES[1]
     ]  # type: ignore[attr-defined]
-    assert step.reason == f"dev-control is stopped; dev-worker-1 {UNFINISHED}"
+    assert step.reason == f"dev-control is stopped; dev-worker-1 {NO_HOST_KEY}"
 
 
 def test_another_size(make: Callable[..., Vagrant]) -> None:
@@ -210,7 +204,7 @@ SURPLUS = NodeState("dev-worker-3", "worker", "", "surplus", detail="not in the 
         ),
         (
             Machines((node(NAMES[0], "foreign", detail="made elsewhere"),)),
-            "a machine named dev-control is not ours",
+            "the machine dev-control was not made by this profile",
             "settings.env",
         ),
         (
@@ -221,7 +215,7 @@ SURPLUS = NodeState("dev-worker-3", "worker", "", "surplus", detail="not in the 
         # what is somebody else's is told before what is ours
         (
             Machines((SURPLUS, node(NAMES[0], "foreign", detail="made elsewhere"))),
-            "a machine named dev-control is not ours",
+            "the machine dev-control was not made by this profile",
             "settings.env",
         ),
         (
@@ -244,7 +238,7 @@ def test_vagrant_missing_or_too_old(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = error_of(plan, make(version="Vagrant 2.2.14"), three("missing"))
-    assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to do"
+    assert error.what == "Vagrant 2.2.14 is too old: 2.2.19 is the oldest that is known to work"
     says(monkeypatch, Output(1, "vagrant: broken", ""))
     assert (
         error_of(plan, make(version=""), three("missing")).what
@@ -271,7 +265,7 @@ def test_vagrant_comes_with_the_packages_where_the_distribution_has_one_that_doe
     ordinary = make(version="", host=replace(DESKTOP, root=False)).probe()
     assert (ordinary.ok, ordinary.fix) == (
         False,
-        "have an administrator type: apt-get install vagrant",
+        "ask an administrator to run: apt-get install vagrant",
     )
     assert make(version="", host=replace(DESKTOP, root=False, may_sudo=True)).probe().fetched
     provider = make(version="", host=DESKTOP)
@@ -294,7 +288,7 @@ def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        "kubeup.cluster.providers.vagrant.backends.Backend.answer",
         lambda self: Output(0, "7.1.4r165100\n", ""),
     )
     monkeypatch.setattr("kubeup.system.packages.missing", lambda names: tuple(names))
@@ -302,7 +296,7 @@ def test_a_packaged_vagrant_has_to_know_this_virtualbox_too(
     assert (
         isinstance(error, Refused)
         and error.what
-        == "Vagrant 2.3.4 does not know VirtualBox 7.1.4: that takes Vagrant 2.4.2 or newer"
+        == "Vagrant 2.3.4 does not support VirtualBox 7.1.4: that needs Vagrant 2.4.2 or newer"
     )
 
 
@@ -310,7 +304,7 @@ def test_virtualbox_is_in_no_package(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.trouble",
+        "kubeup.cluster.providers.vagrant.backends.Backend.trouble",
         lambda self: f"{self.program} is not installed",
     )
     error = error_of(plan, make(), three("missing"))
@@ -334,7 +328,7 @@ def test_libvirt_comes_with_the_packages(
     make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.trouble",
+        "kubeup.cluster.providers.vagrant.backends.Backend.trouble",
         lambda self: "virsh is not installed",
     )
     provider = make(LIBVIRT, version="", host=DESKTOP)
@@ -391,10 +385,11 @@ def test_libvirt_comes_with_the_packages(
 def test_which_vagrant_knows_which_virtualbox(
     vagrant: tuple[int, ...], virtualbox: tuple[int, ...], need: str
 ) -> None:
-    what, next_ = versions.pair_misfit(vagrant, virtualbox)
+    misfit = compatibility.pair_misfit(vagrant, virtualbox) or Misfit("", "")
+    what, next_ = misfit.why, misfit.fix
     both = (
-        f"Vagrant {versions.dotted(vagrant)} does not know VirtualBox "
-        f"{versions.dotted(virtualbox)}: that takes {need}"
+        f"Vagrant {dotted(vagrant)} does not support VirtualBox "
+        f"{dotted(virtualbox)}: that needs {need}"
     )
     assert what == (both if need else "") and (
         need in next_ and "developer.hashicorp.com/vagrant/install" in next_
@@ -416,7 +411,7 @@ def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(
     provider = make()
     written(provider)
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.answer",
+        "kubeup.cluster.providers.vagrant.backends.Backend.answer",
         lambda self: Output(0, "7.2.0r170228\n", ""),
     )
     assert plan(provider, three()) == [], "nothing starts"
@@ -424,22 +419,22 @@ def test_a_pair_has_to_fit_for_machines_that_are_there_as_well(
     assert (
         isinstance(error, Refused)
         and error.what
-        == "Vagrant 2.3.4 does not know VirtualBox 7.2.0: that takes Vagrant 2.4.9 or newer"
+        == "Vagrant 2.3.4 does not support VirtualBox 7.2.0: that needs Vagrant 2.4.9 or newer"
     )
     monkeypatch.setattr(Vagrant, "_in_state", lambda self, state: NAMES[:1])
     assert isinstance(error_of(provider.start), Refused)
 
 
+def misfit_of(vagrant: tuple[int, ...], virtualbox: tuple[int, ...]) -> Misfit:
+    misfit = compatibility.pair_misfit(vagrant, virtualbox)
+    assert misfit is not None
+    return misfit
+
+
 def test_what_else_a_pair_that_does_not_fit_can_become() -> None:
-    assert (
-        "or VirtualBox 7.0, which this Vagrant knows"
-        in versions.pair_misfit((2, 3, 4), (7, 2, 0))[1]
-    )
-    assert (
-        "or VirtualBox 6.1, which this Vagrant knows"
-        in versions.pair_misfit((2, 3, 3), (7, 0, 0))[1]
-    )
-    assert versions.pair_misfit((2, 4, 9), ())[0] == "the version of VirtualBox can't be read"
+    assert "or VirtualBox 7.0, which this Vagrant supports" in misfit_of((2, 3, 4), (7, 2, 0)).fix
+    assert "or VirtualBox 6.1, which this Vagrant supports" in misfit_of((2, 3, 3), (7, 0, 0)).fix
+    assert misfit_of((2, 4, 9), ()).why == "the version of VirtualBox can't be read"
 
 
 def test_an_architecture_takes_a_vagrant_that_knows_the_word(make: Callable[..., Vagrant]) -> None:
@@ -519,9 +514,7 @@ def test_plugins_that_are_not_told_are_not_taken_as_missing(
 ) -> None:
     says(monkeypatch, Output(1, "", recorded("vagrant/plugin_list_no_folder.rc1.txt")))
     error = error_of(plan, make(LIBVIRT), three("missing"))
-    assert isinstance(error, Refused) and error.what.startswith(
-        "Vagrant can't be asked for its plug-ins: "
-    )
+    assert isinstance(error, Refused) and error.what.startswith("Vagrant can't list its plug-ins: ")
     assert (
         "The working directory for Vagrant doesn't exist!" in error.what
         and "vagrant plugin list" in error.next
@@ -708,7 +701,7 @@ def seen(
     """What is observed where the provider's program knows these machines, by id or name."""
     provider = make(keys)
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.look",
+        "kubeup.cluster.providers.vagrant.backends.Backend.find",
         lambda self, name, known=False: machines.get(name),
     )
     return {node.name: node for node in provider.observe().nodes}
@@ -744,7 +737,7 @@ def test_a_record_of_admitted_machines_that_can_not_be_read_trusts_no_host_key(
     assert (
         isinstance(error, Refused)
         and error.what == f"{path} can't be understood"
-        and "nobody else answers" in error.next
+        and "no other machine answers" in error.next
     )
     assert (
         isinstance(
@@ -781,7 +774,7 @@ def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(
 ) -> None:
     provider = make(DOCKER)
     known(provider, NAMES[0], by="docker")
-    file = provider.tool.id_file(NAMES[0], "docker")
+    file = provider.tool.id_file(NAMES[0])
     if told_by == "vagrant":
         file.with_name("action_provision").write_text("1.5:id")
     else:
@@ -793,7 +786,7 @@ def test_a_machine_whose_id_is_lost_is_no_half_that_may_be_removed(
     error = error_of(make(DOCKER).plan, Machines((found,)), Needed())
     assert (
         error.what == "Vagrant has lost the machine dev-control"
-        and "put that file back" in error.next
+        and "restore that file" in error.next
     )
 
 
@@ -822,7 +815,7 @@ def test_machines_as_they_are_seen(
     # never let in; its provider does not tell since when it runs
     assert (
         found[NAMES[2]].closed
-        and found[NAMES[2]].detail == UNFINISHED
+        and found[NAMES[2]].detail == NO_HOST_KEY
         and found[NAMES[2]].booted is not None
     )
 
@@ -853,7 +846,7 @@ def test_a_machine_that_can_not_be_asked_about_is_not_taken_as_gone(
     monkeypatch.setattr("kubeup.core.shell.read", lambda *argv, **more: Output(1, "", silent))
     error = error_of(provider.observe)
     assert (
-        error.what.endswith("does not tell whether the machine id-of-dev-control is there")
+        error.what.endswith("does not say whether the machine id-of-dev-control is there")
         and "Failed to connect socket" in error.why
     )
 
@@ -865,12 +858,12 @@ def test_a_status_that_fails_is_not_taken_as_gone(
     provider = make()
     known(provider, NAMES[0])
     monkeypatch.setattr(
-        "kubeup.cluster.providers.vagrant.looking.Looking.there", property(lambda self: False)
+        "kubeup.cluster.providers.vagrant.backends.Backend.installed", property(lambda self: False)
     )
     says(monkeypatch, Output(0, recorded("vagrant/status_none.txt"), ""))
     assert provider.observe().nodes[0].state == "missing"
     says(monkeypatch, Output(1, "", "There is a syntax error in the following Vagrantfile."))
-    assert error_of(provider.observe).what == "vagrant does not tell which machines are there"
+    assert error_of(provider.observe).what == "vagrant can't tell which machines there are"
 
 
 def test_machines_lost_foreign_made_anew_and_moved(
@@ -906,7 +899,7 @@ def test_a_container_whose_vagrant_was_killed_before_it_knew(
     provider = make(DOCKER)
     half = Machine(NAMES[1], "some id", "running", 2, 4096, folder=str(provider.folder))
     found = seen(make, monkeypatch, {NAMES[1]: half}, DOCKER)
-    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", HALF) and found[
+    assert (found[NAMES[1]].state, found[NAMES[1]].detail) == ("missing", PARTIAL) and found[
         NAMES[0]
     ].detail == ""
     steps = by_id(plan(provider, Machines(tuple(found.values()))))
@@ -936,7 +929,7 @@ def test_machines_stay_where_there_is_no_vagrant_to_remove_them(
 
 @pytest.mark.parametrize(
     ("sudo", "why"),
-    [(None, "sudo is not installed"), ("/usr/bin/sudo", "sudo does not let us: no")],
+    [(None, "sudo is not installed"), ("/usr/bin/sudo", "sudo failed: no")],
 )
 def test_a_file_of_root_s_is_not_written_without_root(
     sudo: str | None,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.cluster.providers.versions import Version, dotted
+from kubeup.cluster.release.download import fetch
+from kubeup.core import shell
 from kubeup.core.errors import KubeupError
+from kubeup.core.plan import Log
 from kubeup.facts.host import HostFacts
 from kubeup.system import cache
 
 # 1.29.0 is the first that knows Kubernetes 1.26.1 (its CHANGELOG), 1.36 the last before its oldest
-# became 1.28 (constants.go of
-# 1.37). Newer ones take an older Kubernetes where they are given --force (K8S_OLD_UNSUPPORTED in
-# their start.go).
-OLDEST, NEWEST = (1, 29), (1, 36)
+# became 1.28 (constants.go of 1.37). Newer ones take an older Kubernetes where they are given
+# --force (K8S_OLD_UNSUPPORTED in their start.go).
+OLDEST: Version = (1, 29)
+NEWEST: Version = (1, 36)
 PINNED = "1.36.0"
 SITE = "https://github.com/kubernetes/minikube/releases/download"
 # deploy/minikube/releases-v2.json of the minikube repository
@@ -25,52 +29,64 @@ SUMS = {
 }
 
 
-def shown(version: tuple[int, ...]) -> str:
-    return "v" + ".".join(str(part) for part in version) if version else "an unknown version"
-
-
-def misfit(version: tuple[int, ...], force: bool = False) -> str:
+def misfit(version: Version, force: bool = False) -> str:
     """Why a minikube of that version does not bring up Kubernetes 1.26.1, or ''.
 
     `force`: it is given --force.
     """
     if not version:
         return "its version can't be read"
-    if version[:2] < OLDEST:
+    name, series = f"v{dotted(version)}", version[:2]
+    if series < OLDEST:
+        first = dotted(OLDEST)
+        return f"{name} does not support Kubernetes 1.26.1: v{first}.0 is the first that does"
+    if series > NEWEST and not force:
         return (
-            f"{shown(version)} does not know Kubernetes 1.26.1: {shown(OLDEST)}.0 is the "
-            "first that does"
-        )
-    if version[:2] > NEWEST and not force:
-        return (
-            f"{shown(version)} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is "
-            "given --force: "
-            f"{shown(NEWEST)} is the last that takes it without"
+            f"{name} refuses Kubernetes 1.26.1 (K8S_OLD_UNSUPPORTED) unless it is given "
+            f"--force: v{dotted(NEWEST)} is the last that takes it without"
         )
     return ""
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """The release to fetch: where from, its sha256, and where in the user's cache it lies."""
+class FetchMinikube:
+    """Fetch a release into the user's cache; a minikube on PATH stays as it is."""
 
     url: str
     sha256: str
     path: Path
 
+    def already(self) -> str:
+        return "downloaded" if self.path.exists() else ""
 
-def pinned(host: HostFacts, site: str = SITE) -> Pinned:
-    """Raises KubeupError where there is none for this machine."""
-    sums = SUMS.get((host.system, host.arch))
-    if sums is None:
+    def commands(self) -> tuple[str, ...]:
+        kept = shell.shown((str(self.path),))
+        return (
+            f"curl -fLo {kept} --create-dirs {self.url}",
+            f"echo '{self.sha256}  {self.path}' | sha256sum --check && chmod 755 {kept}",
+        )
+
+    def run(self, log: Log) -> None:
+        fix = f"install minikube yourself and put it on PATH (sha256 {self.sha256})"
+        fetch(self.url, self.sha256, self.path, log, fix)
+
+
+def path(host: HostFacts) -> Path:
+    """Where the pinned minikube lies once it was fetched."""
+    return cache.folder("tools", f"minikube-v{PINNED}-{host.arch}", "minikube")
+
+
+def pinned(host: HostFacts, site: str = SITE) -> FetchMinikube:
+    """The release for this machine.
+
+    Raises KubeupError where none is pinned for it.
+    """
+    sha256 = SUMS.get((host.system, host.arch))
+    if sha256 is None:
         raise KubeupError(
             f"no minikube is pinned for {host.system} on {host.arch}",
             "only Linux and macOS on amd64 and arm64 are",
             f"install minikube v{PINNED} yourself: https://minikube.sigs.k8s.io/docs/start/",
         )
     name = f"minikube-{host.system.lower()}-{host.arch}"
-    return Pinned(
-        f"{site.rstrip('/')}/v{PINNED}/{name}",
-        sums,
-        cache.folder("tools", f"minikube-v{PINNED}-{host.arch}", "minikube"),
-    )
+    return FetchMinikube(f"{site.rstrip('/')}/v{PINNED}/{name}", sha256, path(host))

@@ -7,65 +7,52 @@ have addresses of it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 DEFAULT = IPv4Network("192.168.56.0/21")  # allowed where there is no file
 EVERYTHING = IPv4Network("0.0.0.0/0")
-OPEN = f"{EVERYTHING} ::/0"
 MARK = "# added by kubeup"
+ONLY_DEFAULT = f"# without this file VirtualBox allows this range alone\n* {DEFAULT}\n"
 
 
-def ranges(text: str) -> tuple[IPv4Network, ...]:
-    """The IPv4 ranges of a file's text; what neither VirtualBox nor Vagrant could read is passed
-    over.
-    """
-    return tuple(_networks(text))
-
-
-def _networks(text: str) -> Iterator[IPv4Network]:
-    for line in text.splitlines():
-        if not line.strip().startswith("*"):
+def ranges(text: str) -> Iterator[IPv4Network]:
+    """The IPv4 ranges of a file's text."""
+    for line in map(str.strip, text.splitlines()):
+        if not line.startswith("*"):
             continue
-        for word in line.strip()[1:].split():
-            try:
-                network = ip_network(word, strict=False)
-            except ValueError:
-                continue
-            if isinstance(network, IPv4Network):
-                yield network
+        for word in line[1:].split():
+            # what neither VirtualBox nor Vagrant could read, or an IPv6 range
+            with contextlib.suppress(ValueError):
+                yield IPv4Network(word, strict=False)
 
 
 def allows(text: str | None, network: IPv4Network) -> bool:
-    """Whether a file's text (None: there is no file) lets host-only networks have all of these
-    addresses.
-    """
+    """Whether host-only networks may have all of these addresses; None: there is no file."""
     known = (DEFAULT,) if text is None else ranges(text)
-    return any(network.subnet_of(one) for one in known)
+    return any(map(network.subnet_of, known))
 
 
-def allowing(text: str | None, network: IPv4Network, open_: bool = False) -> str:
-    """The text that allows the network, too; every line that is there stays as it is, byte for
-    byte.
-    """
-    wanted = EVERYTHING if open_ else network
-    if allows(text, wanted):
+def allowing(text: str | None, network: IPv4Network) -> str:
+    """The text that allows the network, too; every line that is there stays, byte for byte."""
+    if allows(text, network):
         return text or ""
-    line = f"{line_for(network, open_)}\n"
+    added = f"{MARK}\n{line_for(network)}\n"
     if text is None:
-        own = (
-            ""
-            if open_
-            else f"# without this file VirtualBox allows this range alone\n* {DEFAULT}\n"
-        )
-        return f"{own}{MARK}\n{line}"
+        return added if network == EVERYTHING else f"{ONLY_DEFAULT}{added}"
+    if not text or text.endswith("\n"):
+        return f"{text}{added}"
     # the new line ends as Unix has it, also in a file with CRLF: nobody reads that wrongly
-    gap = "" if not text or text.endswith("\n") else "\r\n" if "\r\n" in text else "\n"
-    return f"{text}{gap}{MARK}\n{line}"
+    gap = "\r\n" if "\r\n" in text else "\n"
+    return f"{text}{gap}{added}"
 
 
-def line_for(network: IPv4Network, open_: bool = False) -> str:
-    return f"* {OPEN if open_ else network}"
+def line_for(network: IPv4Network) -> str:
+    """Where every IPv4 address is allowed, every IPv6 address is as well."""
+    if network == EVERYTHING:
+        return f"* {network} ::/0"
+    return f"* {network}"
 
 
 def without(text: str, line: str) -> str:
