@@ -140,7 +140,7 @@ def test_a_build_trusts_it_and_keeps_nothing_of_it(here: Company) -> None:
     with mended(lambda: output(*project.engine.argv("rmi", "--force", image), check=False)):
         untold = output(*build, *project.engine.build_options, folder, check=False)
         assert "CERTIFICATE_VERIFY_FAILED" in untold
-        output(*build, *project.builder.build_words(), folder)
+        output(*build, *project.engine.build_options, *project.builder.options(), folder)
         saved = here.folder / "asking.tar"
         output(*project.engine.argv("save", "--output", str(saved), image))
         (here.folder / "layers").mkdir()

@@ -13,15 +13,12 @@ from kubeup.cluster.providers.base import Needed
 from kubeup.cluster.providers.local import Local, disks, nodes
 from kubeup.core.shell import Output
 from kubeup.facts.host import HostFacts
+from kubeup.settings.model import NodeSpec
 from kubeup.system import engine
 
 WORKER = nodes.NodeContainer(
-    "dev-worker-1",
-    "worker",
+    NodeSpec("dev-worker-1", "worker", "192.168.60.11", 2, 4096),
     "dev",
-    "192.168.60.11",
-    2,
-    4096,
     "kubeup-dev",
     "localhost/kubeup/node:abc",
     "disk",

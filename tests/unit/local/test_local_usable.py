@@ -191,7 +191,7 @@ def test_where_it_does_not_work(
 def test_named_in_the_settings_it_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     error = error_of(local(tmp_path, on("arch", **NO_HUB)).plan, three("missing"), Needed())
     assert isinstance(error, Refused)
-    assert error.what == "there is nothing to make the root file system for the nodes from"
+    assert error.what == "the root file system for the nodes can't be made"
     assert error.why == f"mmdebstrap and apt are not there, and {SILENT}"
 
 
