@@ -121,7 +121,7 @@ def test_downloads_trust_it(here: Company, monkeypatch: pytest.MonkeyPatch) -> N
     assert "CERTIFICATE_VERIFY_FAILED" in untrusted.value.why
     for name, value in here.project.environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(KubeupError, match="is not what it should be"):  # it came, with another sum
+    with pytest.raises(KubeupError, match="has the wrong checksum"):  # it came, with another sum
         fetch(url, "0" * 64, target, lambda line: None)
 
 

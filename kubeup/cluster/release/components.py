@@ -1,6 +1,4 @@
-"""What a Kubernetes 1.26.1 is made of: binaries, the images kubeadm expects, and the Go modules
-that pin them.
-"""
+"""What a Kubernetes 1.26.1 is made of: binaries, images, and the Go modules that pin them."""
 
 from __future__ import annotations
 
@@ -20,6 +18,9 @@ NODE_BINARIES = ("kubeadm", "kubelet", "kubectl")
 HOST_BINARIES = ("kubectl",)
 
 
+STRIPPED = "-s -w"  # linker flags: no symbol table, no debugging information
+
+
 def _version_flags() -> str:
     """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one,
     CoreDNS reads major and minor there.
@@ -32,31 +33,25 @@ def _version_flags() -> str:
         "gitCommit": COMMIT,
         "gitTreeState": "clean",
     }
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join(
-        [
-            "-s -w",
-            *(
-                f"-X {package}.{name}={value}"
-                for package in packages
-                for name, value in values.items()
-            ),
-        ]
-    )
+    flags = [STRIPPED]
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        flags += [f"-X {package}.{name}={value}" for name, value in values.items()]
+    return " ".join(flags)
 
 
 @dataclass(frozen=True)
 class GoBuild:
-    """One `go build` in a folder of scripts/go: output name -> package.
+    """One `go build` in a folder of scripts/go.
 
-    `packages` (of `go list -deps`, without Go's own) for progress.
+    `outputs`: pairs of a binary's name and its package. `packages`: how many of `go list -deps`
+    are not Go's own, for progress.
     """
 
     name: str
     outputs: tuple[tuple[str, str], ...]
     packages: int
     seconds: float
-    ldflags: str = "-s -w"
+    ldflags: str = STRIPPED
     tags: str = ""
 
     @property

@@ -510,7 +510,7 @@ def test_a_machine_that_does_not_tell_what_it_has_is_not_empty(
 ) -> None:
     monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: Output(1, "", "no such file"))
     error = error_of(KubeadmProvider.holding, local(tmp_path), ("mysql",))
-    assert error.what == "dev-control does not tell what data it has"
+    assert error.what == "can't tell what data dev-control has"
 
 
 def test_a_slow_machine_has_more_time_to_answer_another_node(

@@ -105,7 +105,7 @@ def test_a_failed_play_names_the_way_to_all_details(
     monkeypatch.setattr("kubeup.core.shell.write", write)
     error = error_of(Provision(state(tmp_path), "nodes: {}\n").run, said.append)
     assert (
-        f"ansible-playbook -vvv -i {tmp_path}/state/inventory.yml {ANSIBLE}/site.yml" in error.next
+        f"ansible-playbook -i {tmp_path}/state/inventory.yml -vvv {ANSIBLE}/site.yml" in error.next
     )
     assert "Join the cluster" in said and "ok: [dev-control]" not in said
     written = tmp_path / "state" / "inventory.yml"
