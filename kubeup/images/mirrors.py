@@ -42,8 +42,8 @@ class Mirrors:
         names = filter(None, (os.environ.get(VARIABLE), *OWN))
         paths = [path for name in names if (path := Path(name).expanduser()).is_file()]
         try:
-            own = paths[0].read_text(encoding="utf-8") if paths else ""
-            return registries_conf(self.known, own)
+            text = paths[0].read_text(encoding="utf-8") if paths else ""
+            return registries_conf(self.known, text)
         except ValueError as error:
             raise KubeupError(
                 f"{paths[0]} can't be read", str(error), "correct that file: podman reads it, too"

@@ -44,7 +44,7 @@ OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is 
 def held(text: str) -> tuple[tuple[str, str], ...]:
     """From what HOLDING prints: folders, and what each tells of its database."""
     rows = (line.partition(" ") for line in text.splitlines())
-    return tuple((name, told) for name, _, told in rows)
+    return tuple((name, server) for name, _, server in rows)
 
 
 class KubeadmProvider(ABC):

@@ -103,7 +103,7 @@ def filled(text: str, cni: str, version: str, pod_cidr: str) -> str:
     Raises KubeupError where that has no place in it.
     """
     objects = list(filter(None, yaml.safe_load_all(text)))
-    by_name = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+    by_name = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     fill = {"flannel": _flannel, "calico": _calico}[cni]
     try:
         fill(by_name, version, pod_cidr)
@@ -122,7 +122,7 @@ def _flannel(objects: Objects, version: str, pod_cidr: str) -> None:
     config["net-conf.json"] = json.dumps(network, indent=2)
     pod = _pod(objects["DaemonSet", "kube-flannel-ds"])
     for container in (*pod["initContainers"], *pod["containers"]):
-        # at the tag the file still names the release before
+        # at the tag the file still names the release before (flannel-io/flannel#1561)
         repository = container["image"].partition(":")[0]
         if repository.endswith("/flannel"):
             container["image"] = f"{repository}:v{version}"

@@ -64,7 +64,7 @@ class GoCompile:
 
     def argv(self, go: str, folder: Path) -> list[str]:
         """One call for all packages: they share what they are made of, and link side by side."""
-        packages = [package for _, package in self.build.outputs]
+        packages = list(self.build.outputs.values())
         # of several packages each binary has its package's name; one alone may be called otherwise
         target = f"{folder}/" if len(packages) > 1 else f"{folder}/{self.build.binaries[0]}"
         return go_argv(go, target, packages, self.build.ldflags, self.build.tags)
@@ -73,11 +73,9 @@ class GoCompile:
 def go_argv(
     go: str, target: str, packages: Sequence[str], ldflags: str = STRIPPED, tags: str = ""
 ) -> list[str]:
-    """The compiler's command line.
-
-    Without -buildvcs=false it asks git about this checkout, which refuses where somebody else owns
-    it: https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
-    """
+    """The compiler's command line."""
+    # without -buildvcs=false the compiler asks git about this checkout, and fails where git refuses
+    # because somebody else owns it (golang/go#68834; safe.directory in git-config(1))
     options = ["-v", "-trimpath", "-buildvcs=false", "-mod=readonly"]
     if tags:
         options += ["-tags", tags]

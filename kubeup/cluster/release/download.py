@@ -40,14 +40,15 @@ class DownloadBinary:
         return (shell.shown(("curl", "-fLo", str(self.folder / self.name), self.url)),)
 
     def run(self, log: Log) -> None:
-        wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])
-        if len(wanted) != 64:
+        published = _get(f"{self.url}.sha256").decode(errors="replace").split()
+        sha256 = "".join(published[:1])
+        if len(sha256) != 64:
             raise KubeupError(
                 f"{self.url}.sha256 holds no sha256",
-                f"found {wanted[:80]!r}",
+                f"found {sha256[:80]!r}",
                 f"try again later, or {OTHERWISE}",
             )
-        fetch(self.url, wanted, self.folder / self.name, log)
+        fetch(self.url, sha256, self.folder / self.name, log)
 
 
 def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERWISE) -> None:
@@ -60,11 +61,11 @@ def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERW
         part = Path(folder, target.name)
         with part.open("wb") as file:
             _copy(url, file, log, otherwise)
-        found = cache.sha256(part)
-        if found != sha256:
+        actual = cache.sha256(part)
+        if actual != sha256:
             raise KubeupError(
                 f"{url} has the wrong checksum",
-                f"its sha256 is {found}, published is {sha256}",
+                f"its sha256 is {actual}, published is {sha256}",
                 "try again; if it repeats, something between you and the server changes files",
             )
         part.chmod(0o755)

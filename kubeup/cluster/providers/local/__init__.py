@@ -18,13 +18,14 @@ from kubeup.cluster.providers.base import (
     never_ready,
 )
 from kubeup.cluster.providers.local import disks, forwarding, image, nodes
-from kubeup.cluster.providers.local.reading import UNFINISHED, LocalReading, _image
+from kubeup.cluster.providers.local.reading import UNFINISHED, LocalReading, image_of
 from kubeup.cluster.release.components import NODE_BINARIES
 from kubeup.core import ids, shell, things
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Action, Holds, Planned, Room, Step, todo
 from kubeup.core.things import Thing
+from kubeup.facts.containers import Container
 from kubeup.images import rootfs
 from kubeup.settings.model import NodeSpec
 from kubeup.system import cache
@@ -65,18 +66,12 @@ class Local(LocalReading):
         return self.engine
 
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
-        found = {container.name: container for container in self._containers()}
-        image_there = _image(list(found.values()))
+        containers = {container.name: container for container in self._containers()}
+        image_there = image_of(list(containers.values()))
         rows = [
-            self._node_state(spec, found.pop(spec.name, None))
-            for spec in self.settings.machines_list()
+            self._node_state(spec, containers.pop(name, None)) for name, spec in self._specs.items()
         ]
-        for container in filter(self._is_ours, found.values()):
-            role = container.label(nodes.ROLE)
-            detail = "not in the settings"
-            rows.append(
-                NodeState(container.name, role, container.address, "surplus", detail=detail)
-            )
+        rows += map(_surplus, filter(self._is_ours, containers.values()))
         machines = Machines(
             tuple(rows),
             release_inside=True,
@@ -147,14 +142,11 @@ class Local(LocalReading):
             return []
         steps: list[Planned] = [
             *THERE,
-            self._let_forward("nodes are started", _image(ours)),
+            self._let_forward("nodes are started", image_of(ours)),
             *map(self._start, stopped),
         ]
-        for spec in self.settings.machines_list():
-            node = self._node_state(spec, stopped.get(spec.name))
-            if node.differs:
-                steps.append(self._resize(node))
-        return steps
+        states = [self._node_state(spec, stopped.get(name)) for name, spec in self._specs.items()]
+        return [*steps, *(self._resize(node) for node in states if node.differs)]
 
     def destroy(self, data: bool) -> Sequence[Step]:
         containers = self._ours()
@@ -162,7 +154,7 @@ class Local(LocalReading):
         if data:
             steps += self._orphaned_data({container.name for container in containers})
         if self.engine.name in self.host.tools and self.engine.has("network", self.network):
-            if image_there := _image(containers) or self._built():
+            if image_there := image_of(containers) or self._built():
                 unforward = forwarding.Unforward(self._nodes_network(image_there))
                 title = "take the nodes' rules out of this machine's packet filter"
                 thing = self._thing("rules")
@@ -195,9 +187,6 @@ class Local(LocalReading):
                     "`inv up`",
                 )
         self.refuse_astray(machines)
-
-    def _spec(self, name: str) -> NodeSpec:
-        return next(spec for spec in self.settings.machines_list() if spec.name == name)
 
     def _container(self, spec: NodeSpec, disk: str) -> nodes.NodeContainer:
         return nodes.NodeContainer(
@@ -264,7 +253,7 @@ class Local(LocalReading):
         )
 
     def _create(self, name: str, disk: str) -> Step:
-        spec = self._spec(name)
+        spec = self._specs[name]
         container = self._container(spec, disk)
         return Step(
             ids.node(name),
@@ -290,7 +279,7 @@ class Local(LocalReading):
         )
 
     def _admit(self, name: str) -> Step:
-        admit = nodes.AdmitNode(self.engine, name, self._reach(self._spec(name)), self.state)
+        admit = nodes.AdmitNode(self.engine, name, self._reach(self._specs[name]), self.state)
         return Step(
             ids.node(name), f"finish {name}", f"it {UNFINISHED}", admit, (ids.KEY,), seconds=3
         )
@@ -300,7 +289,7 @@ class Local(LocalReading):
             ids.resize(node.name),
             f"resize {node.name}",
             "; ".join(node.differs),
-            nodes.Resize(self.engine, self._spec(node.name)),
+            nodes.Resize(self.engine, self._specs[node.name]),
             needs=(ids.node(node.name),),
         )
 
@@ -343,6 +332,11 @@ class Local(LocalReading):
     def _thing(self, kind: things.Kind) -> Thing:
         """That of the nodes' network."""
         return Thing(kind, self.network, self.engine.name)
+
+
+def _surplus(container: Container) -> NodeState:
+    role, detail = container.label(nodes.ROLE), "not in the settings"
+    return NodeState(container.name, role, container.address, "surplus", detail=detail)
 
 
 def _last(id_: StepId, title: str, action: Action, thing: Thing, steps: Sequence[Step]) -> Step:

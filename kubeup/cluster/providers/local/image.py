@@ -42,8 +42,8 @@ def rootfs(origin: Origin) -> Rootfs:
 
 def tag(root: Rootfs, release: str) -> str:
     """The image's name: its tag changes with anything that goes into it."""
-    made_of = cache.digest(root.path.parent.name, release, CONTAINERFILE.read_text())
-    return f"localhost/kubeup/node:{made_of}"
+    digest = cache.digest(root.path.parent.name, release, CONTAINERFILE.read_text())
+    return f"localhost/kubeup/node:{digest}"
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,16 @@ from kubeup.system.engine import STOP_SIGNAL, Engine, hardware_address
 from kubeup.system.ssh import SshTarget
 
 # a container's monitor stays in the folder it was started from, and leaves a file named oom there
-# when something in it runs out of memory
+# when something in it runs out of memory (containers/conmon#504)
 ASIDE = "/run"
 SIZE = "node-size.service"  # of the role base
-# of processes: podman's own 2048 is less than 110 pods need, and docker has none; their memory is
-# limited
+# of processes: podman's own 2048 is less than 110 pods need (kubernetes-sigs/kind#2830), and docker
+# has none; their memory is limited
 NO_LIMIT = "-1"
 STUCK_SECONDS = 60.0  # without any change among systemd's jobs
 STOP_SECONDS = 30  # a node may take to stop, then it is killed
 COMING = 3  # sshd is neither up nor failed
-# looks for some seconds, so that a node that comes up is asked once; then tells what is to come
+# Waits for some seconds, so that a node that comes up is asked once; then lists what is to come.
 LOOK_FOR_SSHD = (
     "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do "
     "systemctl is-active --quiet ssh.service && exit 0; "
@@ -55,7 +55,7 @@ class CreateNetwork(Command):
 
     def argv(self) -> tuple[str, ...]:
         # the cluster resolves names; a resolver of the engine's own would take port 53 on the
-        # bridge
+        # bridge (containers/aardvark-dns#13)
         no_dns = ("--disable-dns",) if self.engine.name == "podman" else ()
         words = ("--subnet", self.subnet, *no_dns, "--label", "kubeup=1", self.name)
         return self.engine.argv("network", "create", *words)
@@ -135,7 +135,7 @@ def _label_options(labels: Mapping[str, str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class CreateNode(Paced):
+class CreateNode(Command, Paced):
     """Make a node: its disk from the prepared one, its container, its user and its host key."""
 
     engine: Engine
@@ -143,8 +143,8 @@ class CreateNode(Paced):
     reach: SshTarget
     state: State
 
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self.node.argv(self.engine)),)
+    def argv(self) -> tuple[str, ...]:
+        return self.node.argv(self.engine)
 
     def run(self, log: Log) -> None:
         self._refuse_existing()
@@ -156,26 +156,27 @@ class CreateNode(Paced):
             if not self.engine.has("volume", volume):
                 write("volume", "create", *_label_options(node.labels), volume, log=log)
         copy_disk(self.engine, node.image, node.disk, node.var, log)
-        shell.write(*node.argv(self.engine), log=log, cwd=ASIDE)
+        shell.write(*self.argv(), log=log, cwd=ASIDE)
         log("starting")
         wait_for_sshd(self.engine, node.name, self.pace, log)
         admit(self.engine, node.name, self.reach, self.state)
 
     def _refuse_existing(self) -> None:
-        """Raises for a container of that name, or where the engine can't tell: `volume rm --force`
-        would take its disk, and whoever uses it.
+        """Raise for a container of that name, or where the engine can't tell.
+
+        `volume rm --force` would take its disk, and whoever uses it.
         """
-        found = self.engine.read("container", "inspect", self.node.name, ok=None)
-        if found.ok:
+        inspected = self.engine.read("container", "inspect", self.node.name, ok=None)
+        if inspected.ok:
             raise Refused(
                 f"a container named {self.node.name} already exists",
                 "it appeared after the plan was made",
                 "look at it, then run this again",
             )
-        if "no such" not in found.stderr.lower():
+        if "no such" not in inspected.stderr.lower():
             raise KubeupError(
                 f"{self.engine.name} can't tell whether the container {self.node.name} exists",
-                found.stderr.strip()[-500:] or f"exit status {found.code}",
+                inspected.stderr.strip()[-500:] or f"exit status {inspected.code}",
                 "correct that, then run the same again",
             )
 

@@ -1,7 +1,4 @@
-"""What there is of a profile on this machine: containers, volumes, the network, and whose they are.
-
-Nothing here changes anything.
-"""
+"""What there is of a profile on this machine: containers, volumes, the network, their owners."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ UNFINISHED = "was not finished: its creation was interrupted"
 
 
 class LocalReading(KubeadmProvider):
-    """The part of the provider that only looks."""
+    """The part of the provider that changes nothing."""
 
     name = "local"
 
@@ -41,8 +38,8 @@ class LocalReading(KubeadmProvider):
 
     @cached_property
     def engine(self) -> engines.Engine:
-        wanted = self.settings.local.engine
-        return engines.choose(wanted, self.host, record.read(self.state).made.engine)
+        made = record.read(self.state).made
+        return engines.choose(self.settings.local.engine, self.host, made.engine)
 
     @cached_property
     def release(self) -> source.Release:
@@ -54,6 +51,11 @@ class LocalReading(KubeadmProvider):
     def root_origin(self) -> Origin:
         return bases.origin(self.host, self.engine)
 
+    @cached_property
+    def _specs(self) -> dict[str, NodeSpec]:
+        """The machines that the settings want, by their names."""
+        return {spec.name: spec for spec in self.settings.machines_list()}
+
     @property
     def network(self) -> str:
         return f"{self.settings.local.network}-{self.settings.slug}"
@@ -62,25 +64,25 @@ class LocalReading(KubeadmProvider):
         return image.tag(image.rootfs(self.root_origin), self.release.identity())
 
     def traces(self) -> tuple[Trace, ...]:
-        return tuple(self._traces()) if shell.which(self.engine.name) else ()
+        if not shell.which(self.engine.name):
+            return ()
+        containers = [
+            self._trace("container", container)
+            for container in self._containers()
+            if container.label(nodes.PROFILE) == self.settings.slug
+        ]
+        return (*containers, *(self._trace("volume", volume) for volume in self._volumes()))
 
-    def _traces(self) -> Iterator[Trace]:
-        for container in self._containers():
-            if container.label(nodes.PROFILE) == self.settings.slug:
-                yield self._trace("container", container)
-        for volume in self._volumes():
-            yield self._trace("volume", volume)
-
-    def _trace(self, kind: Kind, found: Container | Volume) -> Trace:
-        owner = dict(found.labels).get(nodes.OWNER, "")
-        return Trace(Thing(kind, found.name, self.engine.name), owner)
+    def _trace(self, kind: Kind, item: Container | Volume) -> Trace:
+        owner = dict(item.labels).get(nodes.OWNER, "")
+        return Trace(Thing(kind, item.name, self.engine.name), owner)
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By the volumes, whether or not their nodes are there."""
         data = [
             volume.name for volume in self._volumes() if volume.name.endswith(nodes.DATA_VOLUME)
         ]
-        node_image = _image(self._containers()) or self._built()
+        node_image = image_of(self._containers()) or self._built()
         if data and not node_image:
             raise KubeupError(
                 "the data volumes can't be read",
@@ -104,11 +106,10 @@ class LocalReading(KubeadmProvider):
             return ()
         if self.engine.by_sudo:
             shell.authorize()
-        wanted = {spec.name for spec in self.settings.machines_list()}
         names = set[str]()
         for line in self.engine.read("ps", "--all", "--format", self._format()).stdout.splitlines():
             name, *profile = line.split()
-            if name in wanted or profile == [self.settings.slug]:
+            if name in self._specs or profile == [self.settings.slug]:
                 names.add(name)
         if not names:
             return ()
@@ -125,8 +126,8 @@ class LocalReading(KubeadmProvider):
         names = self.engine.read("volume", "ls", "--quiet", "--filter", label).stdout.split()
         if not names:
             return []
-        # compared here as well: podman 4.3 takes two filters for "one or the other", and another
-        # profile's data would be gone
+        # compared here as well: podman before 4.7 takes two filters for "one or the other", and
+        # another profile's data would be gone (containers/podman#19219)
         profile = {nodes.PROFILE: self.settings.slug}
         inspected = volumes(self.engine.read("volume", "inspect", *names).stdout)
         return [volume for volume in inspected if volume.has(profile)]
@@ -139,9 +140,9 @@ class LocalReading(KubeadmProvider):
     def _owners(self) -> frozenset[str]:
         return frozenset((self.state.ours, *record.read(self.state).taken_over))
 
-    def _is_ours(self, found: Container | Volume) -> bool:
+    def _is_ours(self, item: Container | Volume) -> bool:
         """Whether this checkout made it for this very profile: `Dev` and `dev` share node names."""
-        profile, labels = self.settings.profile, dict(found.labels)
+        profile, labels = self.settings.profile, dict(item.labels)
         # an older kubeup did not write it down
         older = profile if self.state.folder.exists() else self.settings.slug
         return labels.get(nodes.OWNER) in self._owners and labels.get(nodes.NAMED, older) == profile
@@ -169,10 +170,10 @@ class LocalReading(KubeadmProvider):
         )
 
     def _differences(self, spec: NodeSpec, container: Container) -> Iterator[str]:
-        # what the kernel enforces where it runs, else what it will start with
-        size = limits(container.cgroup, self.host.cgroup) or Limits(
-            container.cpus, container.memory
-        )
+        # what the kernel enforces where it runs, as podman 4 does not tell what `podman update` has
+        # changed (containers/podman#17187), else what it will start with
+        configured = Limits(container.cpus, container.memory)
+        size = limits(container.cgroup, self.host.cgroup) or configured
         if size.cpus != float(spec.cpus):
             yield f"{size.cpus:g} CPUs, wanted {spec.cpus}"
         if size.memory != spec.memory_mb:
@@ -223,7 +224,7 @@ class LocalReading(KubeadmProvider):
         return self._nodes_network(node_image).blocked(worker, control, ready_since_boot)
 
 
-def _image(containers: Sequence[Container]) -> str:
+def image_of(containers: Sequence[Container]) -> str:
     """What nodes that are there were made from; '' where there are none."""
     return containers[0].image if containers else ""
 
