@@ -43,7 +43,7 @@ class BuildImage(Command):
     image: AppImage
 
     def already(self) -> str:
-        return f"{self.image.reference} is in the cache" if self.image.archive.exists() else ""
+        return cache.hit(self.image.archive)
 
     def argv(self) -> tuple[str, ...]:
         engine, image = self.builder.engine, self.image
@@ -110,6 +110,6 @@ def _step(image: AppImage, builder: Builder) -> Step:
 
 def _why_not(image: AppImage) -> str:
     """Why an image need not be made; '' where it has to be."""
-    if image.archive.exists():
-        return "in the cache"
-    return "nodes pull it themselves" if image.pulled else ""
+    if image.pulled:
+        return "nodes pull it themselves"
+    return cache.hit(image.archive)

@@ -88,8 +88,10 @@ class PushImage(Command):
     plain: bool  # a registry on a private address, spoken to without TLS
 
     def argv(self) -> tuple[str, ...]:
-        plain = (NO_TLS,) if self.plain and self.engine.name == "podman" else ()
-        return self.engine.argv("push", *plain, self.image.reference)
+        push = ["push"]
+        if self.plain and self.engine.name == "podman":
+            push.append(NO_TLS)
+        return self.engine.argv(*push, self.image.reference)
 
     def run(self, log: Log) -> None:
         local = self.image.local
@@ -119,10 +121,13 @@ def in_registry(engine: Engine, reference: str, plain: bool) -> bool:
     if shell.which(engine.name) is None:
         return False
     if engine.name == "docker":
-        options = ("--insecure",) if plain else ()
-        return engine.read("manifest", "inspect", *options, reference, ok=None).ok
+        inspect = ["manifest", "inspect"]
+        if plain:
+            inspect.append("--insecure")
+        return engine.read(*inspect, reference, ok=None).ok
     repository, _, tag = reference.rpartition(":")
-    options = (NO_TLS,) if plain else ()
-    search = ("search", "--list-tags", "--format", "json", "--limit", str(TAGS))
-    answer = engine.read(*search, *options, repository, ok=None)
+    search = ["search", "--list-tags", "--format", "json", "--limit", str(TAGS)]
+    if plain:
+        search.append(NO_TLS)
+    answer = engine.read(*search, repository, ok=None)
     return answer.ok and any(tag in row["Tags"] for row in json.loads(answer.stdout))

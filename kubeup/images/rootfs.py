@@ -196,7 +196,7 @@ class MakeRootfs:
     rootfs: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if self.rootfs.path.exists() else ""
+        return cache.hit(self.rootfs.path)
 
     def commands(self) -> tuple[str, ...]:
         return commands(self.rootfs, self.rootfs.path.parent)
@@ -218,8 +218,8 @@ def plan(root: Rootfs, what: str = "") -> Planned:
 
     Raises Refused as `step` does.
     """
-    if root.path.exists():
-        return Holds(ids.rootfs(root.name), "in the cache")
+    if why := cache.hit(root.path):
+        return Holds(ids.rootfs(root.name), why)
     return step(root, what)
 
 

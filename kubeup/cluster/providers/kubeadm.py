@@ -101,9 +101,7 @@ class KubeadmProvider(ABC):
         return True
 
     def refuse_astray(self, machines: Machines) -> None:
-        """Raises Refused for workers whose control plane is gone, and for a machine that the
-        settings don't have.
-        """
+        """Raises Refused for workers without their control plane, and for a surplus machine."""
         workers = [node for node in machines.nodes if node.role == "worker"]
         missing = [
             node for node in machines.nodes if node.role == "control" and node.state == "missing"

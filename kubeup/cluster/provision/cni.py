@@ -104,6 +104,7 @@ def filled(text: str, cni: str, version: str, pod_cidr: str) -> str:
     """
     objects = list(filter(None, yaml.safe_load_all(text)))
     by_name = {(item["kind"], item["metadata"]["name"]): item for item in objects}
+    # a manifest is pinned, so a part that is missing is a mistake of ours
     fill = {"flannel": _flannel, "calico": _calico}[cni]
     try:
         fill(by_name, version, pod_cidr)

@@ -41,8 +41,9 @@ class InventoryInputs:
 
 
 def inventory(inputs: InventoryInputs) -> dict[str, Any]:
-    """The inventory as Ansible's YAML plug-in reads it, with the digest that tells a provisioned
-    node from an outdated one.
+    """The inventory as Ansible's YAML plug-in reads it.
+
+    With the digest that tells a provisioned node from an outdated one.
     """
     specs = inputs.settings.nodes_list()
     ranges = pod_ranges(inputs.settings, specs)
@@ -51,6 +52,7 @@ def inventory(inputs: InventoryInputs) -> dict[str, Any]:
         spec.name: {"kubeup_address": spec.address, "kubeup_pod_range": ranges[spec.name]}
         for spec in specs
     }
+    # how a node is reached, and what surrounds it, may change without making it an outdated one
     digest = cache.digest(
         cache.tree_digest(ANSIBLE),
         inputs.release.identity(),
@@ -90,6 +92,7 @@ def _connection(inputs: InventoryInputs) -> dict[str, Any]:
         "-oIdentitiesOnly=yes",
     )
     return {
+        # all nodes are entered with the profile's one key
         "ansible_ssh_private_key_file": str(inputs.ssh_targets[0].key),
         "ansible_ssh_common_args": shlex.join(options),
         "ansible_python_interpreter": "/usr/bin/python3",
@@ -145,5 +148,6 @@ def _content(inputs: InventoryInputs) -> dict[str, Any]:
 def pod_ranges(settings: Settings, specs: Sequence[NodeSpec]) -> dict[str, str]:
     """A /24 of the pod network for each node, by its place in the settings."""
     network = settings.network.pod_cidr
+    # a pod network smaller than that is one node's alone
     subnets = network.subnets(new_prefix=max(24, network.prefixlen))
     return {spec.name: str(subnet) for spec, subnet in zip(specs, subnets, strict=False)}

@@ -22,6 +22,7 @@ from kubeup.system.commands import Command
 
 CONNECTED_SECONDS = 30.0  # Ansible's own 10 were too few for a node that had just started
 PLAY_SECONDS = 3600.0
+# of Ansible's lines: a play of three nodes prints hundreds
 SHOWN = ("changed:", "fatal:", "failed:", "ERROR")
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]")
 RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
@@ -81,6 +82,7 @@ class Ping:
         words = ["nodes", "-m", "ping", "--one-line"]
         if self.limit:
             words += ["--limit", self.limit]
+        # mitogen's strategies are for plays; `ansible` runs one module
         env = {name: value for name, value in environment().items() if "STRATEGY" not in name}
         # a play may be reading the profile's own inventory
         with tempfile.TemporaryDirectory(prefix="kubeup-") as folder:
@@ -105,7 +107,9 @@ def readable(line: str) -> str:
     """A line of Ansible's output worth showing: tasks, changes and failures."""
     if task := TASK.match(line):
         return task.group(1)
-    return line if line.startswith(SHOWN) or RECAP.match(line) else ""
+    if line.startswith(SHOWN) or RECAP.match(line):
+        return line
+    return ""
 
 
 def changed(output: str) -> dict[str, int]:

@@ -20,9 +20,7 @@ STRIPPED = "-s -w"  # linker flags: no symbol table, no debugging information
 
 
 def _version_flags() -> str:
-    """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one,
-    CoreDNS reads major and minor there.
-    """
+    """What upstream's hack/lib/version.sh sets."""
     major, minor, _ = KUBERNETES.split(".")
     values = {
         "gitVersion": f"v{KUBERNETES}",
@@ -32,6 +30,7 @@ def _version_flags() -> str:
         "gitTreeState": "clean",
     }
     flags = [STRIPPED]
+    # the API server reports the first package's, CoreDNS reads major and minor in the second
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         flags += [f"-X {package}.{name}={value}" for name, value in values.items()]
     return " ".join(flags)

@@ -68,6 +68,7 @@ def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERW
                 f"its sha256 is {actual}, published is {sha256}",
                 "try again; if it repeats, something between you and the server changes files",
             )
+        # in place only now: whoever finds the name finds the whole file
         part.chmod(0o755)
         part.replace(target)
 

@@ -59,7 +59,7 @@ class UnpackGo:
     root: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if unpacked(self.root).is_dir() else ""
+        return cache.hit(unpacked(self.root))
 
     def commands(self) -> tuple[str, ...]:
         target = unpacked(self.root)

@@ -47,10 +47,11 @@ class MakeSystemImages:
     root: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if archive(self.release, self.root).exists() else ""
+        return cache.hit(archive(self.release, self.root))
 
     def run(self, log: Log) -> None:
         engine = self.engine
+        # podman saves several images to one archive only when told so (podman-save(1))
         several = ("-m",) if engine.name == "podman" else ()
         with cache.made_whole(archive(self.release, self.root).parent) as work:
             for image in IMAGES:

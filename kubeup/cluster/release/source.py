@@ -43,7 +43,7 @@ class Release:
 
     def folder(self, build: GoBuild) -> Path:
         """The folder of one Go build's binaries, named by everything that decides its content."""
-        pins = cache.tree_digest(build.folder)
+        pins = cache.tree_digest(build.folder)  # go.mod and go.sum
         flags = cache.digest(build.ldflags, build.tags, repr(tuple(build.outputs.items())))
         return cache.folder("release", f"v{KUBERNETES}", f"{build.name}-{pins}-{flags}-{self.arch}")
 

@@ -91,9 +91,7 @@ def test_docker_removes_a_node_with_options_that_it_has() -> None:
 
 
 def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who is not root may not even look into them, and what two mounts hold can't share
-    files.
-    """
+    """An ordinary user may not even look into them, and two mounts can't share files."""
     run: list[tuple[str, ...]] = []
     asked = recorded("local/volume_inspect.json")
     monkeypatch.setattr(

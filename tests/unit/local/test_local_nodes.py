@@ -186,9 +186,7 @@ def test_a_network_that_somebody_else_has(
 def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """podman 4 tells the size that a container was made with, whatever `podman update` did to it
-    since.
-    """
+    """podman 4 tells the size that a container was made with, whatever `podman update` did."""
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
     asked: list[tuple[str, int]] = []
 
@@ -369,9 +367,7 @@ def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
 def test_data_of_another_profile_or_checkout_is_never_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """podman 4.3 lists what carries one of two labels where both are asked for: all three of
-    these.
-    """
+    """podman 4.3 lists what carries one of two labels where both are asked for: all three."""
     provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), ())
     names = "dev-worker-1-data\ndev-worker-2-data\nsister-worker-1-data\n"
     monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")

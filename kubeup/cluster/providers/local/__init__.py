@@ -74,8 +74,10 @@ class Local(LocalReading):
         rows += map(_surplus, filter(self._is_ours, containers.values()))
         machines = Machines(
             tuple(rows),
+            # the image has the release's programs, and the disk the system images
             release_inside=True,
             images_inside=True,
+            # a container can't raise a limit over what this machine may give
             limited=not self.host.sys_resource,
             containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
@@ -101,6 +103,7 @@ class Local(LocalReading):
             steps += [self._create(node.name, self._disk(needed)) for node in missing]
         made = any(step.id.kind is Kind.NODE for step in todo(steps))
         blocked = machines.blocked
+        # where nodes are made or started, the plan that is made afterwards tells
         if blocked and blocked.fix and not made:
             raise Refused("the nodes don't reach each other", blocked.why, blocked.fix)
         if not made and not blocked:
@@ -153,6 +156,7 @@ class Local(LocalReading):
         steps = [self._remove(container.name, data) for container in containers]
         if data:
             steps += self._orphaned_data({container.name for container in containers})
+        # the rules name the network's interface, so they go first
         if self.engine.name in self.host.tools and self.engine.has("network", self.network):
             if image_there := image_of(containers) or self._built():
                 unforward = forwarding.Unforward(self._nodes_network(image_there))
@@ -260,6 +264,7 @@ class Local(LocalReading):
             f"make the node {name}",
             f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
             nodes.CreateNode(self.engine, container, self._reach(spec), self.state),
+            # a node that reaches no other can't join
             needs=(ids.FORWARDING, ids.LOCAL_DISK, ids.KEY),
             seconds=4,
             room=Room(nodes=300),
@@ -294,6 +299,7 @@ class Local(LocalReading):
         )
 
     def _remove(self, name: str, data: bool) -> Step:
+        # /var without its node is of no use: a new one starts with a copy of the disk
         volumes = [f"{name}{nodes.VAR_VOLUME}"]
         why, loses = "asked for; its data volume stays", ""
         if data:

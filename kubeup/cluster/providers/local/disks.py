@@ -52,6 +52,7 @@ class MakeDisk:
 
     def run(self, log: Log) -> None:
         engine = self.engine
+        # what an interrupted run left is not known to be whole
         engine.write("volume", "rm", "--force", self.volume, log=log)
         engine.write("volume", "create", "--label", "kubeup=disk", self.volume, log=log)
         mounts = [f"{path}:/archives/{n}.tar:ro" for n, path in enumerate(self.archives)]

@@ -142,6 +142,8 @@ class LetForward(Command):
         return "the rules are there"
 
     def argv(self) -> tuple[str, ...]:
+        # without --noflush the rules of everybody else would go; an earlier jump may be left, and
+        # not be the first any more
         unhook = _each_chain(self.network.profile, UNHOOK)
         script = f"set -e; {MODULES}; {unhook}; iptables-restore --wait --noflush"
         return self.network.inside("sh", "-c", script, interactive=True)

@@ -33,6 +33,7 @@ PACKAGES = (
     "python3",
     "python3-apt",
 )
+# its text counts in the image's name
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
 

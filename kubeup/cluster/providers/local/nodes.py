@@ -102,17 +102,20 @@ class NodeContainer:
             "--ip": spec.address,
             "--mac-address": hardware_address(spec.address),
         }
+        # by `container` systemd knows where it runs: https://systemd.io/CONTAINER_INTERFACE/
         init = {"--pids-limit": NO_LIMIT, "--stop-signal": STOP_SIGNAL, "--env": "container=oci"}
         labels = {**self.labels, ROLE: spec.role, ADDRESS: spec.address}
         return engine.argv(
             "run",
             "--detach",
             *_options(place),
+            # systemd, containerd and kubelet mount, and change the kernel's settings
             "--privileged",
             *_options(_size(spec)),
             *_options(init),
             *_label_options(labels),
             *engine.node_options,
+            # containerd's overlayfs can't lie on the container's own, which is one, too
             "-v",
             f"{self.var}:/var",
             "-v",
@@ -149,9 +152,11 @@ class CreateNode(Command, Paced):
     def run(self, log: Log) -> None:
         self._refuse_existing()
         node, write = self.node, self.engine.write
+        # another machine had this address before, with another host key
         ssh.forget(self.state, self.reach)
         # a disk without its container is of a node that was not finished: it is made anew
         write("volume", "rm", "--force", node.var, log=log)
+        # the data volume may have outlived an earlier node of this name
         for volume in (node.var, node.data):
             if not self.engine.has("volume", volume):
                 write("volume", "create", *_label_options(node.labels), volume, log=log)
@@ -258,6 +263,7 @@ class RemoveNode:
             self.engine.write(*words, log=log)
 
     def _words(self) -> tuple[tuple[str, ...], ...]:
+        # stopped first, so that a database writes down what it has: `rm --force` kills at once
         return (
             ("stop", "--time", "10", self.node),
             ("rm", "--force", self.node),
