@@ -12,7 +12,7 @@ from kubeup.facts import certificates
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
 from kubeup.system import cache
-from kubeup.system.commands import Command
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
@@ -25,7 +25,7 @@ class Builder:
     engine: Engine
     bundle: Path | None = None
 
-    def options(self) -> tuple[str, ...]:
+    def options(self) -> Argv:
         """What lends a build those authorities; nothing of them stays in the image."""
         if self.bundle is None or self.engine.name != "podman":  # docker's builds mount nothing
             return ()
@@ -45,7 +45,7 @@ class BuildImage(Command):
     def already(self) -> str:
         return cache.hit(self.image.archive)
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         engine, image = self.builder.engine, self.image
         if image.context is None:
             return engine.argv("pull", image.source)

@@ -14,7 +14,7 @@ from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Holds, Log, Planned, Step
 from kubeup.images.catalog import AppImage
 from kubeup.system import ssh
-from kubeup.system.commands import Command
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 from kubeup.system.ssh import SshTarget
 
@@ -87,7 +87,7 @@ class PushImage(Command):
     image: AppImage
     plain: bool  # a registry on a private address, spoken to without TLS
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         push = ["push"]
         if self.plain and self.engine.name == "podman":
             push.append(NO_TLS)

@@ -14,6 +14,7 @@ from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.plan import Holds, Log, Planned, Room, Step
 from kubeup.system import cache
+from kubeup.system.commands import Argv
 from kubeup.system.engine import Engine
 
 # Documentation and translations are a third of a small system; licences ask for copyright files.
@@ -72,11 +73,11 @@ class Origin:
 class BuildCommands(NamedTuple):
     """What builds a root file system as an image, prints its tar, and removes the rest."""
 
-    build: tuple[str, ...]
-    create: tuple[str, ...]
-    export: tuple[str, ...]
-    remove: tuple[str, ...]
-    untag: tuple[str, ...]
+    build: Argv
+    create: Argv
+    export: Argv
+    remove: Argv
+    untag: Argv
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Rootfs:
         """dpkg's options for what is left out."""
         return [*LEFT_OUT, *(f"path-exclude={path}" for path in self.left_out)]
 
-    def command(self, target: Path) -> tuple[str, ...]:
+    def command(self, target: Path) -> Argv:
         options = [f"--dpkgopt={rule}" for rule in self.rules]
         packages = self.packages
         if self.suite != "sid":

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from kubeup.core import shell
 from kubeup.core.plan import Log
 
+Argv = Sequence[str]  # a command line
+
 
 class Command(ABC):
     """An action whose `argv` is shown by `plan --explain` and run as it is."""
 
     @abstractmethod
-    def argv(self) -> Sequence[str]:
+    def argv(self) -> Argv:
         """The command line."""
 
     def commands(self) -> tuple[str, ...]:

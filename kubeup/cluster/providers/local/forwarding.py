@@ -15,7 +15,7 @@ from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Log
 from kubeup.facts.forwarding import CHAINS, FIREWALLD, Forwarding, bridge, chain, droppers
-from kubeup.system.commands import Command
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 
 API_SERVER = 6443
@@ -76,7 +76,7 @@ class NodesNetwork:
             return None
         return Forwarding(self.profile, bridge(inspected.stdout), self.nodes, self.pods)
 
-    def inside(self, *words: str, interactive: bool = False) -> tuple[str, ...]:
+    def inside(self, *words: str, interactive: bool = False) -> Argv:
         """The command line of a program in this machine's own network."""
         options = ["--rm", "--privileged", "--network", "host", *self.engine.node_options]
         if interactive:
@@ -141,7 +141,7 @@ class LetForward(Command):
             return ""
         return "the rules are there"
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         # without --noflush the rules of everybody else would go; an earlier jump may be left, and
         # not be the first any more
         unhook = _each_chain(self.network.profile, UNHOOK)
@@ -169,7 +169,7 @@ class Unforward(Command):
 
     network: NodesNetwork
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         script = _each_chain(self.network.profile, UNHOOK, REMOVE)
         return self.network.inside("sh", "-c", script)
 

@@ -15,7 +15,7 @@ from kubeup.core.plan import Log, Paced
 from kubeup.core.state import State
 from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
-from kubeup.system.commands import Command
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import STOP_SIGNAL, Engine, hardware_address
 from kubeup.system.ssh import SshTarget
 
@@ -53,7 +53,7 @@ class CreateNetwork(Command):
     def already(self) -> str:
         return "there" if self.engine.has("network", self.name) else ""
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         # the cluster resolves names; a resolver of the engine's own would take port 53 on the
         # bridge (containers/aardvark-dns#13)
         no_dns = ("--disable-dns",) if self.engine.name == "podman" else ()
@@ -93,7 +93,7 @@ class NodeContainer:
     def data(self) -> str:
         return self.name + DATA_VOLUME
 
-    def argv(self, engine: Engine) -> tuple[str, ...]:
+    def argv(self, engine: Engine) -> Argv:
         spec = self.spec
         place = {
             "--name": spec.name,
@@ -146,7 +146,7 @@ class CreateNode(Command, Paced):
     reach: SshTarget
     state: State
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         return self.node.argv(self.engine)
 
     def run(self, log: Log) -> None:
@@ -191,7 +191,7 @@ class StartNode(Command, Paced):
     engine: Engine
     name: str
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         return self.engine.argv("start", self.name)
 
     def run(self, log: Log) -> None:
@@ -226,7 +226,7 @@ class Resize(Command):
     engine: Engine
     spec: NodeSpec
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         return self.engine.argv("update", *_options(_size(self.spec)), self.spec.name)
 
     def run(self, log: Log) -> None:
@@ -240,7 +240,7 @@ class StopNode(Command, Paced):
     engine: Engine
     name: str
 
-    def argv(self) -> tuple[str, ...]:
+    def argv(self) -> Argv:
         seconds = self.pace.seconds(STOP_SECONDS)
         return self.engine.argv("stop", "--time", f"{seconds:.0f}", self.name)
 
@@ -262,7 +262,7 @@ class RemoveNode:
         for words in rest:
             self.engine.write(*words, log=log)
 
-    def _words(self) -> tuple[tuple[str, ...], ...]:
+    def _words(self) -> tuple[Argv, ...]:
         # stopped first, so that a database writes down what it has: `rm --force` kills at once
         return (
             ("stop", "--time", "10", self.node),
