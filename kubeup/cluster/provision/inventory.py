@@ -61,7 +61,7 @@ def inventory(inputs: InventoryInputs) -> dict[str, Any]:
     )
     variables = _connection(inputs) | content | _surroundings(inputs)
     variables["kubeup_provision_digest"] = digest
-    hosts = {target.name: _address(target) | nodes[target.name] for target in inputs.ssh_targets}
+    hosts = {target.name: _login(target) | nodes[target.name] for target in inputs.ssh_targets}
     return {
         "nodes": {"hosts": hosts, "vars": variables},
         "control": _group(specs, "control"),
@@ -77,7 +77,7 @@ def digest(inputs: InventoryInputs) -> str:
     return str(inventory(inputs)["nodes"]["vars"]["kubeup_provision_digest"])
 
 
-def _address(target: SshTarget) -> dict[str, Any]:
+def _login(target: SshTarget) -> dict[str, Any]:
     return {
         "ansible_host": target.address,
         "ansible_port": target.port,

@@ -31,7 +31,7 @@ from kubeup.settings.model import NodeSpec
 from kubeup.system import cache
 from kubeup.system import engine as engines
 
-THERE = (
+EXISTING = (
     Holds(ids.LOCAL_NETWORK, "nodes are on it"),
     Holds(ids.LOCAL_IMAGE, "nodes were made from it"),
 )
@@ -67,7 +67,7 @@ class Local(LocalReading):
 
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         containers = {container.name: container for container in self._containers()}
-        image_there = image_of(list(containers.values()))
+        node_image = image_of(list(containers.values()))
         rows = [
             self._node_state(spec, containers.pop(name, None)) for name, spec in self._specs.items()
         ]
@@ -82,13 +82,13 @@ class Local(LocalReading):
             containers=True,
             cgroup_driver="cgroupfs" if self.host.cgroup == 1 else "systemd",
             taken=self._taken() if any(row.state == "missing" for row in rows) else "",
-            image=image_there,
+            image=node_image,
         )
         running = [row for row in rows if row.state == "running" and not row.closed]
         if not running:
             return machines
         ready = ready_since_boot(machines.boots)
-        return replace(machines, blocked=self._blocked(image_there, running, ready))
+        return replace(machines, blocked=self._blocked(node_image, running, ready))
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
         """What makes the nodes as the settings want them.
@@ -109,7 +109,7 @@ class Local(LocalReading):
         if not made and not blocked:
             return steps
         if not missing:
-            steps += THERE
+            steps += EXISTING
         why = blocked.why if blocked else "nodes are made or started"
         return [*steps, self._let_forward(why, "" if missing else machines.image)]
 
@@ -144,7 +144,7 @@ class Local(LocalReading):
         if not stopped:
             return []
         steps: list[Planned] = [
-            *THERE,
+            *EXISTING,
             self._let_forward("nodes are started", image_of(ours)),
             *map(self._start, stopped),
         ]
@@ -156,17 +156,16 @@ class Local(LocalReading):
         steps = [self._remove(container.name, data) for container in containers]
         if data:
             steps += self._orphaned_data({container.name for container in containers})
-        # the rules name the network's interface, so they go first
-        if self.engine.name in self.host.tools and self.engine.has("network", self.network):
-            if image_there := image_of(containers) or self._built():
-                unforward = forwarding.Unforward(self._nodes_network(image_there))
-                title = "take the nodes' rules out of this machine's packet filter"
-                thing = self._thing("rules")
-                steps.append(_last(ids.UNFORWARD, title, unforward, thing, steps))
-            command = ToolCommand(self.engine.argv("network", "rm", self.network))
-            title = f"remove the network {self.network}"
-            thing = self._thing("network")
-            steps.append(_last(ids.REMOVE_LOCAL_NETWORK, title, command, thing, steps))
+        if self.engine.name not in self.host.tools or not self.engine.has("network", self.network):
+            return steps
+        if node_image := image_of(containers) or self._built():
+            title = "take the nodes' rules out of this machine's packet filter"
+            unforward = forwarding.Unforward(self._nodes_network(node_image))
+            # before the network, whose interface the rules name
+            steps.append(_last(steps, ids.UNFORWARD, title, unforward, self._thing("rules")))
+        title = f"remove the network {self.network}"
+        command = ToolCommand(self.engine.argv("network", "rm", self.network))
+        steps.append(_last(steps, ids.REMOVE_LOCAL_NETWORK, title, command, self._thing("network")))
         return steps
 
     def remove(self, name: str) -> Step:
@@ -246,12 +245,12 @@ class Local(LocalReading):
             ),
         ]
 
-    def _let_forward(self, why: str, image_there: str) -> Step:
+    def _let_forward(self, why: str, node_image: str) -> Step:
         return Step(
             ids.FORWARDING,
             "let this machine forward what goes between the nodes",
             why,
-            forwarding.LetForward(self._nodes_network(image_there)),
+            forwarding.LetForward(self._nodes_network(node_image)),
             needs=(ids.LOCAL_NETWORK, ids.LOCAL_IMAGE),
             makes=(self._thing("rules"),),
         )
@@ -317,8 +316,9 @@ class Local(LocalReading):
 
     def _orphaned_data(self, removed: set[str]) -> Iterator[Step]:
         """Data volumes whose nodes were removed before (a `down` that kept them)."""
-        volumes = self._volumes() if shell.which(self.engine.name) else []
-        for volume in filter(self._is_ours, volumes):
+        if not shell.which(self.engine.name):
+            return
+        for volume in filter(self._is_ours, self._volumes()):
             name = volume.name.removesuffix(nodes.DATA_VOLUME)
             if name in removed or name == volume.name:
                 continue
@@ -345,7 +345,7 @@ def _surplus(container: Container) -> NodeState:
     return NodeState(container.name, role, container.address, "surplus", detail=detail)
 
 
-def _last(id_: StepId, title: str, action: Action, thing: Thing, steps: Sequence[Step]) -> Step:
+def _last(steps: Sequence[Step], id_: StepId, title: str, action: Action, thing: Thing) -> Step:
     """A step that comes after all others, once the nodes are gone."""
     needs = tuple(step.id for step in steps)
     return Step(id_, title, "its nodes go", action, needs, removes=(thing,))
