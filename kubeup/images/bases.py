@@ -1,9 +1,8 @@
-"""What images are built on: Docker Hub's by digest where it answers, else Debian packages under
-the same contract.
-"""
+"""What images are built on: Docker Hub's by digest where it answers, else Debian packages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kubeup.core.errors import UsageError
@@ -32,24 +31,34 @@ HUB_IMAGES = {
 AMD64_ALONE = frozenset({"mysql 5.7"})
 
 PERL = ("/usr/share/perl/*", "/usr/lib/*-linux-gnu/perl/*", "/usr/lib/*-linux-gnu/libperl.so*")
-MYSQL_EXTRAS = tuple(
-    f"/usr/bin/{name}"
-    for name in (
-        "myisam*",
-        "mysql_migrate_keyring",
-        "mysql_config_editor",
-        "mysql_secure_installation",
-        "mysqlslap",
-        "mysqlimport",
-        "mysqlshow",
-        "mysqlbinlog",
-        "ibd2sdi",
-        "innochecksum",
-        "perror",
-    )
-) + tuple(
-    f"/usr/lib/mysql/plugin/{name}"
-    for name in ("*telemetry*", "authentication_*_client.so", "group_replication.so")
+MYSQL_EXTRAS = (
+    "/usr/bin/myisam*",
+    "/usr/bin/mysql_migrate_keyring",
+    "/usr/bin/mysql_config_editor",
+    "/usr/bin/mysql_secure_installation",
+    "/usr/bin/mysqlslap",
+    "/usr/bin/mysqlimport",
+    "/usr/bin/mysqlshow",
+    "/usr/bin/mysqlbinlog",
+    "/usr/bin/ibd2sdi",
+    "/usr/bin/innochecksum",
+    "/usr/bin/perror",
+    "/usr/lib/mysql/plugin/*telemetry*",
+    "/usr/lib/mysql/plugin/authentication_*_client.so",
+    "/usr/lib/mysql/plugin/group_replication.so",
+)
+ROOTS = (
+    Rootfs("python", "bookworm", ("python3", "python3-venv"), seconds=31),
+    Rootfs("node", "bookworm", ("nodejs",), seconds=27),
+    Rootfs("npm", "bookworm", ("nodejs", "npm"), seconds=60),
+    Rootfs(
+        "mysql",
+        "sid",
+        ("mysql-server-core", "mysql-client-core"),
+        seconds=23,
+        left_out=(*PERL, *MYSQL_EXTRAS),
+    ),
+    Rootfs("mariadb", "bookworm", ("mariadb-server-core", "mariadb-client"), seconds=30),
 )
 
 
@@ -64,19 +73,8 @@ class Bases:
 
     def rootfs(self, kind: str) -> Rootfs:
         """The Debian root file system of a kind: python, node, npm, mysql or mariadb."""
-        packages, suite, left_out, seconds = {
-            "python": (("python3", "python3-venv"), "bookworm", (), 31.0),
-            "node": (("nodejs",), "bookworm", (), 27.0),
-            "npm": (("nodejs", "npm"), "bookworm", (), 60.0),
-            "mysql": (
-                ("mysql-server-core", "mysql-client-core"),
-                "sid",
-                (*PERL, *MYSQL_EXTRAS),
-                23.0,
-            ),
-            "mariadb": (("mariadb-server-core", "mariadb-client"), "bookworm", (), 30.0),
-        }[kind]
-        return Rootfs(kind, suite, packages, seconds, self.origin, left_out)
+        root = next(root for root in ROOTS if root.name == kind)
+        return replace(root, origin=self.origin)
 
 
 HUB_IMAGE = sites.manifest(HUB, "library/python", HUB_IMAGES["python"].partition("@")[2])
@@ -88,53 +86,53 @@ def questions(wanted: str, kept: str, system: str) -> tuple[Question, ...]:
 
 
 def choose(settings: Settings, host: HostFacts, origin: Origin, made: Made = NOTHING) -> Bases:
-    """Under auto what was `made` of one of them stays so: a database's files may be of a version
-    that only it has.
+    """Where base images come from; under auto what was `made` of one source stays so.
+
+    A database's files may be of a version that only that source has.
     """
-    wanted, answer = settings.images.bases, host.answer(HUB_IMAGE)
+    source, why = _source(settings.images.bases, host, made)
+    return Bases(source, why, origin, host.arch)
+
+
+def _source(wanted: str, host: HostFacts, made: Made) -> tuple[str, str]:
     if not host.linux:
         if wanted == "debian":
             raise UsageError(
-                f"root file systems of Debian packages are not made on {host.system_name}",
+                f"root file systems of Debian packages can't be made on {host.system_name}",
                 "mmdebstrap runs on Linux only",
                 "set images.bases to hub, or to auto",
             )
-        return Bases(
-            "hub", f"{host.system_name} can't make any of Debian packages", origin, host.arch
-        )
+        return "hub", f"{host.system_name} can't make any of Debian packages"
     if wanted != "auto":
-        return Bases(wanted, "named by images.bases", origin, host.arch)
+        return wanted, "named by images.bases"
     if made.bases:
-        return Bases(made.bases, f"made so before ({made.bases_why})", origin, host.arch)
-    if answer.yes:
-        return Bases("hub", "Docker Hub answers", origin, host.arch)
-    return Bases("debian", answer.told, origin, host.arch)
+        return made.bases, f"made so before ({made.bases_why})"
+    answer = host.answer(HUB_IMAGE)
+    return ("hub", "Docker Hub answers") if answer.yes else ("debian", answer.told)
 
 
 # Debian itself has its keys, others a package of them: Ubuntu 22.04 one from before Bookworm's
 KEYRING = "debian-archive-keyring (>= 2023)"
-
-
 DEBIAN_IMAGE = sites.manifest(HUB, "library/debian", IMAGES["bookworm"].partition("@")[2])
 
 
 def origin_questions(system: str, distribution: str) -> tuple[Question, ...]:
-    """What has to be asked before `origin` can: nothing on Debian, which has mmdebstrap and its
-    keys.
-    """
+    """What has to be asked before `origin` can: nothing on Debian, which has mmdebstrap."""
     return (DEBIAN_IMAGE,) if system == "Linux" and distribution != "debian" else ()
 
 
 def origin(host: HostFacts, engine: Engine) -> Origin:
     """Where Debian's root file systems come from here: the one place that decides it."""
-    # without root mmdebstrap works in a user namespace, which uidmap's programs make
-    alone = () if host.root else ("uidmap",)
-    keys = () if host.distribution.id == "debian" else (KEYRING,)
-    tools = ("mmdebstrap", *alone, *keys)
+    tools = ["mmdebstrap"]
+    if not host.root:
+        tools.append("uidmap")  # without root mmdebstrap works in a user namespace
+    if host.distribution.id != "debian":
+        tools.append(KEYRING)
     none = Origin("", stale=host.stale_mirror, packages=(), engine=engine)
     lacking = _lacks(tools, host)
     if not lacking:
-        return replace(none, how=MMDEBSTRAP, packages=tools if host.distribution.has_apt else ())
+        packages = tuple(tools) if host.distribution.has_apt else ()
+        return replace(none, how=MMDEBSTRAP, packages=packages)
     answer = host.answer(DEBIAN_IMAGE)
     if answer.yes:
         return replace(none, how=IMAGE, why=f"{lacking}, Docker Hub answers")
@@ -145,13 +143,13 @@ def origin(host: HostFacts, engine: Engine) -> Origin:
     return replace(none, why=f"{lacking}, and {answer.told}", fix=fix)
 
 
-def _lacks(tools: tuple[str, ...], host: HostFacts) -> str:
+def _lacks(tools: Sequence[str], host: HostFacts) -> str:
     """Why mmdebstrap can't be had, or ''. An index never fetched does not speak against it."""
-    if host.distribution.has_apt:
-        known = host.apt
-        unknown = (
-            [] if known.empty else [one for one in tools if not apt.pick(one, known.candidates)]
-        )
-        return f"apt has no {' and no '.join(unknown)}" if unknown else ""
-    there = {"mmdebstrap", "apt-get"} <= host.tools  # it works through apt
-    return "" if there else "mmdebstrap and apt are not there"
+    if not host.distribution.has_apt:
+        # mmdebstrap works through apt
+        installed = {"mmdebstrap", "apt-get"} <= host.tools
+        return "" if installed else "mmdebstrap and apt are not installed"
+    if host.apt.empty:
+        return ""
+    unknown = [tool for tool in tools if not apt.pick(tool, host.apt.candidates)]
+    return f"apt has no {' and no '.join(unknown)}" if unknown else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kubeup.facts import certificates
 from kubeup.images import rootfs
 from kubeup.images.catalog import AppImage
 from kubeup.system import cache
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 
 ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and built on
@@ -18,94 +20,96 @@ ROOM = Room(cache=260, images=600)  # an archive; what it is saved from, and bui
 
 @dataclass(frozen=True)
 class Builder:
-    """The engine that builds, and the file of whom to trust, where that is more than usual."""
+    """The engine that builds, and the file of certificate authorities, if there are own ones."""
 
     engine: Engine
     bundle: Path | None = None
 
-    def build_words(self) -> tuple[str, ...]:
-        options = self.engine.build_options
+    def options(self) -> Argv:
+        """What lends a build those authorities; nothing of them stays in the image."""
         if self.bundle is None or self.engine.name != "podman":  # docker's builds mount nothing
-            return options
-        # apt finds it there, pip and npm have to be told; nothing of it stays in the image
-        told = (f"{name}={certificates.BUNDLE}" for name in ("PIP_CERT", "NODE_EXTRA_CA_CERTS"))
-        return (
-            *options,
-            "-v",
-            f"{self.bundle}:{certificates.BUNDLE}:ro",
-            *(word for one in told for word in ("--build-arg", one)),
-        )
+            return ()
+        # apt finds the file by itself, pip and npm have to be told of it
+        pip, npm = (f"{name}={certificates.BUNDLE}" for name in ("PIP_CERT", "NODE_EXTRA_CA_CERTS"))
+        mount = f"{self.bundle}:{certificates.BUNDLE}:ro"
+        return ("-v", mount, "--build-arg", pip, "--build-arg", npm)
 
 
 @dataclass(frozen=True)
-class BuildImage:
+class BuildImage(Command):
     """Build (or pull) one image and keep its archive in the cache."""
 
     builder: Builder
     image: AppImage
 
     def already(self) -> str:
-        return f"{self.image.reference} is in the cache" if self.image.archive.exists() else ""
+        return cache.hit(self.image.archive)
 
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
+    def argv(self) -> Argv:
+        engine, image = self.builder.engine, self.image
+        if image.context is None:
+            return engine.argv("pull", image.source)
+        options = list(self.builder.options())
+        for name, base in image.bases:
+            options += ("--build-arg", f"{name}={base}")
+        return engine.build_argv(image.local, image.context, *options)
 
     def run(self, log: Log) -> None:
-        argv = self.builder.engine.argv
-        for name, root in dict(self.image.rootfs).items():
-            if not shell.read(*argv("image", "inspect", name), ok=None).ok:
-                shell.write(*argv("import", str(root.path), name), log=log)
-        shell.write(*self._argv(), log=log)
-        if self.image.context is None:
-            shell.write(*argv("tag", self.image.source, self.image.reference), log=log)
-        with cache.made_whole(self.image.archive.parent) as work:
-            shell.save(
-                *argv("save", self.image.local), into=work / self.image.archive.name, log=log
-            )
-
-    def _argv(self) -> tuple[str, ...]:
-        if self.image.context is None:
-            return self.builder.engine.argv("pull", self.image.source)
-        arguments = [
-            word for key, value in self.image.bases for word in ("--build-arg", f"{key}={value}")
-        ]
-        return self.builder.engine.argv(
-            "build",
-            *self.builder.build_words(),
-            *arguments,
-            "--tag",
-            self.image.local,
-            "-f",
-            str(self.image.context / "Containerfile"),
-            str(self.image.context),
-        )
+        engine, image = self.builder.engine, self.image
+        for _, root in image.rootfs:
+            rootfs.load(root, engine, log)
+        super().run(log)
+        if image.context is None:
+            engine.write("tag", image.source, image.reference, log=log)
+        with cache.made_whole(image.archive.parent) as work:
+            save = engine.argv("save", image.local)
+            shell.save(*save, into=work / image.archive.name, log=log)
 
 
-def plan(images: tuple[AppImage, ...], with_: Builder) -> list[Planned]:
+def build_image(
+    engine: Engine,
+    tag: str,
+    containerfile: str,
+    files: Mapping[str, Path],
+    log: Log,
+    *options: str,
+) -> None:
+    """Build an image from the text of a Containerfile, and files by their paths in its context."""
+    with cache.context({"Containerfile": containerfile}, files) as context:
+        shell.write(*engine.build_argv(tag, context, *options), log=log)
+
+
+def plan(images: Sequence[AppImage], builder: Builder) -> list[Planned]:
     """A step for each image that is not in the cache, and for what it is built on."""
-    there = {image: why for image in images if (why := _why_not(image))}
-    missing = [image for image in images if image not in there]
+    holds = {image.part: why for image in images if (why := _why_not(image))}
+    missing = [image for image in images if image.part not in holds]
     roots = {root.path: root for image in missing for _, root in image.rootfs}
-    steps: list[Planned] = [rootfs.plan(root) for root in roots.values()]
-    steps += [Holds(ids.image(image.part), why) for image, why in there.items()]
-    for image in missing:
-        reason = (
-            f"nothing of this content was built yet ({image.reference.rsplit(':', 1)[-1]})"
-            if image.context
-            else "not in the cache"
-        )
-        needs = (ids.PACKAGES, *(ids.rootfs(root.name) for _, root in image.rootfs))
-        title = f"build {image.reference}" if image.context else f"pull {image.source}"
-        steps.append(
-            Step(
-                ids.image(image.part), title, reason, BuildImage(with_, image), needs, 25, room=ROOM
-            )
-        )
-    return steps
+    return [
+        *map(rootfs.plan, roots.values()),
+        *(Holds(ids.image(part), why) for part, why in holds.items()),
+        *(_step(image, builder) for image in missing),
+    ]
+
+
+def _step(image: AppImage, builder: Builder) -> Step:
+    title, why = f"pull {image.source}", "not in the cache"
+    if image.context:
+        title = f"build {image.reference}"
+        tag = image.reference.rpartition(":")[2]
+        why = f"nothing of this content was built yet ({tag})"
+    return Step(
+        ids.image(image.part),
+        title,
+        why,
+        BuildImage(builder, image),
+        needs=(ids.PACKAGES, *(ids.rootfs(root.name) for _, root in image.rootfs)),
+        seconds=25,
+        room=ROOM,
+    )
 
 
 def _why_not(image: AppImage) -> str:
-    """Why an image has not to be made; '' where it has."""
-    if image.archive.exists():
-        return "in the cache"
-    return "nodes pull it themselves" if image.pulled else ""
+    """Why an image need not be made; '' where it has to be."""
+    if image.pulled:
+        return "nodes pull it themselves"
+    return cache.hit(image.archive)

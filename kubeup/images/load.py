@@ -1,6 +1,4 @@
-"""Brings images to every node: imported from an archive over SSH, or pushed to a registry that
-the nodes pull from.
-"""
+"""Brings images to every node: by archive over SSH, or by a registry that the nodes pull from."""
 
 from __future__ import annotations
 
@@ -16,35 +14,35 @@ from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Holds, Log, Planned, Step
 from kubeup.images.catalog import AppImage
 from kubeup.system import ssh
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 from kubeup.system.ssh import SshTarget
 
 LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
-TAGS = 100_000  # podman lists 25 of a repository unless told
 IMPORT = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
+TAGS = 100_000  # podman lists 25 of a repository unless told otherwise
+NO_TLS = "--tls-verify=false"  # podman's
 
 
 @dataclass(frozen=True)
 class LoadImage:
-    """Import an archive on nodes side by side, and look that each has the image afterwards."""
+    """Import an archive on nodes side by side, and check that each has the image afterwards."""
 
     image: AppImage
     nodes: tuple[SshTarget, ...]
 
     def run(self, log: Log) -> None:
         with ThreadPoolExecutor(len(self.nodes)) as pool:
-            list(pool.map(lambda node: self._one(node, log), self.nodes))
+            list(pool.map(lambda node: self._load(node, log), self.nodes))
 
-    def _one(self, node: SshTarget, log: Log) -> None:
+    def _load(self, node: SshTarget, log: Log) -> None:
         log(f"to {node.name}")
-        output = ssh.feed(node, self.image.archive, *IMPORT, root=True)
-        if (
-            not output.ok
-            or self.image.reference not in ssh.run(node, *LIST, root=True).stdout.split()
-        ):
+        loaded = ssh.feed(node, self.image.archive, *IMPORT, root=True)
+        reference = self.image.reference
+        if not loaded.ok or reference not in ssh.run(node, *LIST, root=True).stdout.split():
             raise KubeupError(
-                f"{self.image.reference} did not arrive on {node.name}",
-                (output.stderr or output.stdout).strip()[-500:],
+                f"{reference} did not arrive on {node.name}",
+                (loaded.stderr or loaded.stdout).strip()[-500:],
                 "look at the disk space of that node: `inv ssh.run 'df -h /var'`",
             )
 
@@ -56,33 +54,30 @@ def plan(
     loader: Callable[[AppImage, tuple[str, ...]], Action],
     needs: tuple[StepId, ...] = (),
 ) -> list[Planned]:
-    """A step for each image that is missing on some of the nodes; `loader` is the provider's way
-    to bring one.
+    """A step for each image that is missing on some of the nodes.
+
+    `held`: the images of each node; `loader`: the provider's way to bring one.
     """
     steps = list[Planned]()
     for image in images:
-        id_ = ids.load(image.part)
-        lacking = tuple(
-            name for name in nodes if image.reference not in held.get(name, frozenset())
+        lacking = [name for name in nodes if image.reference not in held.get(name, ())]
+        if not lacking:
+            steps.append(Holds(ids.load(image.part), "every node has it, or starts with it"))
+            continue
+        step = Step(
+            ids.load(image.part),
+            f"load {image.reference}",
+            f"missing on {', '.join(lacking)}",
+            loader(image, tuple(lacking)),
+            needs=(ids.image(image.part), *needs),
+            seconds=8,
         )
-        if lacking:
-            steps.append(
-                Step(
-                    id_,
-                    f"load {image.reference}",
-                    f"missing on {', '.join(lacking)}",
-                    loader(image, lacking),
-                    (ids.image(image.part), *needs),
-                    8,
-                )
-            )
-        else:
-            steps.append(Holds(id_, "every node has it, or starts with it"))
+        steps.append(step)
     return steps
 
 
 @dataclass(frozen=True)
-class PushImage:
+class PushImage(Command):
     """Push an image.
 
     The login is the engine's own (its credential store, or REGISTRY_AUTH_FILE).
@@ -92,16 +87,19 @@ class PushImage:
     image: AppImage
     plain: bool  # a registry on a private address, spoken to without TLS
 
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
+    def argv(self) -> Argv:
+        push = ["push"]
+        if self.plain and self.engine.name == "podman":
+            push.append(NO_TLS)
+        return self.engine.argv(*push, self.image.reference)
 
     def run(self, log: Log) -> None:
-        argv = self.engine.argv
-        if not shell.read(*argv("image", "inspect", self.image.local), ok=None).ok:
-            shell.write(*argv("load", "-i", str(self.image.archive)), log=log)
-        shell.write(*argv("tag", self.image.local, self.image.reference), log=log)
+        local = self.image.local
+        if not self.engine.has("image", local):
+            self.engine.write("load", "-i", str(self.image.archive), log=log)
+        self.engine.write("tag", local, self.image.reference, log=log)
         try:
-            shell.write(*self._argv(), log=log)
+            super().run(log)
         except KubeupError as error:
             error.next = (
                 "log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and "
@@ -109,10 +107,6 @@ class PushImage:
                 "or use images.via: load, which needs no registry"
             )
             raise
-
-    def _argv(self) -> tuple[str, ...]:
-        plain = ("--tls-verify=false",) if self.plain and self.engine.name == "podman" else ()
-        return self.engine.argv("push", *plain, self.image.reference)
 
 
 def archives(images: Sequence[AppImage]) -> tuple[tuple[str, Path], ...]:
@@ -124,19 +118,16 @@ def in_registry(engine: Engine, reference: str, plain: bool) -> bool:
 
     The engine asks, with the login and the token dance that it pushes with.
     """
-    repository, _, tag = reference.rpartition(":")
     if shell.which(engine.name) is None:
         return False
     if engine.name == "docker":
-        return shell.read(
-            *engine.argv("manifest", "inspect", *(("--insecure",) if plain else ()), reference),
-            ok=None,
-        ).ok
-    verify = ("--tls-verify=false",) if plain else ()
-    answer = shell.read(
-        *engine.argv(
-            "search", "--list-tags", "--format", "json", "--limit", str(TAGS), *verify, repository
-        ),
-        ok=None,
-    )
+        inspect = ["manifest", "inspect"]
+        if plain:
+            inspect.append("--insecure")
+        return engine.read(*inspect, reference, ok=None).ok
+    repository, _, tag = reference.rpartition(":")
+    search = ["search", "--list-tags", "--format", "json", "--limit", str(TAGS)]
+    if plain:
+        search.append(NO_TLS)
+    answer = engine.read(*search, repository, ok=None)
     return answer.ok and any(tag in row["Tags"] for row in json.loads(answer.stdout))

@@ -1,4 +1,4 @@
-"""podman's mirrors for what is pulled and built here: a registries.conf of ours in the cache."""
+"""podman's mirrors for what is pulled and built here: our own registries.conf in the cache."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from kubeup.settings import Settings
 
 VARIABLE = "CONTAINERS_REGISTRIES_CONF"  # see podman(1)
-OWN = (
-    "~/.config/containers/registries.conf",
-    "/etc/containers/registries.conf",
-)  # the user's, else the machine's
+# the user's, else the machine's
+OWN = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
 
 
 @dataclass(frozen=True)
@@ -39,17 +37,16 @@ class Mirrors:
 
         Raises KubeupError for one that podman can't read, either.
         """
-        if not any(one.mirrors for one in self.known):
+        if not any(registry.mirrors for registry in self.known):
             return ""
-        names = (os.environ.get(VARIABLE, ""), *OWN)
-        own = next(
-            (path for name in names if name and (path := Path(name).expanduser()).is_file()), None
-        )
+        names = filter(None, (os.environ.get(VARIABLE), *OWN))
+        paths = [path for name in names if (path := Path(name).expanduser()).is_file()]
         try:
-            return registries_conf(self.known, own.read_text(encoding="utf-8") if own else "")
+            text = paths[0].read_text(encoding="utf-8") if paths else ""
+            return registries_conf(self.known, text)
         except ValueError as error:
             raise KubeupError(
-                f"{own} can't be read", str(error), "mend that file: podman reads it, too"
+                f"{paths[0]} can't be read", str(error), "correct that file: podman reads it, too"
             ) from None
 
     @property

@@ -8,11 +8,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.plan import Holds, Log, Planned, Room, Step
 from kubeup.system import cache
+from kubeup.system.commands import Argv
 from kubeup.system.engine import Engine
 
 # Documentation and translations are a third of a small system; licences ask for copyright files.
@@ -44,6 +46,7 @@ RUN printf '%s\\n' {rules} >/etc/dpkg/dpkg.cfg.d/kubeup \\
  && rm -f /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-*
 """
 PODMAN = Engine("podman", ("podman",), (), (), "podman")
+ROOM = Room(cache=310)  # the largest of them
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,18 @@ class Origin:
     engine: Engine = PODMAN
 
     def made_from(self, suite: str) -> tuple[str, ...]:
-        """What a name by content has to say of it: nothing where packages alone decide."""
+        """What else a name's digest covers: nothing where packages alone decide."""
         return () if self.how == MMDEBSTRAP else (IMAGES[suite], CONTAINERFILE)
 
 
-ROOM = Room(cache=310)  # the largest of them
+class BuildCommands(NamedTuple):
+    """What builds a root file system as an image, prints its tar, and removes the rest."""
+
+    build: Argv
+    create: Argv
+    export: Argv
+    remove: Argv
+    untag: Argv
 
 
 @dataclass(frozen=True)
@@ -82,100 +92,102 @@ class Rootfs:
     left_out: tuple[str, ...] = ()  # paths, beside documentation and translations
 
     @property
+    def digest(self) -> str:
+        made_from = self.origin.made_from(self.suite)
+        return cache.digest(self.suite, *self.packages, *self.left_out, *LEFT_OUT, *made_from)
+
+    @property
     def path(self) -> Path:
-        """The tar in the cache; its name holds a digest of what it is made from."""
-        made_from = cache.digest(
-            self.suite,
-            *self.packages,
-            *self.left_out,
-            *LEFT_OUT,
-            *self.origin.made_from(self.suite),
-        )
-        return cache.folder("rootfs", f"{self.name}-{self.suite}-{made_from}") / TAR
+        """The tar in the cache; its folder's name has the digest of what it is made from."""
+        return cache.folder("rootfs", f"{self.name}-{self.suite}-{self.digest}") / TAR
+
+    @property
+    def image(self) -> str:
+        """The image that others are built on, which holds nothing else."""
+        return f"localhost/kubeup/base-{self.name}:{self.digest}"
 
     @property
     def rules(self) -> list[str]:
         """dpkg's options for what is left out."""
         return [*LEFT_OUT, *(f"path-exclude={path}" for path in self.left_out)]
 
-    def command(self, target: Path) -> tuple[str, ...]:
+    def command(self, target: Path) -> Argv:
         options = [f"--dpkgopt={rule}" for rule in self.rules]
+        packages = self.packages
         if self.suite != "sid":
             options.append(f"--hook-dir={MERGED}")
+            packages = (*BASICS, *packages)
         if self.origin.stale:
             options.append('--aptopt=Acquire::Check-Valid-Until "false"')
-        packages = self.packages if self.suite == "sid" else (*BASICS, *self.packages)
-        return (
-            "mmdebstrap",
-            "--variant=minbase",
-            *options,
-            f"--include={','.join(packages)}",
-            self.suite,
-            str(target),
-        )
+        include = f"--include={','.join(packages)}"
+        return ("mmdebstrap", "--variant=minbase", *options, include, self.suite, str(target))
 
     def containerfile(self) -> str:
         """The same in a build on Debian's own image, which is a minbase, too."""
-        stale = " -o Acquire::Check-Valid-Until=false" if self.origin.stale else ""
         return CONTAINERFILE.format(
             image=IMAGES[self.suite],
             rules=shlex.join(self.rules),
-            stale=stale,
+            stale=" -o Acquire::Check-Valid-Until=false" if self.origin.stale else "",
             packages=" ".join(self.packages),
         )
 
-    def build(self, folder: Path) -> tuple[tuple[str, ...], ...]:
-        """What builds it from the Containerfile in `folder`, prints its tar, and removes the
-        rest.
-        """
-        name, argv = self.path.parent.name, self.origin.engine.argv
+    def build(self, folder: Path) -> BuildCommands:
+        """What makes it from the Containerfile in `folder`."""
+        name, engine = self.path.parent.name, self.origin.engine
         image, container = f"localhost/kubeup/root:{name}", f"kubeup-root-{name}"
-        words = ("--tag", image, "-f", str(folder / "Containerfile"), str(folder))
-        return (
-            argv("build", *self.origin.engine.build_options, *words),
-            argv("create", "--name", container, image, "true"),
-            argv("export", container),
-            argv("rm", "--force", container),
-            argv("rmi", image),
+        return BuildCommands(
+            build=engine.build_argv(image, folder),
+            create=engine.argv("create", "--name", container, image, "true"),
+            export=engine.argv("export", container),
+            remove=engine.argv("rm", "--force", container),
+            untag=engine.argv("rmi", image),
         )
 
 
 def commands(root: Rootfs, folder: Path) -> tuple[str, ...]:
     """The command lines of `make`."""
+    tar = folder / TAR
     if root.origin.how != IMAGE:
-        return (shell.shown(root.command(folder / TAR)),)
-    build, create, export, *remove = map(shell.shown, root.build(folder))
-    return build, create, f"{export} > {shell.shown((str(folder / TAR),))}", *remove
+        return (shell.shown(root.command(tar)),)
+    build, create, export, *rest = map(shell.shown, root.build(folder))
+    return (build, create, f"{export} > {shell.shown((str(tar),))}", *rest)
 
 
 def make(root: Rootfs, folder: Path, log: Log) -> None:
     """Make a root file system's tar in a folder."""
+    hint = "if the network was down, run the same again"
     try:
         if root.origin.how == IMAGE:
             _build(root, folder, log)
         else:
+            hint = (
+                "look at /etc/apt/sources.list*: the packages come from the mirror named there "
+                f"or from deb.debian.org; {hint}"
+            )
             shell.write(*root.command(folder / TAR), log=log)
     except KubeupError as error:
-        mirror = (
-            "look at /etc/apt/sources.list*: the packages come from the mirror named there "
-            "or from deb.debian.org; "
-        )
-        hint = "" if root.origin.how == IMAGE else mirror
-        error.next = f"{hint}when the network was away, run the same again"
+        error.next = hint
         raise
 
 
 def _build(root: Rootfs, folder: Path, log: Log) -> None:
     (folder / "Containerfile").write_text(root.containerfile(), encoding="utf-8")
-    build, create, export, remove, forget = root.build(folder)
-    shell.write(*build, log=log)
-    shell.read(*remove, ok=None)  # left by one that was interrupted
-    shell.write(*create, log=log)
+    commands = root.build(folder)
+    shell.write(*commands.build, log=log)
+    shell.read(*commands.remove, ok=None)  # an interrupted run may have left it
+    shell.write(*commands.create, log=log)
     try:
-        shell.save(*export, into=folder / TAR, log=log)
+        shell.save(*commands.export, into=folder / TAR, log=log)
     finally:
-        shell.read(*remove, ok=None)
-        shell.read(*forget, ok=None)
+        shell.read(*commands.remove, ok=None)
+        shell.read(*commands.untag, ok=None)
+
+
+def load(root: Rootfs, engine: Engine, log: Log) -> str:
+    """Make the image of a root file system, where the engine lacks it, and return its name."""
+    if not engine.has("image", root.image):
+        engine.write("import", str(root.path), root.image, log=log)
+    return root.image
 
 
 @dataclass(frozen=True)
@@ -185,7 +197,7 @@ class MakeRootfs:
     rootfs: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if self.rootfs.path.exists() else ""
+        return cache.hit(self.rootfs.path)
 
     def commands(self) -> tuple[str, ...]:
         return commands(self.rootfs, self.rootfs.path.parent)
@@ -198,20 +210,18 @@ class MakeRootfs:
 def require(root: Rootfs, what: str) -> None:
     """Raises Refused where this machine can't make it, before anything is done."""
     if not root.origin.how:
-        raise Refused(
-            f"there is nothing to make the root file system for {what} from",
-            root.origin.why,
-            root.origin.fix,
-        )
+        title = f"the root file system for {what} can't be made"
+        raise Refused(title, root.origin.why, root.origin.fix)
 
 
 def plan(root: Rootfs, what: str = "") -> Planned:
-    """The step that makes a root file system, where there is none.
+    """The step that makes a root file system, where the cache lacks it.
 
     Raises Refused as `step` does.
     """
-    there = root.path.exists()
-    return Holds(ids.rootfs(root.name), "in the cache") if there else step(root, what)
+    if why := cache.hit(root.path):
+        return Holds(ids.rootfs(root.name), why)
+    return step(root, what)
 
 
 def step(root: Rootfs, what: str = "") -> Step:
@@ -222,7 +232,7 @@ def step(root: Rootfs, what: str = "") -> Step:
         f"make a Debian root file system for {what or root.name}",
         "not in the cache",
         MakeRootfs(root),
-        (ids.PACKAGES,),
-        root.seconds,
+        needs=(ids.PACKAGES,),
+        seconds=root.seconds,
         room=ROOM,
     )

@@ -34,6 +34,11 @@ def folder(*parts: str) -> Path:
     return base / "kubeup" / Path(*parts)
 
 
+def hit(path: Path) -> str:
+    """'in the cache' for a path that exists, else ''."""
+    return "in the cache" if path.exists() else ""
+
+
 def digest(*parts: str | bytes) -> str:
     """A short name for content: 16 hex digits of the sha256 over the parts, each with its
     length.

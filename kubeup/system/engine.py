@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from kubeup.core import shell
 from kubeup.core.errors import Refused
-from kubeup.core.shell import SUDO
+from kubeup.core.shell import SUDO, Log, Output
 from kubeup.facts import apt, software
 from kubeup.facts.host import HostFacts
 
@@ -51,6 +54,25 @@ class Engine:
 
     def argv(self, *words: str) -> tuple[str, ...]:
         return (*self.command, *words)
+
+    def build_argv(self, tag: str, folder: Path, *options: str) -> tuple[str, ...]:
+        """The command line that builds an image from the Containerfile in a folder."""
+        words = (*self.build_options, *options, "--tag", tag)
+        return self.argv("build", *words, "-f", str(folder / "Containerfile"), str(folder))
+
+    def shown(self, *words: str) -> str:
+        """A command of the engine, ready to be pasted into a shell."""
+        return shell.shown(self.argv(*words))
+
+    def read(self, *words: str, ok: Iterable[int] | None = (0,), timeout: float = 60) -> Output:
+        return shell.read(*self.argv(*words), ok=ok, timeout=timeout)
+
+    def write(self, *words: str, log: Log) -> str:
+        return shell.write(*self.argv(*words), log=log)
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether there is an image, a network or a volume of that name."""
+        return self.read(kind, "inspect", name, ok=None).ok
 
 
 def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:

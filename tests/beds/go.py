@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeup.cluster.release.build import ENVIRONMENT
-from kubeup.core import shell
+from kubeup.cluster.release.build import go_argv, go_build
+from kubeup.cluster.release.components import STRIPPED
 from kubeup.core.plan import Log
 
 
 def build(
-    go: str, folder: Path, package: str, target: Path, log: Log, ldflags: str = "-s -w"
+    go: str, folder: Path, package: str, target: Path, log: Log, ldflags: str = STRIPPED
 ) -> None:
     """Build `package` in the module at `folder` into the file `target`."""
-    shell.write(
-        go,
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-mod=readonly",
-        "-ldflags",
-        ldflags,
-        "-o",
-        str(target),
-        package,
-        log=log,
-        cwd=str(folder),
-        env=ENVIRONMENT,
-    )
+    go_build(go_argv(go, str(target), [package], ldflags), folder, log)

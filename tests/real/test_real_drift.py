@@ -209,7 +209,7 @@ def test_somebody_elses_container_is_refused_by_name_and_left_alone(cluster: Clu
         before = all_states(cluster)
         for words in (("plan",), ("up", "--yes"), ("cluster.local", "--yes")):
             ran = cluster.inv(*words, code=3)
-            assert f"a container named {name} belongs to somebody else" in ran.err, str(ran)
+            assert f"the container {name} is not this profile's" in ran.err, str(ran)
         assert all_states(cluster) == before
     cluster.up()
     assert cluster.ready_nodes() == set(NODES)

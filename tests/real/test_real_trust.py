@@ -121,7 +121,7 @@ def test_downloads_trust_it(here: Company, monkeypatch: pytest.MonkeyPatch) -> N
     assert "CERTIFICATE_VERIFY_FAILED" in untrusted.value.why
     for name, value in here.project.environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(KubeupError, match="is not what it should be"):  # it came, with another sum
+    with pytest.raises(KubeupError, match="has the wrong checksum"):  # it came, with another sum
         fetch(url, "0" * 64, target, lambda line: None)
 
 
@@ -140,7 +140,7 @@ def test_a_build_trusts_it_and_keeps_nothing_of_it(here: Company) -> None:
     with mended(lambda: output(*project.engine.argv("rmi", "--force", image), check=False)):
         untold = output(*build, *project.engine.build_options, folder, check=False)
         assert "CERTIFICATE_VERIFY_FAILED" in untold
-        output(*build, *project.builder.build_words(), folder)
+        output(*build, *project.engine.build_options, *project.builder.options(), folder)
         saved = here.folder / "asking.tar"
         output(*project.engine.argv("save", "--output", str(saved), image))
         (here.folder / "layers").mkdir()

@@ -1,12 +1,12 @@
-"""What providers of bare machines have in common: kubeadm makes Kubernetes of them through the
-play, images come by SSH.
+"""What providers of bare machines have in common.
+
+kubeadm makes Kubernetes of them through the play, images come by SSH.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -25,16 +25,16 @@ from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
 
 DATA = "/var/lib/kubeup/data"  # made by the play
-# arguments: a folder, and names in it; prints those that hold something, and what that tells.
-# What can't be read is not "nothing".
+# Arguments: a folder, and names in it. Prints those that hold something, and what that tells; what
+# can't be read is an error, never "nothing".
 HOLDING = (
     TELLS
     + r"""
 test -d "$1" || exit 0; cd "$1" || exit; shift
 for name; do
   test -d "$name" || continue
-  there=$(ls -A "$name") || exit
-  test -z "$there" || echo "$name $(tells "$name")"
+  files=$(ls -A "$name") || exit
+  test -z "$files" || echo "$name $(tells "$name")"
 done
 """
 )
@@ -44,13 +44,11 @@ OWNERS = {"snapshot": "Vagrant"}  # of what not every provider has; the rest is 
 def held(text: str) -> tuple[tuple[str, str], ...]:
     """From what HOLDING prints: folders, and what each tells of its database."""
     rows = (line.partition(" ") for line in text.splitlines())
-    return tuple((name, told) for name, _, told in rows)
+    return tuple((name, server) for name, _, server in rows)
 
 
 class KubeadmProvider(ABC):
-    """The part of `kubeup.cluster.providers.base.Provider` that is the same for all machines
-    without Kubernetes.
-    """
+    """The part of `kubeup.cluster.providers.base.Provider` that all bare machines share."""
 
     uses_kubeadm = True
     data_folder = DATA
@@ -86,43 +84,32 @@ class KubeadmProvider(ABC):
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By SSH: all machines have to run."""
-        ssh_targets = (*self.ssh_targets(), *self.extra_machines())
-        with ThreadPoolExecutor(len(ssh_targets)) as pool:
-            answers = list(
-                pool.map(
-                    lambda reach: ssh.run(
-                        reach, "sh", "-c", HOLDING, "holding", self.data_folder, *names, root=True
-                    ),
-                    ssh_targets,
-                )
-            )
-        for reach, answer in zip(ssh_targets, answers, strict=True):
-            if not answer.ok:
+        targets = (*self.ssh_targets(), *self.extra_machines())
+        look = ("sh", "-c", HOLDING, "holding", self.data_folder, *names)
+        rows = list[tuple[str, str, str]]()
+        for name, output in ssh.run_all(targets, *look, root=True).items():
+            if not output.ok:
                 raise KubeupError(
-                    f"{reach.name} does not tell what data it has",
-                    answer.stderr.strip()[-500:],
+                    f"can't tell what data {name} has",
+                    output.stderr.strip()[-500:],
                     "`inv cluster.start` first",
                 )
-        told = zip(ssh_targets, answers, strict=True)
-        return tuple((reach.name, *one) for reach, answer in told for one in held(answer.stdout))
+            rows += [(name, *folder) for folder in held(output.stdout)]
+        return tuple(rows)
 
     def leads_to(self, thing: Thing) -> bool:
         return True
 
     def refuse_astray(self, machines: Machines) -> None:
-        """Raises Refused for workers whose control plane is gone, and for a machine that the
-        settings don't have.
-        """
-        gone = [
+        """Raises Refused for workers without their control plane, and for a surplus machine."""
+        workers = [node for node in machines.nodes if node.role == "worker"]
+        missing = [
             node for node in machines.nodes if node.role == "control" and node.state == "missing"
         ]
-        if gone and any(
-            node.role == "worker" and node.state in ("running", "stopped")
-            for node in machines.nodes
-        ):
+        if missing and any(node.state in ("running", "stopped") for node in workers):
             raise Refused(
-                f"the control plane {gone[0].name} is gone, its workers are not",
-                "what the cluster knew went with it; workers can't join another",
+                f"the control plane {missing[0].name} is gone, its workers are not",
+                "the cluster's state went with it, and workers can't join another cluster",
                 "`inv down` (the database's data is kept), then `inv up`",
             )
         for node in machines.nodes:
@@ -130,7 +117,7 @@ class KubeadmProvider(ABC):
                 kind = "database" if node.role == "db" else "workers"
                 raise Refused(
                     f"the node {node.name} is not in the settings",
-                    "taking it away could lose the data on it",
+                    "removing it could lose the data on it",
                     f"raise nodes.{kind}.count again, or remove it by name: `inv cluster.remove "
                     f"{node.name}`",
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
+import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,18 @@ from kubeup.core.errors import CommandError
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Log, Paced
 from kubeup.core.state import State, write_private
+from kubeup.system.commands import Command
 
 CONNECTED_SECONDS = 30.0  # Ansible's own 10 were too few for a node that had just started
 PLAY_SECONDS = 3600.0
+# of Ansible's lines: a play of three nodes prints hundreds
+SHOWN = ("changed:", "fatal:", "failed:", "ERROR")
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]")
 RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
 
 
 @dataclass(frozen=True)
-class Provision(Paced):
+class Provision(Command, Paced):
     """Run ansible/site.yml against the profile's inventory."""
 
     state: State
@@ -36,47 +39,35 @@ class Provision(Paced):
     verbosity: int = 0
     check: bool = False
 
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
+    def argv(self) -> list[str]:
+        words = ["ansible-playbook", "-i", str(self.state.inventory)]
+        if self.verbosity:
+            words.append(f"-{'v' * self.verbosity}")
+        if self.limit:
+            words += ["--limit", self.limit]
+        if self.tags:
+            words += ["--tags", self.tags]
+        if self.check:
+            words += ["--check", "--diff"]
+        # measured since the inventory was written
+        if self.pace.times > 1:
+            words += ["--extra-vars", f"kubeup_pace={self.pace.times}"]
+        return [*words, str(ANSIBLE / "site.yml")]
 
     def run(self, log: Log) -> None:
         write_private(self.state.inventory, self.inventory)
         try:
-            told = log if self.verbosity or self.check else _readable_alone(log)
             shell.write(
-                *self._argv(),
-                log=told,
+                *self.argv(),
+                log=log if self.verbosity or self.check else _readable_only(log),
                 cwd=str(ANSIBLE),
                 env=environment(self.pace),
                 timeout=self.pace.seconds(PLAY_SECONDS),
             )
         except CommandError as error:
-            again = shell.shown(
-                (
-                    "ansible-playbook",
-                    "-vvv",
-                    "-i",
-                    str(self.state.inventory),
-                    str(ANSIBLE / "site.yml"),
-                )
-            )
-            error.next = f"mend what is named above; the same with all details: {again}"
+            (again,) = Provision(self.state, "", verbosity=3).commands()
+            error.next = f"correct what is named above; the same with all details: {again}"
             raise
-
-    def _argv(self) -> tuple[str, ...]:
-        more = [f"-{'v' * self.verbosity}"] if self.verbosity else []
-        more += ["--limit", self.limit] if self.limit else []
-        more += ["--tags", self.tags] if self.tags else []
-        more += ["--check", "--diff"] if self.check else []
-        # measured since the inventory was written
-        more += ["--extra-vars", f"kubeup_pace={self.pace.times}"] if self.pace.times > 1 else []
-        return (
-            "ansible-playbook",
-            "-i",
-            str(self.state.inventory),
-            *more,
-            str(ANSIBLE / "site.yml"),
-        )
 
 
 @dataclass(frozen=True)
@@ -88,13 +79,15 @@ class Ping:
 
     def ask(self) -> str:
         """A line for each node. Raises CommandError where one does not answer."""
-        more = ("--limit", self.limit) if self.limit else ()
+        words = ["nodes", "-m", "ping", "--one-line"]
+        if self.limit:
+            words += ["--limit", self.limit]
+        # mitogen's strategies are for plays; `ansible` runs one module
         env = {name: value for name, value in environment().items() if "STRATEGY" not in name}
-        # a play may be reading the profile's own
+        # a play may be reading the profile's own inventory
         with tempfile.TemporaryDirectory(prefix="kubeup-") as folder:
             file = Path(folder, "inventory.yml")
             write_private(file, self.inventory)
-            words = ("nodes", "-m", "ping", "--one-line", *more)
             return shell.read("ansible", "-i", str(file), *words, env=env).stdout.rstrip()
 
 
@@ -102,7 +95,7 @@ def text(inventory: dict[str, Any]) -> str:
     return yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
 
 
-def _readable_alone(log: Log) -> Log:
+def _readable_only(log: Log) -> Log:
     def tell(line: str) -> None:
         if words := readable(line):
             log(words)
@@ -112,27 +105,24 @@ def _readable_alone(log: Log) -> Log:
 
 def readable(line: str) -> str:
     """A line of Ansible's output worth showing: tasks, changes and failures."""
-    if match := TASK.match(line):
-        return match.group(1)
-    return (
-        line
-        if line.startswith(("changed:", "fatal:", "failed:", "ERROR")) or RECAP.match(line)
-        else ""
-    )
+    if task := TASK.match(line):
+        return task.group(1)
+    if line.startswith(SHOWN) or RECAP.match(line):
+        return line
+    return ""
 
 
 def changed(output: str) -> dict[str, int]:
     """How many tasks changed something, for each host in Ansible's recap."""
-    return {
-        match.group(1): int(match.group(3))
-        for match in map(RECAP.match, output.splitlines())
-        if match
-    }
+    rows = filter(None, map(RECAP.match, output.splitlines()))
+    return {row.group(1): int(row.group(3)) for row in rows}
 
 
 def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
-    """Ansible's own settings, wherever it is started; mitogen where it is installed (same result,
-    half the time). The time-out is for a node's SSH, sudo and Python, one after another.
+    """Ansible's own settings, wherever it is started; mitogen where it is installed.
+
+    With it the result is the same in half the time. The time-out is for a node's SSH, sudo and
+    Python, one after another.
     """
     values = {
         "ANSIBLE_TIMEOUT": f"{pace.seconds(CONNECTED_SECONDS):.0f}",
@@ -149,20 +139,16 @@ def environment(pace: Pace = AS_MEANT) -> dict[str, str]:
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "LC_ALL": "C.UTF-8",
     }
-    plugins = mitogen_plugins()
-    return values | (
-        {"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"}
-        if plugins
-        else {}
-    )
+    if plugins := mitogen_plugins():
+        values |= {"ANSIBLE_STRATEGY_PLUGINS": plugins, "ANSIBLE_STRATEGY": "mitogen_linear"}
+    return values
 
 
 def _ssh_args() -> str:
-    """Ansible's own, but for -C: see the inventory. Where the home's name is long, each task opens
-    a connection of its own.
+    """Ansible's own, but for -C: see the inventory.
 
-    A socket's path has 107 bytes at most (unix(7)); ssh adds 17 to what it is told while it makes
-    it.
+    Where the home's name is long, each task opens a connection of its own: a socket's path has 107
+    bytes at most (unix(7)), and ssh adds 17 to it while it makes it.
     """
     home = os.environ.get("ANSIBLE_HOME") or Path.home() / ".ansible"
     length = len(os.fsencode(Path(home, "cp", "0123456789"))) + 17
@@ -170,8 +156,6 @@ def _ssh_args() -> str:
 
 
 def mitogen_plugins() -> str:
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    folder = Path(
-        sys.prefix, "lib", version, "site-packages", "ansible_mitogen", "plugins", "strategy"
-    )
+    """The folder of mitogen's strategies, '' where it is not installed."""
+    folder = Path(sysconfig.get_path("purelib"), "ansible_mitogen", "plugins", "strategy")
     return str(folder) if folder.is_dir() else ""

@@ -1,3 +1,1 @@
-"""Where Kubernetes' binaries and images come from: official downloads with their sums, or built
-from pinned Go modules.
-"""
+"""Kubernetes' binaries and images: official downloads with their sums, or pinned Go modules."""

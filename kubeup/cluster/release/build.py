@@ -1,31 +1,30 @@
-"""Kubernetes built from its Go modules, with the Go release it was made for, at sums pinned in
-scripts/go.
-"""
+"""Kubernetes built from Go modules at pinned sums (scripts/go), with the Go it was made for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
-from kubeup.cluster.release.components import GoBuild
+from kubeup.cluster.release.components import STRIPPED, GoBuild
 from kubeup.cluster.release.go import DEBIAN_GO, go_tool
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.system import cache
 
+# The user's own must not change what is built.
 # The compiler's own garbage collection is a sixth of what it takes (seen on etcd: 92 s of processor
-# time, 76 s so), the binaries are
-# the same to the byte. The limit keeps a process at about what it takes anyway where memory is
-# short: https://go.dev/doc/gc-guide
-_COLLECT_LESS = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
-# the user's own must not change what is built
+# time, 76 s so), the binaries are the same to the byte. The limit keeps a process at about what it
+# takes anyway where memory is short: https://go.dev/doc/gc-guide
 ENVIRONMENT = {
     "CGO_ENABLED": "0",
     "GOFLAGS": "",
     "GOTOOLCHAIN": "local",
     "GOWORK": "off",
-    **_COLLECT_LESS,
+    "GOGC": "400",
+    "GOMEMLIMIT": "1GiB",
 }
 
 
@@ -40,58 +39,49 @@ class GoCompile:
         return f"built ({self.target.name})" if self.target.is_dir() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(
-            shell.shown(self.command("go", package, f"{self.target}/{name}"))
-            for name, package in self.build.outputs
-        )
+        return (shell.shown(self.argv("go", self.target)),)
 
     def run(self, log: Log) -> None:
         go = go_tool()
         if not go:
-            looked = f"looked for {DEBIAN_GO.format(19)}, on PATH and in the cache"
             raise KubeupError(
                 "no Go 1.19 to 1.21 is installed",
-                f"Kubernetes is built with it; {looked}",
+                "Kubernetes is built with it; looked for "
+                f"{DEBIAN_GO.format(19)}, on PATH and in the cache",
                 "run the same again, which brings Debian's; or set release.source to download",
             )
-        compiled = 0
+        numbers = count(1)
 
-        def count(line: str) -> None:
-            nonlocal compiled
+        def tell(line: str) -> None:
             if line.startswith("go: downloading"):
                 log(line.removeprefix("go: "))
             else:
-                compiled += 1
-                log(f"compiled {compiled} of about {self.build.packages} packages: {line}")
+                log(f"compiled {next(numbers)} of about {self.build.packages} packages: {line}")
 
         with cache.made_whole(self.target) as work:
-            # one call for all packages: they share what they are made of, and links run side by
-            # side
-            if all(package.rsplit("/", 1)[-1] == name for name, package in self.build.outputs):
-                packages = [package for _, package in self.build.outputs]
-                self._go(self.command(go, *packages, f"{work}/"), count)
-            else:
-                for name, package in self.build.outputs:
-                    self._go(self.command(go, package, f"{work}/{name}"), count)
+            go_build(self.argv(go, work), self.build.folder, tell)
             log(f"{', '.join(self.build.binaries)} built")
 
-    def command(self, go: str, *packages_and_target: str) -> list[str]:
-        """The compiler's command line for packages, the last word being where the binaries go."""
-        *packages, target = packages_and_target
-        tags = ["-tags", self.build.tags] if self.build.tags else []
-        return [
-            go,
-            "build",
-            "-v",
-            "-trimpath",
-            "-mod=readonly",
-            *tags,
-            "-ldflags",
-            self.build.ldflags,
-            "-o",
-            target,
-            *packages,
-        ]
+    def argv(self, go: str, folder: Path) -> list[str]:
+        """One call for all packages: they share what they are made of, and link side by side."""
+        packages = list(self.build.outputs.values())
+        # of several packages each binary has its package's name; one alone may be called otherwise
+        target = f"{folder}/" if len(packages) > 1 else f"{folder}/{self.build.binaries[0]}"
+        return go_argv(go, target, packages, self.build.ldflags, self.build.tags)
 
-    def _go(self, command: list[str], log: Log) -> None:
-        shell.write(*command, log=log, cwd=str(self.build.folder), env=ENVIRONMENT)
+
+def go_argv(
+    go: str, target: str, packages: Sequence[str], ldflags: str = STRIPPED, tags: str = ""
+) -> list[str]:
+    """The compiler's command line."""
+    # without -buildvcs=false the compiler asks git about this checkout, and fails where git refuses
+    # because somebody else owns it (golang/go#68834; safe.directory in git-config(1))
+    options = ["-v", "-trimpath", "-buildvcs=false", "-mod=readonly"]
+    if tags:
+        options += ["-tags", tags]
+    return [go, "build", *options, "-ldflags", ldflags, "-o", target, *packages]
+
+
+def go_build(argv: Sequence[str], folder: Path, log: Log) -> None:
+    """Run the compiler in a module's folder."""
+    shell.write(*argv, log=log, cwd=str(folder), env=ENVIRONMENT)

@@ -1,9 +1,8 @@
-"""What a Kubernetes 1.26.1 is made of: binaries, the images kubeadm expects, and the Go modules
-that pin them.
-"""
+"""What a Kubernetes 1.26.1 is made of: binaries, images, and the Go modules that pin them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,11 @@ REGISTRY = "registry.k8s.io"
 GO_FOLDERS = Path(__file__).resolve().parents[3] / "scripts" / "go"
 
 NODE_BINARIES = ("kubeadm", "kubelet", "kubectl")
-HOST_BINARIES = ("kubectl",)
+STRIPPED = "-s -w"  # linker flags: no symbol table, no debugging information
 
 
 def _version_flags() -> str:
-    """What upstream's hack/lib/version.sh sets, in both packages: the API server tells the one,
-    CoreDNS reads major and minor there.
-    """
+    """What upstream's hack/lib/version.sh sets."""
     major, minor, _ = KUBERNETES.split(".")
     values = {
         "gitVersion": f"v{KUBERNETES}",
@@ -32,31 +29,26 @@ def _version_flags() -> str:
         "gitCommit": COMMIT,
         "gitTreeState": "clean",
     }
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join(
-        [
-            "-s -w",
-            *(
-                f"-X {package}.{name}={value}"
-                for package in packages
-                for name, value in values.items()
-            ),
-        ]
-    )
+    flags = [STRIPPED]
+    # the API server reports the first package's, CoreDNS reads major and minor in the second
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        flags += [f"-X {package}.{name}={value}" for name, value in values.items()]
+    return " ".join(flags)
 
 
 @dataclass(frozen=True)
 class GoBuild:
-    """One `go build` in a folder of scripts/go: output name -> package.
+    """One `go build` in a folder of scripts/go.
 
-    `packages` (of `go list -deps`, without Go's own) for progress.
+    `outputs`: packages by their binaries' names. `packages`: how many of `go list -deps` are not
+    Go's own, for progress.
     """
 
     name: str
-    outputs: tuple[tuple[str, str], ...]
+    outputs: Mapping[str, str]
     packages: int
     seconds: float
-    ldflags: str = "-s -w"
+    ldflags: str = STRIPPED
     tags: str = ""
 
     @property
@@ -70,41 +62,33 @@ class GoBuild:
 
     @property
     def binaries(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.outputs)
+        return tuple(self.outputs)
 
 
+KUBERNETES_BINARIES = (
+    *NODE_BINARIES,
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+)
 # `providerless` leaves the clouds' own controllers out: a third less to link, nothing a cluster
 # without a cloud misses.
 KUBERNETES_BUILD = GoBuild(
     "kubernetes",
-    tuple(
-        (name, f"k8s.io/kubernetes/cmd/{name}")
-        for name in (
-            "kubeadm",
-            "kubelet",
-            "kubectl",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kube-proxy",
-        )
-    ),
+    {name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES_BINARIES},
     packages=2440,
     seconds=290,
     ldflags=_version_flags(),
     tags="providerless",
 )
+METRICS_SERVER_PACKAGE = "sigs.k8s.io/metrics-server/cmd/metrics-server"
 BUILDS = (
     KUBERNETES_BUILD,
-    GoBuild("etcd", (("etcd", "go.etcd.io/etcd/server/v3"),), packages=285, seconds=27),
-    GoBuild("coredns", (("coredns", "github.com/coredns/coredns"),), packages=672, seconds=79),
-    GoBuild(
-        "metrics-server",
-        (("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),),
-        packages=781,
-        seconds=50,
-    ),
-    GoBuild("pause", (("pause", "."),), packages=1, seconds=2),
+    GoBuild("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, packages=285, seconds=27),
+    GoBuild("coredns", {"coredns": "github.com/coredns/coredns"}, packages=672, seconds=79),
+    GoBuild("metrics-server", {"metrics-server": METRICS_SERVER_PACKAGE}, packages=781, seconds=50),
+    GoBuild("pause", {"pause": "."}, packages=1, seconds=2),
 )
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import os
 import tempfile
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import BinaryIO
 
 from kubeup.cluster.release import source
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
-from kubeup.system import web
+from kubeup.system import cache, web
 
 CHUNK = 1 << 20
 OTHERWISE = "set release.source to build"
@@ -41,37 +40,37 @@ class DownloadBinary:
         return (shell.shown(("curl", "-fLo", str(self.folder / self.name), self.url)),)
 
     def run(self, log: Log) -> None:
-        wanted = "".join(_get(f"{self.url}.sha256").decode(errors="replace").split()[:1])
-        if len(wanted) != 64:
+        published = _get(f"{self.url}.sha256").decode(errors="replace").split()
+        sha256 = "".join(published[:1])
+        if len(sha256) != 64:
             raise KubeupError(
                 f"{self.url}.sha256 holds no sha256",
-                f"found {wanted[:80]!r}",
+                f"found {sha256[:80]!r}",
                 f"try again later, or {OTHERWISE}",
             )
-        fetch(self.url, wanted, self.folder / self.name, log)
+        fetch(self.url, sha256, self.folder / self.name, log)
 
 
 def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERWISE) -> None:
-    """Fetch an executable.
+    """Fetch an executable, which gets its name once it is complete and has that sum.
 
-    It gets its name when all of it is there and has that sum; `otherwise` is what else a user can
-    do.
+    `otherwise` is what else a user can do.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            found = _copy(url, file, log, otherwise)
-        if found != sha256:
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        part = Path(folder, target.name)
+        with part.open("wb") as file:
+            _copy(url, file, log, otherwise)
+        actual = cache.sha256(part)
+        if actual != sha256:
             raise KubeupError(
-                f"{url} is not what it should be",
-                f"its sha256 is {found}, published is {sha256}",
-                "try again; when it repeats, something between you and the server changes files",
+                f"{url} has the wrong checksum",
+                f"its sha256 is {actual}, published is {sha256}",
+                "try again; if it repeats, something between you and the server changes files",
             )
-        Path(part).chmod(0o755)
-        Path(part).replace(target)
-    finally:
-        Path(part).unlink(missing_ok=True)
+        # in place only now: whoever finds the name finds the whole file
+        part.chmod(0o755)
+        part.replace(target)
 
 
 def _open(url: str, otherwise: str = OTHERWISE) -> HTTPResponse:
@@ -88,21 +87,18 @@ def _get(url: str) -> bytes:
         return bytes(answer.read(4096))
 
 
-def _copy(url: str, file: object, log: Log, otherwise: str) -> str:
-    """Stream `url` into `file`; returns the sha256 in hex."""
-    whole, size = hashlib.sha256(), 0
+def _copy(url: str, file: BinaryIO, log: Log, otherwise: str) -> None:
+    size = 0
     with _open(url, otherwise) as answer:
         total = int(answer.headers.get("Content-Length") or 0)
         try:
             while chunk := answer.read(CHUNK):
-                whole.update(chunk)
+                file.write(chunk)
                 size += len(chunk)
-                file.write(chunk)  # type: ignore[attr-defined]
                 log(f"{size >> 20} of {total >> 20} MiB")
         except (OSError, http.client.HTTPException) as error:
-            raise KubeupError(
-                f"{url} broke off after {size >> 20} MiB", str(error), "run the same again"
-            ) from None
+            what = f"the download of {url} broke off after {size >> 20} MiB"
+            raise KubeupError(what, str(error), "run the same again") from None
     if total and size != total:
-        raise KubeupError(f"{url} broke off", f"{size} of {total} bytes came", "run the same again")
-    return whole.hexdigest()
+        why = f"{size} of {total} bytes came"
+        raise KubeupError(f"the download of {url} broke off", why, "run the same again")

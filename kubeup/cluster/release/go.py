@@ -1,5 +1,6 @@
-"""The Go that Kubernetes is compiled with: one that is installed and fits, else Debian 12's,
-unpacked into the cache.
+"""The Go that Kubernetes is compiled with: an installed one that fits, else Debian 12's.
+
+The latter is unpacked into the cache.
 """
 
 from __future__ import annotations
@@ -11,39 +12,37 @@ from pathlib import Path
 from kubeup.core import shell
 from kubeup.core.plan import Log
 from kubeup.images import rootfs
-from kubeup.images.rootfs import IMAGE, MMDEBSTRAP, Origin, Rootfs
+from kubeup.images.rootfs import IMAGE, MMDEBSTRAP, TAR, Origin, Rootfs
 from kubeup.system import cache
 
 FITTING = range(19, 22)  # Kubernetes 1.26.1 was released with Go 1.19; its modules build up to 1.21
 DEBIAN_GO = "/usr/lib/go-1.{}/bin/go"
-# of the package; links lead from the one to the other
-FOLDERS = ("usr/lib/go-1.19", "usr/share/go-1.19")
+# of the package, which links from the one to the other
+FOLDERS = ("./usr/lib/go-1.19", "./usr/share/go-1.19")
 
 
 def debian_root(origin: Origin) -> Rootfs:
-    """Debian 12 is the newest release with a Go that fits, and other distributions have none: it
-    comes from there.
-    """
+    """Debian 12 is the newest release with a Go that fits; other distributions have none."""
     return Rootfs("go", "bookworm", ("golang-1.19-go",), seconds=45, origin=origin)
 
 
 def unpacked(root: Rootfs) -> Path:
-    """Where a Go lies, or will lie, that came with a root file system."""
+    """The folder of a Go that comes with a root file system."""
     return cache.folder("go", root.path.parent.name)
 
 
 def go_tool() -> str:
     """The path of a Go 1.19 to 1.21, or '' where there is none."""
-    for minor in FITTING:
-        if Path(DEBIAN_GO.format(minor)).exists():
-            return DEBIAN_GO.format(minor)
-    path = shell.which("go")
-    if path and go_minor(shell.read(path, "version", ok=None).stdout) in FITTING:
-        return path
+    for path in map(DEBIAN_GO.format, FITTING):
+        if Path(path).exists():
+            return path
+    on_path = shell.which("go")
+    if on_path and go_minor(shell.read(on_path, "version", ok=None).stdout) in FITTING:
+        return on_path
     for how in (MMDEBSTRAP, IMAGE):
-        ours = unpacked(debian_root(Origin(how))) / FOLDERS[0] / "bin" / "go"
-        if ours.exists():
-            return str(ours)
+        cached = unpacked(debian_root(Origin(how))) / FOLDERS[0] / "bin" / "go"
+        if cached.exists():
+            return str(cached)
     return ""
 
 
@@ -60,7 +59,7 @@ class UnpackGo:
     root: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if unpacked(self.root).is_dir() else ""
+        return cache.hit(unpacked(self.root))
 
     def commands(self) -> tuple[str, ...]:
         target = unpacked(self.root)
@@ -70,14 +69,7 @@ class UnpackGo:
         with cache.made_whole(unpacked(self.root)) as work:
             rootfs.make(self.root, work, log)
             shell.write(*self._unpack(work), log=log)
-            (work / "rootfs.tar").unlink()
+            (work / TAR).unlink()
 
     def _unpack(self, folder: Path) -> tuple[str, ...]:
-        return (
-            "tar",
-            "-C",
-            str(folder),
-            "-xf",
-            str(folder / "rootfs.tar"),
-            *(f"./{one}" for one in FOLDERS),
-        )
+        return ("tar", "-C", str(folder), "-xf", str(folder / TAR), *FOLDERS)

@@ -1,5 +1,6 @@
-"""The images that kubeadm and metrics-server ask for, as archives in the cache: pulled where
-their registry answers, else built.
+"""The images that kubeadm and metrics-server ask for, as one archive in the cache.
+
+They are pulled where their registry answers, else built.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from kubeup.cluster.release.components import IMAGES, SystemImage
 from kubeup.cluster.release.source import Release
 from kubeup.core import shell
 from kubeup.core.plan import Log, Room
-from kubeup.images.rootfs import Origin, Rootfs
+from kubeup.images.build import build_image
+from kubeup.images.rootfs import Origin, Rootfs, load
 from kubeup.system import cache
 from kubeup.system.engine import Engine
 
+ROOM = Room(cache=420, images=600)  # the archive, and what it is saved from
+NAMES = tuple(image.name for image in IMAGES)
 PROXY_PACKAGES = ("iptables", "conntrack", "ipset", "kmod")
 SCRATCH = (
     "FROM scratch\nCOPY {name} /usr/local/bin/\nENV PATH=/usr/local/bin\nENTRYPOINT "
@@ -30,13 +34,8 @@ def proxy_rootfs(origin: Origin) -> Rootfs:
 
 def archive(release: Release, root: Rootfs) -> Path:
     """One archive with all system images, named by what they are made from."""
-    made_from = cache.digest(
-        release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *(one.name for one in IMAGES)
-    )
+    made_from = cache.digest(release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *NAMES)
     return cache.folder("images", f"system-{made_from}") / "images.tar"
-
-
-ROOM = Room(cache=420, images=600)  # the archive, and what it is saved from
 
 
 @dataclass(frozen=True)
@@ -48,39 +47,26 @@ class MakeSystemImages:
     root: Rootfs
 
     def already(self) -> str:
-        return "in the cache" if archive(self.release, self.root).exists() else ""
+        return cache.hit(archive(self.release, self.root))
 
     def run(self, log: Log) -> None:
+        engine = self.engine
+        # podman saves several images to one archive only when told so (podman-save(1))
+        several = ("-m",) if engine.name == "podman" else ()
         with cache.made_whole(archive(self.release, self.root).parent) as work:
-            for one in IMAGES:
-                log(one.name)
-                self._pull(one, log) if self.release.source == "download" else self._build(one, log)
-            shell.save(
-                *self.engine.argv("save", *self._multi(), *(one.name for one in IMAGES)),
-                into=work / "images.tar",
-                log=log,
-            )
+            for image in IMAGES:
+                log(image.name)
+                if self.release.source == "download":
+                    engine.write("pull", "--quiet", image.name, log=log)
+                else:
+                    self._build(image, log)
+            save = engine.argv("save", *several, *NAMES)
+            shell.save(*save, into=work / "images.tar", log=log)
 
-    def _multi(self) -> tuple[str, ...]:
-        return ("-m",) if self.engine.name == "podman" else ()
-
-    def _pull(self, one: SystemImage, log: Log) -> None:
-        shell.write(*self.engine.argv("pull", "--quiet", one.name), log=log)
-
-    def _build(self, one: SystemImage, log: Log) -> None:
-        base = f"localhost/kubeup/kube-proxy-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
-        if one.debian:
-            shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        text = (DEBIAN if one.debian else SCRATCH).format(name=one.binary, base=base)
-        with cache.context(
-            {"Containerfile": text}, {one.binary: self.release.binary(one.binary)}
-        ) as context:
-            words = (
-                "--quiet",
-                "--tag",
-                one.name,
-                "-f",
-                str(context / "Containerfile"),
-                str(context),
-            )
-            shell.write(*self.engine.argv("build", *self.engine.build_options, *words), log=log)
+    def _build(self, image: SystemImage, log: Log) -> None:
+        template, base = SCRATCH, ""
+        if image.debian:
+            template, base = DEBIAN, load(self.root, self.engine, log)
+        text = template.format(name=image.binary, base=base)
+        files = {image.binary: self.release.binary(image.binary)}
+        build_image(self.engine, image.name, text, files, log, "--quiet")

@@ -1,4 +1,4 @@
-"""Which way the binaries come, and where each lies in the cache.
+"""Whether the binaries are downloaded or built, and where each lies in the cache.
 
 Choosing is data; nothing here fetches.
 """
@@ -30,8 +30,9 @@ SYSTEM_IMAGE = sites.manifest(REGISTRY, "pause", PAUSE)
 
 @dataclass(frozen=True)
 class Release:
-    """Where this machine's Kubernetes comes from: `source` is download or build, `why` says what
-    decided it.
+    """Where this machine's Kubernetes comes from.
+
+    `source` is download or build, `why` says what decided it.
     """
 
     source: str
@@ -42,8 +43,8 @@ class Release:
 
     def folder(self, build: GoBuild) -> Path:
         """The folder of one Go build's binaries, named by everything that decides its content."""
-        pins = cache.tree_digest(build.folder)
-        flags = cache.digest(build.ldflags, build.tags, repr(build.outputs))
+        pins = cache.tree_digest(build.folder)  # go.mod and go.sum
+        flags = cache.digest(build.ldflags, build.tags, repr(tuple(build.outputs.items())))
         return cache.folder("release", f"v{KUBERNETES}", f"{build.name}-{pins}-{flags}-{self.arch}")
 
     @property
@@ -52,17 +53,14 @@ class Release:
 
     @property
     def own_downloads(self) -> Path:
-        """Where lies what this machine itself runs."""
-        return (
-            self.downloads
-            if self.system == "Linux"
-            else self._downloaded(f"{self.system.lower()}-{self.arch}")
-        )
+        """The folder of what this machine itself runs."""
+        if self.system == "Linux":
+            return self.downloads
+        return self._downloaded(f"{self.system.lower()}-{self.arch}")
 
     def _downloaded(self, platform: str) -> Path:
-        return cache.folder(
-            "release", f"v{KUBERNETES}", f"download-{cache.digest(self.base_url)}-{platform}"
-        )
+        name = f"download-{cache.digest(self.base_url)}-{platform}"
+        return cache.folder("release", f"v{KUBERNETES}", name)
 
     @property
     def kubectl(self) -> Path:
@@ -70,7 +68,7 @@ class Release:
         return self.binary("kubectl") if self.system == "Linux" else self.own_downloads / "kubectl"
 
     def binary(self, name: str) -> Path:
-        """Where the binary `name` lies, or will lie once it is made."""
+        """The path of a binary, whether or not it is made yet."""
         if self.source == "download" and name in NODE_BINARIES:
             return self.downloads / name
         build = next(build for build in BUILDS if name in build.binaries)
@@ -99,14 +97,15 @@ class Release:
 
 
 def address(base_url: str, arch: str, name: str, system: str = "linux") -> str:
-    """Where a site with Kubernetes' releases has a binary:
-    https://kubernetes.io/releases/download/#binaries.
+    """Where a site with Kubernetes' releases has a binary.
+
+    See https://kubernetes.io/releases/download/#binaries.
     """
     return f"{base_url.rstrip('/')}/release/v{KUBERNETES}/bin/{system}/{arch}/{name}"
 
 
 def binary_question(arch: str) -> Question:
-    """The smallest file that every download begins with.
+    """The smallest file of those that are downloaded.
 
     A site's root tells nothing: dl.k8s.io's is a bucket that says 403.
     """
@@ -128,12 +127,11 @@ def questions(
 def choose(
     wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made = NOTHING
 ) -> Release:
-    """`wanted` is auto, download or build (settings: release.source); under auto what was `made` so
-    stays so.
+    """`wanted` is auto, download or build (settings: release.source).
 
-    Both sites must answer, or the cluster could be only half made of releases. Only Linux can
-    build: what is compiled gets a root file system of Debian packages. Raises KubeupError for an
-    unknown processor, UsageError for what can't be had here.
+    Under auto what was `made` so stays so, and both sites must answer, or the cluster could be only
+    half made of releases. Only Linux can build: what is compiled gets a root file system of Debian
+    packages. Raises KubeupError for an unknown processor, UsageError for what can't be had here.
     """
     if host.arch not in PROCESSORS:
         raise KubeupError(
@@ -141,31 +139,27 @@ def choose(
             "kubeup runs on amd64 and arm64",
             "run it on a machine with such a processor",
         )
-    if not host.linux:
-        if wanted == "build":
-            raise UsageError(
-                f"Kubernetes is not compiled on {host.system_name}",
-                "its images are made of Debian packages, by Linux' own tools",
-                "set release.source to download, or to auto",
-            )
-        return Release(
-            "download",
-            host.arch,
-            f"{host.system_name} can't compile it for nodes",
-            base_url,
-            host.system,
+    if wanted == "build" and not host.linux:
+        raise UsageError(
+            f"Kubernetes can't be compiled on {host.system_name}",
+            "its images are made of Debian packages, by Linux' own tools",
+            "set release.source to download, or to auto",
         )
+    source, why = _source(wanted, host, base_url, made)
+    return Release(source, host.arch, why, base_url, host.system)
+
+
+def _source(wanted: str, host: HostFacts, base_url: str, made: Made) -> tuple[str, str]:
+    if not host.linux:
+        return "download", f"{host.system_name} can't compile it for nodes"
     if wanted != "auto":
-        return Release(wanted, host.arch, "asked for by release.source", base_url)
+        return wanted, "asked for by release.source"
     if made.source:
-        return Release(made.source, host.arch, f"made so before ({made.source_why})", base_url)
+        return made.source, f"made so before ({made.source_why})"
     for question in questions(wanted, made.source, host.system, host.arch, base_url):
         answer = host.answer(question)
         if not answer.yes:
-            return Release("build", host.arch, answer.told, base_url)
-    why = (
-        f"{DOWNLOADS} and {REGISTRY} answer"
-        if base_url == DOWNLOADS
-        else f"release.base_url names {base_url}, and {REGISTRY} answers"
-    )
-    return Release("download", host.arch, why, base_url)
+            return "build", answer.told
+    if base_url == DOWNLOADS:
+        return "download", f"{DOWNLOADS} and {REGISTRY} answer"
+    return "download", f"release.base_url names {base_url}, and {REGISTRY} answers"

@@ -156,9 +156,7 @@ def first_up(project: Project) -> Figure:
         compile_ = GoCompile(KUBERNETES_BUILD, target)
         began = time.monotonic()
         write(
-            *compile_.command(
-                go_tool(), *(package for _, package in KUBERNETES_BUILD.outputs), f"{target}/"
-            ),
+            *compile_.argv(go_tool(), target),
             env={**env, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
             cwd=str(KUBERNETES_BUILD.folder),
         )

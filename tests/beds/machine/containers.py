@@ -11,7 +11,6 @@ import resource
 import shlex
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from kubeup.core import shell
 from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import Rootfs
+from kubeup.images.rootfs import load as rootfs_image
 from kubeup.images.rootfs import step as rootfs_step
 from kubeup.system import cache, packages
 from kubeup.workflows.loading import load
@@ -211,7 +211,7 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
         *files.values(),
     )
     image = f"localhost/kubeup/bed-{kind.name}:{content}"
-    if shell.read(*project.engine.argv("image", "inspect", image), ok=None).ok:
+    if project.engine.has("image", image):
         return image
     missing = packages.missing((*project.engine.packages, "mmdebstrap"))
     steps = [
@@ -221,22 +221,12 @@ def _image(project: Project, kind: Kind, log: Log) -> str:
     for step in todo(steps):
         log(f"{step.title}: {step.reason}")
         step.action.run(log)
-    base = f"localhost/kubeup/bed-root:{root.path.parent.name.rsplit('-', 1)[-1]}"
     log(f"build {image}")
-    shell.write(*project.engine.argv("import", str(root.path), base), log=log)
-    with tempfile.TemporaryDirectory() as context:
-        _fill(Path(context), files, settings)
-        build = (
-            "build",
-            *project.engine.build_options,
-            "--build-arg",
-            f"BASE={base}",
-            "--tag",
-            image,
-        )
-        shell.write(
-            *project.engine.argv(*build, "-f", str(HERE / "Containerfile"), context), log=log
-        )
+    base = f"BASE={rootfs_image(root, project.engine, log)}"
+    texts = {"Containerfile": (HERE / "Containerfile").read_text()}
+    with cache.context(texts, {}) as context:
+        _fill(context, files, settings)
+        shell.write(*project.engine.build_argv(image, context, "--build-arg", base), log=log)
     return image
 
 

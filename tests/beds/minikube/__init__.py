@@ -110,7 +110,7 @@ def make(log: Log) -> Bed:
     MODULES.mkdir(parents=True, exist_ok=True)  # minikube mounts it into every node
     if int(INOTIFY.read_text()) < ENOUGH_INOTIFY:
         INOTIFY.write_text(str(ENOUGH_INOTIFY))
-    if not images.image_there(engine, base):
+    if not engine.has("image", base):
         log(f"build {base}")
         images.build_base(engine, root, base, log)
     if not bed.folder.exists():

@@ -5,16 +5,16 @@ beside it.
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.cluster.release.build import ENVIRONMENT
 from kubeup.cluster.release.go import DEBIAN_GO, go_minor
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.system import cache
-from tests.beds.go import ENVIRONMENT, build
+from tests.beds.go import build
 
 FOLDERS = Path(__file__).with_name("go")
 OLDEST, NEWEST = 24, 40  # minikube 1.36 asks for Go 1.24
@@ -105,12 +105,3 @@ def minikube_source() -> Path:
         timeout=600,
     )
     return Path(json.loads(found.stdout)["Dir"])
-
-
-def context() -> tempfile.TemporaryDirectory[str]:
-    """A folder to build an image from, on the cache's own disk so that files can be linked into
-    it.
-    """
-    folder = cache.folder("contexts")
-    folder.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=folder)

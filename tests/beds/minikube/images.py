@@ -12,7 +12,9 @@ from kubeup.cluster.release.components import IMAGES, KUBERNETES, NODE_BINARIES
 from kubeup.cluster.release.source import Release
 from kubeup.core import shell
 from kubeup.core.plan import Log
-from kubeup.images.rootfs import Origin, Rootfs
+from kubeup.images.build import build_image
+from kubeup.images.rootfs import Origin, Rootfs, load
+from kubeup.system import cache
 from kubeup.system.engine import Engine
 from tests.beds.minikube.compiling import (
     CRICTL,
@@ -20,7 +22,6 @@ from tests.beds.minikube.compiling import (
     KINDNETD,
     PROVISIONER,
     compile_,
-    context,
     minikube_source,
 )
 
@@ -59,65 +60,27 @@ def rootfs(origin: Origin) -> Rootfs:
     )
 
 
-def image_there(engine: Engine, name: str) -> bool:
-    return shell.read(*engine.argv("image", "exists", name), ok=None).ok
-
-
-def _imported(engine: Engine, root: Rootfs, log: Log) -> str:
-    """A root file system as an image, under a name that says what it is made from."""
-    name = f"localhost/kubeup/{root.name}-root:{root.path.parent.name.rsplit('-', 1)[-1]}"
-    if not image_there(engine, name):
-        shell.write(*engine.argv("import", str(root.path), name), log=log)
-    return name
-
-
 def build_base(engine: Engine, root: Rootfs, name: str, log: Log) -> None:
     """The nodes' image."""
     source = minikube_source()
-    with context() as folder:
-        shutil.copy(compile_(CRICTL, log), folder)
+    texts = {"Containerfile": CONTAINERFILE.read_text()}
+    with cache.context(texts, {"crictl": compile_(CRICTL, log)}) as folder:
         for path in FROM_MINIKUBE:
-            shutil.copyfile(source / path, Path(folder, Path(path).name))
-        Path(folder, "entrypoint").chmod(0o755)
-        shell.write(
-            *engine.argv(
-                "build",
-                *engine.build_options,
-                "--build-arg",
-                f"BASE={_imported(engine, root, log)}",
-                "--tag",
-                name,
-                "-f",
-                str(CONTAINERFILE),
-                folder,
-            ),
-            log=log,
-        )
+            shutil.copyfile(source / path, folder / Path(path).name)
+        (folder / "entrypoint").chmod(0o755)
+        base = f"BASE={load(root, engine, log)}"
+        shell.write(*engine.build_argv(name, folder, "--build-arg", base), log=log)
 
 
 def save_stand_ins(engine: Engine, proxy_root: Rootfs, archive: Path, log: Log) -> None:
     """The images of minikube's own pods, as an archive; under their upstream names they are only
     kept there.
     """
-    root = _imported(engine, proxy_root, log)
-    with context() as folder:
-        for program in (PROVISIONER, KINDNETD, DASHBOARD):
-            shutil.copy(compile_(program, log), folder)
-        for name, text in STAND_INS.items():
-            Path(folder, "Containerfile").write_text(text.format(root=root))
-            shell.write(
-                *engine.argv(
-                    "build",
-                    *engine.build_options,
-                    "--quiet",
-                    "--tag",
-                    name,
-                    "-f",
-                    f"{folder}/Containerfile",
-                    folder,
-                ),
-                log=log,
-            )
+    root = load(proxy_root, engine, log)
+    programs = (PROVISIONER, KINDNETD, DASHBOARD)
+    files = {program.name: compile_(program, log) for program in programs}
+    for name, text in STAND_INS.items():
+        build_image(engine, name, text.format(root=root), files, log, "--quiet")
     try:
         shell.write(
             *engine.argv("save", "--multi-image-archive", "--output", str(archive), *STAND_INS),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import LEFT_OUT, Rootfs
+from kubeup.images.rootfs import load as rootfs_image
 from kubeup.images.rootfs import step as rootfs_step
 from kubeup.system import cache, packages
 from kubeup.system.engine import Engine
@@ -127,7 +127,7 @@ def make(log: Log, ubuntu: bool = False) -> Bed:
         f"localhost/kubeup/vagrant-box:{made_from}",
         project.engine,
     )
-    if not shell.read(*bed.engine.argv("image", "inspect", bed.image), ok=None).ok:
+    if not bed.engine.has("image", bed.image):
         log(f"build {bed.image}")
         _build(bed, root, key, log)
     if not bed.bin.exists():
@@ -185,23 +185,7 @@ def _vagrants_key() -> str:
 
 
 def _build(bed: Bed, root: Rootfs, key: str, log: Log) -> None:
-    kind, made = "box" if isinstance(root, Ubuntu) else "node", root.path.parent.name
-    base = f"localhost/kubeup/{kind}-root:{made.rsplit('-', 1)[-1]}"
-    if not shell.read(*bed.engine.argv("image", "inspect", base), ok=None).ok:
-        shell.write(*bed.engine.argv("import", str(root.path), base), log=log)
-    with tempfile.TemporaryDirectory() as context:
-        Path(context, "vagrant.pub").write_text(key)
-        shell.write(
-            *bed.engine.argv(
-                "build",
-                *bed.engine.build_options,
-                "--build-arg",
-                f"BASE={base}",
-                "--tag",
-                bed.image,
-                "-f",
-                str(CONTAINERFILE),
-                context,
-            ),
-            log=log,
-        )
+    base = f"BASE={rootfs_image(root, bed.engine, log)}"
+    texts = {"Containerfile": CONTAINERFILE.read_text(), "vagrant.pub": key}
+    with cache.context(texts, {}) as context:
+        shell.write(*bed.engine.build_argv(bed.image, context, "--build-arg", base), log=log)

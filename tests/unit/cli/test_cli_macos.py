@@ -204,8 +204,8 @@ def test_vagrant_gets_linux_for_nodes_and_a_kubectl_for_here(mac: Mac) -> None:
 @pytest.mark.parametrize(
     ("keys", "what"),
     [
-        ("release: {source: build}", "Kubernetes is not compiled on macOS"),
-        ("images: {bases: debian}", "root file systems of Debian packages are not made on macOS"),
+        ("release: {source: build}", "Kubernetes can't be compiled on macOS"),
+        ("images: {bases: debian}", "root file systems of Debian packages can't be made on macOS"),
     ],
 )
 def test_what_takes_a_linux_is_refused_by_name(mac: Mac, keys: str, what: str) -> None:

@@ -137,9 +137,7 @@ PUSHED = AppImage("api", "registry.example.org/ana/api:84cd", Path("/src/api"), 
 def test_what_is_pushed_is_what_was_built_under_its_own_name(
     monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """The archive, which other checkouts and registries share, holds the image under that name
-    alone.
-    """
+    """The archive, which other checkouts and registries share, has it under that name alone."""
     written: list[tuple[str, ...]] = []
     monkeypatch.setattr(
         "kubeup.core.shell.read", lambda *argv, **more: Output(0 if known else 125, "", "")

@@ -38,12 +38,12 @@ def origin(host: HostFacts) -> Origin:
         (on("ubuntu_22_04", "ubuntu_24_04"), MMDEBSTRAP, ""),
         (on("ubuntu_22_04"), MMDEBSTRAP, ""),
         (UBUNTU_22, IMAGE, "apt has no debian-archive-keyring (>= 2023), Docker Hub answers"),
-        (FEDORA, IMAGE, "mmdebstrap and apt are not there, Docker Hub answers"),
-        (ARCH, IMAGE, "mmdebstrap and apt are not there, Docker Hub answers"),
+        (FEDORA, IMAGE, "mmdebstrap and apt are not installed, Docker Hub answers"),
+        (ARCH, IMAGE, "mmdebstrap and apt are not installed, Docker Hub answers"),
         (
             replace(ARCH, **NO_HUB),
             "",
-            f"mmdebstrap and apt are not there, and {SILENT}",
+            f"mmdebstrap and apt are not installed, and {SILENT}",
         ),
     ],
 )
@@ -118,7 +118,7 @@ def test_every_suite_that_is_used_has_an_image() -> None:
 def test_where_neither_is_to_be_had_its_step_is_refused() -> None:
     error = error_of(rootfs.step, image.rootfs(origin(replace(ARCH, **NO_HUB))), "the nodes")
     assert isinstance(error, Refused)
-    assert error.why == f"mmdebstrap and apt are not there, and {SILENT}"
+    assert error.why == f"mmdebstrap and apt are not installed, and {SILENT}"
     assert "https://registry-1.docker.io" in error.next and "mmdebstrap" not in error.next, (
         "Arch has no package of it"
     )

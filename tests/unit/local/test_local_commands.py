@@ -13,15 +13,12 @@ from kubeup.cluster.providers.base import Needed
 from kubeup.cluster.providers.local import Local, disks, nodes
 from kubeup.core.shell import Output
 from kubeup.facts.host import HostFacts
+from kubeup.settings.model import NodeSpec
 from kubeup.system import engine
 
 WORKER = nodes.NodeContainer(
-    "dev-worker-1",
-    "worker",
+    NodeSpec("dev-worker-1", "worker", "192.168.60.11", 2, 4096),
     "dev",
-    "192.168.60.11",
-    2,
-    4096,
     "kubeup-dev",
     "localhost/kubeup/node:abc",
     "disk",
@@ -94,9 +91,7 @@ def test_docker_removes_a_node_with_options_that_it_has() -> None:
 
 
 def test_volumes_are_copied_by_the_engine_below_one_mount(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who is not root may not even look into them, and what two mounts hold can't share
-    files.
-    """
+    """An ordinary user may not even look into them, and two mounts can't share files."""
     run: list[tuple[str, ...]] = []
     asked = recorded("local/volume_inspect.json")
     monkeypatch.setattr(

@@ -191,9 +191,7 @@ def test_images_need_no_root() -> None:
 
 
 def test_an_engine_of_another_system_is_a_client() -> None:
-    """Its options for runtime and cgroups are the machine's that it talks to: podman-remote has
-    none of them.
-    """
+    """podman-remote has no options for runtime and cgroups: they are its machine's."""
     mac = replace(DESKTOP, system="Darwin", cgroup=1, systemd=False)
     assert engine.for_images("auto", mac) == engine.Engine("podman", ("podman",), (), (), "podman")
 

@@ -110,7 +110,7 @@ def test_a_node_that_its_maker_never_finished_is_admitted(tmp_path: Path) -> Non
     assert forwarding.id == sid("local/forwarding")
     assert (str(step.id), step.title) == ("node/dev-worker-1", "finish dev-worker-1")
     assert step.needs == sids("ssh/key")
-    assert step.reason == "was never finished: its making was interrupted"
+    assert step.reason == "it was not finished: its creation was interrupted"
 
 
 def test_somebody_elses_container_is_refused(tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_somebody_elses_container_is_refused(tmp_path: Path) -> None:
     error = error_of(provider.plan, provider.observe(), NEEDED)
     assert isinstance(error, Refused)
     assert (error.what, error.why) == (
-        "a container named dev-control belongs to somebody else",
-        f"it is of {OURS}",
+        "the container dev-control is not this profile's",
+        f"it was made by {OURS}",
     )
 
 
@@ -130,13 +130,15 @@ def test_somebody_elses_is_told_before_what_is_too_many(tmp_path: Path) -> None:
         node("dev-worker-1", "foreign", detail="another profile"),
     )
     error = error_of(local(tmp_path, DESKTOP).plan, seen, NEEDED)
-    assert error.what == "a container named dev-worker-1 belongs to somebody else"
+    assert error.what == "the container dev-worker-1 is not this profile's"
 
 
 def test_a_container_without_our_labels_is_refused(tmp_path: Path) -> None:
     bare = replace(podman_nodes()[0], labels=())
     provider = local(tmp_path, DESKTOP, (bare,))
-    assert error_of(provider.plan, provider.observe(), NEEDED).why == "it is of not made by kubeup"
+    assert (
+        error_of(provider.plan, provider.observe(), NEEDED).why == "it was made by another program"
+    )
 
 
 def test_a_surplus_node_is_refused_and_named(tmp_path: Path) -> None:
@@ -184,9 +186,7 @@ def test_a_network_that_somebody_else_has(
 def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """podman 4 tells the size that a container was made with, whatever `podman update` did to it
-    since.
-    """
+    """podman 4 tells the size that a container was made with, whatever `podman update` did."""
     provider = local(tmp_path, DESKTOP, podman_nodes(), "nodes: {workers: {count: 1}}")
     asked: list[tuple[str, int]] = []
 
@@ -194,7 +194,7 @@ def test_what_the_kernel_enforces_counts_and_not_what_podman_remembers(
         asked.append((group, version))
         return Limits(2.0, 3072)
 
-    monkeypatch.setattr("kubeup.cluster.providers.local.limits", enforced)
+    monkeypatch.setattr("kubeup.cluster.providers.local.reading.limits", enforced)
     assert [one.differs for one in provider.observe().nodes] == [("3072 MiB, wanted 4096",)] * 2
     assert asked[0] == (f"/libpod_parent/libpod-{PODMAN_ID}", DESKTOP.cgroup)
 
@@ -359,7 +359,7 @@ def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
     lost = provider.destroy(data=True)
     assert removal(lost)[1] == (
         "node/dev-worker-1",
-        "all data on dev-worker-1, the database's included where it is there",
+        "all data on dev-worker-1, the database's included if it is there",
     )
     assert commands(lost)[2] == "podman volume rm --force dev-control-var dev-control-data"
 
@@ -367,9 +367,7 @@ def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
 def test_data_of_another_profile_or_checkout_is_never_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """podman 4.3 lists what carries one of two labels where both are asked for: all three of
-    these.
-    """
+    """podman 4.3 lists what carries one of two labels where both are asked for: all three."""
     provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), ())
     names = "dev-worker-1-data\ndev-worker-2-data\nsister-worker-1-data\n"
     monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
@@ -409,7 +407,7 @@ def test_an_engine_that_does_not_tell_is_no_engine_without_that_container(
     step = by_id(local(tmp_path, SANDBOX).plan(three("missing"), NEEDED))["node/dev-control"]
     error = error_of(step.action.run, print)
     assert (
-        "does not tell whether dev-control is there" in error.what
+        "can't tell whether the container dev-control exists" in error.what
         and "database is locked" in error.why
         and ran == []
     )
@@ -451,7 +449,7 @@ def test_a_profile_with_another_spelling_has_nodes_of_its_own(
     assert bool(one._ours()) == ours
     if not ours:
         error = error_of(one._refuse, one.observe())
-        assert "belongs to somebody else" in error.what and label in error.why
+        assert "is not this profile's" in error.what and label in error.why
 
 
 def test_what_is_made_for_a_profile_bears_its_name_as_it_is_written(tmp_path: Path) -> None:
@@ -473,8 +471,7 @@ def test_a_container_that_appeared_meanwhile_is_left_alone(
     monkeypatch.setattr(shell, "read", lambda *_, **__: Output(0, "[]", ""))
     error = error_of(step.action.run, print)
     assert (
-        isinstance(error, Refused)
-        and error.what == "a container named dev-worker-1 is there already"
+        isinstance(error, Refused) and error.what == "a container named dev-worker-1 already exists"
     )
 
 
@@ -509,7 +506,7 @@ def test_a_machine_that_does_not_tell_what_it_has_is_not_empty(
 ) -> None:
     monkeypatch.setattr("kubeup.system.ssh.run", lambda *_, **__: Output(1, "", "no such file"))
     error = error_of(KubeadmProvider.holding, local(tmp_path), ("mysql",))
-    assert error.what == "dev-control does not tell what data it has"
+    assert error.what == "can't tell what data dev-control has"
 
 
 def test_a_slow_machine_has_more_time_to_answer_another_node(

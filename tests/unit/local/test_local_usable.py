@@ -130,21 +130,21 @@ NO = [
         "Fedora with podman alone",
         on("fedora_41", **NO_HUB),
         "",
-        f"mmdebstrap and apt are not there, and {SILENT}",
+        f"mmdebstrap and apt are not installed, and {SILENT}",
         "or install mmdebstrap with apt: `sudo dnf install mmdebstrap`",
     ),
     (
         "Arch with podman alone",
         on("arch", **NO_HUB),
         "",
-        f"mmdebstrap and apt are not there, and {SILENT}",
+        f"mmdebstrap and apt are not installed, and {SILENT}",
         REGISTRY,
     ),
     (
         "mmdebstrap without apt",
         on("fedora_41", tools=PODMAN | {"mmdebstrap"}, **NO_HUB),
         "",
-        "mmdebstrap and apt are not there",
+        "mmdebstrap and apt are not installed",
         REGISTRY,
     ),
     (
@@ -191,8 +191,8 @@ def test_where_it_does_not_work(
 def test_named_in_the_settings_it_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     error = error_of(local(tmp_path, on("arch", **NO_HUB)).plan, three("missing"), Needed())
     assert isinstance(error, Refused)
-    assert error.what == "there is nothing to make the root file system for the nodes from"
-    assert error.why == f"mmdebstrap and apt are not there, and {SILENT}"
+    assert error.what == "the root file system for the nodes can't be made"
+    assert error.why == f"mmdebstrap and apt are not installed, and {SILENT}"
 
 
 def test_a_node_that_is_there_needs_no_registry_any_more(

@@ -22,9 +22,7 @@ def coming(jobs: str = BOOTING) -> Output:
 
 
 class Node:
-    """What a node answers, a look at a time; each look takes 30 s of a clock that nobody waits
-    for.
-    """
+    """What a node answers, one look after another, each of which takes 30 s of a fake clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Output) -> None:
         self.answers, self.time, self.said = list(answers), 0.0, list[str]()

@@ -64,7 +64,7 @@ def test_the_commands_that_are_shown_do_the_same(url: str, tmp_path: Path) -> No
 
 def test_another_one_does_not(url: str, tmp_path: Path) -> None:
     install = FetchMinikube(url, "0" * 64, tmp_path / "tools" / "minikube")
-    assert "is not what it should be" in error_of(lambda: install.run(lambda line: None)).what
+    assert "has the wrong checksum" in error_of(lambda: install.run(lambda line: None)).what
     assert not any((tmp_path / "tools").iterdir())
 
 

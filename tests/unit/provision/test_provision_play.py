@@ -55,9 +55,7 @@ def test_changes_of_each_host() -> None:
     "template", sorted(ANSIBLE.glob("roles/*/templates/*")), ids=lambda path: path.name
 )
 def test_a_template_says_the_same_each_time(template: Path) -> None:
-    """Ansible's set filters give another order in each run: a file would be written, and what
-    reads it restarted, by chance.
-    """
+    """Ansible's set filters give another order in each run: a service would restart by chance."""
     assert not re.search(
         r"\|\s*(union|intersect|difference|symmetric_difference|unique)\b",
         template.read_text("utf-8"),
@@ -105,7 +103,7 @@ def test_a_failed_play_names_the_way_to_all_details(
     monkeypatch.setattr("kubeup.core.shell.write", write)
     error = error_of(Provision(state(tmp_path), "nodes: {}\n").run, said.append)
     assert (
-        f"ansible-playbook -vvv -i {tmp_path}/state/inventory.yml {ANSIBLE}/site.yml" in error.next
+        f"ansible-playbook -i {tmp_path}/state/inventory.yml -vvv {ANSIBLE}/site.yml" in error.next
     )
     assert "Join the cluster" in said and "ok: [dev-control]" not in said
     written = tmp_path / "state" / "inventory.yml"

@@ -80,7 +80,7 @@ def test_a_wrong_sum_leaves_nothing_behind(site: tuple[str, Sites], tmp_path: Pa
     url, files = site
     offer(files, "kubectl", CONTENT, checksum="0" * 64)
     error = error_of(DownloadBinary("kubectl", url, "amd64", tmp_path).run, print)
-    assert error.what == f"{url}{BIN}/kubectl is not what it should be"
+    assert error.what == f"{url}{BIN}/kubectl has the wrong checksum"
     assert "0" * 64 in error.why and hashlib.sha256(CONTENT).hexdigest() in error.why
     assert list(tmp_path.iterdir()) == []
 
@@ -147,4 +147,7 @@ def test_a_connection_that_breaks_in_the_middle_is_told(
 
     monkeypatch.setattr(download, "_open", lambda *_: Answer(b"ab"))
     error = error_of(download._copy, "https://site/file", BytesIO(), print, "")
-    assert error.what == "https://site/file broke off after 0 MiB" and error.why == "reset by peer"
+    assert (
+        error.what == "the download of https://site/file broke off after 0 MiB"
+        and error.why == "reset by peer"
+    )

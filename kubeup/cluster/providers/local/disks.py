@@ -1,4 +1,4 @@
-"""The nodes' disks: one that is prepared with images, and copies of it.
+"""The nodes' disks: one that is filled with images, and copies of it.
 
 Volumes are root's: what is done to their files is done in a container, by the engine, so that
 nothing else needs root.
@@ -19,7 +19,7 @@ from kubeup.system.engine import Engine
 
 COMPLETE = "lib/kubeup-disk"  # in the volume: every image was taken
 IMPORT = (
-    # as long as it is there it is waited for: a machine may be slow
+    # waited for as long as it runs, not for some seconds: a machine may be slow
     "containerd >/tmp/containerd.log 2>&1 & pid=$!; "
     "until ctr version >/dev/null 2>&1; do "
     "kill -0 $pid || { cat /tmp/containerd.log >&2; exit 1; }; sleep 0.1; done; "
@@ -51,66 +51,42 @@ class MakeDisk:
         return "made" if complete_disk(self.engine, self.image, self.volume) else ""
 
     def run(self, log: Log) -> None:
-        argv = self.engine.argv
-        shell.write(*argv("volume", "rm", "--force", self.volume), log=log)
-        shell.write(*argv("volume", "create", "--label", "kubeup=disk", self.volume), log=log)
-        mounts = [
-            word
-            for n, path in enumerate(self.archives)
-            for word in ("-v", f"{path}:/archives/{n}.tar:ro")
-        ]
-        shell.write(
-            *argv(
-                "run",
-                "--rm",
-                "--privileged",
-                *self.engine.node_options,
-                "--network",
-                "none",
-                *mounts,
-                "-v",
-                f"{self.volume}:/var",
-                self.image,
-                "/bin/sh",
-                "-c",
-                IMPORT,
-            ),
-            log=log,
-        )
-        if not complete_disk(self.engine, self.image, self.volume):
+        engine = self.engine
+        # what an interrupted run left is not known to be whole
+        engine.write("volume", "rm", "--force", self.volume, log=log)
+        engine.write("volume", "create", "--label", "kubeup=disk", self.volume, log=log)
+        mounts = [f"{path}:/archives/{n}.tar:ro" for n, path in enumerate(self.archives)]
+        mounts.append(f"{self.volume}:/var")
+        container = _container(engine, self.image, *mounts, options=("--privileged",))
+        shell.write(*container, "sh", "-c", IMPORT, log=log)
+        if not complete_disk(engine, self.image, self.volume):
             raise KubeupError(
                 "the nodes' disk could not be filled",
                 "containerd did not take the images",
-                "run it again",
+                "run the same again",
             )
 
 
 def complete_disk(engine: Engine, image: str, volume: str) -> bool:
-    """Whether a volume is there and was filled to the end.
+    """Whether a volume exists and was filled to the end.
 
     Raises CommandError where the engine can't tell.
     """
-    if not shell.read(*engine.argv("volume", "inspect", volume), ok=None).ok:
+    if not engine.has("volume", volume):
         return False
-    mount = ("--volume", f"{volume}:/disk:ro")
-    return shell.read(
-        *_aside(engine, image, *mount), "test", "-e", f"/disk/{COMPLETE}", ok=(0, 1)
-    ).ok
+    container = _container(engine, image, f"{volume}:/disk:ro")
+    return shell.read(*container, "test", "-e", f"/disk/{COMPLETE}", ok=(0, 1)).ok
 
 
 def holding(
-    engine: Engine,
-    image: str,
-    volume: str,
-    names: Sequence[str],
+    engine: Engine, image: str, volume: str, names: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
     """Which folders of those names in a volume hold something, and what that tells.
 
-    Raises CommandError where that can't be told.
+    Raises CommandError where the engine can't tell.
     """
-    mount = ("--volume", f"{volume}:/disk:ro")
-    look = ("sh", "-c", HOLDING, "holding", "/disk", *names)
-    return held(shell.read(*_aside(engine, image, *mount), *look).stdout)
+    container = _container(engine, image, f"{volume}:/disk:ro")
+    return held(shell.read(*container, "sh", "-c", HOLDING, "holding", "/disk", *names).stdout)
 
 
 def copy_disk(engine: Engine, image: str, disk: str, volume: str, log: Log) -> None:
@@ -121,28 +97,21 @@ def copy_disk(engine: Engine, image: str, disk: str, volume: str, log: Log) -> N
     source, target = (_folder(engine, name) for name in (disk, volume))
     # both below one mount: a file can't be linked from one mount to another, be it of the same disk
     # (link(2), EXDEV)
-    above = ("--volume", f"{source.parent.parent}:{source.parent.parent}")
+    volumes = source.parent.parent
+    container = _container(engine, image, f"{volumes}:{volumes}")
     log("copying the disk")
-    shell.write(
-        *_aside(engine, image, *above),
-        "sh",
-        "-c",
-        COPY,
-        "copy",
-        str(source),
-        str(target),
-        *SHARED,
-        log=log,
-    )
+    shell.write(*container, "sh", "-c", COPY, "copy", str(source), str(target), *SHARED, log=log)
 
 
-def _aside(engine: Engine, image: str, *options: str) -> tuple[str, ...]:
-    """A command line that runs what follows in a container of its own, with no network."""
-    return engine.argv("run", "--rm", "--network", "none", *engine.node_options, *options, image)
+def _container(
+    engine: Engine, image: str, *mounts: str, options: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The command line that runs what follows in a container of its own, with no network."""
+    volumes = [word for mount in mounts for word in ("--volume", mount)]
+    words = ("--rm", "--network", "none", *options, *engine.node_options, *volumes)
+    return engine.argv("run", *words, image)
 
 
 def _folder(engine: Engine, volume: str) -> Path:
     """Where the engine keeps a volume's files."""
-    return Path(
-        json.loads(shell.read(*engine.argv("volume", "inspect", volume)).stdout)[0]["Mountpoint"]
-    )
+    return Path(json.loads(engine.read("volume", "inspect", volume).stdout)[0]["Mountpoint"])

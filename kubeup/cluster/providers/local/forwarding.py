@@ -1,5 +1,4 @@
-"""What nodes in containers need of their machine's kernel and packet filter, done and looked at
-through the engine.
+"""What nodes in containers need of their machine's kernel and packet filter.
 
 The rules have to be the machine's own: a container with its network and the right to change it is
 all that takes.
@@ -16,6 +15,7 @@ from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Log
 from kubeup.facts.forwarding import CHAINS, FIREWALLD, Forwarding, bridge, chain, droppers
+from kubeup.system.commands import Argv, Command
 from kubeup.system.engine import Engine
 
 API_SERVER = 6443
@@ -29,13 +29,14 @@ LOOK = f"iptables-save && printf '%s\\n' '{BETWEEN.strip()}' && {NFT}"
 ASK = """
 import ipaddress, json, socket, subprocess, sys
 host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-def shown(*words):
-    told = subprocess.run(["ip", "-j", "-4", *words], capture_output=True, text=True)
-    return json.loads(told.stdout or "[]")
-own = [row["local"] for one in shown("address", "show", "cni0") for row in one.get("addr_info", [])]
-routes = [row for row in shown("route") if row.get("gateway") == host and "/" in row["dst"]]
-behind = [str(ipaddress.ip_network(row["dst"])[1]) for row in routes]
-pods = [("pods", a, b) for a in own for b in behind]
+def ip(*words):
+    listed = subprocess.run(["ip", "-j", "-4", *words], capture_output=True, text=True)
+    return json.loads(listed.stdout or "[]")
+bridges = ip("address", "show", "cni0")
+sources = [row["local"] for bridge in bridges for row in bridge.get("addr_info", [])]
+routes = [row for row in ip("route") if row.get("gateway") == host and "/" in row["dst"]]
+targets = [str(ipaddress.ip_network(row["dst"])[1]) for row in routes]
+pods = [("pods", source, target) for source in sources for target in targets]
 for name, source, target in [("", "0.0.0.0", host), *pods]:
     try:
         socket.create_connection((target, port), seconds, (source, 0)).close()
@@ -58,9 +59,7 @@ REMOVE = (
 
 @dataclass(frozen=True)
 class NodesNetwork:
-    """Where a profile's nodes are, in this machine: the engine's network of that name, and the
-    pods behind it.
-    """
+    """A profile's nodes in this machine: the engine's network, and the pods behind it."""
 
     engine: Engine
     image: str  # has the programs
@@ -71,22 +70,21 @@ class NodesNetwork:
     pace: Pace = field(default=AS_MEANT, compare=False, repr=False)
 
     def forwarding(self) -> Forwarding | None:
-        """The rules as they should be; None where the network is not there."""
-        asked = shell.read(*self.engine.argv("network", "inspect", self.name), ok=None)
-        return (
-            Forwarding(self.profile, bridge(asked.stdout), self.nodes, self.pods)
-            if asked.ok
-            else None
-        )
+        """The rules as they should be; None where the network does not exist."""
+        inspected = self.engine.read("network", "inspect", self.name, ok=None)
+        if not inspected.ok:
+            return None
+        return Forwarding(self.profile, bridge(inspected.stdout), self.nodes, self.pods)
 
-    def inside(self, *words: str, interactive: bool = False) -> tuple[str, ...]:
+    def inside(self, *words: str, interactive: bool = False) -> Argv:
         """The command line of a program in this machine's own network."""
-        more = ("--interactive",) if interactive else ()
-        options = ("--rm", "--privileged", "--network", "host", *self.engine.node_options)
-        return self.engine.argv("run", *options, *more, self.image, *words)
+        options = ["--rm", "--privileged", "--network", "host", *self.engine.node_options]
+        if interactive:
+            options.append("--interactive")
+        return self.engine.argv("run", *options, self.image, *words)
 
     def blocked(self, worker: str, control: str, ready_since_boot: bool) -> Blocked | None:
-        """What keeps nodes that run from each other; None where nothing does.
+        """What keeps running nodes from each other; None where nothing does.
 
         `worker` is a node's name, `control` the API server's address; '' for none. Where others may
         drop what our rules let through, or where not all nodes are `ready_since_boot`, that worker
@@ -108,13 +106,11 @@ class NodesNetwork:
     ) -> Blocked | None:
         """None where an answer comes to the node and to its pods, be it a refusal."""
         seconds = self.pace.seconds(ANSWER_SECONDS)
-        ask = self.engine.argv(
-            "exec", worker, "python3", "-c", ASK, control, str(API_SERVER), str(seconds)
-        )
-        asked = shell.read(*ask, ok=(0, 1), timeout=20 * seconds)
-        if asked.ok:
+        ask = ("python3", "-c", ASK, control, str(API_SERVER), str(seconds))
+        answer = self.engine.read("exec", worker, *ask, ok=(0, 1), timeout=20 * seconds)
+        if answer.ok:
             return None
-        who = f"pods on {worker} get" if "pods" in asked.stderr else f"{worker} gets"
+        who = f"pods on {worker} get" if "pods" in answer.stderr else f"{worker} gets"
         why = (
             f"{who} no answer from the control plane {control}, though the rules for the "
             "nodes are there"
@@ -124,72 +120,65 @@ class NodesNetwork:
         dropping = f"the packet filter's table {' and '.join(others)} drops what is forwarded"
         return Blocked(f"{why}: {dropping}", self._let_through(others, interface))
 
-    def _let_through(self, names: tuple[str, ...], interface: str) -> str:
-        """What to type, as only the one who rules a table may change it."""
-        sources = " ".join(f"--add-source={one}" for one in (self.nodes, self.pods))
-        if any(name.endswith(FIREWALLD) for name in names):
+    def _let_through(self, tables: tuple[str, ...], interface: str) -> str:
+        """What to type, as only the owner of a table may change it."""
+        if any(table.endswith(FIREWALLD) for table in tables):
+            sources = f"--add-source={self.nodes} --add-source={self.pods}"
             return f"firewall-cmd --permanent --zone=trusted {sources} && firewall-cmd --reload"
         rules = f"`iifname {interface} accept` and `oifname {interface} accept`"
-        return f"let it through in {names[0]}, before what drops it: {rules}"
+        return f"let it through in {tables[0]}, before what drops it: {rules}"
 
 
 @dataclass(frozen=True)
-class LetForward:
-    """Load the modules, and put the profile's own rules before all others, in chains of their
-    own.
-    """
+class LetForward(Command):
+    """Load the modules, and put the profile's own rules before all others, in its own chains."""
 
     network: NodesNetwork
 
     def already(self) -> str:
         wanted = self.network.forwarding()
-        missing = wanted is None or wanted.wrong(
-            shell.read(*self.network.inside("iptables-save")).stdout
-        )
-        return "" if missing else "the rules are there"
+        if wanted is None or wanted.wrong(shell.read(*self.network.inside("iptables-save")).stdout):
+            return ""
+        return "the rules are there"
 
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
+    def argv(self) -> Argv:
+        # without --noflush the rules of everybody else would go; an earlier jump may be left, and
+        # not be the first any more
+        unhook = _each_chain(self.network.profile, UNHOOK)
+        script = f"set -e; {MODULES}; {unhook}; iptables-restore --wait --noflush"
+        return self.network.inside("sh", "-c", script, interactive=True)
 
     def run(self, log: Log) -> None:
         wanted = self.network.forwarding()
         if wanted is None:
             raise KubeupError(
                 f"the network {self.network.name} is gone",
-                "it was there when this began",
+                "it was removed after the plan was made",
                 "`inv up` makes it anew",
             )
         try:
-            shell.write(*self._argv(), stdin=wanted.restore(), log=log)
+            shell.write(*self.argv(), stdin=wanted.restore(), log=log)
         except CommandError as error:
             error.next = NO_MODULE if "modprobe" in error.stderr else error.next
             raise
 
-    def _argv(self) -> tuple[str, ...]:
-        unhooked = _unhooked(self.network.profile)
-        script = f"set -e; {MODULES}; {unhooked}; iptables-restore --wait --noflush"
-        return self.network.inside("sh", "-c", script, interactive=True)
-
 
 @dataclass(frozen=True)
-class Unforward:
+class Unforward(Command):
     """Take the profile's own rules away again; those of others stay as they are."""
 
     network: NodesNetwork
 
-    def run(self, log: Log) -> None:
-        shell.write(
-            *self.network.inside("sh", "-c", _unhooked(self.network.profile, REMOVE)), log=log
-        )
+    def argv(self) -> Argv:
+        script = _each_chain(self.network.profile, UNHOOK, REMOVE)
+        return self.network.inside("sh", "-c", script)
 
 
-def _unhooked(profile: str, *more: str) -> str:
-    """A script that takes every call of a profile's chains away, and does `more` to each of
-    them.
-    """
+def _each_chain(profile: str, *commands: str) -> str:
+    """A script that does the same to each of a profile's chains."""
     name = chain(profile)
     return "; ".join(
-        line.format(table=table, above=above, chain=name)
+        command.format(table=table, above=above, chain=name)
         for table, above in CHAINS.items()
-        for line in (UNHOOK, *more)
+        for command in commands
     )

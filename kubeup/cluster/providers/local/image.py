@@ -1,15 +1,13 @@
-"""The node's image: a small Debian with systemd, sshd and containerd, the release's binaries
-already inside.
-"""
+"""The node's image: a small Debian with systemd, sshd, containerd and the release's binaries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.core import shell
 from kubeup.core.plan import Log
-from kubeup.images.rootfs import Origin, Rootfs
+from kubeup.images.build import build_image
+from kubeup.images.rootfs import Origin, Rootfs, load
 from kubeup.system import cache
 from kubeup.system.engine import Engine
 
@@ -35,6 +33,7 @@ PACKAGES = (
     "python3",
     "python3-apt",
 )
+# its text counts in the image's name
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
 
@@ -44,8 +43,8 @@ def rootfs(origin: Origin) -> Rootfs:
 
 def tag(root: Rootfs, release: str) -> str:
     """The image's name: its tag changes with anything that goes into it."""
-    made_of = cache.digest(str(root.path.parent.name), release, CONTAINERFILE.read_text())
-    return f"localhost/kubeup/node:{made_of}"
+    digest = cache.digest(root.path.parent.name, release, CONTAINERFILE.read_text())
+    return f"localhost/kubeup/node:{digest}"
 
 
 @dataclass(frozen=True)
@@ -58,29 +57,10 @@ class BuildNodeImage:
     image: str
 
     def already(self) -> str:
-        return (
-            "built"
-            if shell.read(*self.engine.argv("image", "inspect", self.image), ok=None).ok
-            else ""
-        )
+        return "built" if self.engine.has("image", self.image) else ""
 
     def run(self, log: Log) -> None:
-        base = f"localhost/kubeup/node-root:{self.root.path.parent.name.rsplit('-', 1)[-1]}"
-        shell.write(*self.engine.argv("import", str(self.root.path), base), log=log)
-        with cache.context(
-            {}, {f"bin/{binary.name}": binary for binary in self.binaries}
-        ) as context:
-            shell.write(
-                *self.engine.argv(
-                    "build",
-                    *self.engine.build_options,
-                    "--build-arg",
-                    f"BASE={base}",
-                    "--tag",
-                    self.image,
-                    "-f",
-                    str(CONTAINERFILE),
-                    str(context),
-                ),
-                log=log,
-            )
+        base = f"BASE={load(self.root, self.engine, log)}"
+        files = {f"bin/{binary.name}": binary for binary in self.binaries}
+        text = CONTAINERFILE.read_text()
+        build_image(self.engine, self.image, text, files, log, "--build-arg", base)
