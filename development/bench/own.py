@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 
+from development.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.application.apply import TYPED
 from kubeup.core import ids, lock
 from kubeup.core.errors import UsageError
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Explained, todo
 from kubeup.core.shell import write
-from kubeup.inspect.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.workflows import rollout, up
 from kubeup.workflows.project import Project
 

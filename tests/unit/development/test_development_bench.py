@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 from builders import DESKTOP, error_of, on_record, settings, state
 
+from development import bench
+from development.bench import database
 from kubeup.core.errors import Refused, UsageError
 from kubeup.core.record import VM, Location
-from kubeup.core.report import Report
-from kubeup.inspect import bench
-from kubeup.inspect.bench import database
 from kubeup.workflows import images as artifacts
 from kubeup.workflows.project import Project
 
@@ -23,7 +21,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_a_figure_that_is_not_there_is_told(project: Project) -> None:
-    error = error_of(bench.measure, project, Report(io.StringIO()), "list,nothing", False)
+    error = error_of(bench.measure, project, "list,nothing", False)
     assert isinstance(error, UsageError) and error.what == "there is no figure nothing"
 
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from development.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.core import shell
 from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER
 from kubeup.database import backups, restore
 from kubeup.database.server import PASSWORD, Server
-from kubeup.inspect.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.system import http
 from kubeup.workflows.project import Project
 
@@ -76,9 +76,7 @@ def on_machine(project: Project) -> Figure:
 
 
 def moved(project: Project) -> Figure:
-    """The longest time without an acknowledged write while 10,000 products move to the machine,
-    against 5 seconds.
-    """
+    """The longest time without a write while 10,000 products move, against 5 seconds."""
     if project.database_on != CLUSTER or project.record.left:
         raise Refused(
             "this figure moves the database from the cluster to a machine",
@@ -108,8 +106,9 @@ def moved(project: Project) -> Figure:
 
 
 class _Gaps:
-    """A client that writes products one after the other, for the length of a `with`; `longest`
-    is the time without an answer to one.
+    """A client that writes products one after the other, for the length of a `with`.
+
+    `longest` is the longest time without an answer to one, in seconds.
     """
 
     def __init__(self, url: str) -> None:
@@ -144,8 +143,9 @@ def _products(number: int) -> str:
 
 
 def _numbered(columns: str, number: int) -> str:
-    """So many rows, the number of each being `i`: no recursion, whose limit has another name in
-    each server.
+    """SQL for so many rows, the number of each being `i`.
+
+    By no recursion, whose limit has another name in each server.
     """
     digits = " UNION ALL ".join(["SELECT 0 AS n", *(f"SELECT {one}" for one in range(1, 10))])
     sources = " CROSS JOIN ".join(f"digits d{place}" for place in range(5))

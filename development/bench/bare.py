@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from development.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.application.apply import DIFF, TYPED
 from kubeup.cluster.provision.play import environment
 from kubeup.cluster.release.build import GoCompile
@@ -19,7 +20,6 @@ from kubeup.core import ids, lock, state
 from kubeup.core.ids import Kind
 from kubeup.core.shell import write
 from kubeup.images.load import IMPORT, LoadImage
-from kubeup.inspect.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
 from kubeup.system import machine, ssh
 from kubeup.workflows import up
 from kubeup.workflows.project import Project
@@ -83,16 +83,12 @@ def warm_up(project: Project) -> Figure:
 
 
 def _now(project: Project) -> Project:
-    """The project on this machine as it is once its nodes have gone, and their network with
-    them.
-    """
+    """The project, with this machine's facts once its nodes and their network have gone."""
     return replace(project, host=replace(machine.observe(()), answers=project.host.answers))
 
 
 def by_hand(project: Project, application: bool = True) -> float:
-    """The same job as a person would type it: each command when the one before has ended, no
-    prepared disk, plain Ansible.
-    """
+    """The same job as a person would type it: one command after another, plain Ansible."""
     with lock.profile(project.state.folder, "bench"):
         return _by_hand(project, application)
 
@@ -147,9 +143,7 @@ def _images_by_hand(project: Project) -> None:
 
 
 def first_up(project: Project) -> Figure:
-    """With empty caches of its own (the user's are left alone), against Kubernetes compiled
-    alone.
-    """
+    """With empty caches (the user's are left alone), against Kubernetes compiled alone."""
     with _empty_caches() as env:
         target = Path(env["XDG_CACHE_HOME"], "bare")
         target.mkdir(parents=True)

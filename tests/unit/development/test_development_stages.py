@@ -10,18 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.cli import development
-from kubeup.cli.development import (
-    ROOT,
-    SUDO,
-    Result,
-    Schedule,
-    Stage,
-    choose,
-    in_phases,
-    possible,
-    stages,
-)
+from development.testing import run as running
+from development.testing import schedule as scheduling
+from development.testing.run import possible
+from development.testing.schedule import Result, Schedule, in_phases
+from development.testing.stages import DATABASE, FOLDERS, ROOT, SUDO, Stage, choose, stages
 from kubeup.core.errors import KubeupError, UsageError
 from kubeup.core.report import Report
 from kubeup.core.state import PROJECT
@@ -43,7 +36,9 @@ def runs(command: tuple[str, ...], file: Path) -> bool:
 
 @pytest.mark.parametrize("long", [True, False])
 def test_each_file_of_real_tests_runs_once(long: bool) -> None:
-    commands = [command for stage in stages(long) if stage.beside for command in stage.commands]
+    commands = [
+        command for stage in stages(long) if stage.makes_clusters for command in stage.commands
+    ]
     files = sorted(REAL.rglob("test_*.py"))
     assert len(files) > 20
     for file in files:
@@ -65,11 +60,11 @@ def test_no_stage_takes_too_long(long: bool) -> None:
 
 def test_each_folder_of_real_tests_has_a_line() -> None:
     folders = {path.parent.name for path in REAL.rglob("test_*.py")} - {REAL.name}
-    assert folders == {name for name, *_ in development.FOLDERS}
+    assert folders == {folder.name for folder in FOLDERS}
 
 
 def test_each_file_named_is_there() -> None:
-    assert all((REAL / f"test_real_{name}.py").exists() for name in development.DATABASE)
+    assert all((REAL / f"test_real_{name}.py").exists() for name in DATABASE)
 
 
 @pytest.mark.parametrize("long", [True, False])
@@ -78,7 +73,7 @@ def test_python_is_checked_first_with_nothing_slow_beside(long: bool) -> None:
     assert [[stage.name for stage in group] for group in first] == [["unit"], ["lint"]]
     mutants = ["mutants"] if long else []
     assert [stage.name for stage in second[0]] == ["api", "ui", "db", *mutants]
-    assert second[1][0].name == "real" and all(stage.beside for stage in second[1])
+    assert second[1][0].name == "real" and all(stage.makes_clusters for stage in second[1])
     alone = in_phases(choose(long, "ui"))
     assert [[[stage.name for stage in group] for group in phase] for phase in alone] == [[["ui"]]]
 
@@ -90,7 +85,7 @@ def test_what_a_user_can_not_run_is_told_and_left_out() -> None:
         names(("", ROOT, SUDO)) == [one.name for one in stages(long=False)] and not out.getvalue()
     )
     assert names(("", SUDO)) == ["unit", "lint", "api", "ui", "real"]
-    assert "minikube is left out: its tests act as root\n" in out.getvalue()
+    assert "minikube is left out: its tests need root\n" in out.getvalue()
     assert names(("",)) == ["unit", "lint", "api", "ui"]
     with pytest.raises(KubeupError, match="can run none"):
         possible(choose(long=False, only="vagrant"), ("", SUDO), Report(out))
@@ -116,7 +111,7 @@ def schedule(out: io.StringIO, *groups: tuple[Stage, ...], long: bool = False) -
 
 def test_what_takes_longest_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(development.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(scheduling.time, "monotonic", lambda: now[0])
     out, quick, slow, other = io.StringIO(), stage("quick"), stage("slow", 20), stage("other", 4)
     told = schedule(out, (quick, other), (slow,))
     assert told.left() == 20 * 60
@@ -147,10 +142,10 @@ def test_what_it_took_here_is_told_the_next_time(cache_home: Path) -> None:
     out = io.StringIO()
     schedule(out, (stage("a", 5), stage("b", 5))).announce()
     assert [" ".join(line.split()) for line in out.getvalue().splitlines()] == [
-        "stage takes about as seen",
+        "stage takes about measured",
         "a 4 min here",
         "b 5 min on 2 cores",
-        "about 9 min in all, once what they need is there",
+        "about 9 min in all, besides installing what they need",
         "",
     ]
     assert schedule(io.StringIO(), (stage("a", 50),), long=True).left() == 50 * 60
@@ -175,12 +170,12 @@ def test_a_run_tells_its_stages_and_ends_with_its_totals(
         stage("other", 2, code="print('2 failed, 1 passed in 1.00s'); exit(1)"),
         stage("first", 1, first=True, code=passed),
     )
-    monkeypatch.setattr(development, "stages", lambda long: table)
+    monkeypatch.setattr(running, "choose", lambda long, only: table)
     with pytest.raises(KubeupError, match="tests failed: other") as error:
-        development.run_tests(long=True, only="")
+        running.run_tests(long=True, only="")
     assert error.value.next == "inv test --long --only other"
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["stage", "takes", "about", "as", "seen"]
+    assert lines[0].split() == ["stage", "takes", "about", "measured"]
     marks = [
         re.sub(r" after .*?,|started, ", ",", line) for line in lines if line.startswith("===")
     ]

@@ -18,7 +18,7 @@ CLUSTERS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """Ours against the other way, in seconds (medians), the ratio of them, and what we aim at."""
+    """Ours against the other way, in seconds (medians), and the ratio that we aim at."""
 
     name: str
     ours: float
@@ -30,6 +30,11 @@ class Figure:
     def ratio(self) -> float:
         return self.ours / self.other
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        ours, other = f"{self.ours:.2f} s", f"{self.other:.2f} s"
+        return self.name, ours, other, f"{self.ratio:.2f}", f"<= {self.aim}", self.of
+
 
 def timed(*argv: str, env: dict[str, str] | None = None, cwd: str | None = None) -> float:
     began = time.monotonic()
@@ -38,7 +43,7 @@ def timed(*argv: str, env: dict[str, str] | None = None, cwd: str | None = None)
 
 
 def from_nothing(ours: tuple[str, ...], other: Callable[[], float]) -> tuple[float, float]:
-    """Medians of a task of ours and the other way, each from no machine at all, in turn.
+    """Medians in seconds of a task of ours and the other way, each from no machine, in turn.
 
     Data are kept as `down` keeps them; what the task made the last time stays.
     """
@@ -48,10 +53,14 @@ def from_nothing(ours: tuple[str, ...], other: Callable[[], float]) -> tuple[flo
         timed(INV, "down", "--yes", *profile)
         return measure()
 
-    pairs = [(alone(other), alone(lambda: timed(INV, *ours))) for _ in range(CLUSTERS)]
-    return statistics.median(pair[1] for pair in pairs), statistics.median(
-        pair[0] for pair in pairs
-    )
+    def by_hand() -> float:
+        return alone(other)
+
+    def by_task() -> float:
+        return alone(lambda: timed(INV, *ours))
+
+    theirs, mine = _medians(by_hand, by_task, CLUSTERS)
+    return mine, theirs
 
 
 def in_turn(
@@ -59,7 +68,11 @@ def in_turn(
 ) -> tuple[float, float]:
     """Medians of both, run in turn after one uncounted round."""
     ours(), other()
-    pairs = [(ours(), other()) for _ in range(times)]
-    return statistics.median(pair[0] for pair in pairs), statistics.median(
-        pair[1] for pair in pairs
-    )
+    return _medians(ours, other, times)
+
+
+def _medians(
+    first: Callable[[], float], second: Callable[[], float], times: int
+) -> tuple[float, float]:
+    firsts, seconds = zip(*[(first(), second()) for _ in range(times)], strict=True)
+    return statistics.median(firsts), statistics.median(seconds)
