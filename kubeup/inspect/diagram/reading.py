@@ -9,6 +9,8 @@ from typing import Any
 
 from kubeup.cluster.providers.base import NodeState
 from kubeup.facts import kubernetes
+from kubeup.inspect import reasons
+from kubeup.inspect import volumes as volume_facts
 from kubeup.inspect.diagram.model import (
     APPS,
     BROWSER,
@@ -21,7 +23,6 @@ from kubeup.inspect.diagram.model import (
     Volume,
     Workload,
 )
-from kubeup.inspect.verify import reasons, storage
 from kubeup.inspect.verify.probes import LABEL, OWNER
 from kubeup.system.kubectl import Kubectl
 
@@ -270,8 +271,8 @@ def _unclaimed(volume: Item) -> Volume:
     return Volume(
         "",
         volume["metadata"]["name"],
-        storage.node_of(volume),
-        storage.path_of(volume),
+        volume_facts.node_of(volume),
+        volume_facts.path_of(volume),
         spec["capacity"]["storage"],
         spec.get("persistentVolumeReclaimPolicy", ""),
         part_of(volume),

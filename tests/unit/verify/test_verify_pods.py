@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.inspect.verify import network, probes, reasons
-from kubeup.inspect.verify.lines import Context
+from kubeup.inspect import reasons
+from kubeup.inspect.verify import probes
+from kubeup.inspect.verify.checks import pods_across_nodes, pods_start
+from kubeup.inspect.verify.model import Context
 from kubeup.inspect.verify.probes import Probe
 from kubeup.settings import Settings
 from kubeup.system.kubectl import Kubectl
@@ -61,7 +63,7 @@ def test_an_image_that_is_not_there(recorded):
         probes.seen(Probe(node, item["metadata"]["name"]), item, "Failed: whatever")
         for node, item in zip(NODES, items, strict=True)
     ]
-    verdict = probes.evaluate(seen, "localhost/nothing:1")
+    verdict = pods_start.evaluate(seen, "localhost/nothing:1")
     assert verdict.detail == "3 of 3 nodes did not start a pod of localhost/nothing:1"
     assert verdict.cause.startswith(
         "the image localhost/nothing:1 is not on the node and can't be pulled there\ncontrol: "
@@ -80,21 +82,23 @@ def test_the_last_event_tells_what_a_pod_that_is_being_made_waits_for(recorded):
 
 
 def test_all_connections():
-    assert network.evaluate(READY, matrix()).detail == "6 of 6 connections between 3 nodes"
+    assert (
+        pods_across_nodes.evaluate(READY, matrix()).detail == "6 of 6 connections between 3 nodes"
+    )
 
 
 def test_one_node_has_nobody_to_reach():
-    assert network.evaluate(READY[:1], {"control": {"connect": {}}}).ok
+    assert pods_across_nodes.evaluate(READY[:1], {"control": {"connect": {}}}).ok
 
 
 def test_a_failing_pair_is_named_with_its_address():
-    verdict = network.evaluate(READY, matrix(("control", "worker-2")))
+    verdict = pods_across_nodes.evaluate(READY, matrix(("control", "worker-2")))
     assert verdict.cause == "control → worker-2 (10.244.2.9): no answer (timed out)"
     assert verdict.detail == "1 of 6 connections failed"
 
 
 def test_a_node_that_all_failing_pairs_share_is_pointed_out():
-    verdict = network.evaluate(
+    verdict = pods_across_nodes.evaluate(
         READY, matrix(("control", "worker-2"), ("worker-2", "control"), ("worker-1", "worker-2"))
     )
     assert verdict.cause.startswith("every failing pair has worker-2 in it")
@@ -102,13 +106,13 @@ def test_a_node_that_all_failing_pairs_share_is_pointed_out():
 
 def test_no_connection_at_all_is_about_routes():
     pairs = [(one, other) for one in NODES for other in NODES if one != other]
-    assert network.evaluate(READY, matrix(*pairs)).cause.startswith(
+    assert pods_across_nodes.evaluate(READY, matrix(*pairs)).cause.startswith(
         "no pod reaches a pod of another node"
     )
 
 
 def test_a_node_without_a_probe_is_not_passed_over():
-    verdict = network.evaluate(
+    verdict = pods_across_nodes.evaluate(
         (*READY[:2], Probe("worker-2", "x", "", "ErrImagePull")),
         {"control": {"connect": {"worker-1": ""}}},
     )
