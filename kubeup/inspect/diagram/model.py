@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 Part = Literal["all", "db", "api", "ui"]
 APPS = ("ui", "api", "db")  # in the order in which a request passes them
@@ -238,13 +238,5 @@ class Picture:
         )
 
 
-class _HasPart(Protocol):
-    @property
-    def part(self) -> str: ...
-
-
-Thing = TypeVar("Thing", bound=_HasPart)
-
-
-def _of(part: Part, things: Iterable[Thing]) -> tuple[Thing, ...]:
+def _of(part: Part, things: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(thing for thing in things if thing.part == part)

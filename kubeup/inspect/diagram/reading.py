@@ -10,7 +10,8 @@ from typing import Any
 
 from kubeup.cluster.providers.base import NodeState
 from kubeup.facts import kubernetes
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
+from kubeup.facts.volumes import node_of, path_of
 from kubeup.inspect.diagram.model import (
     APPS,
     BROWSER,
@@ -24,7 +25,6 @@ from kubeup.inspect.diagram.model import (
     Workload,
 )
 from kubeup.inspect.verify.probes import LABEL, OWNER
-from kubeup.inspect.volumes import node_of, path_of
 from kubeup.system.kubectl import Kubectl
 
 NAMESPACES = ("default", "kube-system")
@@ -102,7 +102,7 @@ def _pod(item: Item) -> Pod:
         part=part_of(item),
         node=fact.node,
         address=fact.address,
-        why=reasons.pod_trouble(item),
+        why=pod_facts.pod_trouble(item),
         restarts=fact.restarts,
         claims=tuple(filter(None, claims)),
     )

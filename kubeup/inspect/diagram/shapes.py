@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -35,7 +34,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:
 .box{stroke-width:1.6}
 rect.bad,path.bad{stroke:var(--bad);stroke-dasharray:5 4}
 rect.bad{fill:var(--warn)}
-.way{fill:none;stroke-width:1.8}
+.way{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .plain{stroke:var(--soft)}
 .head-ui{fill:var(--ui)}
 .head-api{fill:var(--api)}
@@ -143,27 +142,7 @@ def lines(text: str, width: float, most: int = 3) -> list[str]:
 
 
 def way(points: Sequence[Point], kind: str, ok: bool = True) -> str:
-    """An arrow along the points, its corners rounded."""
+    """An arrow along the points."""
     head = kind if ok else "bad"
-    return (
-        f'<path class="way {styled(ok, kind)}" d="{_rounded(points)}" '
-        f'marker-end="url(#head-{head})"/>'
-    )
-
-
-def _rounded(points: Sequence[Point], radius: float = 7) -> str:
-    path = "M{:g} {:g}".format(*points[0])
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        start, end = _towards(corner, before, radius), _towards(corner, after, radius)
-        path += "L{:g} {:g}Q{:g} {:g} {:g} {:g}".format(*start, *corner, *end)
-    return path + "L{:g} {:g}".format(*points[-1])
-
-
-def _towards(corner: Point, other: Point, most: float) -> Point:
-    """The point on the way from a corner to the other, no further than half of it."""
-    length = math.dist(corner, other) or 1
-    part = min(most, length / 2) / length
-    return (
-        corner[0] + (other[0] - corner[0]) * part,
-        corner[1] + (other[1] - corner[1]) * part,
-    )
+    path = "L".join(f"{x:g} {y:g}" for x, y in points)
+    return f'<path class="way {styled(ok, kind)}" d="M{path}" marker-end="url(#head-{head})"/>'

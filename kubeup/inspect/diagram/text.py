@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
@@ -106,7 +105,7 @@ def _side_by_side(contents: Sequence[list[str]], width: int) -> Iterator[str]:
     line = "─" * (width - 2)
     yield " ".join([f"┌{line}┐"] * len(contents))
     for row in zip_longest(*contents, fillvalue=""):
-        yield " ".join(f"│ {_filled(piece, width - 4)} │" for piece in row)
+        yield " ".join(f"│ {piece.ljust(width - 4)} │" for piece in row)
     yield " ".join([f"└{line}┘"] * len(contents))
 
 
@@ -167,9 +166,3 @@ def _folded(line: str, width: int) -> list[str]:
         return [line]
     indent = len(line) - len(line.lstrip()) + 4
     return textwrap.wrap(line, width, subsequent_indent=" " * min(indent, width // 2))
-
-
-def _filled(line: str, width: int) -> str:
-    """A line filled up to the width in columns; a wide character takes two."""
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in line)
-    return line.ljust(width - wide)

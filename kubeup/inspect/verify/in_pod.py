@@ -78,31 +78,35 @@ def name_server() -> str:
     return next(row[1] for row in rows if row[:1] == ["nameserver"])
 
 
+# what is put, and what stands for an answer that did not come in time
+KINDS: dict[str, Callable[..., Any]] = {"connect": connect, "resolve": resolve, "ask": ask}
+LATE: dict[str, Any] = {
+    "connect": "no answer (timed out)",
+    "resolve": ["(no answer in time)"],
+    "ask": "no answer in time",
+}
+
+
 def answers(question: dict[str, Any]) -> dict[str, Any]:
     """All answers, each found in a thread of its own: a resolver can't be told when to give up."""
-    targets = question.get("connect", {})
-    names = question.get("resolve", [])
-    refused = question.get("ask", [])
-    result: dict[str, Any] = {
-        "connect": dict.fromkeys(targets, "no answer (timed out)"),
-        "resolve": {name: ["(no answer in time)"] for name in names},
-        "ask": dict.fromkeys(refused, "no answer in time"),
-    }
-
-    def put(kind: str, key: str, function: Callable[..., Any], *words: Any) -> None:
-        result[kind][key] = function(*words)
-
-    jobs: list[tuple[Any, ...]] = [
-        ("connect", label, connect, label, target) for label, target in targets.items()
-    ]
-    jobs += [("resolve", name, resolve, name) for name in names]
-    jobs += [("ask", name, ask, name) for name in refused]
-    threads = [threading.Thread(target=put, args=job, daemon=True) for job in jobs]
+    result: dict[str, Any] = {kind: {} for kind in KINDS}
+    threads = []
+    for kind, asked in question.items():
+        for key in asked:
+            result[kind][key] = LATE[kind]
+            words = (key, asked[key]) if kind == "connect" else (key,)
+            threads.append(
+                threading.Thread(target=_answer, args=(result[kind], kind, words), daemon=True)
+            )
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(SECONDS * 2)
     return result
+
+
+def _answer(into: dict[str, Any], kind: str, words: Sequence[Any]) -> None:
+    into[words[0]] = KINDS[kind](*words)
 
 
 if __name__ == "__main__":

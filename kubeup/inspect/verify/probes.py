@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from kubeup.core.errors import CommandError, KubeupError
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.model import Context, Problem
 
 PORT = 8899
@@ -129,12 +129,12 @@ class Probes:
         while True:
             ready = kubectl.read(*namespace, *wait, ok=None).ok
             item = kubectl.json(*namespace, "get", "pod", probe.name)
-            if ready or reasons.hopeless(item) or self._stop.is_set() or time.monotonic() > end:
+            if ready or pod_facts.hopeless(item) or self._stop.is_set() or time.monotonic() > end:
                 return seen(probe, item, "" if ready else self._event(probe))
 
     def _event(self, probe: Probe) -> str:
         selector = f"--field-selector=involvedObject.name={probe.name}"
-        return reasons.last_event(self._context.items("events", selector))
+        return pod_facts.last_event(self._context.items("events", selector))
 
 
 def not_tried(earlier: str) -> KubeupError:
@@ -148,12 +148,12 @@ def not_tried(earlier: str) -> KubeupError:
 
 def seen(probe: Probe, item: dict[str, Any], event: str = "") -> Probe:
     """The probe as its pod's object, and where it is not ready its last event, tell."""
-    why = reasons.pod_trouble(item)
+    why = pod_facts.pod_trouble(item)
     # what is hopeless says why itself, what is still being made does not
-    if why and event and not reasons.hopeless(item):
+    if why and event and not pod_facts.hopeless(item):
         why = f"{why}, last event: {event}"
     address = item.get("status", {}).get("podIP", "")
-    return replace(probe, address=address, why=why, image_missing=reasons.image_missing(item))
+    return replace(probe, address=address, why=why, image_missing=pod_facts.image_missing(item))
 
 
 def missing(probes: Sequence[Probe]) -> list[Problem]:

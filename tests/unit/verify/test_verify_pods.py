@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify import probes
 from kubeup.inspect.verify.checks import pods_across_nodes, pods_start
 from kubeup.inspect.verify.model import Context
@@ -126,11 +126,13 @@ def test_pending_pods_have_the_schedulers_words(recorded):
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("coredns")
     ]
-    assert reasons.workload_trouble("coredns", pending).startswith(
+    assert pod_facts.workload_trouble("coredns", pending).startswith(
         "no pod of coredns is ready: coredns-"
     )
-    assert "Unschedulable: 0/1 nodes are available" in reasons.workload_trouble("coredns", pending)
-    assert reasons.workload_trouble("coredns", []) == "coredns has no pod"
+    assert "Unschedulable: 0/1 nodes are available" in pod_facts.workload_trouble(
+        "coredns", pending
+    )
+    assert pod_facts.workload_trouble("coredns", []) == "coredns has no pod"
 
 
 def test_running_pods_have_no_trouble(recorded):
@@ -139,8 +141,8 @@ def test_running_pods_have_no_trouble(recorded):
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("kube-proxy")
     ]
-    assert [reasons.pod_trouble(item) for item in running] == ["", "", ""]
-    assert reasons.workload_trouble("kube-proxy", running) == ""
+    assert [pod_facts.pod_trouble(item) for item in running] == ["", "", ""]
+    assert pod_facts.workload_trouble("kube-proxy", running) == ""
 
 
 @pytest.mark.parametrize(
@@ -163,14 +165,14 @@ def test_running_pods_have_no_trouble(recorded):
 def test_why_a_container_does_not_run(recorded, state, last, why):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0] |= {"state": state, "lastState": last}
-    assert reasons.pod_trouble(item) == why
+    assert pod_facts.pod_trouble(item) == why
 
 
 def test_a_pod_that_is_being_deleted_is_not_ready(recorded):
     item = copy.deepcopy(recorded("system_pods_pending.json")[2])
     item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert reasons.pod_trouble(item) == "Terminating"
-    assert not reasons.pod_ready(item)
+    assert pod_facts.pod_trouble(item) == "Terminating"
+    assert not pod_facts.pod_ready(item)
 
 
 def test_the_newest_event_counts():
@@ -179,8 +181,8 @@ def test_the_newest_event_counts():
         {"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "}
         for stamp, reason in stamps
     ]
-    assert reasons.last_event(events) == "B: text"
-    assert reasons.last_event([]) == ""
+    assert pod_facts.last_event(events) == "B: text"
+    assert pod_facts.last_event([]) == ""
 
 
 def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from kubeup.core.errors import KubeupError
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.checks import outside_names, wrong_order
 from kubeup.inspect.verify.model import Context, Problem, Verdict, failed, good
 from kubeup.inspect.verify.probes import Answers, missing, unasked
@@ -125,6 +125,6 @@ def _listed(addresses: frozenset[str]) -> str:
 
 def _coredns_trouble(context: Context) -> str:
     try:
-        return reasons.workload_trouble("coredns", context.system_pods("kube-dns"))
+        return pod_facts.workload_trouble("coredns", context.system_pods("kube-dns"))
     except KubeupError:
         return ""

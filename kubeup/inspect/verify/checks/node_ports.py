@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.run import Run
 from kubeup.system import http
@@ -75,7 +75,7 @@ def behind(
     if port not in ports:
         actual = ", ".join(map(str, ports))
         return f"the Service {app} has the NodePort {actual}, the settings say {port}"
-    return reasons.workload_trouble(app, pods)
+    return pod_facts.workload_trouble(app, pods)
 
 
 def _why(answer: Answer) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubeup.inspect import reasons
+from kubeup.facts import pods as pod_facts
+from kubeup.facts.volumes import node_of, path_of
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.run import Run
-from kubeup.inspect.volumes import node_of, path_of
 
 Objects = Mapping[str, dict[str, Any]]  # by name
 
@@ -85,4 +85,4 @@ def _described(name: str, volume: dict[str, Any]) -> str:
 
 def _last_event(context: Context, name: str) -> str:
     selector = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"
-    return reasons.last_event(context.items("events", "--field-selector", selector))
+    return pod_facts.last_event(context.items("events", "--field-selector", selector))
