@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from development.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from development.bench.timing import HOUR, Times, from_nothing, in_turn, task, timed
 from kubeup.application.apply import DIFF, TYPED
 from kubeup.cluster.provision.play import environment
 from kubeup.cluster.release.build import GoCompile
@@ -25,61 +25,28 @@ from kubeup.workflows import up
 from kubeup.workflows.project import Project
 
 
-def second_up(project: Project) -> Figure:
+def second_up(project: Project) -> Times:
     with project.deployment.overlay.written() as folder:
         diff = project.kubectl.argv(*DIFF, "-k", str(folder))
-        again = (INV, "up", "--yes", "--profile", project.settings.profile)
-        ours, other = in_turn(lambda: timed(*again), lambda: timed(*diff), 5)
-    return Figure(
-        "second-up",
-        ours,
-        other,
-        1.5,
-        "a second `./inv up` against `kubectl diff` of the same manifests",
-    )
+        return in_turn(lambda: timed(*task(project, "up")), lambda: timed(*diff), 5)
 
 
-def play(project: Project) -> Figure:
-    name = project.provider.name
-    ours, other = in_turn(
-        lambda: timed(INV, f"cluster.{name}", "--yes", "--profile", project.settings.profile),
+def play(project: Project) -> Times:
+    again = task(project, f"cluster.{project.provider.name}")
+    return in_turn(
+        lambda: timed(*again),
         lambda: timed(*playbook(project), env=plain_ansible()),
         3,
     )
-    return Figure(
-        "play",
-        ours,
-        other,
-        0.4,
-        f"`./inv cluster.{name}` with nothing to do against plain ansible-playbook of the same "
-        "roles",
-    )
 
 
-def cluster(project: Project) -> Figure:
-    name = project.provider.name
-    task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
-    ours, other = from_nothing(task, lambda: by_hand(_now(project), application=False))
-    return Figure(
-        "cluster",
-        ours,
-        other,
-        0.7,
-        f"`./inv cluster.{name}` from no machine against the same commands typed one after another",
-    )
+def cluster(project: Project) -> Times:
+    name = f"cluster.{project.provider.name}"
+    return from_nothing(project, name, lambda: by_hand(_now(project), application=False))
 
 
-def warm_up(project: Project) -> Figure:
-    ours, other = from_nothing(
-        ("up", "--yes", "--profile", project.settings.profile), lambda: by_hand(_now(project))
-    )
-    return Figure(
-        "warm-up",
-        ours,
-        other,
-        0.7,
-        "`./inv up` from nothing, caches full, against its steps typed one after another",
-    )
+def warm_up(project: Project) -> Times:
+    return from_nothing(project, "up", lambda: by_hand(_now(project)))
 
 
 def _now(project: Project) -> Project:
@@ -142,7 +109,7 @@ def _images_by_hand(project: Project) -> None:
             LoadImage(image, (node,)).run(lambda line: None)
 
 
-def first_up(project: Project) -> Figure:
+def first_up(project: Project) -> Times:
     """With empty caches (the user's are left alone), against Kubernetes compiled alone."""
     with _empty_caches() as env:
         target = Path(env["XDG_CACHE_HOME"], "bare")
@@ -157,16 +124,9 @@ def first_up(project: Project) -> Figure:
             cwd=str(KUBERNETES_BUILD.folder),
         )
         other = time.monotonic() - began
-    timed(INV, "down", "--yes", "--profile", project.settings.profile)
+    timed(*task(project, "down"))
     with _empty_caches() as env:
-        ours = timed(INV, "up", "--yes", "--profile", project.settings.profile, env=env)
-    return Figure(
-        "first-up",
-        ours,
-        other,
-        1.15,
-        "the first `./inv up` against the bare `go build` of Kubernetes, both from empty caches",
-    )
+        return Times(timed(*task(project, "up"), env=env), other)
 
 
 @contextmanager

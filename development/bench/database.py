@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from development.bench.timing import HOUR, INV, Figure, in_turn, timed
+from development.bench.timing import HOUR, Times, in_turn, task, timed
 from kubeup.core import shell
 from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER
@@ -21,61 +21,46 @@ from kubeup.database.server import PASSWORD, Server
 from kubeup.system import http
 from kubeup.workflows.project import Project
 
+GAP = 5.0  # seconds without a write that a move may take
 SCHEMA, PREFIX = "kubeup_bench", "kubeup-bench-"
-THROUGHPUT = 1.05  # in time: nine tenths and a half of what is typed by hand
 # rows of 5 kB that nothing compresses: 100 MB; the times of one way differ by a third
 ROWS, TIMES = 20_000, 9
 HAND = f"{PASSWORD}exec $(command -v {{tool}} || command -v {{other}}) -uroot {{more}}"
 
 
-def backup(project: Project) -> Figure:
+def backup(project: Project) -> Times:
     """A backup against `mysqldump | zstd`, both through kubectl."""
     with _rows(project) as (server, folder):
         by_hand = _hand(project, "mysqldump", "mariadb-dump", f"--single-transaction {SCHEMA}")
-        ours, other = in_turn(
+        return in_turn(
             lambda: _seconds(lambda: backups.Backup(server, _new(folder), "bench").run(_quiet)),
             lambda: _sh(server, f"{by_hand} | zstd --quiet > {_new(folder)}"),
             TIMES,
         )
-    return Figure(
-        "backup",
-        ours,
-        other,
-        THROUGHPUT,
-        "a backup of 100 MB against `mysqldump | zstd` typed by hand",
-    )
 
 
-def restored(project: Project) -> Figure:
+def restored(project: Project) -> Times:
     """A restore, old rows kept until the new ones are there, against `zstd -d | mysql`."""
     with _rows(project) as (server, folder):
         file = _new(folder)
         backups.Backup(server, file, "bench").run(_quiet)
         by_hand = _hand(project, "mysql", "mariadb", SCHEMA)
-        ours, other = in_turn(
+        return in_turn(
             lambda: _seconds(lambda: restore.Restore(server, file).run(_quiet)),
             lambda: _sh(server, f"{{ cat; zstd --quiet -dc {file}; }} | {by_hand}"),
             TIMES,
         )
-    return Figure(
-        "restore",
-        ours,
-        other,
-        THROUGHPUT,
-        "restoring 100 MB against `zstd -d | mysql` typed by hand",
-    )
 
 
-def on_machine(project: Project) -> Figure:
+def on_machine(project: Project) -> Times:
     """A second `db.vm` against one `ssh true`."""
-    profile = ("--profile", project.settings.profile)
-    shell.write(INV, "db.vm", "--yes", *profile)
+    again = task(project, "db.vm")
+    shell.write(*again)
     true = project.machine.place.reach().argv("true")
-    ours, other = in_turn(lambda: timed(INV, "db.vm", "--yes", *profile), lambda: timed(*true), 9)
-    return Figure("db-vm", ours, other, 4, "a second `./inv db.vm` against one `ssh true`")
+    return in_turn(lambda: timed(*again), lambda: timed(*true), 9)
 
 
-def moved(project: Project) -> Figure:
+def moved(project: Project) -> Times:
     """The longest time without a write while 10,000 products move, against 5 seconds."""
     if project.database_on != CLUSTER or project.record.left:
         raise Refused(
@@ -89,20 +74,14 @@ def moved(project: Project) -> Figure:
     )
     try:
         with gaps:
-            shell.write(INV, "db.move", "vm", "--yes", "--profile", project.settings.profile)
+            shell.write(*task(project, "db.move", "vm"))
     finally:
         project.server.sql(
             f"DELETE FROM products WHERE name LIKE '{PREFIX}%'",
             project.server.database,
             timeout=600,
         )
-    return Figure(
-        "move",
-        gaps.longest,
-        5.0,
-        1,
-        "the time without a write while `./inv db.move vm` moves 10,000 products, against 5 s",
-    )
+    return Times(gaps.longest, GAP)
 
 
 class _Gaps:

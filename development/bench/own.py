@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 
-from development.bench.timing import HOUR, INV, Figure, from_nothing, in_turn, timed
+from development.bench.timing import HOUR, Times, from_nothing, in_turn, task, timed
 from kubeup.application.apply import TYPED
 from kubeup.core import ids, lock
 from kubeup.core.errors import UsageError
@@ -27,46 +27,22 @@ def has_status(project: Project) -> bool:
         return False
 
 
-def second_up(project: Project) -> Figure:
+def second_up(project: Project) -> Times:
     status = project.provider.tool_command("status")
-    again = (INV, "up", "--yes", "--profile", project.settings.profile)
-    ours, other = in_turn(
-        lambda: timed(*again), lambda: timed(*status.argv, env=dict(status.env)), 5
-    )
-    return Figure(
-        "status",
-        ours,
-        other,
-        STATUS_AIMS[project.provider.name],
-        f"a second `./inv up` against one `{project.provider.name} status`",
+    return in_turn(
+        lambda: timed(*task(project, "up")),
+        lambda: timed(*status.argv, env=dict(status.env)),
+        5,
     )
 
 
-def cluster(project: Project) -> Figure:
-    name = project.provider.name
-    task = (f"cluster.{name}", "--yes", "--profile", project.settings.profile)
-    ours, other = from_nothing(task, lambda: _typed(project, _lines(project, Kind.NODE)[0]))
-    return Figure(
-        "cluster",
-        ours,
-        other,
-        1.05,
-        f"`./inv cluster.{name}` from nothing against a bare `{name} start` of the same flags",
-    )
+def cluster(project: Project) -> Times:
+    name = f"cluster.{project.provider.name}"
+    return from_nothing(project, name, lambda: _typed(project, _lines(project, Kind.NODE)[0]))
 
 
-def warm_up(project: Project) -> Figure:
-    ours, other = from_nothing(
-        ("up", "--yes", "--profile", project.settings.profile), lambda: _all_typed(project)
-    )
-    return Figure(
-        "warm-up",
-        ours,
-        other,
-        0.8,
-        "`./inv up` from nothing, images built, against start, load, apply and wait typed one "
-        "after another",
-    )
+def warm_up(project: Project) -> Times:
+    return from_nothing(project, "up", lambda: _all_typed(project))
 
 
 def _all_typed(project: Project) -> float:

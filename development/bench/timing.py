@@ -1,19 +1,29 @@
-"""A figure, and how two times are taken."""
+"""How two times are taken, and the figure that they make."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubeup.core import state
 from kubeup.core.shell import read
+from kubeup.workflows.project import Project
 
 INV = str(state.PROJECT / "inv")
 HOUR = 3600.0
 # of each way: minikube's own start takes 33 or 54 s, as its waits between tries are drawn by lot
 CLUSTERS = 3
+Measure = Callable[[], float]
+
+
+class Times(NamedTuple):
+    """Ours and the other way, in seconds."""
+
+    ours: float
+    other: float
 
 
 @dataclass(frozen=True)
@@ -36,43 +46,40 @@ class Figure:
         return self.name, ours, other, f"{self.ratio:.2f}", f"<= {self.aim}", self.of
 
 
-def timed(*argv: str, env: dict[str, str] | None = None, cwd: str | None = None) -> float:
+def task(project: Project, name: str, *words: str) -> tuple[str, ...]:
+    """A task of ours on that profile, which asks nothing."""
+    return INV, name, *words, "--yes", "--profile", project.settings.profile
+
+
+def timed(*argv: str, env: Mapping[str, str] | None = None, cwd: str | None = None) -> float:
     began = time.monotonic()
     read(*argv, env=env, cwd=cwd, timeout=HOUR, ok=None)
     return time.monotonic() - began
 
 
-def from_nothing(ours: tuple[str, ...], other: Callable[[], float]) -> tuple[float, float]:
-    """Medians in seconds of a task of ours and the other way, each from no machine, in turn.
+def from_nothing(project: Project, name: str, other: Measure) -> Times:
+    """Medians of a task of ours and the other way, each from no machine at all, in turn.
 
     Data are kept as `down` keeps them; what the task made the last time stays.
     """
-    profile = ours[ours.index("--profile") :]
 
-    def alone(measure: Callable[[], float]) -> float:
-        timed(INV, "down", "--yes", *profile)
+    def alone(measure: Measure) -> float:
+        timed(*task(project, "down"))
         return measure()
 
-    def by_hand() -> float:
-        return alone(other)
+    def ours() -> float:
+        return timed(*task(project, name))
 
-    def by_task() -> float:
-        return alone(lambda: timed(INV, *ours))
-
-    theirs, mine = _medians(by_hand, by_task, CLUSTERS)
-    return mine, theirs
+    rounds = [Times(other=alone(other), ours=alone(ours)) for _ in range(CLUSTERS)]
+    return _medians(rounds)
 
 
-def in_turn(
-    ours: Callable[[], float], other: Callable[[], float], times: int
-) -> tuple[float, float]:
+def in_turn(ours: Measure, other: Measure, times: int) -> Times:
     """Medians of both, run in turn after one uncounted round."""
     ours(), other()
-    return _medians(ours, other, times)
+    return _medians([Times(ours(), other()) for _ in range(times)])
 
 
-def _medians(
-    first: Callable[[], float], second: Callable[[], float], times: int
-) -> tuple[float, float]:
-    firsts, seconds = zip(*[(first(), second()) for _ in range(times)], strict=True)
-    return statistics.median(firsts), statistics.median(seconds)
+def _medians(rounds: list[Times]) -> Times:
+    ours, other = map(statistics.median, zip(*rounds, strict=True))
+    return Times(ours, other)

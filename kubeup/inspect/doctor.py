@@ -45,6 +45,7 @@ def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
     Raises KubeupError for what is left.
     """
     found = findings(project)
+    # again afterwards: what a fix did not mend is still reported
     if fix and any(finding.safe for finding in found):
         _apply(project, found, out, given)
         found = findings(project)
@@ -62,9 +63,11 @@ def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
 def _apply(project: Project, found: Sequence[Finding], out: Report, given: Options) -> None:
     steps = [step for finding in found for step in finding.steps]
     if ids.PACKAGES not in {step.id for step in steps}:
+        # other steps may need packages: a plan has to know that nobody brings them
         steps.append(Holds(ids.PACKAGES, "what is missing can't be installed from here"))
     for finding in found:
         confirm(finding.ask, given.yes)
+    # asked already, for each that asks
     carry_out(project, lambda: plan_of(steps), out, replace(given, yes=True))
 
 
@@ -90,7 +93,7 @@ def findings(project: Project) -> list[Finding]:
 def _findings(name: str, project: Project) -> Sequence[Finding]:
     try:
         found = CHECKS[name](project)
-    except KubeupError as error:
+    except KubeupError as error:  # a check that can't look has found something wrong, too
         return [Finding(name, False, f"{error.what}: {error.why}", error.next)]
     return [found] if isinstance(found, Finding) else found
 
@@ -107,6 +110,7 @@ def _settings(project: Project) -> Finding:
 
 def _provider(project: Project) -> Finding:
     usable = project.provider.probe()
+    # one that can't be used here is not helped by its tool
     steps = tuple(project.provider.install()) if usable.ok else ()
     return Finding(
         name="provider",
@@ -152,6 +156,7 @@ def _proxy(project: Project) -> Finding:
 
 
 def _keys(project: Project) -> Finding:
+    # a provider that brings its own Kubernetes has keys of its own, too
     if not project.provider.uses_kubeadm:
         return Finding("keys", True, f"{project.provider.name} has its own")
     private = project.state.private_key
@@ -162,6 +167,7 @@ def _keys(project: Project) -> Finding:
 
 def _passwords(project: Project) -> Finding:
     path = project.state.secrets
+    # not fixed without being asked: whoever shares the file may have meant to
     if path.exists() and path.stat().st_mode & 0o077:
         wrong, fix = f"{path} can be read by others", shell.shown(("chmod", "600", str(path)))
         return Finding("passwords", False, wrong, fix)
@@ -211,6 +217,7 @@ def _database(project: Project) -> Finding:
 def _http_port(project: Project) -> Finding:
     """Whether the UI has its port of every node's address, and no other program needs it."""
     external, name = project.external, "http port"
+    # nothing to look at yet is no fault
     if not external.port:
         return Finding(name, True, "not wanted by the settings")
     if not project.kubectl.answers():

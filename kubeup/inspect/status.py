@@ -39,6 +39,7 @@ class Status:
 
 
 def collect(project: Project) -> Status:
+    # each asks another program, and takes up to some seconds
     with ThreadPoolExecutor(3) as pool:
         place = pool.submit(database.where, project)
         asked = pool.submit(_ask, project)
@@ -82,6 +83,7 @@ def show(status: Status, out: Report) -> None:
         ("node", "role", "address", "machine", "kubernetes", "version", "differs"),
         [_machine(machine, by_name.get(machine.name)) for machine in status.machines],
     )
+    # nodes and pods are not empty then, they are unknown
     if not status.answers:
         out.say(
             "\nThe API server does not answer. `inv cluster.start` starts what is stopped, "
@@ -112,6 +114,6 @@ def _machine(machine: NodeState, node: KubeNode | None) -> tuple[str, ...]:
 def _pod(pod: KubePod) -> tuple[str, str, str, int]:
     waiting = ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting)
     state = "ready" if pod.ready else waiting or pod.phase
-    if pod.deleting:
+    if pod.deleting:  # its containers may still be ready
         state = "terminating"
     return f"{pod.namespace}/{pod.name}", pod.node or "-", state, pod.restarts

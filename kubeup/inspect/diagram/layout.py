@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from kubeup.inspect.diagram.model import APPS, BROWSER, Node, Picture, Pod, Volume
 from kubeup.inspect.diagram.shapes import LINE_HEIGHT, Spot, lines
 
+# all in pixels, made for the letters of shapes.STYLE
 MARGIN, NODE_WIDTH, GAP, COLUMNS = 44, 286, 26, 4
 GUTTER = 30  # inside a node, left of its pods: the Services' arrows; right of them: the volumes'
 POD_WIDTH = NODE_WIDTH - 2 * GUTTER
@@ -85,6 +86,7 @@ def arrange(picture: Picture) -> Layout:
             _card(node, picture, row, MARGIN + number * (NODE_WIDTH + GAP), y)
             for number, node in enumerate(nodes[start : start + columns])
         ]
+        # boxes of a row end at the same height, so that the next row's arrows have a way
         tallest = max(card.spot.height for card in cards)
         layout.cards += [replace(card, spot=replace(card.spot, height=tallest)) for card in cards]
         y += tallest
@@ -111,8 +113,10 @@ def _nowhere(picture: Picture) -> Iterator[Node]:
     """A node that there is not, for the pods and volumes that are on none."""
     lost = _volumes(picture, NOWHERE)
     if picture.unscheduled_pods or lost:
-        waiting = picture.unscheduled_pods or not all(volume.ok for volume in lost)
-        why = "waiting for a place" if waiting else ""
+        why = ""
+        # a volume that nothing claims and that is tied to no node is as it should be
+        if picture.unscheduled_pods or not all(volume.ok for volume in lost):
+            why = "waiting for a place"
         yield Node(NOWHERE, "", "", "", why=why, pods=picture.unscheduled_pods)
 
 
@@ -130,9 +134,11 @@ def _card(node: Node, picture: Picture, row: int, x: float, top: float) -> Card:
     column = _Column(x + GUTTER, top + 52 + 15 * len(reason))
     pods = {pod: column.place(44 + _height(pod, 20), 10) for pod in node.applications}
     volumes = _volumes(picture, node.name)
-    column.y += 4 if volumes else 0
+    if volumes:
+        column.y += 4  # a cylinder's top is round
     disks = {volume: column.place(66, 10) for volume in volumes}
-    column.y += 20 if node.others else 0
+    if node.others:
+        column.y += 20  # for their title
     others = {pod: column.place(18 + _height(pod, 0), 1) for pod in node.others}
     spot = Spot(x, top, NODE_WIDTH, column.y - top + 8)
     return Card(node, row, spot, reason, pods, disks, others)

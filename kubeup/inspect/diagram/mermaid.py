@@ -22,12 +22,13 @@ STYLES = (
     "classDef service stroke:#1565c0,stroke-width:2px",
     "classDef volume stroke:#6a1b9a,stroke-width:2px",
 )
-# Mermaid's own entities: quotes and brackets end a label or start markup
-# (https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters)
+# Mermaid's own entities, with # for HTML's & (knsv/mermaid#193): quotes and brackets end a label
+# or start markup
 ESCAPES = str.maketrans(
     {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "#96;", "&": "#amp;"}
 )
-REASON = 60  # letters
+ARROWS = {True: "-->", False: "-.->"}
+REASON = 60  # letters: the whole of it would make its box wider than all others
 
 
 def mermaid(picture: Picture, part: Part = "all") -> str:
@@ -49,6 +50,7 @@ def mermaid(picture: Picture, part: Part = "all") -> str:
 
 def _ends(picture: Picture, part: Part) -> Iterator[str]:
     """The browser, and the Services of other parts that the drawn one is linked to."""
+    # an arrow to what is not declared would make a box of its bare id
     ends = [end for link in picture.links for end in (link.source, link.target)]
     if BROWSER in ends:
         yield f"{BROWSER}([{_text('browser')}])"
@@ -74,7 +76,7 @@ def _nodes(picture: Picture) -> Iterator[str]:
             yield f"  {_id('system', node.name)}[{_text('kube-system', *names)}]"
         for volume in picture.volumes_on(node.name):
             yield _volume(volume)
-        yield "end"
+        yield "end"  # of the subgraph
 
 
 def _title(node: Node) -> str:
@@ -107,18 +109,17 @@ def _links(picture: Picture) -> Iterator[str]:
     senders[BROWSER] = BROWSER
     for link in picture.links:
         source = senders.get(link.source) or _id("svc", link.source)
-        arrow = "-->" if link.ok else "-.->"
         label = _text(_marked(link.ok, link.label))
-        yield f"{source} {arrow}|{label}| {_id('svc', link.target)}"
+        yield f"{source} {ARROWS[link.ok]}|{label}| {_id('svc', link.target)}"
 
 
 def _pods_behind(picture: Picture) -> Iterator[str]:
     for service in picture.app_services:
         source = _id("svc", service.part)
         for name in service.pods:
-            yield f"{source} --> {_id('pod', name)}"
+            yield f"{source} {ARROWS[True]} {_id('pod', name)}"
         for name in service.waiting:
-            yield f"{source} -.-> {_id('pod', name)}"
+            yield f"{source} {ARROWS[False]} {_id('pod', name)}"
         for address in service.outside:
             text = _text(address, "outside the cluster")
             yield f"{source} --> {_id('outside', address)}[{text}]"
@@ -139,6 +140,7 @@ def _claims(picture: Picture) -> Iterator[str]:
 
 
 def _bad(picture: Picture) -> Iterator[str]:
+    # pods of Kubernetes itself share one box, where each has its mark
     pods = [pod for pod in picture.pods if pod.part or pod in picture.unscheduled_pods]
     bad = [_id("pod", pod.name) for pod in pods if not pod.ok]
     bad += [_id("node", node.name) for node in picture.nodes if not node.ok]
@@ -152,6 +154,7 @@ def _marked(ok: bool, text: str) -> str:
 
 
 def _id(kind: str, name: str) -> str:
+    # Mermaid's ids have letters, digits and _ alone; two names must not become the same
     return f"{kind}_{re.sub('[^0-9A-Za-z]', lambda found: f'_{ord(found.group()):x}_', name)}"
 
 

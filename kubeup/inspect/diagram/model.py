@@ -110,6 +110,7 @@ class Port:
     @property
     def words(self) -> str:
         """As in `31000 → 8000`: the way from outside to inside."""
+        # a target may be a port's name, which tells nothing here; equal numbers are said once
         target = self.target if self.target.isdigit() else ""
         steps = dict.fromkeys(filter(None, (str(self.node or ""), str(self.own), target)))
         protocol = "" if self.protocol == "TCP" else f"/{self.protocol}"
@@ -227,6 +228,7 @@ class Picture:
             return self
         volumes = _of(part, self.volumes)
         nodes = [replace(node, pods=_of(part, node.pods)) for node in self.nodes]
+        # the database's own machine carries it without being a node of the cluster
         carrying = {part, *(volume.node for volume in volumes)}
         return Picture(
             nodes=tuple(node for node in nodes if node.pods or {node.role, node.name} & carrying),

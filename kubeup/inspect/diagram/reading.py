@@ -31,7 +31,7 @@ NAMESPACES = ("default", "kube-system")
 CLUSTER_KINDS = "nodes,persistentvolumes"
 KINDS = "pods,services,endpoints,endpointslices,persistentvolumeclaims,deployments,statefulsets"
 CALLS = (("-n", "default", KINDS), ("-n", "kube-system", KINDS), (CLUSTER_KINDS,))
-# who makes the slices that say the same as Endpoints
+# Kubernetes' own controllers, which also mirror Endpoints into slices (kubernetes/kubernetes#91637)
 CONTROLLER = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"
 Item = dict[str, Any]
@@ -51,8 +51,10 @@ def picture(items: Iterable[Item], machines: Sequence[NodeState]) -> Picture:
     """The picture from objects of any kind; those that are not drawn are left out."""
     by_kind = defaultdict[str, list[Item]](list)
     for item in items:
+        # nodes and volumes are in no namespace
         if item["metadata"].get("namespace", "default") in NAMESPACES:
             by_kind[item["kind"]].append(item)
+    # a verification that runs at the same time is not part of the system
     pods = [_pod(item) for item in by_kind["Pod"] if _labels(item).get(LABEL) != OWNER]
     nodes = _nodes(by_kind["Node"], machines, pods)
     names = {node.name for node in nodes}
@@ -75,6 +77,7 @@ def picture(items: Iterable[Item], machines: Sequence[NodeState]) -> Picture:
 
 def part_of(item: Item) -> str:
     """The application that an object belongs to, by its label `app`, or '' for the rest."""
+    # a Service may have no label itself, but selects by one
     app = _labels(item).get("app") or item.get("spec", {}).get("selector", {}).get("app")
     return app if app in APPS else ""
 
@@ -123,20 +126,25 @@ def _nodes(items: Sequence[Item], machines: Sequence[NodeState], pods: Sequence[
 
 def _machine(machine: NodeState) -> Node:
     """A machine that is no node of the cluster."""
-    why = "" if machine.role == "db" else "not in the cluster"
+    why = ""
     if machine.state != "running":
         why = f"the machine is {machine.state}"
+    elif machine.role != "db":
+        why = "not in the cluster"
     return Node(machine.name, machine.role, machine.address, "", machine.state, why)
 
 
 def _node(fact: kubernetes.KubeNode, machine: str) -> Node:
     """A node of the cluster, on a machine in that state ('' where it is not known)."""
-    why = "" if fact.schedulable else "cordoned"
-    if not fact.ready:
-        why = fact.why or "NotReady"
-    if machine not in ("", "running"):
-        why = f"the machine is {machine}"
     role = "control" if fact.control else "worker"
+    why = ""
+    if machine not in ("", "running"):
+        # the API server hears of it 40 s later (node-monitor-grace-period)
+        why = f"the machine is {machine}"
+    elif not fact.ready:
+        why = fact.why or "NotReady"
+    elif not fact.schedulable:
+        why = "cordoned"
     return Node(fact.name, role, fact.address, fact.version, machine, why)
 
 
@@ -218,11 +226,15 @@ def _volumes(claims: Sequence[Item], volumes: Sequence[Item], pods: Sequence[Pod
 def _claim(item: Item, volume: Volume | None) -> Volume:
     (claim,) = kubernetes.claims([item])
     size = claim.size or item["spec"]["resources"]["requests"]["storage"]
-    why = "" if claim.phase == "Bound" else claim.phase or "unknown"
+    bound = claim.phase == "Bound"
     if volume is None:
-        volume = Volume("", claim.volume, "", "", "", "")
-        why = why or "its volume is gone"
-    return replace(volume, claim=claim.name, size=size, why=why)
+        volume = Volume("", claim.volume, "", "", "", "", why="its volume is gone")
+    elif bound:
+        # what is used through the claim counts, whatever else the volume's phase says
+        volume = replace(volume, why="")
+    if not bound:
+        volume = replace(volume, why=claim.phase or "unknown")
+    return replace(volume, claim=claim.name, size=size)
 
 
 def _volume(item: Item) -> Volume:
@@ -242,12 +254,15 @@ def _volume(item: Item) -> Volume:
 def _links(services: Sequence[Service], nodes: Sequence[Node]) -> list[Link]:
     """The ways of a request, as far as the Services are there that it takes."""
     by_part = {service.part: service for service in services}
-    first = next((node for node in nodes if node.ok), nodes[0] if nodes else None)
+    # every node has the NodePorts: one that is well answers even where another does not
+    node = min(nodes, key=lambda node: not node.ok, default=None)
     links = []
     for part in ("ui", "api"):
         service = by_part.get(part)
-        urls = service.urls(first.address) if service and first else ()
-        links += [Link(BROWSER, part, url, bool(service and service.ok)) for url in urls[:1]]
+        if service and node:
+            links += [
+                Link(BROWSER, part, url, service.ok) for url in service.urls(node.address)[:1]
+            ]
     for part, target in (("ui", "api"), ("api", "db")):
         source, service = by_part.get(part), by_part.get(target)
         if source and service:

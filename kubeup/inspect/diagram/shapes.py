@@ -44,6 +44,7 @@ rect.bad{fill:var(--warn)}
 .disk{fill:var(--pod)}
 """
 MARKERS = ("ui", "api", "db", "plain", "bad")
+# an SVG can't measure text while it is written, and a page's font is not known either
 LETTER, SMALL_LETTER, FOLDED_LETTER = 7.2, 5.7, 6.2  # about how wide one is
 LINE_HEIGHT = 14
 Point = tuple[float, float]
@@ -125,8 +126,8 @@ def words(
 ) -> str:
     """A line of text, cut to about `width`."""
     if width:
-        letters = int(width / (SMALL_LETTER if "small" in kind else LETTER))
-        text = shortened(text, max(1, letters))
+        letter = SMALL_LETTER if "small" in kind else LETTER
+        text = shortened(text, max(1, int(width / letter)))
     return f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
 
 

@@ -50,6 +50,7 @@ def svg(picture: Picture, part: Part = "all") -> str:
     body = [words(MARGIN, 32, title[0].upper() + title[1:], "title", layout.width - 2 * MARGIN)]
     for card in layout.cards:
         body += _card(card)
+    # what comes later is drawn over what came before: arrows over boxes, Services over arrows
     body += _arrows_to_pods(drawn, layout)
     body += _arrows_to_volumes(drawn, layout)
     body += _services(drawn, layout)
@@ -62,7 +63,9 @@ def _card(card: Card) -> Iterator[str]:
     yield box(spot, styled(node.ok, "node"), node.why)
     yield label(spot, 22, f"{mark(node.ok)} {node.name}", styled(node.ok, "name"), GUTTER)
     if node.name != NOWHERE:
-        state = "Ready" if node.ok and node.version else node.machine
+        state = node.machine
+        if node.ok and node.version:
+            state = "Ready"
         yield label(spot, 39, _joined(node.title, node.address, state), "small", GUTTER)
     yield from _reason(spot, 54, card.reason, GUTTER)
     for pod, place in card.pods.items():
@@ -131,9 +134,10 @@ def _links(picture: Picture, layout: Layout) -> Iterator[str]:
     for link in picture.links:
         if {link.source, link.target} <= set(order):
             source, target = layout.services[link.source], layout.services[link.target]
-            neighbours = order.index(link.target) - order.index(link.source) == 1
-            draw = _straight if neighbours else _over
-            yield from draw(link, source, target)
+            if order.index(link.target) == order.index(link.source) + 1:
+                yield from _straight(link, source, target)
+            else:
+                yield from _over(link, source, target)
 
 
 def _straight(link: Link, source: Spot, target: Spot) -> Iterator[str]:
@@ -151,7 +155,9 @@ def _over(link: Link, source: Spot, target: Spot) -> Iterator[str]:
 
 
 def _link_label(link: Link, x: float, y: float, anchor: str) -> str:
-    text = link.label if link.ok else f"{mark(link.ok)} {link.label}"
+    text = link.label
+    if not link.ok:  # colours alone would not tell everybody
+        text = f"{mark(link.ok)} {text}"
     return words(x, y, text, styled(link.ok, "small"), anchor=anchor)
 
 

@@ -79,6 +79,7 @@ def _behind(service: Service, picture: Picture) -> Iterator[str]:
     names = [*service.pods, *service.waiting]
     by_name = {pod.name: pod for pod in picture.pods if pod.namespace == service.namespace}
     pods = [by_name[name] for name in names if name in by_name]
+    # a pod that is on no node yet is in no Endpoints either
     pods += [pod for pod in picture.pods if pod.part == service.part and pod not in pods]
     lines = [
         _because(f"{mark(pod.ok)} {pod.name} on {pod.node or 'no node'}", pod.why) for pod in pods
@@ -92,6 +93,7 @@ def _behind(service: Service, picture: Picture) -> Iterator[str]:
 
 def _nodes(picture: Picture, width: int) -> Iterator[str]:
     columns = max(1, min(MOST_COLUMNS, len(picture.nodes), (width - 2) // COLUMN))
+    # a space between boxes
     box_width = (width - 2) // columns - 1
     for start in range(0, len(picture.nodes), columns):
         nodes = picture.nodes[start : start + columns]
@@ -111,7 +113,9 @@ def _side_by_side(contents: Sequence[list[str]], width: int) -> Iterator[str]:
 
 def _content(node: Node, picture: Picture, width: int) -> list[str]:
     machine = f", machine {node.machine}" if node.machine else ""
-    state = node.why or ("Ready" if node.version else "")
+    state = node.why
+    if node.ok and node.version:  # a machine beside the cluster is not Ready or not
+        state = "Ready"
     lines = [
         f"{mark(node.ok)} {node.name}",
         f"  {node.title}{machine}",

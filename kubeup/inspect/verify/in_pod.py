@@ -40,6 +40,7 @@ def resolve(name: str) -> list[str]:
     Where there is none, a list of one item: the error's text in brackets.
     """
     try:
+        # IPv4 alone, as the cluster has no other
         rows = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
     except socket.gaierror as error:
         return [f"({error.strerror})"]
@@ -73,7 +74,8 @@ def query(name: str) -> bytes:
 
 def name_server() -> str:
     """The first name server of /etc/resolv.conf."""
-    with open("/etc/resolv.conf", encoding="utf-8") as file:  # noqa: PTH123 - this file imports as little as it can
+    # this file imports as little as it can
+    with open("/etc/resolv.conf", encoding="utf-8") as file:  # noqa: PTH123
         rows = [line.split() for line in file]
     return next(row[1] for row in rows if row[:1] == ["nameserver"])
 
@@ -100,6 +102,7 @@ def answers(question: dict[str, Any]) -> dict[str, Any]:
             )
     for thread in threads:
         thread.start()
+    # a resolver tries twice; a thread that is later is left behind, and ends with this process
     for thread in threads:
         thread.join(SECONDS * 2)
     return result

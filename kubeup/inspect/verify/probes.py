@@ -21,6 +21,7 @@ from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.model import Context, Problem
 
 PORT = 8899
+# by these a run finds its own pods, and those that a killed one left
 LABEL = "app.kubernetes.io/managed-by"
 OWNER = "kubeup-verify"
 SELECTOR = f"{LABEL}={OWNER}"
@@ -78,6 +79,7 @@ class Probes:
             Probe(spec.name, f"{OWNER}-{spec.name}-{self._run}") for spec in self._context.expected
         ]
         pods = [manifest(probe, self._context.api_image, self._run) for probe in wanted]
+        # one call for all: each kubectl costs a start
         pod_list = {"apiVersion": "v1", "kind": "List", "items": pods}
         create = (*self._context.namespace, "create", "-f", "-")
         self._context.kubectl.write(*create, stdin=json.dumps(pod_list))
@@ -107,6 +109,7 @@ class Probes:
             self._delete(f"{SELECTOR},{RUN}={self._run}")
 
     def _answer(self, probe: Probe, question: Mapping[str, Any]) -> dict[str, Any]:
+        # on standard input, as the API's image has no program of ours in it
         script = HERE.joinpath("in_pod.py").read_text(encoding="utf-8")
         command = ("exec", "-i", probe.name, "--", "python3", "-I", "-", json.dumps(question))
         try:
@@ -177,6 +180,7 @@ def unasked(answers: Answers) -> list[Problem]:
 def manifest(probe: Probe, image: str, run: str) -> dict[str, Any]:
     """The pod of one probe."""
     template = Template(HERE.joinpath("probe_pod.yaml").read_text(encoding="utf-8"))
+    # names and images have no quote in them, so the template stays YAML
     pod: dict[str, Any] = yaml.safe_load(
         template.substitute(name=probe.name, node=probe.node, image=image, run=run, port=PORT)
     )

@@ -20,6 +20,7 @@ from kubeup.system.http import Answer
 
 PREFIX = "kubeup-verify-"
 DESCRIPTION = "Written by `inv verify`, which removes it again."
+# 12 digits of chance: two runs at once never write the same product
 NAME = re.compile(rf"^{PREFIX}[0-9a-f]{{12}}$")
 PLACE = re.compile(r"^/products/(\d+)$")
 FORM = "application/x-www-form-urlencoded"
@@ -66,6 +67,7 @@ class Product:
         self.sample = sample()
         self._id = 0
         self._sent = False
+        # without a node the checks before say why; here nothing answers
         address = context.addresses[0] if context.addresses else "127.0.0.1"
         ports = context.settings.ports
         self._ui, self._api = f"http://{address}:{ports.ui}", f"http://{address}:{ports.api}"
@@ -82,7 +84,7 @@ class Product:
         body, kind = http.multipart(
             self.sample.fields, "picture", "verify.png", "image/png", self.sample.picture
         )
-        self._sent = True
+        self._sent = True  # before the answer: one that got lost may have been saved
         answer = http.ask(f"{self._ui}/products", body, kind)
         self._id = product_id(answer)
         return answer
@@ -105,7 +107,7 @@ class Product:
     def clean(self) -> None:
         """Remove what is left of this run and of killed ones, past the UI, which may be down."""
         if not self._sent:
-            return
+            return  # an API that is down would make the end wait for nothing
         listed = http.ask(f"{self._api}/products?q={PREFIX}&size=100", seconds=4)
         for number in leftovers(listed):
             http.ask(f"{self._api}/products/{number}", method="DELETE", seconds=4)
@@ -126,6 +128,7 @@ def listed_items(listed: Answer) -> list[dict[str, Any]]:
 
 def leftovers(listed: Answer) -> list[int]:
     """The ids of products that only a verification can have written."""
+    # both the name and the text: a user's product may have a name like it
     return [
         item["id"]
         for item in listed_items(listed)

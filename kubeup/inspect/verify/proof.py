@@ -15,6 +15,7 @@ from kubeup.workflows.project import Project
 
 def prove(project: Project, out: Report, json: bool = False) -> None:
     """Run every check; raises KubeupError where one fails, or where there is no cluster."""
+    # one error instead of sixteen lines that all say it
     project.kubectl.require_access()
     lines = run(context(project), None if json else lambda line: _print(line, out))
     if json:
@@ -50,7 +51,7 @@ def context(project: Project) -> Context:
         expected=project.provider.node_specs(),
         api_image=next(image.reference for image in project.images if image.part == "api"),
         addresses=tuple(node.address for node in nodes),
-        secrets=lambda: secret_values(project),
+        secrets=lambda: secret_values(project),  # read when they are needed, and kept nowhere
         database=_external_database(project),
         published=project.external.found,
         pace=machine.pace(project.host),

@@ -44,16 +44,17 @@ class _Runner:
         """End what is under way: waits are given up, commands ended."""
         self._run.stop.set()
         for event in self._done.values():
-            event.set()
+            event.set()  # who waits for an earlier check goes on, and ends as interrupted
         shell.stop_all()
 
     def line(self, check: Check) -> Line:
         try:
+            # each check has a thread of its own, so one that waits keeps nobody from running
             for name in check.after:
                 self._done[name].wait()
             line = self._timed(check)
             if self._tell is not None:
-                with self._telling:
+                with self._telling:  # a line has several pieces
                     self._tell(line)
             return line
         finally:

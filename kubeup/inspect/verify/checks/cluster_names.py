@@ -50,7 +50,7 @@ def expected(items: Sequence[dict[str, Any]], database: str = "") -> Names:
         f"{HEADLESS}.default.svc.cluster.local": addresses.values(),
         f"mysql-0.{HEADLESS}.default.svc.cluster.local": [mysql_0],
         "api.default.svc.cluster.local": [api],
-        "api": [api],
+        "api": [api],  # by the pod's search list, as the UI asks for it
         "kubernetes.default": [kubernetes],
     }
     return {name: frozenset(filter(None, found)) for name, found in names.items()}
@@ -71,6 +71,7 @@ def evaluate(
     wanted: Names, seen: Answers, service_cidr: IPv4Network, others: Sequence[Problem] = ()
 ) -> Verdict:
     """Judge whether each name resolves to what the API server has for it, on every node."""
+    # the first says what to do next: what is not there can't resolve, whatever CoreDNS does
     problems = [
         *_without_address(wanted),
         *unasked(seen),
@@ -104,6 +105,7 @@ def _wrong_addresses(wanted: Names, seen: Answers) -> Iterator[Problem]:
             if not found or not addresses or set(found) == addresses:
                 continue
             text = f"{node}: {name} gives {', '.join(found)}, not {_listed(addresses)}"
+            # an error is CoreDNS' own, an address of before may still be kept by it
             if outside_names.is_error(found):
                 yield Problem(text, CHECK_COREDNS)
             else:
@@ -127,4 +129,4 @@ def _coredns_trouble(context: Context) -> str:
     try:
         return pod_facts.workload_trouble("coredns", context.system_pods("kube-dns"))
     except KubeupError:
-        return ""
+        return ""  # the names that do not resolve are cause enough

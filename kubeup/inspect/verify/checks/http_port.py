@@ -17,6 +17,7 @@ def look(run: Run) -> Verdict:
     context, published = run.context, run.context.published()
     answers = node_ports.ask_all([published.url(address) for address in published.addresses])
     verdict = evaluate(published, answers)
+    # where another program has the port, the Service is as it should be
     if verdict.ok or published.refused:
         return verdict
     services = {item["metadata"]["name"]: item for item in context.items("services")}

@@ -36,6 +36,7 @@ def evaluate(names: Sequence[str], output: Output) -> Verdict:
     missing = [name for name in names if name not in usage]
     if not missing:
         return good(", ".join(f"{name} {usage[name]}" for name in names))
+    # kubectl's discovery cache complains line by line before the error itself
     errors = [line for line in output.stderr.strip().splitlines() if "memcache.go" not in line]
     return bad(
         f"no numbers for {len(missing)} of {len(names)} nodes",
@@ -52,6 +53,7 @@ def _absent(context: Context) -> bool:
 
 def _explained(context: Context, verdict: Verdict) -> Verdict:
     pods = context.system_pods("metrics-server")
+    # it may run without having measured anything yet
     if pods:
         return verdict.because(pod_facts.workload_trouble("metrics-server", pods))
     return verdict.because(

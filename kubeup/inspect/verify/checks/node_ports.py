@@ -41,6 +41,7 @@ def evaluate(app: str, answers: Sequence[Answer]) -> Verdict:
             "the provider names no node that is reached from here",
             "run `inv status`",
         )
+    # kube-proxy answers on every node, whichever has the pod: each node's own is tried
     failed = [answer for answer in answers if not right(app, answer)]
     if not failed:
         return good("answers at " + " ".join(answer.url for answer in answers))
@@ -61,7 +62,9 @@ def explain(context: Context, app: str, port: int, verdict: Verdict) -> Verdict:
         return verdict
     services = {item["metadata"]["name"]: item for item in context.items("services")}
     pods = context.items("pods", "-l", f"app={app}")
-    fix = f"run `inv deploy.logs {app}`" if app in services and pods else PLAN
+    fix = PLAN
+    if app in services and pods:  # deployed, so its own words tell more
+        fix = f"run `inv deploy.logs {app}`"
     return verdict.because(behind(app, port, services, pods), fix)
 
 
@@ -86,7 +89,7 @@ def _why(answer: Answer) -> str:
             f"{answer.problem}: the node is off, a firewall drops the packets, or the node has no "
             "route to the pod's node"
         )
-    if answer.status == 200:
+    if answer.status == 200:  # somebody else's server, or an API where the UI should be
         return f"HTTP 200, but {answer.content_type or 'no type'} instead of a page"
     return answer.words
 

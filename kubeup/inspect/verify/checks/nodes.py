@@ -10,7 +10,9 @@ from kubeup.inspect.verify.model import Problem, Verdict, failed, good
 from kubeup.inspect.verify.run import Run
 from kubeup.settings.model import NodeSpec
 
-NAT_ADDRESS = "10.0.2.15"  # what VirtualBox gives the first interface of every VM
+# what VirtualBox gives the first interface of every VM, which kubelet takes for the node's where it
+# is not told another (kubernetes/kubernetes#44702)
+NAT_ADDRESS = "10.0.2.15"
 PLAN = "run `inv plan` to see what differs, then `inv up`"
 START = "run `inv status`; `inv cluster.start` where a node is stopped"
 NETWORK = "run `inv up`: it puts the pod network on the nodes"
@@ -25,6 +27,7 @@ def look(run: Run) -> Verdict:
 def evaluate(expected: Sequence[NodeSpec], found: Sequence[KubeNode], version: str) -> Verdict:
     """Judge the nodes found against those expected."""
     by_name = {node.name: node for node in found}
+    # all nodes found, as one that nobody expects may have the address of one that is
     problems = list(_shared_addresses(found))
     for spec in expected:
         problems += _problems(spec, by_name.get(spec.name), version)
@@ -38,9 +41,11 @@ def evaluate(expected: Sequence[NodeSpec], found: Sequence[KubeNode], version: s
 def _problems(spec: NodeSpec, node: KubeNode | None, version: str) -> Iterator[Problem]:
     if node is None:
         yield Problem(f"{spec.name} is not in the cluster", PLAN)
-        return
+        return  # nothing more is known of it
     if not node.ready:
-        fix = NETWORK if "cni" in node.why.lower() else START
+        # kubelet's own words: "container runtime network not ready: ... cni plugin not initialized"
+        without_network = "cni" in node.why.lower()
+        fix = NETWORK if without_network else START
         yield Problem(f"{node.name} is not Ready: {node.why}", fix)
     if node.version != version:
         yield Problem(

@@ -12,6 +12,7 @@ from kubeup.inspect.verify.run import Run
 from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
 
+# of different owners, so that all of them fail only where there is no way out at all
 NAMES = ("deb.debian.org", "kubernetes.io", "example.com")
 # one process a name, so that one that hangs does not hold up the others; the resolver asks twice,
 # for 5 s each
@@ -20,7 +21,9 @@ NODE_SCRIPT = (
     '"$name") & done; wait'
 )
 PASSING = ("(Temporary failure in name resolution)", "(no answer in time)")
-FAILURE_KEPT = 5.5  # CoreDNS' plugin `cache` answers from a failure for 5 s
+# CoreDNS answers from a failure that it remembers for 5 s (`servfail` of its plugin cache:
+# https://coredns.io/plugins/cache/)
+FAILURE_KEPT = 5.5
 START_NODES = "run `inv status`, and `inv cluster.start` where a node does not answer"
 CHECK_FORWARDING = (
     "run `kubectl -n kube-system logs -l k8s-app=kube-dns`: CoreDNS forwards to the name servers "
@@ -73,6 +76,7 @@ def look(run: Run) -> Verdict:
     on_nodes = nodes_resolve(nodes)
     again = passing(seen, on_nodes)
     if again:
+        # both sides once more: the node may have been the one whose query was lost
         run.probes.pause(FAILURE_KEPT)
         seen = {**seen, **run.probes.ask({node: {"resolve": NAMES} for node in again})}
         on_nodes |= nodes_resolve([node for node in nodes if node.name in again])
@@ -93,6 +97,7 @@ def evaluate(seen: Answers, on_nodes: OnNodes) -> Verdict:
     resolved = sorted({name for one in compared for name in one.resolved})
     if resolved:
         return good(f"{', '.join(resolved)} resolve in pods as on their nodes")
+    # a machine without the internet is fine, as long as pods have what their node has
     return good(
         f"no outside names here: the nodes themselves have none ({', '.join(NAMES)} fail on both)"
     )

@@ -72,6 +72,7 @@ def _pattern(nodes: Sequence[str], failures: Sequence[Failure]) -> str:
         return ""
     if len(failures) == len(nodes) * (len(nodes) - 1):
         return NO_ROUTES
+    # a single pair says nothing about which of its two nodes it is
     for node in nodes:
         if all(node in (failure.source, failure.target) for failure in failures):
             return (

@@ -25,6 +25,7 @@ def evaluate(items: Sequence[dict[str, Any]]) -> Verdict:
     policies = ", ".join(f"{meta['namespace']}/{meta['name']}" for meta in metas)
     if enforcing := sorted(networks & ENFORCING):
         return good(f"{enforcing[0]} enforces them: {policies or 'there is none'}")
+    # nothing relies on it, so there is nothing to warn of
     if not policies:
         return good("there is none, and this network would not enforce it")
     return warning(

@@ -48,6 +48,7 @@ def query(number: int) -> str:
 
 def parse(text: str) -> Row | None:
     """The row that the client printed, columns parted by tabs."""
+    # the client may print a warning before it
     for line in text.splitlines():
         columns = line.split("\t")
         if len(columns) == len(Row._fields):

@@ -10,7 +10,7 @@ from kubeup.system.http import Answer
 def look(run: Run) -> Verdict:
     product = run.product
     verdict = evaluate(product.id, product.press_delete(), product.get())
-    if verdict.ok:
+    if verdict.ok:  # else the end of the run removes it
         product.removed()
     return verdict
 
@@ -19,6 +19,7 @@ def evaluate(number: int, pressed: Answer, gone: Answer) -> Verdict:
     """Judge that it is gone."""
     if gone.status == 404:
         return good(f"product {number} deleted in the UI, the API answers 404")
+    # the UI follows its own redirect to the list, so 200 means that it took the click
     suspect = "api" if pressed.status == 200 else "ui"
     return bad(
         f"product {number} is still there",

@@ -28,6 +28,7 @@ def evaluate(wanted: Sample, answer: Answer) -> Verdict:
     if _saved(wanted, answer, flash):
         size = len(wanted.picture)
         return good(f"{wanted.name} with a picture of {size} bytes, shown at {answer.url}")
+    # the UI saves the product first; where its picture fails it says so and leads to the form
     if flash.startswith("picture"):
         return bad(
             "the product was saved without its picture",

@@ -15,12 +15,14 @@ Objects = Mapping[str, dict[str, Any]]  # by name
 
 def look(run: Run) -> Verdict:
     context = run.context
+    # outside the cluster it has no claim here
     if context.database:
         return good(context.database.status())
     names = [f"data-mysql-{number}" for number in range(context.settings.database.replicas)]
     items = context.items("persistentvolumeclaims,persistentvolumes")
     claims = _by_name(items, "PersistentVolumeClaim")
     volumes = _by_name(items, "PersistentVolume")
+    # only what is Pending waits for something that its events tell
     pending = [name for name in names if _phase(claims, name) == "Pending"]
     events = {name: _last_event(context, name) for name in pending}
     return evaluate(names, claims, volumes, events)
@@ -54,6 +56,7 @@ def _problem(name: str, claims: Objects, volumes: Objects, event: str) -> str:
         return f"{name} is bound to a volume that is not there any more"
     title = volume["metadata"]["name"]
     policy = volume["spec"].get("persistentVolumeReclaimPolicy", "")
+    # https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming
     if policy != "Retain":
         return (
             f"{title} has the reclaim policy {policy}, not Retain: deleting the claim would delete "

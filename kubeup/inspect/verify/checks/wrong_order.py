@@ -15,6 +15,7 @@ def look(run: Run) -> Verdict:
 
 def evaluate(seen: Answers) -> Verdict:
     """Judge that the name does not exist, as in every cluster."""
+    # any other code than NXDOMAIN says that a name server did not know, or made an address up
     codes = {node: answer.get("error") or answer["ask"][NAME] for node, answer in seen.items()}
     wrong = [f"{node}: {code}" for node, code in codes.items() if code != "NXDOMAIN"]
     if not wrong:
