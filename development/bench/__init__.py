@@ -128,7 +128,9 @@ def providers_own(name: str) -> dict[str, Benchmark]:
 
 
 def show(figures: list[Figure], out: Report) -> None:
-    out.table(("figure", "ours", "other", "ratio", "aim", "what"), [one.row for one in figures])
+    out.table(
+        ("figure", "ours", "other", "ratio", "aim", "what"), [figure.row for figure in figures]
+    )
 
 
 def listing(project: Project) -> Times:

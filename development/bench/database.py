@@ -126,7 +126,7 @@ def _numbered(columns: str, number: int) -> str:
 
     By no recursion, whose limit has another name in each server.
     """
-    digits = " UNION ALL ".join(["SELECT 0 AS n", *(f"SELECT {one}" for one in range(1, 10))])
+    digits = " UNION ALL ".join(["SELECT 0 AS n", *(f"SELECT {digit}" for digit in range(1, 10))])
     sources = " CROSS JOIN ".join(f"digits d{place}" for place in range(5))
     value = " + ".join(f"d{place}.n * {10**place}" for place in range(5))
     return (

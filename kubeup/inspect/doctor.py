@@ -44,39 +44,39 @@ def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
 
     Raises KubeupError for what is left.
     """
-    found = findings(project)
+    results = findings(project)
     # again afterwards: what a fix did not mend is still reported
-    if fix and any(finding.safe for finding in found):
-        _apply(project, found, out, given)
-        found = findings(project)
-    _show(found, out, given.json)
-    wrong = [finding for finding in found if not finding.ok]
+    if fix and any(finding.safe for finding in results):
+        _apply(project, results, out, given)
+        results = findings(project)
+    _show(results, out, given.json)
+    wrong = [finding for finding in results if not finding.ok]
     if wrong:
         safe = any(finding.safe for finding in wrong)
         raise KubeupError(
-            f"{len(wrong)} of {len(found)} checks found something wrong",
+            f"{len(wrong)} of {len(results)} checks found something wrong",
             ", ".join(finding.name for finding in wrong),
             "`inv doctor --fix` applies what is safe" if safe else wrong[0].fix,
         )
 
 
-def _apply(project: Project, found: Sequence[Finding], out: Report, given: Options) -> None:
-    steps = [step for finding in found for step in finding.steps]
+def _apply(project: Project, results: Sequence[Finding], out: Report, given: Options) -> None:
+    steps = [step for finding in results for step in finding.steps]
     if ids.PACKAGES not in {step.id for step in steps}:
         # other steps may need packages: a plan has to know that nobody brings them
         steps.append(Holds(ids.PACKAGES, "what is missing can't be installed from here"))
-    for finding in found:
+    for finding in results:
         confirm(finding.ask, given.yes)
     # asked already, for each that asks
     carry_out(project, lambda: plan_of(steps), out, replace(given, yes=True))
 
 
-def _show(found: Sequence[Finding], out: Report, json: bool) -> None:
+def _show(results: Sequence[Finding], out: Report, json: bool) -> None:
     if json:
         fields = ("name", "ok", "what", "fix", "safe")
-        out.data([{field: getattr(finding, field) for field in fields} for finding in found])
+        out.data([{field: getattr(finding, field) for field in fields} for finding in results])
         return
-    for finding in found:
+    for finding in results:
         mark = "✔" if finding.ok else "✘"
         out.say(f" {mark} {finding.name.ljust(12)} {finding.what}")
         if not finding.ok:
@@ -86,20 +86,20 @@ def _show(found: Sequence[Finding], out: Report, json: bool) -> None:
 def findings(project: Project) -> list[Finding]:
     """What every check says, in their order."""
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        found = pool.map(lambda name: _findings(name, project), CHECKS)
-        return [finding for several in found for finding in several]
+        results = pool.map(lambda name: _findings(name, project), CHECKS)
+        return [finding for several in results for finding in several]
 
 
 def _findings(name: str, project: Project) -> Sequence[Finding]:
     try:
-        found = CHECKS[name](project)
+        results = CHECKS[name](project)
     except KubeupError as error:  # a check that can't look has found something wrong, too
         return [Finding(name, False, f"{error.what}: {error.why}", error.next)]
-    return [found] if isinstance(found, Finding) else found
+    return [results] if isinstance(results, Finding) else results
 
 
 def _judged(name: str, wrong: str, well: str, fix: str, steps: Sequence[Planned] = ()) -> Finding:
-    """What a check found wrong, or how it is where it found nothing."""
+    """A finding: what is wrong, or how it is where nothing is."""
     return Finding(name, not wrong, wrong or well, fix, tuple(steps))
 
 

@@ -155,7 +155,7 @@ def _marked(ok: bool, text: str) -> str:
 
 def _id(kind: str, name: str) -> str:
     # Mermaid's ids have letters, digits and _ alone; two names must not become the same
-    return f"{kind}_{re.sub('[^0-9A-Za-z]', lambda found: f'_{ord(found.group()):x}_', name)}"
+    return f"{kind}_{re.sub('[^0-9A-Za-z]', lambda match: f'_{ord(match.group()):x}_', name)}"
 
 
 def _text(*lines: str) -> str:

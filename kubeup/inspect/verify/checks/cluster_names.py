@@ -53,7 +53,7 @@ def expected(items: Sequence[dict[str, Any]], database: str = "") -> Names:
         "api": [api],  # by the pod's search list, as the UI asks for it
         "kubernetes.default": [kubernetes],
     }
-    return {name: frozenset(filter(None, found)) for name, found in names.items()}
+    return {name: frozenset(filter(None, known)) for name, known in names.items()}
 
 
 def _pod_addresses(items: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -101,12 +101,12 @@ def _without_address(wanted: Names) -> Iterator[Problem]:
 def _wrong_addresses(wanted: Names, seen: Answers) -> Iterator[Problem]:
     for node, answer in seen.items():
         for name, addresses in wanted.items():
-            found = answer.get("resolve", {}).get(name, [])
-            if not found or not addresses or set(found) == addresses:
+            resolved = answer.get("resolve", {}).get(name, [])
+            if not resolved or not addresses or set(resolved) == addresses:
                 continue
-            text = f"{node}: {name} gives {', '.join(found)}, not {_listed(addresses)}"
+            text = f"{node}: {name} gives {', '.join(resolved)}, not {_listed(addresses)}"
             # an error is CoreDNS' own, an address of before may still be kept by it
-            if outside_names.is_error(found):
+            if outside_names.is_error(resolved):
                 yield Problem(text, CHECK_COREDNS)
             else:
                 yield Problem(

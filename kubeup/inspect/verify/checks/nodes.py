@@ -20,15 +20,15 @@ NETWORK = "run `inv up`: it puts the pod network on the nodes"
 
 def look(run: Run) -> Verdict:
     context = run.context
-    found = kubernetes.nodes(context.kubectl.items("nodes"))
-    return evaluate(context.expected, found, f"v{context.settings.software.kubernetes}")
+    nodes = kubernetes.nodes(context.kubectl.items("nodes"))
+    return evaluate(context.expected, nodes, f"v{context.settings.software.kubernetes}")
 
 
-def evaluate(expected: Sequence[NodeSpec], found: Sequence[KubeNode], version: str) -> Verdict:
+def evaluate(expected: Sequence[NodeSpec], nodes: Sequence[KubeNode], version: str) -> Verdict:
     """Judge the nodes found against those expected."""
-    by_name = {node.name: node for node in found}
+    by_name = {node.name: node for node in nodes}
     # all nodes found, as one that nobody expects may have the address of one that is
-    problems = list(_shared_addresses(found))
+    problems = list(_shared_addresses(nodes))
     for spec in expected:
         problems += _problems(spec, by_name.get(spec.name), version)
     if problems:
@@ -62,9 +62,9 @@ def _problems(spec: NodeSpec, node: KubeNode | None, version: str) -> Iterator[P
         yield Problem(text, PLAN)
 
 
-def _shared_addresses(found: Sequence[KubeNode]) -> Iterator[Problem]:
+def _shared_addresses(nodes: Sequence[KubeNode]) -> Iterator[Problem]:
     names: dict[str, list[str]] = {}
-    for node in found:
+    for node in nodes:
         names.setdefault(node.address, []).append(node.name)
     for address, owners in names.items():
         if address and len(owners) > 1:

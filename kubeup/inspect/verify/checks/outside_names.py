@@ -85,16 +85,16 @@ def look(run: Run) -> Verdict:
 
 def passing(seen: Answers, on_nodes: OnNodes) -> list[str]:
     """The nodes where a difference may pass, so that both sides are worth asking once more."""
-    return [one.node for one in compare(seen, on_nodes) if one.may_pass]
+    return [row.node for row in compare(seen, on_nodes) if row.may_pass]
 
 
 def evaluate(seen: Answers, on_nodes: OnNodes) -> Verdict:
     """Judge that a pod resolves outside names exactly where its node does."""
     compared = list(compare(seen, on_nodes))
-    problems = [problem for one in compared for problem in one.problems]
+    problems = [problem for row in compared for problem in row.problems]
     if problems:
         return failed("outside names differ between a node and its pods", problems)
-    resolved = sorted({name for one in compared for name in one.resolved})
+    resolved = sorted({name for row in compared for name in row.resolved})
     if resolved:
         return good(f"{', '.join(resolved)} resolve in pods as on their nodes")
     # a machine without the internet is fine, as long as pods have what their node has
@@ -123,9 +123,9 @@ def nodes_resolve(nodes: Sequence[SshTarget]) -> dict[str, frozenset[str] | str]
     }
 
 
-def is_error(found: Sequence[str]) -> bool:
+def is_error(answer: Sequence[str]) -> bool:
     """Whether a pod's answer is the resolver's error, see `in_pod.resolve`."""
-    return found[0].startswith("(")
+    return answer[0].startswith("(")
 
 
 def _last(output: Output) -> str:
