@@ -74,6 +74,7 @@ def arrange(picture: Picture) -> Layout:
     """Lay the picture out."""
     layout = Layout(services=_services(picture))
     nodes = [*picture.nodes, *_nowhere(picture)]
+    # more would make the page wider than a screen
     columns = max(1, min(COLUMNS, len(nodes)))
     right = max((spot.right for spot in layout.services.values()), default=0)
     layout.width = max(2 * MARGIN + columns * (NODE_WIDTH + GAP) - GAP, right + MARGIN)
@@ -97,6 +98,7 @@ def arrange(picture: Picture) -> Layout:
 def _services(picture: Picture) -> dict[str, Spot]:
     """The browser and the Services, with all that a link names, in the order of a request."""
     ends = {end for link in picture.links for end in (link.source, link.target)}
+    # a part alone is drawn with the Services that it is linked to, known by their names only
     ends |= {service.part for service in picture.services}
     spots = {}
     x: float = MARGIN

@@ -13,7 +13,7 @@ from kubeup.inspect.diagram.model import (
     Picture,
     Pod,
     Volume,
-    mark,
+    marked,
     shortened,
 )
 
@@ -68,11 +68,11 @@ def _services(picture: Picture) -> Iterator[str]:
 
 def _nodes(picture: Picture) -> Iterator[str]:
     for node in picture.nodes:
-        yield f"subgraph {_id('node', node.name)}[{_text(_marked(node.ok, _title(node)))}]"
+        yield f"subgraph {_id('node', node.name)}[{_text(marked(node.ok, _title(node)))}]"
         for pod in node.applications:
             yield _pod(pod)
         if node.others:
-            names = [_marked(pod.ok, pod.name) for pod in node.others]
+            names = [marked(pod.ok, pod.name) for pod in node.others]
             yield f"  {_id('system', node.name)}[{_text('kube-system', *names)}]"
         for volume in picture.volumes_on(node.name):
             yield _volume(volume)
@@ -86,13 +86,13 @@ def _title(node: Node) -> str:
 
 
 def _volume(volume: Volume) -> str:
-    name = _marked(volume.ok, volume.name)
+    name = marked(volume.ok, volume.name)
     text = _text(name, volume.path, f"{volume.size} {volume.policy}")
     return f"  {_id('volume', volume.name)}[({text})]:::volume"
 
 
 def _pod(pod: Pod) -> str:
-    text = _text(_marked(pod.ok, pod.name), pod.address, shortened(pod.why, REASON))
+    text = _text(marked(pod.ok, pod.name), pod.address, shortened(pod.why, REASON))
     return f"  {_id('pod', pod.name)}[{text}]"
 
 
@@ -109,7 +109,7 @@ def _links(picture: Picture) -> Iterator[str]:
     senders[BROWSER] = BROWSER
     for link in picture.links:
         source = senders.get(link.source) or _id("svc", link.source)
-        label = _text(_marked(link.ok, link.label))
+        label = _text(marked(link.ok, link.label))
         yield f"{source} {ARROWS[link.ok]}|{label}| {_id('svc', link.target)}"
 
 
@@ -134,7 +134,7 @@ def _claims(picture: Picture) -> Iterator[str]:
             target = f"{_id('claim', volume.claim)}[({text})]"
         users = picture.users(volume)
         for pod in users:
-            yield f"{_id('pod', pod.name)} -->|{_text(f'claim {volume.claim}')}| {target}"
+            yield f"{_id('pod', pod.name)} -->|{_text(volume.claimed)}| {target}"
         if not users and volume.node not in nodes:
             yield target
 
@@ -147,10 +147,6 @@ def _bad(picture: Picture) -> Iterator[str]:
     bad += [_id("svc", service.part) for service in picture.app_services if not service.ok]
     if bad:
         yield f"class {','.join(bad)} bad"
-
-
-def _marked(ok: bool, text: str) -> str:
-    return text if ok else f"{mark(ok)} {text}"
 
 
 def _id(kind: str, name: str) -> str:

@@ -18,6 +18,11 @@ def mark(ok: bool) -> str:
     return "✓" if ok else "✗"
 
 
+def marked(ok: bool, text: str) -> str:
+    """The text, with a mark where something is wrong: colours alone do not reach everybody."""
+    return text if ok else f"{mark(ok)} {text}"
+
+
 def shortened(text: str, letters: int) -> str:
     """The text, or its beginning with an ellipsis where it is longer."""
     return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
@@ -172,6 +177,10 @@ class Volume:
     @property
     def ok(self) -> bool:
         return not self.why
+
+    @property
+    def claimed(self) -> str:
+        return f"claim {self.claim}" if self.claim else "no claim"
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ def _nodes(items: Sequence[Item], machines: Sequence[NodeState], pods: Sequence[
     for fact in kubernetes.nodes(items):
         machine = nodes.get(fact.name)
         nodes[fact.name] = _node(fact, machine.machine if machine else "")
+    # applications first: they are what a picture is looked at for
     ordered = sorted(pods, key=lambda pod: (_rank(pod.part), pod.name))
     return [
         replace(node, pods=tuple(pod for pod in ordered if pod.node == node.name))
@@ -164,6 +165,7 @@ def _service(item: Item, subsets: Sequence[Item], pods: Sequence[Pod]) -> Servic
     namespace, name = _key(item)
     spec = item["spec"]
     known = {pod.name for pod in pods}
+    # addresses that are no pod's lead out of the cluster, as those of a database on a machine
     ready = [row for subset in subsets for row in subset.get("addresses") or []]
     waiting = [row for subset in subsets for row in subset.get("notReadyAddresses") or []]
     headless = spec.get("clusterIP") == "None"
@@ -214,6 +216,7 @@ def _port(row: Item) -> Port:
 
 def _volumes(claims: Sequence[Item], volumes: Sequence[Item], pods: Sequence[Pod]) -> list[Volume]:
     """The claims with what they are bound to, then the volumes that nothing claims."""
+    # what a claim is bound to is taken out; what is left nothing claims
     unclaimed = {item["metadata"]["name"]: _volume(item) for item in volumes}
     parts = {claim: pod.part for pod in pods for claim in pod.claims}
     drawn = []

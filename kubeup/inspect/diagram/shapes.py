@@ -114,6 +114,7 @@ def box(spot: Spot, kind: str, tip: str = "") -> str:
 
 def disk(spot: Spot, kind: str) -> str:
     """A cylinder: storage."""
+    # the arcs of the top meet those of the bottom at the rectangle's edges
     bow, radius = 7.0, spot.width / 2
     start, arc = f"M{spot.x:g} {spot.y + bow:g}", f"a{radius:g} {bow:g} 0 0"
     side = f"{start}V{spot.bottom - bow:g}{arc} 0 {spot.width:g} 0V{spot.y + bow:g}"

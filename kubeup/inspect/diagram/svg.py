@@ -27,6 +27,7 @@ from kubeup.inspect.diagram.model import (
     Service,
     Volume,
     mark,
+    marked,
 )
 from kubeup.inspect.diagram.shapes import (
     LINE_HEIGHT,
@@ -88,8 +89,7 @@ def _pod(pod: Pod, spot: Spot) -> Iterator[str]:
 
 
 def _volume(volume: Volume, spot: Spot) -> Iterator[str]:
-    claim = f"claim {volume.claim}" if volume.claim else "no claim"
-    about = _joined(claim, volume.size, volume.policy, volume.why)
+    about = _joined(volume.claimed, volume.size, volume.policy, volume.why)
     yield disk(spot, styled(volume.ok, "db"))
     yield label(spot, 29, f"{mark(volume.ok)} {volume.name or volume.claim}", styled(volume.ok, ""))
     yield label(spot, 44, about, "small")
@@ -155,10 +155,7 @@ def _over(link: Link, source: Spot, target: Spot) -> Iterator[str]:
 
 
 def _link_label(link: Link, x: float, y: float, anchor: str) -> str:
-    text = link.label
-    if not link.ok:  # colours alone would not tell everybody
-        text = f"{mark(link.ok)} {text}"
-    return words(x, y, text, styled(link.ok, "small"), anchor=anchor)
+    return words(x, y, marked(link.ok, link.label), styled(link.ok, "small"), anchor=anchor)
 
 
 def _arrows_to_pods(picture: Picture, layout: Layout) -> Iterator[str]:

@@ -31,6 +31,7 @@ def text(picture: Picture, width: int = 100, part: Part = "all") -> str:
         "volumes": list(_volumes(drawn)),
         "other Services": list(_other_services(drawn)),
     }
+    # what is empty has no title: most clusters have every pod on a node
     lines = list(_headline(drawn, part))
     for title, block in blocks.items():
         if block:
@@ -141,9 +142,8 @@ def _pods(pods: Sequence[Pod], width: int) -> list[str]:
 
 def _volumes(picture: Picture) -> Iterator[str]:
     for volume in picture.volumes:
-        claim = f"claim {volume.claim}" if volume.claim else "no claim"
         users = [pod.name for pod in picture.users(volume)]
-        yield _because(f"{mark(volume.ok)} {' ─▶ '.join([*users, claim])}", volume.why)
+        yield _because(f"{mark(volume.ok)} {' ─▶ '.join([*users, volume.claimed])}", volume.why)
         if volume.name:
             place = f"{volume.node or 'any node'}:{volume.path}"
             yield f"    └─▶ volume {volume.name} ({volume.size}, {volume.policy}) ─▶ {place}"

@@ -21,6 +21,7 @@ from kubeup.inspect.verify.checks import (
 )
 from kubeup.inspect.verify.run import Check
 
+# from the nodes up to the application: what comes first explains what fails later
 CHECKS = (
     Check(
         "nodes",

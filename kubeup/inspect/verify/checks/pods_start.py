@@ -24,6 +24,7 @@ def evaluate(probes: Sequence[Probe], image: str) -> Verdict:
         "\n".join(f"{probe.node}: {probe.why}" for probe in failed),
         "run `inv status`, and `inv cluster.start` where a node is stopped",
     )
+    # a missing image is no fault of the node's, and `up` knows how to bring it
     if not any(probe.image_missing for probe in failed):
         return verdict
     return verdict.because(
