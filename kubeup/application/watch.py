@@ -280,7 +280,7 @@ def states(watched: Watched) -> list[str]:
 
 def _state(pod: KubePod) -> str:
     if pod.deleting:
-        return "ending"
+        return "terminating"
     return "ready" if pod.ready else next((reason for reason, _ in pod.waiting), pod.phase.lower())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from kubeup.workflows.project import Project
 class Finding:
     """One check's outcome.
 
-    `steps` mend it and are safe: nothing of the user's is changed by them; `ask` comes before some.
+    `steps` fix it and are safe: nothing of the user's is changed by them; `ask` comes before some.
     """
 
     name: str
@@ -35,11 +35,8 @@ class Finding:
 
     @property
     def safe(self) -> bool:
-        """Whether there is a step that mends it."""
+        """Whether there is a step that fixes it."""
         return bool(todo(self.steps))
-
-
-Check = Callable[[Project], Finding | list[Finding]]
 
 
 def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
@@ -47,210 +44,204 @@ def examine(project: Project, out: Report, given: Options, fix: bool) -> None:
 
     Raises KubeupError for what is left.
     """
-    found = findings(project)
-    steps = [one for finding in found for one in finding.steps]
-    if fix and todo(steps):
-        if all(one.id != ids.PACKAGES for one in steps):
-            steps.append(Holds(ids.PACKAGES, "those that are missing can't be installed from here"))
-        for finding in found:
-            confirm(finding.ask, given.yes)
-        carry_out(project, lambda: plan_of(steps), out, replace(given, yes=True))
-        found = findings(project)
-    if given.json:
-        out.data(
-            [
-                {"name": one.name, "ok": one.ok, "what": one.what, "fix": one.fix, "safe": one.safe}
-                for one in found
-            ]
-        )
-    for one in () if given.json else found:
-        out.say(
-            f" {'✔' if one.ok else '✘'} {one.name.ljust(12)} {one.what}"
-            + ("" if one.ok else f"\n     fix: {one.fix}")
-        )
-    wrong = [one for one in found if not one.ok]
+    results = findings(project)
+    # again afterwards: what a fix did not mend is still reported
+    if fix and any(finding.safe for finding in results):
+        _apply(project, results, out, given)
+        results = findings(project)
+    _show(results, out, given.json)
+    wrong = [finding for finding in results if not finding.ok]
     if wrong:
+        safe = any(finding.safe for finding in wrong)
         raise KubeupError(
-            f"{len(wrong)} of {len(found)} checks found something wrong",
-            ", ".join(one.name for one in wrong),
-            "`inv doctor --fix` applies what is safe"
-            if any(one.safe for one in wrong)
-            else wrong[0].fix,
+            f"{len(wrong)} of {len(results)} checks found something wrong",
+            ", ".join(finding.name for finding in wrong),
+            "`inv doctor --fix` applies what is safe" if safe else wrong[0].fix,
         )
+
+
+def _apply(project: Project, results: Sequence[Finding], out: Report, given: Options) -> None:
+    steps = [step for finding in results for step in finding.steps]
+    if ids.PACKAGES not in {step.id for step in steps}:
+        # other steps may need packages: a plan has to know that nobody brings them
+        steps.append(Holds(ids.PACKAGES, "what is missing can't be installed from here"))
+    for finding in results:
+        confirm(finding.ask, given.yes)
+    # asked already, for each that asks
+    carry_out(project, lambda: plan_of(steps), out, replace(given, yes=True))
+
+
+def _show(results: Sequence[Finding], out: Report, json: bool) -> None:
+    if json:
+        fields = ("name", "ok", "what", "fix", "safe")
+        out.data([{field: getattr(finding, field) for field in fields} for finding in results])
+        return
+    for finding in results:
+        mark = "✔" if finding.ok else "✘"
+        out.say(f" {mark} {finding.name.ljust(12)} {finding.what}")
+        if not finding.ok:
+            out.say(f"     fix: {finding.fix}")
 
 
 def findings(project: Project) -> list[Finding]:
-    checks: tuple[tuple[str, Check], ...] = (
-        ("settings", _settings),
-        ("provider", _provider),
-        ("packages", _packages),
-        ("requirements", _requirements),
-        ("proxy", _proxy),
-        ("keys", _keys),
-        ("passwords", _passwords),
-        ("machines", _machines),
-        ("nodes", _nodes),
-        ("database", _database),
-        ("http port", _http_port),
-    )
-    with ThreadPoolExecutor(len(checks)) as pool:
-        found = pool.map(lambda check: _safe(check[0], check[1], project), checks)
-        return [one for several in found for one in several]
+    """What every check says, in their order."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        results = pool.map(lambda name: _findings(name, project), CHECKS)
+        return [finding for several in results for finding in several]
 
 
-def _safe(name: str, check: Check, project: Project) -> list[Finding]:
+def _findings(name: str, project: Project) -> Sequence[Finding]:
     try:
-        found = check(project)
-    except KubeupError as error:
-        found = Finding(name, False, f"{error.what}: {error.why}", error.next)
-    return found if isinstance(found, list) else [found]
+        results = CHECKS[name](project)
+    except KubeupError as error:  # a check that can't look has found something wrong, too
+        return [Finding(name, False, f"{error.what}: {error.why}", error.next)]
+    return [results] if isinstance(results, Finding) else results
+
+
+def _judged(name: str, wrong: str, well: str, fix: str, steps: Sequence[Planned] = ()) -> Finding:
+    """A finding: what is wrong, or how it is where nothing is."""
+    return Finding(name, not wrong, wrong or well, fix, tuple(steps))
 
 
 def _settings(project: Project) -> Finding:
-    wrong = [str(one) for one in problems(project) if one.severity == "error"]
-    return Finding(
-        "settings", not wrong, "; ".join(wrong) or "fit this machine", "mend what is named"
-    )
+    errors = [str(problem) for problem in problems(project) if problem.severity == "error"]
+    return _judged("settings", "; ".join(errors), "fit this machine", "correct what is named")
 
 
 def _provider(project: Project) -> Finding:
     usable = project.provider.probe()
+    # one that can't be used here is not helped by its tool
     steps = tuple(project.provider.install()) if usable.ok else ()
-    ask = "; ".join(f"{step.title}?" for step in todo(steps))
     return Finding(
-        "provider",
-        usable.ok and not usable.fetched,
-        f"{project.provider.name}: {usable.why}",
-        usable.fix,
-        steps,
-        ask,
+        name="provider",
+        ok=usable.ok and not usable.fetched,
+        what=f"{project.provider.name}: {usable.why}",
+        fix=usable.fix,
+        steps=steps,
+        ask="; ".join(f"{step.title}?" for step in todo(steps)),
     )
 
 
 def _packages(project: Project) -> Finding:
     missing = packages.missing(project.packages)
-    steps = tuple(packages.plan(missing, project.host))
-    found = f"missing: {', '.join(missing)}" if missing else "all there"
-    return Finding(
-        "packages",
-        not missing,
-        found,
-        software.manager(project.host.distribution).command(missing),
-        steps,
-    )
+    fix = software.manager(project.host.distribution).command(missing)
+    steps = packages.plan(missing, project.host)
+    wrong = f"missing: {', '.join(missing)}" if missing else ""
+    return _judged("packages", wrong, "all installed", fix, steps)
 
 
 def _requirements(project: Project) -> list[Finding]:
     """What the plan of `up` would refuse as well, where nodes are made on this machine."""
     if not project.provider.creates_machines:
         return []
-    found = requirements.check(up.outstanding(project))
-    return [Finding(one.name, one.ok, one.found, one.fix) for one in found]
+    checks = requirements.check(up.outstanding(project))
+    return [Finding(check.name, check.ok, check.found, check.fix) for check in checks]
 
 
 def _proxy(project: Project) -> Finding:
     """Whether nodes can use the proxy that this machine goes through."""
-    known, near = project.host.proxies, proxies.near(project.host.proxies)
-    names = ", ".join(name for name in proxies.PROXIES if name in known)
+    known = project.host.proxies
+    names = [name for name in proxies.PROXIES if name in known]
+    loopback = proxies.near(known)
     gateway = next(iter(project.settings.node_network.hosts()))
-    what = (
-        f"{', '.join(near)} names this machine's loopback, where a node finds nobody"
-        if near
-        else f"{names}; the nodes' own networks go past it"
-    )
-    return Finding(
+    wrong = f"{', '.join(loopback)}: a loopback address, which nodes can't reach"
+    well = f"{', '.join(names)}; not used between the nodes"
+    return _judged(
         "proxy",
-        not near,
-        what if names else "none is set",
-        f"name it by an address of this machine that nodes reach, as {gateway}, and let it "
+        wrong if loopback else "",
+        well if names else "none is set",
+        f"use an address of this machine that nodes reach, such as {gateway}, and let the proxy "
         "listen there",
     )
 
 
 def _keys(project: Project) -> Finding:
+    # a provider that brings its own Kubernetes has keys of its own, too
     if not project.provider.uses_kubeadm:
         return Finding("keys", True, f"{project.provider.name} has its own")
-    planned = tuple(keys.plan(project.state.private_key, project.state.public_key))
-    steps = todo(planned)
-    return Finding(
-        "keys",
-        not steps,
-        steps[0].reason if steps else str(project.state.private_key),
-        "`inv ssh.keys`",
-        planned,
-    )
+    private = project.state.private_key
+    planned = keys.plan(private, project.state.public_key)
+    wrong = "; ".join(step.reason for step in todo(planned))
+    return _judged("keys", wrong, str(private), "`inv ssh.keys`", planned)
 
 
 def _passwords(project: Project) -> Finding:
     path = project.state.secrets
-    missing = secrets.missing(path)
-    steps = tuple(secrets.plan(path))
+    # not fixed without being asked: whoever shares the file may have meant to
     if path.exists() and path.stat().st_mode & 0o077:
-        return Finding(
-            "passwords",
-            False,
-            f"{path} can be read by others",
-            shell.shown(("chmod", "600", str(path))),
-        )
-    found = f"{', '.join(missing)} missing" if missing else f"{path.name} has them"
-    return Finding("passwords", not missing, found, "`inv up` generates them", steps)
+        wrong, fix = f"{path} can be read by others", shell.shown(("chmod", "600", str(path)))
+        return Finding("passwords", False, wrong, fix)
+    missing = secrets.missing(path)
+    wrong = f"{', '.join(missing)} missing" if missing else ""
+    fix = "`inv up` generates them"
+    return _judged("passwords", wrong, f"{path.name} has them", fix, secrets.plan(path))
 
 
 def _machines(project: Project) -> Finding:
     machines = project.provider.observe()
-    rows = [f"{node.name} {node.state}" for node in machines.nodes if node.state != "running"]
-    rows += [machines.blocked.why] if machines.blocked else []
-    rows += [
-        f"{node.name}: {text}"
-        for node in machines.nodes
-        for text in (*node.differs, *([node.detail] if node.detail else []))
-    ]
-    fix = machines.blocked.fix if machines.blocked else ""
-    return Finding(
+    stopped = [node for node in machines.nodes if node.state != "running"]
+    wrong = [f"{node.name} {node.state}" for node in stopped]
+    wrong += [machines.blocked.why] if machines.blocked else []
+    for node in machines.nodes:
+        wrong += [f"{node.name}: {text}" for text in (*node.differs, node.detail) if text]
+    return _judged(
         "machines",
-        not rows,
-        "; ".join(rows) or f"{len(machines.nodes)} running as the settings want them",
-        fix or "`inv up`",
+        "; ".join(wrong),
+        f"{len(machines.nodes)} running as the settings want them",
+        (machines.blocked and machines.blocked.fix) or "`inv up`",
     )
-
-
-def _database(project: Project) -> Finding:
-    wrong = database.unfinished(project)
-    fix = "`inv db.vm` brings up a service that is down; what is named finishes the rest"
-    return Finding("database", not wrong, wrong or database.where(project), fix)
-
-
-def _http_port(project: Project) -> Finding:
-    """Whether the UI has its port of every node's address, and nobody waits there in vain."""
-    external, fix = project.external, "stop that, or set ports.http to another port, or to 0"
-    if not external.port:
-        return Finding("http port", True, "the settings want none")
-    if not project.kubectl.answers():
-        return Finding("http port", True, f"{external.port}, once the API server answers")
-    if shadowed := external.shadowed():
-        what = f"{external.port} is the UI's, in vain it is listened on by {'; '.join(shadowed)}"
-        return Finding("http port", False, what, fix)
-    published = external.found()
-    where = ", ".join(map(published.url, published.addresses))
-    what = "; ".join(filter(None, (where, *published.left_out)))
-    return Finding("http port", not published.refused, what, fix)
 
 
 def _nodes(project: Project) -> Finding:
     facts = cluster.observe(project)
-    rows = list(_wrong_nodes(facts))
-    return Finding(
-        "nodes",
-        not rows,
-        "; ".join(rows) or "all ready",
-        "`inv up`; where a node stays so: `inv ssh.run 'journalctl -u kubelet -n 30'`",
-    )
-
-
-def _wrong_nodes(facts: cluster.ClusterFacts) -> Iterator[str]:
-    yield from (
+    wrong = [
         f"{name} can't be reached: {why.splitlines()[0]}" for name, why in facts.unreachable.items()
-    )
+    ]
     if not facts.answers:
-        yield "the API server does not answer"
-    yield from (f"{node.name} not ready: {node.why}" for node in facts.nodes if not node.ready)
+        wrong.append("the API server does not answer")
+    wrong += [f"{node.name} not ready: {node.why}" for node in facts.nodes if not node.ready]
+    fix = "`inv up`; where a node stays so: `inv ssh.run 'journalctl -u kubelet -n 30'`"
+    return _judged("nodes", "; ".join(wrong), "all ready", fix)
+
+
+def _database(project: Project) -> Finding:
+    wrong = database.unfinished(project)
+    return _judged(
+        "database",
+        wrong,
+        wrong or database.where(project),
+        "`inv db.vm` starts a service that is down; the commands that are named finish the rest",
+    )
+
+
+def _http_port(project: Project) -> Finding:
+    """Whether the UI has its port of every node's address, and no other program needs it."""
+    external, name = project.external, "http port"
+    # nothing to look at yet is no fault
+    if not external.port:
+        return Finding(name, True, "not wanted by the settings")
+    if not project.kubectl.answers():
+        return Finding(name, True, f"{external.port}, once the API server answers")
+    fix = "stop what has it, or set ports.http to another port, or to 0"
+    if shadowed := external.shadowed():
+        what = f"connections to port {external.port} go to the UI, not to {'; '.join(shadowed)}"
+        return Finding(name, False, what, fix)
+    published = external.found()
+    urls = ", ".join(map(published.url, published.addresses))
+    what = "; ".join(filter(None, (urls, *published.left_out)))
+    return Finding(name, not published.refused, what, fix)
+
+
+CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
+    "settings": _settings,
+    "provider": _provider,
+    "packages": _packages,
+    "requirements": _requirements,
+    "proxy": _proxy,
+    "keys": _keys,
+    "passwords": _passwords,
+    "machines": _machines,
+    "nodes": _nodes,
+    "database": _database,
+    "http port": _http_port,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,15 @@ from kubeup.workflows import cluster, database
 from kubeup.workflows.converge import urls
 from kubeup.workflows.project import Project
 
+KINDS = "nodes,pods,persistentvolumeclaims"
+
 
 @dataclass(frozen=True)
 class Status:
-    """Everything `inv status` tells. `release` and `database` say where each comes from and why."""
+    """Everything that `inv status` prints.
+
+    `release` and `database` say where each comes from and why.
+    """
 
     profile: str
     provider: str
@@ -33,95 +39,81 @@ class Status:
 
 
 def collect(project: Project) -> Status:
+    # each asks another program, and takes up to some seconds
     with ThreadPoolExecutor(3) as pool:
         place = pool.submit(database.where, project)
         asked = pool.submit(_ask, project)
         machines = pool.submit(
             project.provider.observe, lambda boots: cluster.ready_since_boot(asked.result(), boots)
         )
-    found = asked.result()
-    published = project.external.found() if found is not None else Published()
-    by_kind = {
-        kind: [item for item in found or () if item["kind"] == kind]
-        for kind in ("Node", "Pod", "PersistentVolumeClaim")
-    }
+    items = asked.result()
+    answers = items is not None
+    published = project.external.found() if answers else Published()
+    by_kind = defaultdict[str, list[dict[str, Any]]](list)
+    for item in items or ():
+        by_kind[item["kind"]].append(item)
     return Status(
-        project.settings.profile,
-        project.provider.name,
-        f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
-        f"{project.images[0].what}; {place.result()}",
-        machines.result().nodes,
-        found is not None,
-        nodes(by_kind["Node"]),
-        pods(by_kind["Pod"]),
-        claims(by_kind["PersistentVolumeClaim"]),
-        urls(project, published),
-        published.left_out,
+        profile=project.settings.profile,
+        provider=project.provider.name,
+        release=f"Kubernetes {project.settings.software.kubernetes}, {project.kubernetes}",
+        database=f"{project.images[0].what}; {place.result()}",
+        machines=machines.result().nodes,
+        answers=answers,
+        nodes=nodes(by_kind["Node"]),
+        pods=pods(by_kind["Pod"]),
+        claims=claims(by_kind["PersistentVolumeClaim"]),
+        urls=urls(project, published),
+        left_out=published.left_out,
     )
 
 
 def _ask(project: Project) -> list[dict[str, Any]] | None:
     """What the API server has; None where it does not answer."""
-    return (
-        project.kubectl.items("nodes,pods,persistentvolumeclaims", "--all-namespaces")
-        if project.kubectl.answers()
-        else None
-    )
+    if not project.kubectl.answers():
+        return None
+    return project.kubectl.items(KINDS, "--all-namespaces")
 
 
 def show(status: Status, out: Report) -> None:
-    out.say(
-        f"profile {status.profile} on {status.provider}\n{status.release}\ndatabase: "
-        f"{status.database}\n"
+    out.say(f"profile {status.profile} on {status.provider}")
+    out.say(status.release)
+    out.say(f"database: {status.database}\n")
+    by_name = {node.name: node for node in status.nodes}
+    out.table(
+        ("node", "role", "address", "machine", "kubernetes", "version", "differs"),
+        [_machine(machine, by_name.get(machine.name)) for machine in status.machines],
     )
-    kube = {node.name: node for node in status.nodes}
-    rows = []
-    for machine in status.machines:
-        node = kube.get(machine.name)
-        ready = "-" if node is None else "Ready" if node.ready else f"not ready: {node.why}"
-        rows.append(
-            (
-                machine.name,
-                machine.role,
-                machine.address,
-                machine.state,
-                ready,
-                node.version if node else "-",
-                "; ".join(machine.differs) or machine.detail,
-            )
-        )
-    out.table(("node", "role", "address", "machine", "kubernetes", "version", "differs"), rows)
+    # nodes and pods are not empty then, they are unknown
     if not status.answers:
         out.say(
-            "\nKubernetes does not answer. `inv cluster.start` starts what is stopped, `inv up` "
-            "makes what is missing."
+            "\nThe API server does not answer. `inv cluster.start` starts what is stopped, "
+            "`inv up` makes what is missing."
         )
         return
     out.say()
-    out.table(
-        ("pod", "node", "state", "restarts"),
-        [_pod(pod) for pod in sorted(status.pods, key=lambda pod: (pod.namespace, pod.name))],
-    )
+    ordered = sorted(status.pods, key=lambda pod: (pod.namespace, pod.name))
+    out.table(("pod", "node", "state", "restarts"), map(_pod, ordered))
     for claim in status.claims:
-        out.say(
-            f"\nclaim {claim.name}: {claim.phase}, {claim.size or 'no size yet'} on volume "
-            f"{claim.volume or '-'}"
-        )
+        size, volume = claim.size or "no size yet", claim.volume or "-"
+        out.say(f"\nclaim {claim.name}: {claim.phase}, {size} on volume {volume}")
     for name, url in status.urls:
         out.say(f"{name:4} {url}")
-    for words in status.left_out:
-        out.say(words)
+    for reason in status.left_out:
+        out.say(reason)
+
+
+def _machine(machine: NodeState, node: KubeNode | None) -> tuple[str, ...]:
+    ready, version = "-", "-"
+    if node:
+        ready = "Ready" if node.ready else f"not ready: {node.why}"
+        version = node.version
+    differs = "; ".join(machine.differs) or machine.detail
+    return machine.name, machine.role, machine.address, machine.state, ready, version, differs
 
 
 def _pod(pod: KubePod) -> tuple[str, str, str, int]:
-    state = (
-        "ready"
-        if pod.ready
-        else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
-    )
-    return (
-        f"{pod.namespace}/{pod.name}",
-        pod.node or "-",
-        "ending" if pod.deleting else state,
-        pod.restarts,
-    )
+    waiting = ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting)
+    state = "ready" if pod.ready else waiting or pod.phase
+    if pod.deleting:  # its containers may still be ready
+        state = "terminating"
+    return f"{pod.namespace}/{pod.name}", pod.node or "-", state, pod.restarts

@@ -329,7 +329,7 @@ def row(pod: KubePod) -> tuple[str, str, str, int, str]:
     return (
         pod.name,
         pod.node or "-",
-        "ending" if pod.deleting else state,
+        "terminating" if pod.deleting else state,
         pod.restarts,
         ", ".join(pod.images),
     )

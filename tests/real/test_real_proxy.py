@@ -60,7 +60,7 @@ def test_nobody_asks_a_proxy_for_the_nodes(cluster: Cluster) -> None:
         told = cluster.inv("doctor", env=env, code=1)
         assert proxy.asked == []
     assert (
-        "http_proxy, https_proxy names this machine's loopback" in told.out
+        "http_proxy, https_proxy: a loopback address, which nodes can't reach" in told.out
         and f"as {GATEWAY}," in told.out
     )
     assert not any(PASSWORD in one.both for one in (*ran, told))

@@ -20,7 +20,16 @@ pytestmark = [pytest.mark.real, pytest.mark.long]
 HELD = (
     "# of the database\nMYSQL_ROOT_PASSWORD='$5 or #1'\nMYSQL_PASSWORD=pppppppp-pppp\nOTHER=kept\n"
 )
-NEEDED = ("tasks.py", "invoke.yaml", "config", "manifests", "scripts", "ansible", "apps")
+NEEDED = (
+    "tasks.py",
+    "development",
+    "invoke.yaml",
+    "config",
+    "manifests",
+    "scripts",
+    "ansible",
+    "apps",
+)
 
 
 class Checkout:

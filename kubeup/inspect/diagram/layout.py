@@ -1,49 +1,24 @@
-"""Where everything lies in the SVG: Services in a row above, nodes in a grid below, lanes for
-the arrows between them.
+"""Where everything lies in the SVG.
+
+Services in a row above, nodes in a grid below, lanes for the arrows between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-from kubeup.inspect.diagram.model import APPS, Node, Picture, Pod, Volume
-from kubeup.inspect.diagram.shapes import lines
+from kubeup.inspect.diagram.model import APPS, BROWSER, Node, Picture, Pod, Volume
+from kubeup.inspect.diagram.shapes import LINE_HEIGHT, Spot, lines
 
+# all in pixels, made for the letters of shapes.STYLE
 MARGIN, NODE_WIDTH, GAP, COLUMNS = 44, 286, 26, 4
 GUTTER = 30  # inside a node, left of its pods: the Services' arrows; right of them: the volumes'
 POD_WIDTH = NODE_WIDTH - 2 * GUTTER
 SERVICE_WIDTH, SERVICE_HEIGHT, SERVICE_TOP, SERVICE_GAP = 210, 62, 60, 150
+BROWSER_WIDTH = 92
 CHANNEL = 58  # above each row of nodes
 NOWHERE = "on no node"
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A rectangle."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.y + self.height / 2
-
-    @property
-    def centre(self) -> float:
-        return self.x + self.width / 2
 
 
 @dataclass(frozen=True)
@@ -53,10 +28,10 @@ class Card:
     node: Node
     row: int
     spot: Spot
-    pods: tuple[tuple[Pod, Spot], ...]
-    volumes: tuple[tuple[Volume, Spot], ...]
-    rest: tuple[tuple[Pod, Spot], ...]
-    head: tuple[str, ...]
+    reason: list[str]
+    pods: dict[Pod, Spot]
+    volumes: dict[Volume, Spot]
+    others: dict[Pod, Spot]
 
 
 @dataclass
@@ -65,141 +40,112 @@ class Layout:
 
     width: float = 0
     height: float = 0
-    services: dict[str, Spot] = field(default_factory=dict)
-    browser: Spot | None = None
+    services: dict[str, Spot] = field(default_factory=dict)  # the browser as well
     cards: list[Card] = field(default_factory=list)
 
-    def pod(self, name: str) -> tuple[Card, Spot] | None:
-        return next(
-            (
-                (card, spot)
-                for card in self.cards
-                for pod, spot in (*card.pods, *card.rest)
-                if pod.name == name
-            ),
-            None,
-        )
+    @property
+    def pods(self) -> dict[str, tuple[Card, Spot]]:
+        """By name, where a pod lies and in which card."""
+        return {
+            pod.name: (card, spot)
+            for card in self.cards
+            for pod, spot in (card.pods | card.others).items()
+        }
 
-    def volume(self, claim: str) -> Spot | None:
-        return next(
-            (
-                spot
-                for card in self.cards
-                for volume, spot in card.volumes
-                if claim and volume.claim == claim
-            ),
-            None,
-        )
+    @property
+    def volumes(self) -> dict[str, Spot]:
+        """By the name of the claim."""
+        return {volume.claim: spot for card in self.cards for volume, spot in card.volumes.items()}
+
+
+class _Column:
+    """Places things one below the other."""
+
+    def __init__(self, x: float, y: float) -> None:
+        self.x, self.y = x, y
+
+    def place(self, height: float, gap: float) -> Spot:
+        spot = Spot(self.x, self.y, POD_WIDTH, height)
+        self.y = spot.bottom + gap
+        return spot
 
 
 def arrange(picture: Picture) -> Layout:
     """Lay the picture out."""
-    layout = Layout()
-    cards = list(_contents(picture))
-    columns = max(1, min(COLUMNS, len(cards)))
-    steps = _services(picture, layout)
-    layout.width = max(2 * MARGIN + columns * NODE_WIDTH + (columns - 1) * GAP, steps + MARGIN)
-    y: float = (
-        SERVICE_TOP + SERVICE_HEIGHT if layout.services or layout.browser else SERVICE_TOP - CHANNEL
-    )
-    for row, start in enumerate(range(0, len(cards), columns)):
+    layout = Layout(services=_services(picture))
+    nodes = [*picture.nodes, *_nowhere(picture)]
+    # more would make the page wider than a screen
+    columns = max(1, min(COLUMNS, len(nodes)))
+    right = max((spot.right for spot in layout.services.values()), default=0)
+    layout.width = max(2 * MARGIN + columns * (NODE_WIDTH + GAP) - GAP, right + MARGIN)
+    y: float = SERVICE_TOP - CHANNEL
+    if layout.services:
+        y = SERVICE_TOP + SERVICE_HEIGHT
+    for row, start in enumerate(range(0, len(nodes), columns)):
         y += CHANNEL
-        placed = [
-            _card(node, volumes, row, MARGIN + number * (NODE_WIDTH + GAP), y)
-            for number, (node, volumes) in enumerate(cards[start : start + columns])
+        cards = [
+            _card(node, picture, row, MARGIN + number * (NODE_WIDTH + GAP), y)
+            for number, node in enumerate(nodes[start : start + columns])
         ]
-        tallest = max(card.spot.height for card in placed)
-        layout.cards += [_stretched(card, tallest) for card in placed]
+        # boxes of a row end at the same height, so that the next row's arrows have a way
+        tallest = max(card.spot.height for card in cards)
+        layout.cards += [replace(card, spot=replace(card.spot, height=tallest)) for card in cards]
         y += tallest
     layout.height = y + MARGIN / 2
     return layout
 
 
-def _contents(picture: Picture) -> Iterator[tuple[Node, list[Volume]]]:
-    names = {node.name for node in picture.nodes}
-    for node in picture.nodes:
-        yield node, [volume for volume in picture.volumes if volume.node == node.name]
-    lost = [volume for volume in picture.volumes if volume.node not in names]
-    if picture.unscheduled_pods or lost:
-        waiting = picture.unscheduled_pods or any(not volume.ok for volume in lost)
-        yield (
-            Node(
-                NOWHERE,
-                "",
-                "",
-                "",
-                "",
-                "waiting for a place" if waiting else "",
-                picture.unscheduled_pods,
-            ),
-            lost,
-        )
-
-
-def _services(picture: Picture, layout: Layout) -> float:
-    """Place the browser and the Services, with everything that a link names, in the order of a
-    request.
-    """
+def _services(picture: Picture) -> dict[str, Spot]:
+    """The browser and the Services, with all that a link names, in the order of a request."""
     ends = {end for link in picture.links for end in (link.source, link.target)}
-    shown = [app for app in APPS if app in ends or picture.service(app)]
+    # a part alone is drawn with the Services that it is linked to, known by their names only
+    ends |= {service.part for service in picture.services}
+    spots = {}
     x: float = MARGIN
-    if "browser" in ends:
-        layout.browser = Spot(x, SERVICE_TOP + 11, 92, SERVICE_HEIGHT - 22)
-        x += 92 + SERVICE_GAP + 44
-    for app in shown:
-        layout.services[app] = Spot(x, SERVICE_TOP, SERVICE_WIDTH, SERVICE_HEIGHT)
+    if BROWSER in ends:
+        spots[BROWSER] = Spot(x, SERVICE_TOP + 11, BROWSER_WIDTH, SERVICE_HEIGHT - 22)
+        x += BROWSER_WIDTH + SERVICE_GAP + 44
+    for app in (app for app in APPS if app in ends):
+        spots[app] = Spot(x, SERVICE_TOP, SERVICE_WIDTH, SERVICE_HEIGHT)
         x += SERVICE_WIDTH + SERVICE_GAP
-    return x - SERVICE_GAP
+    return spots
 
 
-def _card(node: Node, volumes: Sequence[Volume], row: int, x: float, top: float) -> Card:
-    head = tuple(lines(node.why, POD_WIDTH + 16)) if node.why else ()
-    y = top + 52 + 15 * len(head)
-    pods, y = _column(
-        [(pod, 44 + 14 * len(lines(pod.why, POD_WIDTH - 20))) for pod in node.pods if pod.part],
-        x + GUTTER,
-        y,
-        10,
-    )
-    kept, y = _column(
-        [(volume, 66) for volume in volumes], x + GUTTER, y + (4 if volumes else 0), 10
-    )
-    others = [pod for pod in node.pods if not pod.part]
-    rest, y = _column(
-        [(pod, 18 + 14 * len(lines(pod.why, POD_WIDTH))) for pod in others],
-        x + GUTTER,
-        y + (20 if others else 0),
-        1,
-    )
-    return Card(
-        node,
-        row,
-        Spot(x, top, NODE_WIDTH, y - top + 8),
-        tuple(pods),
-        tuple(kept),
-        tuple(rest),
-        head,
-    )
+def _nowhere(picture: Picture) -> Iterator[Node]:
+    """A node that there is not, for the pods and volumes that are on none."""
+    lost = _volumes(picture, NOWHERE)
+    if picture.unscheduled_pods or lost:
+        why = ""
+        # a volume that nothing claims and that is tied to no node is as it should be
+        if picture.unscheduled_pods or not all(volume.ok for volume in lost):
+            why = "waiting for a place"
+        yield Node(NOWHERE, "", "", "", why=why, pods=picture.unscheduled_pods)
 
 
-def _column(
-    things: Sequence[tuple[T, float]], x: float, y: float, gap: float
-) -> tuple[list[tuple[T, Spot]], float]:
-    placed = []
-    for thing, height in things:
-        placed.append((thing, Spot(x, y, POD_WIDTH, height)))
-        y += height + gap
-    return placed, y
+def _volumes(picture: Picture, name: str) -> list[Volume]:
+    names = {node.name for node in picture.nodes}
+    return [
+        volume
+        for volume in picture.volumes
+        if name == (volume.node if volume.node in names else NOWHERE)
+    ]
 
 
-def _stretched(card: Card, height: float) -> Card:
-    spot = card.spot
-    return Card(
-        card.node,
-        card.row,
-        Spot(spot.x, spot.y, spot.width, height),
-        card.pods,
-        card.volumes,
-        card.rest,
-        card.head,
-    )
+def _card(node: Node, picture: Picture, row: int, x: float, top: float) -> Card:
+    reason = lines(node.why, POD_WIDTH + 16)
+    column = _Column(x + GUTTER, top + 52 + 15 * len(reason))
+    pods = {pod: column.place(44 + _height(pod, 20), 10) for pod in node.applications}
+    volumes = _volumes(picture, node.name)
+    if volumes:
+        column.y += 4  # a cylinder's top is round
+    disks = {volume: column.place(66, 10) for volume in volumes}
+    if node.others:
+        column.y += 20  # for their title
+    others = {pod: column.place(18 + _height(pod, 0), 1) for pod in node.others}
+    spot = Spot(x, top, NODE_WIDTH, column.y - top + 8)
+    return Card(node, row, spot, reason, pods, disks, others)
+
+
+def _height(pod: Pod, margin: float) -> float:
+    """That of the reason why it is not ready."""
+    return LINE_HEIGHT * len(lines(pod.why, POD_WIDTH - margin))

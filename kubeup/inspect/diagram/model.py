@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Part = Literal["all", "db", "api", "ui"]
 APPS = ("ui", "api", "db")  # in the order in which a request passes them
 TITLES = {"all": "the cluster", "db": "database", "api": "API", "ui": "UI"}
 BROWSER = "browser"
 HTTP = 80  # the port that a URL does without
+ROLES = {"control": "control plane", "db": "the database's machine"}
+
+
+def mark(ok: bool) -> str:
+    return "✓" if ok else "✗"
+
+
+def marked(ok: bool, text: str) -> str:
+    """The text, with a mark where something is wrong: colours alone do not reach everybody."""
+    return text if ok else f"{mark(ok)} {text}"
+
+
+def shortened(text: str, letters: int) -> str:
+    """The text, or its beginning with an ellipsis where it is longer."""
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod; `part` is ui, api, db, or '' for the rest; `why` is set where it is not ready."""
+    """A pod; `part` is one of APPS, or '' for the rest; `why` is set where it is not ready."""
 
     name: str
     namespace: str
@@ -28,6 +44,13 @@ class Pod:
     @property
     def ok(self) -> bool:
         return not self.why
+
+    @property
+    def restarted(self) -> str:
+        """How often, in words; '' for never."""
+        if not self.restarts:
+            return ""
+        return "1 restart" if self.restarts == 1 else f"{self.restarts} restarts"
 
 
 @dataclass(frozen=True)
@@ -48,9 +71,16 @@ class Node:
 
     @property
     def title(self) -> str:
-        return {"control": "control plane", "db": "the database's machine"}.get(
-            self.role, self.role
-        )
+        return ROLES.get(self.role, self.role)
+
+    @property
+    def applications(self) -> tuple[Pod, ...]:
+        return tuple(pod for pod in self.pods if pod.part)
+
+    @property
+    def others(self) -> tuple[Pod, ...]:
+        """The pods of Kubernetes itself."""
+        return tuple(pod for pod in self.pods if not pod.part)
 
     @property
     def ok(self) -> bool:
@@ -85,12 +115,11 @@ class Port:
     @property
     def words(self) -> str:
         """As in `31000 → 8000`: the way from outside to inside."""
-        steps = [
-            *([str(self.node)] if self.node else []),
-            str(self.own),
-            *([self.target] if self.target.isdigit() else []),
-        ]
-        return " → ".join(dict.fromkeys(steps)) + ("/UDP" if self.protocol == "UDP" else "")
+        # a target may be a port's name, which tells nothing here; equal numbers are said once
+        target = self.target if self.target.isdigit() else ""
+        steps = dict.fromkeys(filter(None, (str(self.node or ""), str(self.own), target)))
+        protocol = "" if self.protocol == "TCP" else f"/{self.protocol}"
+        return f"{' → '.join(steps)}{protocol}"
 
 
 @dataclass(frozen=True)
@@ -115,16 +144,18 @@ class Service:
     @property
     def words(self) -> str:
         ports = ", ".join(port.words for port in self.ports)
+        if not self.external:
+            return f"{self.type} {ports}"
         own = ", ".join(str(port.own) for port in self.ports)
-        external = f", {own} on {len(self.external)} nodes" if self.external else ""
-        return f"{self.type} {ports}{external}"
+        return f"{self.type} {ports}, {own} on {len(self.external)} nodes"
 
     def urls(self, address: str) -> tuple[str, ...]:
         """Where a browser finds it on the node of that address, the shortest first."""
-        own = self.ports if address in self.external else ()
-        numbers = [*(port.own for port in own), *(port.node for port in self.ports if port.node)]
-        ends = [f":{number}" if number != HTTP else "" for number in numbers]
-        return tuple(f"http://{address}{end}" for end in ends)
+        numbers = [port.node for port in self.ports if port.node]
+        if address in self.external:
+            numbers = [*(port.own for port in self.ports), *numbers]
+        urls = (f"http://{address}:{number}" for number in numbers)
+        return tuple(url.removesuffix(f":{HTTP}") for url in urls)
 
 
 @dataclass(frozen=True)
@@ -146,6 +177,10 @@ class Volume:
     @property
     def ok(self) -> bool:
         return not self.why
+
+    @property
+    def claimed(self) -> str:
+        return f"claim {self.claim}" if self.claim else "no claim"
 
 
 @dataclass(frozen=True)
@@ -176,32 +211,43 @@ class Picture:
     def pods(self) -> tuple[Pod, ...]:
         return (*(pod for node in self.nodes for pod in node.pods), *self.unscheduled_pods)
 
+    @property
+    def versions(self) -> str:
+        """Kubernetes' on the nodes: one, but in the middle of an upgrade."""
+        return ", ".join(sorted({node.version for node in self.nodes if node.version}))
+
+    @property
+    def app_services(self) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.part)
+
+    def volumes_on(self, node: str) -> tuple[Volume, ...]:
+        return tuple(volume for volume in self.volumes if volume.node == node)
+
+    def users(self, volume: Volume) -> tuple[Pod, ...]:
+        """The pods that use a volume by its claim."""
+        return tuple(pod for pod in self.pods if volume.claim and volume.claim in pod.claims)
+
     def service(self, part: str) -> Service | None:
         """The Service of one of the applications."""
         return next((service for service in self.services if service.part == part), None)
 
     def only(self, part: Part) -> Picture:
-        """The picture of one part: its workloads, its Service, its volumes, and the nodes that
-        carry any of it.
-        """
+        """The picture of one part, with the nodes that carry any of it."""
         if part == "all":
             return self
-        volumes = tuple(volume for volume in self.volumes if volume.part == part)
-        nodes = tuple(
-            replace(node, pods=tuple(pod for pod in node.pods if pod.part == part))
-            for node in self.nodes
-        )
+        volumes = _of(part, self.volumes)
+        nodes = [replace(node, pods=_of(part, node.pods)) for node in self.nodes]
+        # the database's own machine carries it without being a node of the cluster
+        carrying = {part, *(volume.node for volume in volumes)}
         return Picture(
-            tuple(
-                node
-                for node in nodes
-                if node.pods
-                or node.role == part
-                or any(volume.node == node.name for volume in volumes)
-            ),
-            tuple(pod for pod in self.unscheduled_pods if pod.part == part),
-            tuple(workload for workload in self.workloads if workload.part == part),
-            tuple(service for service in self.services if service.part == part),
-            volumes,
-            tuple(link for link in self.links if part in (link.source, link.target)),
+            nodes=tuple(node for node in nodes if node.pods or {node.role, node.name} & carrying),
+            unscheduled_pods=_of(part, self.unscheduled_pods),
+            workloads=_of(part, self.workloads),
+            services=_of(part, self.services),
+            volumes=volumes,
+            links=tuple(link for link in self.links if part in (link.source, link.target)),
         )
+
+
+def _of(part: Part, things: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(thing for thing in things if thing.part == part)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
+
+from kubeup.inspect.diagram.model import shortened
 
 # one look for a light and a dark page; colours are told apart by shape and sign too
 STYLE = """
@@ -31,7 +34,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:
 .box{stroke-width:1.6}
 rect.bad,path.bad{stroke:var(--bad);stroke-dasharray:5 4}
 rect.bad{fill:var(--warn)}
-.way{fill:none;stroke-width:1.8}
+.way{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .plain{stroke:var(--soft)}
 .head-ui{fill:var(--ui)}
 .head-api{fill:var(--api)}
@@ -41,10 +44,39 @@ rect.bad{fill:var(--warn)}
 .disk{fill:var(--pod)}
 """
 MARKERS = ("ui", "api", "db", "plain", "bad")
+# an SVG can't measure text while it is written, and a page's font is not known either
+LETTER, SMALL_LETTER, FOLDED_LETTER = 7.2, 5.7, 6.2  # about how wide one is
+LINE_HEIGHT = 14
 Point = tuple[float, float]
 
 
-def document(width: float, height: float, title: str, body: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Spot:
+    """A rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    @property
+    def middle(self) -> float:
+        return self.y + self.height / 2
+
+    @property
+    def centre(self) -> float:
+        return self.x + self.width / 2
+
+
+def document(width: float, height: float, title: str, body: Iterable[str]) -> str:
     """A whole SVG with its styles and arrow heads."""
     heads = "".join(
         f'<marker id="head-{kind}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
@@ -52,91 +84,67 @@ def document(width: float, height: float, title: str, body: Sequence[str]) -> st
         f'<path class="head-{kind}" d="M0 0L10 5L0 10z"/></marker>'
         for kind in MARKERS
     )
-    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">'
-    )
-    paper = f'<rect class="paper" width="{width:g}" height="{height:g}"/>'
-    return "\n".join(
-        [
-            head,
-            f"<title>{escape(title)}</title>",
-            f"<style>{STYLE}</style>",
-            f"<defs>{heads}</defs>",
-            paper,
-            *body,
-            "</svg>",
-            "",
-        ]
-    )
+    size = f'width="{width:g}" height="{height:g}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" {size} '
+        f'role="img" aria-label="{escape(title)}">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}</style>",
+        f"<defs>{heads}</defs>",
+        f'<rect class="paper" {size}/>',
+        *body,
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
 
 
-def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> str:
+def styled(ok: bool, kind: str) -> str:
+    """The classes of something that is well, or not."""
+    return kind if ok else f"{kind} bad".strip()
+
+
+def box(spot: Spot, kind: str, tip: str = "") -> str:
     """A rectangle with round corners; `tip` is what a browser shows over it."""
-    shown = f"<title>{escape(tip)}</title>" if tip else ""
+    title = f"<title>{escape(tip)}</title>" if tip else ""
     return (
-        f'<rect class="box {kind}" x="{x:g}" y="{y:g}" width="{width:g}" '
-        f'height="{height:g}" rx="8">{shown}</rect>'
+        f'<rect class="box {kind}" x="{spot.x:g}" y="{spot.y:g}" width="{spot.width:g}" '
+        f'height="{spot.height:g}" rx="8">{title}</rect>'
     )
+
+
+def disk(spot: Spot, kind: str) -> str:
+    """A cylinder: storage."""
+    # the arcs of the top meet those of the bottom at the rectangle's edges
+    bow, radius = 7.0, spot.width / 2
+    start, arc = f"M{spot.x:g} {spot.y + bow:g}", f"a{radius:g} {bow:g} 0 0"
+    side = f"{start}V{spot.bottom - bow:g}{arc} 0 {spot.width:g} 0V{spot.y + bow:g}"
+    top = f"{start}{arc} 1 {spot.width:g} 0{arc} 1 {-spot.width:g} 0z"
+    return "".join(f'<path class="disk box {kind}" d="{path}"/>' for path in (side, top))
 
 
 def words(
     x: float, y: float, text: str, kind: str = "", width: float = 0, anchor: str = "start"
 ) -> str:
     """A line of text, cut to about `width`."""
-    shown = cut(text, width, 5.7 if "small" in kind else 7.2) if width else text
-    return f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(shown)}</text>'
+    if width:
+        letter = SMALL_LETTER if "small" in kind else LETTER
+        text = shortened(text, max(1, int(width / letter)))
+    return f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def cut(text: str, width: float, letter: float) -> str:
-    """The text, or its beginning with an ellipsis where that many letters would not fit."""
-    letters = max(1, int(width / letter))
-    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
+def label(spot: Spot, down: float, text: str, kind: str = "", indent: float = 10) -> str:
+    """A line of text inside a rectangle."""
+    return words(spot.x + indent, spot.y + down, text, kind, spot.width - indent - 8)
 
 
-def lines(text: str, width: float, letter: float = 6.2, most: int = 3) -> list[str]:
+def lines(text: str, width: float, most: int = 3) -> list[str]:
     """The text folded to the width, at most so many lines."""
-    rows = wrap(text, max(8, int(width / letter)))
-    return (
-        rows
-        if len(rows) <= most
-        else [*rows[: most - 1], f"{rows[most - 1][: int(width / letter) - 2].rstrip()} …"]
-    )
+    letters = max(8, int(width / FOLDED_LETTER))
+    return wrap(text, letters, max_lines=most, placeholder=" …")
 
 
 def way(points: Sequence[Point], kind: str, ok: bool = True) -> str:
-    """An arrow along the points, its corners rounded."""
-    shown = kind if ok else f"{kind} bad"
-    return (
-        f'<path class="way {shown}" d="{_rounded(points)}" '
-        f'marker-end="url(#head-{kind if ok else "bad"})"/>'
-    )
-
-
-def disk(x: float, y: float, width: float, height: float, kind: str) -> str:
-    """A cylinder: storage."""
-    bow, right, low = 7.0, x + width, y + height
-    side = f"M{x:g} {y + bow:g}V{low - bow:g}a{width / 2:g} {bow:g} 0 0 0 {width:g} 0V{y + bow:g}"
-    top = (
-        f"M{x:g} {y + bow:g}a{width / 2:g} {bow:g} 0 0 1 {width:g} 0a{width / 2:g} "
-        f"{bow:g} 0 0 1 {x - right:g} 0z"
-    )
-    return f'<path class="disk box {kind}" d="{side}"/><path class="disk box {kind}" d="{top}"/>'
-
-
-def _rounded(points: Sequence[Point], radius: float = 7) -> str:
-    parts = [f"M{points[0][0]:g} {points[0][1]:g}"]
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        start, end = _towards(corner, before, radius), _towards(corner, after, radius)
-        parts.append(
-            f"L{start[0]:g} {start[1]:g}Q{corner[0]:g} {corner[1]:g} {end[0]:g} {end[1]:g}"
-        )
-    return "".join([*parts, f"L{points[-1][0]:g} {points[-1][1]:g}"])
-
-
-def _towards(corner: Point, other: Point, most: float) -> Point:
-    """The point on the way from a corner to the other, no further than half of it."""
-    across, down = other[0] - corner[0], other[1] - corner[1]
-    length = (across**2 + down**2) ** 0.5 or 1
-    part = min(most, length / 2) / length
-    return corner[0] + across * part, corner[1] + down * part
+    """An arrow along the points."""
+    head = kind if ok else "bad"
+    path = "L".join(f"{x:g} {y:g}" for x, y in points)
+    return f'<path class="way {styled(ok, kind)}" d="M{path}" marker-end="url(#head-{head})"/>'

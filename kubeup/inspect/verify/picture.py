@@ -8,7 +8,9 @@ import zlib
 
 def png(red: int, green: int, blue: int, size: int = 24) -> bytes:
     """A square of that colour as a PNG."""
+    # each row begins with its filter: none
     row = b"\0" + bytes((red, green, blue)) * size
+    # 8 bits a channel, RGB, not interlaced (https://www.w3.org/TR/png/#11IHDR)
     header = struct.pack(">2I5B", size, size, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

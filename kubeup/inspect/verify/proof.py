@@ -2,74 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 from kubeup.core.errors import KubeupError
 from kubeup.core.record import CLUSTER
 from kubeup.core.report import Report
-from kubeup.inspect.verify.checks import run
-from kubeup.inspect.verify.lines import Context, Line
+from kubeup.inspect.verify.model import Context, ExternalDatabase, Line
+from kubeup.inspect.verify.run import Run
+from kubeup.inspect.verify.runner import Tell, run_checks
+from kubeup.inspect.verify.table import CHECKS
 from kubeup.system import machine, secrets
 from kubeup.workflows.project import Project
 
 
+def prove(project: Project, out: Report, json: bool = False) -> None:
+    """Run every check; raises KubeupError where one fails, or where there is no cluster."""
+    # one error instead of sixteen lines that all say it
+    project.kubectl.require_access()
+    lines = run(context(project), None if json else lambda line: _print(line, out))
+    if json:
+        out.data(lines)
+    if failed := [line for line in lines if not line.ok]:
+        names = ", ".join(line.name for line in failed)
+        raise KubeupError(
+            f"{len(failed)} of {len(lines)} checks failed: {names}",
+            failed[0].cause,
+            failed[0].next,
+        )
+
+
+def run(context: Context, tell: Tell | None = None) -> list[Line]:
+    """Verify a cluster; `tell` gets each line when it is done, the list has them in a fixed order.
+
+    What the checks make, pods and a product, is gone afterwards, also after an interrupt.
+    """
+    verification = Run(context)
+    checks = [check for check in CHECKS if check.applies(context.settings)]
+    try:
+        return run_checks(checks, verification, tell)
+    finally:
+        verification.clean()
+
+
 def context(project: Project) -> Context:
-    image = next(image.reference for image in project.images if image.part == "api")
     nodes = project.provider.ssh_targets()
-    found = Context(
-        project.settings,
-        project.kubectl,
-        nodes,
-        project.provider.node_specs(),
-        image,
-        tuple(node.address for node in nodes),
-        lambda: secret_values(project),
-        *_outside(project),
+    return Context(
+        settings=project.settings,
+        kubectl=project.kubectl,
+        nodes=nodes,
+        expected=project.provider.node_specs(),
+        api_image=next(image.reference for image in project.images if image.part == "api"),
+        addresses=tuple(node.address for node in nodes),
+        secrets=lambda: secret_values(project),  # read when they are needed, and kept nowhere
+        database=_external_database(project),
+        published=project.external.found,
+        pace=machine.pace(project.host),
     )
-    return replace(found, published=project.external.found, pace=machine.pace(project.host))
 
 
-def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], str]] | tuple[()]:
-    """How a database outside the cluster is asked, where it is, and how it is."""
+def _external_database(project: Project) -> ExternalDatabase | None:
     if project.database_on == CLUSTER:
-        return ()
-    server, outside = project.server, project.machine
-    return (
+        return None
+    server = project.server
+    return ExternalDatabase(
+        project.machine.address,
         lambda sql: server.sql(sql, server.database, user=server.user),
-        outside.address,
-        outside.status,
+        project.machine.status,
     )
 
 
 def secret_values(project: Project) -> dict[str, str]:
     database = project.settings.database
-    return {
-        "MYSQL_DATABASE": database.name,
-        "MYSQL_USER": database.user,
-        **secrets.read(project.state.secrets),
-    }
-
-
-def prove(project: Project, out: Report, json: bool = False) -> None:
-    """Run every check; raises KubeupError where one fails, or where there is no cluster to
-    check.
-    """
-    project.kubectl.require_access()
-    lines: list[Line] = run(context(project), None if json else lambda line: _print(line, out))
-    if json:
-        out.data(lines)
-    wrong = [line for line in lines if not line.ok]
-    if wrong:
-        raise KubeupError(
-            f"{len(wrong)} of {len(lines)} checks failed: {', '.join(line.name for line in wrong)}",
-            wrong[0].cause,
-            wrong[0].next,
-        )
+    names = {"MYSQL_DATABASE": database.name, "MYSQL_USER": database.user}
+    return {**names, **secrets.read(project.state.secrets)}
 
 
 def _print(line: Line, out: Report) -> None:
-    mark = ("!" if line.cause else "✔") if line.ok else "✘"
+    mark = "✘"
+    if line.ok:
+        mark = "!" if line.cause else "✔"
     out.say(f" {mark} {line.name.ljust(23)} {line.seconds:6.2f} s  {line.detail or line.proves}")
     if line.cause:
         out.say(f"     cause: {line.cause}\n     next:  {line.next}")

@@ -64,7 +64,7 @@ def test_before_there_is_anything_status_says_so(bare: OnMinikube) -> None:
         and {row["state"] for row in status["machines"]} == {"missing"}
         and status["urls"] == []
     )
-    assert "Kubernetes does not answer" in bare.inv("status").out
+    assert "The API server does not answer" in bare.inv("status").out
 
 
 def test_up_proves_everything(bare: OnMinikube, first_up: Ran) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubeup.cluster.providers.base import NodeState
-from kubeup.inspect.diagram import Picture
+from kubeup.inspect.diagram.model import Picture
 from kubeup.inspect.diagram.reading import picture
 
 DATA = Path(__file__).parents[1] / "data" / "diagram"

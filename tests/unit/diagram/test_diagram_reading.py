@@ -1,11 +1,11 @@
 """From recorded objects to the picture."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from kubeup.cluster.providers.base import NodeState
-from kubeup.inspect.diagram import as_dict, text
 from kubeup.inspect.diagram.reading import picture
+from kubeup.inspect.diagram.text import text
 
 
 def test_nodes_and_their_machines(well):
@@ -148,5 +148,5 @@ def test_pods_of_a_verification_are_left_out(objects, machines):
 
 
 def test_it_is_json(well):
-    data = json.loads(json.dumps(as_dict(well)))
+    data = json.loads(json.dumps(asdict(well)))
     assert data["nodes"][1]["pods"][0]["name"] == "mysql-0"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kubeup.system.kubectl import Kubectl
+
 DATA = Path(__file__).parents[1] / "data" / "verify"
 
 
@@ -21,3 +23,8 @@ def recorded() -> Callable[[str], list[dict[str, Any]]]:
 @pytest.fixture
 def recorded_text() -> Callable[[str], str]:
     return lambda name: (DATA / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def kubectl() -> Kubectl:
+    return Kubectl(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev")

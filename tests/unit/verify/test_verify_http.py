@@ -12,7 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from kubeup.application.external import Published
-from kubeup.inspect.verify import database, nodeports, product
+from kubeup.inspect.verify import product
+from kubeup.inspect.verify.checks import (
+    http_port,
+    node_ports,
+    product_in_database,
+    product_read,
+    product_removed,
+    product_written,
+)
 from kubeup.inspect.verify.picture import png
 from kubeup.inspect.verify.product import Sample
 from kubeup.system import http
@@ -44,7 +52,7 @@ def listed(*items):
 
 
 def test_every_node_answers():
-    assert nodeports.evaluate(
+    assert node_ports.evaluate(
         "api", [Answer(URL, 200, b'{"status":"ready"}', "application/json")]
     ).ok
 
@@ -70,13 +78,13 @@ def test_every_node_answers():
     ],
 )
 def test_why_a_nodeport_does_not_answer(answer, cause, step):
-    verdict = nodeports.evaluate("api", [answer])
+    verdict = node_ports.evaluate("api", [answer])
     assert f"{URL}: {cause}" in verdict.cause
     assert step in verdict.next
 
 
 def test_only_some_nodes_fail():
-    verdict = nodeports.evaluate(
+    verdict = node_ports.evaluate(
         "api", [Answer(URL, 200), Answer(URL.replace(".10:", ".11:"), problem=http.REFUSED)]
     )
     assert verdict.detail.startswith("1 of 2 nodes")
@@ -84,10 +92,10 @@ def test_only_some_nodes_fail():
 
 
 def test_the_ui_has_to_be_a_page():
-    assert nodeports.evaluate("ui", [Answer(URL, 200, b"", "text/html; charset=utf-8")]).ok
+    assert node_ports.evaluate("ui", [Answer(URL, 200, b"", "text/html; charset=utf-8")]).ok
     assert (
         "instead of a page"
-        in nodeports.evaluate("ui", [Answer(URL, 200, b"", "application/json")]).cause
+        in node_ports.evaluate("ui", [Answer(URL, 200, b"", "application/json")]).cause
     )
 
 
@@ -98,24 +106,22 @@ GONE = Answer("http://192.168.60.11/", problem=http.REFUSED)
 
 
 def test_the_ui_at_the_nodes_addresses():
-    verdict = nodeports.evaluate_published(PUBLISHED, [PAGE, PAGE])
+    verdict = http_port.evaluate(PUBLISHED, [PAGE, PAGE])
     assert verdict.ok and verdict.detail.endswith(TAKEN)
-    assert nodeports.evaluate_published(replace(PUBLISHED, addresses=()), []).ok
-    assert not nodeports.evaluate_published(Published(80), []).ok
-    assert (
-        TAKEN in nodeports.evaluate_published(replace(PUBLISHED, refused=True), [PAGE, PAGE]).cause
-    )
-    assert not nodeports.evaluate_published(PUBLISHED, [PAGE, GONE]).ok
+    assert http_port.evaluate(replace(PUBLISHED, addresses=()), []).ok
+    assert not http_port.evaluate(Published(80), []).ok
+    assert TAKEN in http_port.evaluate(replace(PUBLISHED, refused=True), [PAGE, PAGE]).cause
+    assert not http_port.evaluate(PUBLISHED, [PAGE, GONE]).ok
 
 
 def test_an_address_that_the_service_lacks_is_the_cause():
-    verdict = nodeports.evaluate_published(PUBLISHED, [PAGE, GONE])
+    verdict = http_port.evaluate(PUBLISHED, [PAGE, GONE])
     spec = {"externalIPs": ["192.168.60.10"], "ports": [{"port": 80}]}
-    found = nodeports.without(PUBLISHED, spec, verdict)
+    found = http_port.explain(PUBLISHED, spec, verdict)
     assert "ui has the port 80 and the externalIPs 192.168.60.10\n" in found.cause
     assert "inv up" in found.next
     spec["externalIPs"] = list(PUBLISHED.addresses)
-    assert nodeports.without(PUBLISHED, spec, verdict) == verdict
+    assert http_port.explain(PUBLISHED, spec, verdict) == verdict
 
 
 def test_what_is_wrong_behind_a_nodeport(recorded):
@@ -125,20 +131,20 @@ def test_what_is_wrong_behind_a_nodeport(recorded):
         if item["kind"] == "Service"
     }
     ready = recorded("system_pods_pending.json")[2:3]
-    assert nodeports.behind("api", 31000, services, ready) == ""
-    assert nodeports.behind("api", 31000, services, []) == "api has no pod"
+    assert node_ports.behind("api", 31000, services, ready) == ""
+    assert node_ports.behind("api", 31000, services, []) == "api has no pod"
     assert (
-        nodeports.behind("api", 31001, services, ready)
+        node_ports.behind("api", 31001, services, ready)
         == "the Service api has the NodePort 31000, the settings say 31001"
     )
-    assert nodeports.behind("api", 31000, {}, []) == "there is no Service api: it is not deployed"
+    assert node_ports.behind("api", 31000, {}, []) == "there is no Service api: it is not deployed"
 
 
 def test_the_product_is_saved_shown_and_removed():
-    assert product.evaluate_written(SAMPLE, SAVED).ok
+    assert product_written.evaluate(SAMPLE, SAVED).ok
     assert product.product_id(SAVED) == 5
-    assert product.evaluate_read(SAMPLE, 5, listed(SHOWN), PICTURE).ok
-    assert product.evaluate_removed(5, Answer("", 200), Answer("", 404)).ok
+    assert product_read.evaluate(SAMPLE, 5, listed(SHOWN), PICTURE).ok
+    assert product_removed.evaluate(5, Answer("", 200), Answer("", 404)).ok
 
 
 @pytest.mark.parametrize(
@@ -169,25 +175,25 @@ def test_the_product_is_saved_shown_and_removed():
     ],
 )
 def test_why_the_product_was_not_saved(answer, cause, step):
-    verdict = product.evaluate_written(SAMPLE, answer)
+    verdict = product_written.evaluate(SAMPLE, answer)
     assert cause in verdict.cause
     assert step in verdict.next
 
 
 def test_what_the_api_gives_back_has_to_be_what_was_written():
-    assert "not list" in product.evaluate_read(SAMPLE, 5, listed(), PICTURE).detail
+    assert "not list" in product_read.evaluate(SAMPLE, 5, listed(), PICTURE).detail
     assert (
         "'price': '7.5'"
-        in product.evaluate_read(SAMPLE, 5, listed(SHOWN | {"price": "7.5"}), PICTURE).cause
+        in product_read.evaluate(SAMPLE, 5, listed(SHOWN | {"price": "7.5"}), PICTURE).cause
     )
     assert (
         "3 bytes instead of"
-        in product.evaluate_read(SAMPLE, 5, listed(SHOWN), replace(PICTURE, body=b"abc")).cause
+        in product_read.evaluate(SAMPLE, 5, listed(SHOWN), replace(PICTURE, body=b"abc")).cause
     )
 
 
 def test_what_stays_is_a_failure():
-    verdict = product.evaluate_removed(
+    verdict = product_removed.evaluate(
         5, Answer("http://n/products/5/delete", 503), Answer("http://n/products/5", 200)
     )
     assert "HTTP 200 instead of 404" in verdict.cause
@@ -211,17 +217,17 @@ def test_samples_differ_and_fit_the_rules():
 
 
 def test_the_database_row():
-    row = database.parse(f"5\t{SAMPLE.name}\t7.50\t3\t{SAMPLE.digest}\n")
+    row = product_in_database.parse(f"5\t{SAMPLE.name}\t7.50\t3\t{SAMPLE.digest}\n")
     assert row is not None
-    assert product.evaluate_stored(SAMPLE, row).ok
-    assert not product.evaluate_stored(SAMPLE, replace(row, digest="NULL")).ok
-    assert not product.evaluate_stored(SAMPLE, database.parse("")).ok
+    assert product_in_database.evaluate(SAMPLE, row).ok
+    assert not product_in_database.evaluate(SAMPLE, row._replace(digest="NULL")).ok
+    assert not product_in_database.evaluate(SAMPLE, product_in_database.parse("")).ok
 
 
 def test_no_secret_is_in_the_command_line_of_the_client():
-    assert "WHERE products.id = 5;" in database.query(5)
-    assert "read -r MYSQL_PWD" in database.CLIENT
-    assert "-p" not in database.CLIENT.replace("--protocol", "")
+    assert "WHERE products.id = 5;" in product_in_database.query(5)
+    assert "read -r MYSQL_PWD" in product_in_database.CLIENT
+    assert "-p" not in product_in_database.CLIENT.replace("--protocol", "")
 
 
 def test_the_form_is_one_that_a_mail_parser_reads_back():

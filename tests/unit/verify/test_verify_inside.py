@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.inspect.verify import inside
+from kubeup.inspect.verify import in_pod
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def server():
 
 
 def test_it_needs_the_standard_library_alone():
-    tree = ast.parse(Path(inside.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(in_pod.__file__).read_text(encoding="utf-8"))
     imported = {
         node.module if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(tree)
@@ -39,21 +39,21 @@ def test_it_needs_the_standard_library_alone():
 
 
 def test_the_right_pod_answers(server):
-    assert inside.answers({"connect": {"worker-1": server}})["connect"] == {"worker-1": ""}
+    assert in_pod.answers({"connect": {"worker-1": server}})["connect"] == {"worker-1": ""}
 
 
 def test_another_pod_answers(server):
-    assert inside.connect("worker-2", server) == "another one answered: worker-1"
+    assert in_pod.connect("worker-2", server) == "another pod answered: worker-1"
 
 
 def test_nobody_answers():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = listening.getsockname()
-    assert "refused" in inside.connect("worker-1", address).lower()
+    assert "refused" in in_pod.connect("worker-1", address).lower()
 
 
 def test_resolving():
-    assert inside.resolve("localhost") == ["127.0.0.1"]
+    assert in_pod.resolve("localhost") == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(("code", "word"), [(0, "NOERROR"), (2, "SERVFAIL"), (3, "NXDOMAIN")])
@@ -69,11 +69,11 @@ def test_the_response_code_of_the_name_server(monkeypatch, code, word):
             channel.sendto(query[:2] + struct.pack(">H", 0x8180 | code) + query[4:], peer)
 
         threading.Thread(target=serve, daemon=True).start()
-        monkeypatch.setattr(inside, "name_server", lambda: "127.0.0.1")
-        monkeypatch.setattr(inside, "PORT", channel.getsockname()[1])
-        assert inside.ask("a.bc.") == word
+        monkeypatch.setattr(in_pod, "name_server", lambda: "127.0.0.1")
+        monkeypatch.setattr(in_pod, "PORT", channel.getsockname()[1])
+        assert in_pod.ask("a.bc.") == word
         assert b"\x01a\x02bc\x00\x00\x01\x00\x01" in asked[0]
 
 
 def test_answers_are_json():
-    assert json.loads(json.dumps(inside.answers({}))) == {"connect": {}, "resolve": {}, "ask": {}}
+    assert json.loads(json.dumps(in_pod.answers({}))) == {"connect": {}, "resolve": {}, "ask": {}}

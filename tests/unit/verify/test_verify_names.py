@@ -5,23 +5,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubeup.inspect.verify import names
+from kubeup.inspect.verify.checks import cluster_names, outside_names, wrong_order
 
 CIDR = IPv4Network("10.96.0.0/16")
 
 
 @pytest.fixture
 def wanted(recorded):
-    return names.expected(recorded("services.json"))
+    return cluster_names.expected(recorded("services.json"))
 
 
 def answer(wanted, outside=(), **other):
     found = {name: sorted(addresses) for name, addresses in wanted.items()} | {
-        name: ["(Name or service not known)"] for name in names.OUTSIDE
+        name: ["(Name or service not known)"] for name in outside_names.NAMES
     }
     return {
         "resolve": found | {name: ["203.0.113.80"] for name in outside} | other,
-        "ask": {names.WRONG_ORDER: "NXDOMAIN"},
+        "ask": {wrong_order.NAME: "NXDOMAIN"},
     }
 
 
@@ -43,40 +43,44 @@ def test_what_has_to_resolve_comes_from_the_api_server(wanted):
 
 
 def test_a_database_elsewhere_has_the_pods_names(recorded):
-    wanted = names.expected(recorded("services.json"), "192.168.60.11")
+    wanted = cluster_names.expected(recorded("services.json"), "192.168.60.11")
     assert {
         wanted[f"{prefix}mysql-headless.default.svc.cluster.local"] for prefix in ("", "mysql-0.")
     } == {frozenset({"192.168.60.11"})}
 
 
 def test_all_resolve(wanted):
-    verdict = names.evaluate(wanted, {"control": answer(wanted), "worker-1": answer(wanted)}, CIDR)
+    verdict = cluster_names.evaluate(
+        wanted, {"control": answer(wanted), "worker-1": answer(wanted)}, CIDR
+    )
     assert verdict.ok
     assert "5 names on 2 nodes" in verdict.detail
 
 
 def test_a_wrong_address_is_shown_beside_the_right_one(wanted):
-    verdict = names.evaluate(wanted, {"control": answer(wanted, api=["10.96.9.9"])}, CIDR)
+    verdict = cluster_names.evaluate(wanted, {"control": answer(wanted, api=["10.96.9.9"])}, CIDR)
     assert f"control: api gives 10.96.9.9, not {next(iter(wanted['api']))}" in verdict.cause
     assert "30 s" in verdict.next
 
 
 def test_no_answer_points_at_coredns(wanted):
-    verdict = names.evaluate(wanted, {"control": answer(wanted, api=["(no answer in time)"])}, CIDR)
+    verdict = cluster_names.evaluate(
+        wanted, {"control": answer(wanted, api=["(no answer in time)"])}, CIDR
+    )
     assert "coredns" in verdict.next
 
 
 def test_a_pod_that_could_not_be_asked(wanted):
     assert (
         "control: could not be asked: exec failed"
-        in names.evaluate(wanted, {"control": {"error": "exec failed"}}, CIDR).cause
+        in cluster_names.evaluate(wanted, {"control": {"error": "exec failed"}}, CIDR).cause
     )
 
 
 def test_nothing_deployed(recorded):
     bare = [item for item in recorded("services.json") if item["metadata"]["name"] == "kubernetes"]
-    wanted = names.expected(bare)
-    verdict = names.evaluate(wanted, {"control": answer(wanted)}, CIDR)
+    wanted = cluster_names.expected(bare)
+    verdict = cluster_names.evaluate(wanted, {"control": answer(wanted)}, CIDR)
     assert "api: there is no Service api" in verdict.cause
     assert "mysql-headless has no ready pod behind it" in verdict.cause
 
@@ -84,23 +88,25 @@ def test_nothing_deployed(recorded):
 def test_a_service_outside_the_range(wanted):
     assert (
         "outside 10.97.0.0/16"
-        in names.evaluate(wanted, {"control": answer(wanted)}, IPv4Network("10.97.0.0/16")).cause
+        in cluster_names.evaluate(
+            wanted, {"control": answer(wanted)}, IPv4Network("10.97.0.0/16")
+        ).cause
     )
 
 
 def test_the_wrong_order_can_never_resolve(wanted):
-    verdict = names.evaluate_wrong_order({"control": answer(wanted)})
+    verdict = wrong_order.evaluate({"control": answer(wanted)})
     assert verdict.ok
     assert "can never resolve" in verdict.detail
 
 
 def test_an_answer_for_the_wrong_order_is_wrong(wanted):
-    seen = {"control": answer(wanted) | {"ask": {names.WRONG_ORDER: "SERVFAIL"}}}
-    assert "control: SERVFAIL" in names.evaluate_wrong_order(seen).cause
+    seen = {"control": answer(wanted) | {"ask": {wrong_order.NAME: "SERVFAIL"}}}
+    assert "control: SERVFAIL" in wrong_order.evaluate(seen).cause
 
 
 def test_outside_names_resolve_as_on_the_node(wanted):
-    verdict = names.evaluate_outside(
+    verdict = outside_names.evaluate(
         {"control": answer(wanted, ["deb.debian.org"])}, {"control": frozenset({"deb.debian.org"})}
     )
     assert verdict.ok
@@ -108,7 +114,7 @@ def test_outside_names_resolve_as_on_the_node(wanted):
 
 
 def test_no_outside_names_on_either_side_is_fine_and_said(wanted):
-    verdict = names.evaluate_outside({"control": answer(wanted)}, {"control": frozenset()})
+    verdict = outside_names.evaluate({"control": answer(wanted)}, {"control": frozenset()})
     assert verdict.ok
     assert "the nodes themselves have none" in verdict.detail
 
@@ -130,7 +136,7 @@ def test_no_outside_names_on_either_side_is_fine_and_said(wanted):
     ],
 )
 def test_a_difference_is_a_failure(wanted, pod, node, cause):
-    verdict = names.evaluate_outside({"control": answer(wanted, pod)}, {"control": frozenset(node)})
+    verdict = outside_names.evaluate({"control": answer(wanted, pod)}, {"control": frozenset(node)})
     assert not verdict.ok
     assert verdict.cause == cause
 
@@ -138,7 +144,7 @@ def test_a_difference_is_a_failure(wanted, pod, node, cause):
 def test_a_node_that_is_not_reached_can_not_be_compared(wanted):
     assert (
         "can't be compared: no answer"
-        in names.evaluate_outside({"control": answer(wanted)}, {"control": "no answer"}).cause
+        in outside_names.evaluate({"control": answer(wanted)}, {"control": "no answer"}).cause
     )
 
 
@@ -165,7 +171,7 @@ def test_only_what_may_pass_is_asked_again(wanted, words, held, again):
         "gone": {"error": "no answer"},
     }
     assert (
-        names.passing(
+        outside_names.passing(
             seen, {"control": frozenset({"deb.debian.org"} if held else ()), "gone": "no answer"}
         )
         == again
@@ -185,7 +191,7 @@ def test_the_second_answer_counts(wanted, monkeypatch, first, later, ok):
     """Each a pod's answer, and whether its node resolves the name."""
     on_node = iter([first[1], later[1]])
     monkeypatch.setattr(
-        names,
+        outside_names,
         "nodes_resolve",
         lambda nodes: {"control": frozenset({"deb.debian.org"} if next(on_node) else ())},
     )
@@ -197,5 +203,6 @@ def test_the_second_answer_counts(wanted, monkeypatch, first, later, ok):
             asked.append(questions) or {"control": answer(wanted, **{"deb.debian.org": [later[0]]})}
         ),
     )
-    assert names.outside(SimpleNamespace(nodes=()), probes).ok is ok
-    assert len(asked) == 1 and paused == [names.FAILURE_KEPT]
+    run = SimpleNamespace(context=SimpleNamespace(nodes=()), probes=probes)
+    assert outside_names.look(run).ok is ok
+    assert len(asked) == 1 and paused == [outside_names.FAILURE_KEPT]

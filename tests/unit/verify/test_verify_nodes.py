@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kubeup.facts import kubernetes
-from kubeup.inspect.verify import nodes
+from kubeup.inspect.verify.checks import nodes
 from kubeup.settings.model import NodeSpec
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.inspect.verify import network, probes, reasons
-from kubeup.inspect.verify.lines import Context
+from kubeup.facts import pods as pod_facts
+from kubeup.inspect.verify import probes
+from kubeup.inspect.verify.checks import pods_across_nodes, pods_start
+from kubeup.inspect.verify.model import Context
 from kubeup.inspect.verify.probes import Probe
 from kubeup.settings import Settings
 from kubeup.system.kubectl import Kubectl
@@ -61,7 +63,7 @@ def test_an_image_that_is_not_there(recorded):
         probes.seen(Probe(node, item["metadata"]["name"]), item, "Failed: whatever")
         for node, item in zip(NODES, items, strict=True)
     ]
-    verdict = probes.evaluate(seen, "localhost/nothing:1")
+    verdict = pods_start.evaluate(seen, "localhost/nothing:1")
     assert verdict.detail == "3 of 3 nodes did not start a pod of localhost/nothing:1"
     assert verdict.cause.startswith(
         "the image localhost/nothing:1 is not on the node and can't be pulled there\ncontrol: "
@@ -80,21 +82,23 @@ def test_the_last_event_tells_what_a_pod_that_is_being_made_waits_for(recorded):
 
 
 def test_all_connections():
-    assert network.evaluate(READY, matrix()).detail == "6 of 6 connections between 3 nodes"
+    assert (
+        pods_across_nodes.evaluate(READY, matrix()).detail == "6 of 6 connections between 3 nodes"
+    )
 
 
 def test_one_node_has_nobody_to_reach():
-    assert network.evaluate(READY[:1], {"control": {"connect": {}}}).ok
+    assert pods_across_nodes.evaluate(READY[:1], {"control": {"connect": {}}}).ok
 
 
 def test_a_failing_pair_is_named_with_its_address():
-    verdict = network.evaluate(READY, matrix(("control", "worker-2")))
+    verdict = pods_across_nodes.evaluate(READY, matrix(("control", "worker-2")))
     assert verdict.cause == "control → worker-2 (10.244.2.9): no answer (timed out)"
     assert verdict.detail == "1 of 6 connections failed"
 
 
 def test_a_node_that_all_failing_pairs_share_is_pointed_out():
-    verdict = network.evaluate(
+    verdict = pods_across_nodes.evaluate(
         READY, matrix(("control", "worker-2"), ("worker-2", "control"), ("worker-1", "worker-2"))
     )
     assert verdict.cause.startswith("every failing pair has worker-2 in it")
@@ -102,13 +106,13 @@ def test_a_node_that_all_failing_pairs_share_is_pointed_out():
 
 def test_no_connection_at_all_is_about_routes():
     pairs = [(one, other) for one in NODES for other in NODES if one != other]
-    assert network.evaluate(READY, matrix(*pairs)).cause.startswith(
+    assert pods_across_nodes.evaluate(READY, matrix(*pairs)).cause.startswith(
         "no pod reaches a pod of another node"
     )
 
 
 def test_a_node_without_a_probe_is_not_passed_over():
-    verdict = network.evaluate(
+    verdict = pods_across_nodes.evaluate(
         (*READY[:2], Probe("worker-2", "x", "", "ErrImagePull")),
         {"control": {"connect": {"worker-1": ""}}},
     )
@@ -122,11 +126,13 @@ def test_pending_pods_have_the_schedulers_words(recorded):
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("coredns")
     ]
-    assert reasons.workload_trouble("coredns", pending).startswith(
+    assert pod_facts.workload_trouble("coredns", pending).startswith(
         "no pod of coredns is ready: coredns-"
     )
-    assert "Unschedulable: 0/1 nodes are available" in reasons.workload_trouble("coredns", pending)
-    assert reasons.workload_trouble("coredns", []) == "coredns has no pod"
+    assert "Unschedulable: 0/1 nodes are available" in pod_facts.workload_trouble(
+        "coredns", pending
+    )
+    assert pod_facts.workload_trouble("coredns", []) == "coredns has no pod"
 
 
 def test_running_pods_have_no_trouble(recorded):
@@ -135,8 +141,8 @@ def test_running_pods_have_no_trouble(recorded):
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("kube-proxy")
     ]
-    assert [reasons.pod_trouble(item) for item in running] == ["", "", ""]
-    assert reasons.workload_trouble("kube-proxy", running) == ""
+    assert [pod_facts.pod_trouble(item) for item in running] == ["", "", ""]
+    assert pod_facts.workload_trouble("kube-proxy", running) == ""
 
 
 @pytest.mark.parametrize(
@@ -159,14 +165,14 @@ def test_running_pods_have_no_trouble(recorded):
 def test_why_a_container_does_not_run(recorded, state, last, why):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0] |= {"state": state, "lastState": last}
-    assert reasons.pod_trouble(item) == why
+    assert pod_facts.pod_trouble(item) == why
 
 
 def test_a_pod_that_is_being_deleted_is_not_ready(recorded):
     item = copy.deepcopy(recorded("system_pods_pending.json")[2])
     item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert reasons.pod_trouble(item) == "Terminating"
-    assert not reasons.pod_ready(item)
+    assert pod_facts.pod_trouble(item) == "Terminating"
+    assert not pod_facts.pod_ready(item)
 
 
 def test_the_newest_event_counts():
@@ -175,8 +181,8 @@ def test_the_newest_event_counts():
         {"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "}
         for stamp, reason in stamps
     ]
-    assert reasons.last_event(events) == "B: text"
-    assert reasons.last_event([]) == ""
+    assert pod_facts.last_event(events) == "B: text"
+    assert pod_facts.last_event([]) == ""
 
 
 def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():

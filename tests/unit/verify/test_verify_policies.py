@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kubeup.core.report import Report
-from kubeup.inspect.verify import policies, proof
-from kubeup.inspect.verify.lines import Line
+from kubeup.inspect.verify import proof
+from kubeup.inspect.verify.checks import policies
+from kubeup.inspect.verify.model import Line
 
 
 def item(kind: str, name: str, namespace: str = "kube-system") -> dict[str, Any]:

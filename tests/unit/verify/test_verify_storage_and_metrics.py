@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from kubeup.core.shell import Output
-from kubeup.inspect.verify import metrics, storage
+from kubeup.inspect.verify.checks import metrics, storage
 
 CLAIM = "data-mysql-0"
 NODES = ("dev-control", "dev-worker-1", "dev-worker-2")

@@ -22,7 +22,7 @@ from kubeup.workflows.project import Project
     [
         ((), False, True, "http://192.168.60.10/; port 80 of dev-worker-1"),
         ((), True, False, "http://192.168.60.10/"),
-        (("nginx on dev-worker-1",), False, False, "listened on by nginx on dev-worker-1"),
+        (("nginx on dev-worker-1",), False, False, "not to nginx on dev-worker-1"),
     ],
 )
 def test_who_has_the_uis_port(
@@ -55,12 +55,12 @@ def test_without_a_port_or_a_cluster_nothing_is_wrong(tmp_path: Path) -> None:
         (
             {"https_proxy": "http://ana:secret@proxy.example.org:3128"},
             True,
-            "https_proxy; the nodes' own networks go past it",
+            "https_proxy; not used between the nodes",
         ),
         (
             {"http_proxy": "http://proxy:1", "https_proxy": "http://127.0.0.1:3128"},
             False,
-            "https_proxy names this machine's loopback",
+            "https_proxy: a loopback address, which nodes can't reach",
         ),
     ],
 )

@@ -54,7 +54,7 @@ from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
 from kubeup.inspect.verify import proof
-from kubeup.inspect.verify.lines import Line
+from kubeup.inspect.verify.model import Line
 from kubeup.system import keys, machine, packages, secrets
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import choices, cluster, converge, down, rollout, up

@@ -1,0 +1,1 @@
+"""`inv test`: every check of the project, stage by stage."""

@@ -1,0 +1,1 @@
+"""A file for each line of a verification: `look` does what it takes, `evaluate` judges it."""

@@ -1,0 +1,106 @@
+"""Lines: API and UI answer at their NodePort on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from kubeup.facts import pods as pod_facts
+from kubeup.inspect.verify.model import Context, Verdict, bad, good
+from kubeup.inspect.verify.run import Run
+from kubeup.system import http
+from kubeup.system.http import Answer
+
+PLAN = "run `inv plan` to see what differs, then `inv up`"
+
+
+def look_at_api(run: Run) -> Verdict:
+    return _look(run.context, "api", run.context.settings.ports.api, "/readyz")
+
+
+def look_at_ui(run: Run) -> Verdict:
+    return _look(run.context, "ui", run.context.settings.ports.ui, "/")
+
+
+def _look(context: Context, app: str, port: int, path: str) -> Verdict:
+    answers = ask_all([f"http://{address}:{port}{path}" for address in context.addresses])
+    return explain(context, app, port, evaluate(app, answers))
+
+
+def ask_all(urls: Sequence[str]) -> tuple[Answer, ...]:
+    with ThreadPoolExecutor(max(1, len(urls))) as pool:
+        return tuple(pool.map(http.ask, urls))
+
+
+def evaluate(app: str, answers: Sequence[Answer]) -> Verdict:
+    """Judge the answers, one a node."""
+    if not answers:
+        return bad(
+            "there is no address to ask",
+            "the provider names no node that is reached from here",
+            "run `inv status`",
+        )
+    # kube-proxy answers on every node, whichever has the pod: each node's own is tried
+    failed = [answer for answer in answers if not right(app, answer)]
+    if not failed:
+        return good("answers at " + " ".join(answer.url for answer in answers))
+    return bad(
+        f"{len(failed)} of {len(answers)} nodes do not answer as they should",
+        "\n".join(f"{answer.url}: {_why(answer)}" for answer in failed),
+        _next(app, failed, len(answers)),
+    )
+
+
+def right(app: str, answer: Answer) -> bool:
+    return answer.status == 200 and (app != "ui" or answer.content_type.startswith("text/html"))
+
+
+def explain(context: Context, app: str, port: int, verdict: Verdict) -> Verdict:
+    """Put before the cause what is wrong with the Service or its pods, where something is."""
+    if verdict.ok:
+        return verdict
+    services = {item["metadata"]["name"]: item for item in context.items("services")}
+    pods = context.items("pods", "-l", f"app={app}")
+    fix = PLAN
+    if app in services and pods:  # deployed, so its own words tell more
+        fix = f"run `inv deploy.logs {app}`"
+    return verdict.because(behind(app, port, services, pods), fix)
+
+
+def behind(
+    app: str, port: int, services: Mapping[str, dict[str, Any]], pods: Sequence[dict[str, Any]]
+) -> str:
+    """What is wrong behind a NodePort: the Service, its port, or the pods; '' where nothing is."""
+    if app not in services:
+        return f"there is no Service {app}: it is not deployed"
+    ports = [row.get("nodePort") for row in services[app]["spec"].get("ports", [])]
+    if port not in ports:
+        actual = ", ".join(map(str, ports))
+        return f"the Service {app} has the NodePort {actual}, the settings say {port}"
+    return pod_facts.workload_trouble(app, pods)
+
+
+def _why(answer: Answer) -> str:
+    if answer.problem == http.REFUSED:
+        return "refused: no ready pod behind the port, or kube-proxy does not run on that node"
+    if answer.problem.startswith(http.NO_ANSWER):
+        return (
+            f"{answer.problem}: the node is off, a firewall drops the packets, or the node has no "
+            "route to the pod's node"
+        )
+    if answer.status == 200:  # somebody else's server, or an API where the UI should be
+        return f"HTTP 200, but {answer.content_type or 'no type'} instead of a page"
+    return answer.words
+
+
+def _next(app: str, failed: Sequence[Answer], tried: int) -> str:
+    logs = f"`inv deploy.logs {app}`"
+    if any(answer.status >= 500 for answer in failed):
+        return f"run {logs}"
+    if len(failed) < tried:
+        return (
+            "run `inv status`: only some nodes fail, so look at those; `inv cluster.start` where "
+            "one is stopped"
+        )
+    return f"run `inv status`, then {logs}"
