@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.shell import processes
+from kubeup.core.shell import inherited, processes
 
 NAME = "lock"  # in a profile's folder
 # seconds: what a command that has gone has asked to end, or can no longer write to it, is gone by
@@ -114,7 +115,7 @@ def env(file: Path, command: str, patience: float = 0) -> Iterator[None]:
 
 def held(lock: Path) -> bool:
     """Whether this process holds it."""
-    return str(lock) in shell.held
+    return str(lock) in inherited.held
 
 
 def require(folder: Path) -> None:
@@ -136,7 +137,7 @@ def _holding(
         _take(file, lock, what, next_, patience)
         _write(file, json.dumps(asdict(Holder(command, os.getpid(), time.strftime("%H:%M:%S")))))
         try:
-            with shell.holding(str(lock), file.fileno()):
+            with inherited.holding(str(lock), file.fileno()):
                 yield
         finally:
             _write(file, "")
@@ -234,7 +235,7 @@ def left(lock: Path) -> list[Left]:
 
 def _words(argv: list[str]) -> str:
     """The command beside such a shell, as it was given."""
-    path, *words = argv[len(shell.HOLDING) :]
+    path, *words = argv[len(inherited.WRAPPER) :]
     return processes.short([Path(path).name, *words])
 
 
@@ -242,7 +243,7 @@ def _holds(process: Any, lock: Path) -> bool:
     """Whether it is a shell of ours beside a command, with that lock."""
     import psutil
 
-    if tuple(process.info["cmdline"] or ())[: len(shell.HOLDING)] != shell.HOLDING:
+    if tuple(process.info["cmdline"] or ())[: len(inherited.WRAPPER)] != inherited.WRAPPER:
         return False
     try:
         return _opened(process, lock)
@@ -267,10 +268,10 @@ def end(found: Iterable[Left]) -> None:
         shell.authorize()
     waiting = [process for process in map(_process, groups) if process is not None]
     for group in groups:
-        processes.end_group(group)
+        processes.signal_group(group, signal.SIGTERM)
     _, stubborn = psutil.wait_procs(waiting, KILL_SECONDS)
     for process in stubborn:
-        processes.end_group(process.pid, at_once=True)
+        processes.signal_group(process.pid, signal.SIGKILL)
     psutil.wait_procs(stubborn, KILL_SECONDS)
 
 

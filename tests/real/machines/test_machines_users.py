@@ -41,7 +41,7 @@ def anas(checkout: Checkout) -> Checkout:
 
 def test_a_password_is_not_waited_for_where_nobody_can_type_it(anas: Checkout) -> None:
     told = anas.inv("plan", code=3)
-    assert "sudo asks for a password, and nobody is there to type it" in told.err
+    assert "sudo needs a password, but standard input is not a terminal" in told.err
 
 
 def test_a_password_is_asked_for_once(anas: Checkout) -> None:

@@ -279,7 +279,7 @@ os.closerange(3, 20)
 # inheritable, as whoever started kubeup may have left them
 for number, one in ((4, to), (9, to), (5, zero), (6, full)):
     os.dup2(one, number)
-inherited._hand_on((6, 5))
+inherited._pass_on((6, 5))
 open_ = [number for number in range(3, 10) if os.path.exists(f"/proc/self/fd/{number}")]
 inherited = {number for number in open_ if os.get_inheritable(number)}
 print({number: os.readlink(f"/proc/self/fd/{number}") for number in inherited}, open_)
