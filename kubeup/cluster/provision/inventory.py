@@ -96,7 +96,7 @@ def _inventory(made_of: InventoryInputs) -> dict[str, Any]:
         "ansible_ssh_private_key_file": str(reach[control.name].key),
         "ansible_ssh_common_args": shlex.join(
             (
-                f"-oUserKnownHostsFile={ssh.told(made_of.state.known_hosts)}",
+                f"-oUserKnownHostsFile={ssh.quoted(made_of.state.known_hosts)}",
                 "-oStrictHostKeyChecking=yes",
                 "-oIdentitiesOnly=yes",
             )

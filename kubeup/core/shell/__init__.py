@@ -20,6 +20,7 @@ from kubeup.core.shell.processes import (
     LOST,
     STOPPED,
     Alive,
+    Command,
     failed,
     missing,
     shown,
@@ -81,7 +82,7 @@ def read(
     `alive` is asked now and then, as long as the command lasts. Raises CommandError.
     """
     out, err = Buffer(), Buffer()
-    code = processes.run(argv, out, err, stdin, env, cwd, timeout, alive)
+    code = processes.run(Command(argv, out, err, stdin, env, cwd), timeout, alive)
     if ok is not None and code not in ok:
         raise failed(argv, code, err.text or out.text)
     return Output(code, out.text, err.text)
@@ -102,7 +103,7 @@ def write(
     tail = Tail(log)
     lines: list[str] = []
     out = Lines(lines.append, tail)
-    code = processes.run(argv, out, Lines(tail), stdin, env, cwd, timeout)
+    code = processes.run(Command(argv, out, Lines(tail), stdin, env, cwd), timeout)
     if code != 0:
         raise failed(argv, code, tail.text)
     return "\n".join(lines)
@@ -115,7 +116,7 @@ def save(*argv: str, into: Path, log: Log | None = None, timeout: float = 3600) 
     """
     tail = Tail(log)
     with into.open("wb") as file:
-        code = processes.run(argv, file.fileno(), Lines(tail), timeout=timeout)
+        code = processes.run(Command(argv, file.fileno(), Lines(tail)), timeout)
     if code != 0:
         raise failed(argv, code, tail.text)
 

@@ -11,7 +11,7 @@ from io import FileIO
 
 from kubeup.core.errors import CommandError
 from kubeup.core.shell.pipes import pipe
-from kubeup.core.shell.processes import Alive, Command, failed, limited, started
+from kubeup.core.shell.processes import Alive, Command, failed, limited
 from kubeup.core.shell.sinks import Buffer, Lines
 
 Queue = queue.Queue[str | None]
@@ -47,7 +47,7 @@ def _heard(
 ) -> Iterator[tuple[Command, Queue]]:
     """A command whose lines come into a queue, and None after the last one."""
     lines = Queue()
-    with started(argv, Lines(lines.put), errors, stdin) as command:
+    with Command(argv, Lines(lines.put), errors, stdin) as command:
 
         def wait() -> None:
             with contextlib.suppress(CommandError):  # it was stopped

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 
-from kubeup.core.shell.processes import Alive, failed, limited, started
+from kubeup.core.shell.processes import Alive, Command, failed, limited
 from kubeup.core.shell.sinks import Buffer
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
@@ -43,8 +43,8 @@ def chain(
         pipe() as (answers_read, answers_write),
         pipe() as (source_read, source_write),
         pipe() as (sink_read, sink_write),
-        started(sink, out, sink_errors, sink_read.fileno()) as taking,
-        started(source, source_write.fileno(), source_errors, answers_read.fileno()) as giving,
+        Command(sink, out, sink_errors, sink_read.fileno()) as taking,
+        Command(source, source_write.fileno(), source_errors, answers_read.fileno()) as giving,
     ):
         # ours; the commands have their own
         for end in (answers_read, source_write, sink_read):

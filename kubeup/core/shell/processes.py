@@ -39,12 +39,36 @@ Alive = Callable[[], bool]
 
 @dataclass(eq=False)
 class Command:
-    """A command from just before its start to its end."""
+    """A command; as a context manager from its start to its end.
+
+    `out` and `stdin` may be descriptors of open files. From just before its start on `stop_all`
+    ends it; so does whatever goes wrong in the block.
+    """
 
     argv: Sequence[str]
-    sinks: tuple[Sink, ...]
+    out: Sink | int
+    err: Sink
+    stdin: str | bytes | int | None = None
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
     process: Any = None
     stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Command:
+        with running_lock:
+            running.add(self)
+        try:
+            self.attach(self._launch())
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None:
+            self.signal()
+        with running_lock:
+            running.discard(self)
 
     def attach(self, process: Any) -> None:
         """One that was asked to end while it was starting ends now."""
@@ -60,13 +84,14 @@ class Command:
         """Send a signal to the command and whatever it started itself."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                signal_group(os.getpgid(self.process.pid), number, wrapped=bool(inherited.held))
+                signal_group(os.getpgid(self.process.pid), number, bool(inherited.held))
 
     def wait(self) -> int:
         """Its exit status; by a signal as a shell has it, 128 more than its number."""
         self.process.wait()
-        for sink in self.sinks:
-            sink.finish()
+        for sink in (self.out, self.err):
+            if not isinstance(sink, int):
+                sink.finish()
         self.require_not_stopped()
         code = int(self.process.exit_code)
         return code if code >= 0 else 128 - code
@@ -79,6 +104,29 @@ class Command:
         if self.stopped.is_set():
             why = "the command was interrupted"
             raise _ended_early(self.argv, STOPPED, "was stopped", why, "run it again")
+
+    def _launch(self) -> Any:
+        import sh
+
+        path = which(self.argv[0])
+        if path is None:
+            raise missing(self.argv[0])
+        words = [*inherited.wrapper(), path, *self.argv[1:]]
+        # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
+        options: dict[str, Any] = {
+            "_out": self.out,
+            "_err": self.err,
+            "_err_bufsize": self.err.bufsize,
+            "_in": b"" if self.stdin is None else self.stdin,
+            "_env": {**os.environ, **(self.env or {})},
+            "_cwd": self.cwd,
+            "_ok_code": range(-64, 256),
+            **DETACHED,
+            **inherited.options(),
+        }
+        if not isinstance(self.out, int):
+            options["_out_bufsize"] = self.out.bufsize
+        return sh.Command(words[0])(*words[1:], **options)
 
 
 running: set[Command] = set()
@@ -94,81 +142,10 @@ def which(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=more)
 
 
-def run(
-    argv: Sequence[str],
-    out: Sink | int,
-    err: Sink,
-    stdin: str | bytes | int | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    timeout: float = 60,
-    alive: Alive | None = None,
-) -> int:
-    """The exit status of a command. `out` and `stdin` may be descriptors of open files."""
-    with (
-        started(argv, out, err, stdin, env, cwd) as command,
-        limited(command, timeout=timeout, alive=alive),
-    ):
+def run(command: Command, timeout: float = 60, alive: Alive | None = None) -> int:
+    """The exit status of a command."""
+    with command, limited(command, timeout=timeout, alive=alive):
         return command.wait()
-
-
-@contextlib.contextmanager
-def started(
-    argv: Sequence[str],
-    out: Sink | int,
-    err: Sink,
-    stdin: str | bytes | int | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-) -> Iterator[Command]:
-    """Start a command, which ends with whatever goes wrong in the block.
-
-    From just before its start on, `stop_all` ends it as well.
-    """
-    sinks = (err,) if isinstance(out, int) else (out, err)
-    command = Command(argv, sinks)
-    with running_lock:
-        running.add(command)
-    try:
-        command.attach(_launch(argv, out, err, stdin, env, cwd))
-        yield command
-    except BaseException:
-        command.signal()
-        raise
-    finally:
-        with running_lock:
-            running.discard(command)
-
-
-def _launch(
-    argv: Sequence[str],
-    out: Sink | int,
-    err: Sink,
-    stdin: str | bytes | int | None,
-    env: Mapping[str, str] | None,
-    cwd: str | None,
-) -> Any:
-    import sh
-
-    path = which(argv[0])
-    if path is None:
-        raise missing(argv[0])
-    words = [*inherited.wrapper(), path, *argv[1:]]
-    # sh's own time-out and its callbacks poll every 0.1 s, a timer and file-like sinks do not
-    options: dict[str, Any] = {
-        "_out": out,
-        "_err": err,
-        "_err_bufsize": err.bufsize,
-        "_in": b"" if stdin is None else stdin,
-        "_env": {**os.environ, **(env or {})},
-        "_cwd": cwd,
-        "_ok_code": range(-64, 256),
-        **DETACHED,
-        **inherited.options(),
-    }
-    if not isinstance(out, int):
-        options["_out_bufsize"] = out.bufsize
-    return sh.Command(words[0])(*words[1:], **options)
 
 
 @contextlib.contextmanager
@@ -266,7 +243,7 @@ def _group(process: int) -> int | None:
 def signal_as_root(group: int, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     argv = ("sudo", BY_PROGRAM, "kill", "-s", name, "--", f"-{group}")
-    with started(argv, Buffer(), Buffer()) as kill:
+    with Command(argv, Buffer(), Buffer()) as kill:
         kill.process.wait()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kubeup.core.errors import Refused
 from kubeup.core.shell import processes
+from kubeup.core.shell.processes import Command
 from kubeup.core.shell.sinks import Buffer
 
 SUDO = ("sudo", processes.BY_PROGRAM)
@@ -82,4 +83,4 @@ def _serve(pipe: Path, answer: bytes) -> None:
 
 
 def _run(*words: str, stdin: str | None = None) -> bool:
-    return processes.run(("sudo", *words), Buffer(), Buffer(), stdin) == 0
+    return processes.run(Command(("sudo", *words), Buffer(), Buffer(), stdin)) == 0

@@ -19,6 +19,7 @@ from kubeup.core.report import (
     plain,
     plan_data,
 )
+from kubeup.core.runner import Done
 
 PLAN = plan_of(
     [
@@ -176,9 +177,9 @@ def test_progress_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
         (120.0, "again too soon"),
     ):
         progress.line(a, text)
-    progress.ended(a, "changed", 20.0)
-    progress.ended(a, "already: v1.26.1 is there", 0.0)
-    progress.ended(a, "failed", 2.0)
+    progress.ended(a, Done(a.id, "changed", 20.0))
+    progress.ended(a, Done(a.id, "already", 0.0, "v1.26.1 is there"))
+    progress.ended(a, Done(a.id, "failed", 2.0))
     assert [line[9:] for line in said(one).splitlines()] == [
         "start  make the node a",
         f"       make the node a: copying {HIDDEN}",
