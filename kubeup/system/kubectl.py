@@ -58,14 +58,8 @@ class Kubectl:
         return shell.shown(self._line(*words))
 
     def _line(self, *words: str) -> tuple[str, ...]:
-        return (
-            str(self.path),
-            "--kubeconfig",
-            str(self.kubeconfig),
-            "--context",
-            self.context,
-            *words,
-        )
+        access = ("--kubeconfig", str(self.kubeconfig), "--context", self.context)
+        return (str(self.path), *access, *words)
 
     def read(
         self,
@@ -75,14 +69,9 @@ class Kubectl:
         timeout: float = 60,
     ) -> Output:
         """Look at something. See `kubeup.core.shell.read`."""
-        # a diff tool of the user's own would print what nobody here can read
-        return shell.read(
-            *self.argv(*words),
-            ok=ok,
-            stdin=stdin,
-            timeout=timeout,
-            env={"KUBECTL_EXTERNAL_DIFF": ""},
-        )
+        # a diff tool of the user's own prints what can't be read here
+        env = {"KUBECTL_EXTERNAL_DIFF": ""}
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env=env)
 
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
@@ -94,7 +83,7 @@ class Kubectl:
             )
 
     def has_access(self) -> bool:
-        """Whether there is a way to the profile's cluster.
+        """Whether the kubeconfig names the profile's cluster.
 
         Raises KubeupError for a kubeconfig that may lead elsewhere.
         """
@@ -114,7 +103,7 @@ class Kubectl:
         return KubeupError(
             f"{self.kubeconfig} does not lead to this profile's cluster",
             why,
-            "put it back as it was, or move it away: `inv up` gets the access anew from the "
+            "put it back as it was, or move it away: `inv up` fetches it again from the "
             "cluster's nodes",
         )
 
@@ -134,10 +123,10 @@ class Kubectl:
     def watch(
         self, *words: str, each: Callable[[dict[str, Any] | None], bool], tick: float = 2.0
     ) -> None:
-        """Hand each event ({type, object}) of a `get --watch` to `each`, and None every `tick`
-        seconds, until it returns True.
+        """Hand each event ({type, object}) of a `get --watch` to `each` until it returns True.
 
-        Returns as well when the API server ends the watch, as it does now and then.
+        Every `tick` seconds without one it gets None. Returns as well when the API server ends the
+        watch, as it does now and then.
         """
         argv = self.argv(
             "get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}'

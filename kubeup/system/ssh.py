@@ -357,4 +357,4 @@ def _lines(state: State) -> list[str]:
 
 
 def _host(line: str) -> str:
-    return line.partition(" ")[0]
+    return next(iter(line.split()), "")

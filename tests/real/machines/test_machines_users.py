@@ -60,7 +60,7 @@ def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
     hers = cloned(checkout.machine, "kubeup", user="eve")
     told = hers.inv("plan --set provider=local", code=None)
     assert told.code in (2, 3), str(told)
-    assert "sudo does not let this user in" in told.err and "docker" in told.err
+    assert "this user may not use sudo" in told.err and "docker" in told.err
 
 
 INTERRUPTED = """
