@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import astuple, dataclass, field, replace
 from operator import add
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from kubeup.core import orders
 from kubeup.core.errors import Mistake
@@ -103,6 +103,19 @@ class Holds:
 
     id: StepId
     why: str
+
+
+Outcome = Literal["changed", "already", "failed"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """One step's end, and why there was nothing to do where that is so."""
+
+    id: StepId
+    outcome: Outcome
+    seconds: float
+    why: str = ""
 
 
 # what a planner says of each id that it is asked about

@@ -15,12 +15,10 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TextIO
 
 from kubeup.core.ids import StepId
-from kubeup.core.plan import Explained, Plan, Step
+from kubeup.core.plan import Done, Explained, Plan, Step
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
-
-    from kubeup.core.runner import Done
 
 HIDDEN = "•••"
 

@@ -17,48 +17,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Mistake, Refused, after_changes
 from kubeup.core.ids import StepId
 from kubeup.core.pace import AS_MEANT, Pace
-from kubeup.core.plan import Action, Paced, Plan, Rechecked, Step, Waiting
+from kubeup.core.plan import Action, Done, Outcome, Paced, Plan, Rechecked, Step, Waiting
 from kubeup.core.things import Thing
+
+if TYPE_CHECKING:
+    from kubeup.core.report import LineProgress
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
 LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
-
-
-@dataclass(frozen=True)
-class Done:
-    """One step's end, and why there was nothing to do where that is so."""
-
-    id: StepId
-    outcome: Literal["changed", "already", "failed"]
-    seconds: float
-    why: str = ""
-
-
-class Progress(Protocol):
-    """Who shows how a run goes (see `kubeup.core.report`)."""
-
-    def started(self, step: Step) -> None: ...
-    def line(self, step: Step, text: str) -> None: ...
-    def ended(self, step: Step, done: Done) -> None: ...
-    def note(self, text: str) -> None: ...
-
-
-@dataclass
-class Result:
-    """What a run did."""
-
-    done: list[Done] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> list[StepId]:
-        return [end.id for end in self.done if end.outcome == "changed"]
 
 
 class Journal:
@@ -108,44 +80,44 @@ def ignore(*_: object) -> None:
 
 def run(
     plan: Plan,
-    progress: Progress,
+    progress: LineProgress,
     journal: Journal,
     pace: Pace = AS_MEANT,
     keep: Callable[[Pace], None] = ignore,
     ledger: Ledger = ignore,
-) -> Result:
+) -> Run:
     """Carry out a plan. Raises the first failed step's error, with its title before the cause.
 
     What steps make and remove goes to the `ledger`: what is made before it is, so that nothing is
-    there that was cut off and that nobody knows of.
-    Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
+    there that was cut off and is on no record.
+    Limits of time are at the `pace` given and at what steps measured since; `keep` gets each new
+    one.
     """
     began = time.monotonic()
     journal.add("plan", steps=list(map(str, plan.ids)))
     if journal.is_broken():
         raise journal.error(Refused)
-    under_way = Run(plan, progress, journal, pace, keep, ledger)
-    under_way.show_pace()
+    result = Run(plan, progress, journal, pace, keep, ledger)
+    result.show_pace()
     try:
-        under_way.carry_out()
+        result.carry_out()
     except KeyboardInterrupt:
         shell.stop_all()
         journal.add("interrupted")
         raise
-    seconds = time.monotonic() - began
-    journal.add("end", seconds=round(seconds, 2))
+    journal.add("end", seconds=round(time.monotonic() - began, 2))
     if journal.is_broken():
         error = journal.error(KubeupError)
         progress.note(f"everything ran, but {error.what}: {error.why}")
-    return Result(under_way.done, seconds)
+    return result
 
 
 @dataclass
 class Run:
-    """A plan that is being carried out."""
+    """A plan that is being carried out, and what it did."""
 
     plan: Plan
-    progress: Progress
+    progress: LineProgress
     journal: Journal
     pace: Pace
     keep: Callable[[Pace], None]
@@ -155,6 +127,10 @@ class Run:
     failure: KubeupError | None = None
     failed: threading.Event = field(default_factory=threading.Event)
     acted: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def changed(self) -> list[StepId]:
+        return [done.id for done in self.done if done.outcome == "changed"]
 
     def carry_out(self) -> None:
         waiting = list(self.plan.steps)
@@ -183,7 +159,7 @@ class Run:
     def _startable(self, waiting: list[Step]) -> list[Step]:
         if self.failure is not None:
             return []
-        met = self.plan.held.union(end.id for end in self.done)
+        met = self.plan.held.union(done.id for done in self.done)
         ready = [step for step in waiting if met.issuperset(step.needs)]
         # none may wait inside the pool: it would start after a failure
         return ready[: SIDE_BY_SIDE - len(self.running)]
@@ -220,7 +196,7 @@ class Run:
 
     def _do(self, step: Step, action: Action) -> Done:
         began = time.monotonic()
-        outcome: Literal["changed", "already", "failed"] = "failed"
+        outcome: Outcome = "failed"
         why = ""
         try:
             if isinstance(action, Rechecked):

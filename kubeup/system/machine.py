@@ -50,10 +50,6 @@ TOOLS = (
 
 def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
     """Facts of this machine, and what sites answer to `questions`."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    cgroup = host.cgroup_version(_text("/proc/self/mounts"))
     # these start programs, or wait for the network
     slow: dict[str, Callable[[], Any]] = {
         "answers": partial(web.ask_all, questions),
@@ -65,31 +61,39 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
     }
     with ThreadPoolExecutor(len(slow)) as pool:
         running = {name: pool.submit(look) for name, look in slow.items()}
-        facts = host.HostFacts(
-            system=platform.system(),
-            arch=arch(),
-            root=os.geteuid() == 0,
-            distribution=distribution(),
-            cpus=cpus(),
-            memory=memory.total // 2**20,
-            memory_available=memory.available // 2**20,
-            cache_disk=disk(cache.folder()),
-            home_disk=disk(Path.home()),
-            storage=storage(),
-            kernel=kernel(cgroup),
-            cgroup=cgroup,
-            systemd=Path("/run/systemd/system").is_dir(),
-            sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
-            open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-            processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
-            inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
-            modules_folder=Path("/lib/modules").is_dir(),
-            tools=frozenset(filter(shell.which, TOOLS)) | _docker_sockets(),
-            addresses=addresses(),
-            proxies=proxies.told(os.environ),
-            **{name: future.result() for name, future in running.items()},
-        )
+        quick = _quick_facts()
+    facts = host.HostFacts(**quick, **{name: look.result() for name, look in running.items()})
     return replace(facts, pace=pace(facts))
+
+
+def _quick_facts() -> dict[str, Any]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    cgroup = host.cgroup_version(_text("/proc/self/mounts"))
+    return {
+        "system": platform.system(),
+        "arch": arch(),
+        "root": os.geteuid() == 0,
+        "distribution": distribution(),
+        "cpus": cpus(),
+        "memory": memory.total // 2**20,
+        "memory_available": memory.available // 2**20,
+        "cache_disk": disk(cache.folder()),
+        "home_disk": disk(Path.home()),
+        "storage": storage(),
+        "kernel": kernel(cgroup),
+        "cgroup": cgroup,
+        "systemd": Path("/run/systemd/system").is_dir(),
+        "sys_resource": host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "processes": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+        "inotify": int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
+        "modules_folder": Path("/lib/modules").is_dir(),
+        "tools": frozenset(filter(shell.which, TOOLS)) | _docker_sockets(),
+        "addresses": addresses(),
+        "proxies": proxies.told(os.environ),
+    }
 
 
 def pace(facts: host.HostFacts) -> Pace:

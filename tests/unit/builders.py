@@ -18,8 +18,7 @@ from kubeup.cluster.release.source import SYSTEM_IMAGE, binary_question
 from kubeup.core import ids, lock, record
 from kubeup.core.errors import KubeupError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Log, Plan, Step, plan_of, todo
-from kubeup.core.runner import Done
+from kubeup.core.plan import Done, Holds, Log, Plan, Step, plan_of, todo
 from kubeup.core.state import State
 from kubeup.facts import apt
 from kubeup.facts.disks import Disk

@@ -53,9 +53,6 @@ def chain(
         with limited(giving, taking, timeout=timeout, alive=alive, moved=lambda: pump.moved):
             pump.answer(ask())
             whole = pump.hand_on(head)
-            # whoever still reads or writes sees that the other end is gone
-            source_read.close()
-            sink_write.close()
             source_code = giving.wait()
             sink_code = taking.wait()
     if source_code != 0 and whole:
@@ -91,15 +88,17 @@ class Pump:
 
     def hand_on(self, head: bytes) -> bool:
         """Everything; False where the sink went away before all of it was taken."""
-        try:
-            self._write(head)
-            while piece := self.source.read(PIECE):
-                self.moved += len(piece)
-                if self.see is not None:
-                    self.answer(self.see(piece))
-                self._write(piece)
-        except BrokenPipeError:
-            return False
+        # whoever still reads or writes afterwards sees that the other end is gone
+        with self.source, self.sink:
+            try:
+                self._write(head)
+                while piece := self.source.read(PIECE):
+                    self.moved += len(piece)
+                    if self.see is not None:
+                        self.answer(self.see(piece))
+                    self._write(piece)
+            except BrokenPipeError:
+                return False
         return True
 
     def answer(self, text: bytes) -> None:

@@ -9,7 +9,7 @@ from builders import Do, step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeup.core.plan import Plan, plan_of
+from kubeup.core.plan import Done, Plan, plan_of
 from kubeup.core.report import (
     HIDDEN,
     LineProgress,
@@ -19,7 +19,6 @@ from kubeup.core.report import (
     plain,
     plan_data,
 )
-from kubeup.core.runner import Done
 
 PLAN = plan_of(
     [

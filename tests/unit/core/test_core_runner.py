@@ -15,11 +15,11 @@ from builders import Do, DoneAlready, Told, error_of, names, step
 from kubeup.core import pace
 from kubeup.core.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.core.pace import Pace
-from kubeup.core.plan import Log, Paced, Step, plan_of
-from kubeup.core.runner import SIDE_BY_SIDE, Done, Journal, Result, run
+from kubeup.core.plan import Done, Log, Paced, Step, plan_of
+from kubeup.core.runner import SIDE_BY_SIDE, Journal, Run, run
 
 
-def carry_out(folder: Path, *steps: Step) -> tuple[Result, Told]:
+def carry_out(folder: Path, *steps: Step) -> tuple[Run, Told]:
     told = Told()
     return run(plan_of(steps), told, Journal(folder, "up")), told
 
