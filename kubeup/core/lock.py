@@ -104,6 +104,7 @@ def env(file: Path, command: str, patience: float = 0) -> Iterator[None]:
     `patience` in seconds for who can wait. Whoever holds it already may do so again. Raises Refused
     as `profile` does.
     """
+    # flock(2) would refuse a second open file of the same process
     if held(env_path(file)):
         yield
         return
@@ -136,6 +137,7 @@ class Lock:
     def held_by(self, command: str) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         holder = Holder(command, os.getpid(), time.strftime(CLOCK))
+        # not "w+", which would take the holder's name out of the file before it is known
         with self.path.open("a+", encoding="utf-8") as file:
             self._take(file)
             _write(file, json.dumps(asdict(holder)))
@@ -256,6 +258,7 @@ def end(commands: Collection[Left]) -> None:
     if any(map(processes.has_others, groups)):  # root's, by sudo
         shell.authorize()
     waiting = [process for process in psutil.process_iter() if process.pid in groups]
+    # the group of one that has ended meanwhile may still have processes
     for group in groups:
         processes.signal_group(group, signal.SIGTERM)
     _, stubborn = psutil.wait_procs(waiting, KILL_SECONDS)

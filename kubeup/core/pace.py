@@ -76,6 +76,7 @@ class Patience:
 
     def ended(self, state: object) -> bool:
         """Whether to give up, now that things are in this `state`."""
+        # one that comes and goes, as a container that crashes, is no progress
         if repr(state) not in self._known:
             self._known.add(repr(state))
             self._moved = self.now()

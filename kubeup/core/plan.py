@@ -58,7 +58,7 @@ class Explained(Protocol):
 
 @dataclass(frozen=True)
 class Paced:
-    """An action with limits of time: whoever runs it hands it how slow this machine is by then."""
+    """What has limits of time; an action gets its pace from whoever runs it."""
 
     pace: Pace = field(default=AS_MEANT, kw_only=True, compare=False, repr=False)
 
@@ -192,8 +192,10 @@ def plan_of(*groups: Iterable[Planned]) -> Plan:
     """
     planned = [item for group in groups for item in group]
     steps = todo(planned)
+    # several planners may state the same fact
     holds = {fact.id: fact for fact in planned if isinstance(fact, Holds)}
     ids = [*(step.id for step in steps), *holds]
+    # by name: ids of two kinds may share one, and the journal knows names alone
     _refuse_twice(Counter(map(str, ids)))
     _refuse_unmet(steps, ids)
     plan = Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))

@@ -198,6 +198,7 @@ def write(state: State, record: Record) -> None:
     text: str = _adapter(Record).dump_json(record, indent=2).decode()
     write_private(state.folder / state.record, f"{text}\n")
     earlier = state.folder / EARLIER
+    # once it is carried over it must not contradict the record
     if earlier.exists():
         earlier.replace(earlier.with_name(f"{EARLIER}.old"))
 
@@ -213,6 +214,7 @@ def _text(path: Path) -> str | None:
 
 
 def _parsed(path: Path, text: str) -> Record:
+    # first, as a newer document has fields that would be refused with a reason that misleads
     version: int = _validated(Versioned, path, text).version
     if version > VERSION:
         raise Refused(
@@ -293,7 +295,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _words(error: ValidationError) -> str:
-    """What is wrong with a document, and where, without what is in it."""
+    """What is wrong with a document, and where."""
+    # pydantic's own text quotes what is in it
     problems = []
     for problem in error.errors():
         place = ".".join(map(str, problem["loc"]))

@@ -43,6 +43,7 @@ class Report:
         return text
 
     def say(self, text: str = "") -> None:
+        # steps that run side by side must not mix their lines
         with self._lock:
             print(self.redacted(text), file=self.out, flush=True)
 
@@ -61,8 +62,8 @@ class Report:
             self.say("Nothing to do.")
             return
         self.say(
-            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} where each "
-            "takes what it took elsewhere"
+            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} by what each "
+            "took on other machines"
         )
         width = max(len(step.title) for step in plan)
         for number, step in enumerate(plan, 1):

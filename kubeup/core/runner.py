@@ -53,6 +53,7 @@ class Journal:
             "step": step,
             **more,
         }
+        # opened each time: a row is there even if this process is killed
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -66,7 +67,7 @@ class Journal:
         return kind(
             f"{self._path} can't be written",
             self._problem,
-            "make room there, or let yourself write it; then run the same again",
+            "free disk space there, or give yourself write permission; then run the same again",
         )
 
 
@@ -216,6 +217,7 @@ class Run:
     def _act(self, step: Step, action: Action) -> None:
         if step.makes:
             self.ledger(step.makes, ())
+        # whatever ends the step from here on may have changed something
         self.acted.set()
         self.progress.started(step)
         self.journal.add("start", str(step.id))

@@ -96,8 +96,8 @@ def of(settings: Settings) -> State:
     """The state of a profile; nothing is made by asking."""
     folder = PROJECT / str(settings.state_dir) / settings.slug
     private = Path(settings.ssh.private_key_path or folder / "id_rsa").expanduser()
-    beside = private.with_name(f"{private.name}.pub")
-    public = Path(settings.ssh.public_key_path or beside).expanduser()
+    public_name = private.with_name(f"{private.name}.pub")
+    public = Path(settings.ssh.public_key_path or public_name).expanduser()
     return State(folder, private, public)
 
 
@@ -121,6 +121,7 @@ def read_json(path: Path, way_out: str) -> dict[str, Any]:
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file whole or not at all, and onto the disk; no other user can read it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # beside it, as a rename is atomic on one file system alone (rename(2)); 0600 by mkstemp(3)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     part = Path(name)
     try:

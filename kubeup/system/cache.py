@@ -77,6 +77,7 @@ def made_whole(target: Path) -> Iterator[Path]:
         try:
             yield work
             for_everybody(work)
+            # the one that waited finds it there
             if not target.exists():
                 work.rename(target)
         finally:
@@ -86,6 +87,7 @@ def made_whole(target: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Path]:
     """A folder to build an image from, with texts and files by their paths in it."""
+    # on the file system of what goes into it: a hard link instead of a copy
     contexts = folder("contexts")
     contexts.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=contexts) as made:

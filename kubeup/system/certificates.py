@@ -1,4 +1,4 @@
-"""Authorities that are trusted beside the public ones: `network.ca_certificates`, read."""
+"""Authorities that are trusted besides the public ones: `network.ca_certificates`, read."""
 
 from __future__ import annotations
 
@@ -38,24 +38,25 @@ class Authorities:
 
         In the cache, unless the machine's own has them all.
         """
-        own = machines_bundle() if self.pems else None
-        # without the machine's own authorities a program would trust nobody but these
-        if own is None:
+        system = machines_bundle() if self.pems else None
+        # without the machine's authorities a program would trust these alone
+        if system is None:
             return None
-        text = _text(own)
+        text = _text(system)
         if set(self.pems) <= set(facts.pems(text)):
-            return own
+            return system
         folder = cache.folder("certificates", cache.digest(text, *self.pems))
         return folder / "ca-certificates.crt"
 
     def write_bundle(self) -> None:
         """Make that file where it is not there."""
-        own, bundle = machines_bundle(), self.bundle
-        if own is None or bundle is None or bundle.exists():
+        system, bundle = machines_bundle(), self.bundle
+        if system is None or bundle is None or bundle.exists():
             return
         with cache.made_whole(bundle.parent) as work:
-            (work / bundle.name).write_text("\n".join([_text(own), *self.pems]), encoding="utf-8")
-            work.chmod(0o755)
+            (work / bundle.name).write_text(
+                "\n".join([_text(system), *self.pems]), encoding="utf-8"
+            )
 
     @contextlib.contextmanager
     def trusted(self) -> Iterator[None]:

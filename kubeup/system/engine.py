@@ -64,8 +64,8 @@ def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
         raise Refused(
             f"the settings want nodes of {wanted}, this profile's are {made}'s",
             "they and their data would not be found",
-            f"set local.engine to {made}; to lose them and their data, `inv down --data` with "
-            "that, then choose anew",
+            f"set local.engine to {made}; to delete them with their data, `inv down --data` with "
+            "that, then choose again",
         )
     if not host.linux:
         raise Refused(
@@ -78,7 +78,7 @@ def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
         if not host.sys_resource:
             raise Refused(
                 "docker can't run nodes on this machine",
-                "its --privileged asks for CAP_SYS_RESOURCE, which is not to be had here",
+                "its --privileged asks for CAP_SYS_RESOURCE, which is not available here",
                 "use podman: `--set local.engine=podman`",
             )
         return _docker(host, root, container_options(host, podman=False))

@@ -78,7 +78,7 @@ def _once(request: urllib.request.Request, seconds: float) -> Answer:
     try:
         with opener.open(request, timeout=seconds) as response:
             return _answer(response)
-    except urllib.error.HTTPError as error:
+    except urllib.error.HTTPError as error:  # an answer as any other
         with error:
             return _answer(error)
     except (OSError, http.client.HTTPException) as error:

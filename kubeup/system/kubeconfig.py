@@ -41,6 +41,7 @@ def merge(kubectl: Kubectl, state: State) -> str:
     # old entry (https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/)
     files = {"KUBECONFIG": f"{ours}{os.pathsep}{target}"}
     merged = shell.read(program, "config", "view", "--flatten", env=files).stdout
+    # before it is made, so that `inv down` knows of one that was cut off
     record.account(state, [Thing("context", context, str(target))], [])
     write_private(target, merged)
     shell.write(program, "config", "use-context", current, *named)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubeup.core import shell
 from kubeup.core.errors import CommandError, KubeupError
-from kubeup.core.pace import AS_MEANT, Pace
-from kubeup.core.plan import Log
+from kubeup.core.plan import Log, Paced
 from kubeup.core.shell import Output
 from kubeup.facts import kubeconfig as facts
 
@@ -21,7 +20,7 @@ MANAGER = "kubeup"  # the one field manager of server-side apply
 
 
 @dataclass(frozen=True)
-class Kubectl:
+class Kubectl(Paced):
     """A kubectl of the cluster's version (±1 minor), and the access it uses.
 
     The context is always named: without one kubectl asks whoever listens on port 8080 here.
@@ -31,10 +30,6 @@ class Kubectl:
     kubeconfig: Path
     context: str
     namespace: str = "default"
-    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that are short
-
-    def at(self, pace: Pace) -> Kubectl:
-        return replace(self, pace=pace)
 
     def look(self, *words: str) -> Output:
         """Ask an API server that may be away: one that does not answer within seconds is an error.

@@ -69,6 +69,7 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
 def _quick_facts() -> dict[str, Any]:
     import psutil
 
+    # psutil knows macOS as well, which has no /proc
     memory = psutil.virtual_memory()
     cgroup = host.cgroup_version(_text("/proc/self/mounts"))
     return {
@@ -178,11 +179,11 @@ def storage() -> dict[str, disks.Disk]:
     home = str(Path.home())
     config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
     system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
-    own = _text(f"{config}/containers/storage.conf")
+    users = _text(f"{config}/containers/storage.conf")
     root = os.geteuid() == 0
     folders = {
         "podman": disks.podman_storage(True, home, system),
-        "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
+        "podman of this user": disks.podman_storage(root, home, system, users, os.environ),
         "docker": disks.docker_storage(_text("/etc/docker/daemon.json")),
     }
     return {name: disk(Path(folder)) for name, folder in folders.items()}
@@ -250,6 +251,7 @@ def _text(path: str) -> str:
 
 def routes() -> tuple[host.Route, ...]:
     """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
+    # macOS has none
     if not shell.which("ip"):
         return host.on_link(addresses())
     return host.routes(shell.read("ip", "-j", "-4", "route").stdout)

@@ -31,6 +31,7 @@ def missing(names: Iterable[str]) -> tuple[str, ...]:
     not.
     """
     wanted = [name for name in dict.fromkeys(names) if not _is_there(name)]
+    # what somebody built or unpacked by hand needs no package
     here = _installed_here(wanted)
     if here is None:
         first = dict.fromkeys(map(_first, wanted))

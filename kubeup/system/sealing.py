@@ -74,7 +74,7 @@ class Seal(Sops):
             raise KubeupError(
                 "sops left a password readable",
                 f"{SEALED} was not written",
-                "look at its rules in .sops.yaml",
+                "check its rules in .sops.yaml",
             )
         write_private(self.sealed, text, 0o644)
 
@@ -109,6 +109,7 @@ class Unseal(Sops):
             )
         next_ = "name the file with the key: SOPS_AGE_KEY_FILE=path"
         text = self.output(f"sops did not open {self.sealed.name}", next_)
+        # beside it, so that a rename puts it in place
         work = self.env.with_name(f".{self.env.name}.unsealed")
         with secrets.changing(self.env, "secrets.unseal"):
             write_private(work, text)

@@ -78,6 +78,7 @@ class AddPasswords:
 
     def run(self, log: Log) -> None:
         with changing(self.path, "generating passwords"):
+            # a second value for a name would be the one that counts, and lock a database out
             if wanted := self._wanted():
                 _generate(self.path, wanted)
                 log(f"{', '.join(wanted)} written to {self.path.name}")
@@ -175,6 +176,7 @@ def _quoted(value: str) -> str:
 
 def fingerprint(values: Mapping[str, str]) -> str:
     """Changes when a value does, and tells nothing of it."""
+    # sorted: the order of a file's lines tells nothing
     digest = cache.digest(*(f"{key}={value}" for key, value in sorted(values.items())))
     return f"sha-{digest}"  # never a number to a YAML parser
 
@@ -186,6 +188,6 @@ def password(path: Path, name: str) -> str:
         raise UsageError(
             f"{name} is not in {path.name}",
             "without it the database does not answer",
-            "put the file back that belongs to this database",
+            "restore the file that belongs to this database",
         )
     return value

@@ -13,13 +13,13 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
-from kubeup.core.pace import AS_MEANT, Pace
+from kubeup.core.plan import Paced
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 
@@ -33,7 +33,7 @@ _remembering = threading.Lock()  # nodes are made side by side, their file is on
 
 
 @dataclass(frozen=True)
-class SshTarget:
+class SshTarget(Paced):
     """How a node is reached: address, user, key and known hosts; its role is control or worker."""
 
     name: str
@@ -44,7 +44,6 @@ class SshTarget:
     known_hosts: Path
     port: int = 22
     root: bool = True  # whether root is let in by the key
-    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)
 
     @property
     def short(self) -> str:
@@ -86,8 +85,14 @@ class SshTarget:
         ssh, *rest = self.argv("sudo", "-n", "-i")
         return [ssh, "-t", *rest]
 
-    def as_root(self, command: tuple[str, ...]) -> tuple[str, ...]:
-        return command if self.user == "root" else ("sudo", "-n", *command)
+    def words(self, command: tuple[str, ...], root: bool) -> tuple[str, ...]:
+        """A command as this node's user types it."""
+        if root and self.user != "root":
+            return ("sudo", "-n", *command)
+        return command
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
 
     @property
     def host(self) -> str:
@@ -108,12 +113,10 @@ def run(
     the node can't be reached, naming the cause: no answer, an unknown or changed host key, a
     refused key.
     """
-    words = node.as_root(command) if root else command
+    line = shlex.join(node.words(command, root))
     source = False if stdin is None else io.StringIO(stdin)
     with _connection(node) as connection:
-        result = connection.run(
-            shlex.join(words), hide=True, warn=True, in_stream=source, timeout=timeout
-        )
+        result = connection.run(line, hide=True, warn=True, in_stream=source, timeout=timeout)
     return Output(result.exited, result.stdout, result.stderr)
 
 
@@ -131,15 +134,11 @@ def feed(
     For what is large: nothing has to lie on the node meanwhile, and OpenSSH's own client encrypts
     in another process. Raises KubeupError where the node can't be reached.
     """
-    words = node.as_root(command) if root else command
+    argv = node.argv(*node.words(command, root))
     with source.open("rb") as file:
-        output = shell.read(*node.argv(*words), stdin=file.fileno(), ok=None, timeout=timeout)
+        output = shell.read(*argv, stdin=file.fileno(), ok=None, timeout=timeout)
     if output.code == UNREACHED:
-        raise KubeupError(
-            f"{node.name} ({node.address}) can't be reached by SSH",
-            output.stderr.strip()[-500:] or "the connection was lost",
-            "check whether the node runs: `inv status`; then run the same again",
-        )
+        raise _unreachable(node, output.stderr.strip()[-500:] or "the connection was lost")
     return output
 
 
@@ -157,6 +156,7 @@ def run_all(
         except KubeupError as error:
             return Output(UNREACHED, "", "\n".join(error.lines()))
 
+    # it is gone through twice
     targets = list(nodes)
     with ThreadPoolExecutor(max(1, len(targets))) as pool:
         outputs = pool.map(output, targets)
@@ -196,6 +196,7 @@ def _connected(node: SshTarget) -> Any:
         connect_timeout=within,
         connect_kwargs={
             "pkey": key,
+            # an agent with many keys makes a server refuse before ours is tried (MaxAuthTries)
             "look_for_keys": False,
             "allow_agent": False,
             "sock": connected,
@@ -247,48 +248,58 @@ def _runner() -> type:
     return AtOnce
 
 
-def _explained(target: SshTarget, error: Exception) -> KubeupError:
-    from paramiko.ssh_exception import (
-        AuthenticationException,
-        BadHostKeyException,
-        PasswordRequiredException,
-    )
+def _explained(node: SshTarget, error: Exception) -> KubeupError:
+    return _about_key(node, error) or _about_host_key(node, error) or _unreachable(node, error)
 
-    node, why = f"{target.name} ({target.address})", str(error)
-    if isinstance(error, BadHostKeyException):
-        return KubeupError(
-            f"{node} shows another host key than the one on record",
-            f"{target.known_hosts} has a different one",
-            "if you replaced that machine yourself, remove its line there; otherwise do not "
-            "connect",
-        )
+
+def _about_key(node: SshTarget, error: Exception) -> KubeupError | None:
+    from paramiko.ssh_exception import AuthenticationException, PasswordRequiredException
+
     # of a key with a passphrase cryptography says so by a TypeError
-    locked = isinstance(error, TypeError) and "assword" in why
+    locked = isinstance(error, TypeError) and "assword" in str(error)
     if locked or isinstance(error, PasswordRequiredException):
         return KubeupError(
-            f"the key {target.key} has a passphrase",
+            f"the key {node.key} has a passphrase",
             "nodes are reached without a prompt for it",
             "make one without (`inv ssh.keys`) and name it in ssh.private_key_path",
         )
     if isinstance(error, AuthenticationException):
         return KubeupError(
-            f"{node} refused the key {target.key}",
-            why,
+            f"{node} refused the key {node.key}",
+            str(error),
             "check ssh.user and that the key's public half is on the node",
         )
     if isinstance(error, FileNotFoundError):
-        return KubeupError(f"the key {target.key} is missing", why, "run `inv ssh.keys`")
-    if "not found in known_hosts" in why:
+        return KubeupError(f"the key {node.key} is missing", str(error), "run `inv ssh.keys`")
+    return None
+
+
+def _about_host_key(node: SshTarget, error: Exception) -> KubeupError | None:
+    from paramiko.ssh_exception import BadHostKeyException
+
+    if isinstance(error, BadHostKeyException):
+        return KubeupError(
+            f"{node} shows another host key than the one on record",
+            f"{node.known_hosts} has a different one",
+            "if you replaced that machine yourself, remove its line there; otherwise do not "
+            "connect",
+        )
+    if "not found in known_hosts" in str(error):
         return KubeupError(
             f"the host key of {node} is not known",
-            f"{target.known_hosts} has no line for it",
+            f"{node.known_hosts} has no line for it",
             "for a machine of your own: check its fingerprint, then add it with ssh-keyscan",
         )
+    return None
+
+
+def _unreachable(node: SshTarget, error: Exception | str) -> KubeupError:
+    why = str(error)
     if isinstance(error, TimeoutError):
         why = "no answer"
     # paramiko's words for a server that has not agreed on keys in time
     if why == "No existing session":
-        within = target.pace.seconds(ANSWER_SECONDS)
+        within = node.pace.seconds(ANSWER_SECONDS)
         why = (
             f"it accepted the connection and did not greet within {within:.0f} s: it is "
             "overloaded, or no SSH server"

@@ -104,6 +104,7 @@ def _manifest(question: Question) -> Answer:
             raise
         headers["Authorization"] = f"Bearer {_token(challenge, question.url)}"
         answer = open_url(error.url or question.url, "HEAD", headers)
+    # a login page comes with 200, too
     with answer:
         kind = answer.headers.get_content_type()
         if kind not in question.accept:

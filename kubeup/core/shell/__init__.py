@@ -1,7 +1,8 @@
 """The one place that starts a local process.
 
-`read` looks and always runs; `write` changes something and streams what the tool prints, line by
-line. Commands are lists; secrets travel by standard input or environment, never in the list.
+`read` looks, also where nothing may be changed; `write` changes something and streams what the tool
+prints, line by line. Commands are lists; secrets travel by standard input or environment, never in
+the list.
 """
 
 from __future__ import annotations
@@ -126,5 +127,6 @@ def become(*argv: str, env: Mapping[str, str] | None = None) -> None:
     path = which(argv[0])
     if path is None:
         raise missing(argv[0])
+    # a new program does not know of this one's buffers
     sys.stdout.flush()
     os.execve(path, list(argv), {**os.environ, **(env or {})})  # noqa: S606 - no shell is wanted here

@@ -49,7 +49,10 @@ def options() -> dict[str, Any]:
 
 def _pass_on(descriptors: tuple[int, ...]) -> None:
     """In the process that becomes the wrapper: give what is held numbers of one digit."""
-    copies = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, DESCRIPTORS.stop) for one in descriptors]
+    copies = [
+        fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, DESCRIPTORS.stop)
+        for descriptor in descriptors
+    ]
     free = [number for number in DESCRIPTORS if _closes(number)]
     for copy, number in zip(copies, free[: len(copies)], strict=True):
         os.dup2(copy, number)

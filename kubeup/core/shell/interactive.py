@@ -1,4 +1,4 @@
-"""Commands that are heard line by line while they run, and may be told more."""
+"""Commands whose lines are read while they run, and that may be sent more."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ class InteractiveProcess:
                 answer.append(line)
             else:
                 return answer
-            self.lines.put(None)  # for the next request
+            # the next request would wait for it in vain
+            self.lines.put(None)
         self.command.require_not_stopped()
         raise failed(self.command.argv, 1, self.errors.text)
 

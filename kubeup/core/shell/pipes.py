@@ -30,12 +30,11 @@ def chain(
 ) -> str:
     """`source | sink`. Returns what the sink printed, '' where that goes `into` an open file.
 
-    `ask` gives what the source can read, while that starts, and no end of it before its own: one
-    far away ends there when this process is killed.
-    `head` comes before its output in the sink's input. `see` gets every piece of the output, and
-    returns what the source can read then. `alive` is asked where nothing moves. Raises CommandError
-    for the end that failed. Where both did: for the source, if the sink took all of it (what it got
-    was cut off), else for the sink, whose end ended the source.
+    `ask` gives what the source can read first. That input ends with the source, or with this
+    process if it is killed: so does a source far away. `head` comes before its output; `see` gets
+    every piece of that, and returns what the source can read next. `alive` is asked where nothing
+    moves. Raises CommandError for the end that failed. Where both did: for the source, if the sink
+    took all of it (what it got was cut off), else for the sink, whose end ended the source.
     """
     printed, source_errors, sink_errors = Buffer(), Buffer(), Buffer()
     out = printed if into is None else into

@@ -27,7 +27,8 @@ SILENCE = 15.0  # seconds without output until `alive` is asked
 BY_PROGRAM = "-A"
 KILL_SECONDS = 5.0  # between SIGTERM and SIGKILL for a command that took too long
 SHORT = 160  # characters of a command line that an error has room for
-# options of sh: return at once, raise nothing, keep nothing that goes to a sink anyway
+# options of sh: return at once, raise nothing, keep nothing that goes to a sink anyway. In a
+# session of its own a command gets no Ctrl-C of the terminal's, and ends with all that it started
 DETACHED = {
     **dict.fromkeys(("_bg", "_return_cmd", "_new_session", "_no_out", "_no_err"), True),
     **dict.fromkeys(("_bg_exc", "_tty_out"), False),
@@ -93,6 +94,7 @@ class Command:
             if not isinstance(sink, int):
                 sink.finish()
         self.require_not_stopped()
+        # sh has a signal's number as a negative one
         code = int(self.process.exit_code)
         return code if code >= 0 else 128 - code
 
@@ -160,6 +162,7 @@ def limited(
     `moved` is a number that grows with whatever goes through them. Raises CommandError once they
     have ended.
     """
+    # a thread, as Python runs signal handlers in the main one alone, and steps run in others
     ended = threading.Event()
     errors: list[CommandError] = []
 
@@ -222,6 +225,7 @@ def signal_group(group: int, number: signal.Signals, wrapped: bool = True) -> No
 
 def has_others(group: int) -> bool:
     """Whether a process of a group is another user's, which takes no signal from this one."""
+    # root may signal everybody, and looking at all processes takes its time
     if os.geteuid() == 0:
         return False
     import psutil
@@ -252,6 +256,7 @@ def stop_all() -> None:
 
     Whoever waits for one gets a CommandError.
     """
+    # a copy: each leaves the set as it ends
     with running_lock:
         commands = list(running)
     for command in commands:

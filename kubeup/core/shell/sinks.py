@@ -37,6 +37,7 @@ class Lines(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
+        # a piece of output may end within a line, or within a character
         *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
         for line in lines:
             self._hand_over(line)
