@@ -123,19 +123,11 @@ class Kubectl(Paced):
         Every `tick` seconds without one it gets None. Returns as well when the API server ends the
         watch, as it does now and then.
         """
-        argv = self.argv(
-            "get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}'
-        )
-        began, enough = time.monotonic(), False
-
-        def hand_over(line: str) -> bool:
-            nonlocal enough
-            enough = each(json.loads(line) if line else None)
-            return enough
-
-        shell.stream(*argv, each=hand_over, tick=tick)
-        # a watch that ends at once, as without a server, is not begun again in a rush
-        if not enough:
+        options = ("--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}')
+        argv = self.argv("get", *words, *options)
+        began = time.monotonic()
+        if not shell.stream(*argv, each=lambda line: each(json.loads(line or "null")), tick=tick):
+            # a watch that ends at once, as without a server, is not begun again in a rush
             time.sleep(max(0.0, tick - (time.monotonic() - began)))
 
     def answers(self) -> bool:

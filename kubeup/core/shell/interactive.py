@@ -17,28 +17,31 @@ from kubeup.core.shell.sinks import Buffer, Lines
 Queue = queue.Queue[str | None]
 
 
-def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0) -> None:
+def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0) -> bool:
     """Hand each line a command prints to `each` until that returns True, then end the command.
 
-    Every `tick` seconds without a line `each` gets ''. Returns when the command ends by itself,
-    too. Raises CommandError for a command that can't be started.
+    Every `tick` seconds without a line `each` gets ''. Returns False where the command ended by
+    itself before. Raises CommandError for a command that can't be started.
     """
     with _heard(argv, Buffer()) as (command, lines):
-        _hand_over(lines, each, tick)
+        enough = _hand_over(lines, each, tick)
         command.signal()
         command.process.wait()
     command.require_not_stopped()
+    return enough
 
 
-def _hand_over(lines: Queue, each: Callable[[str], bool], tick: float) -> None:
-    """Until `each` has enough or the lines end (None)."""
-    ended = False
-    while not ended:
+def _hand_over(lines: Queue, each: Callable[[str], bool], tick: float) -> bool:
+    """Whether `each` had enough before the lines ended."""
+    while True:
         try:
             line = lines.get(timeout=tick)
         except queue.Empty:
             line = ""
-        ended = line is None or each(line)
+        if line is None:
+            return False
+        if each(line):
+            return True
 
 
 @contextlib.contextmanager

@@ -37,17 +37,15 @@ def chain(
     took all of it (what it got was cut off), else for the sink, whose end ended the source.
     """
     printed, source_errors, sink_errors = Buffer(), Buffer(), Buffer()
-    out = printed if into is None else into
     with (
         pipe() as (answers_read, answers_write),
         pipe() as (source_read, source_write),
         pipe() as (sink_read, sink_write),
-        Command(sink, out, sink_errors, sink_read.fileno()) as taking,
+        Command(sink, printed if into is None else into, sink_errors, sink_read.fileno()) as taking,
         Command(source, source_write.fileno(), source_errors, answers_read.fileno()) as giving,
     ):
-        # ours; the commands have their own
         for end in (answers_read, source_write, sink_read):
-            end.close()
+            end.close()  # ours; the commands have their own
         pump = Pump(source_read, sink_write, answers_write, see)
         with limited(giving, taking, timeout=timeout, alive=alive, moved=lambda: pump.moved):
             pump.answer(ask())
