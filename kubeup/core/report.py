@@ -194,6 +194,7 @@ class LiveProgress(LineProgress):
             ),
             console=self._console,
             transient=True,
+            expand=True,
         )
         self._tasks: dict[StepId, TaskID] = {}
 
