@@ -37,7 +37,7 @@ def digest(*parts: str | bytes) -> str:
     """A short name for content: 16 hex digits of the sha256 over the parts and their lengths."""
     whole = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part if isinstance(part, bytes) else part.encode()
         whole.update(f"{len(data)}:".encode() + data)
     return whole.hexdigest()[:16]
 

@@ -74,7 +74,9 @@ class Authorities:
     @property
     def environment(self) -> dict[str, str]:
         """The variables for programs of this machine."""
-        return {VARIABLE: str(self.bundle)} if self.bundle else {}
+        if self.bundle is None:
+            return {}
+        return {VARIABLE: str(self.bundle)}
 
 
 def read(settings: Settings) -> Authorities:

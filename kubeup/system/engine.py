@@ -107,7 +107,7 @@ def lacks(engine: Engine, host: HostFacts) -> tuple[str, str]:
             return "", ""
         fix = "`sudo add-apt-repository universe` on Ubuntu, then `sudo apt-get update`"
         return "apt has no podman", fix
-    package = "docker.io" if tool == "docker" else tool
+    package = {"docker": "docker.io"}.get(tool, tool)
     manager = software.manager(host.distribution)
     return f"{tool} is not installed", manager.command((package,))
 
@@ -160,7 +160,9 @@ def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
         )
     # by their names: their values are secret
     kept = ",".join(sorted({*host.proxies, *host.variables}))
-    return (*SUDO, f"--preserve-env={kept}") if kept else SUDO
+    if not kept:
+        return SUDO
+    return (*SUDO, f"--preserve-env={kept}")
 
 
 def _podman(host: HostFacts, root: tuple[str, ...] = ()) -> Engine:
@@ -184,8 +186,10 @@ def _podman_builds(host: HostFacts) -> tuple[str, ...]:
     """What podman's builds need here."""
     if not host.systemd:
         return ("--isolation", "chroot")
+    if host.sys_resource:
+        return ()
     # without the right to raise limits they may not ask for their own
-    return () if host.sys_resource else tuple(_limits(host))
+    return tuple(_limits(host))
 
 
 def _docker(

@@ -76,4 +76,6 @@ class TakeOut:
             return None
         text = self.path.read_text(encoding="utf-8")
         left = facts.without(text, self.context)
-        return None if left == text else left
+        if left == text:
+            return None
+        return left

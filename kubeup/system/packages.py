@@ -37,7 +37,9 @@ def missing(names: Iterable[str]) -> tuple[str, ...]:
         first = dict.fromkeys(map(_first, wanted))
         return tuple(name for name in first if name not in software.WITH_PODMAN)
     lacking = [name for name in wanted if not apt.pick(name.split(" | ")[0], here)]
-    return needed(lacking, here, offered(lacking)) if lacking else ()
+    if not lacking:
+        return ()
+    return needed(lacking, here, offered(lacking))
 
 
 def _first(wanted: str) -> str:
@@ -51,7 +53,9 @@ def _installed_here(wanted: Iterable[str]) -> dict[str, str] | None:
         return None
     argv = ("dpkg-query", "-W", "-f", FORMAT, "dpkg", *apt.names(wanted))
     versions = installed(shell.read(*argv, ok=None).stdout)
-    return versions if "dpkg" in versions else None
+    if "dpkg" not in versions:
+        return None
+    return versions
 
 
 def _is_there(wanted: str) -> bool:

@@ -97,7 +97,9 @@ class SshTarget(Paced):
     @property
     def host(self) -> str:
         """As known_hosts has it (sshd(8))."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        if self.port == 22:
+            return self.address
+        return f"[{self.address}]:{self.port}"
 
 
 def run(
@@ -226,7 +228,9 @@ def _key(path: Path) -> PKey:
     from paramiko import PKey, RSAKey
 
     data = path.read_bytes()
-    load = load_ssh_private_key if b"BEGIN OPENSSH PRIVATE KEY" in data else load_pem_private_key
+    load = load_pem_private_key
+    if b"BEGIN OPENSSH PRIVATE KEY" in data:
+        load = load_ssh_private_key
     # as ssh(1), which takes an RSA key's numbers as they are: paramiko proves twice that they are
     # prime (PKey.from_path), which takes 0.4 s for each connection with 4096 bits
     key = load(data, None, unsafe_skip_rsa_key_validation=True)
