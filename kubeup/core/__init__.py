@@ -1,3 +1,1 @@
-"""What everything is made of: plans and their rules, the runner, the record, the lock,
-processes.
-"""
+"""What everything is made of: plans and their rules, the runner, record, lock and processes."""

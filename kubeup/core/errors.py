@@ -30,10 +30,9 @@ class KubeupError(Exception):
     def lines(self) -> list[str]:
         rows = [f"error: {self.what}"]
         for label, text in (("why: ", self.why), ("next:", self.next)):
-            rows += [
-                f"  {label} {line}" if n == 0 else f"        {line}"
-                for n, line in enumerate(text.splitlines())
-            ]
+            for line in text.splitlines():
+                rows.append(f"  {label} {line}")
+                label = "     "
         return rows
 
 
@@ -42,15 +41,20 @@ UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing
 
 @contextlib.contextmanager
 def after_changes(changed: bool = True) -> Iterator[None]:
-    """Whatever ends this block ends with an exit code that does not deny what was `changed`
-    before.
-    """
+    """An error of this block has an exit code that does not deny what was `changed` before."""
     try:
         yield
     except KubeupError as error:
         if changed and error.code in UNCHANGED:
             error.code = Exit.FAILED
         raise
+
+
+class Mistake(KubeupError):
+    """What can't be, unless kubeup itself is wrong."""
+
+    def __init__(self, what: str, why: str = "") -> None:
+        super().__init__(what, why, "report this: it is a mistake in kubeup")
 
 
 class UsageError(KubeupError):

@@ -1,8 +1,7 @@
-"""One command at a time: a profile, and `.env`, are held by whoever changes them, and by what it
-has started.
+"""One command at a time: a profile, and `.env`, are held by whoever changes them.
 
 The lock is flock(2)'s. Commands that are started while it is held hold it as well
-(`kubeup.core.shell.processes`), so it is free once the last of them has ended, also where kubeup
+(`kubeup.core.shell.inherited`), so it is free once the last of them has ended, also where kubeup
 itself was killed and they go on. Who only reads takes no lock.
 """
 
@@ -12,22 +11,24 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from kubeup.core import shell
-from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.shell import processes
+from kubeup.core.errors import Mistake, Refused
+from kubeup.core.shell import inherited, processes
 
 NAME = "lock"  # in a profile's folder
+CLOCK = "%H:%M:%S"
 # seconds: what a command that has gone has asked to end, or can no longer write to it, is gone by
 # then
 ENDING = 5.0
 EVERY = 0.1  # seconds between two tries
-KILL_SECONDS = 10.0  # between asking what was left to end, and ending it
+KILL_SECONDS = 10.0  # between SIGTERM and SIGKILL for what was left
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,9 @@ class Holder:
     since: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{self.command} (process {self.process}, since {self.since})"
-            if self.process
-            else "it holds the lock"
-        )
+        if not self.process:
+            return "it holds the lock"
+        return f"{self.command} (process {self.process}, since {self.since})"
 
     def lives(self, lock: Path) -> bool:
         """Whether it still has that lock open. Its number alone may be another process' by now."""
@@ -53,8 +52,8 @@ class Holder:
             return False
         try:
             process = psutil.Process(self.process)
-            # one that has ended and that nobody has waited for tells a user nothing of its files
-            return process.status() != psutil.STATUS_ZOMBIE and _opened(process, lock)
+            # a zombie tells a user nothing of its files
+            return process.status() != psutil.STATUS_ZOMBIE and _has_open(process, lock)
         except psutil.AccessDenied:  # another user's
             return True
         except psutil.NoSuchProcess:
@@ -93,65 +92,89 @@ def profile(folder: Path, command: str) -> Iterator[None]:
     Raises Refused where another command holds it, or something that one has left; nothing was
     changed then.
     """
-    with _holding(path(folder), command, "on this profile", "`inv state.stop` ends what was left"):
+    lock = Lock(path(folder), "this profile", "`inv state.stop` ends what was left")
+    with lock.held_by(command):
         yield
 
 
 @contextlib.contextmanager
 def env(file: Path, command: str, patience: float = 0) -> Iterator[None]:
-    """Hold `.env` as long as what was read there must stay true; `patience` in seconds for who can
-    wait.
+    """Hold `.env` as long as what was read there must stay true.
 
-    Whoever holds it already may do so again. Raises Refused as `profile` does.
+    `patience` in seconds for who can wait. Whoever holds it already may do so again. Raises Refused
+    as `profile` does.
     """
+    # flock(2) would refuse a second open file of the same process
     if held(env_path(file)):
         yield
         return
-    next_ = "`inv state.stop` in the profile that it was started for ends what was left"
-    with _holding(env_path(file), command, f"on {file.name}", next_, patience):
+    way_out = "`inv state.stop` in the profile that it was started for ends what was left"
+    with Lock(env_path(file), file.name, way_out, patience).held_by(command):
         yield
 
 
 def held(lock: Path) -> bool:
     """Whether this process holds it."""
-    return str(lock) in shell.held
+    return str(lock) in inherited.held
 
 
 def require(folder: Path) -> None:
     """Raises KubeupError where a profile is about to be changed that this process doesn't hold."""
     if not held(path(folder)):
-        raise KubeupError(
-            f"{path(folder)} is not held",
-            "something was about to be changed without it",
-            "report this: it is a mistake in kubeup",
+        raise Mistake(f"{path(folder)} is not held", "a change was about to be made without it")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A file to lock, what it stands for, and how to end what another command has left."""
+
+    path: Path
+    subject: str
+    way_out: str
+    patience: float = 0  # seconds
+
+    @contextlib.contextmanager
+    def held_by(self, command: str) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        holder = Holder(command, os.getpid(), time.strftime(CLOCK))
+        # not "w+", which would take the holder's name out of the file before it is known
+        with self.path.open("a+", encoding="utf-8") as file:
+            self._take(file)
+            _write(file, json.dumps(asdict(holder)))
+            try:
+                with inherited.holding(str(self.path), file.fileno()):
+                    yield
+            finally:
+                _write(file, "")
+
+    def _take(self, file: IO[str]) -> None:
+        """Wait for those that won't take long, refuse for others."""
+        began = time.monotonic()
+        while not _taken(file):
+            holder = _holder(file)
+            waited = time.monotonic() - began
+            if waited >= self.patience and holder.lives(self.path):
+                raise self._running(holder)
+            if waited >= max(self.patience, ENDING):
+                raise self._left_running(holder)
+            time.sleep(EVERY)
+
+    def _left_running(self, holder: Holder) -> Refused:
+        names = "\n".join(map(str, left(self.path)))
+        if not names:  # another user's
+            return self._running(holder)
+        return Refused(
+            f"processes of an earlier command are still running on {self.subject}",
+            names,
+            f"wait for them to end; {self.way_out}",
         )
 
-
-@contextlib.contextmanager
-def _holding(
-    lock: Path, command: str, what: str, next_: str, patience: float = 0
-) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+", encoding="utf-8") as file:
-        _take(file, lock, what, next_, patience)
-        _write(file, json.dumps(asdict(Holder(command, os.getpid(), time.strftime("%H:%M:%S")))))
-        try:
-            with shell.holding(str(lock), file.fileno()):
-                yield
-        finally:
-            _write(file, "")
-
-
-def _take(file: IO[str], lock: Path, what: str, next_: str, patience: float) -> None:
-    """Wait for those that won't take long, refuse for others."""
-    began = time.monotonic()
-    while not _taken(file):
-        holder, waited = _holder(file), time.monotonic() - began
-        if waited >= patience and holder.lives(lock):
-            raise _at_work(holder, what)
-        if waited >= max(patience, ENDING):
-            raise _refused(holder, left(lock), what, next_)
-        time.sleep(EVERY)
+    def _running(self, holder: Holder) -> Refused:
+        return Refused(
+            f"another kubeup command is running on {self.subject}",
+            str(holder),
+            "wait for it to end, then run this again",
+        )
 
 
 def _taken(file: IO[str]) -> bool:
@@ -162,29 +185,8 @@ def _taken(file: IO[str]) -> bool:
     return True
 
 
-def _refused(holder: Holder, found: Iterable[Left], what: str, next_: str) -> Refused:
-    names = "\n".join(map(str, found))
-    if not names:  # another user's
-        return _at_work(holder, what)
-    return Refused(
-        f"what an earlier command has left is still at work {what}",
-        names,
-        f"wait for it to end; {next_}",
-    )
-
-
-def _at_work(holder: Holder, what: str) -> Refused:
-    return Refused(
-        f"another kubeup command is at work {what}",
-        str(holder),
-        "wait for it to end, then run this again",
-    )
-
-
 def _holder(file: IO[str]) -> Holder:
-    """Who has written its name into a lock; nobody where that can't be read: it has been taken a
-    moment ago.
-    """
+    """Who has written its name into a lock; nobody where it has been taken a moment ago."""
     file.seek(0)
     try:
         return Holder(**json.loads(file.read()))
@@ -202,7 +204,7 @@ def _write(file: IO[str], text: str) -> None:
 def leftovers(folder: Path) -> list[Left]:
     """What holds a profile though the command that started it is no more.
 
-    Raises Refused where that is still at work.
+    Raises Refused where that is still running.
     """
     lock = path(folder)
     if not lock.exists():
@@ -211,7 +213,7 @@ def leftovers(folder: Path) -> list[Left]:
         holder = _holder(file)
     if holder.lives(lock):
         raise Refused(
-            "another kubeup command is at work on this profile",
+            "another kubeup command is running on this profile",
             str(holder),
             f"Ctrl-C where it runs, or `kill {holder.process}`, ends it with all that it has "
             "started",
@@ -223,60 +225,43 @@ def left(lock: Path) -> list[Left]:
     """The commands that hold a lock for themselves, oldest first, as far as this user may see."""
     import psutil
 
-    rows = psutil.process_iter(["cmdline", "create_time"])
-    found = sorted(
-        (one for one in rows if _holds(one, lock)), key=lambda one: one.info["create_time"]
-    )
-    return [
-        Left(one.pid, _words(one.info["cmdline"]), _clock(one.info["create_time"])) for one in found
-    ]
+    holding = []
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        if _is_wrapper(process.info["cmdline"]):
+            with contextlib.suppress(psutil.Error):
+                if _has_open(process, lock):
+                    holding.append(process)
+    holding.sort(key=lambda process: process.info["create_time"])
+    return [_described(process) for process in holding]
 
 
-def _words(argv: list[str]) -> str:
-    """The command beside such a shell, as it was given."""
-    path, *words = argv[len(shell.HOLDING) :]
-    return processes.short([Path(path).name, *words])
+def _is_wrapper(argv: list[str] | None) -> bool:
+    return tuple(argv or ())[: len(inherited.WRAPPER)] == inherited.WRAPPER
 
 
-def _holds(process: Any, lock: Path) -> bool:
-    """Whether it is a shell of ours beside a command, with that lock."""
-    import psutil
-
-    if tuple(process.info["cmdline"] or ())[: len(shell.HOLDING)] != shell.HOLDING:
-        return False
-    try:
-        return _opened(process, lock)
-    except psutil.Error:
-        return False
+def _described(process: Any) -> Left:
+    """The command that a wrapper waits for, as it was given."""
+    program, *words = process.info["cmdline"][len(inherited.WRAPPER) :]
+    since = time.strftime(CLOCK, time.localtime(process.info["create_time"]))
+    return Left(process.pid, processes.short([Path(program).name, *words]), since)
 
 
-def _opened(process: Any, lock: Path) -> bool:
-    return str(lock.resolve()) in [one.path for one in process.open_files()]
+def _has_open(process: Any, file: Path) -> bool:
+    return str(file.resolve()) in [opened.path for opened in process.open_files()]
 
 
-def _clock(moment: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(moment))
-
-
-def end(found: Iterable[Left]) -> None:
+def end(commands: Collection[Left]) -> None:
     """Ask them to end, and end those that do not."""
     import psutil
 
-    groups = [one.group for one in found]
+    groups = [command.group for command in commands]
     if any(map(processes.has_others, groups)):  # root's, by sudo
         shell.authorize()
-    waiting = [process for process in map(_process, groups) if process is not None]
+    waiting = [process for process in psutil.process_iter() if process.pid in groups]
+    # the group of one that has ended meanwhile may still have processes
     for group in groups:
-        processes.end_group(group)
+        processes.signal_group(group, signal.SIGTERM)
     _, stubborn = psutil.wait_procs(waiting, KILL_SECONDS)
     for process in stubborn:
-        processes.end_group(process.pid, at_once=True)
+        processes.signal_group(process.pid, signal.SIGKILL)
     psutil.wait_procs(stubborn, KILL_SECONDS)
-
-
-def _process(number: int) -> Any:
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(number)
-    return None

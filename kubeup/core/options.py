@@ -1,4 +1,4 @@
-"""What is asked of every task, beside what the task itself is about."""
+"""The options that every task has, besides those of its own."""
 
 from __future__ import annotations
 

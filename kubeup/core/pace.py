@@ -31,9 +31,8 @@ class Pace:
 
     @property
     def times(self) -> int:
-        """Times slower than meant, never less than 1: the longer of both, as a moment may be
-        idle.
-        """
+        """Times slower than meant, never less than 1."""
+        # the longer of both, as a moment may be idle
         return max(1, self.earlier, self.measured)
 
     def seconds(self, limit: float) -> float:
@@ -46,15 +45,14 @@ class Pace:
 
     def why(self) -> str:
         """What to say of limits that are longer here; '' where they are not."""
-        told = f"this machine is about {self.times} times slower than limits of time were made for"
-        return told if self.times > 1 else ""
+        if self.times == 1:
+            return ""
+        return f"this machine is about {self.times} times slower than time limits assume"
 
     def waiting(self, limit: float) -> str:
-        """What to say before something is waited for, with its limit in seconds; '' for a usual
-        one.
-        """
-        told = f"{self.why()}: waiting for up to {self.seconds(limit):.0f} s"
-        return told if self.times > 1 else ""
+        """What to say before a wait, with its limit in seconds; '' for a usual one."""
+        why = self.why()
+        return why and f"{why}: waiting for up to {self.seconds(limit):.0f} s"
 
 
 AS_MEANT = Pace()
@@ -78,8 +76,9 @@ class Patience:
 
     def ended(self, state: object) -> bool:
         """Whether to give up, now that things are in this `state`."""
-        if (seen := repr(state)) not in self._known:
-            self._known.add(seen)
+        # one that comes and goes, as a container that crashes, is no progress
+        if repr(state) not in self._known:
+            self._known.add(repr(state))
             self._moved = self.now()
         self.over = self.now() - self._moved > self.seconds
         return self.over
@@ -98,8 +97,10 @@ def text(pace: Pace, machine: dict[str, object]) -> str:
 def read(kept: str, machine: dict[str, object]) -> Pace:
     """The pace that was kept. What can't be read, or is another machine's, is measured anew."""
     try:
-        found = json.loads(kept)
-        known = int(found["times"]) if found["machine"] == machine else 1
+        measured = json.loads(kept)
+        known = int(measured["times"])
+        if measured["machine"] != machine:
+            return AS_MEANT
     except (ValueError, TypeError, KeyError):
         return AS_MEANT
     return Pace(min(MOST, max(1, known)))

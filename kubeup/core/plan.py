@@ -1,23 +1,23 @@
-"""What would be done, as data: steps with their reason, their needs and what they cost. Nothing
-here acts.
+"""What would be done, as data: steps with their reason, their needs and what they cost.
 
-A plan is made from settings and facts, can be compared, shown and asked about, and is handed to
-`kubeup.core.runner`.
+Nothing here acts. A plan is made from settings and facts, can be compared, shown and asked about,
+and is handed to `kubeup.core.runner`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, runtime_checkable
+from dataclasses import astuple, dataclass, field, replace
+from operator import add
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from kubeup.core import orders
-from kubeup.core.errors import KubeupError
+from kubeup.core.errors import Mistake
 from kubeup.core.ids import StepId
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.things import Thing
 
-MISTAKE = "report this: it is a mistake in kubeup"
 Log = Callable[[str], None]
 
 
@@ -34,12 +34,10 @@ class Action(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """An action that ends by waiting for others' work, which is in vain once another step has
-    failed.
-    """
+    """An action that ends by waiting for others' work: in vain once another step has failed."""
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
-        """As `run`, but stop waiting, with a KubeupError, when `stopped` tells so."""
+        """As `run`, but stop waiting, with a KubeupError, when `stopped` says so."""
 
 
 @runtime_checkable
@@ -60,7 +58,7 @@ class Explained(Protocol):
 
 @dataclass(frozen=True)
 class Paced:
-    """An action with limits of time: whoever runs it hands it how slow this machine is by then."""
+    """What has limits of time; an action gets its pace from whoever runs it."""
 
     pace: Pace = field(default=AS_MEANT, kw_only=True, compare=False, repr=False)
 
@@ -71,21 +69,15 @@ class Paced:
 
 @dataclass(frozen=True)
 class Room:
-    """MiB that something takes: in the user's cache, in the home folder, where the container engine
-    keeps images that are built, and where it keeps nodes (root's podman, for a user of sudo)."""
+    """MiB that something takes on the disks of this machine."""
 
-    cache: int = 0
+    cache: int = 0  # the user's
     home: int = 0
-    images: int = 0
-    nodes: int = 0
+    images: int = 0  # where the container engine keeps those that are built
+    nodes: int = 0  # where it keeps nodes: root's podman, for a user of sudo
 
     def __add__(self, other: Room) -> Room:
-        return Room(
-            self.cache + other.cache,
-            self.home + other.home,
-            self.images + other.images,
-            self.nodes + other.nodes,
-        )
+        return Room(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True)
@@ -113,13 +105,26 @@ class Holds:
     why: str
 
 
+Outcome = Literal["changed", "already", "failed"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """One step's end, and why there was nothing to do where that is so."""
+
+    id: StepId
+    outcome: Outcome
+    seconds: float
+    why: str = ""
+
+
 # what a planner says of each id that it is asked about
 Planned = Step | Holds
 
 
 def todo(planned: Iterable[Planned]) -> list[Step]:
     """The steps alone."""
-    return [one for one in planned if isinstance(one, Step)]
+    return [step for step in planned if isinstance(step, Step)]
 
 
 def step_ids(planned: Iterable[Planned]) -> tuple[StepId, ...]:
@@ -130,10 +135,12 @@ def step_ids(planned: Iterable[Planned]) -> tuple[StepId, ...]:
 def after(needs: Iterable[StepId], planned: Iterable[Planned]) -> list[Planned]:
     """The same, with steps that wait for those of these ids as well."""
     before = tuple(needs)
-    return [
-        replace(one, needs=(*one.needs, *before)) if isinstance(one, Step) else one
-        for one in planned
-    ]
+    waiting: list[Planned] = []
+    for item in planned:
+        if isinstance(item, Step):
+            item = replace(item, needs=(*item.needs, *before))
+        waiting.append(item)
+    return waiting
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ class Plan:
     @property
     def held(self) -> frozenset[StepId]:
         """What needs no step: done before the first one."""
-        return frozenset(one.id for one in self.holds)
+        return frozenset(fact.id for fact in self.holds)
 
     @property
     def room(self) -> Room:
@@ -175,9 +182,7 @@ class Plan:
         return tuple(step.loses for step in self.steps if step.loses)
 
     def critical_seconds(self) -> float:
-        """The time along the longest chain of needs: what a machine with cores to spare would
-        take.
-        """
+        """The time along the longest chain of needs: a machine with cores to spare takes it."""
         ends = dict.fromkeys(self.held, 0.0)
         for step in self.steps:
             ends[step.id] = max((ends[need] for need in step.needs), default=0.0) + step.seconds
@@ -190,29 +195,33 @@ def plan_of(*groups: Iterable[Planned]) -> Plan:
     Raises KubeupError for a plan that can't be right: an id used twice, a need that is neither a
     step nor a fact, needs in a circle, or one that breaks an order of `kubeup.core.orders`.
     """
-    planned = [one for group in groups for one in group]
+    planned = [item for group in groups for item in group]
     steps = todo(planned)
-    holds = {one.id: one for one in planned if isinstance(one, Holds)}
-    _refuse_twice([*(str(step.id) for step in steps), *map(str, holds)])
-    _refuse_unanswered(steps, {*(step.id for step in steps), *holds})
+    # several planners may state the same fact
+    holds = {fact.id: fact for fact in planned if isinstance(fact, Holds)}
+    ids = [*(step.id for step in steps), *holds]
+    # by name: ids of two kinds may share one, and the journal knows names alone
+    _refuse_twice(Counter(map(str, ids)))
+    _refuse_unmet(steps, ids)
     plan = Plan(tuple(_ordered(steps, holds)), tuple(holds.values()))
     if wrong := orders.broken({step.id: step.needs for step in plan}, plan.held):
-        what = "the plan breaks an order that must not be broken"
-        raise KubeupError(what, "\n".join(wrong), MISTAKE)
+        raise Mistake("the plan breaks an order that must not be broken", "\n".join(wrong))
     return plan
 
 
-def _refuse_twice(names: list[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise KubeupError("the plan names a step twice", ", ".join(twice), MISTAKE)
+def _refuse_twice(names: Counter[str]) -> None:
+    if twice := sorted(name for name, times in names.items() if times > 1):
+        raise Mistake("the plan names a step twice", ", ".join(twice))
 
 
-def _refuse_unanswered(steps: Iterable[Step], known: Collection[StepId]) -> None:
-    """A need that nobody answers for may be one that somebody forgot."""
-    lost = [f"{step.id} needs {need}" for step in steps for need in step.needs if need not in known]
-    if lost:
-        why = f"{'; '.join(lost)}: neither a step of the plan nor a fact"
-        raise KubeupError("the plan has needs that nothing meets", why, MISTAKE)
+def _refuse_unmet(steps: Iterable[Step], known: Collection[StepId]) -> None:
+    """A need that neither a step nor a fact meets may be one that somebody forgot."""
+    unmet = [
+        f"{step.id} needs {need}" for step in steps for need in step.needs if need not in known
+    ]
+    if unmet:
+        why = f"{'; '.join(unmet)}: neither a step of the plan nor a fact"
+        raise Mistake("the plan has needs that nothing meets", why)
 
 
 def _ordered(steps: list[Step], held: Iterable[StepId]) -> Iterator[Step]:
@@ -221,7 +230,7 @@ def _ordered(steps: list[Step], held: Iterable[StepId]) -> Iterator[Step]:
         ready = [step for step in waiting if done.issuperset(step.needs)]
         if not ready:
             circle = ", ".join(str(step.id) for step in waiting)
-            raise KubeupError("the plan's steps wait for each other", circle, MISTAKE)
+            raise Mistake("the plan's steps wait for each other", circle)
         yield from ready
         done |= {step.id for step in ready}
         waiting = [step for step in waiting if step.id not in done]

@@ -1,5 +1,4 @@
-"""What is on record of a profile: what its things were made of, where the database's data lie, and
-what is under way.
+"""What is on record of a profile: how it was made, where its data lie, and what is under way.
 
 One document with a version, `.kubeup/<profile>/state.json`, written whole and flushed to the disk
 by a command that holds the profile's lock. What can't be understood is refused, never taken as
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -31,27 +30,29 @@ EARLIER = "choices.json"
 CLUSTER: Final = "cluster"  # where a database may run
 VM: Final = "vm"
 # what an older kubeup asked of the network
-RELEASES, HUB = (
-    ("https://dl.k8s.io/", "https://registry.k8s.io/v2/"),
-    "https://registry-1.docker.io/v2/",
-)
-STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
+RELEASES = ("https://dl.k8s.io/", "https://registry.k8s.io/v2/")
+HUB = "https://registry-1.docker.io/v2/"
 _changing = threading.Lock()  # steps run side by side; the profile's lock keeps out other commands
 
 Side = Literal["cluster", "vm"]
+NoSide = Literal["", "cluster", "vm"]
+
+
+class Strict:
+    """How pydantic reads a dataclass of the record: no field too many, and none converted."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
 
 
 @dataclass(frozen=True)
-class Made:
-    """What decided how a profile's things were made, and why; it stays with them. '' where nothing
-    of the kind was made yet.
+class Made(Strict):
+    """What decided how a profile's things were made, and why; it stays with them.
 
-    `source`: of Kubernetes on its nodes. `bases`: what its images are built on; a database's files
-    are of a version that only one of them may have. `engine`: the container engine that has its
-    nodes. `server`: the database's engine and version, which wrote those files.
+    '' where nothing of the kind was made yet. `source`: of Kubernetes on its nodes. `bases`: what
+    its images are built on; a database's files are of a version that only one of them may have.
+    `engine`: the container engine that has its nodes. `server`: the database's engine and version,
+    which wrote those files.
     """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     source: Literal["", "download", "build"] = ""
     source_why: str = ""
@@ -65,14 +66,12 @@ NOTHING = Made()
 
 
 @dataclass(frozen=True)
-class Location:
+class Location(Strict):
     """Where a database's files lie: in the cluster or on a machine, on which node.
 
     `node` is '' where an older kubeup did not write it down. `address`: of a machine of the user's
     own. `saved`: the node has gone, and the files wait in the profile's archive for another one.
     """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     side: Side
     node: str = ""
@@ -89,15 +88,13 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Strict):
     """All of it.
 
     `left`: data that a move has left behind; `target`: where a move that is under way brings them.
     `passwords`: the file whose passwords the database is being given, until it takes no others any
     more; `.env` itself says whether they still wait there.
     """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     version: Literal[1] = 1
     provider: str = ""  # that the cluster stands on
@@ -113,23 +110,54 @@ class Record:
 
     def on(self, side: Side) -> Location | None:
         """What is known of the database's files on that side."""
-        known = (self.database, self.left, self.target)
-        return next((one for one in known if one is not None and one.side == side), None)
+        for place in self.places().values():
+            if place.side == side:
+                return place
+        return None
+
+    def places(self) -> dict[str, Location]:
+        """Where the database's files are, by the names of these fields."""
+        places = {"database": self.database, "left": self.left, "target": self.target}
+        return {name: place for name, place in places.items() if place is not None}
 
 
 def relocate(state: State, side: Side, **values: Any) -> None:
     """Write down of the files on one side that they are elsewhere now."""
     lock.require(state.folder)
+
+    def moved(record: Record) -> dict[str, Location]:
+        return {
+            name: replace(place, **values)
+            for name, place in record.places().items()
+            if place.side == side
+        }
+
+    _edit(state, moved)
+
+
+def change(state: State, **values: Any) -> Record:
+    """Give some of its fields other values, in one write. Steps that run side by side may do so."""
+    return _edit(state, lambda _: values)
+
+
+def account(state: State, made: Collection[Thing], removed: Collection[Thing]) -> None:
+    """Write down what was made outside the project's folders, and what is no more."""
+
+    def things(record: Record) -> dict[str, tuple[Thing, ...]]:
+        left = tuple(sorted({*record.things, *made}.difference(removed)))
+        return {"things": left} if left != record.things else {}
+
+    _edit(state, things)
+
+
+def _edit(state: State, values: Callable[[Record], Mapping[str, Any]]) -> Record:
+    """Give fields the values that are made of the record; without any nothing is written."""
     with _changing:
         record = read(state)
-        known = {name: getattr(record, name) for name in ("database", "left", "target")}
-        moved = {
-            name: replace(one, **values)
-            for name, one in known.items()
-            if one is not None and one.side == side
-        }
-        if moved:
-            write(state, replace(record, **moved))
+        if changed := values(record):
+            record = replace(record, **changed)
+            write(state, record)
+    return record
 
 
 def read(state: State) -> Record:
@@ -138,55 +166,41 @@ def read(state: State) -> Record:
     Raises Refused for one that can't be understood.
     """
     path, earlier = state.folder / state.record, state.folder / EARLIER
-    text, then = _text(path), _text(earlier) if state.record == RECORD else None
-    before = None if then is None else _carried_over(earlier, then)
+    text = _text(path)
+    before = None
+    if state.record == RECORD and (earlier_text := _text(earlier)) is not None:
+        before = _validated(Earlier, earlier, earlier_text).as_record()
     if text is None:
         return before or Record()
     record = _parsed(path, text)
     if before is not None and _sides(before) != _sides(record):
         raise Refused(
-            f"{path} and {earlier.name} say different things of where the data are",
+            f"{path} and {earlier.name} disagree on where the data is",
             "an older kubeup was at work after this one",
-            "see where they are, and move the one that is wrong away; `inv state.repair` "
+            "check where it is, and move the file that is wrong away; `inv state.repair` "
             f"looks, and makes {path.name} anew",
         )
     return record
 
 
-def _sides(record: Record) -> list[Side | None]:
+def _sides(record: Record) -> dict[str, Side]:
     """All that an older kubeup knew of where data are."""
-    return [one.side if one else None for one in (record.database, record.left, record.target)]
+    return {name: place.side for name, place in record.places().items()}
 
 
 def write(state: State, record: Record) -> None:
-    """Put the record in the place of what was there. An older kubeup's file is kept under another
-    name.
+    """Put the record in the place of what was there.
 
-    Raises KubeupError where this process doesn't hold the profile: that is a mistake in kubeup.
+    An older kubeup's file is kept under another name. Raises KubeupError where this process
+    doesn't hold the profile: that is a mistake in kubeup.
     """
     lock.require(state.folder)
-    text = _adapter().dump_json(record, indent=2).decode()
+    text: str = _adapter(Record).dump_json(record, indent=2).decode()
     write_private(state.folder / state.record, f"{text}\n")
     earlier = state.folder / EARLIER
+    # once it is carried over it must not contradict the record
     if earlier.exists():
         earlier.replace(earlier.with_name(f"{EARLIER}.old"))
-
-
-def change(state: State, **values: Any) -> Record:
-    """Give some of its fields other values, in one write. Steps that run side by side may do so."""
-    with _changing:
-        record = replace(read(state), **values)
-        write(state, record)
-    return record
-
-
-def account(state: State, made: Collection[Thing], removed: Collection[Thing]) -> None:
-    """Write down what is about to be made, and what is no more."""
-    with _changing:
-        record = read(state)
-        things = tuple(sorted({*record.things, *made}.difference(removed)))
-        if things != record.things:
-            write(state, replace(record, things=things))
 
 
 def _text(path: Path) -> str | None:
@@ -200,17 +214,23 @@ def _text(path: Path) -> str | None:
 
 
 def _parsed(path: Path, text: str) -> Record:
-    from pydantic import TypeAdapter, ValidationError
+    # first, as a newer document has fields that would be refused with a reason that misleads
+    version: int = _validated(Versioned, path, text).version
+    if version > VERSION:
+        raise Refused(
+            f"{path} was written by a newer kubeup",
+            f"it is of version {version}, this one knows {VERSION}",
+            "use that kubeup, or a newer one",
+        )
+    record: Record = _validated(Record, path, text)
+    return record
+
+
+def _validated(kind: type, path: Path, text: str) -> Any:
+    from pydantic import ValidationError
 
     try:
-        found = TypeAdapter(Versioned).validate_json(text).version
-        if found > VERSION:
-            raise Refused(
-                f"{path} was written by a newer kubeup",
-                f"it is of version {found}, this one knows {VERSION}",
-                "use that kubeup, or a newer one",
-            )
-        return _adapter().validate_json(text)
+        return _adapter(kind).validate_json(text)
     except ValidationError as error:
         raise _unreadable(path, _words(error)) from None
 
@@ -224,29 +244,20 @@ class Versioned:
     version: int
 
 
-def _carried_over(path: Path, text: str) -> Record:
-    """What an older kubeup wrote. It did not say on which node of the cluster the data lie."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(Earlier).validate_json(text).as_record()
-    except ValidationError as error:
-        raise _unreadable(path, _words(error)) from None
-
-
 @dataclass(frozen=True)
-class Earlier:
-    """`choices.json`, as it was before there were versions."""
+class Earlier(Strict):
+    """`choices.json`, as it was before there were versions.
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    It did not say on which node of the cluster the data lie.
+    """
 
     provider: str = ""
     made: Made = NOTHING
     reachable: tuple[str, ...] | None = None  # sites that answered, which then decided
-    database: Literal["", "cluster", "vm"] = ""
+    database: NoSide = ""
     machine: str = ""  # the one with the database, name or name@address
-    kept: Literal["", "cluster", "vm"] = ""
-    copying: Literal["", "cluster", "vm"] = ""
+    kept: NoSide = ""
+    copying: NoSide = ""
 
     def as_record(self) -> Record:
         return Record(
@@ -261,16 +272,15 @@ class Earlier:
         if self.reachable is None:
             return self.made
         why, sites = "an older kubeup asked the sites", set(self.reachable)
-        source: Literal["download", "build"] = "download" if sites.issuperset(RELEASES) else "build"
         return replace(
             self.made,
-            source=source,
+            source="download" if sites.issuperset(RELEASES) else "build",
             source_why=why,
             bases="hub" if HUB in sites else "debian",
             bases_why=why,
         )
 
-    def _at(self, side: Literal["", "cluster", "vm"]) -> Location | None:
+    def _at(self, side: NoSide) -> Location | None:
         if not side:
             return None
         name, _, address = (self.machine if side == VM else "").partition("@")
@@ -278,17 +288,20 @@ class Earlier:
 
 
 @functools.cache
-def _adapter() -> TypeAdapter[Record]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Record)
+    return TypeAdapter(kind)
 
 
 def _words(error: ValidationError) -> str:
-    """What is wrong with a document, and where, without what is in it."""
-    return "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in error.errors()
-    )
+    """What is wrong with a document, and where."""
+    # pydantic's own text quotes what is in it
+    problems = []
+    for problem in error.errors():
+        place = ".".join(map(str, problem["loc"]))
+        problems.append(f"{place or 'the whole'}: {problem['msg']}")
+    return "; ".join(problems)
 
 
 def _unreadable(path: Path, why: str) -> Refused:

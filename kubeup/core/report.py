@@ -9,22 +9,28 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any, TextIO
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TextIO
 
 from kubeup.core.ids import StepId
-from kubeup.core.plan import Explained, Plan, Step
+from kubeup.core.plan import Done, Explained, Plan, Step
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 HIDDEN = "•••"
 
 
 class Report:
-    """Prints to `out`, with the secrets it knows of replaced. `plain` where nobody watches."""
+    """Prints to `out`, with the secrets it knows of replaced."""
 
     def __init__(self, out: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
         self.out = out or sys.stdout
-        self._secrets = sorted({one for one in secrets if len(one) >= 4}, key=len, reverse=True)
+        # a short one would hide parts of other words
+        long = {secret for secret in secrets if len(secret) >= 4}
+        self._secrets = sorted(long, key=len, reverse=True)
         self._lock = threading.Lock()
 
     @property
@@ -37,50 +43,41 @@ class Report:
         return text
 
     def say(self, text: str = "") -> None:
+        # steps that run side by side must not mix their lines
         with self._lock:
             print(self.redacted(text), file=self.out, flush=True)
 
     def data(self, value: Any) -> None:
-        # before they become JSON: a quote in a secret would be written with a backslash there
-        self.say(json.dumps(self._hidden(plain(value)), indent=2, ensure_ascii=False))
-
-    def _hidden(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._hidden(one) for key, one in value.items()}
-        if isinstance(value, list):
-            return [self._hidden(one) for one in value]
-        return self.redacted(value) if isinstance(value, str) else value
+        # before it becomes JSON: a quote in a secret would be written with a backslash there
+        self.say(json.dumps(plain(value, self.redacted), indent=2, ensure_ascii=False))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        cells = [[str(cell) for cell in row] for row in [head, *rows]]
-        widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
+        cells = [list(map(str, row)) for row in (head, *rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
-            self.say(
-                "  ".join(
-                    cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-                ).rstrip()
-            )
+            self.say("  ".join(map(str.ljust, row, widths)).rstrip())
 
     def plan(self, plan: Plan, commands: bool = False) -> None:
         if not plan:
             self.say("Nothing to do.")
             return
         self.say(
-            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} where each "
-            "takes what it took elsewhere"
+            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} by what each "
+            "took on other machines"
         )
         width = max(len(step.title) for step in plan)
         for number, step in enumerate(plan, 1):
-            self.say(
-                f"{number:3}. {step.title.ljust(width)}  "
-                f"{('~' + duration(step.seconds)).rjust(7)}  because: {step.reason}"
-            )
+            about = f"~{duration(step.seconds)}"
+            self.say(f"{number:3}. {step.title:{width}}  {about:>7}  because: {step.reason}")
             if step.loses:
                 self.say(f"     ! this loses {step.loses}")
-            for line in (
-                step.action.commands() if commands and isinstance(step.action, Explained) else ()
-            ):
-                self.say(f"     $ {line}")
+            if commands:
+                for line in _commands(step):
+                    self.say(f"     $ {line}")
+
+
+def _commands(step: Step) -> list[str]:
+    return list(step.action.commands()) if isinstance(step.action, Explained) else []
 
 
 def duration(seconds: float) -> str:
@@ -90,18 +87,19 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes > 1 else f"{round(seconds)} s"
 
 
-def plain(value: Any) -> Any:
-    """Anything of ours as what JSON has."""
+def plain(value: Any, shown: Callable[[str], str] = str) -> Any:
+    """Anything of ours as what JSON has, its texts as they are `shown`."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        value = asdict(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [
-            plain(one)
-            for one in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)
-        ]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+        return {str(key): plain(item, shown) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=str)
+    if isinstance(value, (list, tuple)):
+        return [plain(item, shown) for item in value]
+    if isinstance(value, (int, float, NoneType)):
+        return value
+    return shown(str(value))
 
 
 def plan_data(plan: Plan) -> list[dict[str, Any]]:
@@ -113,48 +111,54 @@ def plan_data(plan: Plan) -> list[dict[str, Any]]:
             "needs": list(map(str, step.needs)),
             "seconds": step.seconds,
             "loses": step.loses,
-            "commands": list(step.action.commands()) if isinstance(step.action, Explained) else [],
+            "commands": _commands(step),
         }
         for step in plan
     ]
 
 
-class LineProgress:
-    """Progress where nobody watches: a line when a step starts and ends, and one every few
-    seconds between.
-    """
+class Look(NamedTuple):
+    """How a step's end is shown: as a word in a file, as a mark on a terminal."""
 
-    EVERY = 15.0
+    word: str
+    mark: str
+    style: str
+
+
+LOOKS = {
+    "changed": Look("done  ", "✔", "green"),
+    "already": Look("same  ", "=", "dim"),
+    "failed": Look("FAILED", "✘", "red"),
+}
+
+
+class LineProgress:
+    """Progress without a terminal: a line at a step's start and end, and one now and then."""
+
+    EVERY = 15.0  # seconds between two lines of a step
 
     def __init__(self, report: Report) -> None:
-        self._report, self._began, self._last = report, time.monotonic(), dict[StepId, float]()
+        self._report = report
+        self._began = time.monotonic()
+        self._last: dict[StepId, float] = {}
 
     def started(self, step: Step) -> None:
         self._last[step.id] = time.monotonic()
-        self._say(f"start  {step.title}")
+        self.note(f"start  {step.title}")
 
     def line(self, step: Step, text: str) -> None:
         if time.monotonic() - self._last.get(step.id, 0) >= self.EVERY:
             self._last[step.id] = time.monotonic()
-            self._say(f"       {step.title}: {text[:160]}")
+            self.note(f"       {step.title}: {text[:160]}")
 
-    def ended(self, step: Step, outcome: str, seconds: float) -> None:
-        word = {"changed": "done  ", "failed": "FAILED"}.get(outcome, "same  ")
-        why = (
-            f" ({outcome.removeprefix('already: ')})"
-            if outcome.startswith("already")
-            else f" ({duration(seconds)})"
-        )
-        self._say(f"{word} {step.title}{why}")
+    def ended(self, step: Step, done: Done) -> None:
+        why = done.why or duration(done.seconds)
+        self.note(f"{LOOKS[done.outcome].word} {step.title} ({why})")
 
     def note(self, text: str) -> None:
-        """Something about the whole run."""
-        self._say(text)
-
-    def _say(self, text: str) -> None:
         self._report.say(f"{time.monotonic() - self._began:7.1f}s {text}")
 
-    def __enter__(self) -> LineProgress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -173,58 +177,54 @@ class LiveProgress(LineProgress):
     def __init__(self, report: Report) -> None:
         super().__init__(report)
         from rich.console import Console
-        from rich.live import Live
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         self._console = Console(file=report.out, highlight=False)
-        self._running: dict[StepId, tuple[Step, float, str]] = {}
-        self._live = Live(
-            console=self._console, get_renderable=self._table, refresh_per_second=8, transient=True
+        self._running = Progress(
+            SpinnerColumn(),
+            # a tool's output may look like markup
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn(
+                "{task.fields[text]}",
+                style="dim",
+                markup=False,
+                table_column=Column(no_wrap=True, ratio=1),
+            ),
+            console=self._console,
+            transient=True,
+            expand=True,
         )
+        self._tasks: dict[StepId, TaskID] = {}
 
     def started(self, step: Step) -> None:
-        self._running[step.id] = (step, time.monotonic(), "")
+        self._tasks[step.id] = self._running.add_task(step.title, total=None, text="")
 
     def line(self, step: Step, text: str) -> None:
-        if step.id in self._running:
-            self._running[step.id] = (step, self._running[step.id][1], self._report.redacted(text))
+        if step.id in self._tasks:
+            self._running.update(self._tasks[step.id], text=self._report.redacted(text))
 
-    def ended(self, step: Step, outcome: str, seconds: float) -> None:
+    def ended(self, step: Step, done: Done) -> None:
         from rich.text import Text
 
-        self._running.pop(step.id, None)
-        mark, style = {"changed": ("✔", "green"), "failed": ("✘", "red")}.get(outcome, ("=", "dim"))
-        why = (
-            outcome.removeprefix("already: ")
-            if outcome.startswith("already")
-            else duration(seconds)
+        if step.id in self._tasks:
+            self._running.remove_task(self._tasks.pop(step.id))
+        look = LOOKS[done.outcome]
+        why = done.why or duration(done.seconds)
+        self._console.print(
+            Text.assemble((f" {look.mark} ", look.style), step.title, (f"  {why}", "dim"))
         )
-        self._console.print(Text.assemble((f" {mark} ", style), step.title, (f"  {why}", "dim")))
 
     def note(self, text: str) -> None:
         self._console.print(text, style="dim")
 
-    def _table(self) -> Any:
-        from rich.spinner import Spinner
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 1))
-        for step, began, text in list(self._running.values()):
-            room = max(20, self._console.width - len(step.title) - 16)
-            table.add_row(
-                Spinner("dots"),
-                step.title,
-                Text(f"{time.monotonic() - began:.0f} s", "cyan"),
-                Text(text[:room], "dim"),
-            )
-        return table
-
-    def __enter__(self) -> LiveProgress:
-        self._live.__enter__()
+    def __enter__(self) -> Self:
+        self._running.start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._live.__exit__(None, None, None)
+    def __exit__(self, *_: object) -> None:
+        self._running.stop()
 
 
 def progress(report: Report, whole: bool = False) -> LineProgress:

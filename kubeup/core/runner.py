@@ -8,70 +8,42 @@ lives in the profile's state folder.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from kubeup.core import shell
-from kubeup.core.errors import KubeupError, Refused, after_changes
+from kubeup.core.errors import KubeupError, Mistake, Refused, after_changes
 from kubeup.core.ids import StepId
 from kubeup.core.pace import AS_MEANT, Pace
-from kubeup.core.plan import Action, Paced, Plan, Rechecked, Step, Waiting
+from kubeup.core.plan import Action, Done, Outcome, Paced, Plan, Rechecked, Step, Waiting
 from kubeup.core.things import Thing
+
+if TYPE_CHECKING:
+    from kubeup.core.report import LineProgress
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
 LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
 
 
-class Progress(Protocol):
-    """Who is told how a run goes (see `kubeup.core.report`)."""
-
-    def started(self, step: Step) -> None: ...
-    def line(self, step: Step, text: str) -> None: ...
-    def ended(self, step: Step, outcome: str, seconds: float) -> None: ...
-    def note(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Done:
-    """One step's end: outcome is `changed`, `already: why`, or `failed`."""
-
-    id: StepId
-    outcome: str
-    seconds: float
-
-
-@dataclass
-class Result:
-    """What a run did."""
-
-    done: list[Done] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> list[StepId]:
-        return [one.id for one in self.done if one.outcome == "changed"]
-
-
 class Journal:
-    """Appends what happens to `journal.jsonl`; never holds a secret, as steps' titles and ids hold
-    none.
+    """Appends what happens to `journal.jsonl`; holds no secret, as steps' titles and ids hold none.
 
-    A write that fails is trouble for whoever runs a plan: it must not end a step, nor hide why one
-    ended.
+    A write that fails is a problem for whoever runs a plan: it must not end a step, nor hide why
+    one ended.
     """
 
     def __init__(self, folder: Path, command: str) -> None:
         self._path = folder / "journal.jsonl"
         self._command = command
-        self._trouble = ""
+        self._problem = ""
 
     def add(self, event: str, step: str = "", **more: object) -> None:
         row = {
@@ -81,190 +53,188 @@ class Journal:
             "step": step,
             **more,
         }
+        # opened each time: a row is there even if this process is killed
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
-            self._trouble = self._trouble or str(error)
+            self._problem = self._problem or str(error)
 
-    def troubled(self) -> bool:
-        return bool(self._trouble)
+    def is_broken(self) -> bool:
+        return bool(self._problem)
 
-    def told(self) -> tuple[str, str, str]:
-        """That trouble as an error's what, why and next."""
-        return (
+    def error(self, kind: type[KubeupError]) -> KubeupError:
+        return kind(
             f"{self._path} can't be written",
-            self._trouble,
-            "make room there, or let yourself write it; then run the same again",
+            self._problem,
+            "free disk space there, or give yourself write permission; then run the same again",
         )
-
-
-def keep_nothing(pace: Pace) -> None:
-    """Keeps no pace."""
 
 
 # writes down what is made, and what was removed
 Ledger = Callable[[tuple[Thing, ...], tuple[Thing, ...]], None]
 
 
-def write_nothing(made: tuple[Thing, ...], removed: tuple[Thing, ...]) -> None:
+def ignore(*_: object) -> None:
     """Writes nothing down."""
 
 
 def run(
     plan: Plan,
-    progress: Progress,
+    progress: LineProgress,
     journal: Journal,
     pace: Pace = AS_MEANT,
-    keep: Callable[[Pace], None] = keep_nothing,
-    ledger: Ledger = write_nothing,
-) -> Result:
-    """Carry out a plan. Raises the first failed step's error, with the step's title before its
-    cause.
+    keep: Callable[[Pace], None] = ignore,
+    ledger: Ledger = ignore,
+) -> Run:
+    """Carry out a plan. Raises the first failed step's error, with its title before the cause.
 
     What steps make and remove goes to the `ledger`: what is made before it is, so that nothing is
-    there that was cut off and that nobody knows of.
-    Limits of time are at the `pace` given and at what steps measured since; `keep` is told of that.
+    there that was cut off and is on no record.
+    Limits of time are at the `pace` given and at what steps measured since; `keep` gets each new
+    one.
     """
-    result, began = Result(), time.monotonic()
+    began = time.monotonic()
     journal.add("plan", steps=list(map(str, plan.ids)))
-    if journal.troubled():
-        raise Refused(*journal.told())
-    timing = Timing(pace, keep, progress, journal)
-    timing.tell()
+    if journal.is_broken():
+        raise journal.error(Refused)
+    result = Run(plan, progress, journal, pace, keep, ledger)
+    result.show_pace()
     try:
-        _run_steps(plan, progress, journal, result, timing, ledger)
+        result.carry_out()
     except KeyboardInterrupt:
         shell.stop_all()
         journal.add("interrupted")
         raise
-    result.seconds = time.monotonic() - began
-    journal.add("end", seconds=round(result.seconds, 2))
-    if journal.troubled():
-        progress.note(f"everything ran, but {': '.join(journal.told()[:2])}")
+    journal.add("end", seconds=round(time.monotonic() - began, 2))
+    if journal.is_broken():
+        error = journal.error(KubeupError)
+        progress.note(f"everything ran, but {error.what}: {error.why}")
     return result
 
 
 @dataclass
-class Timing:
-    """How slow this machine is, by an earlier run and by this one's steps; says so once it is
-    known.
-    """
+class Run:
+    """A plan that is being carried out, and what it did."""
 
+    plan: Plan
+    progress: LineProgress
+    journal: Journal
     pace: Pace
     keep: Callable[[Pace], None]
-    progress: Progress
-    journal: Journal
+    ledger: Ledger
+    done: list[Done] = field(default_factory=list)
+    running: dict[Future[Done], Step] = field(default_factory=dict)
+    failure: KubeupError | None = None
+    failed: threading.Event = field(default_factory=threading.Event)
+    acted: threading.Event = field(default_factory=threading.Event)
 
-    def add(self, step: Step, done: Done) -> None:
-        if not step.measures or done.outcome != "changed":
+    @property
+    def changed(self) -> list[StepId]:
+        return [done.id for done in self.done if done.outcome == "changed"]
+
+    def carry_out(self) -> None:
+        waiting = list(self.plan.steps)
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            try:
+                while self.running or (waiting and self.failure is None):
+                    if waiting and self.journal.is_broken():
+                        self._fail(self.journal.error(KubeupError))
+                    for step in self._startable(waiting):
+                        waiting.remove(step)
+                        action = step.action
+                        if isinstance(action, Paced):
+                            action = action.at(self.pace)
+                        self.running[pool.submit(self._do, step, action)] = step
+                    for future in wait(self.running, LATEST, FIRST_COMPLETED).done:
+                        self._ended(self.running.pop(future), future)
+            except KeyboardInterrupt:
+                # the pool waits for its steps, and they for their commands
+                shell.stop_all()
+                raise
+        if self.failure is not None:
+            self.journal.add("end", failed=self.failure.what)
+            with after_changes(self.acted.is_set()):
+                raise self.failure
+
+    def _startable(self, waiting: list[Step]) -> list[Step]:
+        if self.failure is not None:
+            return []
+        met = self.plan.held.union(done.id for done in self.done)
+        ready = [step for step in waiting if met.issuperset(step.needs)]
+        # none may wait inside the pool: it would start after a failure
+        return ready[: SIDE_BY_SIDE - len(self.running)]
+
+    def _ended(self, step: Step, future: Future[Done]) -> None:
+        try:
+            done = future.result()
+        except Exception as failure:  # whatever it is, others still run
+            error = as_error(failure)
+            if not error.what.startswith(step.title):
+                error.what = f"{step.title}: {error.what}"
+            self._fail(error)
             return
-        before, self.pace = self.pace.times, self.pace.after(done.seconds, step.seconds)
+        self.done.append(done)
+        if step.measures and done.outcome == "changed":
+            self._measure(step, done.seconds)
+
+    def _fail(self, error: KubeupError) -> None:
+        self.failure = self.failure or error
+        self.failed.set()
+
+    def _measure(self, step: Step, seconds: float) -> None:
+        before = self.pace.times
+        self.pace = self.pace.after(seconds, step.seconds)
         self.keep(self.pace)
         if self.pace.times != before:
-            self.tell(str(step.id))
+            self.show_pace(str(step.id))
 
-    def tell(self, step: str = "") -> None:
+    def show_pace(self, step: str = "") -> None:
+        """Say how slow this machine is, where it is."""
         if why := self.pace.why():
             self.journal.add("pace", step, times=self.pace.times)
             self.progress.note(f"{why}: they are {self.pace.times} times as long here")
 
-
-def _run_steps(
-    plan: Plan,
-    progress: Progress,
-    journal: Journal,
-    result: Result,
-    timing: Timing,
-    ledger: Ledger,
-) -> None:
-    waiting, done = list(plan.steps), set(plan.held)
-    running: dict[Future[Done], Step] = {}
-    failure: KubeupError | None = None
-    failed, acted = threading.Event(), threading.Event()
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    def _do(self, step: Step, action: Action) -> Done:
+        began = time.monotonic()
+        outcome: Outcome = "failed"
+        why = ""
         try:
-            while running or (waiting and failure is None):
-                if waiting and failure is None and journal.troubled():
-                    failure = KubeupError(*journal.told())
-                    failed.set()
-                if failure is None:
-                    ready = [step for step in waiting if done.issuperset(step.needs)]
-                    # none may wait inside the pool: it would start after a failure
-                    begun = ready[: SIDE_BY_SIDE - len(running)]
-                    for step in begun:
-                        action = _at(step.action, timing.pace)
-                        running[
-                            pool.submit(
-                                _one, step, action, progress, journal, failed, acted, ledger
-                            )
-                        ] = step
-                    waiting = [step for step in waiting if step not in begun]
-                for future in wait(running, LATEST, FIRST_COMPLETED).done:
-                    step = running.pop(future)
-                    try:
-                        result.done.append(future.result())
-                        done.add(step.id)
-                        timing.add(step, result.done[-1])
-                    except Exception as error:  # whatever it is, others still run
-                        failure = failure or _named(step, as_error(error))
-                        failed.set()
-        except KeyboardInterrupt:
-            shell.stop_all()
-            raise
-    if failure is not None:
-        journal.add("end", failed=failure.what)
-        with after_changes(acted.is_set()):
-            raise failure
+            if isinstance(action, Rechecked):
+                why = action.already()
+            if not why:
+                self._act(step, action)
+            if step.removes:
+                self.ledger((), step.removes)
+            outcome = "already" if why else "changed"
+        except Exception as error:
+            raise as_error(error) from error
+        finally:
+            done = Done(step.id, outcome, time.monotonic() - began, why)
+            self._report(step, done)
+        return done
 
-
-def _at(action: Action, pace: Pace) -> Action:
-    return action.at(pace) if isinstance(action, Paced) else action
-
-
-def _one(
-    step: Step,
-    action: Action,
-    progress: Progress,
-    journal: Journal,
-    failed: threading.Event,
-    acted: threading.Event,
-    ledger: Ledger,
-) -> Done:
-    began = time.monotonic()
-    outcome = "failed"
-    try:
-        if why_not := action.already() if isinstance(action, Rechecked) else "":
-            outcome = f"already: {why_not}"
+    def _act(self, step: Step, action: Action) -> None:
+        if step.makes:
+            self.ledger(step.makes, ())
+        # whatever ends the step from here on may have changed something
+        self.acted.set()
+        self.progress.started(step)
+        self.journal.add("start", str(step.id))
+        log = partial(self.progress.line, step)
+        if isinstance(action, Waiting):
+            action.run_unless(self.failed.is_set, log)
         else:
-            if step.makes:
-                ledger(step.makes, ())
-            acted.set()
-            progress.started(step)
-            journal.add("start", str(step.id))
-            log = partial(progress.line, step)
-            if isinstance(action, Waiting):
-                action.run_unless(failed.is_set, log)
-            else:
-                action.run(log)
-            outcome = "changed"
-        if step.removes:
-            ledger((), step.removes)
-    except Exception as error:
-        raise as_error(error) from error
-    finally:
-        seconds = time.monotonic() - began
-        with contextlib.suppress(*([OSError] if outcome == "failed" else [])):  # it would hide why
-            progress.ended(step, outcome, seconds)
-        event, _, why = outcome.partition(": ")
-        journal.add(event, str(step.id), seconds=round(seconds, 2), **({"why": why} if why else {}))
-    return Done(step.id, outcome, seconds)
+            action.run(log)
 
-
-def _named(step: Step, error: KubeupError) -> KubeupError:
-    if not error.what.startswith(step.title):
-        error.what = f"{step.title}: {error.what}"
-    return error
+    def _report(self, step: Step, done: Done) -> None:
+        more: dict[str, object] = {"why": done.why} if done.why else {}
+        self.journal.add(done.outcome, str(step.id), seconds=round(done.seconds, 2), **more)
+        try:
+            self.progress.ended(step, done)
+        except OSError:
+            if done.outcome != "failed":  # it would hide why the step failed
+                raise
 
 
 def as_error(error: Exception) -> KubeupError:
@@ -272,13 +242,8 @@ def as_error(error: Exception) -> KubeupError:
     if isinstance(error, KubeupError):
         return error
     what = f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, OSError):
-        return KubeupError(what, _place(error), "see to that file or disk, then run the same again")
-    return KubeupError(what, _place(error), "report this: it is a mistake in kubeup")
-
-
-def _place(error: Exception) -> str:
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else ""
+        return KubeupError(what, place, "fix that file or disk, then run the same again")
+    return Mistake(what, place)

@@ -1,7 +1,4 @@
-"""Where a profile keeps what it makes: keys, known hosts, kubeconfig, inventory, journal.
-
-One folder a profile.
-"""
+"""Where a profile keeps what it makes: keys, known hosts, kubeconfig, inventory, journal."""
 
 from __future__ import annotations
 
@@ -49,8 +46,9 @@ class State:
         return self.folder / "ssh_config"
 
     def saved_data(self, side: str) -> Path:
-        """The database's files in the cluster or on a machine (vm), where they can't outlive it;
-        put back by the next `up`.
+        """The database's files of a side (cluster or vm) that they can't outlive.
+
+        The next `up` puts them back.
         """
         return self.folder / ("data-vm.tar.gz" if side == "vm" else "data.tar.gz")
 
@@ -60,35 +58,30 @@ class State:
 
     @property
     def secrets(self) -> Path:
-        """The one source of passwords, in python-dotenv's syntax, beside the project's own files
-        and ignored by git.
-        """
+        """The one source of passwords, in python-dotenv's syntax; git ignores it."""
         return PROJECT / ".env"
 
 
 def owner(state: State) -> str:
-    """The profile that has changed something by this folder, as its name is written; '' where
-    none has.
-    """
+    """The name of the profile that has changed something by this folder; '' where none has."""
     try:
-        return (state.folder / OWNER).read_text(
-            encoding="utf-8", errors="replace"
-        ).strip() or "(its name is missing)"
+        name = (state.folder / OWNER).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
+    return name.strip() or "(its name is missing)"
 
 
 def require_own(state: State, profile: str) -> None:
-    """Raises Refused where the folder is of another profile, whose name differs in letters' case
-    or - and _ alone.
+    """Raises Refused where the folder is another profile's.
+
+    Its name differs in letters' case or - and _ alone.
     """
     if (other := owner(state)) not in ("", profile):
         raise Refused(
             f"the profiles {other} and {profile} would share nodes, data and state",
             f"{state.folder / OWNER} says that it is {other}'s",
             f"name the profile {other} as before, or give {profile} another name; where it is "
-            "the same profile under a new name, "
-            f"write {profile} into that file",
+            f"the same profile under a new name, write {profile} into that file",
         )
 
 
@@ -102,16 +95,9 @@ def claim(state: State, profile: str) -> None:
 def of(settings: Settings) -> State:
     """The state of a profile; nothing is made by asking."""
     folder = PROJECT / str(settings.state_dir) / settings.slug
-    private = (
-        Path(settings.ssh.private_key_path).expanduser()
-        if settings.ssh.private_key_path
-        else folder / "id_rsa"
-    )
-    public = (
-        Path(settings.ssh.public_key_path).expanduser()
-        if settings.ssh.public_key_path
-        else private.with_name(f"{private.name}.pub")
-    )
+    private = Path(settings.ssh.private_key_path or folder / "id_rsa").expanduser()
+    public_name = private.with_name(f"{private.name}.pub")
+    public = Path(settings.ssh.public_key_path or public_name).expanduser()
     return State(folder, private, public)
 
 
@@ -120,41 +106,41 @@ def read_json(path: Path, way_out: str) -> dict[str, Any]:
 
     Raises Refused for what is no object.
     """
+    what = f"{path} can't be understood"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise Refused(f"{path} can't be understood", str(error), way_out) from None
-    if not isinstance(found, dict):
-        raise Refused(f"{path} can't be understood", f"it holds {found!r:.60}", way_out)
-    return found
+        raise Refused(what, str(error), way_out) from None
+    if not isinstance(content, dict):
+        raise Refused(what, f"it holds {content!r:.60}", way_out)
+    return content
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file whole or not at all, and onto the disk; nobody else can read it at any
-    moment.
-    """
+    """Write a file whole or not at all, and onto the disk; no other user can read it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # beside it, as a rename is atomic on one file system alone (rename(2)); 0600 by mkstemp(3)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    part = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
-        Path(part).chmod(mode)
-        Path(part).replace(path)
+            os.fsync(descriptor)
+        part.chmod(mode)
+        part.replace(path)
         flush(path.parent)
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
-    """Onto the disk with a file, or with the names in a folder: one may be gone after a crash,
-    while its file is there (fsync(2)).
-    """
-    handle = os.open(path, os.O_RDONLY)
+    """Put a file onto the disk, or the names in a folder."""
+    # after a crash a name may be gone while its file is there (fsync(2))
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

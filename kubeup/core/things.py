@@ -43,4 +43,4 @@ class Thing:
 
 
 def of_kind(things: Collection[Thing], *kinds: Kind) -> tuple[Thing, ...]:
-    return tuple(one for one in things if one.kind in kinds)
+    return tuple(thing for thing in things if thing.kind in kinds)

@@ -1,6 +1,4 @@
-"""The user's cache folder, shared by all checkouts: what is costly to make and the same for
-everybody.
-"""
+"""The user's cache folder, shared by all checkouts, for what is costly to make."""
 
 from __future__ import annotations
 
@@ -20,11 +18,12 @@ from kubeup.core.errors import UsageError
 def folder(*parts: str) -> Path:
     """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet.
 
-    Raises UsageError for one that container engines can't be told of.
+    Raises UsageError for one that container engines can't be given.
     """
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # the XDG Base Directory Specification has one that is not absolute ignored
-    base = named if named.is_absolute() else Path.home() / ".cache"
+    if not base.is_absolute():
+        base = Path.home() / ".cache"
     if ":" in str(base):
         raise UsageError(
             f"the cache folder {base} has a colon in its name",
@@ -40,12 +39,10 @@ def hit(path: Path) -> str:
 
 
 def digest(*parts: str | bytes) -> str:
-    """A short name for content: 16 hex digits of the sha256 over the parts, each with its
-    length.
-    """
+    """A short name for content: 16 hex digits of the sha256 over the parts and their lengths."""
     whole = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part if isinstance(part, bytes) else part.encode()
         whole.update(f"{len(data)}:".encode() + data)
     return whole.hexdigest()[:16]
 
@@ -58,14 +55,10 @@ def tree_digest(*roots: Path, but: Iterable[str] = ()) -> str:
     skipped = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", *but}
     parts: list[str | bytes] = []
     for root in roots:
-        files = (
-            [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
-        )
-        for file in files:
-            relative = file.relative_to(root) if file != root else Path(file.name)
-            if skipped & set(relative.parts):
-                continue
-            parts += [f"{relative}:{os.access(file, os.X_OK)}", file.read_bytes()]
+        for file in sorted((root, *root.rglob("*"))):
+            relative = Path(root.name) if file == root else file.relative_to(root)
+            if file.is_file() and skipped.isdisjoint(relative.parts):
+                parts += [f"{relative}:{os.access(file, os.X_OK)}", file.read_bytes()]
     return digest(*parts)
 
 
@@ -76,8 +69,7 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def made_whole(target: Path) -> Iterator[Path]:
-    """A folder to fill beside `target`; renamed to it at the end, so that a half-made one is never
-    found there.
+    """A folder to fill beside `target`, renamed to it at the end: no half-made one is found there.
 
     Two commands that make the same thing wait for each other, and the second finds it done.
     Whatever the user's umask is, all of it can be read by everybody: programs go into images whose
@@ -90,6 +82,7 @@ def made_whole(target: Path) -> Iterator[Path]:
         try:
             yield work
             for_everybody(work)
+            # the one that waited finds it there
             if not target.exists():
                 work.rename(target)
         finally:
@@ -98,9 +91,8 @@ def made_whole(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Path]:
-    """A folder to build an image from, with texts and files by their paths in it, for everybody
-    to read.
-    """
+    """A folder to build an image from, with texts and files by their paths in it."""
+    # on the file system of what goes into it: a hard link instead of a copy
     contexts = folder("contexts")
     contexts.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=contexts) as made:
@@ -116,21 +108,17 @@ def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Pat
 
 
 def _link(file: Path, target: Path) -> None:
-    """A second name for a file, or its copy: on another file system, or where it is somebody
-    else's (fs.protected_hardlinks).
-    """
+    """A second name for a file, or its copy."""
     try:
         target.hardlink_to(file)
         for_everybody(target)
-    except OSError:
+    except OSError:  # on another file system, or somebody else's (fs.protected_hardlinks)
         target.unlink(missing_ok=True)
         shutil.copy2(file, target)
 
 
 def for_everybody(root: Path) -> None:
-    """Let everybody do with a file, or with all below a folder, what its owner may: read it, run
-    it, enter it.
-    """
+    """Let everybody read, run and enter what its owner may, in a folder or of a file."""
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
             mode = stat.S_IMODE(path.stat().st_mode)

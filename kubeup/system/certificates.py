@@ -1,4 +1,4 @@
-"""Authorities that are trusted beside the public ones: `network.ca_certificates`, read."""
+"""Authorities that are trusted besides the public ones: `network.ca_certificates`, read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kubeup.core.state import PROJECT
 from kubeup.facts import certificates as facts
-from kubeup.facts.certificates import Store
 from kubeup.settings.problem import DEFAULT, Problem, error, warning
 from kubeup.system import cache
 
@@ -37,26 +36,27 @@ class Authorities:
     def bundle(self) -> Path | None:
         """The file with all that this machine trusts and these; None where there are none.
 
-        In the cache, unless the machine's own has them all. None, too, where it has none of its
-        own: with these alone a program would trust nobody else.
+        In the cache, unless the machine's own has them all.
         """
-        own = machines_bundle() if self.pems else None
-        if own is None:
+        system = machines_bundle() if self.pems else None
+        # without the machine's authorities a program would trust these alone
+        if system is None:
             return None
-        text = _text(own)
+        text = _text(system)
         if set(self.pems) <= set(facts.pems(text)):
-            return own
+            return system
         folder = cache.folder("certificates", cache.digest(text, *self.pems))
         return folder / "ca-certificates.crt"
 
     def write_bundle(self) -> None:
         """Make that file where it is not there."""
-        own, made = machines_bundle(), self.bundle
-        if own is None or made is None or made.exists():
+        system, bundle = machines_bundle(), self.bundle
+        if system is None or bundle is None or bundle.exists():
             return
-        with cache.made_whole(made.parent) as work:
-            (work / made.name).write_text("\n".join([_text(own), *self.pems]), encoding="utf-8")
-            work.chmod(0o755)
+        with cache.made_whole(bundle.parent) as work:
+            (work / bundle.name).write_text(
+                "\n".join([_text(system), *self.pems]), encoding="utf-8"
+            )
 
     @contextlib.contextmanager
     def trusted(self) -> Iterator[None]:
@@ -68,38 +68,34 @@ class Authorities:
             yield
         finally:
             os.environ.pop(VARIABLE, None)
-            os.environ.update({VARIABLE: before} if before is not None else {})
+            if before is not None:
+                os.environ[VARIABLE] = before
 
     @property
     def environment(self) -> dict[str, str]:
-        """What programs of this machine are told."""
-        return {VARIABLE: str(self.bundle)} if self.bundle else {}
+        """The variables for programs of this machine."""
+        if self.bundle is None:
+            return {}
+        return {VARIABLE: str(self.bundle)}
 
 
 def read(settings: Settings) -> Authorities:
-    """From the files that the settings name; what can't be used is told as a problem."""
-    found: list[str] = []
+    """From the files that the settings name; what can't be used is reported as a problem."""
+    pems: list[str] = []
     problems: list[Problem] = []
     for number, name in enumerate(settings.network.ca_certificates):
         origin = settings._origins.get(f"{KEY}.{number}", settings._origins.get(KEY, DEFAULT))
-        own = name == facts.AUTO
-        for path in machines_own() if own else [PROJECT / Path(name).expanduser()]:
-            pems, wrong = look(path)
-            if wrong and own:
+        administrators = name == facts.AUTO
+        for path in machines_own() if administrators else [PROJECT / Path(name).expanduser()]:
+            found, wrong = look(path)
+            pems += found
+            problems += [warning(origin, KEY, f"{path}, {doubt}") for doubt in _doubts(found)]
+            if wrong and administrators:
                 problems.append(warning(origin, KEY, f"{path}, {wrong}", hint="it is left out"))
             elif wrong:
-                problems.append(
-                    error(
-                        origin,
-                        f"{KEY}.{number}",
-                        f"{path}, {wrong}",
-                        allowed="a PEM file with certificates and no key",
-                    )
-                )
-            else:
-                found += pems
-                problems += [warning(origin, KEY, f"{path}, {doubt}") for doubt in _doubts(pems)]
-    return Authorities(tuple(dict.fromkeys(found)), tuple(problems))
+                allowed, key = "a PEM file with certificates and no key", f"{KEY}.{number}"
+                problems.append(error(origin, key, f"{path}, {wrong}", allowed=allowed))
+    return Authorities(tuple(dict.fromkeys(pems)), tuple(problems))
 
 
 def look(path: Path) -> tuple[tuple[str, ...], str]:
@@ -111,24 +107,22 @@ def look(path: Path) -> tuple[tuple[str, ...], str]:
     if wrong := facts.wrong(data):
         return (), f"which holds {wrong}"
     pems = facts.pems(data.decode("ascii", errors="replace"))
-    broken = sum(context([pem]) is None for pem in pems)
-    return (
-        (pems, "")
-        if not broken
-        else ((), f"which holds {broken} certificates that can't be read, of {len(pems)}")
-    )
+    broken = [context([pem]) for pem in pems].count(None)
+    if broken:
+        return (), f"which holds {broken} certificates that can't be read, of {len(pems)}"
+    return pems, ""
 
 
 def context(pems: Sequence[str]) -> ssl.SSLContext | None:
     """What trusts these authorities and no others; None where one can't be read."""
     import ssl
 
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        made.load_verify_locations(cadata="".join(pems))
+        trusting.load_verify_locations(cadata="".join(pems))
     except ssl.SSLError:
         return None
-    return made
+    return trusting
 
 
 def _doubts(pems: Sequence[str]) -> Iterator[str]:
@@ -137,32 +131,33 @@ def _doubts(pems: Sequence[str]) -> Iterator[str]:
     import time
 
     for pem in pems:
-        made = context([pem])
-        known = made.get_ca_certs() if made else []
-        if not known:
+        trusting = context([pem])
+        # OpenSSL lists authorities alone
+        authorities = trusting.get_ca_certs() if trusting else []
+        if not authorities:
             yield "which holds a certificate that is no authority's: what it signs is not trusted"
-        elif ssl.cert_time_to_seconds(str(known[0]["notAfter"])) < time.time():
-            yield f"which holds a certificate that ended on {known[0]['notAfter']}"
-
-
-def _store() -> Store | None:
-    return next((store for store in facts.STORES if Path(store.anchors).is_dir()), None)
+            continue
+        ended = str(authorities[0]["notAfter"])
+        if ssl.cert_time_to_seconds(ended) < time.time():
+            yield f"which holds a certificate that ended on {ended}"
 
 
 def machines_own() -> list[Path]:
     """Files with certificates that this machine's administrator added."""
-    store = _store()
-    return (
-        sorted(path for path in Path(store.anchors).rglob(f"*{store.ending}") if path.is_file())
-        if store
-        else []
-    )
+    for store in facts.STORES:
+        folder = Path(store.anchors)
+        if folder.is_dir():
+            return sorted(filter(Path.is_file, folder.rglob(f"*{store.ending}")))
+    return []
 
 
 def machines_bundle() -> Path | None:
     """The file of all that this machine trusts: the environment's, or its distribution's."""
     names = (os.environ.get(VARIABLE, ""), *(store.bundle for store in facts.STORES), facts.OTHERS)
-    return next((Path(name) for name in names if name and Path(name).is_file()), None)
+    for name in filter(None, names):
+        if Path(name).is_file():
+            return Path(name)
+    return None
 
 
 def _text(path: Path) -> str:

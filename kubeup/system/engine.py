@@ -32,11 +32,12 @@ PACKAGES = {
 }
 
 
+OTHERS = "`--set provider=minikube` or `--set provider=vagrant`"
+
+
 @dataclass(frozen=True)
 class Engine:
-    """A container engine: its command as this user runs it, the options of each call, and those
-    for a node and a build.
-    """
+    """A container engine: its command as this user runs it, and the options of nodes and builds."""
 
     name: str
     command: tuple[str, ...]
@@ -76,31 +77,36 @@ class Engine:
 
 
 def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
-    """The engine that runs nodes, for `wanted` (auto, podman, docker); nodes that were `made` by
-    one stay with it, and so do their volumes.
+    """The engine that runs nodes, for `wanted` (auto, podman, docker).
 
-    Raises Refused where this machine or user can't run nodes, and where the settings name another
-    engine than has them.
+    Nodes that were `made` by one stay with it, and so do their volumes. Raises Refused where this
+    machine or user can't run nodes, and where the settings name another engine than has them.
     """
     if made and wanted not in ("auto", made):
         raise Refused(
             f"the settings want nodes of {wanted}, this profile's are {made}'s",
             "they and their data would not be found",
-            f"set local.engine to {made}; to lose them and their data, `inv down --data` with "
-            "that, then choose anew",
+            f"set local.engine to {made}; to delete them with their data, `inv down --data` with "
+            "that, then choose again",
         )
     if not host.linux:
         raise Refused(
             f"the provider local does not work on {host.system_name}",
             "its nodes are privileged containers of a Linux machine",
-            "choose one that makes virtual machines: `--set provider=minikube` or `--set "
-            "provider=vagrant`",
+            f"choose one that makes virtual machines: {OTHERS}",
         )
     if _takes_docker(made or wanted, host):
-        return _docker(host, () if "docker-engine" in host.tools else _root_by(host, "docker"))
-    if is_old(found := podman_version(host)):
+        root = () if "docker-engine" in host.tools else _root_by(host, "docker")
+        if not host.sys_resource:
+            raise Refused(
+                "docker can't run nodes on this machine",
+                "its --privileged asks for CAP_SYS_RESOURCE, which is not available here",
+                "use podman: `--set local.engine=podman`",
+            )
+        return _docker(host, root, container_options(host, podman=False))
+    if is_old(version := podman_version(host)):
         raise Refused(
-            f"podman {'.'.join(map(str, found))} can't run the nodes",
+            f"podman {'.'.join(map(str, version))} can't run the nodes",
             "it can't give a node other CPUs and memory: `podman update` came with podman 4.3",
             f"use docker: `{software.manager(host.distribution).command(('docker.io',))}`, then "
             "`--set local.engine=docker`",
@@ -109,27 +115,23 @@ def choose(wanted: str, host: HostFacts, made: str = "") -> Engine:
 
 
 def lacks(engine: Engine, host: HostFacts) -> tuple[str, str]:
-    """Why an engine can't be had on this machine and how to mend that, or '' twice: podman is
-    installed where apt has it.
+    """Why an engine can't be had on this machine and how to fix that, or '' twice.
+
+    podman is installed where apt has it.
     """
-    tool, manager = engine.name, software.manager(host.distribution)
-    if tool not in host.tools and tool == "podman" and host.distribution.has_apt:
-        nowhere = not host.apt.empty and "podman" not in host.apt.candidates
-        return (
-            (
-                "apt has no podman",
-                "`sudo add-apt-repository universe` on Ubuntu, then `sudo apt-get update`",
-            )
-            if nowhere
-            else ("", "")
-        )
-    if tool not in host.tools:
-        return f"{tool} is not installed", manager.command(
-            ("docker.io" if tool == "docker" else tool,)
-        )
-    if tool == "docker" and not host.tools & {"docker-engine", "docker-of-root"}:
-        return "docker does not run", "`sudo systemctl start docker`"
-    return "", ""
+    tool = engine.name
+    if tool in host.tools:
+        if tool == "docker" and not host.tools & {"docker-engine", "docker-of-root"}:
+            return "docker does not run", "`sudo systemctl start docker`"
+        return "", ""
+    if tool == "podman" and host.distribution.has_apt:
+        if host.apt.empty or "podman" in host.apt.candidates:
+            return "", ""
+        fix = "`sudo add-apt-repository universe` on Ubuntu, then `sudo apt-get update`"
+        return "apt has no podman", fix
+    package = {"docker": "docker.io"}.get(tool, tool)
+    manager = software.manager(host.distribution)
+    return f"{tool} is not installed", manager.command((package,))
 
 
 def for_nodes(engine: Engine) -> tuple[str, ...]:
@@ -140,11 +142,9 @@ def for_nodes(engine: Engine) -> tuple[str, ...]:
 
 def podman_version(host: HostFacts) -> apt.Version:
     """Of the podman that is here, or else that apt would install; () where neither is known."""
-    return (
-        host.podman
-        if "podman" in host.tools
-        else apt.version(host.apt.candidates.get("podman", ""))
-    )
+    if "podman" in host.tools:
+        return host.podman
+    return apt.version(host.apt.candidates.get("podman", ""))
 
 
 def is_old(podman: apt.Version) -> bool:
@@ -152,23 +152,20 @@ def is_old(podman: apt.Version) -> bool:
 
 
 def for_images(wanted: str, host: HostFacts) -> Engine:
-    """The engine that builds, saves and pushes images: that needs no privileges, and works for
-    any user.
-    """
+    """The engine that builds, saves and pushes images, which any user may do."""
     if _takes_docker(wanted, host):
-        return Engine("docker", ("docker",), (), _told(host), "docker")
-    return _podman(host, ())
+        return _docker(host)
+    return _podman(host)
 
 
 def _takes_docker(wanted: str, host: HostFacts) -> bool:
-    """Docker where it alone is there, or where it spares an ordinary user sudo and can make
-    nodes.
-    """
+    """Docker where it alone is there, or where it spares an ordinary user sudo."""
     if wanted != "auto":
         return wanted == "docker"
     no_podman = "podman" not in host.tools or is_old(host.podman)
     if "docker-engine" not in host.tools:
         return "docker-of-root" in host.tools and no_podman
+    # without that right it can't make nodes
     return no_podman or (not host.root and host.sys_resource)
 
 
@@ -179,17 +176,18 @@ def _root_by(host: HostFacts, engine: str) -> tuple[str, ...]:
     if not host.may_sudo:
         raise Refused(
             f"the provider local needs root for {engine}",
-            "its nodes are privileged containers, and sudo does not let this user in",
+            "its nodes are privileged containers, and this user may not use sudo",
             "have an administrator put you into the group docker, with Docker installed; or run "
-            "it as root; or choose another "
-            "provider: `--set provider=minikube` or `--set provider=vagrant`",
+            f"it as root; or choose another provider: {OTHERS}",
         )
-    # by their names: what is in them is nobody's business
+    # by their names: their values are secret
     kept = ",".join(sorted({*host.proxies, *host.variables}))
-    return (*SUDO, f"--preserve-env={kept}") if kept else SUDO
+    if not kept:
+        return SUDO
+    return (*SUDO, f"--preserve-env={kept}")
 
 
-def _podman(host: HostFacts, root: tuple[str, ...]) -> Engine:
+def _podman(host: HostFacts, root: tuple[str, ...] = ()) -> Engine:
     if not host.linux:  # a client of a machine that has its own options
         return Engine("podman", ("podman",), (), (), "podman")
     command = ["podman"]
@@ -202,69 +200,59 @@ def _podman(host: HostFacts, root: tuple[str, ...]) -> Engine:
     if not host.systemd:
         command += ["--cgroup-manager", "cgroupfs"]
         why.append("cgroupfs, as PID 1 is not systemd")
-    return Engine(
-        "podman",
-        (*root, *command),
-        container_options(host, podman=True),
-        _builds(host),
-        ", ".join(why),
-    )
+    options = container_options(host, podman=True)
+    return Engine("podman", (*root, *command), options, _podman_builds(host), ", ".join(why))
 
 
-def _builds(host: HostFacts) -> tuple[str, ...]:
-    """What podman's builds need here.
-
-    Without the right to raise limits they may not ask for their own.
-    """
+def _podman_builds(host: HostFacts) -> tuple[str, ...]:
+    """What podman's builds need here."""
     if not host.systemd:
         return ("--isolation", "chroot")
-    return () if host.sys_resource else tuple(_limits(host))
+    if host.sys_resource:
+        return ()
+    # without the right to raise limits they may not ask for their own
+    return tuple(_limits(host))
 
 
-def _docker(host: HostFacts, root: tuple[str, ...]) -> Engine:
-    if not host.sys_resource:
-        raise Refused(
-            "docker can't run nodes on this machine",
-            "its --privileged asks for CAP_SYS_RESOURCE, which is not to be had here",
-            "use podman: `--set local.engine=podman`",
-        )
+def _docker(
+    host: HostFacts, root: tuple[str, ...] = (), node_options: tuple[str, ...] = ()
+) -> Engine:
+    # a proxy for builds, by its variables' names, as their values may be secret; podman hands them
+    # on by itself
+    builds = [word for name in host.proxies for word in ("--build-arg", name)]
     why = "docker by sudo" if root else "docker"
-    return Engine(
-        "docker", (*root, "docker"), container_options(host, podman=False), _told(host), why
-    )
-
-
-def _told(host: HostFacts) -> tuple[str, ...]:
-    """A proxy for docker's builds, by its variables' names, as values are nobody's business;
-    podman hands them on by itself.
-    """
-    return tuple(word for name in host.proxies for word in ("--build-arg", name))
+    return Engine("docker", (*root, "docker"), node_options, tuple(builds), why)
 
 
 def hardware_address(address: str) -> str:
-    """The one of a container with this IPv4 address: who talks to it goes on to while a neighbour
-    table still has the container that had the address before."""
+    """The hardware address of a container with this IPv4 address."""
+    # whoever talks to an address goes on to while a neighbour table still has the container that
+    # had it before
     return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def container_options(host: HostFacts, podman: bool) -> tuple[str, ...]:
-    """What a container with systemd in it needs on this machine, beside being privileged."""
-    # podman's own systemd mode mounts name=systemd wrongly on hybrid cgroups, so the mounts are
-    # given one by one
-    own = ["--systemd=false"] if podman else []
-    return (*own, "--cgroupns=private", *_limits(host), *_mounts(host))
+    """What a container with systemd in it needs on this machine, besides being privileged."""
+    options = ["--cgroupns=private", *_limits(host)]
+    if podman:
+        # podman's own systemd mode mounts name=systemd wrongly on hybrid cgroups, so the mounts are
+        # given one by one
+        options.insert(0, "--systemd=false")
+    options += ["--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108 - inside the container
+    if host.modules_folder:
+        options += ["-v", "/lib/modules:/lib/modules:ro"]
+    return tuple(options)
 
 
 def _limits(host: HostFacts) -> list[str]:
-    """Without CAP_SYS_RESOURCE a limit can't be raised over the machine's own."""
-    files = NODE_OPEN_FILES if host.sys_resource else min(NODE_OPEN_FILES, host.open_files)
-    rows = ["--ulimit", f"nofile={files}:{files}"]
-    if not host.sys_resource and host.processes > 0:
-        processes = min(NODE_PROCESSES, host.processes)
-        rows += ["--ulimit", f"nproc={processes}:{processes}"]
-    return rows
+    if host.sys_resource:
+        return _limit("nofile", NODE_OPEN_FILES)
+    # a limit can't be raised over the machine's own
+    limits = _limit("nofile", min(NODE_OPEN_FILES, host.open_files))
+    if host.processes > 0:
+        limits += _limit("nproc", min(NODE_PROCESSES, host.processes))
+    return limits
 
 
-def _mounts(host: HostFacts) -> list[str]:
-    rows = ["--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108 - inside the container
-    return [*rows, "-v", "/lib/modules:/lib/modules:ro"] if host.modules_folder else rows
+def _limit(name: str, value: int) -> list[str]:
+    return ["--ulimit", f"{name}={value}:{value}"]

@@ -1,16 +1,15 @@
-"""HTTP as these checks need it: no proxy, a time limit, and an answer instead of an exception."""
+"""HTTP to the nodes: no proxy, a time limit, and an answer instead of an exception."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import secrets
-import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 SECONDS = 10.0
@@ -32,15 +31,16 @@ class Answer:
     body: bytes = b""
     content_type: str = ""
     problem: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
         """The answer in a few words, with what the server says of it."""
         if self.problem:
             return self.problem
-        said = self.json.get("detail") if isinstance(self.json, dict) else None
-        return f"HTTP {self.status}" + (f" ({said})" if said else "")
+        words = f"HTTP {self.status}"
+        if isinstance(self.json, dict) and self.json.get("detail"):
+            words += f" ({self.json['detail']})"
+        return words
 
     @property
     def json(self) -> Any:
@@ -61,33 +61,28 @@ def ask(
 
     What is refused is tried again for LAG_SECONDS.
     """
+    request = urllib.request.Request(url, data=data, method=method)
+    if content_type:
+        request.add_header("Content-Type", content_type)
     end = time.monotonic() + LAG_SECONDS
-    while (
-        answer := _once(url, data, content_type, method, seconds)
-    ).problem == REFUSED and time.monotonic() < end:
+    answer = _once(request, seconds)
+    while answer.problem == REFUSED and time.monotonic() < end:
         time.sleep(0.2)
+        answer = _once(request, seconds)
     return answer
 
 
-def _once(
-    url: str, data: bytes | None, content_type: str, method: str | None, seconds: float
-) -> Answer:
+def _once(request: urllib.request.Request, seconds: float) -> Answer:
     # a proxy has no way to the nodes
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(
-        url,
-        data=data,
-        method=method,
-        headers={"Content-Type": content_type} if content_type else {},
-    )
     try:
         with opener.open(request, timeout=seconds) as response:
             return _answer(response)
-    except urllib.error.HTTPError as error:
+    except urllib.error.HTTPError as error:  # an answer as any other
         with error:
             return _answer(error)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(url, problem=_problem(error, seconds))
+        return Answer(request.full_url, problem=_problem(error, seconds))
 
 
 def multipart(
@@ -95,34 +90,21 @@ def multipart(
 ) -> tuple[bytes, str]:
     """A form with one file, as a browser sends it: body and Content-Type."""
     mark = f"----kubeup{secrets.token_hex(12)}"
-    head = 'Content-Disposition: form-data; name="{}"'
-    parts = [
-        f"--{mark}\r\n{head.format(key)}\r\n\r\n{value}\r\n".encode()
-        for key, value in fields.items()
-    ]
-    file_head = (
-        f'--{mark}\r\n{head.format(name)}; filename="{filename}"\r\nContent-Type: '
-        f"{content_type}\r\n\r\n"
-    )
-    return b"".join(
-        [*parts, file_head.encode(), data, f"\r\n--{mark}--\r\n".encode()]
-    ), f"multipart/form-data; boundary={mark}"
+    start = f'--{mark}\r\nContent-Disposition: form-data; name="'
+    texts = [f'{start}{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
+    texts.append(f'{start}{name}"; filename="{filename}"\r\nContent-Type: {content_type}\r\n\r\n')
+    body = "".join(texts).encode() + data + f"\r\n--{mark}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={mark}"
 
 
 def _answer(response: Any) -> Answer:
-    headers = {key.lower(): value for key, value in response.headers.items()}
-    return Answer(
-        response.url,
-        response.status,
-        response.read(),
-        headers.get("content-type", ""),
-        headers=headers,
-    )
+    content_type = response.headers.get("Content-Type", "")
+    return Answer(response.url, response.status, response.read(), content_type)
 
 
 def _problem(error: Exception, seconds: float) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, (TimeoutError, socket.timeout)):
+    if isinstance(reason, TimeoutError):
         return f"{NO_ANSWER} within {seconds:g} s"
     if isinstance(reason, ConnectionRefusedError):
         return REFUSED

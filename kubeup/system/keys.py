@@ -9,6 +9,7 @@ from pathlib import Path
 from kubeup.core import ids, shell
 from kubeup.core.errors import Refused
 from kubeup.core.plan import Holds, Log, Planned, Step
+from kubeup.core.shell import Output
 from kubeup.core.state import write_private
 
 PACKAGES = ("openssh-client",)
@@ -29,49 +30,30 @@ class MakeKey:
         return "there" if self.private.exists() and self.public.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv(self.private)),)
+        return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
         self.private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.private.exists():
-            write_private(
-                self.public,
-                shell.read("ssh-keygen", "-y", "-P", "", "-f", str(self.private)).stdout,
-                0o644,
-            )
+            write_private(self.public, _public_half(self.private).stdout, 0o644)
             return
-        shell.write(*self._argv(self.private), log=log)
+        shell.write(*self._argv(), log=log)
         made = self.private.with_name(f"{self.private.name}.pub")
         if made != self.public:
             # it may lie on another file system
             write_private(self.public, made.read_text(encoding="utf-8"), 0o644)
             made.unlink()
 
-    @staticmethod
-    def _argv(path: Path) -> tuple[str, ...]:
-        return (
-            "ssh-keygen",
-            "-q",
-            "-t",
-            "rsa",
-            "-b",
-            "4096",
-            "-m",
-            "PEM",
-            "-N",
-            "",
-            "-C",
-            "kubeup",
-            "-f",
-            str(path),
-        )
+    def _argv(self) -> tuple[str, ...]:
+        named = ("-N", "", "-C", "kubeup", "-f", str(self.private))
+        return ("ssh-keygen", "-q", "-t", "rsa", "-b", "4096", "-m", "PEM", *named)
 
 
 def plan(private: Path, public: Path) -> list[Planned]:
     """What has to be done for a usable key.
 
-    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be told
-    of.
+    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be given
+    by its name.
     """
     if set(str(private)) & set(NOT_FOR_SSH):
         raise Refused(
@@ -79,36 +61,25 @@ def plan(private: Path, public: Path) -> list[Planned]:
             "ssh takes them for its own (TOKENS in ssh_config(5))",
             "rename that folder, or name another key in ssh.private_key_path",
         )
-    if not private.exists():
-        if public.exists():
-            raise Refused(
-                f"{public} exists without its private half {private}",
-                "making a new pair would overwrite it",
-                "move it away, or name another key in ssh.private_key_path",
-            )
-        return [
-            Step(
-                ids.KEY,
-                "make the SSH key",
-                f"{private} is missing",
-                MakeKey(private, public),
-                (ids.PACKAGES,),
-                2,
-            )
-        ]
-    check(private)
-    if not public.exists():
-        return [
-            Step(
-                ids.KEY,
-                "write the SSH key's public half",
-                f"{public} is missing",
-                MakeKey(private, public),
-                (ids.PACKAGES,),
-                1,
-            )
-        ]
-    return [Holds(ids.KEY, f"{private} is there")]
+    there = private.exists()
+    if there:
+        check(private)
+    if there and public.exists():
+        return [Holds(ids.KEY, f"{private} is there")]
+    if public.exists():
+        raise Refused(
+            f"{public} exists without its private half {private}",
+            "making a new pair would overwrite it",
+            "move it away, or name another key in ssh.private_key_path",
+        )
+    title = "write the SSH key's public half" if there else "make the SSH key"
+    reason = f"{public if there else private} is missing"
+    action = MakeKey(private, public)
+    return [Step(ids.KEY, title, reason, action, needs=(ids.PACKAGES,), seconds=1 if there else 2)]
+
+
+def _public_half(private: Path, ok: tuple[int, ...] | None = (0,)) -> Output:
+    return shell.read("ssh-keygen", "-y", "-P", "", "-f", str(private), ok=ok)
 
 
 def check(private: Path) -> None:
@@ -120,13 +91,13 @@ def check(private: Path) -> None:
             "ssh refuses such a key",
             shell.shown(("chmod", "600", str(private))),
         )
-    answer = shell.read("ssh-keygen", "-y", "-P", "", "-f", str(private), ok=None)
+    answer = _public_half(private, ok=None)
     if answer.ok:
         return
     if "passphrase" in answer.stderr:
         raise Refused(
             f"the key {private} has a passphrase",
-            "nodes are reached without anybody there to type it",
+            "nodes are reached without a prompt for it",
             "name a key without one in ssh.private_key_path, or remove the setting to use the "
             "project's own",
         )

@@ -23,30 +23,29 @@ def existing(kubectl: Kubectl) -> Path:
 
 
 def merge(kubectl: Kubectl, state: State) -> str:
-    """Add the profile's context to ~/.kube/config ($KUBECONFIG's first file); its current
-    context stays. Returns what was done.
+    """Add the profile's context to ~/.kube/config ($KUBECONFIG's first file).
+
+    Its current context stays. Returns what was done.
     """
     ours, context, program = existing(kubectl), kubectl.context, str(kubectl.path)
-    target = Path(
-        (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)[0]
-    ).expanduser()
-    current, backup = "", ""
+    users = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    target = Path(users.split(os.pathsep)[0]).expanduser()
+    named = ("--kubeconfig", str(target))
+    current = context
+    done = f"{target} has the context {context} now"
     if target.exists():
-        current = shell.read(
-            program, "config", "current-context", "--kubeconfig", str(target), ok=None
-        ).stdout.strip()
-        backup = _backup(target)
+        answer = shell.read(program, "config", "current-context", *named, ok=None)
+        current = answer.stdout.strip() or context
+        done += f" (as it was before: {_backup(target)})"
     # the first file wins for names that both have: ours, so that a cluster made anew replaces its
-    # old entry
-    merged = shell.read(
-        program, "config", "view", "--flatten", env={"KUBECONFIG": f"{ours}{os.pathsep}{target}"}
-    ).stdout
+    # old entry (https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/)
+    files = {"KUBECONFIG": f"{ours}{os.pathsep}{target}"}
+    merged = shell.read(program, "config", "view", "--flatten", env=files).stdout
+    # before it is made, so that `inv down` knows of one that was cut off
     record.account(state, [Thing("context", context, str(target))], [])
     write_private(target, merged)
-    shell.write(program, "config", "use-context", current or context, "--kubeconfig", str(target))
-    return f"{target} has the context {context} now" + (
-        f" (as it was before: {backup})" if backup else ""
-    )
+    shell.write(program, "config", "use-context", current, *named)
+    return done
 
 
 def _backup(target: Path) -> str:
@@ -77,4 +76,6 @@ class TakeOut:
             return None
         text = self.path.read_text(encoding="utf-8")
         left = facts.without(text, self.context)
-        return None if left == text else left
+        if left == text:
+            return None
+        return left

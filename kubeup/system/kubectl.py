@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubeup.core import shell
 from kubeup.core.errors import CommandError, KubeupError
-from kubeup.core.pace import AS_MEANT, Pace
-from kubeup.core.plan import Log
+from kubeup.core.plan import Log, Paced
 from kubeup.core.shell import Output
 from kubeup.facts import kubeconfig as facts
 
@@ -21,7 +20,7 @@ MANAGER = "kubeup"  # the one field manager of server-side apply
 
 
 @dataclass(frozen=True)
-class Kubectl:
+class Kubectl(Paced):
     """A kubectl of the cluster's version (±1 minor), and the access it uses.
 
     The context is always named: without one kubectl asks whoever listens on port 8080 here.
@@ -31,10 +30,6 @@ class Kubectl:
     kubeconfig: Path
     context: str
     namespace: str = "default"
-    pace: Pace = field(default=AS_MEANT, compare=False, repr=False)  # of looks that are short
-
-    def at(self, pace: Pace) -> Kubectl:
-        return replace(self, pace=pace)
 
     def look(self, *words: str) -> Output:
         """Ask an API server that may be away: one that does not answer within seconds is an error.
@@ -58,14 +53,8 @@ class Kubectl:
         return shell.shown(self._line(*words))
 
     def _line(self, *words: str) -> tuple[str, ...]:
-        return (
-            str(self.path),
-            "--kubeconfig",
-            str(self.kubeconfig),
-            "--context",
-            self.context,
-            *words,
-        )
+        access = ("--kubeconfig", str(self.kubeconfig), "--context", self.context)
+        return (str(self.path), *access, *words)
 
     def read(
         self,
@@ -75,14 +64,9 @@ class Kubectl:
         timeout: float = 60,
     ) -> Output:
         """Look at something. See `kubeup.core.shell.read`."""
-        # a diff tool of the user's own would print what nobody here can read
-        return shell.read(
-            *self.argv(*words),
-            ok=ok,
-            stdin=stdin,
-            timeout=timeout,
-            env={"KUBECTL_EXTERNAL_DIFF": ""},
-        )
+        # a diff tool of the user's own prints what can't be read here
+        env = {"KUBECTL_EXTERNAL_DIFF": ""}
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env=env)
 
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
@@ -94,7 +78,7 @@ class Kubectl:
             )
 
     def has_access(self) -> bool:
-        """Whether there is a way to the profile's cluster.
+        """Whether the kubeconfig names the profile's cluster.
 
         Raises KubeupError for a kubeconfig that may lead elsewhere.
         """
@@ -114,7 +98,7 @@ class Kubectl:
         return KubeupError(
             f"{self.kubeconfig} does not lead to this profile's cluster",
             why,
-            "put it back as it was, or move it away: `inv up` gets the access anew from the "
+            "put it back as it was, or move it away: `inv up` fetches it again from the "
             "cluster's nodes",
         )
 
@@ -134,24 +118,16 @@ class Kubectl:
     def watch(
         self, *words: str, each: Callable[[dict[str, Any] | None], bool], tick: float = 2.0
     ) -> None:
-        """Hand each event ({type, object}) of a `get --watch` to `each`, and None every `tick`
-        seconds, until it returns True.
+        """Hand each event ({type, object}) of a `get --watch` to `each` until it returns True.
 
-        Returns as well when the API server ends the watch, as it does now and then.
+        Every `tick` seconds without one it gets None. Returns as well when the API server ends the
+        watch, as it does now and then.
         """
-        argv = self.argv(
-            "get", *words, "--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}'
-        )
-        began, enough = time.monotonic(), False
-
-        def hand_over(line: str) -> bool:
-            nonlocal enough
-            enough = each(json.loads(line) if line else None)
-            return enough
-
-        shell.stream(*argv, each=hand_over, tick=tick)
-        # a watch that ends at once, as without a server, is not begun again in a rush
-        if not enough:
+        options = ("--watch", "--output-watch-events", "-o", 'jsonpath={$}{"\\n"}')
+        argv = self.argv("get", *words, *options)
+        began = time.monotonic()
+        if not shell.stream(*argv, each=lambda line: each(json.loads(line or "null")), tick=tick):
+            # a watch that ends at once, as without a server, is not begun again in a rush
             time.sleep(max(0.0, tick - (time.monotonic() - began)))
 
     def answers(self) -> bool:

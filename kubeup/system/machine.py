@@ -1,6 +1,4 @@
-"""Reads the facts of this machine (`kubeup.facts.host`), side by side where something has to be
-waited for.
-"""
+"""Reads the facts of this machine (`kubeup.facts.host`)."""
 
 from __future__ import annotations
 
@@ -10,10 +8,12 @@ import platform
 import resource
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kubeup.core import pace as paces
 from kubeup.core import shell
@@ -50,62 +50,67 @@ TOOLS = (
 
 def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
     """Facts of this machine, and what sites answer to `questions`."""
+    # these start programs, or wait for the network
+    slow: dict[str, Callable[[], Any]] = {
+        "answers": partial(web.ask_all, questions),
+        "apt": _index,
+        "may_sudo": _may_sudo,
+        "podman": _podman,
+        "routes": routes,
+        "stale_mirror": _stale_mirror,
+    }
+    with ThreadPoolExecutor(len(slow)) as pool:
+        running = {name: pool.submit(look) for name, look in slow.items()}
+        quick = _quick_facts()
+    facts = host.HostFacts(**quick, **{name: look.result() for name, look in running.items()})
+    return replace(facts, pace=pace(facts))
+
+
+def _quick_facts() -> dict[str, Any]:
     import psutil
 
-    memory, cgroup = psutil.virtual_memory(), host.cgroup_version(_text("/proc/self/mounts"))
-    with ThreadPoolExecutor(8) as pool:
-        answers = pool.submit(web.ask_all, questions)
-        leading = pool.submit(routes)
-        stale = pool.submit(_stale_mirror)
-        permitted = pool.submit(_may_sudo)
-        podman = pool.submit(_podman)
-        index = pool.submit(_index, distribution())
-        found = host.HostFacts(
-            system=platform.system(),
-            arch=arch(),
-            root=os.geteuid() == 0,
-            may_sudo=permitted.result(),
-            distribution=distribution(),
-            cpus=cpus(),
-            memory=memory.total // 2**20,
-            memory_available=memory.available // 2**20,
-            cache_disk=disk(cache.folder()),
-            home_disk=disk(Path.home()),
-            storage=storage(),
-            kernel=kernel(cgroup),
-            cgroup=cgroup,
-            systemd=Path("/run/systemd/system").is_dir(),
-            sys_resource=host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
-            open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-            processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
-            inotify=int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
-            modules_folder=Path("/lib/modules").is_dir(),
-            tools=frozenset(tool for tool in TOOLS if shell.which(tool)) | _docker_sockets(),
-            podman=podman.result(),
-            apt=index.result(),
-            routes=leading.result(),
-            addresses=addresses(),
-            stale_mirror=stale.result(),
-            answers=answers.result(),
-            proxies=proxies.told(os.environ),
-        )
-    return replace(found, pace=pace(found))
+    # psutil knows macOS as well, which has no /proc
+    memory = psutil.virtual_memory()
+    cgroup = host.cgroup_version(_text("/proc/self/mounts"))
+    return {
+        "system": platform.system(),
+        "arch": arch(),
+        "root": os.geteuid() == 0,
+        "distribution": distribution(),
+        "cpus": cpus(),
+        "memory": memory.total // 2**20,
+        "memory_available": memory.available // 2**20,
+        "cache_disk": disk(cache.folder()),
+        "home_disk": disk(Path.home()),
+        "storage": storage(),
+        "kernel": kernel(cgroup),
+        "cgroup": cgroup,
+        "systemd": Path("/run/systemd/system").is_dir(),
+        "sys_resource": host.has_capability(_text("/proc/self/status"), host.CAP_SYS_RESOURCE),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "processes": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+        "inotify": int(_text("/proc/sys/fs/inotify/max_user_instances") or 0),
+        "modules_folder": Path("/lib/modules").is_dir(),
+        "tools": frozenset(filter(shell.which, TOOLS)) | _docker_sockets(),
+        "addresses": addresses(),
+        "proxies": proxies.told(os.environ),
+    }
 
 
-def pace(found: host.HostFacts) -> Pace:
+def pace(facts: host.HostFacts) -> Pace:
     """How slow this machine was when it was last measured; as meant where it never was."""
-    return paces.read(_text(str(cache.folder(PACE))), _identity(found))
+    return paces.read(_text(str(cache.folder(PACE))), _identity(facts))
 
 
-def keep_pace(found: host.HostFacts, measured: Pace) -> None:
+def keep_pace(facts: host.HostFacts, measured: Pace) -> None:
     """Keep it for the next run. One that can't be kept is measured anew."""
     with contextlib.suppress(OSError):
-        write_private(cache.folder(PACE), paces.text(measured, _identity(found)), 0o644)
+        write_private(cache.folder(PACE), paces.text(measured, _identity(facts)), 0o644)
 
 
-def _identity(found: host.HostFacts) -> dict[str, object]:
+def _identity(facts: host.HostFacts) -> dict[str, object]:
     """What tells the same machine. Memory in GiB, as some MiB come and go with a kernel."""
-    return {"arch": found.arch, "cpus": found.cpus, "memory": round(found.memory / 1024)}
+    return {"arch": facts.arch, "cpus": facts.cpus, "memory": round(facts.memory / 1024)}
 
 
 def arch() -> str:
@@ -114,22 +119,16 @@ def arch() -> str:
 
 
 def _docker_sockets() -> frozenset[str]:
-    """`docker-engine` where this user may speak to it, `docker-of-root` where there is one that
-    only root may.
-    """
-    if any(os.access(one, os.R_OK | os.W_OK) for one in DOCKER_SOCKETS):
+    """`docker-engine` where this user may speak to it, `docker-of-root` where only root may."""
+    if any(os.access(socket, os.R_OK | os.W_OK) for socket in DOCKER_SOCKETS):
         return frozenset({"docker-engine"})
-    return (
-        frozenset({"docker-of-root"})
-        if any(one.exists() for one in DOCKER_SOCKETS)
-        else frozenset()
-    )
+    if any(socket.exists() for socket in DOCKER_SOCKETS):
+        return frozenset({"docker-of-root"})
+    return frozenset()
 
 
 def _may_sudo() -> bool:
-    """Whether sudo lets this user become root: by a group, or by a rule that asks for no
-    password.
-    """
+    """Whether sudo lets this user become root: by a group, or by a rule without password."""
     if os.geteuid() == 0 or not shell.which("sudo"):
         return False
     by_group = any(_group_name(number) in SUDOERS for number in os.getgroups())
@@ -146,14 +145,13 @@ def _group_name(number: int) -> str:
 
 
 def cpus() -> int:
-    """Those that this process may run on, which a container's or a job's may be fewer than the
-    machine's.
-    """
+    """Those that this process may run on: a container's or a job's may be fewer."""
     import psutil
 
-    mine = psutil.Process()
-    # psutil has it where the system tells: not on macOS
-    return len(mine.cpu_affinity()) if hasattr(mine, "cpu_affinity") else psutil.cpu_count() or 1
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # macOS does not tell
+        return len(process.cpu_affinity())
+    return psutil.cpu_count() or 1
 
 
 def disk(path: Path) -> disks.Disk:
@@ -161,11 +159,10 @@ def disk(path: Path) -> disks.Disk:
     import psutil
 
     place = path.absolute()
-    there = next(one for one in (place, *place.parents) if _is_there(one)).resolve()
-    mounts = [(one.device, one.mountpoint) for one in psutil.disk_partitions(all=True)]
-    return disks.Disk(
-        str(path), disks.filesystem(str(there), mounts), shutil.disk_usage(there).free / 2**30
-    )
+    there = next(filter(_is_there, (place, *place.parents))).resolve()
+    mounts = [(mount.device, mount.mountpoint) for mount in psutil.disk_partitions(all=True)]
+    filesystem = disks.filesystem(str(there), mounts)
+    return disks.Disk(str(path), filesystem, shutil.disk_usage(there).free / 2**30)
 
 
 def _is_there(path: Path) -> bool:
@@ -176,19 +173,17 @@ def _is_there(path: Path) -> bool:
 
 
 def storage() -> dict[str, disks.Disk]:
-    """See `HostFacts`; elsewhere than on Linux engines keep everything in a machine of their
-    own.
-    """
+    """See `HostFacts`; nothing where engines keep everything in a virtual machine."""
     if platform.system() != "Linux":
         return {}
     home = str(Path.home())
     config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
     system = _text("/etc/containers/storage.conf") or _text("/usr/share/containers/storage.conf")
-    own = _text(f"{config}/containers/storage.conf")
+    users = _text(f"{config}/containers/storage.conf")
     root = os.geteuid() == 0
     folders = {
         "podman": disks.podman_storage(True, home, system),
-        "podman of this user": disks.podman_storage(root, home, system, own, os.environ),
+        "podman of this user": disks.podman_storage(root, home, system, users, os.environ),
         "docker": disks.docker_storage(_text("/etc/docker/daemon.json")),
     }
     return {name: disk(Path(folder)) for name, folder in folders.items()}
@@ -199,17 +194,13 @@ def kernel(cgroup: int) -> host.Kernel:
     if platform.system() != "Linux":
         return host.Kernel()
     folder = f"/lib/modules/{platform.release()}"
+    groups = ("/proc/cgroups", "/sys/fs/cgroup/cgroup.controllers")
+    modules = ("/proc/modules", f"{folder}/modules.builtin", f"{folder}/modules.dep")
     return host.Kernel(
         platform.release(),
         host.filesystems(_text("/proc/filesystems")),
-        host.controllers(
-            cgroup, _text("/proc/cgroups"), _text("/sys/fs/cgroup/cgroup.controllers")
-        ),
-        host.modules(
-            _text("/proc/modules"),
-            _text(f"{folder}/modules.builtin"),
-            _text(f"{folder}/modules.dep"),
-        ),
+        host.controllers(cgroup, *map(_text, groups)),
+        host.modules(*map(_text, modules)),
         host.options(_kernel_config()),
     )
 
@@ -227,31 +218,28 @@ def addresses() -> tuple[host.Address, ...]:
     """This machine's own IPv4 addresses, the loopback's included."""
     import psutil
 
-    rows = [(device, one) for device, found in psutil.net_if_addrs().items() for one in found]
-    return host.addresses(
-        (device, one.address, one.netmask or "")
-        for device, one in rows
-        if one.family == socket.AF_INET
-    )
+    rows = [
+        (device, address.address, address.netmask or "")
+        for device, addresses in psutil.net_if_addrs().items()
+        for address in addresses
+        if address.family == socket.AF_INET
+    ]
+    return host.addresses(rows)
 
 
 def listening() -> frozenset[host.Listener] | None:
-    """TCP ports that something listens on here, looked at now; None where only root is told
-    (macOS): then nothing is known.
+    """TCP ports that something listens on here; None where only root is told (macOS).
 
     No part of `observe`: it looks at every process, and only who is about to take a port needs it.
     """
     import psutil
 
     try:
-        found = psutil.net_connections("tcp")
+        connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return None
-    return frozenset(
-        host.Listener(one.laddr.ip, one.laddr.port)
-        for one in found
-        if one.status == psutil.CONN_LISTEN
-    )
+    listening = [end.laddr for end in connections if end.status == psutil.CONN_LISTEN]
+    return frozenset(host.Listener(address.ip, address.port) for address in listening)
 
 
 def _text(path: str) -> str:
@@ -263,44 +251,36 @@ def _text(path: str) -> str:
 
 def routes() -> tuple[host.Route, ...]:
     """This machine's IPv4 routes but the default one; where it has no ip(8), its own networks."""
-    return (
-        host.routes(shell.read("ip", "-j", "-4", "route").stdout)
-        if shell.which("ip")
-        else host.on_link(addresses())
-    )
+    # macOS has none
+    if not shell.which("ip"):
+        return host.on_link(addresses())
+    return host.routes(shell.read("ip", "-j", "-4", "route").stdout)
 
 
 def _podman() -> apt.Version:
-    return (
-        apt.version(shell.read("podman", "--version", ok=None).stdout)
-        if shell.which("podman")
-        else ()
-    )
+    return apt.version(_output("podman", "--version"))
 
 
 def distribution() -> host.Distribution:
     return host.distribution(_text("/etc/os-release"))
 
 
-def _index(distribution: host.Distribution) -> apt.Index:
-    """What apt has of the packages that decide; on Debian only where there is no engine yet, as
-    it has all of them.
-    """
-    if not shell.which("apt-cache"):
+def _index() -> apt.Index:
+    """What apt has of the packages that decide."""
+    # Debian has all of them, so with an engine nothing has to be decided there
+    engine = shell.which("podman") or _docker_sockets()
+    if engine and distribution().id == "debian":
         return apt.Index()
-    if distribution.id == "debian" and (shell.which("podman") or _docker_sockets()):
-        return apt.Index()
-    return apt.policy(
-        shell.read(
-            "apt-cache", "policy", apt.ALWAYS, *DECIDING, env={"LC_ALL": "C"}, ok=None
-        ).stdout
-    )
+    return apt.policy(_output("apt-cache", "policy", apt.ALWAYS, *DECIDING))
 
 
 def _stale_mirror() -> bool:
-    """Whether this machine's apt is told that its mirror is a frozen copy; what is fetched here
-    is frozen too.
-    """
-    if not shell.which("apt-config"):
-        return False
-    return 'Acquire::Check-Valid-Until "false"' in shell.read("apt-config", "dump", ok=None).stdout
+    """Whether apt is configured for a frozen copy of its mirror: what is fetched here is frozen."""
+    return 'Acquire::Check-Valid-Until "false"' in _output("apt-config", "dump")
+
+
+def _output(*argv: str) -> str:
+    """What a tool says, in English; '' where it is not installed."""
+    if not shell.which(argv[0]):
+        return ""
+    return shell.read(*argv, env={"LC_ALL": "C"}, ok=None).stdout

@@ -16,41 +16,51 @@ FORMAT = "${db:Status-Status} ${Package} ${Version}\\n"
 
 def installed(dpkg: str) -> dict[str, str]:
     """Versions by name, from `dpkg-query -W -f` with FORMAT."""
-    rows = (line.split() for line in dpkg.splitlines())
-    return {row[1]: row[2] for row in rows if len(row) > 2 and row[0] == "installed"}
+    versions = {}
+    for line in dpkg.splitlines():
+        status, *row = line.split() or [""]
+        if status == "installed" and len(row) > 1:
+            versions[row[0]] = row[1]
+    return versions
 
 
 def missing(names: Iterable[str]) -> tuple[str, ...]:
     """What of these has to be installed: of alternatives the one that apt has.
 
-    They are left open where apt's index has never been fetched.
-
-    Raises KubeupError for what apt has not.
+    They are left open where apt's index has never been fetched. Raises KubeupError for what apt has
+    not.
     """
-    wanted = tuple(dict.fromkeys(names))
+    wanted = [name for name in dict.fromkeys(names) if not _is_there(name)]
+    # what somebody built or unpacked by hand needs no package
     here = _installed_here(wanted)
     if here is None:
-        asked = dict.fromkeys(apt.names((one,))[0] for one in wanted)
-        return tuple(one for one in asked if one not in software.WITH_PODMAN and not _is_there(one))
-    lacking = [
-        one for one in wanted if not apt.pick(one.split(" | ")[0], here) and not _is_there(one)
-    ]
-    return needed(lacking, here, offered(lacking)) if lacking else ()
+        first = dict.fromkeys(map(_first, wanted))
+        return tuple(name for name in first if name not in software.WITH_PODMAN)
+    lacking = [name for name in wanted if not apt.pick(name.split(" | ")[0], here)]
+    if not lacking:
+        return ()
+    return needed(lacking, here, offered(lacking))
+
+
+def _first(wanted: str) -> str:
+    """The name of a package, without its alternatives and version."""
+    return apt.names((wanted,))[0]
 
 
 def _installed_here(wanted: Iterable[str]) -> dict[str, str] | None:
     """Versions of what dpkg has installed; None where the system is not made of its packages."""
     if not shell.which("dpkg-query"):
         return None
-    found = installed(
-        shell.read("dpkg-query", "-W", "-f", FORMAT, "dpkg", *apt.names(wanted), ok=None).stdout
-    )
-    return found if "dpkg" in found else None
+    argv = ("dpkg-query", "-W", "-f", FORMAT, "dpkg", *apt.names(wanted))
+    versions = installed(shell.read(*argv, ok=None).stdout)
+    if "dpkg" not in versions:
+        return None
+    return versions
 
 
 def _is_there(wanted: str) -> bool:
     """Whether a package's program is on PATH, whoever put it there."""
-    program = software.PROGRAMS.get(apt.names((wanted,))[0], "")
+    program = software.PROGRAMS.get(_first(wanted), "")
     return bool(program) and shell.which(program) is not None
 
 
@@ -58,35 +68,32 @@ def offered(wanted: Iterable[str]) -> apt.Index:
     """What apt's index says of packages, as it lies on this machine."""
     if not shell.which("apt-cache"):
         return apt.Index()
-    asked = apt.names((apt.ALWAYS, *wanted))
-    return apt.policy(
-        shell.read("apt-cache", "policy", *asked, env={"LC_ALL": "C"}, ok=None).stdout
-    )
+    argv = ("apt-cache", "policy", *apt.names((apt.ALWAYS, *wanted)))
+    return apt.policy(shell.read(*argv, env={"LC_ALL": "C"}, ok=None).stdout)
 
 
 def needed(lacking: Iterable[str], here: Mapping[str, str], index: apt.Index) -> tuple[str, ...]:
     """The packages to install for what is lacking, where packages `here` have these versions."""
     known = {**index.candidates, **here}
-    found = {one: apt.pick(one, known) for one in lacking}
-    if index.empty and not all(found.values()):
-        return tuple(found)  # `apt-get update` comes first
-    _refuse_unknown([one for one, name in found.items() if not name], index)
-    return tuple(name for name in dict.fromkeys(found.values()) if name not in here)
+    chosen = {wanted: apt.pick(wanted, known) for wanted in lacking}
+    unknown = [wanted for wanted, name in chosen.items() if not name]
+    if index.empty and unknown:
+        return tuple(chosen)  # `apt-get update` comes first
+    _refuse_unknown(unknown, index)
+    return tuple(name for name in dict.fromkeys(chosen.values()) if name not in here)
 
 
 def _refuse_unknown(unknown: list[str], index: apt.Index) -> None:
     if not unknown:
         return
-    has = [
-        f"{name} {index.candidates[name]}"
-        for name in apt.names(unknown)
-        if name in index.candidates
-    ]
+    why = "the archives in /etc/apt/sources.list* don't have it"
+    candidates = [name for name in apt.names(unknown) if name in index.candidates]
+    if candidates:
+        versions = (f"{name} {index.candidates[name]}" for name in candidates)
+        why = f"it would install {', '.join(versions)}"
     raise KubeupError(
         f"apt has no package for {', '.join(unknown)}",
-        f"it would install {', '.join(has)}"
-        if has
-        else "the archives in /etc/apt/sources.list* don't have it",
+        why,
         "`sudo apt-get update`, if that was long ago; "
         "on Ubuntu many packages need `sudo add-apt-repository universe`",
     )
@@ -102,20 +109,17 @@ def plan(names: tuple[str, ...], host: HostFacts) -> list[Planned]:
     if not host.root and not host.may_sudo:
         raise KubeupError(
             f"packages are missing: {', '.join(names)}",
-            "installing them needs root, and sudo does not let this user in",
+            "installing them needs root, and this user may not use sudo",
             f"have an administrator type: {manager.command(names)}",
         )
-    install = Install(names, () if host.root else shell.SUDO)
-    return [
-        Step(
-            ids.PACKAGES, "install packages on this machine", ", ".join(names), install, seconds=60
-        )
-    ]
+    title, reason = "install packages on this machine", ", ".join(names)
+    action = Install(names, () if host.root else shell.SUDO)
+    return [Step(ids.PACKAGES, title, reason, action, seconds=60)]
 
 
 def _refuse_foreign(names: tuple[str, ...], manager: software.Manager) -> None:
     """Where kubeup installs nothing."""
-    unknown = [one for one in names if not manager.named(one)]
+    unknown = [name for name in names if not manager.named(name)]
     if unknown:
         raise KubeupError(
             f"this distribution has no package for {', '.join(unknown)}",
@@ -137,17 +141,15 @@ class Install:
     root: tuple[str, ...] = ()  # what makes a command root's
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(
-            shell.shown(argv) for argv in (self._argv("update"), self._install(self.names))
-        )
+        return tuple(map(shell.shown, (self._argv("update"), self._install(self.names))))
 
     def run(self, log: Log) -> None:
         shell.write(*self._argv("update"), log=log)
         shell.write(*self._install(needed(self.names, {}, offered(self.names))), log=log)
 
     def _install(self, names: Iterable[str]) -> tuple[str, ...]:
-        first = (apt.names((one,))[0] for one in names)
-        return self._argv("install", "-y", "--no-install-recommends", *dict.fromkeys(first))
+        first = dict.fromkeys(map(_first, names))
+        return self._argv("install", "-y", "--no-install-recommends", *first)
 
     def _argv(self, *words: str) -> tuple[str, ...]:
         # named here and not in the environment, which sudo does not hand on

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
-from kubeup.core.plan import Log, Plan, Step, plan_of
+from kubeup.core.plan import Action, Log, Plan, Step, plan_of
 from kubeup.core.state import write_private
 from kubeup.system import secrets
 
@@ -33,14 +33,29 @@ def require_sops() -> None:
 
 
 @dataclass(frozen=True)
-class Seal:
-    """Write the sealed file anew from `.env`, which stays as it is."""
+class Sops:
+    """A call of sops."""
 
     env: Path
     sealed: Path
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
+        return (shell.shown(self.argv()),)
+
+    def argv(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def output(self, what: str, next: str) -> str:
+        """Raises KubeupError with what sops says as its cause."""
+        try:
+            return shell.read(*self.argv()).stdout
+        except CommandError as error:
+            raise KubeupError(what, error.why, next) from None
+
+
+@dataclass(frozen=True)
+class Seal(Sops):
+    """Write the sealed file anew from `.env`, which stays as it is."""
 
     def already(self) -> str:
         if missing := secrets.missing(self.env):
@@ -53,35 +68,26 @@ class Seal:
 
     def run(self, log: Log) -> None:
         self.already()
-        try:
-            text = shell.read(*self._argv()).stdout
-        except CommandError as error:
-            raise KubeupError("sops did not seal .env", error.why, RECIPIENT) from None
-        held = secrets.read(self.env)
-        if any(value in text for name, value in held.items() if "PASSWORD" in name):
+        text = self.output("sops did not seal .env", RECIPIENT)
+        values = secrets.read(self.env)
+        if any(value in text for name, value in values.items() if "PASSWORD" in name):
             raise KubeupError(
                 "sops left a password readable",
                 f"{SEALED} was not written",
-                "look at its rules in .sops.yaml",
+                "check its rules in .sops.yaml",
             )
         write_private(self.sealed, text, 0o644)
 
-    def _argv(self) -> tuple[str, ...]:
+    def argv(self) -> tuple[str, ...]:
         return ("sops", "--encrypt", *KINDS, str(self.env))
 
 
 @dataclass(frozen=True)
-class Unseal:
+class Unseal(Sops):
     """Make `.env` from the sealed file.
 
     One that is there and holds other values is never overwritten.
     """
-
-    env: Path
-    sealed: Path
-
-    def commands(self) -> tuple[str, ...]:
-        return (shell.shown(self._argv()),)
 
     def already(self) -> str:
         """'': one with the same values is written anew. Raises Refused for one with others."""
@@ -101,14 +107,9 @@ class Unseal:
                 "nothing was sealed here",
                 "`inv secrets.seal` makes it from .env",
             )
-        try:
-            text = shell.read(*self._argv()).stdout
-        except CommandError as error:
-            raise KubeupError(
-                f"sops did not open {self.sealed.name}",
-                error.why,
-                "have the key at hand: SOPS_AGE_KEY_FILE=path",
-            ) from None
+        next_ = "name the file with the key: SOPS_AGE_KEY_FILE=path"
+        text = self.output(f"sops did not open {self.sealed.name}", next_)
+        # beside it, so that a rename puts it in place
         work = self.env.with_name(f".{self.env.name}.unsealed")
         with secrets.changing(self.env, "secrets.unseal"):
             write_private(work, text)
@@ -123,24 +124,17 @@ class Unseal:
             finally:
                 work.unlink(missing_ok=True)
 
-    def _argv(self) -> tuple[str, ...]:
+    def argv(self) -> tuple[str, ...]:
         return ("sops", "--decrypt", *KINDS, str(self.sealed))
 
 
 def seal(env: Path) -> Plan:
-    return plan_of(
-        [Step(ids.seal("seal"), "seal .env for git", "asked for", Seal(env, env.with_name(SEALED)))]
-    )
+    return _plan("seal", "seal .env for git", Seal(env, env.with_name(SEALED)))
 
 
 def unseal(env: Path) -> Plan:
-    return plan_of(
-        [
-            Step(
-                ids.seal("unseal"),
-                "make .env from the sealed file",
-                "asked for",
-                Unseal(env, env.with_name(SEALED)),
-            )
-        ]
-    )
+    return _plan("unseal", "make .env from the sealed file", Unseal(env, env.with_name(SEALED)))
+
+
+def _plan(verb: str, title: str, action: Action) -> Plan:
+    return plan_of([Step(ids.seal(verb), title, "asked for", action)])

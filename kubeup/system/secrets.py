@@ -1,11 +1,10 @@
-"""Passwords: generated once into an ignored `.env` (python-dotenv's syntax, 0600), carried by
-Secrets, never shown.
-"""
+"""Passwords: generated once into an ignored `.env` (python-dotenv's syntax, 0600), never shown."""
 
 from __future__ import annotations
 
+import io
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ def read(path: Path) -> dict[str, str]:
         raise UsageError(
             f"{path}:{wrong[0]} is not `NAME=value`",
             "the whole file is left as it is",
-            "mend that line; values with spaces go in quotes",
+            "fix that line; values with spaces go in quotes",
         )
     return {key: value for key, value in dotenv_values(path).items() if value is not None}
 
@@ -47,37 +46,29 @@ def _require_none(path: Path) -> None:
     """Raises UsageError for a link that leads nowhere: new passwords would take its place."""
     if path.is_symlink():
         raise UsageError(
-            f"{path} leads nowhere",
-            f"it is a link to {path.readlink()}",
-            "have that file there, or remove the link",
+            f"{path} is a broken link",
+            f"{path.readlink()} is not there",
+            "bring that file back, or remove the link",
         )
 
 
 def missing(path: Path) -> tuple[str, ...]:
-    found = read(path)
-    return tuple(name for name in PASSWORDS if not found.get(name))
+    values = read(path)
+    return tuple(name for name in PASSWORDS if not values.get(name))
 
 
 def plan(path: Path) -> list[Planned]:
     names = missing(path)
     if not names:
         return [Holds(ids.PASSWORDS, f"{path.name} has them")]
-    return [
-        Step(
-            ids.PASSWORDS,
-            "generate passwords",
-            f"{', '.join(names)} not in {path.name}",
-            AddPasswords(path, names),
-            seconds=0.1,
-        )
-    ]
+    reason = f"{', '.join(names)} not in {path.name}"
+    action = AddPasswords(path, names)
+    return [Step(ids.PASSWORDS, "generate passwords", reason, action, seconds=0.1)]
 
 
 @dataclass(frozen=True)
 class AddPasswords:
-    """Append strong random values for `names`; every line that is there stays, and what another
-    profile has chosen by now.
-    """
+    """Append strong random values for `names`; what another profile has chosen by now stays."""
 
     path: Path
     names: tuple[str, ...]
@@ -87,8 +78,9 @@ class AddPasswords:
 
     def run(self, log: Log) -> None:
         with changing(self.path, "generating passwords"):
+            # a second value for a name would be the one that counts, and lock a database out
             if wanted := self._wanted():
-                _append(self.path, wanted)
+                _generate(self.path, wanted)
                 log(f"{', '.join(wanted)} written to {self.path.name}")
 
     def _wanted(self) -> list[str]:
@@ -102,14 +94,14 @@ def next_of(name: str) -> str:
 
 def pending(path: Path) -> bool:
     """Whether new passwords were chosen and are not in use everywhere yet."""
-    found = read(path)
-    return any(next_of(name) in found for name in PASSWORDS)
+    return not set(map(next_of, PASSWORDS)).isdisjoint(read(path))
 
 
 @dataclass(frozen=True)
 class StagePasswords:
-    """Choose new passwords and write them down before anybody gets them: a run that is cut off
-    goes on with the same.
+    """Choose new passwords and write them down before the database gets them.
+
+    A run that is cut off goes on with the same.
     """
 
     path: Path
@@ -120,7 +112,7 @@ class StagePasswords:
     def run(self, log: Log) -> None:
         with changing(self.path, "choosing new passwords"):
             if not pending(self.path):
-                _append(self.path, map(next_of, PASSWORDS))
+                _generate(self.path, map(next_of, PASSWORDS))
 
 
 @dataclass(frozen=True)
@@ -134,11 +126,9 @@ class PromotePasswords:
 
     def run(self, log: Log) -> None:
         with changing(self.path, "taking new passwords"):
-            found = read(self.path)
-            replace(
-                self.path,
-                {name: found[next_of(name)] for name in PASSWORDS if next_of(name) in found},
-            )
+            values = read(self.path)
+            chosen = {name: values[next_of(name)] for name in PASSWORDS if next_of(name) in values}
+            replace(self.path, chosen)
 
 
 def changing(path: Path, what: str) -> AbstractContextManager[None]:
@@ -149,34 +139,31 @@ def changing(path: Path, what: str) -> AbstractContextManager[None]:
     return lock.env(path, what, PATIENCE)
 
 
-def _append(path: Path, names: Iterable[str]) -> None:
-    """New values, one line each."""
-    old = _text(path)
-    start = old if not old or old.endswith("\n") else f"{old}\n"
-    write_private(
-        path, start + "".join(f"{name}={secrets.token_urlsafe(LENGTH)}\n" for name in names)
-    )
+def _generate(path: Path, names: Iterable[str]) -> None:
+    _write(path, {name: secrets.token_urlsafe(LENGTH) for name in names})
 
 
 def replace(path: Path, values: Mapping[str, str]) -> None:
     """Give passwords other values, in one write, and drop those that were to replace them."""
     with changing(path, "replacing passwords"):
-        _replace(path, values)
+        _write(path, values, without={*values, *map(next_of, PASSWORDS)})
 
 
-def _replace(path: Path, values: Mapping[str, str]) -> None:
+def _write(path: Path, values: Mapping[str, str], without: Collection[str] = ()) -> None:
+    """Values at the end of the file, a line each, `without` the lines of these names.
+
+    Every other line stays, byte for byte.
+    """
     from dotenv.parser import parse_stream
 
-    kept = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for binding in parse_stream(file):
-            if binding.key not in {*values, *map(next_of, PASSWORDS)}:
-                kept.append(binding.original.string)
-    text = "".join(kept)
-    start = text if not text or text.endswith("\n") else f"{text}\n"
-    write_private(
-        path, start + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-    )
+    # not read as text, which would change line ends
+    old = path.read_bytes().decode() if path.exists() else ""
+    bindings = parse_stream(io.StringIO(old))
+    kept = [binding.original.string for binding in bindings if binding.key not in without]
+    if kept and not kept[-1].endswith("\n"):
+        kept.append("\n")
+    new = [f"{name}={_quoted(value)}\n" for name, value in values.items()]
+    write_private(path, "".join(kept + new))
 
 
 def _quoted(value: str) -> str:
@@ -187,13 +174,9 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _text(path: Path) -> str:
-    # not as text: line ends stay as they are
-    return path.read_bytes().decode() if path.exists() else ""
-
-
 def fingerprint(values: Mapping[str, str]) -> str:
     """Changes when a value does, and tells nothing of it."""
+    # sorted: the order of a file's lines tells nothing
     digest = cache.digest(*(f"{key}={value}" for key, value in sorted(values.items())))
     return f"sha-{digest}"  # never a number to a YAML parser
 
@@ -205,6 +188,6 @@ def password(path: Path, name: str) -> str:
         raise UsageError(
             f"{name} is not in {path.name}",
             "without it the database does not answer",
-            "put the file back that belongs to this database",
+            "restore the file that belongs to this database",
         )
     return value

@@ -1,7 +1,6 @@
-"""The one way to a site: through the proxy of the environment, with this machine's certificates,
-redirects followed.
+"""The one way to a site: by the environment's proxy, with this machine's certificates.
 
-Who asks whether a file is there asks as who fetches it does; else the answer is about something
+Redirects are followed. A file is asked for as it is fetched; else the answer is about something
 else.
 """
 
@@ -38,23 +37,24 @@ def open_url(url: str, method: str = "GET", headers: dict[str, str] | None = Non
 
 
 def ask_all(questions: Sequence[Question], seconds: float = TIMEOUT) -> dict[str, Answer]:
-    """The answers by url, asked side by side. Who has not answered after `seconds` is not waited
-    for: several addresses of one site, tried in turn, and a name server that is silent take longer
-    than one time-out.
-    """
-    told = dict[str, Answer]()
-
-    def one(question: Question) -> None:
-        told[question.url] = ask(question)
-
+    """The answers by url, asked side by side; one that takes more than `seconds` is silence."""
+    late = f"not within {seconds:g} s"
+    answers = {question.url: sites.silent(question, late) for question in questions}
     end = time.monotonic() + seconds
-    threads = [Thread(target=one, args=(question,), daemon=True) for question in questions]
+    # several addresses of one site, tried in turn, and a name server that is silent take longer
+    # than one time-out, and a pool of threads would wait for them at its end
+    threads = [
+        Thread(target=_answer, args=(question, answers), daemon=True) for question in questions
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = f"not within {seconds:g} s"
-    return {one.url: told.get(one.url) or sites.silent(one, late) for one in questions}
+    return dict(answers)
+
+
+def _answer(question: Question, answers: dict[str, Answer]) -> None:
+    answers[question.url] = ask(question)
 
 
 def ask(question: Question) -> Answer:
@@ -73,9 +73,8 @@ def meaning(question: Question, error: Exception) -> Answer:
     if tunnel := TUNNEL.search(str(cause)):
         return Answer(sites.NO, f"the proxy answered {tunnel[1]} for {question.shown}")
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return sites.refused(
-            question, f"with a certificate that is not trusted here ({cause.verify_message})"
-        )
+        words = f"with a certificate that is not trusted here ({cause.verify_message})"
+        return sites.refused(question, words)
     if isinstance(cause, TimeoutError):
         return sites.silent(question, f"not within {TIMEOUT} s")
     if isinstance(cause, socket.gaierror):
@@ -95,10 +94,8 @@ def _file(question: Question) -> Answer:
 
 
 def _manifest(question: Question) -> Answer:
-    """By HEAD, which Docker Hub does not count as a pull:
-    https://docs.docker.com/docker-hub/usage/pulls/.
-    """
     headers = {"Accept": ", ".join(question.accept)}
+    # Docker Hub does not count HEAD as a pull: https://docs.docker.com/docker-hub/usage/pulls/
     try:
         answer = open_url(question.url, "HEAD", headers)
     except urllib.error.HTTPError as error:
@@ -107,6 +104,7 @@ def _manifest(question: Question) -> Answer:
             raise
         headers["Authorization"] = f"Bearer {_token(challenge, question.url)}"
         answer = open_url(error.url or question.url, "HEAD", headers)
+    # a login page comes with 200, too
     with answer:
         kind = answer.headers.get_content_type()
         if kind not in question.accept:
@@ -115,16 +113,16 @@ def _manifest(question: Question) -> Answer:
 
 
 def _token(challenge: str, registry: str) -> str:
-    """The one that a registry gives to everybody:
-    https://distribution.github.io/distribution/spec/auth/token/.
-    """
+    """The one that a registry gives to everybody."""
+    # https://distribution.github.io/distribution/spec/auth/token/
     rows = urllib.request.parse_http_list(challenge.partition(" ")[2])
-    told = urllib.request.parse_keqv_list(rows)
-    realm = told.get("realm", "")
+    parameters = urllib.request.parse_keqv_list(rows)
+    realm = parameters.get("realm", "")
     # no file:, and nothing less than the registry itself
     if urlsplit(realm).scheme not in ("https", urlsplit(registry).scheme):
         raise urllib.error.URLError(f"it names {realm} for tokens")
-    query = urlencode([(name, told[name]) for name in ("service", "scope") if name in told])
+    names = [name for name in ("service", "scope") if name in parameters]
+    query = urlencode([(name, parameters[name]) for name in names])
     with open_url(f"{realm}?{query}") as answer:
-        found = dict(json.loads(answer.read(SMALL)))
-    return str(found.get("token") or found.get("access_token") or "")
+        content = dict(json.loads(answer.read(SMALL)))
+    return str(content.get("token") or content.get("access_token") or "")

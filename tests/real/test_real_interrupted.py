@@ -38,7 +38,7 @@ def test_a_second_command_is_refused_and_names_the_first(cluster: Cluster) -> No
     until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
     ran = cluster.inv("cluster.provision", "--limit", WORKER_2, code=3)
     assert (
-        "another kubeup command is at work on this profile" in ran.err
+        "another kubeup command is running on this profile" in ran.err
         and "cluster.provision" in ran.err
     )
     assert ran.seconds < 10
@@ -84,7 +84,7 @@ def test_what_a_killed_command_has_left_keeps_others_out_until_it_is_ended_by_na
     rows = len(cluster.journal)
     ran = cluster.inv(*words, code=3)
     assert (
-        "what an earlier command has left is still at work" in ran.err
+        "processes of an earlier command are still running" in ran.err
         and "ansible-playbook" in ran.err
     ), str(ran)
     assert "inv state.stop" in ran.err and len(cluster.journal) == rows

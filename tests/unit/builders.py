@@ -18,7 +18,7 @@ from kubeup.cluster.release.source import SYSTEM_IMAGE, binary_question
 from kubeup.core import ids, lock, record
 from kubeup.core.errors import KubeupError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Log, Plan, Step, plan_of, todo
+from kubeup.core.plan import Done, Holds, Log, Plan, Step, plan_of, todo
 from kubeup.core.state import State
 from kubeup.facts import apt
 from kubeup.facts.disks import Disk
@@ -206,8 +206,9 @@ class Told:
     def line(self, step: Step, text: str) -> None:
         self.rows.append((str(step.id), text))
 
-    def ended(self, step: Step, outcome: str, seconds: float) -> None:
-        self.rows.append((str(step.id), outcome))
+    def ended(self, step: Step, done: Done) -> None:
+        end = f"{done.outcome}: {done.why}" if done.why else done.outcome
+        self.rows.append((str(step.id), end))
 
     def note(self, text: str) -> None:
         self.rows.append(("", text))

@@ -87,7 +87,7 @@ def _login(target: SshTarget) -> dict[str, Any]:
 
 def _connection(inputs: InventoryInputs) -> dict[str, Any]:
     options = (
-        f"-oUserKnownHostsFile={ssh.told(inputs.state.known_hosts)}",
+        f"-oUserKnownHostsFile={ssh.quoted(inputs.state.known_hosts)}",
         "-oStrictHostKeyChecking=yes",
         "-oIdentitiesOnly=yes",
     )

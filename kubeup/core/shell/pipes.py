@@ -1,33 +1,20 @@
-"""Commands with more than one end held: a pipe between two, and one that is kept waiting."""
+"""Two commands with a pipe between them, both ends looked at."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import os
-import queue
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from io import FileIO
 
-from kubeup.core.shell import processes
-from kubeup.core.shell.lines import Lines
-from kubeup.core.shell.processes import (
-    Alive,
-    Started,
-    ended_with,
-    failed,
-    launch,
-    limited,
-    on_record,
-    signal_group,
-)
+from kubeup.core.shell.processes import Alive, Command, failed, limited
+from kubeup.core.shell.sinks import Buffer
 
 PIECE = 1 << 18  # bytes that are handed on at once between two commands
 WIDEN = getattr(fcntl, "F_SETPIPE_SZ", 0)  # Linux alone has it
+WIDTH = 1 << 20  # bytes: as much as a user may have by default (pipe-max-size in pipe(7))
 
 
 def chain(
@@ -41,203 +28,84 @@ def chain(
     timeout: float = 3600,
     alive: Alive | None = None,
 ) -> str:
-    """`source | sink`, as a shell has it, both ends looked at. Returns what the sink printed, ''
-    where that goes `into` an open file.
+    """`source | sink`. Returns what the sink printed, '' where that goes `into` an open file.
 
-    `ask` gives what the source can read, while that starts, and no end of it before its own: one
-    far away ends there when this process is killed.
-    `head` comes before its output in the sink's input. `see` gets every piece of the output, and
-    returns what the source can read then. `alive` is asked where nothing moves. Raises CommandError
-    for the end that failed. Where both did: for the source, if the sink took all of it (what it got
-    was cut off), else for the sink, whose end ended the source.
+    `ask` gives what the source can read first. That input ends with the source, or with this
+    process if it is killed: so does a source far away. `head` comes before its output; `see` gets
+    every piece of that, and returns what the source can read next. `alive` is asked where nothing
+    moves. Raises CommandError for the end that failed. Where both did: for the source, if the sink
+    took all of it (what it got was cut off), else for the sink, whose end ended the source.
     """
-    out_read, out_write = _wide_pipe()
-    in_read, in_write = _wide_pipe()
-    ask_read, ask_write = os.pipe()
-    printed, wrong, cause = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    printed, source_errors, sink_errors = Buffer(), Buffer(), Buffer()
     with (
-        on_record() as first,
-        on_record() as second,
-        _closing(out_read, out_write, in_read, in_write, ask_read, ask_write) as close,
+        pipe() as (answers_read, answers_write),
+        pipe() as (source_read, source_write),
+        pipe() as (sink_read, sink_write),
+        Command(sink, printed if into is None else into, sink_errors, sink_read.fileno()) as taking,
+        Command(source, source_write.fileno(), source_errors, answers_read.fileno()) as giving,
     ):
-        taking = launch(sink, printed if into is None else into, wrong, in_read)
-        second.begun(taking)
-        giving = launch(source, out_write, cause, ask_read)
-        first.begun(giving)
-        close(out_write, in_read, ask_read)  # ours; the commands have their own
-        moved = Moved()
-        with (
-            limited(giving, taking, timeout=timeout, alive=alive, moved=moved) as limit,
-            ended_with(giving, taking),
-        ):
-            with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
-                os.write(ask_write, ask())
-            whole = _pump(out_read, in_write, head, moved, see and _answering(see, ask_write))
-            close(out_read, in_write)
-            giving.wait()
-            taking.wait()
-        if first.stopped.is_set() or second.stopped.is_set():
-            raise processes.stopped(source)
-        limit.require(source)
-    if giving.exit_code != 0 and whole:
-        raise failed(source, processes.status(giving), cause.getvalue().decode(errors="replace"))
-    if taking.exit_code != 0 or not whole:
-        raise failed(
-            sink,
-            processes.status(taking),
-            wrong.getvalue().decode(errors="replace")
-            or printed.getvalue().decode(errors="replace"),
-        )
-    return printed.getvalue().decode(errors="replace")
+        for end in (answers_read, source_write, sink_read):
+            end.close()  # ours; the commands have their own
+        pump = Pump(source_read, sink_write, answers_write, see)
+        with limited(giving, taking, timeout=timeout, alive=alive, moved=lambda: pump.moved):
+            pump.answer(ask())
+            whole = pump.hand_on(head)
+            source_code = giving.wait()
+            sink_code = taking.wait()
+    if source_code != 0 and whole:
+        raise failed(source, source_code, source_errors.text)
+    if sink_code != 0 or not whole:
+        raise failed(sink, sink_code, sink_errors.text or printed.text)
+    return printed.text
 
 
-def _wide_pipe() -> tuple[int, int]:
-    """A pipe that takes as much at once as a user may have: fewer changes between the processes
-    at its ends.
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[FileIO, FileIO]]:
+    """Both ends of a pipe, closed at the end of the block at the latest.
+
+    It is wide: fewer changes between the processes at its ends.
     """
     read, write = os.pipe()
     if WIDEN:
         with contextlib.suppress(OSError):  # a kernel may give less
-            fcntl.fcntl(write, WIDEN, 1 << 20)
-    return read, write
+            fcntl.fcntl(write, WIDEN, WIDTH)
+    with os.fdopen(read, "rb", 0) as reader, os.fdopen(write, "wb", 0) as writer:
+        yield reader, writer
 
 
 @dataclass
-class Moved:
-    """How many bytes have come and gone."""
+class Pump:
+    """Hands on what one command prints to another, and answers the first."""
 
-    bytes: int = 0
+    source: FileIO
+    sink: FileIO
+    answers: FileIO
+    see: Callable[[bytes], bytes] | None
+    moved: int = 0  # bytes
 
-    def __call__(self) -> int:
-        return self.bytes
-
-
-def _pump(
-    source: int, sink: int, head: bytes, moved: Moved, see: Callable[[bytes], None] | None
-) -> bool:
-    """Hand on everything; False where the sink went away before all of it was taken."""
-    piece = head
-    try:
-        while True:
-            left = memoryview(piece)
-            while left:
-                written = os.write(sink, left)
-                moved.bytes += written
-                left = left[written:]
-            piece = os.read(source, PIECE)
-            moved.bytes += len(piece)
-            if not piece:
-                return True
-            if see is not None:
-                see(piece)
-    except BrokenPipeError:
-        return False
-
-
-def _answering(see: Callable[[bytes], bytes], source: int) -> Callable[[bytes], None]:
-    """`see`, with what it returns written to the source's input."""
-
-    def show(piece: bytes) -> None:
-        answer = see(piece)
-        with contextlib.suppress(BrokenPipeError):  # it has ended: how is told below
-            if answer:
-                os.write(source, answer)
-
-    return show
-
-
-@contextlib.contextmanager
-def _closing(*handles: int) -> Iterator[Callable[..., None]]:
-    """Close each handle once: when told, or at the end."""
-    open_ = set(handles)
-
-    def close(*which: int) -> None:
-        for one in open_ & set(which):
-            os.close(one)
-        open_.difference_update(which)
-
-    try:
-        yield close
-    finally:
-        close(*handles)
-
-
-class InteractiveProcess:
-    """A command that stays: it is told something, heard, and told again."""
-
-    def __init__(
-        self,
-        argv: tuple[str, ...],
-        command: Started,
-        stdin: int,
-        lines: queue.Queue[str | None],
-        wrong: io.BytesIO,
-    ) -> None:
-        self._argv, self._command, self._stdin, self._lines, self._wrong = (
-            argv,
-            command,
-            stdin,
-            lines,
-            wrong,
-        )
-
-    def request(
-        self, text: str, until: str, timeout: float = 30, alive: Alive | None = None
-    ) -> list[str]:
-        """The lines it prints after `text`, up to `until` and without that. Raises CommandError
-        where it ends, or is silent, before.
-
-        `alive` is asked where it says nothing for a while.
-        """
-        end, told = time.monotonic() + timeout, list[str]()
-        with contextlib.suppress(BrokenPipeError):  # it has ended: why is told below
-            os.write(self._stdin, text.encode())
-        while (line := self._next(end, timeout, alive)) != until:
-            told.append(line)
-        return told
-
-    def _next(self, end: float, timeout: float, alive: Alive | None) -> str:
-        line = self._heard(end, timeout, alive)
-        if line is None:
-            self._lines.put(None)
-            if self._command.stopped.is_set():
-                raise processes.stopped(self._argv)
-            raise failed(self._argv, 1, self._wrong.getvalue().decode(errors="replace"))
-        return line
-
-    def _heard(self, end: float, timeout: float, alive: Alive | None) -> str | None:
-        while (left := end - time.monotonic()) > 0:
+    def hand_on(self, head: bytes) -> bool:
+        """Everything; False where the sink went away before all of it was taken."""
+        # whoever still reads or writes afterwards sees that the other end is gone
+        with self.source, self.sink:
             try:
-                return self._lines.get(
-                    timeout=left if alive is None else min(left, processes.SILENCE)
-                )
-            except queue.Empty:
-                if alive is not None and not alive():
-                    signal_group(self._command.process)
-                    raise processes.lost(self._argv) from None
-        signal_group(self._command.process)
-        raise processes.late(self._argv, timeout)
+                self._write(head)
+                while piece := self.source.read(PIECE):
+                    self.moved += len(piece)
+                    if self.see is not None:
+                        self.answer(self.see(piece))
+                    self._write(piece)
+            except BrokenPipeError:
+                return False
+        return True
 
+    def answer(self, text: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the source's exit status tells why it ended
+            if text:
+                self.answers.write(text)
 
-@contextlib.contextmanager
-def talk(*argv: str) -> Iterator[InteractiveProcess]:
-    """Start a command and hold its standard input open while the block runs; it ends when that
-    does.
-    """
-    lines: queue.Queue[str | None] = queue.Queue()
-    stdin_read, stdin_write = os.pipe()
-    sink, wrong = Lines(lines.put), io.BytesIO()
-    with on_record() as command, _closing(stdin_read, stdin_write) as close:
-        process = launch(argv, sink, wrong, stdin_read)
-        command.begun(process)
-        close(stdin_read)
-        threading.Thread(target=_tell_the_end, args=(process, lines), daemon=True).start()
-        with ended_with(process):
-            yield InteractiveProcess(argv, command, stdin_write, lines, wrong)
-            close(stdin_write)
-            process.wait()
-
-
-def _tell_the_end(process: Any, lines: queue.Queue[str | None]) -> None:
-    process.wait()
-    lines.put(None)
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            written = self.sink.write(left)
+            self.moved += written
+            left = left[written:]

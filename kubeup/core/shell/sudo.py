@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import io
 import os
 import shlex
 import shutil
@@ -16,9 +15,12 @@ from pathlib import Path
 
 from kubeup.core.errors import Refused
 from kubeup.core.shell import processes
+from kubeup.core.shell.processes import Command
+from kubeup.core.shell.sinks import Buffer
 
 SUDO = ("sudo", processes.BY_PROGRAM)
-VARIABLE, OURS = "SUDO_ASKPASS", "kubeup-sudo-"
+VARIABLE = "SUDO_ASKPASS"
+PREFIX = "kubeup-sudo-"  # of the folder with our program
 TRIES = 3
 _asking = threading.Lock()  # several looks may need it at once
 
@@ -29,42 +31,43 @@ def authorize() -> None:
     Raises Refused where it is not given.
     """
     with _asking:
-        if OURS in os.environ.get(VARIABLE, "") or _run("-n", "true"):
+        if PREFIX in os.environ.get(VARIABLE, "") or _run("-n", "true"):
             return
         if not sys.stdin.isatty():
             raise Refused(
-                "sudo asks for a password, and nobody is there to type it",
+                "sudo needs a password, but standard input is not a terminal",
                 "the container engine and apt-get need root",
                 "run it in a terminal, or as root; or give your user a rule without password in "
                 "sudoers(5)",
             )
-        _answer_with(_asked())
+        _answer_with(_password())
 
 
-def _asked() -> str:
+def _password() -> str:
     for _ in range(TRIES):
         password = getpass("[sudo] password: ")
         if _run("-S", "-p", "", "-v", stdin=f"{password}\n"):
             return password
         print("sorry, try again", file=sys.stderr)
     raise Refused(
-        "sudo did not take the password",
+        "sudo did not accept the password",
         f"{TRIES} tries",
-        "see whether this user may use sudo: `sudo -v`",
+        "check that this user may use sudo: `sudo -v`",
     )
 
 
 def _answer_with(password: str) -> None:
-    """Let this process tell sudo the password from now on: it lies in no file, argument or
-    variable.
+    """Let this process give sudo the password from now on.
 
-    sudo's own memory of it does not do: releases before 1.9.14 forget it in another session, and
-    each command here has one.
+    It lies in no file, argument or variable.
     """
-    folder = Path(tempfile.mkdtemp(prefix=OURS))  # nobody else may enter
+    # sudo's own memory of it does not do: before 1.9.14 it forgets in another session, and each
+    # command here has one (timestamp_type in sudoers(5))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # nobody else may enter
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    pipe, program = folder / "answer", folder / "askpass"
+    pipe = folder / "answer"
     os.mkfifo(pipe, 0o600)
+    program = folder / "askpass"
     program.write_text(f"#!/bin/sh\nexec head -n 1 {shlex.quote(str(pipe))}\n", encoding="utf-8")
     program.chmod(0o700)
     threading.Thread(target=_serve, args=(pipe, f"{password}\n".encode()), daemon=True).start()
@@ -80,4 +83,4 @@ def _serve(pipe: Path, answer: bytes) -> None:
 
 
 def _run(*words: str, stdin: str | None = None) -> bool:
-    return processes.run(("sudo", *words), io.BytesIO(), io.BytesIO(), stdin, None, None, 60) == 0
+    return processes.run(Command(("sudo", *words), Buffer(), Buffer(), stdin)) == 0

@@ -41,7 +41,7 @@ def anas(checkout: Checkout) -> Checkout:
 
 def test_a_password_is_not_waited_for_where_nobody_can_type_it(anas: Checkout) -> None:
     told = anas.inv("plan", code=3)
-    assert "sudo asks for a password, and nobody is there to type it" in told.err
+    assert "sudo needs a password, but standard input is not a terminal" in told.err
 
 
 def test_a_password_is_asked_for_once(anas: Checkout) -> None:
@@ -60,7 +60,7 @@ def test_who_may_not_become_root_is_told_what_to_do(checkout: Checkout) -> None:
     hers = cloned(checkout.machine, "kubeup", user="eve")
     told = hers.inv("plan --set provider=local", code=None)
     assert told.code in (2, 3), str(told)
-    assert "sudo does not let this user in" in told.err and "docker" in told.err
+    assert "this user may not use sudo" in told.err and "docker" in told.err
 
 
 INTERRUPTED = """

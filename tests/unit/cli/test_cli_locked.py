@@ -91,7 +91,7 @@ def test_what_changes_something_is_refused_and_has_changed_nothing(
     assert end.value.code == 3
     said = capsys.readouterr().err
     assert (
-        "another kubeup command is at work on this profile" in said and "another (process" in said
+        "another kubeup command is running on this profile" in said and "another (process" in said
     )
     assert contents(held.parent) == before and len(before) == 1
 

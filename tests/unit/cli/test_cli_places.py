@@ -138,7 +138,7 @@ def test_what_ansible_can_not_tell_ssh_is_refused(tmp_path: Path) -> None:
 
 
 def test_ansible_reads_play_and_inventory(checkout: Path) -> None:
-    known_hosts = f"-oUserKnownHostsFile={ssh.told(checkout / 'known_hosts')}"
+    known_hosts = f"-oUserKnownHostsFile={ssh.quoted(checkout / 'known_hosts')}"
     hosts = {
         "hosts": {
             "places-control": {"ansible_ssh_common_args": known_hosts},

@@ -107,7 +107,7 @@ def test_one_command_at_a_time(folder: Path) -> None:
         error = error_of(lock.profile(folder, "down").__enter__)
         assert (
             isinstance(error, Refused)
-            and error.what == "another kubeup command is at work on this profile"
+            and error.what == "another kubeup command is running on this profile"
         )
         assert error.why.startswith(f"up (process {os.getpid()}, since ")
     assert (folder / "lock").read_text() == "" and not lock.held(lock.path(folder))
@@ -137,7 +137,7 @@ def test_another_process_is_named_at_once(folder: Path) -> None:
             error.why.startswith(f"up (process {process.pid}, since ")
             and time.monotonic() - began < 5
         )
-        assert "at work" in error_of(lock.leftovers, folder).what, (
+        assert "is running" in error_of(lock.leftovers, folder).what, (
             "what a living one has started is nobody else's to end"
         )
 
@@ -148,7 +148,7 @@ def test_a_command_outlives_its_kubeup_and_holds_the_profile_until_it_ends(folde
         process.wait()
         assert runs(number) and not free(folder)
         error = error_of(lock.profile(folder, "down").__enter__)
-        assert error.what == "what an earlier command has left is still at work on this profile"
+        assert error.what == "processes of an earlier command are still running on this profile"
         assert (
             "`sh -c " in error.why and str(os.getpgid(number)) in error.why and "since" in error.why
         )
@@ -245,7 +245,7 @@ def test_env_has_a_lock_of_its_own(folder: Path) -> None:
         assert lock.held(lock.env_path(env))
     with held_elsewhere(lock.env_path(env), "db.rotate on the profile two"):
         error = error_of(lock.env(env, "another").__enter__)
-    assert error.what.endswith("at work on .env") and error.why.startswith(
+    assert error.what.endswith("is running on .env") and error.why.startswith(
         "db.rotate on the profile two (process"
     )
 
@@ -279,7 +279,7 @@ os.closerange(3, 20)
 # inheritable, as whoever started kubeup may have left them
 for number, one in ((4, to), (9, to), (5, zero), (6, full)):
     os.dup2(one, number)
-inherited._hand_on((6, 5))
+inherited._pass_on((6, 5))
 open_ = [number for number in range(3, 10) if os.path.exists(f"/proc/self/fd/{number}")]
 inherited = {number for number in open_ if os.get_inheritable(number)}
 print({number: os.readlink(f"/proc/self/fd/{number}") for number in inherited}, open_)

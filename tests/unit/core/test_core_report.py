@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from builders import Do, step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeup.core.plan import Plan, plan_of
+from kubeup.core.plan import Done, Plan, plan_of
 from kubeup.core.report import (
     HIDDEN,
     LineProgress,
@@ -18,6 +19,7 @@ from kubeup.core.report import (
     duration,
     plain,
     plan_data,
+    progress,
 )
 
 PLAN = plan_of(
@@ -60,7 +62,7 @@ def test_a_plan_as_text() -> None:
     one = report()
     one.plan(PLAN, commands=True)
     assert said(one) == (
-        "Plan: 3 steps, about 4 min 54 s where each takes what it took elsewhere\n"
+        "Plan: 3 steps, about 4 min 54 s by what each took on other machines\n"
         "  1. compile kubeadm, kubelet         ~4 min 50 s  because: https://dl.k8s.io/ does "
         "not answer; not in the cache\n"
         "  2. remove the data of dev-worker-1  ~200 ms  because: asked for by name\n"
@@ -176,9 +178,9 @@ def test_progress_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
         (120.0, "again too soon"),
     ):
         progress.line(a, text)
-    progress.ended(a, "changed", 20.0)
-    progress.ended(a, "already: v1.26.1 is there", 0.0)
-    progress.ended(a, "failed", 2.0)
+    progress.ended(a, Done(a.id, "changed", 20.0))
+    progress.ended(a, Done(a.id, "already", 0.0, "v1.26.1 is there"))
+    progress.ended(a, Done(a.id, "failed", 2.0))
     assert [line[9:] for line in said(one).splitlines()] == [
         "start  make the node a",
         f"       make the node a: copying {HIDDEN}",
@@ -196,3 +198,29 @@ def test_who_asked_for_all_of_it_gets_every_line() -> None:
     progress.line(step("play"), "first")
     progress.line(step("play"), "password=hunter22")
     assert out.getvalue().splitlines()[1:] == ["first", f"password={HIDDEN}"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_long_line_leaves_room_for_its_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    out, a = Terminal(), step("a", title="make the node a")
+    with progress(Report(out, ["hunter22"])) as shown:
+        shown.started(a)
+        shown.line(a, "copying [red]hunter22 " + "x" * 300)
+        end = time.monotonic() + 10
+        while "copying" not in out.getvalue() and time.monotonic() < end:
+            time.sleep(0.05)
+        running = out.getvalue().splitlines()[-1]
+        shown.ended(a, Done(a.id, "changed", 20.0))
+        shown.ended(a, Done(a.id, "already", 0.0, "v1.26.1 is there"))
+    assert "make the node a" in running and f"copying [red]{HIDDEN} xxx" in running
+    assert "hunter22" not in out.getvalue()
+    ends = [row for row in out.getvalue().splitlines() if "✔" in row or " = " in row]
+    assert "20 s" in ends[0] and "v1.26.1 is there" in ends[1]

@@ -15,11 +15,11 @@ from builders import Do, DoneAlready, Told, error_of, names, step
 from kubeup.core import pace
 from kubeup.core.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.core.pace import Pace
-from kubeup.core.plan import Log, Paced, Step, plan_of
-from kubeup.core.runner import SIDE_BY_SIDE, Journal, Result, run
+from kubeup.core.plan import Done, Log, Paced, Step, plan_of
+from kubeup.core.runner import SIDE_BY_SIDE, Journal, Run, run
 
 
-def carry_out(folder: Path, *steps: Step) -> tuple[Result, Told]:
+def carry_out(folder: Path, *steps: Step) -> tuple[Run, Told]:
     told = Told()
     return run(plan_of(steps), told, Journal(folder, "up")), told
 
@@ -290,8 +290,8 @@ def test_what_ran_to_its_end_did_so_without_a_journal_too(tmp_path: Path) -> Non
 class Unheard(Told):
     """Whoever was told has gone."""
 
-    def ended(self, step: Step, outcome: str, seconds: float) -> None:
-        super().ended(step, outcome, seconds)
+    def ended(self, step: Step, done: Done) -> None:
+        super().ended(step, done)
         raise BrokenPipeError("nobody reads")
 
 
@@ -356,11 +356,7 @@ def test_limits_grow_with_what_the_steps_before_took(
     assert first == 60 and last >= 60 * 10
     assert [one.times * 60 for one in kept] == [last]
     assert [row["times"] for row in rows(tmp_path) if row["event"] == "pace"] == [kept[0].times]
-    assert any(
-        "times slower than limits of time were made for" in text
-        for id_, text in told.rows
-        if not id_
-    )
+    assert any("times slower than time limits assume" in text for id_, text in told.rows if not id_)
 
 
 def test_the_last_runs_pace_counts_from_the_first_step_on(tmp_path: Path) -> None:
@@ -369,7 +365,7 @@ def test_the_last_runs_pace_counts_from_the_first_step_on(tmp_path: Path) -> Non
     assert waits == [420]
     assert told.rows[0] == (
         "",
-        "this machine is about 7 times slower than limits of time were made for: they are 7 "
+        "this machine is about 7 times slower than time limits assume: they are 7 "
         "times as long here",
     )
 

@@ -51,7 +51,7 @@ def test_it_is_said_where_limits_are_longer() -> None:
     assert (AS_MEANT.why(), AS_MEANT.waiting(60)) == ("", "")
     assert (
         Pace(12).waiting(60)
-        == "this machine is about 12 times slower than limits of time were made for: waiting "
+        == "this machine is about 12 times slower than time limits assume: waiting "
         "for up to 720 s"
     )
 

@@ -98,7 +98,7 @@ def test_a_new_pair_has_its_public_half_where_it_is_wanted(
     monkeypatch.setattr(
         MakeKey,
         "_argv",
-        staticmethod(lambda path: ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path))),
+        lambda key: ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key.private)),
     )
     MakeKey(private, public).run(print)
     assert sorted(path.name for path in private.parent.iterdir()) == ["another-name.pub", "id"]

@@ -160,7 +160,9 @@ def test_a_link_that_leads_nowhere_is_no_missing_file(env: Path) -> None:
     env.symlink_to(env.parent / "elsewhere" / ".env")
     error = error_of(secrets.plan, env)
     assert (
-        isinstance(error, UsageError) and error.what == f"{env} leads nowhere" and env.is_symlink()
+        isinstance(error, UsageError)
+        and error.what == f"{env} is a broken link"
+        and env.is_symlink()
     )
 
 
