@@ -15,8 +15,6 @@ PROXIES, EXCEPT = ("http_proxy", "https_proxy"), "no_proxy"
 HOST = re.compile(r"(?:\w+://)?(?:[^/]*@)?(?P<host>\[[^]/]*\]|[^:/]*)")
 # what is on this machine, and what only a cluster's own DNS knows
 OWN = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
-# where its drivers put machines (minikube's handbook, "VPN and Proxy")
-MINIKUBE = tuple(map(IPv4Network, ("192.168.39.0/24", "192.168.49.0/24", "192.168.59.0/24")))
 
 
 def told(environ: Mapping[str, str]) -> dict[str, str]:

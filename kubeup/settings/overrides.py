@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import replace
-from functools import reduce
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+from kubeup.settings.model import Keys
 from kubeup.settings.nearest import nearest
-from kubeup.settings.problem import Origin, Problem, error
-from kubeup.settings.shape import Shape, dotted, keys_shape
-from kubeup.settings.tree import Entry, Mapping, Node, Scalar, compose, overlay
+from kubeup.settings.problem import DEFAULT, Origin, Problem, error
+from kubeup.settings.shape import Shape, dotted, shape_of
+from kubeup.settings.tree import Node, compose, nested, overlay
 
 PREFIX = "KUBEUP_"
 PROFILE_VARIABLE = "KUBEUP_ENV"
@@ -21,27 +22,49 @@ TESTS = "KUBEUP_TEST_"
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _KEY = re.compile(r"[\w.-]*")
 
-Override = Mapping | Problem
+
+@dataclass(slots=True)
+class Overrides:
+    """What variables and options say, one laid over the other, and what is wrong with them."""
+
+    tree: Node = field(default_factory=partial(Node, "map", DEFAULT))
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, key: str, text: str, origin: Origin, spell: Callable[[str], str] = str) -> None:
+        """Lay `key` over those before; `spell` writes a key as it is written there."""
+        names, shape = list[str](), shape_of(Keys)
+        for part in key.split("."):
+            child = shape.child(part) if shape.kind == "section" else None
+            if child is None:
+                self.problems.append(_unknown(key, origin, spell))
+                return
+            names.append(shape.also.get(part, part))
+            shape = child
+        value = _value(text, shape, origin)
+        if isinstance(value, Problem):
+            self.problems.append(replace(value, key=".".join(names)))
+        else:
+            self.tree = overlay(self.tree, nested(names, value))
 
 
-def overrides(
-    environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]
-) -> tuple[Mapping, list[Problem]]:
+def overrides(environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]) -> Overrides:
     """The variables, then --set over them."""
-    others = {PROFILE_VARIABLE, *OTHERS, *ignored}
-    names = sorted(name for name in environ if _is_ours(name) and name not in others)
-    found = [_variable(name, environ[name]) for name in names] + [_set(text) for text in sets]
-    return _merged(part for part in found if isinstance(part, Mapping)), [
-        part for part in found if isinstance(part, Problem)
-    ]
-
-
-def _is_ours(name: str) -> bool:
-    return name.startswith(PREFIX) and not name.startswith(TESTS)
-
-
-def _merged(parts: Iterable[Mapping]) -> Mapping:
-    return reduce(overlay, parts, Mapping({}, Origin("default")))
+    found = Overrides()
+    for name in sorted(environ.keys() - {PROFILE_VARIABLE, *OTHERS, *ignored}):
+        if name.startswith(PREFIX) and not name.startswith(TESTS):
+            key = name.removeprefix(PREFIX).lower().replace("__", ".")
+            found.add(key, environ[name], Origin("environment", name), variable)
+    for text in sets:
+        # Of a text without "=", no more is shown than may be a key: the rest may be a password.
+        key, equals, value = text.partition("=")
+        name = _KEY.match(key.strip())[0][:80]  # type: ignore[index]  # it matches any text
+        if equals:
+            found.add(key.strip(), value, Origin("set", name))
+        else:
+            hint = "such as --set nodes.workers.count=3"
+            at = Origin("set", name)
+            found.problems.append(error(at, name, "no =", allowed="--set key=value", hint=hint))
+    return found
 
 
 def variable(key: str) -> str:
@@ -49,64 +72,15 @@ def variable(key: str) -> str:
     return PREFIX + key.upper().replace(".", "__")
 
 
-def _variable(name: str, text: str) -> Override:
-    key = name.removeprefix(PREFIX).lower().replace("__", ".")
-    return _override(key, text, Origin("environment", name), variable)
-
-
-def _set(text: str) -> Override:
-    # Of a text without "=", no more is shown than may be a key: the rest may be a password.
-    key, equals, value = text.partition("=")
-    name = _KEY.match(key.strip())[0][:80]  # type: ignore[index]  # the pattern matches the empty text too
-    origin = Origin("set", name)
-    if not equals:
-        return error(
-            origin,
-            name,
-            "no =",
-            allowed="--set key=value",
-            hint="such as --set nodes.workers.count=3",
-        )
-    return _override(key.strip(), value, origin, str)
-
-
-def _override(key: str, text: str, origin: Origin, spell: Callable[[str], str]) -> Override:
-    path = _path(key)
-    if path is None:
-        return _unknown(key, origin, spell)
-    names, shape = path
-    value = _value(text, shape, origin)
-    if isinstance(value, Problem):
-        return replace(value, key=".".join(names))
-    return reduce(
-        lambda node, name: Mapping({name: Entry(origin, node)}, origin), reversed(names), value
-    )  # type: ignore[return-value]
-
-
-def _path(key: str) -> tuple[list[str], Shape] | None:
-    shape, names = keys_shape(), []
-    for part in key.split("."):
-        child = shape.child(part) if shape.kind == "section" else None
-        if child is None:
-            return None
-        names.append(shape.also.get(part, part))
-        shape = child
-    return names, shape
-
-
 def _unknown(key: str, origin: Origin, spell: Callable[[str], str]) -> Problem:
-    close = nearest(key, (known for known, _ in dotted(keys_shape())))
-    hint = (
-        f"did you mean {spell(close)}?"
-        if close
-        else "see config/settings.yaml for the keys there are"
-    )
-    return error(origin, "", "no such key", hint=hint)
+    close = nearest(key, (known for known, _ in dotted(shape_of(Keys))))
+    proposal = f"did you mean {spell(close)}?" if close else "`inv config.show` lists every key"
+    return error(origin, "", "no such key", hint=proposal)
 
 
 def _value(text: str, shape: Shape, origin: Origin) -> Node | Problem:
     if shape.kind == "text" and (shape.secret or not _QUOTED.fullmatch(text)):
-        return Scalar(text, "null" if text in ("~", "null") and shape.optional else "str", origin)
+        return Node("null" if text in ("~", "null") and shape.optional else "str", origin, text)
     node, problems = compose(text, origin)
     if problems:
         return problems[0]

@@ -25,7 +25,7 @@ _REASONS = {
 }
 
 
-def read(path: Path) -> str | Problem:
+def read_text(path: Path) -> str | Problem:
     """The file's text, or why there is none."""
     try:
         return decode(_bytes(path), str(path))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kubeup.core.state import PROJECT
 from kubeup.facts import certificates as facts
 from kubeup.facts.certificates import Store
-from kubeup.settings.problem import DEFAULT, Problem, error, warning
+from kubeup.settings.problem import Problem, error, warning
 from kubeup.system import cache
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def read(settings: Settings) -> Authorities:
     found: list[str] = []
     problems: list[Problem] = []
     for number, name in enumerate(settings.network.ca_certificates):
-        origin = settings._origins.get(f"{KEY}.{number}", settings._origins.get(KEY, DEFAULT))
+        origin = settings.origin(f"{KEY}.{number}", KEY)
         own = name == facts.AUTO
         for path in machines_own() if own else [PROJECT / Path(name).expanduser()]:
             pems, wrong = look(path)

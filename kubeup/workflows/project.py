@@ -37,6 +37,7 @@ from kubeup.images.build import Builder
 from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.settings import Settings
+from kubeup.settings.providers import tool_networks
 from kubeup.system import certificates, machine, secrets
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
@@ -115,7 +116,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
-        past = proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        past = proxies.past(self.host.proxies, (*self.settings.networks, *tool_networks()))
         return {**past, **self.authorities.environment, **self.mirrors.environment}
 
     @cached_property
@@ -577,16 +578,12 @@ def problems(project: Project) -> list[Problem]:
 
 def _docker_alone(project: Project) -> Iterator[Problem]:
     """What docker on this machine can't be told for one command, as podman is."""
-    from kubeup.settings.checks.place import at
-    from kubeup.settings.problem import warning
-
     settings, hint = project.settings, "or set local.engine to podman"
     if project.engine.name == "podman":
         return
     if settings.images.mirrors:
         key = "images.mirrors"
-        yield warning(
-            at(settings, key),
+        yield settings.warning(
             key,
             "not used by docker on this machine",
             why="its daemon alone knows mirrors, of Docker Hub",
@@ -594,8 +591,7 @@ def _docker_alone(project: Project) -> Iterator[Problem]:
         )
     if project.authorities.pems:
         key = certificates.KEY
-        yield warning(
-            at(settings, key),
+        yield settings.warning(
             key,
             "not used in docker's builds",
             why="they mount no files of this machine",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from kubeup.settings import Loaded, Problem
+from kubeup.settings.providers import minikube
 
 Load = Callable[..., Loaded]
 
@@ -109,9 +110,9 @@ def test_the_folder_proposed(one_problem: Callable[..., Problem], host: str, nam
 
 def test_minikube_follows_the_control_plane(load_profile: Load) -> None:
     settings = load_profile("nodes: {control: {cpu: 4, memory: 5000}}").require()
-    assert (settings.minikube_cpus, settings.minikube_memory) == (4, 5000)
+    assert (minikube.cpus(settings), minikube.memory(settings)) == (4, 5000)
     settings = load_profile("minikube: {cpus: 3, memory: 2000}").require()
-    assert (settings.minikube_cpus, settings.minikube_memory) == (3, 2000)
+    assert (minikube.cpus(settings), minikube.memory(settings)) == (3, 2000)
 
 
 @pytest.mark.parametrize(

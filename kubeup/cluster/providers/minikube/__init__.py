@@ -38,6 +38,7 @@ from kubeup.core.plan import Action, Holds, Planned, Room, Step
 from kubeup.facts import registries
 from kubeup.facts.registries import Registry
 from kubeup.images.catalog import AppImage
+from kubeup.settings.providers import minikube as wanted
 from kubeup.system import certificates, ssh
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
@@ -192,7 +193,7 @@ class Minikube(Reading):
         """Without it minikube makes a first worker, and from then on the cluster, smaller:
         cmd/minikube/cmd/node_add.go.
         """
-        return (("MINIKUBE_MEMORY", str(self.settings.minikube_memory)),)
+        return (("MINIKUBE_MEMORY", str(wanted.memory(self.settings))),)
 
     def _refuse(self, machines: Machines) -> None:
         for node in machines.nodes:

@@ -10,6 +10,7 @@ from kubeup.core.errors import Refused
 from kubeup.facts import registries
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
+from kubeup.settings.providers import minikube as wanted
 
 # minikube reads any flag from the environment, also those that a command lacks
 QUIET = {
@@ -152,8 +153,8 @@ def hub_mirror(settings: Settings) -> str:
 def _cluster(settings: Settings) -> tuple[str, ...]:
     return (
         f"--kubernetes-version={settings.software.kubernetes}",
-        f"--memory={settings.minikube_memory}",
-        f"--cpus={settings.minikube_cpus}",
+        f"--memory={wanted.memory(settings)}",
+        f"--cpus={wanted.cpus(settings)}",
         f"--disk-size={settings.minikube.disk_size}",
     )
 

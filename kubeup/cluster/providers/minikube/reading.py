@@ -31,6 +31,7 @@ from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
+from kubeup.settings.providers import minikube as wanted
 from kubeup.system.ssh import SshTarget
 
 USER = "docker"  # on every node that minikube makes
@@ -253,8 +254,8 @@ class Reading:
         strange = (name for name in command.plain_registries(settings) if not profile.trusts(name))
         pairs = (
             ("Kubernetes", profile.kubernetes, settings.software.kubernetes),
-            ("CPUs", profile.cpus, settings.minikube_cpus),
-            ("MiB of memory", profile.memory, settings.minikube_memory),
+            ("CPUs", profile.cpus, wanted.cpus(settings)),
+            ("MiB of memory", profile.memory, wanted.memory(settings)),
             (
                 "driver",
                 profile.driver,
@@ -288,7 +289,7 @@ class Reading:
     def _wanted(self, profile: Profile | None) -> tuple[NodeSpec, ...]:
         """Names as minikube gives them: those of the nodes that are there, then the next ones."""
         settings, count = self.settings, self.settings.minikube.nodes
-        cpus, memory = settings.minikube_cpus, settings.minikube_memory
+        cpus, memory = wanted.cpus(settings), wanted.memory(settings)
         there = profile.nodes[:count] if profile else ()
         specs = [
             NodeSpec(node.name, "control" if node.control else "worker", node.address, cpus, memory)

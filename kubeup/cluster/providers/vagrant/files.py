@@ -17,6 +17,7 @@ from kubeup.core.state import PROJECT, State, read_json, write_private
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
+from kubeup.settings.providers.vagrant import box
 from kubeup.system import engine as engines
 from kubeup.system.engine import STOP_SIGNAL
 
@@ -109,7 +110,7 @@ def machines(
     chosen, containers = settings.vagrant, settings.vagrant.provider == "docker"
     return {
         "provider": chosen.provider,
-        "box": settings.box,
+        "box": box(settings),
         "box_version": chosen.box_version,
         "box_architecture": chosen.box_architecture,
         "image": chosen.image,
