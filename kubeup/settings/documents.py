@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -49,14 +49,6 @@ class Documents:
         self.problems.append(Problem("error", at, key, found, **words))
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where a profile is written: under `users`, or in a file that is read only when chosen."""
-
-    origin: Origin
-    node: Node | None = None
-
-
 def choose(path: Path, profile: str | None, environ: Mapping[str, str]) -> Documents:
     """The profile of the caller's choice, else of KUBEUP_ENV, else of `env`, else dev."""
     out = Documents()
@@ -68,16 +60,16 @@ def choose(path: Path, profile: str | None, environ: Mapping[str, str]) -> Docum
     elif name := environ.get(PROFILE_VARIABLE):
         root = _with_env(root, name, Origin("environment", PROFILE_VARIABLE))
     reading = read(File, root)
-    settings = reading.value.settings
-    out.problems += reading.problems
-    out.profile, out.origin = settings.env, reading.origin("settings.env")
-    homes = _homes(settings.users, path.parent / PROFILES, out)
-    if "settings" in root.entries:
-        wrong = {problem.key for problem in reading.problems if problem.severity == "error"}
-        if not wrong & {"settings", "settings.env", "settings.users"}:
-            _take(homes, reading.origin("settings.users"), out)
-    elif not reading.problems:
-        out.refuse(root.origin, "settings", "missing", allowed=_OUTLINE)
+    users = reading.value.settings.users
+    homes = _homes(users, path.parent / PROFILES, out)
+    out.problems = [*reading.problems, *out.problems]
+    out.profile, out.origin = reading.value.settings.env, reading.origin("settings.env")
+    refused = {problem.key for problem in reading.problems if problem.severity == "error"}
+    if "settings" not in root.entries:
+        if not refused:
+            out.refuse(root.origin, "settings", "missing", allowed=_OUTLINE)
+    elif not refused & {"settings", "settings.env", "settings.users"}:
+        _take(users, homes, reading.origin("settings.users"), out)
     return out
 
 
@@ -104,21 +96,21 @@ def _load(path: Path, allowed: str, out: Documents) -> Node | None:
     return None
 
 
-def _homes(users: Mapping[str, Node], folder: Path, out: Documents) -> dict[str, Home]:
-    homes = {name: Home(node.key, node) for name, node in users.items()}
+def _homes(users: Mapping[str, Node], folder: Path, out: Documents) -> dict[str, Origin]:
+    """Where each profile is: under `users`, or in a file that is read only when chosen."""
+    homes = {name: node.key for name, node in users.items()}
     for file in _files(folder, out):
         at = Origin("file", str(file))
-        if known := homes.get(file.stem):
-            hint = f"keep one of them: {known.origin} or {file}"
-            found = f"this profile is written twice, also in {known.origin}"
+        known = homes.setdefault(file.stem, at)
+        if known != at:
+            hint = f"keep one of them: {known} or {file}"
+            found = f"this profile is written twice, also in {known}"
             out.refuse(at, f"settings.users.{file.stem}", found, hint=hint)
-        else:
-            homes[file.stem] = Home(at)
     _refuse_alike(homes, out)
     return homes
 
 
-def _refuse_alike(homes: Mapping[str, Home], out: Documents) -> None:
+def _refuse_alike(homes: Mapping[str, Origin], out: Documents) -> None:
     """Two profiles of which one name becomes the other's would share nodes, data and state."""
     first = dict[str, str]()
     for name, home in homes.items():
@@ -127,10 +119,10 @@ def _refuse_alike(homes: Mapping[str, Home], out: Documents) -> None:
         if other != name:
             both = f"{shown(other)} or {shown(name)}"
             out.refuse(
-                home.origin,
+                home,
                 f"settings.users.{shown(name)}",
-                f"the profile {shown(other)} ({homes[other].origin}) differs from it in "
-                "letters' case or - and _ alone",
+                f"the profile {shown(other)} ({homes[other]}) differs from it in letters' case or "
+                "- and _ alone",
                 why=f"both have the nodes {slug}-…, with their data, and one folder of state",
                 hint=f"give one of them another name, or remove it: {both}",
             )
@@ -147,19 +139,20 @@ def _files(folder: Path, out: Documents) -> list[Path]:
     return [file for file in files if file.suffix in _SUFFIXES and file.name[0] != "."]
 
 
-def _take(homes: Mapping[str, Home], users: Origin, out: Documents) -> None:
-    home = homes.get(out.profile)
-    if home is None:
-        at = users if out.origin.kind == "argument" else out.origin
+def _take(
+    users: Mapping[str, Node], homes: Mapping[str, Origin], at: Origin, out: Documents
+) -> None:
+    """Read the chosen profile; `at` is where all of them are written."""
+    node = users.get(out.profile)
+    if out.profile not in homes:
         known = ", ".join(map(shown, homes)) or "none is written yet"
         hint = suggestion(out.profile, homes)
+        at = at if out.origin.kind == "argument" else out.origin
         out.refuse(at, "settings.env", f"no profile {out.profile}", allowed=known, hint=hint)
-    elif home.node is None:
-        out.tree = _load(Path(home.origin.name), _KEYS, out)
-    elif home.node.tag == "null":
-        out.tree = Node("map", home.node.origin)
-    elif home.node.tag == "map":
-        out.tree = home.node
+    elif node is None:
+        out.tree = _load(Path(homes[out.profile].name), _KEYS, out)
+    elif node.tag in ("map", "null"):
+        out.tree = replace(node, tag="map")
     else:
         key = f"settings.users.{out.profile}"
-        out.refuse(home.node.origin, key, "no keys and values", allowed=_KEYS)
+        out.refuse(node.origin, key, "no keys and values", allowed=_KEYS)

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.core.errors import SettingsError
 from kubeup.settings.checks import check_provider
 from kubeup.settings.checks.networks import host_bits
 from kubeup.settings.documents import choose
-from kubeup.settings.model import Settings
+from kubeup.settings.model import Keys, Settings
 from kubeup.settings.overrides import overrides
 from kubeup.settings.problem import Problem
 from kubeup.settings.reading import read
@@ -31,16 +32,10 @@ class Loaded:
     def errors(self) -> tuple[Problem, ...]:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        return tuple(problem for problem in self.problems if problem.severity == "warning")
-
     def require(self) -> Settings:
         """The settings, or an error that lists everything wrong."""
         if self.settings is not None and not self.errors:
             return self.settings
-        from kubeup.core.errors import SettingsError
-
         count = len(self.errors)
         raise SettingsError(
             what=f"the settings have {count} error{'s' if count > 1 else ''}",
@@ -67,8 +62,8 @@ def load(
     # Without a profile the variables and options are still read: what is wrong in them is said in
     # the same run.
     tree = overlay(documents.tree or Node("map", documents.origin), top.tree)
-    reading = read(Settings, tree, profile=documents.profile)
-    settings = reading.value
+    reading = read(Keys, tree)
+    settings = Settings.model_construct(**dict(reading.value), profile=documents.profile)
     settings._origins.update({key: node.origin for key, node in reading.nodes.items()})
     settings._origins["profile"] = documents.origin
     unusable = [*documents.problems, *top.problems, *reading.problems]

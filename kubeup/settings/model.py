@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Unpack
 
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from kubeup.settings import kinds, sections
 from kubeup.settings.nodes import NodeSpec as NodeSpec
@@ -24,22 +24,22 @@ from kubeup.settings.sections import SECTION
 class Keys(sections.Section):
     """The keys of a profile."""
 
-    provider: Provider = Field(
-        "auto", description="what brings the cluster up; auto takes what the machine has"
-    )
-    prod_test: bool = Field(False, description="a test before production")
-    environment: kinds.Text = Field("", description="free text: a label for the environment")
-    user_dir_path: kinds.Folder | None = Field(None, description="your home folder on this machine")
-    node_home_dir: kinds.RemoteFolder = Field(
-        "/home/vagrant", description="home folder of ssh.user on a node"
-    )
-    state_dir: kinds.Folder = Field(
-        ".kubeup", description="where keys, journal and kubeconfig are kept"
-    )
-    cluster_name: kinds.Name = Field("kubeup", description="the cluster's name")
-    shared_folders: tuple[sections.SharedFolder, ...] = Field(
-        (), description="folders seen from every VM"
-    )
+    provider: Provider = "auto"
+    """what brings the cluster up; auto takes what the machine has"""
+    prod_test: bool = False
+    """a test before production"""
+    environment: kinds.Text = ""
+    """free text: a label for the environment"""
+    user_dir_path: kinds.Folder | None = None
+    """your home folder on this machine"""
+    node_home_dir: kinds.RemoteFolder = "/home/vagrant"
+    """home folder of ssh.user on a node"""
+    state_dir: kinds.Folder = ".kubeup"
+    """where keys, journal and kubeconfig are kept"""
+    cluster_name: kinds.Name = "kubeup"
+    """the cluster's name"""
+    shared_folders: tuple[sections.SharedFolder, ...] = ()
+    """folders seen from every VM"""
     ssh: sections.Ssh = SECTION
     nodes: sections.Nodes = SECTION
     network: sections.Network = SECTION
@@ -51,7 +51,8 @@ class Keys(sections.Section):
     local: Local = SECTION
     minikube: Minikube = SECTION
     vagrant: Vagrant = SECTION
-    hosts: tuple[Host, ...] = Field((), description="machines of your own")
+    hosts: tuple[Host, ...] = ()
+    """machines of your own"""
     existing: Existing = SECTION
 
 

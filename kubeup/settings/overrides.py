@@ -12,7 +12,7 @@ from kubeup.settings.model import Keys
 from kubeup.settings.nearest import nearest
 from kubeup.settings.problem import DEFAULT, Origin, Problem, error
 from kubeup.settings.shape import Shape, dotted, shape_of
-from kubeup.settings.tree import Node, compose, nested, overlay
+from kubeup.settings.tree import SPELLINGS, Node, compose, nested, overlay
 
 PREFIX = "KUBEUP_"
 PROFILE_VARIABLE = "KUBEUP_ENV"
@@ -34,11 +34,11 @@ class Overrides:
         """Lay `key` over those before; `spell` writes a key as it is written there."""
         names, shape = list[str](), shape_of(Keys)
         for part in key.split("."):
-            child = shape.child(part) if shape.kind == "section" else None
+            names.append(SPELLINGS.get(".".join((*names, part)), part))
+            child = shape.fields.get(names[-1])
             if child is None:
                 self.problems.append(_unknown(key, origin, spell))
                 return
-            names.append(shape.also.get(part, part))
             shape = child
         value = _value(text, shape, origin)
         if isinstance(value, Problem):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,9 +19,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(slots=True)
-class Written:
-    """What is written down, by dotted keys, and what is wrong with it."""
+class Reading(Generic[Model]):
+    """A tree as a model says: `value` has defaults in place of what was refused.
 
+    `nodes` are the values that are written down, by dotted keys.
+    """
+
+    value: Model = field(init=False)
     nodes: dict[str, Node] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -32,57 +36,46 @@ class Written:
         return self.nodes[key].origin if key in self.nodes else DEFAULT
 
 
-@dataclass(slots=True)
-class Reading(Written, Generic[Model]):
-    """A model in which defaults stand in for what was refused."""
-
-    value: Model = field(kw_only=True)
-
-
-def read(model: type[Model], tree: Node, **given: object) -> Reading[Model]:
-    """The model of a tree; `given` are fields that no tree may have."""
-    whole, written = shape_of(model), Written()
-    fields = {name: shape for name, shape in whole.fields.items() if name not in given}
-    shape = replace(whole, fields=fields)
-    data = {**_data(tree, shape, "", written), **given}
+def read(model: type[Model], tree: Node) -> Reading[Model]:
+    reading, shape = Reading[Model](), shape_of(model)
+    data = _data(tree, shape, "", reading)
     try:
-        value = model.model_validate(data)
+        reading.value = model.model_validate(data)
     except ValidationError as failure:
         refused = failure.errors(include_url=False, include_input=False)
+        reading.problems += _problems(refused, shape, reading)
         for detail in refused:
-            _drop(data, shape, detail["loc"])
-        written.problems += _problems(refused, shape, written)
-        value = model.model_validate(data)
-    return Reading(written.nodes, written.problems, value=value)
+            _drop(data, detail["loc"])
+        reading.value = model.model_validate(data)
+    return reading
 
 
-def _problems(refused: Sequence[Any], shape: Shape, written: Written) -> Iterator[Problem]:
+def _problems(refused: Sequence[Any], shape: Shape, reading: Reading[Any]) -> Iterator[Problem]:
     keys = [_key(detail["loc"]) for detail in refused]
     for detail, key in zip(refused, keys, strict=True):
         # pydantic calls a list too short when its items are bad
         if not any(other.startswith(f"{key}.") for other in keys):
-            yield _problem(detail, shape, written)
+            yield _problem(detail, shape, reading)
 
 
 def _key(loc: tuple[str | int, ...]) -> str:
     return ".".join(map(str, loc))
 
 
-def _drop(data: dict[str, Any], shape: Shape, loc: tuple[str | int, ...]) -> None:
-    """Leave out a value, or the list or mapping that it is in, so that its default stands in."""
+def _drop(data: dict[str, Any], loc: Sequence[str | int]) -> None:
+    """Leave out a value, or the list that it is in, so that a default stands in."""
     name, *below = map(str, loc)
-    child = shape.fields[name]
-    if below and child.kind == "section":
-        _drop(data[name], child, tuple(below))
+    if below and isinstance(data.get(name), dict):
+        _drop(data[name], below)
     else:
         data.pop(name, None)
 
 
-def _problem(detail: Any, shape: Shape, written: Written) -> Problem:
+def _problem(detail: Any, shape: Shape, reading: Reading[Any]) -> Problem:
     for part in detail["loc"]:
         shape = shape.child(str(part)) or shape
     key, says = _key(detail["loc"]), shape.says
-    node = written.nodes.get(key)
+    node = reading.nodes.get(key)
     if node is None:
         text = "missing"
     elif detail["type"] in ("too_short", "too_long"):
@@ -92,7 +85,7 @@ def _problem(detail: Any, shape: Shape, written: Written) -> Problem:
     proposal = hint(node, shape) if node else ""
     return Problem(
         "error",
-        written.origin(key),
+        reading.origin(key),
         key,
         text,
         allowed=shape.allowed,
@@ -102,7 +95,7 @@ def _problem(detail: Any, shape: Shape, written: Written) -> Problem:
     )
 
 
-def _data(node: Node, shape: Shape, key: str, out: Written) -> Any:
+def _data(node: Node, shape: Shape, key: str, out: Reading[Any]) -> Any:
     """Plain data for pydantic; what has no place in the model is reported and left out."""
     out.nodes[key] = node
     if node.tag == "seq" and shape.kind == "list" and shape.item:
@@ -113,23 +106,19 @@ def _data(node: Node, shape: Shape, key: str, out: Written) -> Any:
     return node if shape.kind == "tree" else scalar(node, shape)
 
 
-def _entries(node: Node, shape: Shape, key: str, out: Written) -> dict[str, Any]:
+def _entries(node: Node, shape: Shape, key: str, out: Reading[Any]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, child in node.entries.items():
-        known, inner = shape.also.get(name, name), shape.child(name)
-        below = f"{key}.{known}".lstrip(".")
+        below, inner = f"{key}.{name}".lstrip("."), shape.child(name)
         if inner is None:
-            out.problems.append(_unknown(name, child.key, shape, key))
-        elif known != name and known in node.entries:
-            # an override has the usual spelling, whatever the file has
-            if node.entries[known].origin.kind == "file":
-                text = f"they are two spellings of one key: delete {name}"
-                at = f"{key}.{name}"
-                out.problems.append(error(child.key, at, f"given beside {known}", hint=text))
+            hint = _elsewhere(name) or suggestion(name, shape.fields)
+            allowed = ", ".join(shape.fields)
+            wrong = error(child.key, below[:200], "no such key", allowed=allowed, hint=hint)
+            out.problems.append(wrong)
         elif child.tag == "null" and inner.kind != "tree":
-            out.problems.extend(_empty(child, inner, below))
+            out.problems += _empty(child, inner, below)
         else:
-            data[known] = _data(child, inner, below, out)
+            data[name] = _data(child, inner, below, out)
     return data
 
 
@@ -141,14 +130,9 @@ def _empty(node: Node, shape: Shape, key: str) -> Iterator[Problem]:
         yield warning(node.origin, key, "no value", hint=proposal)
 
 
-def _unknown(name: str, at: Origin, shape: Shape, key: str) -> Problem:
-    """For a name that is no key here: the nearest one, or the section it belongs to."""
-    proposal = _elsewhere(name) or suggestion(name, [*shape.fields, *shape.also])
-    below = f"{key}.{name[:80]}".lstrip(".")
-    return error(at, below, "no such key", allowed=", ".join(shape.fields), hint=proposal)
-
-
 def _elsewhere(name: str) -> str:
-    keys = (key.rpartition(".") for key, _ in dotted(shape_of(Keys)))
-    homes = [section or "the profile" for section, _, last in keys if last == name]
-    return f"it belongs under {' or '.join(homes)}" if homes else ""
+    """Where else a key of that name is."""
+    keys = shape_of(Keys)
+    parts = (key.rpartition(".") for key in (*keys.fields, *(key for key, _ in dotted(keys))))
+    homes = [section or "the profile" for section, _, last in parts if last == name]
+    return f"it belongs under {' or '.join(dict.fromkeys(homes))}" if homes else ""

@@ -30,7 +30,6 @@ class Shape:
     kind: Kind
     says: Constraint = field(default_factory=Constraint)
     fields: dict[str, Shape] = field(default_factory=dict)
-    also: dict[str, str] = field(default_factory=dict)
     item: Shape | None = None  # of a list or a mapping
     choices: tuple[str, ...] = ()
     range: str = ""
@@ -42,7 +41,7 @@ class Shape:
         return self.says.allowed or self.range or ", ".join(self.choices) or _WORDS[self.kind]
 
     def child(self, name: str) -> Shape | None:
-        return self.item or self.fields.get(self.also.get(name, name))
+        return self.item or self.fields.get(name)
 
 
 @cache
@@ -50,7 +49,7 @@ def shape_of(model: type[BaseModel]) -> Shape:
     fields = {
         name: _shape(info.annotation, info.metadata) for name, info in model.model_fields.items()
     }
-    return Shape("section", fields=fields, also=getattr(model, "also", {}))
+    return Shape("section", fields=fields)
 
 
 def _shape(annotation: Any, metadata: list[Any]) -> Shape:

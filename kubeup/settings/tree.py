@@ -20,6 +20,7 @@ from kubeup.settings.problem import DEFAULT, Origin, Problem, Words, error
 MAX_DEPTH = 16
 MAX_NODES = 5_000
 Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SPELLINGS = {"software.contained": "containerd"}  # as the original how-to writes it
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp"}
 _PLAIN_TAGS = {*_SCALAR_TAGS, "value", "merge", "map", "seq"}
@@ -39,12 +40,8 @@ class Node:
     size: int = 1  # how many values it is, once its aliases are followed
 
 
-class _Refused(Exception):
-    """The document can't be read any further."""
-
-    def __init__(self, mark: Any, found: str, hint: str = "settings need none of this") -> None:
-        super().__init__(found)
-        self.mark, self.found, self.hint = mark, found, hint
+class _Excess(yaml.MarkedYAMLError):
+    """YAML that settings need none of."""
 
 
 def compose(text: str, origin: Origin) -> tuple[Node | None, list[Problem]]:
@@ -60,19 +57,17 @@ def compose(text: str, origin: Origin) -> tuple[Node | None, list[Problem]]:
         root = yaml.compose(text, Loader=Loader)
         return (None if root is None else builder.build(root, "")), builder.problems
     except yaml.YAMLError as failure:
-        refused = _not_yaml(failure)
-    except _Refused as failure:
-        refused = failure
-    return None, [error(builder.place(refused.mark), "", refused.found, hint=refused.hint)]
+        return None, [_refused(failure, builder)]
 
 
 def _tabs(text: str, origin: Origin) -> list[Problem]:
+    """Each line that a tab indents: the parser would name the first one, for another reason."""
     hint = "indent with spaces: YAML does not allow tabs"
     found: list[Problem] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        indent = line[: len(line) - len(line.lstrip())]
-        if line.strip() and "\t" in indent:
-            at = replace(origin, line=number, column=indent.index("\t") + 1)
+        column = line.find("\t") + 1
+        if line.strip() and column and not line[:column].strip():
+            at = replace(origin, line=number, column=column)
             found.append(error(at, "", "a tab in the indentation", allowed="spaces", hint=hint))
     return found
 
@@ -85,31 +80,33 @@ def _guard(text: str) -> None:
     """
     documents, anchors = 0, list[str | None]()
     for event in yaml.parse(text, Loader=Loader):
+        problem = ""
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
+            problem = "more than one document" if documents > 1 else ""
         elif isinstance(event, yaml.CollectionStartEvent):
             anchors.append(event.anchor)
+            problem = f"nested deeper than {MAX_DEPTH} levels" if len(anchors) > MAX_DEPTH else ""
         elif isinstance(event, yaml.CollectionEndEvent):
             anchors.pop()
         elif isinstance(event, yaml.AliasEvent) and event.anchor in anchors:
-            raise _Refused(event.start_mark, "an alias stands inside what it names")
-        if documents > 1:
-            raise _Refused(event.start_mark, "more than one document")
-        if len(anchors) > MAX_DEPTH:
-            raise _Refused(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
+            problem = "an alias stands inside what it names"
+        if problem:
+            raise _Excess(problem=problem, problem_mark=event.start_mark)
 
 
-def _not_yaml(failure: yaml.YAMLError) -> _Refused:
+def _refused(failure: yaml.YAMLError, builder: _Builder) -> Problem:
     """PyYAML's complaint without the names it quotes: a password may begin with * or !."""
-    mark = getattr(failure, "problem_mark", None) or getattr(failure, "context_mark", None)
-    parts = [getattr(failure, "context", None), getattr(failure, "problem", None)]
-    found = _QUOTED.sub("'…'", ", ".join(filter(None, parts))) or "unreadable"
+    found, hint, at = "unreadable", "look at this line and the one above it", builder.origin
     if isinstance(failure, yaml.reader.ReaderError):
-        # The C parser gives a number here, the pure one a number or a character.
-        code = failure.character
-        code = code if isinstance(code, int) else ord(code)
-        found = f"the character U+{code:04X}, which YAML does not allow"
-    return _Refused(mark, f"not YAML: {found}", "look at this line and the one above it")
+        found = f"the character {failure.character!r}, which YAML does not allow"
+    elif isinstance(failure, yaml.MarkedYAMLError):
+        at = builder.place(failure.problem_mark or failure.context_mark)
+        words = ", ".join(filter(None, (failure.context, failure.problem)))
+        found = _QUOTED.sub("'…'", words)
+    if isinstance(failure, _Excess):
+        return error(at, "", found, hint="settings need none of this")
+    return error(at, "", f"not YAML: {found}", hint=hint)
 
 
 @dataclass(slots=True)
@@ -139,27 +136,37 @@ class _Builder:
         if tag not in _PLAIN_TAGS:
             hint = "put a value that begins with ! in quotes"
             self._report(node, path, "a YAML tag (!…)", allowed="plain values", hint=hint)
-        if isinstance(node, yaml.ScalarNode):
-            return Node(tag if tag in _SCALAR_TAGS else "str", at, node.value)
         if isinstance(node, yaml.MappingNode):
             entries = self._entries(node, path)
             return Node("map", at, entries=entries, size=_size(node, entries.values()))
-        items = [self.build(item, _below(path, str(n))) for n, item in enumerate(node.value)]
-        return Node("seq", at, items=tuple(items), size=_size(node, items))
+        if isinstance(node, yaml.SequenceNode):
+            items = [self.build(item, _below(path, n)) for n, item in enumerate(node.value)]
+            return Node("seq", at, items=tuple(items), size=_size(node, items))
+        return Node(tag if tag in _SCALAR_TAGS else "str", at, node.value)
 
     def _entries(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
         own, merged = dict[str, Node](), dict[str, Node]()
         for key, value in node.value:
             if key.tag == f"{_TAG}merge":
                 merged = {**self._merged(value, path), **merged}
-            elif not isinstance(key, yaml.ScalarNode):
-                self._report(key, path, "a list or mapping as a key", allowed="a name")
-            elif (name := str(key.value)) in own:
-                self._twice(key, own[name], _below(path, name))
+            elif isinstance(key, yaml.ScalarNode):
+                self._entry(key, value, path, own)
             else:
-                built = self.build(value, _below(path, name))
-                own[name] = replace(built, key=self.place(key.start_mark))
+                self._report(key, path, "a list or mapping as a key", allowed="a name")
         return {**merged, **own}
+
+    def _entry(self, key: Any, value: yaml.Node, path: str, known: dict[str, Node]) -> None:
+        section = path.rpartition(".")[2]
+        name = SPELLINGS.get(f"{section}.{key.value}", key.value)
+        below = _below(path, name)
+        if name not in known:
+            built = self.build(value, below)
+            known[name] = replace(built, key=self.place(key.start_mark))
+            return
+        line = known[name].key.line
+        found = f"given twice, first in line {line}" if line else "given twice"
+        why = "YAML would silently keep only the last one"
+        self._report(key, below, found, why=why, hint="delete one of them")
 
     def _merged(self, value: yaml.Node, path: str) -> dict[str, Node]:
         found: dict[str, Node] = {}
@@ -171,12 +178,6 @@ class _Builder:
             found = {**built.entries, **found}
         return found
 
-    def _twice(self, key: yaml.Node, first: Node, path: str) -> None:
-        line = first.key.line
-        found = f"given twice, first in line {line}" if line else "given twice"
-        why = "YAML would silently keep only the last one"
-        self._report(key, path, found, why=why, hint="delete one of them")
-
     def _report(self, node: yaml.Node, path: str, found: str, **words: Unpack[Words]) -> None:
         self.problems.append(Problem("error", self.place(node.start_mark), path, found, **words))
 
@@ -185,11 +186,11 @@ def _size(node: yaml.Node, values: Iterable[Node]) -> int:
     size = 1 + sum(value.size for value in values)
     if size > MAX_NODES:
         found = f"more than {MAX_NODES} values once its aliases are followed"
-        raise _Refused(node.start_mark, found)
+        raise _Excess(problem=found, problem_mark=node.start_mark)
     return size
 
 
-def _below(path: str, name: str) -> str:
+def _below(path: str, name: object) -> str:
     return f"{path}.{name}".lstrip(".")[:200]
 
 

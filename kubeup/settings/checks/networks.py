@@ -80,15 +80,11 @@ def sizes(settings: Settings, rules: Rules) -> Iterator[Problem]:
 
 
 def _special(network: IPv4Network) -> str:
-    named = {
-        "loopback addresses stay inside one machine": network.is_loopback,
-        "multicast addresses can't belong to a machine": network.is_multicast,
-        "link-local addresses are not routed": network.is_link_local,
-        "these addresses are reserved": network.is_reserved
-        or network.is_unspecified
-        or network[0].is_unspecified,
-    }
-    return next((reason for reason, holds in named.items() if holds), "")
+    """Why machines can't have these addresses, or nothing."""
+    for word in ("loopback", "multicast", "link_local", "reserved", "unspecified"):
+        if getattr(network, f"is_{word}") or getattr(network[0], f"is_{word}"):
+            return f"its addresses are {word.replace('_', '-')} ones, which no machine can have"
+    return ""
 
 
 def pod_ranges(settings: Settings, rules: Rules) -> Iterator[Problem]:

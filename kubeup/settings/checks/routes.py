@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 
+from kubeup.facts.host import Route
 from kubeup.settings.checks.networks import CONTROL, NODE, used_networks
 from kubeup.settings.checks.ranges import free_range
 from kubeup.settings.model import Settings
 from kubeup.settings.problem import Problem
 from kubeup.settings.providers import RULES, Provider
-
-Route = tuple[str | IPv4Network, str]  # destination, device
 
 # Networks that a provider makes for the nodes: found again on every later run.
 _VIRTUAL = tuple(device for rules in RULES.values() for device in rules.devices)
@@ -22,8 +21,9 @@ def check_routes(
 ) -> list[Problem]:
     """One problem for each network that a route overlaps, with a free one to take instead."""
     networks = used_networks(settings, RULES[provider or settings.provider])
-    known = list(_networks(routes))
-    taken = [network for network, _ in known] + list(networks.values())
+    # the default route leads everywhere and collides with nothing
+    known = [route for route in routes if route.network.prefixlen]
+    taken = [*(route.network for route in known), *networks.values()]
     return [
         _problem(settings, key, network, hits, taken)
         for key, network in networks.items()
@@ -31,30 +31,19 @@ def check_routes(
     ]
 
 
-def _networks(routes: Iterable[Route]) -> Iterator[tuple[IPv4Network, str]]:
-    """IPv4 routes but the default one, which leads everywhere and collides with nothing."""
-    for destination, device in routes:
-        if ":" in str(destination) or destination == "default":
-            continue
-        network = IPv4Network(destination, strict=False)
-        if network.prefixlen:
-            yield network, device
-
-
-def _collides(key: str, network: IPv4Network, route: tuple[IPv4Network, str]) -> bool:
-    destination, device = route
-    own = key == NODE and destination.subnet_of(network) and device.startswith(_VIRTUAL)
-    return destination.overlaps(network) and not own
+def _collides(key: str, network: IPv4Network, route: Route) -> bool:
+    made = route.device.startswith(_VIRTUAL) and route.network.subnet_of(network)
+    return route.network.overlaps(network) and not (key == NODE and made)
 
 
 def _problem(
     settings: Settings,
     key: str,
     network: IPv4Network,
-    hits: list[tuple[IPv4Network, str]],
+    hits: list[Route],
     taken: list[IPv4Network],
 ) -> Problem:
-    named = " and ".join(f"{destination} ({device})" for destination, device in hits[:3])
+    named = " and ".join(f"{route.network} ({route.device})" for route in hits[:3])
     more = f" and {len(hits) - 3} more" if len(hits) > 3 else ""
     free = free_range(network.prefixlen, taken)
     return settings.error(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from kubeup.settings import kinds
 from kubeup.settings.problem import Problem
 from kubeup.settings.providers.base import Rules
@@ -17,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class Existing(Section):
-    context: kinds.Context | None = Field(None, description="context in your kubeconfig")
+    context: kinds.Context | None = None
+    """context in your kubeconfig"""
 
 
 def context(settings: Settings) -> Iterator[Problem]:

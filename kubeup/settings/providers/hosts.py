@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from kubeup.settings import kinds
 from kubeup.settings.nodes import NodeSpec
 from kubeup.settings.problem import Problem
@@ -21,11 +19,15 @@ if TYPE_CHECKING:
 class Host(Section):
     """A machine of your own."""
 
-    name: kinds.HostName = Field(description="its node name")
-    address: kinds.HostAddress = Field(description="where SSH reaches it")
+    name: kinds.HostName
+    """its node name"""
+    address: kinds.HostAddress
+    """where SSH reaches it"""
     role: Literal["control", "worker"] = "worker"
-    user: kinds.UserName | None = Field(None, description="default: ssh.user")
-    port: kinds.Port = Field(22, description="SSH port")
+    user: kinds.UserName | None = None
+    """default: ssh.user"""
+    port: kinds.Port = 22
+    """SSH port"""
 
 
 def nodes(settings: Settings) -> tuple[NodeSpec, ...]:

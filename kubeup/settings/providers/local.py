@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from kubeup.settings import kinds
 from kubeup.settings.problem import Problem
 from kubeup.settings.providers.base import Rules
@@ -17,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Local(Section):
-    engine: Literal["auto", "podman", "docker"] = Field(
-        "auto", description="what runs the node containers"
-    )
-    network: kinds.ObjectName = Field("kubeup", description="name of the container network")
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    """what runs the node containers"""
+    network: kinds.ObjectName = "kubeup"
+    """name of the container network"""
 
 
 def pod_network(settings: Settings) -> Iterator[Problem]:

@@ -28,31 +28,20 @@ BOXES = {"virtualbox": "bento/ubuntu-22.04", "libvirt": "cloud-image/ubuntu-22.0
 
 class Vagrant(Section):
     provider: Literal["virtualbox", "libvirt", "docker"] = "virtualbox"
-    networks_conf: Literal["needed", "open"] = Field(
-        "needed",
-        description="what VirtualBox' networks.conf gets: the one range needed, or every address",
-    )
-    box_version: kinds.BoxVersion | None = Field(
-        None, description="version of the box; default: the newest"
-    )
-    box_architecture: Literal["amd64", "arm64"] | None = Field(
-        None,
-        description="architecture of the box, with Vagrant 2.4.0 and newer; default: Vagrant's "
-        "own choice",
-    )
-    image: kinds.Reference | None = Field(
-        None,
-        description="with provider docker: an image with systemd, sshd and Vagrant's user and key",
-    )
-    linked_clone: bool = Field(
-        True, description="VirtualBox: share the box's disk instead of copying it"
-    )
-    boot_timeout: Annotated[int, Field(ge=30, le=3600)] = Field(
-        300, description="seconds a machine may take to let Vagrant in"
-    )
-    home: kinds.Folder | None = Field(
-        None, description="Vagrant's own folder; default: VAGRANT_HOME, ~/.vagrant.d"
-    )
+    networks_conf: Literal["needed", "open"] = "needed"
+    """what VirtualBox' networks.conf gets: the one range needed, or every address"""
+    box_version: kinds.BoxVersion | None = None
+    """version of the box; default: the newest"""
+    box_architecture: Literal["amd64", "arm64"] | None = None
+    """architecture of the box, with Vagrant 2.4.0 and newer; default: Vagrant's own choice"""
+    image: kinds.Reference | None = None
+    """with provider docker: an image with systemd, sshd and Vagrant's user and key"""
+    linked_clone: bool = True
+    """VirtualBox: share the box's disk instead of copying it"""
+    boot_timeout: Annotated[int, Field(ge=30, le=3600)] = 300
+    """seconds a machine may take to let Vagrant in"""
+    home: kinds.Folder | None = None
+    """Vagrant's own folder; default: VAGRANT_HOME, ~/.vagrant.d"""
 
 
 def box(settings: Settings) -> str | None:

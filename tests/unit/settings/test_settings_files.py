@@ -110,26 +110,26 @@ def test_every_line_with_a_tab_is_named(load_text: Load) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     (problem,) = load(tmp_path / "none.yaml", environ={}).errors
-    assert (problem.file, problem.found) == (str(tmp_path / "none.yaml"), "no such file")
+    assert (problem.file, problem.found) == (str(tmp_path / "none.yaml"), "no such file or directory")
     assert problem.hint
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert lines(load(tmp_path, environ={})) == [(0, 0, "a folder, not a file")]
+    assert lines(load(tmp_path, environ={})) == [(0, 0, "is a directory")]
 
 
 def test_a_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert lines(load(tmp_path / "a", environ={})) == [
-        (0, 0, "its symbolic links go round in a loop")
+        (0, 0, "too many levels of symbolic links")
     ]
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert lines(load(tmp_path / "file" / "x", environ={}))[0][2].startswith(
-        "a part of the path is a file"
+        "not a directory"
     )
 
 
@@ -148,13 +148,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("kubeup.settings.source._bytes", refuse)
-    assert lines(load(tmp_path / "settings.yaml", environ={})) == [(0, 0, "may not be read")]
+    assert lines(load(tmp_path / "settings.yaml", environ={})) == [(0, 0, "permission denied")]
 
 
 def test_wrong_options_are_told_beside_an_unreadable_file(tmp_path: Path) -> None:
     found = load(tmp_path / "none.yaml", sets=["ports.api=1"], environ={}).errors
     assert {(problem.key, problem.found) for problem in found} == {
-        ("", "no such file"),
+        ("", "no such file or directory"),
         ("ports.api", "1"),
     }
 

@@ -126,7 +126,7 @@ class TestOneFileAProfile:
         loop = path.with_name("profiles") / "loop.yaml"
         loop.symlink_to(loop)
         (problem,) = load(path, "loop", environ={}).errors
-        assert (problem.file, problem.found) == (str(loop), "its symbolic links go round in a loop")
+        assert (problem.file, problem.found) == (str(loop), "too many levels of symbolic links")
 
     def test_suffices_without_users(self, path: Path) -> None:
         path.write_text("settings: {env: lab}\n")

@@ -74,6 +74,6 @@ def test_the_front_imports_nothing_before_it_is_asked() -> None:
 
 
 def test_the_front_has_every_name_it_promises() -> None:
-    assert all(getattr(kubeup.settings, name) is not None for name in kubeup.settings.__all__)
+    assert all(getattr(kubeup.settings, name) is not None for name in kubeup.settings.HOMES)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         kubeup.settings.nothing  # noqa: B018

@@ -227,7 +227,8 @@ def test_both_spellings_of_containerd(load_profile: Load, key: str, text: str) -
 
 def test_both_spellings_at_once(one_problem: One) -> None:
     problem = one_problem("software: {contained: v1.6, containerd: v1.7}")
-    assert (problem.key, problem.found) == ("software.contained", "given beside containerd")
+    assert problem.key == "settings.users.dev.software.containerd"
+    assert problem.found == "given twice, first in line 5"
 
 
 def test_mysql_5_7_is_possible_and_told(load_profile: Load) -> None:
