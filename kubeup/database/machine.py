@@ -20,7 +20,7 @@ from kubeup.core.shell import Output
 from kubeup.core.things import Thing
 from kubeup.database import passwords
 from kubeup.database.server import ROOT, Container, Server
-from kubeup.facts import certificates, compose
+from kubeup.facts import apt, certificates, compose
 from kubeup.facts.compose import Compose, Tools
 from kubeup.facts.datafolder import TELLS
 from kubeup.images.catalog import AppImage
@@ -197,7 +197,7 @@ def parse_tools(text: str) -> Tools:
     docker = next((rest.strip() for kind, rest in lines if kind == "docker"), "")
     told = [rest.split(" ", 1) for kind, rest in lines if kind == "compose"]
     composes = tuple(Compose(command, version) for version, command in told)
-    return Tools(docker, composes, compose.candidates(text))
+    return Tools(docker, composes, apt.policy(text).candidates)
 
 
 @dataclass(frozen=True)

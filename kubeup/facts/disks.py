@@ -35,10 +35,10 @@ def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
     """
     place = PurePath(path)
     holding = [(device, point) for device, point in mounts if place.is_relative_to(point)]
-    # of two at one place the later one hides the earlier
-    device, point = max(holding, key=lambda one: len(PurePath(one[1]).parts), default=("", ""))
-    later = [one for one in holding if one[1] == point]
-    device = later[-1][0] if later else device
+    if not holding:
+        return ""
+    # of two at one place the later one, which stays the later, hides the earlier
+    device, point = sorted(holding, key=lambda mount: len(PurePath(mount[1]).parts))[-1]
     return device if device.startswith("/") else point
 
 

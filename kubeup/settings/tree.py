@@ -15,11 +15,11 @@ from typing import Any, Unpack
 import yaml
 import yaml.reader
 
+from kubeup.facts.manifests import LOADER
 from kubeup.settings.problem import DEFAULT, Origin, Problem, Words, error
 
 MAX_DEPTH = 16
 MAX_NODES = 5_000
-Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SPELLINGS = {"software.contained": "containerd"}  # as the original how-to writes it
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp"}
@@ -54,7 +54,7 @@ def compose(text: str, origin: Origin) -> tuple[Node | None, list[Problem]]:
     builder = _Builder(origin)
     try:
         _guard(text)
-        root = yaml.compose(text, Loader=Loader)
+        root = yaml.compose(text, Loader=LOADER)
         return (None if root is None else builder.build(root, "")), builder.problems
     except yaml.YAMLError as failure:
         return None, [_refused(failure, builder)]
@@ -79,8 +79,8 @@ def _guard(text: str) -> None:
     recursion, which a document must not be able to drive to the interpreter's limit.
     """
     documents, anchors = 0, list[str | None]()
-    for event in yaml.parse(text, Loader=Loader):
-        problem = ""
+    for event in yaml.parse(text, Loader=LOADER):
+        problem, mark = "", event.start_mark
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             problem = "more than one document" if documents > 1 else ""
@@ -92,7 +92,7 @@ def _guard(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent) and event.anchor in anchors:
             problem = "an alias stands inside what it names"
         if problem:
-            raise _Excess(problem=problem, problem_mark=event.start_mark)
+            raise _Excess(None, None, problem, mark)  # type: ignore[arg-type]  # libyaml's marks
 
 
 def _refused(failure: yaml.YAMLError, builder: _Builder) -> Problem:

@@ -564,9 +564,7 @@ def problems(project: Project) -> list[Problem]:
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
     routes = [
-        route
-        for route in project.host.routes
-        if route.network != project.settings.node_network
+        route for route in project.host.routes if route.network != project.settings.node_network
     ]
     return [
         *check_provider(project.settings, provider),  # type: ignore[arg-type]

@@ -110,7 +110,8 @@ def test_every_line_with_a_tab_is_named(load_text: Load) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     (problem,) = load(tmp_path / "none.yaml", environ={}).errors
-    assert (problem.file, problem.found) == (str(tmp_path / "none.yaml"), "no such file or directory")
+    assert problem.file == str(tmp_path / "none.yaml")
+    assert problem.found == "no such file or directory"
     assert problem.hint
 
 
@@ -159,7 +160,7 @@ def test_wrong_options_are_told_beside_an_unreadable_file(tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("loader", [yaml.SafeLoader, tree.Loader])
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, tree.LOADER])
 @pytest.mark.parametrize(
     "secret",
     [
@@ -178,7 +179,7 @@ def test_no_message_shows_a_password(
     load_profile: Load, secret: str, loader: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The two parsers word their complaints differently.
-    monkeypatch.setattr(tree, "Loader", loader)
+    monkeypatch.setattr(tree, "LOADER", loader)
     loaded = load_profile(f"ssh:\n  password: {secret}\n")
     assert loaded.errors
     words = secret.strip("*!'&{}[] ").replace("a: ", "").split()

@@ -129,7 +129,8 @@ def test_routes_that_overlap_are_refused_and_only_those(
     services: IPv4Network, taken: list[IPv4Network]
 ) -> None:
     chosen = settings(service_cidr=services)
-    found = {p.key for p in check_routes(chosen, [Route(network, "eth0") for network in taken], "hosts")}
+    known = [Route(network, "eth0") for network in taken]
+    found = {p.key for p in check_routes(chosen, known, "hosts")}
     wanted = {"network.service_cidr": services, "network.pod_cidr": chosen.network.pod_cidr}
     assert found == {
         key for key, network in wanted.items() if any(network.overlaps(other) for other in taken)
