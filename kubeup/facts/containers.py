@@ -24,7 +24,7 @@ class Container:
     name: str
     state: str
     image: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
     address: str
     cpus: float
     memory: int
@@ -32,7 +32,7 @@ class Container:
     started: datetime | None = None
 
     def label(self, key: str) -> str:
-        return dict(self.labels).get(key, "")
+        return self.labels.get(key, "")
 
 
 def containers(inspect_json: str) -> tuple[Container, ...]:
@@ -45,23 +45,19 @@ class Volume:
     """A volume with its labels."""
 
     name: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
 
     def has(self, labels: Mapping[str, str]) -> bool:
         """Whether it carries all of these labels."""
-        return labels.items() <= dict(self.labels).items()
+        return labels.items() <= self.labels.items()
 
 
 def volumes(inspect_json: str) -> tuple[Volume, ...]:
     """From `podman volume inspect NAME …` or `docker volume inspect NAME …`."""
     return tuple(
-        Volume(str(row.get("Name", "")), _labels(row)) for row in json.loads(inspect_json or "[]")
+        Volume(str(row.get("Name", "")), value(row, "Labels", default={}))
+        for row in json.loads(inspect_json or "[]")
     )
-
-
-def _labels(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    labels = value(row, "Labels", default={})
-    return tuple(sorted((key, str(text)) for key, text in labels.items()))
 
 
 def _container(row: dict[str, Any]) -> Container:
@@ -76,7 +72,7 @@ def _container(row: dict[str, Any]) -> Container:
         name=row.get("Name", "").lstrip("/"),
         state=state.get("Status", ""),
         image=value(row, "Config", "Image"),
-        labels=_labels(row.get("Config", {})),
+        labels=value(row, "Config", "Labels", default={}),
         address=next(filter(None, addresses), ""),
         cpus=_cpus(limits),
         memory=limits.get("Memory", 0) // 2**20,

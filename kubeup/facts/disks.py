@@ -1,6 +1,4 @@
-"""Where things will lie on this machine: file systems, and the folders that container engines
-keep images and volumes in.
-"""
+"""The file systems of this machine, and where container engines keep images and volumes."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ PODMAN, DOCKER = "/var/lib/containers/storage", "/var/lib/docker"
 
 @dataclass(frozen=True)
 class Disk:
-    """Room for what will lie at `path`: GiB that any user may fill, and which file system that
-    is, as two may share one.
-    """
+    """The room at a path: GiB that any user may fill, of a file system that paths may share."""
 
     path: str = ""
     filesystem: str = ""
@@ -27,8 +23,7 @@ class Disk:
 
 
 def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
-    """The file system that an absolute path is on, from (device, mount point) of each that is
-    mounted.
+    """The file system that an absolute path is on, of `mounts` as (device, mount point).
 
     Its device, so that two mounts of one (btrfs' subvolumes, bind mounts) are the same; its mount
     point where no device has that name (tmpfs, overlay). '' where no mount holds the path.
@@ -45,9 +40,9 @@ def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
 def podman_storage(
     root: bool, home: str, system: str = "", own: str = "", environ: Mapping[str, str] | None = None
 ) -> str:
-    """The folder of podman's images and volumes, from the texts of the system's storage.conf and a
-    user's own ('': no such file).
+    """The folder of podman's images and volumes.
 
+    `system` and `own` are the texts of the system's storage.conf and a user's, '' for no such file.
     See containers-storage.conf(5): a user who is not root has a file of his own, which counts in
     place of the system's.
     """
@@ -61,9 +56,7 @@ def podman_storage(
 
 
 def docker_storage(daemon: str = "") -> str:
-    """The folder of docker's images and volumes, from the text of /etc/docker/daemon.json ('':
-    no such file).
-    """
+    """The folder of docker's images and volumes, by /etc/docker/daemon.json ('': no such file)."""
     try:
         told = json.loads(daemon or "{}")
     except ValueError:  # docker itself would not start
@@ -72,9 +65,7 @@ def docker_storage(daemon: str = "") -> str:
 
 
 def _toml(text: str) -> dict[str, Any]:
-    """The section `storage` of a storage.conf; nothing of a text that podman itself could not
-    read.
-    """
+    """The section `storage` of a storage.conf, nothing of one that podman could not read either."""
     try:
         section = tomllib.loads(text).get("storage", {})
     except tomllib.TOMLDecodeError:

@@ -66,8 +66,9 @@ class KubeClaim:
 
 @dataclass(frozen=True)
 class KubeWorkload:
-    """A Deployment or StatefulSet: how many pods it wants, and how many of them are new and
-    ready; 0 ready while older ones are left.
+    """A Deployment or StatefulSet, and how many of its pods are new and ready.
+
+    None is called ready while older ones are left.
     """
 
     name: str
@@ -147,18 +148,17 @@ def _owner(item: Item) -> str:
 
 
 def reported_since_boot(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
-    """Whether something was said, or began, after its node's machine had started; `boots` names
-    those that tell when.
+    """Whether something was reported, or began, after its node's machine had started.
 
-    Kubernetes keeps whole seconds, so a machine's are cut off as well.
+    `boots` has the machines that tell when they did. Kubernetes keeps whole seconds, so a machine's are cut off as well.
     """
     return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
 
 
 def own_end(end: Mapping[str, Any], restarts: int) -> bool:
-    """Whether a container's last end (its `terminated` state) tells of the program in it; else it
-    may well run the next time.
+    """Whether a container's last end, its `terminated` state, was its program's doing.
 
+    Else it may well run the next time.
     StartError: the runtime could not start it. Unknown: nobody saw it end, as its machine did
     (unknownExitReason in containerd's pkg/cri/server).
     """

@@ -18,8 +18,9 @@ OWN = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
 
 
 def told(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set and not empty, by their small names; where both spellings are,
-    the small one counts, as for curl.
+    """The variables that are set and not empty, by their small names.
+
+    Where both spellings are set the small one counts, as for curl.
     """
     found = {
         name: environ.get(name) or environ.get(name.upper()) or "" for name in (*PROXIES, EXCEPT)
@@ -33,11 +34,10 @@ def near(proxies: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
-    """The environment of programs that go through the proxy, but not to `networks`; empty where
-    there is no proxy.
+    """The environment of programs that use the proxy, but not for `networks`.
 
-    In both spellings: Go reads the capital ones first, curl and apt the small ones. Go, podman and
-    requests take networks in no_proxy.
+    It is empty where there is no proxy, else in both spellings: Go reads the capital ones first,
+    curl and apt the small ones. Go, podman and requests take networks in no_proxy.
     """
     if not any(name in proxies for name in PROXIES):
         return {}

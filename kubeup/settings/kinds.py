@@ -234,7 +234,5 @@ Context = Annotated[
 
 
 def slug(profile: str) -> str:
-    """A profile's name as Kubernetes allows it in a node's name: nodes and the state's folder
-    are named so.
-    """
+    """A profile's name as Kubernetes allows it in a node's, of its nodes and its state's folder."""
     return profile.lower().replace("_", "-")

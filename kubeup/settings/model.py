@@ -76,9 +76,7 @@ class Settings(Keys):
 
     @property
     def context(self) -> str:
-        """The context, cluster and user in the kubeconfig of a cluster that kubeup makes of
-        machines.
-        """
+        """The context, cluster and user in the kubeconfig of a cluster made by kubeadm."""
         return f"kubeup-{self.slug}"
 
     @property

@@ -183,9 +183,7 @@ class Images(Section):
 
     @property
     def plain_registries(self) -> tuple[str, ...]:
-        """The registry where it has a private address: those speak plain HTTP, a public one
-        never does.
-        """
+        """The registry where its address is private: only there plain HTTP is spoken."""
         return (self.registry,) if private(self.registry) else ()
 
     def repository(self, name: str) -> str:
