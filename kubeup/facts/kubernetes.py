@@ -150,7 +150,8 @@ def _owner(item: Item) -> str:
 def reported_since_boot(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
     """Whether something was reported, or began, after its node's machine had started.
 
-    `boots` has the machines that tell when they did. Kubernetes keeps whole seconds, so a machine's are cut off as well.
+    `boots` has the machines that tell when they did. Kubernetes keeps whole seconds, so a
+    machine's are cut off as well.
     """
     return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
 

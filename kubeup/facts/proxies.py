@@ -17,7 +17,7 @@ HOST = re.compile(r"(?:\w+://)?(?:[^/]*@)?(?P<host>\[[^]/]*\]|[^:/]*)")
 OWN = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
 
 
-def told(environ: Mapping[str, str]) -> dict[str, str]:
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that are set and not empty, by their small names.
 
     Where both spellings are set the small one counts, as for curl.
@@ -28,12 +28,12 @@ def told(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def near(proxies: Mapping[str, str]) -> tuple[str, ...]:
+def on_loopback(proxies: Mapping[str, str]) -> tuple[str, ...]:
     """Names of those that listen on this machine's loopback, which is another one on a node."""
     return tuple(name for name in PROXIES if name in proxies and _loopback(proxies[name]))
 
 
-def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
+def environment(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
     """The environment of programs that use the proxy, but not for `networks`.
 
     It is empty where there is no proxy, else in both spellings: Go reads the capital ones first,
@@ -49,8 +49,9 @@ def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[st
 
 def on_nodes(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
     """The same for programs on a node, without proxies that it can't reach."""
-    return past(
-        {name: value for name, value in proxies.items() if name not in near(proxies)}, networks
+    return environment(
+        {name: value for name, value in proxies.items() if name not in on_loopback(proxies)},
+        networks,
     )
 
 

@@ -149,7 +149,7 @@ def _requirements(project: Project) -> list[Finding]:
 
 def _proxy(project: Project) -> Finding:
     """Whether nodes can use the proxy that this machine goes through."""
-    known, near = project.host.proxies, proxies.near(project.host.proxies)
+    known, near = project.host.proxies, proxies.on_loopback(project.host.proxies)
     names = ", ".join(name for name in proxies.PROXIES if name in known)
     gateway = next(iter(project.settings.node_network.hosts()))
     what = (

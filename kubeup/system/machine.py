@@ -87,7 +87,7 @@ def observe(questions: Sequence[Question] = ()) -> host.HostFacts:
             addresses=addresses(),
             stale_mirror=stale.result(),
             answers=answers.result(),
-            proxies=proxies.told(os.environ),
+            proxies=proxies.from_environment(os.environ),
         )
     return replace(found, pace=pace(found))
 

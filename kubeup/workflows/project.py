@@ -116,7 +116,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
-        past = proxies.past(self.host.proxies, (*self.settings.networks, *tool_networks()))
+        past = proxies.environment(self.host.proxies, (*self.settings.networks, *tool_networks()))
         return {**past, **self.authorities.environment, **self.mirrors.environment}
 
     @cached_property
