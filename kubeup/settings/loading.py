@@ -13,7 +13,7 @@ from kubeup.settings.checks.networks import host_bits
 from kubeup.settings.documents import choose
 from kubeup.settings.model import Keys, Settings
 from kubeup.settings.overrides import overrides
-from kubeup.settings.problem import Problem
+from kubeup.settings.problem import Problem, Problems
 from kubeup.settings.reading import read
 from kubeup.settings.tree import Node, overlay
 
@@ -56,23 +56,20 @@ def load(
 
     `ignored_variables` are KUBEUP_… names that belong to something other than settings.
     """
-    variables = os.environ if environ is None else environ
-    documents = choose(path, profile, variables)
-    top = overrides(variables, sets, ignored_variables)
+    variables, problems = os.environ if environ is None else environ, Problems()
+    chosen = choose(path, profile, variables, problems)
+    top = overrides(variables, sets, ignored_variables, problems)
     # Without a profile the variables and options are still read: what is wrong in them is said in
     # the same run.
-    tree = overlay(documents.tree or Node("map", documents.origin), top.tree)
-    reading = read(Keys, tree)
-    settings = Settings.model_construct(**dict(reading.value), profile=documents.profile)
+    reading = read(Keys, overlay(chosen.tree or Node("map", chosen.origin), top), problems)
+    settings = Settings.model_construct(**dict(reading.value), profile=chosen.name)
     settings._origins.update({key: node.origin for key, node in reading.nodes.items()})
-    settings._origins["profile"] = documents.origin
-    unusable = [*documents.problems, *top.problems, *reading.problems]
-    refused = {problem.key for problem in unusable if problem.severity == "error"}
+    settings._origins["profile"] = chosen.origin
+    refused = problems.refused
     crossed = [*host_bits(settings, reading.nodes), *check_provider(settings, settings.provider)]
-    problems = unusable + [problem for problem in crossed if not _touches(problem, refused)]
-    usable = documents.tree is not None and not any(one.severity == "error" for one in unusable)
-    in_order = sorted(dict.fromkeys(problems), key=_place)
-    return Loaded(settings if usable else None, tuple(in_order))
+    problems += [problem for problem in crossed if not _touches(problem, refused)]
+    usable = chosen.tree is not None and not refused
+    return Loaded(settings if usable else None, tuple(sorted(dict.fromkeys(problems), key=_place)))
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

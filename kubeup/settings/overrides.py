@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 
 from kubeup.settings.model import Keys
 from kubeup.settings.nearest import nearest
-from kubeup.settings.problem import DEFAULT, Origin, Problem, error
+from kubeup.settings.problem import DEFAULT, Origin, Problems
 from kubeup.settings.shape import Shape, dotted, shape_of
 from kubeup.settings.tree import SPELLINGS, Node, compose, nested, overlay
 
@@ -23,48 +22,43 @@ _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _KEY = re.compile(r"[\w.-]*")
 
 
-@dataclass(slots=True)
-class Overrides:
-    """What variables and options say, one laid over the other, and what is wrong with them."""
-
-    tree: Node = field(default_factory=partial(Node, "map", DEFAULT))
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, key: str, text: str, origin: Origin, spell: Callable[[str], str] = str) -> None:
-        """Lay `key` over those before; `spell` writes a key as it is written there."""
-        names, shape = list[str](), shape_of(Keys)
-        for part in key.split("."):
-            names.append(SPELLINGS.get(".".join((*names, part)), part))
-            child = shape.fields.get(names[-1])
-            if child is None:
-                self.problems.append(_unknown(key, origin, spell))
-                return
-            shape = child
-        value = _value(text, shape, origin)
-        if isinstance(value, Problem):
-            self.problems.append(replace(value, key=".".join(names)))
-        else:
-            self.tree = overlay(self.tree, nested(names, value))
-
-
-def overrides(environ: Map[str, str], sets: Sequence[str], ignored: Collection[str]) -> Overrides:
+def overrides(
+    environ: Map[str, str], sets: Sequence[str], ignored: Collection[str], problems: Problems
+) -> Node:
     """The variables, then --set over them."""
-    found = Overrides()
+    tree = Node("map", DEFAULT)
     for name in sorted(environ.keys() - {PROFILE_VARIABLE, *OTHERS, *ignored}):
         if name.startswith(PREFIX) and not name.startswith(TESTS):
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
-            found.add(key, environ[name], Origin("environment", name), variable)
+            at = Origin("environment", name)
+            tree = overlay(tree, _override(key, environ[name], at, problems))
     for text in sets:
         # Of a text without "=", no more is shown than may be a key: the rest may be a password.
         key, equals, value = text.partition("=")
-        name = _KEY.match(key.strip())[0][:80]  # type: ignore[index]  # it matches any text
+        at = Origin("set", _KEY.match(key.strip())[0][:80])  # type: ignore[index]  # it matches all
         if equals:
-            found.add(key.strip(), value, Origin("set", name))
+            tree = overlay(tree, _override(key.strip(), value, at, problems))
         else:
             hint = "such as --set nodes.workers.count=3"
-            at = Origin("set", name)
-            found.problems.append(error(at, name, "no =", allowed="--set key=value", hint=hint))
-    return found
+            problems.error(at, at.name, "no =", allowed="--set key=value", hint=hint)
+    return tree
+
+
+def _override(key: str, text: str, origin: Origin, problems: Problems) -> Node:
+    """A tree with one value, without any where there is no such key or value."""
+    names, shape = list[str](), shape_of(Keys)
+    for part in key.split("."):
+        names.append(SPELLINGS.get(".".join((*names, part)), part))
+        if names[-1] not in shape.fields:
+            problems.error(origin, "", "no such key", hint=_proposal(key, origin))
+            return Node("map", origin)
+        shape = shape.fields[names[-1]]
+    key, found = ".".join(names), Problems()
+    value = _value(text, shape, origin, found)
+    problems += [replace(problem, key=key) for problem in found[:1]]
+    if value is None and not found:
+        problems.error(origin, key, "no value", allowed=shape.allowed)
+    return Node("map", origin) if value is None or found else nested(names, value)
 
 
 def variable(key: str) -> str:
@@ -72,16 +66,15 @@ def variable(key: str) -> str:
     return PREFIX + key.upper().replace(".", "__")
 
 
-def _unknown(key: str, origin: Origin, spell: Callable[[str], str]) -> Problem:
+def _proposal(key: str, origin: Origin) -> str:
+    """The key that was probably meant, as it is written there."""
     close = nearest(key, (known for known, _ in dotted(shape_of(Keys))))
-    proposal = f"did you mean {spell(close)}?" if close else "`inv config.show` lists every key"
-    return error(origin, "", "no such key", hint=proposal)
+    if close is None:
+        return "`inv config.show` lists every key"
+    return f"did you mean {variable(close) if origin.kind == 'environment' else close}?"
 
 
-def _value(text: str, shape: Shape, origin: Origin) -> Node | Problem:
+def _value(text: str, shape: Shape, origin: Origin, problems: Problems) -> Node | None:
     if shape.kind == "text" and (shape.secret or not _QUOTED.fullmatch(text)):
         return Node("null" if text in ("~", "null") and shape.optional else "str", origin, text)
-    node, problems = compose(text, origin)
-    if problems:
-        return problems[0]
-    return node or error(origin, "", "no value", allowed=shape.allowed)
+    return compose(text, origin, problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, Unpack
 
 Severity = Literal["error", "warning"]
 
@@ -78,6 +78,18 @@ class Words(TypedDict, total=False):
     why: str
     hint: str
     trap: int | None
+
+
+class Problems(list[Problem]):
+    """All that is wrong, in the order in which it was found."""
+
+    def error(self, at: Origin, key: str, found: str, **words: Unpack[Words]) -> None:
+        self.append(Problem("error", at, key, found, **words))
+
+    @property
+    def refused(self) -> set[str]:
+        """The keys whose values can't be used."""
+        return {problem.key for problem in self if problem.severity == "error"}
 
 
 error = partial(Problem, "error")

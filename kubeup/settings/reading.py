@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from kubeup.settings.model import Keys
 from kubeup.settings.nearest import suggestion
-from kubeup.settings.problem import DEFAULT, Origin, Problem, error, warning
+from kubeup.settings.problem import DEFAULT, Origin, Problem, Problems, warning
 from kubeup.settings.scalars import found, hint, scalar
 from kubeup.settings.shape import Shape, dotted, shape_of
 from kubeup.settings.tree import Node
@@ -25,9 +25,9 @@ class Reading(Generic[Model]):
     `nodes` are the values that are written down, by dotted keys.
     """
 
-    value: Model = field(init=False)
+    problems: Problems
     nodes: dict[str, Node] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    value: Model = field(init=False)
 
     def origin(self, key: str) -> Origin:
         """The place of a key, or of the closest one around it that is written down."""
@@ -36,26 +36,21 @@ class Reading(Generic[Model]):
         return self.nodes[key].origin if key in self.nodes else DEFAULT
 
 
-def read(model: type[Model], tree: Node) -> Reading[Model]:
-    reading, shape = Reading[Model](), shape_of(model)
+def read(model: type[Model], tree: Node, problems: Problems) -> Reading[Model]:
+    reading, shape = Reading[Model](problems), shape_of(model)
     data = _data(tree, shape, "", reading)
     try:
         reading.value = model.model_validate(data)
     except ValidationError as failure:
         refused = failure.errors(include_url=False, include_input=False)
-        reading.problems += _problems(refused, shape, reading)
-        for detail in refused:
+        keys = [_key(detail["loc"]) for detail in refused]
+        for detail, key in zip(refused, keys, strict=True):
+            # pydantic calls a list too short when its items are bad
+            if not any(other.startswith(f"{key}.") for other in keys):
+                _report(detail, key, shape, reading)
             _drop(data, detail["loc"])
         reading.value = model.model_validate(data)
     return reading
-
-
-def _problems(refused: Sequence[Any], shape: Shape, reading: Reading[Any]) -> Iterator[Problem]:
-    keys = [_key(detail["loc"]) for detail in refused]
-    for detail, key in zip(refused, keys, strict=True):
-        # pydantic calls a list too short when its items are bad
-        if not any(other.startswith(f"{key}.") for other in keys):
-            yield _problem(detail, shape, reading)
 
 
 def _key(loc: tuple[str | int, ...]) -> str:
@@ -71,26 +66,23 @@ def _drop(data: dict[str, Any], loc: Sequence[str | int]) -> None:
         data.pop(name, None)
 
 
-def _problem(detail: Any, shape: Shape, reading: Reading[Any]) -> Problem:
+def _report(detail: Any, key: str, shape: Shape, reading: Reading[Any]) -> None:
     for part in detail["loc"]:
         shape = shape.child(str(part)) or shape
-    key, says = _key(detail["loc"]), shape.says
-    node = reading.nodes.get(key)
+    node, says = reading.nodes.get(key), shape.says
     if node is None:
         text = "missing"
     elif detail["type"] in ("too_short", "too_long"):
         text = f"{len(node.items)} values"
     else:
         text = found(node, shape)
-    proposal = hint(node, shape) if node else ""
-    return Problem(
-        "error",
+    reading.problems.error(
         reading.origin(key),
         key,
         text,
         allowed=shape.allowed,
         why=says.why,
-        hint=proposal or says.hint,
+        hint=(hint(node, shape) if node else "") or says.hint,
         trap=says.trap,
     )
 
@@ -111,10 +103,9 @@ def _entries(node: Node, shape: Shape, key: str, out: Reading[Any]) -> dict[str,
     for name, child in node.entries.items():
         below, inner = f"{key}.{name}".lstrip("."), shape.child(name)
         if inner is None:
-            hint = _elsewhere(name) or suggestion(name, shape.fields)
+            meant = _elsewhere(name) or suggestion(name, shape.fields)
             allowed = ", ".join(shape.fields)
-            wrong = error(child.key, below[:200], "no such key", allowed=allowed, hint=hint)
-            out.problems.append(wrong)
+            out.problems.error(child.key, below[:200], "no such key", allowed=allowed, hint=meant)
         elif child.tag == "null" and inner.kind != "tree":
             out.problems += _empty(child, inner, below)
         else:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import stat
+from dataclasses import replace
 from pathlib import Path
 
-from kubeup.settings.problem import Origin, Problem, error
+from kubeup.settings.problem import Origin, Problems
 
 MAX_BYTES = 256 * 1024
 _MAY_READ = "give yourself the right to read it (chmod u+r)"
@@ -19,16 +20,17 @@ _HINTS = {
 }
 
 
-def read_text(path: Path) -> str | Problem:
-    """The file's text, or why there is none."""
+def read_text(path: Path, problems: Problems) -> str | None:
+    """The file's text, None where there is none."""
+    at = Origin("file", str(path))
     try:
-        return decode(_bytes(path), str(path))
+        return _decoded(_bytes(path), at, problems)
     except OSError as failure:
         reason = (failure.strerror or "can't be read").lower()
-        hint = _HINTS.get(failure.errno or 0, "")
-        return error(Origin("file", str(path)), "", reason, hint=hint)
+        problems.error(at, "", reason, hint=_HINTS.get(failure.errno or 0, ""))
     except ValueError:
-        return error(Origin("file", str(path).replace("\0", "\\0")), "", "a path with a NUL byte")
+        problems.error(replace(at, name=at.name.replace("\0", "\\0")), "", "a path with a NUL byte")
+    return None
 
 
 def _bytes(path: Path) -> bytes:
@@ -39,22 +41,24 @@ def _bytes(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def decode(data: bytes, name: str) -> str | Problem:
+def _decoded(data: bytes, at: Origin, problems: Problems) -> str | None:
     """Text from bytes; each refusal says where in the file."""
+    allowed = "text in UTF-8"
     if len(data) > MAX_BYTES:
-        allowed = f"up to {MAX_BYTES // 1024} KiB"
-        return error(Origin("file", name), "", "too large", allowed=allowed)
-    if (nul := data.find(b"\0")) >= 0:
-        at = _position(data, nul, name)
-        return error(at, "", "a NUL byte", allowed="text in UTF-8", hint="delete it")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as failure:
-        at = _position(data, failure.start, name)
-        found = f"byte 0x{data[failure.start]:02x}, which is not UTF-8"
-        return error(at, "", found, allowed="text in UTF-8", hint="save the file as UTF-8")
+        problems.error(at, "", "too large", allowed=f"up to {MAX_BYTES // 1024} KiB")
+    elif (nul := data.find(b"\0")) >= 0:
+        problems.error(_within(at, data[:nul]), "", "a NUL byte", allowed=allowed, hint="delete it")
+    else:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as failure:
+            found = f"byte 0x{data[failure.start]:02x}, which is not UTF-8"
+            place = _within(at, data[: failure.start])
+            problems.error(place, "", found, allowed=allowed, hint="save the file as UTF-8")
+    return None
 
 
-def _position(data: bytes, offset: int, name: str) -> Origin:
-    before = data[:offset].decode("utf-8", "replace")
-    return Origin("file", name, before.count("\n") + 1, len(before) - before.rfind("\n"))
+def _within(file: Origin, before: bytes) -> Origin:
+    """The place in a file after some of it."""
+    text = before.decode("utf-8", "replace")
+    return replace(file, line=text.count("\n") + 1, column=len(text) - text.rfind("\n"))

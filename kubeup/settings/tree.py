@@ -16,7 +16,7 @@ import yaml
 import yaml.reader
 
 from kubeup.facts.manifests import LOADER
-from kubeup.settings.problem import DEFAULT, Origin, Problem, Words, error
+from kubeup.settings.problem import DEFAULT, Origin, Problems, Words
 
 MAX_DEPTH = 16
 MAX_NODES = 5_000
@@ -44,31 +44,33 @@ class _Excess(yaml.MarkedYAMLError):
     """YAML that settings need none of."""
 
 
-def compose(text: str, origin: Origin) -> tuple[Node | None, list[Problem]]:
-    """The tree of one document (None when it is empty or unreadable) and what is wrong with it.
+def compose(text: str, origin: Origin, problems: Problems) -> Node | None:
+    """The tree of one document, None where it is empty or unreadable.
 
     `origin` says whose text it is; places inside a file are added to it.
     """
-    if origin.kind == "file" and (tabs := _tabs(text, origin)):
-        return None, tabs
-    builder = _Builder(origin)
+    builder = _Builder(origin, problems)
+    if origin.kind == "file" and _has_tabs(text, builder):
+        return None
     try:
         _guard(text)
         root = yaml.compose(text, Loader=LOADER)
-        return (None if root is None else builder.build(root, "")), builder.problems
+        return None if root is None else builder.build(root, "")
     except yaml.YAMLError as failure:
-        return None, [_refused(failure, builder)]
+        _refuse(failure, builder)
+        return None
 
 
-def _tabs(text: str, origin: Origin) -> list[Problem]:
-    """Each line that a tab indents: the parser would name the first one, for another reason."""
-    hint = "indent with spaces: YAML does not allow tabs"
-    found: list[Problem] = []
+def _has_tabs(text: str, builder: _Builder) -> bool:
+    """Report each line that a tab indents: the parser names the first, for another reason."""
+    hint, found = "indent with spaces: YAML does not allow tabs", False
     for number, line in enumerate(text.splitlines(), start=1):
         column = line.find("\t") + 1
         if line.strip() and column and not line[:column].strip():
-            at = replace(origin, line=number, column=column)
-            found.append(error(at, "", "a tab in the indentation", allowed="spaces", hint=hint))
+            at = replace(builder.origin, line=number, column=column)
+            problem = "a tab in the indentation"
+            builder.problems.error(at, "", problem, allowed="spaces", hint=hint)
+            found = True
     return found
 
 
@@ -95,7 +97,7 @@ def _guard(text: str) -> None:
             raise _Excess(None, None, problem, mark)  # type: ignore[arg-type]  # libyaml's marks
 
 
-def _refused(failure: yaml.YAMLError, builder: _Builder) -> Problem:
+def _refuse(failure: yaml.YAMLError, builder: _Builder) -> None:
     """PyYAML's complaint without the names it quotes: a password may begin with * or !."""
     found, hint, at = "unreadable", "look at this line and the one above it", builder.origin
     if isinstance(failure, yaml.reader.ReaderError):
@@ -105,8 +107,9 @@ def _refused(failure: yaml.YAMLError, builder: _Builder) -> Problem:
         words = ", ".join(filter(None, (failure.context, failure.problem)))
         found = _QUOTED.sub("'…'", words)
     if isinstance(failure, _Excess):
-        return error(at, "", found, hint="settings need none of this")
-    return error(at, "", f"not YAML: {found}", hint=hint)
+        builder.problems.error(at, "", found, hint="settings need none of this")
+    else:
+        builder.problems.error(at, "", f"not YAML: {found}", hint=hint)
 
 
 @dataclass(slots=True)
@@ -118,7 +121,7 @@ class _Builder:
     """
 
     origin: Origin
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems
     built: dict[yaml.Node, Node] = field(default_factory=dict)
 
     def place(self, mark: Any) -> Origin:
@@ -179,7 +182,7 @@ class _Builder:
         return found
 
     def _report(self, node: yaml.Node, path: str, found: str, **words: Unpack[Words]) -> None:
-        self.problems.append(Problem("error", self.place(node.start_mark), path, found, **words))
+        self.problems.error(self.place(node.start_mark), path, found, **words)
 
 
 def _size(node: yaml.Node, values: Iterable[Node]) -> int:
