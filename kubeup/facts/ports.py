@@ -56,11 +56,12 @@ def _pod_claims(item: Item, port: int, node: str) -> bool:
 
 
 def _service_claims(item: Item, port: int, address: str) -> bool:
-    spec = item["spec"]
-    if item["kind"] != "Service" or port not in (row["port"] for row in spec.get("ports", [])):
+    ports = (row["port"] for row in value(item, "spec", "ports", default=[]))
+    if item["kind"] != "Service" or port not in ports:
         return False
+    external = value(item, "spec", "externalIPs", default=[])
     given = value(item, "status", "loadBalancer", "ingress", default=[])
-    return address in (*spec.get("externalIPs", []), *(row.get("ip") for row in given))
+    return address in (*external, *(row.get("ip") for row in given))
 
 
 def proxy_mode(config: str) -> str:

@@ -52,6 +52,7 @@ def choose(
     root = _load(path, _OUTLINE, problems)
     if root is None:
         return Profile()
+    # They are laid over `env` as any override is, so that a bad name is told where it was given.
     if profile is not None:
         root = _with_env(root, profile, Origin("argument", "the profile asked for"))
     elif name := environ.get(PROFILE_VARIABLE):
@@ -142,6 +143,7 @@ def _refuse_alike(homes: Mapping[str, Origin], problems: Problems) -> None:
 def _files(folder: Path, problems: Problems) -> list[Path]:
     try:
         files = sorted(folder.iterdir())
+    # A folder that can't be read is not an empty one: the profile that is meant may be in it.
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return []
     except OSError as failure:

@@ -26,6 +26,7 @@ class Constraint:
 SUPPORTED_MINOR = 26
 _PATCHES = range(16)  # 1.26.15 is the last that was released
 _KUBERNETES = re.compile(rf"v?(1\.{SUPPORTED_MINOR}\.(\d{{1,2}}))(?:-\d+)?")
+# `1.6.20-1` is how Debian's package is called
 _SOFTWARE = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,2})(?:-\d+)?")
 
 
@@ -57,8 +58,8 @@ def read_version(value: object) -> object:
     return match[1]
 
 
-# Lengths are max_length, not {1,1024}: the pattern engine unrolls those, and each costs
-# milliseconds to compile.
+# Lengths are max_length, not {1,1024}: pydantic's pattern engine unrolls those, and each costs
+# milliseconds to compile (rust-lang/regex#802).
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -94,12 +95,14 @@ BoxVersion = Annotated[
     Field(pattern=r"^[0-9]+(\.[0-9A-Za-z]+)*$", max_length=63),
     Constraint("one version as the box's publisher writes it, such as 202502.21.0"),
 ]
+# kube-apiserver's --service-node-port-range, which kubeadm leaves as it is
 NodePort = Annotated[
     int,
     Field(ge=30000, le=32767),
     Constraint(why="Kubernetes gives NodePorts from this range only"),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+# kubeadm's own minimum: ControlPlaneNumCPU and ControlPlaneMem in cmd/kubeadm/app/constants
 ControlCpus = Annotated[
     int,
     Field(ge=2, le=256),
@@ -142,11 +145,14 @@ RemoteFolder = Annotated[
     Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=1024),
     Constraint("an absolute path on the node, such as /home/vagrant"),
 ]
+# what useradd(8) takes
 UserName = Annotated[
     str,
     Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"),
     Constraint("a Unix user: lower-case letters, digits, _ and -, up to 32"),
 ]
+# A node's name is a DNS subdomain (RFC 1123), and the value of its label kubernetes.io/hostname,
+# which is no longer than 63.
 HostName = Annotated[
     str,
     Field(pattern=rf"^{_HOST}(\.{_HOST})*$", max_length=63),
@@ -157,6 +163,7 @@ HostAddress = Annotated[
     Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", max_length=253),
     Constraint("an IPv4 address or a host name"),
 ]
+# no login in it: it would stand in plans, logs and on nodes
 Url = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"),
@@ -179,6 +186,7 @@ Mirror = Annotated[
         hint="a login has no place in it: whoever reads a node's files would have it",
     ),
 ]
+# the name of a repository in OCI's distribution-spec
 Repository = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*$"),
@@ -189,9 +197,12 @@ Prefix = Annotated[
     Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
     Constraint("an account or path in the registry, such as my-team, or nothing"),
 ]
+# Whatever a registry may call an image; a leading - would be an option of the command it is given
+# to.
 Reference = Annotated[
     str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")
 ]
+# a quantity of Kubernetes' API: Gi are of 1024, G of 1000
 Storage = Annotated[
     str,
     Field(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti|k|M|G|T)$"),
@@ -202,6 +213,8 @@ DiskSize = Annotated[
     Field(pattern=r"^[1-9][0-9]{0,6}(mb|MB|m|gb|GB|g)$"),
     Constraint("a size with its unit, such as 10GB or 10000mb"),
 ]
+# What needs no quotes in SQL. The server takes names of 64 and users of 32
+# (https://dev.mysql.com/doc/refman/8.4/en/user-names.html).
 DatabaseName = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"),

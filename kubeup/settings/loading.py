@@ -62,6 +62,7 @@ def load(
     # Without a profile the variables and options are still read: what is wrong in them is said in
     # the same run.
     reading = read(Keys, overlay(chosen.tree or Node("map", chosen.origin), top), problems)
+    # `profile` is no key of a file, and all others have been validated.
     settings = Settings.model_construct(**dict(reading.value), profile=chosen.name)
     settings._origins.update({key: node.origin for key, node in reading.nodes.items()})
     settings._origins["profile"] = chosen.origin

@@ -18,6 +18,7 @@ PROFILE_VARIABLE = "KUBEUP_ENV"
 # Theirs are secrets and test runs, which have no place among settings.
 OTHERS = ("KUBEUP_REGISTRY_USER", "KUBEUP_REGISTRY_PASSWORD")
 TESTS = "KUBEUP_TEST_"
+# Quotes that reached us through a shell were meant for YAML: --set database.version='"8.0"'.
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _KEY = re.compile(r"[\w.-]*")
 
@@ -46,6 +47,7 @@ def overrides(
 
 def _override(key: str, text: str, origin: Origin, problems: Problems) -> Node:
     """A tree with one value, without any where there is no such key or value."""
+    # Sections only: an item of a list has no name by which it could be laid over the file's.
     names, shape = list[str](), shape_of(Keys)
     for part in key.split("."):
         names.append(SPELLINGS.get(".".join((*names, part)), part))

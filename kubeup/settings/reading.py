@@ -90,6 +90,7 @@ def _report(detail: Any, key: str, shape: Shape, reading: Reading[Any]) -> None:
 def _data(node: Node, shape: Shape, key: str, out: Reading[Any]) -> Any:
     """Plain data for pydantic; what has no place in the model is reported and left out."""
     out.nodes[key] = node
+    # Only what has the wanted form is followed: pydantic refuses a node of any other.
     if node.tag == "seq" and shape.kind == "list" and shape.item:
         items = enumerate(node.items)
         return tuple(_data(item, shape.item, f"{key}.{number}", out) for number, item in items)

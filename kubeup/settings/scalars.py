@@ -15,8 +15,11 @@ from kubeup.settings.tree import Node
 
 REDACTED = "********"
 _LOGIN = re.compile(r"(?<=://)[^/\s]+(?=@)")  # in a URL
+# Numbers as everybody reads them: YAML 1.1 has 010 as 8, 1:30 as 90 and 1_000 as 1000
+# (https://yaml.org/type/int.html).
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _ZERO_LED = re.compile(r"[+-]?0[0-9_]+")
+# yes, no, on and off as well (https://yaml.org/type/bool.html)
 _SWITCHES = yaml.SafeLoader.bool_values
 _TYPES: dict[str, type] = {"text": str, "number": int}
 _NO_SCALAR = {"map": "keys and values", "seq": "a list", "null": "no value"}
@@ -84,6 +87,7 @@ def _as_yaml(node: Node, shape: Shape) -> str:
 def _read_as(node: Node) -> str:
     if node.tag not in ("int", "float", "bool") or len(node.text) >= 60:
         return ""
+    # A number of thousands of digits is refused by Python itself, and a tag may lie about its text.
     try:
         read = str(yaml.safe_load(node.text)).lower()
     except (ValueError, yaml.YAMLError):

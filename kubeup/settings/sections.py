@@ -27,7 +27,8 @@ DATABASE_VERSIONS = {"mysql": ("8.4", "8.0", "5.7"), "mariadb": ("10.11", "10.6"
 
 
 class Section(BaseModel):
-    # Built on first use: only the outermost model is ever asked to validate.
+    # Built on first use: only the outermost model is ever asked to validate. Strict: what is in
+    # quotes is text and no number, and a number is no switch.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @classmethod

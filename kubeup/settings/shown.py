@@ -25,6 +25,7 @@ def origins(settings: Settings) -> dict[str, Origin]:
 
 
 def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
+    # Machines and folders have keys of their own, hosts.0.name; other lists are one value.
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _flat(getattr(value, name), f"{key}.{name}".lstrip("."))

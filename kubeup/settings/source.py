@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubeup.settings.problem import Origin, Problems
 
+# A file that is named by mistake may be a disk image.
 MAX_BYTES = 256 * 1024
 _MAY_READ = "give yourself the right to read it (chmod u+r)"
 _HINTS = {

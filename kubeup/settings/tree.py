@@ -18,12 +18,15 @@ import yaml.reader
 from kubeup.facts.manifests import LOADER
 from kubeup.settings.problem import DEFAULT, Origin, Problems, Words
 
+# Nothing in settings is deeper than half of this.
 MAX_DEPTH = 16
 MAX_NODES = 5_000
 SPELLINGS = {"software.contained": "containerd"}  # as the original how-to writes it
 _TAG = "tag:yaml.org,2002:"
+# The types of YAML 1.1 that its loader tells apart by their looks (https://yaml.org/type/).
 _SCALAR_TAGS = {"str", "int", "float", "bool", "null", "timestamp"}
 _PLAIN_TAGS = {*_SCALAR_TAGS, "value", "merge", "map", "seq"}
+# what a complaint quotes of the text, but not the parser's own tokens such as '<block end>'
 _QUOTED = re.compile(r"'(?![<\\])[^']{3,}'|\"[^\"]{3,}\"")
 
 
@@ -117,7 +120,7 @@ class _Builder:
     """Turns PyYAML's nodes into ours, collecting problems.
 
     A node that aliases name is built once, however often it is used: a few lines of aliases of
-    aliases can stand for billions of values.
+    aliases can stand for billions of values (yaml/pyyaml#235).
     """
 
     origin: Origin
@@ -150,6 +153,8 @@ class _Builder:
     def _entries(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
         own, merged = dict[str, Node](), dict[str, Node]()
         for key, value in node.value:
+            # What is merged gives way to what is written here, and the later to the earlier of a
+            # list (https://yaml.org/type/merge.html).
             if key.tag == f"{_TAG}merge":
                 merged = {**self._merged(value, path), **merged}
             elif isinstance(key, yaml.ScalarNode):
@@ -166,6 +171,7 @@ class _Builder:
             built = self.build(value, below)
             known[name] = replace(built, key=self.place(key.start_mark))
             return
+        # PyYAML takes the second one without a word (yaml/pyyaml#165)
         line = known[name].key.line
         found = f"given twice, first in line {line}" if line else "given twice"
         why = "YAML would silently keep only the last one"

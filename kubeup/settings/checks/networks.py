@@ -16,7 +16,8 @@ from kubeup.settings.tree import Node
 POD, SERVICE, NODE = "network.pod_cidr", "network.service_cidr", "network.node_cidr"
 CONTROL = "network.control_ip"
 WORKERS, DATABASE = "nodes.workers.count", "nodes.database.count"
-NODE_MASK = 24  # what kubeadm gives each node of the pod network
+# what each node gets of the pod network (kube-controller-manager's --node-cidr-mask-size)
+NODE_MASK = 24
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Sizes:
     why: str
 
 
+# kube-apiserver refuses a Service network of more than 20 bits (kubernetes/kubernetes#12841).
 _SIZES = {
     POD: Sizes(8, NODE_MASK, f"each node gets a /{NODE_MASK} of it"),
     SERVICE: Sizes(

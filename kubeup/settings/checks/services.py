@@ -17,7 +17,7 @@ _ENDED = "5.7"
 _RESERVED_USERS = ("root", "mysql")
 _RESERVED_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 _REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+# what listens on every node (https://kubernetes.io/docs/reference/networking/ports-and-protocols/)
 _NODE_PORTS = range(30000, 32768)
 _NODES_OWN = {
     22: "SSH",

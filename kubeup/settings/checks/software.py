@@ -11,6 +11,8 @@ from kubeup.settings.problem import Problem
 from kubeup.settings.providers.base import Rules
 from kubeup.settings.sections import Software
 
+# containerd 1.5 has CRI v1alpha2 only, which kubelet 1.26 does not speak any more
+# (https://kubernetes.io/blog/2022/11/18/upcoming-changes-in-kubernetes-1-26/).
 _OLDEST = (1, 6)
 
 

@@ -16,7 +16,8 @@ from kubeup.settings.sections import Section
 if TYPE_CHECKING:
     from kubeup.settings.model import Settings
 
-VIRTUALBOX = IPv4Network("192.168.56.0/21")  # where it gives host-only networks
+# where it gives host-only networks, since 6.1.28 (its manual, "Host-Only Networking")
+VIRTUALBOX = IPv4Network("192.168.56.0/21")
 
 # Ubuntu 22.04 for Vagrant's providers. bento has had no file for libvirt since 202510 (chef/bento's
 # CHANGELOG), and the last one

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
+from kubeup.cluster.providers.base import PROVIDERS
 from kubeup.settings import Loaded, Problem
-from kubeup.settings.providers import minikube
+from kubeup.settings.providers import RULES, Provider, minikube
 
 Load = Callable[..., Loaded]
 
@@ -106,6 +108,11 @@ def test_a_folder_over_the_home_folder(load_profile: Load, path: str, trap: int 
 def test_the_folder_proposed(one_problem: Callable[..., Problem], host: str, name: str) -> None:
     keys = f"provider: vagrant\nshared_folders: [{{host_path: {host}, vm_path: /home/vagrant}}]"
     assert one_problem(keys).hint == f"take /home/vagrant/{name}"
+
+
+def test_each_provider_that_may_be_named_has_its_rules() -> None:
+    assert get_args(Provider) == tuple(RULES)
+    assert set(PROVIDERS) <= set(RULES)
 
 
 def test_minikube_follows_the_control_plane(load_profile: Load) -> None:

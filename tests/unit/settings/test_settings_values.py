@@ -231,10 +231,22 @@ def test_both_spellings_at_once(one_problem: One) -> None:
     assert problem.found == "given twice, first in line 5"
 
 
+def test_an_override_takes_the_place_of_either_spelling(load_profile: Load) -> None:
+    loaded = load_profile("software: {contained: v1.6}", ("software.containerd=1.7",))
+    assert loaded.require().software.containerd == "1.7"
+
+
 def test_mysql_5_7_is_possible_and_told(load_profile: Load) -> None:
     loaded = load_profile("database: {version: '5.7'}")
     assert loaded.require().database.version == "5.7"
     assert [(p.severity, p.trap) for p in loaded.problems] == [("warning", 18)]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "255.255.255.255"])  # noqa: S104 - nobody binds
+def test_the_ends_of_all_addresses_are_refused(load_profile: Load, address: str) -> None:
+    keys = f"network: {{control_ip: {address}}}\ndatabase: {{vm: worker-9}}\n"
+    found = load_profile(f"{keys}nodes: {{database: {{count: 1}}}}").errors
+    assert {"network.control_ip", "database.vm"} == {problem.key for problem in found}
 
 
 def test_each_engine_has_a_version_of_its_own(load_profile: Load) -> None:
