@@ -48,7 +48,7 @@ class Tools:
     @property
     def compose(self) -> Compose | None:
         """The one to use."""
-        return next((one for one in self.composes if one.works_with(self.docker)), None)
+        return next((each for each in self.composes if each.works_with(self.docker)), None)
 
     @property
     def missing(self) -> str:
@@ -75,4 +75,4 @@ class Tools:
     def _compose_package(self) -> tuple[str, ...]:
         docker = self.docker or self.offers.get(DOCKERS[0], "")
         offered = [Compose(name, self.offers[name]) for name in COMPOSES if name in self.offers]
-        return tuple(one.command for one in offered if one.works_with(docker))[:1]
+        return tuple(each.command for each in offered if each.works_with(docker))[:1]

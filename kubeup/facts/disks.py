@@ -49,19 +49,19 @@ def podman_storage(
     graph = _toml(system if root else own).get("graphroot", "")
     if root:
         return str(graph or PODMAN)
-    told = graph or _toml(system).get("rootless_storage_path", "")
+    folder = graph or _toml(system).get("rootless_storage_path", "")
     data = (environ or {}).get("XDG_DATA_HOME") or f"{home}/.local/share"
-    expanded = str(told).replace("$HOME", home)
+    expanded = str(folder).replace("$HOME", home)
     return expanded if expanded and "$" not in expanded else f"{data}/containers/storage"
 
 
 def docker_storage(daemon: str = "") -> str:
     """The folder of docker's images and volumes, by /etc/docker/daemon.json ('': no such file)."""
     try:
-        told = json.loads(daemon or "{}")
+        parsed = json.loads(daemon or "{}")
     except ValueError:  # docker itself would not start
         return DOCKER
-    return str(told.get("data-root") or DOCKER) if isinstance(told, dict) else DOCKER
+    return str(parsed.get("data-root") or DOCKER) if isinstance(parsed, dict) else DOCKER
 
 
 def _toml(text: str) -> dict[str, Any]:

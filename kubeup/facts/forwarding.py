@@ -77,8 +77,8 @@ class Forwarding:
         """What is missing in the text of iptables-save(8), in words; '' where nothing is."""
         for table, above in CHAINS.items():
             found = _rules(saved, table)
-            own = tuple(row for row in found if row.startswith(f"-A {self.chain} "))
-            if own != self.rules(table):
+            ours = tuple(row for row in found if row.startswith(f"-A {self.chain} "))
+            if ours != self.rules(table):
                 return f"the rules for what goes between nodes are not in the table {table}"
             if self.jump(table) not in _first(found, above):
                 return f"another rule comes before those for the nodes in {table} {above}"
@@ -112,14 +112,14 @@ def droppers(ruleset_json: str) -> tuple[str, ...]:
     """
     chains = [row["chain"] for row in json.loads(ruleset_json)["nftables"] if "chain" in row]
     forwarding = [
-        one
-        for one in chains
-        if one.get("hook") == "forward" and (one["family"], one["table"]) != ("ip", "filter")
+        row
+        for row in chains
+        if row.get("hook") == "forward" and (row["family"], row["table"]) != ("ip", "filter")
     ]
     found = (
-        f"{one['family']} {one['table']}"
-        for one in forwarding
-        if one.get("policy") == "drop" or one["table"] == FIREWALLD
+        f"{row['family']} {row['table']}"
+        for row in forwarding
+        if row.get("policy") == "drop" or row["table"] == FIREWALLD
     )
     return tuple(dict.fromkeys(found))
 

@@ -84,8 +84,8 @@ class Kernel:
 
     def has(self, module: str, option: str = "") -> bool:
         """Whether it is known that a module can be had."""
-        told = self.modules is not None or (bool(option) and self.options is not None)
-        return told and not self.lacks(module, option)
+        is_known = self.modules is not None or (bool(option) and self.options is not None)
+        return is_known and not self.lacks(module, option)
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,12 @@ def options(config: str) -> frozenset[str] | None:
     return frozenset(re.findall(r"^CONFIG_(\w+)=[ym]$", config, re.MULTILINE)) or None
 
 
-def on_link(own: Iterable[Address]) -> tuple[Route, ...]:
+def on_link(known: Iterable[Address]) -> tuple[Route, ...]:
     """The networks that this machine's addresses are in, where its routes can't be read."""
     return tuple(
-        Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback
+        Route(address.interface.network, address.device)
+        for address in known
+        if not address.interface.is_loopback
     )
 
 

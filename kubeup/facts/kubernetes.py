@@ -147,13 +147,17 @@ def _owner(item: Item) -> str:
     return str(owners[0]["name"]) if owners else ""
 
 
-def reported_since_boot(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
+def reported_since_boot(
+    reported_at: datetime | None, node: str, boots: Mapping[str, datetime]
+) -> bool:
     """Whether something was reported, or began, after its node's machine had started.
 
     `boots` has the machines that tell when they did. Kubernetes keeps whole seconds, so a
     machine's are cut off as well.
     """
-    return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
+    return node not in boots or (
+        reported_at is not None and reported_at >= boots[node].replace(microsecond=0)
+    )
 
 
 def own_end(end: Mapping[str, Any], restarts: int) -> bool:
@@ -193,7 +197,7 @@ def left_alone(status: Mapping[str, Any]) -> bool:
     of its containers.
     """
     rows = status.get("containerStatuses", [])
-    return bool(rows) and not _is_ready(status) and all(one["ready"] for one in rows)
+    return bool(rows) and not _is_ready(status) and all(row["ready"] for row in rows)
 
 
 def _ready(status: Mapping[str, Any]) -> Item:

@@ -31,7 +31,7 @@ def of_part(parts: Iterable[dict[str, Any]], app: str) -> list[dict[str, Any]]:
 
     What carries none (a StorageClass) is the database's.
     """
-    return [one for one in parts if value(one, "metadata", "labels", "app", default="db") == app]
+    return [part for part in parts if value(part, "metadata", "labels", "app", default="db") == app]
 
 
 def changed(diff: str) -> tuple[str, ...]:

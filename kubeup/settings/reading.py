@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from kubeup.settings.model import Keys
 from kubeup.settings.nearest import suggestion
 from kubeup.settings.problem import DEFAULT, Origin, Problem, Problems, warning
-from kubeup.settings.scalars import found, hint, scalar
+from kubeup.settings.scalars import described, hint, scalar
 from kubeup.settings.shape import Shape, dotted, shape_of
 from kubeup.settings.tree import Node
 
@@ -75,7 +75,7 @@ def _report(detail: Any, key: str, shape: Shape, reading: Reading[Any]) -> None:
     elif detail["type"] in ("too_short", "too_long"):
         text = f"{len(node.items)} values"
     else:
-        text = found(node, shape)
+        text = described(node, shape)
     reading.problems.error(
         reading.origin(key),
         key,

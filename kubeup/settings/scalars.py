@@ -48,7 +48,7 @@ def shown(text: str, shape: Shape | None = None) -> str:
     return cut if cut.isprintable() and cut else repr(cut)
 
 
-def found(node: Node, shape: Shape) -> str:
+def described(node: Node, shape: Shape) -> str:
     """What is there in place of what the shape allows."""
     if node.tag in _NO_SCALAR:
         return _NO_SCALAR[node.tag]
