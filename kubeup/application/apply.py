@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubeup.application import watch
-from kubeup.application.external import SERVICE, Published
-from kubeup.application.overlay import PARTS, Overlay
+from kubeup.application.external import PUBLISHED, Published
+from kubeup.application.overlay import Overlay
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step
+from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS, service
 from kubeup.facts import manifests
 from kubeup.system.kubectl import MANAGER, Kubectl
 
@@ -23,10 +24,8 @@ APPLY = (*TYPED, "-f", "-")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
-PASSWORD_PARTS = ("db", "api")  # have them
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
-TITLES = {"db": "the database", "api": "the API", "ui": "the UI"}
 SAME_PASSWORDS = Holds(ids.SET_PASSWORDS, "the database has those of .env")
 
 
@@ -41,17 +40,17 @@ class Deployment:
     boots: Callable[[], Mapping[str, datetime]] = dict
 
     def has_pods(self, part: str) -> bool:
-        return part != "db" or not self.overlay.machine
+        return part != DATABASE.name or not self.overlay.machine
 
     def render(self) -> str:
         with self.overlay.written() as folder:
             return shell.read(str(self.kubectl.path), "kustomize", str(folder)).stdout
 
-    def diff(self, parts: Sequence[str] = PARTS) -> str:
+    def diff(self, parts: Sequence[str] = NAMES) -> str:
         """What applying would change, in diff's format; Secrets' values are masked by kubectl.
         '' where nothing.
         """
-        if tuple(parts) == PARTS:
+        if tuple(parts) == NAMES:
             with self.overlay.written() as folder:
                 answer = self.kubectl.read(*DIFF, "-k", str(folder), ok=None)
         else:
@@ -60,8 +59,8 @@ class Deployment:
             answer = self.kubectl.read(*DIFF, "-f", "-", stdin=manifests.text(chosen), ok=None)
         if IMMUTABLE in answer.stderr:
             raise Refused(
-                "the claim of a database that is there can't be given another size",
-                "Kubernetes keeps a StatefulSet's volumeClaimTemplates as they are",
+                "the database's claim can't be resized",
+                "Kubernetes does not change the volumeClaimTemplates of a StatefulSet",
                 "put database.storage back; the volume is a folder of its node and takes what "
                 "fits on that disk",
             )
@@ -88,20 +87,21 @@ class ApplyPart(Paced):
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         kubectl = self.deployment.kubectl
-        published = self.deployment.overlay.published() if self.part == SERVICE else Published()
+        published = self.deployment.overlay.published() if self.part == PUBLISHED else Published()
         require_asked(published)
         rendered = manifests.documents(self.deployment.render())
-        # the API reads the database's Secret: whichever of the two comes first brings it
-        secret = [one for one in rendered if self.part == "api" and manifests.key(one) == SECRET]
+        # others read the database's Secret: whichever comes first brings it
+        brings = self.part in WITH_PASSWORDS and self.part != DATABASE.name
+        secret = [one for one in rendered if brings and manifests.key(one) == SECRET]
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        if self.part == "db":
+        if self.part == DATABASE.name:
             forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
-            watch.until_standing(
+            watch.until_ready(
                 kubectl, self.part, self.deployment.boots(), self.wait, log, stopped, self.pace
             )
 
@@ -126,9 +126,9 @@ def require_asked(published: Published) -> None:
     if published.unasked:
         nodes = ", ".join(published.unasked)
         raise KubeupError(
-            f"nobody knows whether port {published.port} is free on {nodes}",
-            "it is not ready, or can't be reached by SSH",
-            "`inv up` makes it so; ports.http: 0 does without that port",
+            f"port {published.port} can't be checked on {nodes}",
+            "the node is not ready, or can't be reached by SSH",
+            "`inv up` mends the node; ports.http: 0 does without that port",
         )
 
 
@@ -140,7 +140,7 @@ class ApplyService:
 
     def run(self, log: Log) -> None:
         rendered = manifests.documents(self.deployment.render())
-        service = [one for one in rendered if manifests.key(one) == f"Service {SERVICE}"]
+        service = [one for one in rendered if manifests.key(one) == f"Service {PUBLISHED}"]
         self.deployment.kubectl.write(*APPLY, stdin=manifests.text(service), log=log)
 
 
@@ -152,7 +152,7 @@ def release_volume(kubectl: Kubectl, part: str) -> None:
     """A volume whose claim was deleted keeps that claim's uid and would never be bound again:
     forget it, keep the data.
     """
-    if part != "db":
+    if part != DATABASE.name:
         return
     phase = kubectl.read(
         "get",
@@ -187,7 +187,7 @@ def plan(
     deployment: Deployment,
     diff: str | None,
     needs: tuple[StepId, ...] = (),
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] = NAMES,
     carry: Callable[[], list[Step]] | None = None,
     again: Sequence[str] = (),
 ) -> list[Planned]:
@@ -207,7 +207,8 @@ def plan(
     changes = set(manifests.changed(diff))
     if not changes and not again:
         return [SAME_PASSWORDS]
-    alone = "api" in parts and "db" not in parts  # the Secret was not compared, and comes along
+    # the Secret was not compared, and comes along
+    alone = DATABASE.name not in parts and bool(set(parts) & set(WITH_PASSWORDS))
     carried = list[Planned](
         _carried(deployment, parts, carry) if SECRET in changes or alone else []
     )
@@ -230,10 +231,12 @@ def plan(
         )
     changed = {part: ", ".join(names) for part, names in by_part.items() if names}
     reasons = {part: f"{names} new or changed" for part, names in changed.items()}
-    for part in PASSWORD_PARTS if carried else again:
+    for part in WITH_PASSWORDS if carried else again:
         reasons.setdefault(part, "the passwords are new")
-    if SERVICE in reasons:
-        reasons[SERVICE] = "; ".join((reasons[SERVICE], *deployment.overlay.published().left_out))
+    if PUBLISHED in reasons:
+        reasons[PUBLISHED] = "; ".join(
+            (reasons[PUBLISHED], *deployment.overlay.published().left_out)
+        )
     deployed = [_step(deployment, part, reason, needs) for part, reason in reasons.items()]
     return [*(carried or [SAME_PASSWORDS]), *deployed]
 
@@ -246,7 +249,7 @@ def _carried(
     """What takes new passwords into the database, where there is one and they are new to it."""
     if not new_passwords(deployment):
         return []
-    if not set(PASSWORD_PARTS) <= set(parts):
+    if not set(WITH_PASSWORDS) <= set(parts):
         raise Refused(
             "the passwords in .env are not the ones that the database has",
             "the database and the API get new ones together, or one locks out the other",
@@ -301,7 +304,7 @@ class WaitForPart(Paced):
 
     def run_unless(self, stopped: Callable[[], bool], log: Log) -> None:
         if self.deployment.has_pods(self.part):
-            watch.until_standing(
+            watch.until_ready(
                 self.deployment.kubectl,
                 self.part,
                 self.deployment.boots(),
@@ -323,24 +326,29 @@ def wait(
     """
     return [
         Step(
-            ids.stand(part),
-            f"wait for {TITLES[part]}",
+            ids.wait_for(part),
+            f"wait for {service(part).title}",
             why,
             WaitForPart(deployment, part),
             (*needs, ids.load(part)),
             10,
         )
         for part in parts
-        if part in TITLES
+        if part in NAMES
     ]
 
 
 def _step(deployment: Deployment, part: str, reason: str, needs: tuple[StepId, ...]) -> Step:
     return Step(
         ids.deploy(part),
-        f"deploy {TITLES[part]}",
+        f"deploy {service(part).title}",
         reason,
         ApplyPart(deployment, part),
-        (*needs, ids.load(part), ids.push(part), *((ids.LOOK_AT_DATA,) if part == "db" else ())),
+        (
+            *needs,
+            ids.load(part),
+            ids.push(part),
+            *((ids.LOOK_AT_DATA,) if part == DATABASE.name else ()),
+        ),
         12,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubeup.core.errors import Refused
+from kubeup.core.services import UI
 from kubeup.core.shell import Output
 from kubeup.core.state import State
 from kubeup.facts import ports
@@ -23,7 +24,7 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
 
 HTTP = 80
-SERVICE = "ui"
+PUBLISHED = UI.name
 CONFIG = r"jsonpath={.data.config\.conf}"  # in the ConfigMap of kube-proxy
 # In IPVS mode every node would take the others' addresses for its own
 # (syncService in kubernetes/pkg/proxy/ipvs/proxier.go).
@@ -133,7 +134,7 @@ class External:
 
     def _specs(self) -> list[dict[str, Any]]:
         """Of the Service, where it is there."""
-        one = f"--field-selector=metadata.name={SERVICE}"
+        one = f"--field-selector=metadata.name={PUBLISHED}"
         items = self.kubectl.items("services", "-n", self.kubectl.namespace, one)
         return [item["spec"] for item in items]
 
@@ -164,7 +165,7 @@ class External:
         programs: Mapping[str, tuple[str, ...]],
     ) -> dict[str, str]:
         """Who has the port of each node, where somebody has it."""
-        ours, found = f"Service {self.kubectl.namespace}/{SERVICE}", dict[str, str]()
+        ours, found = f"Service {self.kubectl.namespace}/{PUBLISHED}", dict[str, str]()
         for reach in ssh_targets:
             claimed = ports.claimed(items, self.port, reach.name, reach.address, but=ours)
             if by := (*programs.get(reach.name, ()), *claimed):

@@ -36,36 +36,36 @@ class WaitForNetwork(Paced):
     def run(self, log: Log) -> None:
         kubectl, boots, seconds = self.kubectl, self.boots(), self.pace.seconds(SECONDS)
         log("kube-proxy")
-        _until(kubectl, PROXIES, seconds, lambda: _proxies_stand(kubectl, boots))
+        _until(kubectl, PROXIES, seconds, lambda: _proxies_ready(kubectl, boots))
         retry_starts(kubectl, log)
         log("CoreDNS")
-        _until(kubectl, NAMES, seconds, lambda: watch.all_standing(kubectl, NAMES, boots))
+        _until(kubectl, NAMES, seconds, lambda: watch.all_ready(kubectl, NAMES, boots))
 
 
 def _until(
     kubectl: Kubectl,
     where: tuple[str, ...],
     seconds: float,
-    stand: Callable[[], bool],
+    ready: Callable[[], bool],
 ) -> None:
-    end, over = time.monotonic() + seconds, stand()
+    end, over = time.monotonic() + seconds, ready()
 
     def each(event: object) -> bool:
         nonlocal over
-        over = stand() or time.monotonic() > end
+        over = ready() or time.monotonic() > end
         return over
 
     while not over:
         kubectl.watch("pods", *where, each=each, tick=watch.TICK)
 
 
-def _proxies_stand(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
+def _proxies_ready(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
     """Whether kube-proxy runs on each node, by the word of a kubelet that runs now; also where a
     cluster does without it.
     """
     answer = kubectl.read("get", "pods", *PROXIES, "-o", "json", ok=None)
     found: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []
-    return answer.ok and (not found or watch.standing(found, boots))
+    return answer.ok and (not found or watch.pods_ready(found, boots))
 
 
 def retry_starts(kubectl: Kubectl, log: Log) -> None:

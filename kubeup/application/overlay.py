@@ -11,9 +11,11 @@ from typing import Any
 
 import yaml
 
-from kubeup.application.external import External, Published
+from kubeup.application.external import PUBLISHED, External, Published
 from kubeup.application.place import Place
+from kubeup.core import services
 from kubeup.core.errors import Refused
+from kubeup.core.services import DATABASE, SERVICES
 from kubeup.core.state import PROJECT, write_private
 from kubeup.images.catalog import AppImage
 from kubeup.settings import Settings
@@ -21,8 +23,6 @@ from kubeup.system import secrets
 
 BASE = PROJECT / "manifests" / "base"
 ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
-PLACEHOLDERS = {"db": "mysql", "api": "fast-api-products", "ui": "ui-node-products"}
-PARTS = ("db", "api", "ui")
 # what decides where the database's name leads
 PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")
 MANAGED = "app.kubernetes.io/managed-by"
@@ -52,7 +52,7 @@ class Overlay:
         if missing := secrets.missing(self.env):
             raise Refused(
                 f"{' and '.join(missing)} not in {self.env.name}",
-                "a database is never made with a password that nobody chose",
+                "passwords must be set before the database is made",
                 "`inv up` and `inv deploy.all` generate what is missing",
             )
         for name, key, wanted in (
@@ -97,17 +97,12 @@ class Overlay:
             yield folder
 
     def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
-        init = [
-            {
-                "name": "mysql-initdb-config",
-                "files": ["init.sql"],
-                "options": {"labels": {"app": "db"}},
-            }
-        ]
+        labelled = {"labels": {"app": DATABASE.name}}
+        init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": labelled}]
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [BASE.name],
+            "resources": [f"{BASE.name}/{service.name}" for service in SERVICES],
             "components": [ON_VM.name] if self.machine else [],
             "labels": [
                 {"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}
@@ -118,7 +113,7 @@ class Overlay:
                 {
                     "name": "mysecret",
                     "files": [f"{key}=secret/{key}" for key in secret],
-                    "options": {"labels": {"app": "db"}},
+                    "options": labelled,
                 }
             ],
             "configMapGenerator": [] if self.machine else init,
@@ -126,30 +121,23 @@ class Overlay:
         }
 
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
-        ports, replace = self.settings.ports, _replace
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
-            ({"kind": "Service", "name": "api"}, [replace("/spec/ports/0/nodePort", ports.api)]),
-            (
-                {"kind": "Service", "name": "ui"},
-                [replace("/spec/ports/0/nodePort", ports.ui), *_externally(self.published())],
-            ),
-            # a changed password must reach a pod that read the old one from its environment
-            (
-                {"kind": "Deployment", "name": "api"},
-                [
-                    {
-                        "op": "add",
-                        "path": "/spec/template/metadata/annotations",
-                        "value": {"kubeup/secrets": fingerprint},
-                    }
-                ],
-            ),
+            *self._ports(),
+            *_new_pods(fingerprint),
         ]
         return [
             {"target": target, "patch": yaml.safe_dump(operations)}
             for target, operations in patches
         ]
+
+    def _ports(self) -> list[Patch]:
+        patches = list[Patch]()
+        for name, port in self.settings.ports.node_ports.items():
+            outside = _externally(self.published()) if name == PUBLISHED else []
+            operations = [_replace("/spec/ports/0/nodePort", port), *outside]
+            patches.append(({"kind": "Service", "name": name}, operations))
+        return patches
 
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace
@@ -180,6 +168,20 @@ class Overlay:
         ]
 
 
+def _new_pods(fingerprint: str) -> list[Patch]:
+    """A changed password must reach a pod that read the old one from its environment."""
+    annotate: dict[str, object] = {
+        "op": "add",
+        "path": "/spec/template/metadata/annotations",
+        "value": {"kubeup/secrets": fingerprint},
+    }
+    return [
+        ({"kind": "Deployment", "name": one.name}, [annotate])
+        for one in SERVICES
+        if one.has_passwords and one is not DATABASE
+    ]
+
+
 def _externally(published: Published) -> list[dict[str, object]]:
     if not published.addresses:
         return []
@@ -192,12 +194,9 @@ def _replace(path: str, value: object) -> dict[str, object]:
 
 
 def _image(image: AppImage) -> dict[str, str]:
+    placeholder = services.service(image.part).image
     name, _, digest = image.reference.partition("@")
     if digest:
-        return {
-            "name": PLACEHOLDERS[image.part],
-            "newName": name.rsplit(":", 1)[0],
-            "digest": digest,
-        }
+        return {"name": placeholder, "newName": name.rsplit(":", 1)[0], "digest": digest}
     repository, _, tag = name.rpartition(":")
-    return {"name": PLACEHOLDERS[image.part], "newName": repository, "newTag": tag}
+    return {"name": placeholder, "newName": repository, "newTag": tag}

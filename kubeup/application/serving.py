@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from kubeup.core.errors import KubeupError
+from kubeup.core.services import API, SERVICES, Service, service
 from kubeup.system.kubectl import Kubectl
 
 SECONDS = 90.0  # CoreDNS may keep a database's old address for 30 s, and a kubelet asks every 2 s
 STEADY = 5.0  # after a no: a kubelet's question from before may still be under way
 TICK = 0.5
-REACHES = {"api": "the API does not reach its database", "ui": "the UI does not reach the API"}
+READY = "readyz"  # where a service tells whether it reaches the one that it needs
 
 
 def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = False) -> None:
@@ -35,24 +36,22 @@ def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = Fa
         else:
             yes_since, doubted = 0.0, True
         if now - began > seconds:
-            part, why = denied or ("api", f"it did for less than {STEADY:.0f} s")
+            one, why = denied or (API, f"it answered for less than {STEADY:.0f} s")
             raise KubeupError(
-                f"{REACHES[part]} after {seconds:.0f} s",
+                f"{one.title} does not reach {service(one.needs).title} after {seconds:.0f} s",
                 why,
-                f"`inv deploy.logs {part}` tells why; `inv deploy.status` shows both",
+                f"`inv deploy.logs {one.name}` tells why; `inv deploy.status` shows both",
             )
         time.sleep(TICK)
 
 
-def _denied(kubectl: Kubectl) -> tuple[str, str] | None:
+def _denied(kubectl: Kubectl) -> tuple[Service, str] | None:
     """Which one says that it does not get through, and how."""
-    for part in REACHES:
-        answer = kubectl.read(
-            "get",
-            "--raw",
-            f"/api/v1/namespaces/{kubectl.namespace}/services/{part}:http/proxy/readyz",
-            ok=None,
-        )
-        if not answer.ok:
-            return part, answer.stderr.strip()
+    services = f"/api/v1/namespaces/{kubectl.namespace}/services"
+    for one in SERVICES:
+        if one.needs:
+            path = f"{services}/{one.name}:http/proxy/{READY}"
+            answer = kubectl.read("get", "--raw", path, ok=None)
+            if not answer.ok:
+                return one, answer.stderr.strip()
     return None

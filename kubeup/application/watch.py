@@ -15,6 +15,7 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Log
+from kubeup.core.services import service
 from kubeup.facts.kubernetes import (
     KubePod,
     left_alone,
@@ -30,7 +31,6 @@ IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageN
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 UNSCHEDULED_SECONDS = 15.0  # nodes become ready, volumes get bound and Secrets come within
 TICK = 0.5
-NEEDS = {"api": "db"}  # an application that is not ready without another one
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Watched:
     def trouble(self, now: float) -> Trouble | None:
         return first_trouble(self.app, self.pods.values(), now - self.since)
 
-    def own(self) -> list[dict[str, Any]]:
+    def of_app(self) -> list[dict[str, Any]]:
         return [raw for raw, pod in _with_facts(self.pods.values()) if pod.app == self.app]
 
 
@@ -111,7 +111,7 @@ def trouble(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
             )
     if waited > UNSCHEDULED_SECONDS and (why := unscheduled(raw)):
         return Trouble(
-            f"{pod.name} finds no node",
+            f"{pod.name} can't be scheduled",
             why,
             "see the nodes and the volume: `inv status`, `inv doctor`",
         )
@@ -123,8 +123,8 @@ def gone(pod: KubePod, raw: dict[str, Any], waited: float) -> Trouble | None:
     # a node that has just come back has told of its pods by then
     if waited > UNSCHEDULED_SECONDS and left_alone(raw.get("status", {})):
         return Trouble(
-            f"{pod.name} is on {pod.node}, which has gone",
-            "nothing was heard of that node for a while",
+            f"{pod.name} is on {pod.node}, which is down",
+            "no kubelet heartbeat from that node",
             "bring it back: `inv cluster.start`; then run the same again",
         )
     return None
@@ -150,12 +150,12 @@ def _end(raw: dict[str, Any]) -> dict[str, Any]:
 def _last_end(raw: dict[str, Any]) -> str:
     ended = _end(raw)
     if not ended:
-        return "it ends again and again"
+        return "its container ends again and again"
     said = f": {ended['message'].strip()[:300]}" if ended.get("message") else ""
     return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}{said}"
 
 
-def until_standing(
+def until_ready(
     kubectl: Kubectl,
     app: str,
     boots: Mapping[str, datetime],
@@ -177,14 +177,14 @@ def until_standing(
     complete, own, needed = (
         False,
         ("-l", f"app={app}"),
-        ("-l", f"app in ({app},{NEEDS.get(app, app)})"),
+        ("-l", f"app in ({','.join(_with_needed(app))})"),
     )
 
     def each(event: dict[str, Any] | None) -> bool:
         nonlocal complete
         if event:
             watched.take(event)
-            log(told(watched))
+            log(progress(watched))
         waited = time.monotonic() - watched.since
         if watched.trouble(time.monotonic()) and (
             now_wrong := newest_trouble(kubectl, app, needed, waited)
@@ -194,7 +194,7 @@ def until_standing(
             return True
         # events come one by one: what they have told so far may be half of it, so all is read at
         # once before it counts
-        complete = standing(watched.own(), boots) and all_standing(kubectl, own, boots)
+        complete = pods_ready(watched.of_app(), boots) and all_ready(kubectl, own, boots)
         return complete or patience.ended(states(watched))
 
     while not complete and not found and not stopped() and not patience.over:
@@ -210,15 +210,21 @@ def until_standing(
             "mend that, then run the same again",
         )
     if not complete:
-        where = "\n".join(filter(None, (told(watched) or "no pod of it was made", pace.why())))
+        where = "\n".join(filter(None, (progress(watched) or "it has no pod", pace.why())))
         raise KubeupError(
-            f"{app} does not stand after {pace.seconds(seconds):.0f} s",
+            f"{app} is not ready after {pace.seconds(seconds):.0f} s",
             where,
             f"`inv deploy.status`, `inv deploy.logs {app}`",
         )
 
 
-def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
+def _with_needed(app: str) -> tuple[str, ...]:
+    """The service and the one that its pods are not ready without."""
+    row = service(app)
+    return (app, row.needs) if row.needs and not row.ready_alone else (app,)
+
+
+def all_ready(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
     """Whether the workload's rollout is complete and its pods, which are listed after it, are
     the new ones alone.
     """
@@ -227,7 +233,7 @@ def all_standing(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, d
     return (
         bool(rolled)
         and all(one.standing for one in rolled)
-        and standing((item for item in items if item["kind"] == "Pod"), boots)
+        and pods_ready((item for item in items if item["kind"] == "Pod"), boots)
     )
 
 
@@ -251,7 +257,7 @@ def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
     return items
 
 
-def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
+def pods_ready(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
     """Whether there are pods, and each of them is ready, stays, and was started by its node as
     it runs now.
     """
@@ -262,14 +268,14 @@ def standing(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> 
     )
 
 
-def told(watched: Watched) -> str:
+def progress(watched: Watched) -> str:
     """The pods in one line, for progress."""
-    return ", ".join(sorted(f"{pod.name} {_state(pod)}" for pod in pods(watched.own())))
+    return ", ".join(sorted(f"{pod.name} {_state(pod)}" for pod in pods(watched.of_app())))
 
 
 def states(watched: Watched) -> list[str]:
     """The pods' states alone: pods that are made again and again are not progress."""
-    return sorted(map(_state, pods(watched.own())))
+    return sorted(map(_state, pods(watched.of_app())))
 
 
 def _state(pod: KubePod) -> str:

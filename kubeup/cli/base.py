@@ -30,7 +30,7 @@ HELP = {
     "yes": "go ahead without asking",
     "dry": "show what would be done, and do nothing",
     "json": "print data for programs",
-    "force": "go on where this machine seems too small by an estimate",
+    "force": "continue where this machine is too small by an estimate",
     "commands": "show each step's command lines too",
 }
 
@@ -225,13 +225,13 @@ def open_project(
     record: str = "",
 ) -> tuple[Project, Report]:
     """The project as the options name it, and where to print; `first` and `record` as for
-    `kubeup.workflows.project.load`.
+    `kubeup.workflows.loading.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
     import os
 
-    from kubeup.workflows.project import load
+    from kubeup.workflows.loading import load
 
     project = load(
         settings_file(given.file),

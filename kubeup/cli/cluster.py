@@ -8,7 +8,7 @@ from kubeup.core.options import Options
 
 @kubeup_task("yes", "dry", "commands", "json", "force")
 def local(given: Options) -> None:
-    """Bring up the cluster as containers of this machine (without the application).
+    """Bring up a cluster of containers on this machine, without the application.
 
     Example: inv cluster.local --yes
     """
@@ -17,8 +17,7 @@ def local(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "json", "force")
 def minikube(given: Options) -> None:
-    """Bring up the cluster with minikube (without the application), or take the one that is there
-    as it is.
+    """Bring up a cluster with minikube, without the application, or adopt the one that exists.
 
     Example: inv cluster.minikube --dry --commands
     """
@@ -27,7 +26,7 @@ def minikube(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "json", "force")
 def vagrant(given: Options) -> None:
-    """Bring up the cluster on virtual machines that Vagrant makes (without the application).
+    """Bring up a cluster of Vagrant's virtual machines, without the application.
 
     Example: inv cluster.vagrant --dry --commands
     """
@@ -44,7 +43,7 @@ def _bring_up(provider: str, given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "force")
 def up(given: Options) -> None:
-    """Make and start the machines alone; `inv cluster.provision` makes Kubernetes of them.
+    """Create and start the machines only; `inv cluster.provision` installs Kubernetes on them.
 
     Example: inv cluster.up && inv cluster.ping && inv cluster.provision
     """
@@ -55,7 +54,7 @@ def up(given: Options) -> None:
 
 @kubeup_task()
 def ping(given: Options, limit: str = "") -> None:
-    """Ask every node through Ansible whether it answers (`ansible -m ping all`).
+    """Ping every node through Ansible (`ansible -m ping all`).
 
     Example: inv cluster.ping --limit workers
     """
@@ -171,7 +170,7 @@ def stop(given: Options) -> None:
 
 @kubeup_task("dry", "commands")
 def halt(given: Options) -> None:
-    """Stop the cluster's machines, by Vagrant's word for it (the same as `inv cluster.stop`).
+    """Stop the cluster's machines, as `vagrant halt` does (the same as `inv cluster.stop`).
 
     Example: inv cluster.halt
     """
@@ -209,8 +208,7 @@ def reload(given: Options) -> None:
     },
 )
 def snapshot(given: Options, save: str = "", restore: str = "", delete: str = "") -> None:
-    """Save, restore or delete a snapshot of all machines, or list what there is (Vagrant with
-    VirtualBox or libvirt).
+    """List, save, restore or delete snapshots of all machines (VirtualBox, libvirt).
 
     Example: inv cluster.snapshot --save before-upgrade
     """
@@ -252,7 +250,7 @@ def destroy(given: Options, data: bool = False) -> None:
     help={"name": "the node's name, as `inv status` shows it"},
 )
 def remove(given: Options, name: str) -> None:
-    """Take one worker out of the cluster and remove its machine; its data volume stays.
+    """Drain and remove one worker and its machine; its data volume is kept.
 
     Example: inv cluster.remove dev-worker-2 --set nodes.workers.count=1
     """

@@ -8,7 +8,7 @@ from kubeup.core.options import Options
 
 @kubeup_task("file", "json")
 def show(given: Options) -> None:
-    """Show every setting, its value and where that came from; secrets are hidden.
+    """Show every setting, its value and its origin; secrets are hidden.
 
     Example: inv config.show --set nodes.workers.count=1
     """
@@ -44,7 +44,7 @@ def show(given: Options) -> None:
 
 @kubeup_task("file", "json", help={"file": "the settings file (default: config/settings.yaml)"})
 def check(given: Options) -> None:
-    """Check settings, also against this machine: every problem at once, with its place.
+    """Check the settings, also against this machine: every problem at once, with its place.
 
     Example: inv config.check -- my-settings.yaml
     """
@@ -60,7 +60,7 @@ def check(given: Options) -> None:
     "file", settings=False, help={"file": "where to write it (default: config/settings.yaml)"}
 )
 def init(given: Options) -> None:
-    """Write a settings file with the defaults explained; one that is there is left alone.
+    """Write a commented settings file with the defaults; an existing one is kept.
 
     Example: inv config.init -- my-settings.yaml
     """

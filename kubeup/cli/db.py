@@ -12,8 +12,7 @@ from kubeup.core.options import Options
     help={"to": "the file to write (default: a new one in the profile's own folder)"},
 )
 def backup(given: Options, to: str = "") -> None:
-    """Write a consistent backup of the database, with its checksum, versions and row counts beside
-    it.
+    """Write a consistent backup of the database, with its checksum and row counts.
 
     Example: inv db.backup --to /mnt/usb/products.sql.zst
     """
@@ -48,8 +47,7 @@ def list_(given: Options) -> None:
     help={"backup": "a file, or the name of one that `inv db.list` shows"},
 )
 def restore(given: Options, backup: str) -> None:
-    """Put a backup in place of what the database holds; asks first, and a failed one changes
-    nothing.
+    """Replace the database's content with a backup, all or nothing, after asking.
 
     Example: inv db.restore dev-api-20260102T030405Z.sql.zst
     """
@@ -72,7 +70,7 @@ def shell(given: Options, root: bool = False) -> None:
 
 @kubeup_task("dry", "commands")
 def migrate(given: Options) -> None:
-    """Bring the tables up to what the deployed API wants (it does so itself at each start).
+    """Migrate the tables to what the deployed API needs (it does so at each start).
 
     Example: inv db.migrate
     """
@@ -83,8 +81,7 @@ def migrate(given: Options) -> None:
 
 @kubeup_task("dry", "commands")
 def rotate(given: Options) -> None:
-    """Give the database new passwords, and everybody who uses it; taken back where that fails on
-    the way.
+    """Change the database's passwords everywhere, or nowhere where that fails on the way.
 
     Example: inv db.rotate
     """
@@ -96,8 +93,7 @@ def rotate(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands", "json")
 def vm(given: Options) -> None:
-    """Run the database on a machine, with docker compose; `inv db.move vm` then takes the data
-    there.
+    """Run an empty database on a machine; `inv db.move vm` then moves the data there.
 
     Example: inv db.vm --set database.vm=worker-2
     """
@@ -118,8 +114,7 @@ def vm(given: Options) -> None:
     },
 )
 def move(given: Options, to: str, drop_old: bool = False) -> None:
-    """Move the database with its data to a machine of its own, or back into the cluster; the side
-    that is left is kept.
+    """Move the database and its data to a machine, or back; the old copy is kept.
 
     Example: inv db.move vm    then    inv db.move vm --drop-old
     """

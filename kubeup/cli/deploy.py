@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from invoke import Collection
+
 from kubeup.cli.base import change, kubeup_task, open_project
 from kubeup.core.options import Options
+from kubeup.core.services import NAMES, SERVICES, Service
 
 
 @kubeup_task("dry", "commands", "json", name="all")
 def all_(given: Options) -> None:
-    """Deploy the database, the API and the UI, and wait until they stand.
+    """Deploy the database, the API and the UI, and wait until they are ready.
 
     Example: inv deploy.all --dry
     """
-    _deploy(given, "db", "api", "ui")
-
-
-@kubeup_task("dry", "commands", "json")
-def db(given: Options) -> None:
-    """Deploy the database alone.
-
-    Example: inv deploy.db
-    """
-    _deploy(given, "db")
-
-
-@kubeup_task("dry", "commands", "json")
-def api(given: Options) -> None:
-    """Deploy the API alone.
-
-    Example: inv deploy.api
-    """
-    _deploy(given, "api")
-
-
-@kubeup_task("dry", "commands", "json")
-def ui(given: Options) -> None:
-    """Deploy the UI alone.
-
-    Example: inv deploy.ui
-    """
-    _deploy(given, "ui")
+    _deploy(given, *NAMES)
 
 
 @kubeup_task()
@@ -55,7 +33,7 @@ def diff(given: Options) -> None:
 
 @kubeup_task("json")
 def status(given: Options) -> None:
-    """Show the application's pods, and what keeps one from running.
+    """Show the application's pods, and what keeps one from being ready.
 
     Example: inv deploy.status
     """
@@ -71,10 +49,10 @@ def status(given: Options) -> None:
 
 @kubeup_task(
     positional=["part"],
-    help={"part": "db, api or ui", "follow": "go on until interrupted", "tail": "how many lines"},
+    help={"part": ", ".join(NAMES), "follow": "go on until interrupted", "tail": "how many lines"},
 )
 def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> None:
-    """Print the log of one part of the application.
+    """Print the log of one service of the application.
 
     Example: inv deploy.logs api --follow
     """
@@ -104,7 +82,7 @@ def url(given: Options) -> None:
 
 @kubeup_task("yes", "dry", "commands")
 def delete(given: Options) -> None:
-    """Take the application off the cluster; the database's claim, volume and data stay.
+    """Delete the application from the cluster; the database's claim and data are kept.
 
     Example: inv deploy.delete --yes
     """
@@ -117,3 +95,16 @@ def _deploy(given: Options, *parts: str) -> None:
     from kubeup.workflows import rollout
 
     change(given, lambda project: rollout.plan(project, parts))
+
+
+def _task_of(service: Service) -> Any:
+    """The task that deploys one service."""
+
+    def body(given: Options) -> None:
+        _deploy(given, service.name)
+
+    body.__doc__ = f"Deploy {service.title} alone.\n\nExample: inv deploy.{service.name}"
+    return kubeup_task("dry", "commands", "json", name=service.name)(body)
+
+
+namespace = Collection(all_, *map(_task_of, SERVICES), diff, status, logs, url, delete)

@@ -233,7 +233,7 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
     What can't be made is told; its stage then fails.
     """
     from kubeup.workflows import cluster
-    from kubeup.workflows.project import load
+    from kubeup.workflows.loading import load
 
     names = [package for stage in chosen for tool, package in stage.tools if not shell.which(tool)]
     needs_release = any(stage.release for stage in chosen)

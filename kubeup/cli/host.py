@@ -8,8 +8,7 @@ from kubeup.core.options import Options
 
 @kubeup_task("dry", "commands")
 def networks(given: Options) -> None:
-    """Let VirtualBox use the nodes' network: one line more in /etc/vbox/networks.conf, all others
-    stay as they are.
+    """Let VirtualBox use the nodes' network: adds one line to /etc/vbox/networks.conf.
 
     Example: inv host.networks --dry --commands
     """

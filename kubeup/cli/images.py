@@ -26,8 +26,7 @@ def build(given: Options) -> None:
     },
 )
 def push(given: Options, login: bool = False) -> None:
-    """Push the images to Docker Hub or the registry in the settings; what it holds already is not
-    pushed.
+    """Push the images that the registry in the settings lacks (default: Docker Hub).
 
     Example: inv images.push --set images.prefix=myaccount
     """
@@ -41,7 +40,7 @@ def push(given: Options, login: bool = False) -> None:
 
 @kubeup_task("dry", "commands")
 def load(given: Options) -> None:
-    """Bring the images to every node that lacks them.
+    """Load the images into every node that lacks them.
 
     Example: inv images.load
     """
@@ -52,7 +51,7 @@ def load(given: Options) -> None:
 
 @kubeup_task("json", name="list")
 def list_(given: Options) -> None:
-    """List the images: what each is, whether it is built, and which nodes hold it.
+    """List the images: what each is, whether it is built, and which nodes have it.
 
     Example: inv images.list --json
     """

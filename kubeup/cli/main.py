@@ -28,7 +28,7 @@ def up(given: Options) -> None:
     help={"data": "also delete the volumes with the database's data, by name, after asking"},
 )
 def down(given: Options, data: bool = False) -> None:
-    """Remove the cluster. The database's data stays, and the next `inv up` finds it again.
+    """Remove the cluster; the database's data is kept, and the next `inv up` finds it.
 
     Example: inv down --yes    or    inv down --data
     """
@@ -39,7 +39,7 @@ def down(given: Options, data: bool = False) -> None:
 
 @kubeup_task("json", "commands", "force")
 def plan(given: Options) -> None:
-    """Show what `inv up` would do and why; nothing is changed.
+    """Show what `inv up` would do and why, without changing anything.
 
     Example: inv plan --commands
     """
@@ -65,7 +65,7 @@ def status(given: Options) -> None:
 
 @kubeup_task("json")
 def verify(given: Options) -> None:
-    """Prove that the cluster and the application work, a line for each thing.
+    """Prove that the cluster and the application work, a line for each check.
 
     Example: inv verify
     """
@@ -77,7 +77,7 @@ def verify(given: Options) -> None:
 
 @kubeup_task("yes", "json", help={"fix": "apply the fixes that are safe"})
 def doctor(given: Options, fix: bool = False) -> None:
-    """Check this machine, the keys and the cluster: ok, or what is wrong and the fix.
+    """Check this machine, the keys and the cluster, with a fix for each problem.
 
     Example: inv doctor --fix
     """
@@ -96,7 +96,7 @@ def doctor(given: Options, fix: bool = False) -> None:
     },
 )
 def diagram(given: Options, svg: bool = False, mermaid: bool = False, part: str = "all") -> None:
-    """Draw the running system: machines, pods, Services, volumes, and who talks to whom.
+    """Draw the running system: machines, pods, Services, volumes and their connections.
 
     Example: inv diagram --svg > system.svg
     """

@@ -8,7 +8,7 @@ from kubeup.core.options import Options
 
 @kubeup_task("dry", "commands")
 def seal(given: Options) -> None:
-    """Seal .env with sops and age into a file that may be in git.
+    """Encrypt .env with sops and age into a file that may be committed to git.
 
     Example: SOPS_AGE_RECIPIENTS=age1… inv secrets.seal
     """
@@ -20,7 +20,7 @@ def seal(given: Options) -> None:
 
 @kubeup_task("dry", "commands")
 def unseal(given: Options) -> None:
-    """Make .env from the sealed file; one with other values is never overwritten.
+    """Decrypt the sealed file to .env; an .env with other values is never overwritten.
 
     Example: SOPS_AGE_KEY_FILE=~/key.txt inv secrets.unseal
     """

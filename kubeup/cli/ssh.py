@@ -8,7 +8,7 @@ from kubeup.core.options import Options
 
 @kubeup_task("dry", "commands")
 def keys(given: Options) -> None:
-    """Make the project's SSH key (RSA 4096, no passphrase); one that is there is never overwritten.
+    """Make the project's SSH key (RSA 4096, no passphrase); an existing key is kept.
 
     Example: inv ssh.keys
     """
@@ -67,7 +67,7 @@ def worker(given: Options, number: str, command: str = "", root: bool = False) -
     },
 )
 def run(given: Options, command: str, role: str = "", root: bool = False) -> None:
-    """Run a command on all nodes side by side, with a result for each.
+    """Run a command on all nodes at once, with a result for each.
 
     Example: inv ssh.run 'uptime' --role worker
     """
@@ -100,7 +100,7 @@ def run(given: Options, command: str, role: str = "", root: bool = False) -> Non
 
 @kubeup_task()
 def config(given: Options) -> None:
-    """Write an ssh_config that plain ssh, editors and Ansible can use, and print its path.
+    """Write an ssh_config for ssh, editors and Ansible, and print its path.
 
     Example: ssh -F $(inv ssh.config) dev-control
     """

@@ -8,13 +8,13 @@ from kubeup.core.options import Options
 
 @kubeup_task("yes")
 def stop(given: Options) -> None:
-    """End what a command that was killed has left at work on this profile; asks first.
+    """End the processes that a killed command has left running on this profile, after asking.
 
     Example: inv state.stop
     """
     from kubeup.core.state import of
     from kubeup.workflows import leftovers
-    from kubeup.workflows.project import read_settings
+    from kubeup.workflows.loading import read_settings
 
     leftovers.stop(
         of(read_settings(settings_file(), given.profile, given.set).require()), report(), given.yes
@@ -23,8 +23,7 @@ def stop(given: Options) -> None:
 
 @kubeup_task()
 def show(given: Options) -> None:
-    """Print the profile's record: where its data lie, and what was made for it on this machine and
-    elsewhere.
+    """Print the profile's record: where its data is and what was made for it.
 
     Example: inv state.show
     """
@@ -37,8 +36,7 @@ def show(given: Options) -> None:
     "file", "yes", help={"node": "the node whose data are in use, where several have some"}
 )
 def repair(given: Options, node: str = "") -> None:
-    """Make the profile's record anew from what is there, also from what a checkout that is gone has
-    left.
+    """Rebuild the profile's record from what exists, or take over a deleted checkout's things.
 
     Example: inv state.repair
     """

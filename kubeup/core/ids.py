@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from kubeup.core import services
+
 
 class Kind(Enum):
     """What a step does."""
@@ -35,7 +37,7 @@ class Kind(Enum):
     LOAD = "brings an image to nodes"
     PUSH = "brings an image to a registry"
     DEPLOY = "applies a part of the application"
-    STAND = "waits for a part of the application"
+    WAIT = "waits for a part of the application"
     DELETE = "takes the application off the cluster"
     DATA = "looks at the database's files, or puts saved ones back"
     SAVE = "saves the database's files to this machine"
@@ -192,9 +194,9 @@ def deploy(part: str) -> StepId:
     return StepId(Kind.DEPLOY, f"deploy/{part}")
 
 
-def stand(part: str) -> StepId:
+def wait_for(part: str) -> StepId:
     """Of waiting for a part that was applied before."""
-    return StepId(Kind.STAND, f"deploy/{part}")
+    return StepId(Kind.WAIT, f"deploy/{part}")
 
 
 def save(side: str) -> StepId:
@@ -202,6 +204,8 @@ def save(side: str) -> StepId:
 
 
 SAVE_CLUSTER, SAVE_MACHINE = save("cluster"), save("vm")
+DATABASE_IMAGE = image(services.DATABASE.name)
+DEPLOY_DATABASE, DEPLOY_API = deploy(services.DATABASE.name), deploy(services.API.name)
 
 
 def loss(name: str) -> StepId:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubeup.core import ids
 from kubeup.core.ids import Kind, StepId
+from kubeup.core.services import NAMES
 
 Sort = StepId | Kind  # one step, or all of a kind
 
@@ -39,38 +40,40 @@ DATA = (
     # the move
     After(ids.ADMIT, ids.START_IN_CLUSTER, "only a server that runs tells whether it holds rows"),
     After(ids.ADMIT, ids.MACHINE_SERVICE, "only a server that runs tells whether it holds rows"),
-    always(ids.FREEZE, ids.ADMIT, "nobody is kept from writing for a move that is refused"),
+    always(ids.FREEZE, ids.ADMIT, "writes are not stopped for a move that is refused"),
     always(ids.COPY, ids.ADMIT, "rows that are there would be overwritten"),
     always(ids.COPY, ids.FREEZE, "a row that is written later would not be in the copy"),
     always(ids.SWITCH, ids.COPY, "until then the other side lacks rows"),
     always(ids.SEE, ids.SWITCH, "until then the API writes on the side that is left"),
-    always(ids.TIDY, ids.SEE, "until then nobody knows whether the copy does"),
+    always(ids.TIDY, ids.SEE, "until then it is not known whether the copy works"),
     always(ids.STOP_LEFT, ids.SEE, "until then no other side is known to work"),
-    always(ids.FORGET_LEFT, ids.DROP_LEFT, "data that nobody knows of are never removed"),
+    always(ids.FORGET_LEFT, ids.DROP_LEFT, "data that are not on record are never removed"),
     After(ids.FORGET_LEFT, ids.DROP_SAVED, "they would be put back on a side that is in use again"),
     # the database and its files
     always(ids.START_IN_CLUSTER, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
-    always(ids.deploy("db"), ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
+    always(ids.DEPLOY_DATABASE, ids.LOOK_AT_DATA, "files of another Secret don't fit it"),
     After(ids.LOOK_AT_DATA, ids.PASSWORDS, "it marks data with the Secret that is made of them"),
     After(ids.LOOK_AT_DATA, ids.SET_PASSWORDS, "until then the data have others"),
     always(ids.LOOK_AT_DATA, ids.RESTORE_DATA, "it marks an empty folder as new"),
     always(ids.MACHINE_SERVICE, ids.RESTORE_DATA, "it would start empty in their place"),
-    After(ids.deploy("db"), ids.RESTORE_DATA, "it would start empty in their place"),
-    After(ids.deploy("db"), ids.MACHINE_SERVICE, "the database's name would lead to nobody"),
+    After(ids.DEPLOY_DATABASE, ids.RESTORE_DATA, "it would start empty in their place"),
+    After(ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE, "the database's name would have no endpoint"),
     After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
     # passwords
-    After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is written nowhere is lost with the run"),
+    After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is not on disk is lost with the run"),
     always(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet"),
     After(ids.MACHINE_SERVICE, ids.PASSWORDS, "an empty database keeps those that it starts with"),
     After(ids.MACHINE_SERVICE, ids.SET_PASSWORDS, "it would get others than its files have"),
     After(ids.MACHINE_SERVICE, ids.TAKE_PASSWORDS, "it would get the earlier ones"),
     After(Kind.DEPLOY, ids.PASSWORDS, "the Secret is made of them"),
     After(Kind.DEPLOY, ids.TAKE_PASSWORDS, "the Secret would get the earlier ones"),
-    always(ids.deploy("db"), ids.SET_PASSWORDS, "the Secret would have others than the database"),
-    always(ids.deploy("api"), ids.SET_PASSWORDS, "the API would be locked out"),
+    always(
+        ids.DEPLOY_DATABASE, ids.SET_PASSWORDS, "the Secret would have others than the database"
+    ),
+    always(ids.DEPLOY_API, ids.SET_PASSWORDS, "the API would be locked out"),
     always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
-    always(ids.DISCARD_PASSWORDS, ids.deploy("db"), "the Secret still has them"),
-    always(ids.DISCARD_PASSWORDS, ids.deploy("api"), "the API still uses them"),
+    always(ids.DISCARD_PASSWORDS, ids.DEPLOY_DATABASE, "the Secret still has them"),
+    always(ids.DISCARD_PASSWORDS, ids.DEPLOY_API, "the API still uses them"),
     # machines that go
     *(
         always(gone, save, "the database's files go with their machine")
@@ -79,19 +82,18 @@ DATA = (
     ),
     *(always(gone, ids.LEAVE, "pods are moved before their node goes") for gone in GONE),
     After(ids.LEAVE, ids.UNPUBLISH, "the address may become another machine's"),
-    After(Kind.SAVE, Kind.NODE, "a machine that sleeps gives nothing"),
+    After(Kind.SAVE, Kind.NODE, "a stopped machine can't be read"),
     After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),
     After(Kind.LEFTOVER, Kind.REMOVAL, "machines are still on it"),
     After(ids.FORGET_ACCESS, Kind.REMOVAL, "it is the way to a cluster that is still there"),
     After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is known for as long as they are there"),
 )
-PARTS = ("db", "api", "ui")
 # what can't work otherwise
 WORK = (
-    *(After(ids.load(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
-    *(After(ids.push(part), ids.image(part), "there is nothing to bring yet") for part in PARTS),
-    *(After(ids.deploy(part), ids.load(part), "its pods would wait for it") for part in PARTS),
-    *(After(ids.deploy(part), ids.push(part), "its pods would wait for it") for part in PARTS),
+    *(After(ids.load(name), ids.image(name), "there is nothing to bring yet") for name in NAMES),
+    *(After(ids.push(name), ids.image(name), "there is nothing to bring yet") for name in NAMES),
+    *(After(ids.deploy(name), ids.load(name), "its pods would wait for it") for name in NAMES),
+    *(After(ids.deploy(name), ids.push(name), "its pods would wait for it") for name in NAMES),
     After(ids.SYSTEM_IMAGES, ids.KUBERNETES, "they have the binaries in them"),
     After(ids.LOCAL_IMAGE, ids.KUBERNETES, "it has the binaries in it"),
     After(ids.LOCAL_DISK, ids.LOCAL_IMAGE, "its programs fill it"),
@@ -115,11 +117,11 @@ WORK = (
     After(ids.MACHINE_PACKAGES, Kind.NODE, "it may be one of these machines"),
     After(ids.MACHINE_PACKAGES, ids.MACHINE_AUTHORITIES, "packages come from sites to be trusted"),
     After(ids.MACHINE_IMAGE, ids.MACHINE_PACKAGES, "docker takes it"),
-    After(ids.MACHINE_IMAGE, ids.image("db"), "there is nothing to bring yet"),
+    After(ids.MACHINE_IMAGE, ids.DATABASE_IMAGE, "there is nothing to bring yet"),
     After(ids.MACHINE_SERVICE, ids.MACHINE_IMAGE, "it runs that image"),
     After(ids.MACHINE_SERVICE, ids.PROVISION, "its folder comes with it"),
-    After(Kind.DEPLOY, ids.ANSWERS, "nobody is there to apply it"),
-    After(Kind.STAND, ids.ANSWERS, "nobody is there to be asked"),
+    After(Kind.DEPLOY, ids.ANSWERS, "there is no API server to apply it"),
+    After(Kind.WAIT, ids.ANSWERS, "there is no API server to ask"),
 )
 ORDERS = (*DATA, *WORK)
 
@@ -145,7 +147,7 @@ def _breaches(
 ) -> Iterator[str]:
     these, those = ([one for one in before if _is(one, sort)] for sort in (rule.this, rule.that))
     if rule.always and these and not those and not any(_is(one, rule.that) for one in held):
-        yield f"{these[0]} without {rule.that}, and nobody says why: {rule.why}"
+        yield f"{these[0]} without {rule.that}, or a fact in its place: {rule.why}"
     yield from (
         f"{this} does not wait for {that}: {rule.why}"
         for this in these

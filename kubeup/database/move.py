@@ -63,7 +63,7 @@ class StartInCluster:
             stdin=manifests.text(one for one in part if one["kind"] not in PART_OF_SERVICE),
             log=log,
         )
-        watch.until_standing(kubectl, "db", self.deployment.boots(), self.wait, log, apply.never)
+        watch.until_ready(kubectl, "db", self.deployment.boots(), self.wait, log, apply.never)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.core.errors import UsageError
+from kubeup.core.services import DATABASE, SERVICES
 from kubeup.core.state import PROJECT
 from kubeup.images.bases import AMD64_ALONE, HUB_IMAGES, Bases
 from kubeup.images.rootfs import Rootfs
@@ -28,7 +29,7 @@ class AppImage:
     it is.
     """
 
-    part: str  # db, api or ui
+    part: str  # the service that it is of
     reference: str
     context: Path | None
     bases: tuple[tuple[str, str], ...]
@@ -56,17 +57,17 @@ class AppImage:
 
 def catalog(settings: Settings, bases: Bases) -> tuple[AppImage, ...]:
     """All images of the application, in the order in which they are needed."""
-    python = _base(bases, "python")
-    node, npm = _base(bases, "node"), _base(bases, "npm")
+    built = (service for service in SERVICES if service is not DATABASE)
     return (
         _database(settings, bases),
-        _built(settings, "api", settings.images.api, PROJECT / "apps" / "api", {"BASE": python}),
-        _built(
-            settings,
-            "ui",
-            settings.images.ui,
-            PROJECT / "apps" / "ui",
-            {"BUILDER": npm, "BASE": node},
+        *(
+            _built(
+                settings,
+                service.name,
+                settings.images.names.get(service.name, service.image),
+                {argument: _base(bases, kind) for argument, kind in service.bases},
+            )
+            for service in built
         ),
     )
 
@@ -87,8 +88,9 @@ def base_name(root: Rootfs) -> str:
 
 
 def _built(
-    settings: Settings, part: str, name: str, context: Path, bases: dict[str, Base], what: str = ""
+    settings: Settings, part: str, name: str, bases: dict[str, Base], what: str = ""
 ) -> AppImage:
+    context = PROJECT / "apps" / part
     content = cache.tree_digest(context, but=NOT_CONTENT)
     digest = cache.digest(
         content, *(f"{key}={image}" for key, (image, _) in sorted(bases.items()))
@@ -138,7 +140,12 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
         own = f"localhost/kubeup-{engine}:{version}-sha-{cache.digest(source)[:TAG_LENGTH]}"
         reference = source if settings.images.via == "registry" else own
         return AppImage(
-            "db", reference, None, (), what=f"{engine} {version} from Docker Hub", source=source
+            DATABASE.name,
+            reference,
+            None,
+            (),
+            what=f"{engine} {version} from Docker Hub",
+            source=source,
         )
     if engine == "mysql" and version == "5.7":
         hub = ", or images.bases to hub" if bases.arch == "amd64" else ""
@@ -153,9 +160,8 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
     ].format(IN_DEBIAN[engine])
     return _built(
         settings,
-        "db",
+        DATABASE.name,
         f"kubeup-{engine}",
-        PROJECT / "apps" / "db",
         {"BASE": (base_name(root), root)},
         f"{what}, as {bases.why}",
     )

@@ -15,7 +15,8 @@ from kubeup.facts import proxies, software
 from kubeup.system import keys, packages, secrets
 from kubeup.workflows import cluster, database, requirements, up
 from kubeup.workflows.converge import carry_out, confirm
-from kubeup.workflows.project import Project, problems
+from kubeup.workflows.loading import problems
+from kubeup.workflows.project import Project
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,11 @@ class Images(Section):
     """name of the UI's image"""
 
     @property
+    def names(self) -> dict[str, str]:
+        """Of the services whose image users name, by the service's name."""
+        return {"api": self.api, "ui": self.ui}
+
+    @property
     def plain_registries(self) -> tuple[str, ...]:
         """The registry where its address is private: only there plain HTTP is spoken."""
         return (self.registry,) if private(self.registry) else ()
@@ -227,3 +232,8 @@ class Ports(Section):
     """NodePort of the UI"""
     http: Annotated[int, Field(ge=0, le=65535)] = 80
     """the UI's port of the nodes' addresses; not named: 80 where free; 0: none"""
+
+    @property
+    def node_ports(self) -> dict[str, int]:
+        """By the service's name (`kubeup.core.services`)."""
+        return {"api": self.api, "ui": self.ui}

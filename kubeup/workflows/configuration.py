@@ -11,7 +11,8 @@ from kubeup.core import state
 from kubeup.core.errors import KubeupError, Refused, SettingsError
 from kubeup.core.report import Report
 from kubeup.system import machine
-from kubeup.workflows.project import Project, problems
+from kubeup.workflows.loading import problems
+from kubeup.workflows.project import Project
 
 SETTINGS = state.PROJECT / "config" / "settings.yaml"
 HEADER = """\

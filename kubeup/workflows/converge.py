@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kubeup.application import apply, network, serving, watch
-from kubeup.application.external import Published
-from kubeup.application.overlay import PARTS
+from kubeup.application.external import PUBLISHED, Published
 from kubeup.core import ids, lock, shell
 from kubeup.core import record as records
 from kubeup.core.errors import NotConverged, Refused, after_changes
@@ -25,12 +23,10 @@ from kubeup.core.pace import Pace
 from kubeup.core.plan import Plan, plan_of
 from kubeup.core.report import Report, duration, plan_data, progress
 from kubeup.core.runner import Journal, run
+from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
-from kubeup.workflows import up
+from kubeup.workflows import choices, up
 from kubeup.workflows.project import Project
-
-if TYPE_CHECKING:
-    pass
 
 REMOVE = ("down", "cluster.destroy")
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
@@ -50,9 +46,9 @@ def carry_out(
     """
     if not given.dry:
         lock.require(project.state.folder)
-    project.refuse_astray()
+    choices.refuse_unreachable(project)
     if not given.dry and given.command not in REMOVE:  # which shows what it has found
-        project.refuse_unrecorded()
+        choices.refuse_unrecorded(project)
     plan = make()
     if given.json and (given.dry or not plan):
         out.data(plan_data(plan))
@@ -62,11 +58,11 @@ def carry_out(
         before, plan = plan, make()
         if same(before, plan):
             break
-        out.say("Meanwhile something has changed, and with it the plan:")
+        out.say("The cluster or the settings changed meanwhile. The plan is now:")
         _show(project, plan, out, given.commands)
     if given.dry or not plan:
         return plan_of()
-    project.remember_choices(plan.ids)
+    choices.remember(project, plan.ids)
     with progress(out, whole) as shown:
         journal = Journal(project.state.folder, given.command)
         keep = partial(machine.keep_pace, project.host)
@@ -77,7 +73,7 @@ def carry_out(
 def _show(project: Project, plan: Plan, out: Report, commands: bool) -> None:
     out.plan(plan, commands)
     if rooted := plan and _by_sudo(project, plan):
-        out.say(f"sudo runs {' and '.join(rooted)}, and nothing else")
+        out.say(f"sudo is used for {' and '.join(rooted)} only")
     if plan and (why := project.host.pace.why()):
         out.say(
             f"{why}: expect about {duration(plan.critical_seconds() * project.host.pace.times)}"
@@ -140,12 +136,16 @@ def confirm(question: str, yes: bool = False) -> None:
     if yes or not question:
         return
     if not sys.stdin.isatty():
-        raise Refused("nobody is there to be asked", question, "run it again with --yes")
+        raise Refused(
+            "confirmation needed, but standard input is not a terminal",
+            question,
+            "run the same again with --yes",
+        )
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
         raise Refused(
-            "stopped before the first step",
-            "you said no",
-            "run it again when you like; nothing of it was done",
+            "cancelled",
+            "the answer was not yes",
+            "nothing was changed",
         )
 
 
@@ -195,7 +195,7 @@ def _require_converged(
     if left:
         out.plan(left)
         raise NotConverged(
-            "everything ran, yet something is left to do",
+            "all steps ran, but the plan is not empty",
             ", ".join(f"{step.title} ({step.reason})" for step in left),
             "run the same again; when it repeats, `inv doctor` and `inv status` tell more",
         )
@@ -215,9 +215,9 @@ def disrupts_nodes(plan: Plan) -> bool:
     kubernetes/pkg/kubelet/prober/prober_manager.go), and a pod on a machine that went away stays an
     address of its Service until the kubelet there tells otherwise.
     """
-    watched = {*map(ids.deploy, PARTS), *map(ids.stand, PARTS)}
+    watched = {*map(ids.deploy, NAMES), *map(ids.wait_for, NAMES)}
     nodes = any_of(plan.ids, Kind.NODE, Kind.CLUSTER)
-    return nodes and len(watched.intersection(plan.ids)) < len(PARTS)
+    return nodes and len(watched.intersection(plan.ids)) < len(NAMES)
 
 
 def _left_once_healthy(project: Project, application: bool, disrupted: bool, force: bool) -> Plan:
@@ -228,7 +228,7 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
     if application:
         wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
-    if left and all(isinstance(step.action, apply.WaitForPart) for step in left):
+    if left and all(step.id.kind is Kind.WAIT for step in left):
         wait_until_healthy(project, True)
         left = up.plan(project, application, force).plan
     return left
@@ -259,7 +259,7 @@ def _silent(line: str) -> None:
 
 
 def _wait_for_parts(project: Project, pace: Pace) -> None:
-    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in PARTS]
+    waits = [apply.WaitForPart(project.deployment, part, pace=pace) for part in NAMES]
     with ThreadPoolExecutor(len(waits)) as pool:
         list(pool.map(lambda wait: wait.run(_silent), waits))
 
@@ -269,10 +269,14 @@ def urls(project: Project, published: Published) -> tuple[tuple[str, str], ...]:
     addresses = [node.address for node in project.provider.ssh_targets()]
     if not addresses:
         return ()
-    ports = project.settings.ports
+    ports = project.settings.ports.node_ports
     best = next((url for address in reversed(addresses) if (url := published.url(address))), "")
-    last, first = addresses[-1], (("ui", best),) if best else ()
-    own = (("ui", f"http://{last}:{ports.ui}/"), ("api", f"http://{last}:{ports.api}/docs"))
+    first = ((PUBLISHED, best),) if best else ()
+    own = (
+        (one.name, f"http://{addresses[-1]}:{ports[one.name]}{one.page}")
+        for one in reversed(SERVICES)
+        if one.page and one.name in ports
+    )
     return (*first, *own)
 
 

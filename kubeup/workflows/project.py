@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kubeup.application.apply import Deployment
 from kubeup.application.data import Admit, Files
@@ -18,41 +16,29 @@ from kubeup.application.place import Place, volume_node
 from kubeup.cluster.providers import base as providers
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release import source
-from kubeup.core import ids
 from kubeup.core import record as records
-from kubeup.core import state as states
 from kubeup.core.errors import Refused
-from kubeup.core.ids import Kind, StepId, any_of
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
+from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database import server as servers
 from kubeup.database.machine import VOLUME, DatabaseVm
 from kubeup.database.passwords import Passwords
 from kubeup.database.server import Pod, Server, Version
-from kubeup.facts import datafolder, proxies, registries
+from kubeup.facts import datafolder, proxies
 from kubeup.facts.host import HostFacts
-from kubeup.facts.sites import Question
 from kubeup.images import bases, catalog
 from kubeup.images.build import Builder
 from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.settings import Settings
 from kubeup.settings.providers import tool_networks
-from kubeup.system import certificates, machine, secrets
+from kubeup.system import certificates, secrets
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
 
 SIDES: dict[Side, str] = {CLUSTER: "the cluster", VM: "a machine of its own"}
-
-# steps that make what keeps what it was made of
-IMAGES = (Kind.IMAGE, Kind.ROOTFS, Kind.LOAD, Kind.PUSH, Kind.DEPLOY)
-NODES = (Kind.LOCAL, Kind.NODE)
-KUBERNETES = (*NODES, Kind.RELEASE, Kind.SYSTEM_IMAGES, Kind.CLUSTER)
-PLACED = (*NODES, Kind.CLUSTER, Kind.LOAD, Kind.DEPLOY)  # on machines of the provider
-
-if TYPE_CHECKING:
-    from kubeup.settings import Loaded, Problem
 
 
 @dataclass(frozen=True)
@@ -216,7 +202,7 @@ class Project:
             raise Refused(
                 f"the settings want the database on {SIDES[wanted]}, its data are on "
                 f"{SIDES[holds]}",
-                "it would start without them",
+                "it would start with an empty data folder",
                 f"move them: `inv db.move {wanted}`, or set database.on to {holds}",
             )
         side = holds or (CLUSTER if wanted == "auto" else wanted)
@@ -232,7 +218,7 @@ class Project:
         if node not in nodes:
             raise Refused(
                 f"the settings do without {node}, which has the database's data",
-                "it would start without them",
+                "it would start with an empty data folder",
                 "put back the count of nodes that it was made with: nodes.workers.count, or "
                 "minikube.nodes",
             )
@@ -247,7 +233,7 @@ class Project:
         name, address, ssh = where.node, where.address, self.settings.ssh
         reach = SshTarget(
             name,
-            "db",
+            DATABASE.name,
             address,
             ssh.user,
             self.state.private_key,
@@ -260,7 +246,7 @@ class Project:
             self.provider.data_folder,
             lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()),
         )
-        image = next(image for image in self.images if image.part == "db")
+        image = next(image for image in self.images if image.part == DATABASE.name)
         beside = own or name in {reach.name for reach in self.provider.extra_machines()}
         overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
         return DatabaseVm(
@@ -284,14 +270,14 @@ class Project:
         if holds and not holds.address and holds.node not in self._machine_names:
             raise Refused(
                 f"the settings do without {holds.node}, which has the database's data",
-                "it would start without them",
+                "it would start with an empty data folder",
                 "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` "
                 "brings them away",
             )
         if holds and wanted and wanted.machine != holds.machine:
             raise Refused(
                 f"the settings want the database on {wanted}, its data are on {holds}",
-                "it would start without them",
+                "it would start with an empty data folder",
                 f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back "
                 "database.vm or database.address",
             )
@@ -363,9 +349,9 @@ class Project:
         if not wrote:
             file = self.state.folder / self.state.record
             raise Refused(
-                f"nobody knows which database wrote the files on {node}",
-                "it is not on record, and they do not tell",
-                f'where you know it, have it in {file}, as "mysql 5.7" in made.server; '
+                f"it is not known which database wrote the files on {node}",
+                "it is not on record, and the files do not say",
+                f'if you know it, write it to {file}, as "mysql 5.7" in made.server; '
                 "or, to lose the data: `inv down --data`",
             )
         servers.require_files(Version(self.server_version), Version(wrote))
@@ -396,217 +382,6 @@ class Project:
         """Whether a change of passwords has begun, if only by choosing them, and has not ended."""
         return self.begun_passwords or secrets.pending(self.state.secrets)
 
-    def remember_choices(self, steps: Collection[StepId] = ()) -> None:
-        """Keep what decides how `steps` make things, just before they do: a site that answers
-        later, or no more, must not turn what is there into something else. What is merely planned
-        is decided anew.
-        """
-        decided: dict[str, Any] = {"made": self._made_by(steps)}
-        if any_of(steps, *PLACED):
-            decided["provider"] = self.provider.name
-        if ids.deploy("db") in steps:
-            decided["database"] = self.location(self.database_on)
-        states.claim(self.state, self.settings.profile)
-        records.change(self.state, **decided)
-
-    def refuse_unrecorded(self) -> None:
-        """Raises Refused where things of this profile are there and no record: what they hold is
-        not known.
-        """
-        traces = self.provider.traces() if self.record == Record() else ()
-        if traces:
-            raise Refused(
-                f"there is no record of the profile {self.settings.profile}, but things of it "
-                "are there",
-                ", ".join(map(str, traces)),
-                f"put {self.state.folder / self.state.record} back, or make it anew from what "
-                "is there: `inv state.repair`",
-            )
-
-    def refuse_astray(self) -> None:
-        """Raises Refused where the settings don't lead to what is on record: others would be
-        made beside it.
-        """
-        for thing in self.record.things:
-            if not self.provider.leads_to(thing):
-                raise Refused(
-                    f"the {thing} is on record, and the settings lead elsewhere",
-                    "it would stay, and with it what it holds",
-                    "put the setting back that named it, or `inv down` with it first (data is "
-                    "kept)",
-                )
-
     def location(self, side: Side) -> Location:
         """Where the database's files lie, or are to lie, on one side."""
         return self._machine_location() if side == VM else Location(CLUSTER, self.place.node)
-
-    def _made_by(self, steps: Collection[StepId]) -> Made:
-        """What is on record, and what is made now.
-
-        An older kubeup did not write down which engine has the nodes.
-        """
-        made = self.made
-        if any_of(steps, *IMAGES):
-            made = _kept(made, bases=self.bases.source, bases_why=self.bases.why)
-        if any_of(steps, *NODES) or (self.stands_on and not made.engine):
-            made = _kept(made, engine=self.provider.made_by() or made.engine)
-        if self.provider.uses_kubeadm and any_of(steps, *KUBERNETES):
-            made = _kept(made, source=self.release.source, source_why=self.release.why)
-        database = {ids.deploy("db"), ids.MACHINE_SERVICE}.intersection(steps)
-        return _kept(made, server=self.server_version) if database and self.admit is None else made
-
-
-def _kept(made: Made, **decided: Any) -> Made:
-    """The reason that is on record stays with what was decided by it."""
-    same = all(
-        getattr(made, name) == value for name, value in decided.items() if not name.endswith("_why")
-    )
-    return made if same else replace(made, **decided)
-
-
-def load(
-    path: Path | None = None,
-    profile: str = "",
-    sets: Sequence[str] = (),
-    environ: Mapping[str, str] | None = None,
-    strict: bool = True,
-    first: Callable[[State], object] | None = None,
-    record: str = "",
-) -> Project:
-    """Read settings and this machine's facts; `first` is what has to be done before anything of the
-    profile is read, such as to take its lock. `record`: the name of another file than the profile's
-    own record. Raises SettingsError listing every problem of the settings.
-    """
-    loaded = read_settings(path, profile, sets, environ)
-    settings = loaded.require()
-    state = states.of(settings)
-    states.require_own(state, settings.profile)
-    if first is not None:
-        first(state)
-    state = replace(state, record=record or state.record)
-    known = records.read(state)
-    authorities, mirrors = certificates.read(settings), Mirrors.of(settings)
-    with authorities.trusted():  # who asks a site trusts whom those do that fetch
-        host = _asked(settings, _questions(settings, known.made, known.provider))
-    host = replace(host, variables=(*authorities.environment, *mirrors.environment))
-    project = Project(settings, state, host, known.provider)
-    if strict:
-        _refuse(project, loaded)
-    return project
-
-
-def read_settings(
-    path: Path | None = None,
-    profile: str = "",
-    sets: Sequence[str] = (),
-    environ: Mapping[str, str] | None = None,
-) -> Loaded:
-    """The settings alone."""
-    import os
-
-    from kubeup.settings import load as load_settings
-
-    file = path or states.PROJECT / "config" / "settings.yaml"
-    return load_settings(
-        file,
-        profile or None,
-        tuple(sets),
-        os.environ if environ is None else environ,
-        ("KUBEUP_SETTINGS",),
-    )
-
-
-def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
-    """This machine's facts, with sites' answers; a mirror's yes is its registry's."""
-    mirrors = settings.images.mirrors
-    ways = {one.url: registries.mirrored(one.url, mirrors) for one in questions}
-    more = [replace(one, url=url) for one in questions for url in ways[one.url]]
-    host = machine.observe((*questions, *more))
-    told = {
-        url: next(
-            (host.answers[way] for way in several if host.answers[way].yes), host.answers[url]
-        )
-        for url, several in ways.items()
-    }
-    return replace(host, answers=told)
-
-
-def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
-    """What sites have to be asked for this profile: what neither the settings nor what was made
-    decide.
-    """
-    release, name = (
-        settings.release,
-        stands_on if settings.provider == "auto" else settings.provider,
-    )
-    own = providers.brings_kubernetes(name)
-    of_release = (
-        ()
-        if own
-        else source.questions(
-            release.source, made.source, platform.system(), machine.arch(), str(release.base_url)
-        )
-    )
-    of_roots = bases.origin_questions(platform.system(), machine.distribution().id)
-    return (
-        *of_release,
-        *bases.questions(settings.images.bases, made.bases, platform.system()),
-        *of_roots,
-    )
-
-
-def problems(project: Project) -> list[Problem]:
-    """What is wrong with the settings on this very machine: its routes, and the provider that
-    was chosen.
-    """
-    from kubeup.settings import check_provider, check_routes
-
-    provider = project.provider.name
-    # the route to the nodes' own network is there once they run
-    routes = [
-        route for route in project.host.routes if route.network != project.settings.node_network
-    ]
-    return [
-        *check_provider(project.settings, provider),  # type: ignore[arg-type]
-        *check_routes(project.settings, routes, provider),  # type: ignore[arg-type]
-        *project.authorities.problems,
-        *_docker_alone(project),
-    ]
-
-
-def _docker_alone(project: Project) -> Iterator[Problem]:
-    """What docker on this machine can't be told for one command, as podman is."""
-    settings, hint = project.settings, "or set local.engine to podman"
-    if project.engine.name == "podman":
-        return
-    if settings.images.mirrors:
-        key = "images.mirrors"
-        yield settings.warning(
-            key,
-            "not used by docker on this machine",
-            why="its daemon alone knows mirrors, of Docker Hub",
-            hint=f"name them in registry-mirrors of /etc/docker/daemon.json, {hint}",
-        )
-    if project.authorities.pems:
-        key = certificates.KEY
-        yield settings.warning(
-            key,
-            "not used in docker's builds",
-            why="they mount no files of this machine",
-            hint=f"use base images that have them, {hint}",
-        )
-
-
-def _refuse(project: Project, loaded: Loaded) -> None:
-    from kubeup.core.errors import SettingsError
-
-    wrong = [
-        one for one in problems(project) if one.severity == "error" and one not in loaded.problems
-    ]
-    if wrong:
-        raise SettingsError(
-            "the settings don't fit this machine",
-            "\n".join(str(one) for one in wrong),
-            "mend what is named above; `inv config.check` shows everything at once",
-            tuple(wrong),
-        )

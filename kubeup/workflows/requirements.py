@@ -102,9 +102,9 @@ def require(found: Iterable[Requirement], force: bool) -> None:
         return
     fixes = [f"{one.name}: {one.fix}" for one in wrong]
     if all(one.estimate for one in wrong):
-        fixes.append("what is needed is an estimate: --force goes on all the same")
+        fixes.append("some of these figures are estimates: --force continues anyway")
     raise Refused(
-        "this machine does not do for what is to be made on it",
+        "this machine does not meet the requirements",
         "\n".join(f"{one.name}: {one.found}" for one in wrong),
         "\n".join(fixes),
     )
@@ -218,7 +218,7 @@ def _sizes(specs: Sequence[NodeSpec]) -> str:
 def _disk(work: Work) -> Iterator[Requirement]:
     """File system by file system: cache and storage are on one more often than not."""
     room, host = work.room, work.host
-    prune = f"`{work.engine} system prune` removes what nobody uses"
+    prune = f"`{work.engine} system prune` removes unused images and volumes"
     if room == Room() and host.cache_disk.path:
         free = _gib(host.cache_disk.free * 1024)
         yield Requirement(
@@ -353,7 +353,7 @@ def _addresses(work: Work) -> Iterator[Requirement]:
     known = [*work.settings.networks, *(route.network for route in work.host.routes)]
     known += [one.interface.network for one in work.host.addresses]
     free = free_range(network.prefixlen, known)
-    fix = "set network.control_ip to one of a network that nobody uses"
+    fix = "set network.control_ip to an address in an unused network"
     if free and free.num_addresses > 20:
         fix = f"network.control_ip {free[10]} would fit"
     found = "; ".join(taken) or f"{network} is free for the nodes"
@@ -364,8 +364,8 @@ def _ports(work: Work) -> Iterator[Requirement]:
     """Only a node that is this machine itself shares its ports: others have their own addresses."""
     if not work.machines.shares_ports or not work.new or work.listening is None:
         return
-    used, ports = {one.port for one in work.listening}, work.settings.ports
-    wanted = (("api", ports.api), ("ui", ports.ui))
+    used = {one.port for one in work.listening}
+    wanted = work.settings.ports.node_ports.items()
     taken = [f"{port} (ports.{name})" for name, port in wanted if port in used]
     found = f"something listens on {', '.join(taken)}" if taken else "the NodePorts are free"
     yield Requirement(

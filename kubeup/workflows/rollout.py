@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kubeup.application import apply, data
-from kubeup.application.overlay import MANAGED, PARTS
+from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
+from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import machine as db_machine
 from kubeup.database import passwords
 from kubeup.database.machine import ServiceState
@@ -34,10 +35,10 @@ DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"
 
 
 def part(name: str) -> str:
-    if name not in PARTS:
+    if name not in NAMES:
         raise UsageError(
-            f"there is no part {name}",
-            f"the application's parts are {', '.join(PARTS)}",
+            f"there is no service {name}",
+            f"the application's services are {', '.join(NAMES)}",
             "name one of them",
         )
     return name
@@ -50,7 +51,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError(
             "the cluster does not answer",
-            f"{project.state.kubeconfig} leads nowhere",
+            f"{project.state.kubeconfig} points to no cluster that answers",
             "start it: `inv cluster.start`, or make it: `inv up`",
         )
     built = builds.plan(images, project.builder)
@@ -63,7 +64,7 @@ def _look(project: Project, parts: Sequence[str]) -> Seen:
     """Nothing is compared before there are passwords to compare with."""
     if secrets.missing(project.state.secrets):
         return Seen()
-    on_machine = project.database_on == VM and "db" in parts
+    on_machine = project.database_on == VM and DATABASE.name in parts
     return Seen(project.deployment.diff(parts), project.machine.look() if on_machine else None)
 
 
@@ -78,7 +79,7 @@ def before_database(
     needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What comes before the database, where it is among what is applied."""
-    if all(step.id != ids.deploy("db") for step in todo(applied)):
+    if all(step.id != ids.DEPLOY_DATABASE for step in todo(applied)):
         return []
     if project.database_on == VM:
         return [Holds(ids.LOOK_AT_DATA, "the database's data are on a machine")]
@@ -92,7 +93,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
     refuse_other_server(project)
     look = Step(
         ids.LOOK_AT_DATA,
-        f"look whose data {project.place.node} holds",
+        f"check that the data on {project.place.node} belongs to these passwords",
         "data outlives clusters, and keeps its passwords",
         data.CheckData(project.deployment.overlay, project.admit),
         (*needs, ids.RESTORE_DATA),
@@ -138,7 +139,7 @@ def steps(
     project: Project,
     facts: ClusterFacts,
     seen: Seen,
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] = NAMES,
     before: Sequence[Step] = (),
 ) -> list[Planned]:
     """Passwords, images on the nodes and the rollout of some parts, after the steps `before`
@@ -166,7 +167,7 @@ def steps(
         return brought
     needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
     served = list[Planned]()
-    if project.database_on == VM and "db" in parts:
+    if project.database_on == VM and DATABASE.name in parts:
         made = [step.id for step in before if step.id.kind is Kind.NODE]
         served = machine_steps(
             project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
@@ -187,11 +188,7 @@ def _applied(
     project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]
 ) -> list[Planned]:
     """What is applied, and what ends a change of passwords that was cut off."""
-    again = (
-        apply.PASSWORD_PARTS
-        if _forgets(project) and set(apply.PASSWORD_PARTS) <= set(parts)
-        else ()
-    )
+    again = WITH_PASSWORDS if _forgets(project) and set(WITH_PASSWORDS) <= set(parts) else ()
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
     return [*applied, *(_forget_steps(project, applied) if again else ())]
@@ -202,7 +199,7 @@ def _falling(
 ) -> list[str]:
     """Parts that are as they should be on paper, and do not stand."""
     deployed = {step.id for step in todo(applied)}
-    elsewhere = ("db",) if project.database_on == VM else ()
+    elsewhere = (DATABASE.name,) if project.database_on == VM else ()
     return [
         one.app
         for one in facts.workloads
@@ -236,13 +233,13 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
     """
     begun = project.begun_passwords
     if facts.answers and (
-        project.database_on == VM or any(one.app == "db" for one in facts.workloads)
+        project.database_on == VM or any(one.app == DATABASE.name for one in facts.workloads)
     ):
         # where no database is there, it has to come first: what finishes these talks to it
         _refuse_half_done(project)
     generated = secrets.plan(project.state.secrets)
     lacking = todo(generated)
-    if lacking and (begun or any(one.app == "db" for one in facts.workloads)):
+    if lacking and (begun or any(one.app == DATABASE.name for one in facts.workloads)):
         raise Refused(
             f"{project.state.secrets.name} lacks passwords of a database that is there",
             lacking[0].reason,
@@ -270,7 +267,7 @@ def _refuse_half_done(project: Project) -> None:
 
 def push_steps(project: Project, images: Sequence[AppImage]) -> list[Planned]:
     """A push for each image of ours that its registry does not hold."""
-    with ThreadPoolExecutor(len(PARTS)) as pool:
+    with ThreadPoolExecutor(len(NAMES)) as pool:
         return list(pool.map(lambda image: _push(project, image), images))
 
 
@@ -307,7 +304,7 @@ def _forget_steps(project: Project, applied: Iterable[Planned]) -> list[Planned]
     """
     if any(one.id == ids.DISCARD_PASSWORDS for one in applied):
         return []
-    why = "a change of passwords was cut off"
+    why = "a change of passwords was interrupted"
     _, forget = passwords.steps(project.passwords, why, ())
     return [replace(forget, reason=why)]
 
@@ -346,12 +343,12 @@ def delete(project: Project) -> Plan:
     ).stdout.split()
     if not found:
         return plan_of()
-    reason = f"{len(found)} objects of ours: {', '.join(found)}"
+    reason = f"{len(found)} objects that kubeup made: {', '.join(found)}"
     return plan_of(
         [
             Step(
                 ids.DELETE_APPLICATION,
-                "take the application off the cluster",
+                "delete the application from the cluster",
                 reason,
                 DeleteApplication(project.kubectl),
                 seconds=10,

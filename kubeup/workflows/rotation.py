@@ -19,6 +19,7 @@ from kubeup.core.plan import Holds, Log, Plan, Step, plan_of
 from kubeup.core.record import VM
 from kubeup.core.report import Report
 from kubeup.core.runner import as_error
+from kubeup.core.services import service
 from kubeup.database import machine as machines
 from kubeup.database import passwords
 from kubeup.system import secrets
@@ -127,7 +128,7 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
         *(
             Step(
                 ids.deploy(part),
-                f"deploy {apply.TITLES[part]}",
+                f"deploy {service(part).title}",
                 "the Secret changes",
                 apply.ApplyPart(project.deployment, part),
                 needs,

@@ -17,7 +17,7 @@ from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.system import machine as this_machine
 from kubeup.system import secrets
-from kubeup.workflows import cluster, requirements, rollout
+from kubeup.workflows import choices, cluster, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
@@ -42,7 +42,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     Raises Refused where this machine does not do for it, with `force` where it does not for
     certain.
     """
-    project.refuse_unrecorded()
+    choices.refuse_unrecorded(project)
     with ThreadPoolExecutor(3) as pool:
         # compared while machines are looked at: most of a second run's time is this one command
         comparing = pool.submit(_compare, project) if application else None

@@ -21,7 +21,7 @@ from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
 from kubeup.core.state import PROJECT
 from kubeup.system.secrets import PASSWORDS
-from kubeup.workflows.project import load
+from kubeup.workflows.loading import load
 
 pytestmark = pytest.mark.lint
 
@@ -47,7 +47,7 @@ TOOLS: dict[str, list[str | Path]] = {
     "ansible-lint": ["ansible-lint", "--nocolor", "-q", "ansible"],
     "mypy": ["mypy"],
     "ruff": ["ruff", "check", "."],
-    "layout": ["ruff", "format", "--check", "--quiet", "kubeup", "tests"],
+    "layout": ["ruff", "format", "--check", "--quiet", "kubeup", "tests", "scripts", "tasks.py"],
     "lint-imports": ["lint-imports", "--no-logo"],
     "yamllint": ["yamllint", "--strict", "."],
     "hadolint": ["hadolint", "--failure-threshold=style", *CONTAINERFILES],

@@ -21,9 +21,10 @@ from playwright.sync_api import Browser, sync_playwright
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.state import PROJECT
 from kubeup.system import packages, secrets
+from tests.beds.ran import Ran
 from tests.real.browsing import FLAGS
 from tests.real.dbwork import bring_to
-from tests.real.harness import AS_ROOT, PROFILE, Cluster, Ran, Watcher
+from tests.real.harness import AS_ROOT, PROFILE, Cluster, Watcher
 
 # what destroys most comes last, as it takes longest to mend: no test builds on another.
 # KUBEUP_TEST_SEED=<number> shuffles them

@@ -21,7 +21,9 @@ from typing import Any, ClassVar
 import httpx
 
 from kubeup.facts.forwarding import CHAINS, chain
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
+from tests.beds.ran import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Path(__file__).with_name("settings.yaml")
@@ -48,31 +50,6 @@ LINES = (
     "product removed",
     "metrics",
 )
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a task ended and what it printed."""
-
-    words: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-    @property
-    def both(self) -> str:
-        return self.out + self.err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    def __str__(self) -> str:
-        return (
-            f"inv {' '.join(self.words)} -> {self.code} after {self.seconds:.1f} "
-            f"s\n{self.out}\n--- stderr\n{self.err}"
-        )
 
 
 @dataclass
@@ -166,7 +143,7 @@ class Tasks(ABC):
             raise AssertionError(
                 f"inv {' '.join(words)} took longer than {timeout:.0f} s\n{out}\n{err}"
             ) from None
-        ran = Ran(words, process.returncode, out, err, time.monotonic() - began)
+        ran = Ran(("inv", *words), process.returncode, out, err, time.monotonic() - began)
         self.printed.append(ran)
         if code is not None:
             assert ran.code == code, f"{ran}\n{self.looked()}"

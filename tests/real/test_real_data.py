@@ -77,7 +77,11 @@ def test_a_power_cut(cluster: Cluster) -> None:
 def test_without_a_terminal_data_is_not_deleted(cluster: Cluster) -> None:
     before = cluster.containers(), cluster.volumes(), len(cluster.journal)
     ran = cluster.inv("down", "--data", code=3)
-    assert "nobody is there to be asked" in ran.err and "--yes" in ran.err and WORKER_1 in ran.err
+    assert (
+        "confirmation needed, but standard input is not a terminal" in ran.err
+        and "--yes" in ran.err
+        and WORKER_1 in ran.err
+    )
     assert f"this loses all data on {WORKER_1}" in ran.out
     ran = cluster.inv("cluster.destroy", "--data", code=3)
     assert (cluster.containers(), cluster.volumes(), len(cluster.journal)) == before

@@ -85,7 +85,7 @@ def test_nothing_is_overwritten_without_asking(cluster: Cluster, backup: Path) -
     before = sums(cluster)
     ran = cluster.inv("db.restore", str(backup), code=3)
     assert (
-        "nobody is there to be asked" in ran.err
+        "confirmation needed, but standard input is not a terminal" in ran.err
         and f"{before['products'][0]} in products" in ran.out
     )
     ran = cluster.inv("db.restore", str(backup), "--dry")

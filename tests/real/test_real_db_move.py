@@ -117,7 +117,7 @@ def test_ten_thousand_products_there_and_back_while_somebody_writes(cluster: Clu
         in cluster.inv("db.move", "cluster", "--drop-old", "--yes", code=3).err
     )
     assert cluster.inv("db.move", "vm", "--drop-old", code=3).err.startswith(
-        "error: nobody is there to be asked"
+        "error: confirmation needed, but standard input is not a terminal"
     )
     cluster.inv("db.move", "vm", "--drop-old", "--yes")
     with Writer(cluster) as back:
@@ -232,7 +232,7 @@ def test_the_passwords_lie_where_they_are_meant_to(cluster: Cluster, ever: list[
     """
     values = sorted({*ever, *passwords().values()})
     for ran in cluster.printed:
-        assert not any(value in ran.both for value in values), ran.words
+        assert not any(value in ran.both for value in values), ran.argv
     held = {
         str(path)
         for path in cluster.folder.rglob("*")

@@ -16,7 +16,8 @@ import pytest
 from kubeup.cluster.release.download import fetch
 from kubeup.core.errors import KubeupError
 from kubeup.facts import certificates
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 from tests.real.authority import Authority
 from tests.real.harness import GATEWAY, NODES, SETTINGS, WORKER_2, Cluster, mended, output, until
 from tests.real.registry import serve

@@ -7,32 +7,11 @@ machines fit in beside them. `kinds` is the table of what there is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tests.beds.machine.kinds import KINDS, Kind
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command on a machine ended."""
-
-    argv: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-    @property
-    def both(self) -> str:
-        return self.out + self.err
-
-    def __str__(self) -> str:
-        return (
-            f"{' '.join(self.argv)} -> {self.code} after {self.seconds:.1f} "
-            f"s\n{self.out}\n--- stderr\n{self.err}"
-        )
+from tests.beds.ran import Ran
 
 
 class Machine(Protocol):

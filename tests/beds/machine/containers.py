@@ -22,9 +22,10 @@ from kubeup.core.plan import Log, todo
 from kubeup.images.rootfs import Rootfs
 from kubeup.images.rootfs import step as rootfs_step
 from kubeup.system import cache, packages
-from kubeup.workflows.project import Project, load
-from tests.beds.machine import Ran
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 from tests.beds.machine.kinds import KINDS, SERVER, Kind
+from tests.beds.ran import Ran
 
 HERE = Path(__file__).parent
 CERTIFICATES = Path("/usr/local/share/ca-certificates")

@@ -21,7 +21,8 @@ from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import plan as rootfs_plan
 from kubeup.system import cache, packages
 from kubeup.workflows import cluster
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 from tests.beds.minikube import images
 from tests.beds.minikube.compiling import (
     CRICTL,

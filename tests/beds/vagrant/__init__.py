@@ -23,7 +23,8 @@ from kubeup.images.rootfs import LEFT_OUT, Rootfs
 from kubeup.images.rootfs import step as rootfs_step
 from kubeup.system import cache, packages
 from kubeup.system.engine import Engine
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 
 HERE = Path(__file__).parent
 # the latter goes on PATH for a VirtualBox without machines

@@ -18,8 +18,9 @@ import pytest
 
 from kubeup.core.state import PROJECT
 from kubeup.system import cache
-from tests.beds.machine import KINDS, Ran
+from tests.beds.machine import KINDS
 from tests.beds.machine.containers import ContainerMachine, machine
+from tests.beds.ran import Ran
 
 # of the cache: what takes minutes to make and is the same everywhere
 PREPARED = ("release", "rootfs")

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.beds.machine import Ran
+from tests.beds.ran import Ran
 from tests.real.harness import LINES
 from tests.real.machines.conftest import Checkout
 
@@ -29,7 +29,7 @@ def test_the_first_command_ends_with_every_line_verified(checkout: Checkout, fir
     assert sorted(re.findall(r"^ ✔ (.+?)\s+[\d.]+ s  ", first_up.out, re.MULTILINE)) == sorted(
         LINES
     )
-    assert "sudo runs podman and apt-get, and nothing else" in first_up.out
+    assert "sudo is used for podman and apt-get only" in first_up.out
 
 
 def test_the_engine_is_the_distributions_own(standing: Checkout) -> None:

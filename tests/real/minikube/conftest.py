@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.beds.minikube import Bed, make
-from tests.real.harness import Ran
+from tests.beds.ran import Ran
 from tests.real.minikube.cluster import OnMinikube
 
 

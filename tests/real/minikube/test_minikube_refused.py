@@ -112,7 +112,10 @@ def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Pa
         f"minikube.download_url=http://127.0.0.1:{server.server_port}",
     )
     asked = bare.inv(*words, env=env, code=3)
-    assert "nobody is there to be asked" in asked.err and "fetch minikube v1.36.0" in asked.err
+    assert (
+        "confirmation needed, but standard input is not a terminal" in asked.err
+        and "fetch minikube v1.36.0" in asked.err
+    )
     for run in (words, ("cluster.minikube", *words[2:])):
         ran = bare.inv(*run, "--yes", env=env, code=1)
         assert "is not what it should be" in ran.err and "published is " in ran.err

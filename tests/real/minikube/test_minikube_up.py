@@ -13,8 +13,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from tests.beds.ran import Ran
 from tests.real.browsing import Visit, live_a_life
-from tests.real.harness import Ran, mended, output, until
+from tests.real.harness import mended, output, until
 from tests.real.minikube.cluster import HOWTO, USERS, OnMinikube
 
 pytestmark = pytest.mark.real

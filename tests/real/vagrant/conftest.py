@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.beds.ran import Ran
 from tests.beds.vagrant import Bed, make
-from tests.real.harness import Ran
 from tests.real.vagrant.machines import OnVagrant
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import yaml
 
 from kubeup.cluster.provision.play import changed, environment
-from kubeup.workflows.project import load
+from kubeup.workflows.loading import load
 from tests.beds.vagrant import LABEL, Bed
 from tests.real.harness import ROOT, Tasks, output
 

@@ -168,7 +168,7 @@ def test_an_address_outside_what_virtualbox_allows(lone: OnVagrant) -> None:
 def test_the_real_vagrant_reads_each_providers_block(lone: OnVagrant, provider: str) -> None:
     from kubeup.cluster.providers.base import make
     from kubeup.cluster.providers.vagrant.files import WriteFiles
-    from kubeup.workflows.project import load
+    from kubeup.workflows.loading import load
 
     lone.environment["PATH"] = f"{bed_.VIRTUALBOX}{os.pathsep}{lone.environment['PATH']}"
     project = load(

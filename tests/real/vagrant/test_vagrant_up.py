@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.beds.ran import Ran
 from tests.real.browsing import Visit, live_a_life
-from tests.real.harness import Ran, output
+from tests.real.harness import output
 from tests.real.vagrant.machines import OnVagrant
 
 pytestmark = pytest.mark.real

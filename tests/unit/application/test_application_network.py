@@ -80,7 +80,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     answers = list[bool]()
     monkeypatch.setattr(
         watch,
-        "all_standing",
+        "all_ready",
         lambda kubectl, where, boots: (
             where == network.NAMES and (answers.pop(0) if answers else True)
         ),

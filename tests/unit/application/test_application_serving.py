@@ -77,7 +77,7 @@ def test_a_database_that_stays_away(asked: Callable[..., list[str]]) -> None:
     questions = asked(NO)
     error = error_of(serving.until_serving, KUBECTL, 10.0)
     assert (
-        error.what == "the API does not reach its database after 10 s"
+        error.what == "the API does not reach the database after 10 s"
         and "ServiceUnavailable" in error.why
         and "deploy.logs api" in error.next
     )

@@ -53,11 +53,11 @@ def seen(*pods: Pod, app: str = "api") -> Watched:
     return watched
 
 
-def standing(watched: Watched) -> bool:
-    return watch.standing(watched.own(), {})
+def pods_ready(watched: Watched) -> bool:
+    return watch.pods_ready(watched.of_app(), {})
 
 
-def told(pod: Pod, at: float = 101.0) -> Trouble:
+def progress(pod: Pod, at: float = 101.0) -> Trouble:
     found = seen(pod).trouble(at)
     assert found is not None
     return found
@@ -66,8 +66,8 @@ def told(pod: Pod, at: float = 101.0) -> Trouble:
 def test_a_healthy_pod_stands(pod: Pod) -> None:
     watched = seen(pod)
     assert watched.trouble(10_000.0) is None
-    assert standing(watched)
-    assert watch.told(watched) == f"{pod['metadata']['name']} ready"
+    assert pods_ready(watched)
+    assert watch.progress(watched) == f"{pod['metadata']['name']} ready"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_healthy_pod_stands(pod: Pod) -> None:
 )
 def test_an_image_that_can_not_be_had(pod: Pod, reason: str) -> None:
     message = 'Back-off pulling image "localhost/fast-api-products:84cd8e436066"'
-    found = told(not_ready(pod, {"waiting": {"reason": reason, "message": message}}))
+    found = progress(not_ready(pod, {"waiting": {"reason": reason, "message": message}}))
     assert found.what.startswith(
         f"{pod['metadata']['name']} can't get its image localhost/fast-api-products:"
     )
@@ -100,7 +100,7 @@ def test_a_secret_that_is_missing(pod: Pod) -> None:
         },
     )
     assert seen(waiting).trouble(101.0) is None  # it may be a moment behind
-    found = told(waiting, at=116.0)
+    found = progress(waiting, at=116.0)
     assert found.what.endswith("can't be started")
     assert found.why == 'CreateContainerConfigError: secret "mysecret" not found'
 
@@ -121,7 +121,7 @@ def test_a_container_that_could_not_be_started_is_tried_again(pod: Pod) -> None:
     }
     assert seen(not_ready(pod, state, 1, ended)).trouble(200.0) is None
     assert (
-        told(not_ready(pod, state, 3, ended)).why
+        progress(not_ready(pod, state, 3, ended)).why
         == "StartError with status 128: failed to create containerd task: timed out (3 restarts)"
     )
 
@@ -136,7 +136,7 @@ def test_a_container_whose_machine_went_away_is_no_failure(pod: Pod) -> None:
     ended = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
     assert seen(not_ready(pod, state, 7, ended)).trouble(200.0) is None
     own = {"terminated": {"exitCode": 255, "reason": "Error"}}
-    assert told(not_ready(pod, state, 7, own)).why == "Error with status 255 (7 restarts)"
+    assert progress(not_ready(pod, state, 7, own)).why == "Error with status 255 (7 restarts)"
 
 
 def test_pods_without_their_image_are_replaced_once_it_is_there(
@@ -168,7 +168,7 @@ def test_a_crash_loop_tells_how_it_ended(pod: Pod) -> None:
             "finishedAt": "2026-11-23T21:31:40Z",
         }
     }
-    found = told(
+    found = progress(
         not_ready(pod, {"waiting": {"reason": "CrashLoopBackOff", "message": message}}, 2, ended)
     )
     assert found.what == f"{pod['metadata']['name']} keeps ending"
@@ -190,8 +190,8 @@ def test_one_crash_is_not_yet_a_loop(pod: Pod) -> None:
 def test_a_start_is_no_trouble_and_does_not_stand(pod: Pod, reason: str) -> None:
     watched = seen(not_ready(pod, {"waiting": {"reason": reason}}))
     assert watched.trouble(400.0) is None
-    assert not standing(watched)
-    assert watch.told(watched) == f"{pod['metadata']['name']} {reason}"
+    assert not pods_ready(watched)
+    assert watch.progress(watched) == f"{pod['metadata']['name']} {reason}"
 
 
 def unscheduled(pod: Pod) -> Pod:
@@ -221,9 +221,9 @@ def test_no_node_is_trouble_only_after_the_grace(pod: Pod) -> None:
     assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
     found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
     assert found is not None
-    assert found.what.endswith("finds no node")
+    assert found.what.endswith("can't be scheduled")
     assert "2 Insufficient memory" in found.why
-    assert watch.told(watched).endswith(" pending")
+    assert watch.progress(watched).endswith(" pending")
 
 
 def test_a_pod_that_is_deleted_does_not_count(pod: Pod) -> None:
@@ -233,9 +233,9 @@ def test_a_pod_that_is_deleted_does_not_count(pod: Pod) -> None:
     broken["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
     watched = seen(broken, pod)
     assert watched.trouble(101.0) is None
-    assert not standing(watched), "it is still there"
+    assert not pods_ready(watched), "it is still there"
     watched.take({"type": "DELETED", "object": broken})
-    assert standing(watched)
+    assert pods_ready(watched)
 
 
 def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
@@ -249,8 +249,8 @@ def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
 
 
 def test_no_pods_do_not_stand() -> None:
-    assert not standing(seen())
-    assert watch.told(seen()) == ""
+    assert not pods_ready(seen())
+    assert watch.progress(seen()) == ""
 
 
 def test_what_was_ready_before_its_node_started_anew_does_not_stand(pod: Pod) -> None:
@@ -259,14 +259,14 @@ def test_what_was_ready_before_its_node_started_anew_does_not_stand(pod: Pod) ->
         pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
     )
     node = pod["spec"]["nodeName"]
-    assert watch.standing([pod], {node: began - timedelta(seconds=20)})
-    assert not watch.standing([pod], {node: began + timedelta(seconds=20)})
-    assert watch.standing([pod], {"another": began + timedelta(seconds=20)})
+    assert watch.pods_ready([pod], {node: began - timedelta(seconds=20)})
+    assert not watch.pods_ready([pod], {node: began + timedelta(seconds=20)})
+    assert watch.pods_ready([pod], {"another": began + timedelta(seconds=20)})
 
 
 def test_a_node_started_in_the_same_second(pod: Pod) -> None:
     pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = "2026-11-23T21:31:33Z"
-    assert watch.standing(
+    assert watch.pods_ready(
         [pod], {pod["spec"]["nodeName"]: datetime(2026, 11, 23, 21, 31, 33, 900_000, tzinfo=UTC)}
     )
 
@@ -308,7 +308,7 @@ def deployment(**status: int) -> dict[str, Any]:
 
 def test_a_complete_rollout_stands(pod: Pod) -> None:
     pod["kind"] = "Pod"
-    assert watch.all_standing(Answering(deployment(), pod), ("-l", "app=api"), {})
+    assert watch.all_ready(Answering(deployment(), pod), ("-l", "app=api"), {})
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_complete_rollout_stands(pod: Pod) -> None:
 )
 def test_a_rollout_on_its_way_does_not_stand(pod: Pod, status: dict[str, int]) -> None:
     pod["kind"] = "Pod"
-    assert not watch.all_standing(Answering(deployment(**status), pod), ("-l", "app=api"), {})
+    assert not watch.all_ready(Answering(deployment(**status), pod), ("-l", "app=api"), {})
 
 
 def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
@@ -325,12 +325,12 @@ def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
     pod["kind"] = "Pod"
     old = copy.deepcopy(pod)
     old["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
-    assert not watch.all_standing(Answering(deployment(), pod, old), ("-l", "app=api"), {})
+    assert not watch.all_ready(Answering(deployment(), pod, old), ("-l", "app=api"), {})
 
 
 def test_pods_without_their_workload_do_not_stand(pod: Pod) -> None:
     pod["kind"] = "Pod"
-    assert not watch.all_standing(Answering(pod), ("-l", "app=api"), {})
+    assert not watch.all_ready(Answering(pod), ("-l", "app=api"), {})
 
 
 def replica_set(name: str, revision: str) -> dict[str, Any]:
@@ -400,7 +400,7 @@ def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wron
 
 def test_waiting_ends_where_it_is_in_vain() -> None:
     error = error_of(
-        watch.until_standing, Answering(), "api", {}, 60.0, lambda line: None, lambda: True
+        watch.until_ready, Answering(), "api", {}, 60.0, lambda line: None, lambda: True
     )
     assert (error.what, error.why) == ("no longer waited for api", "another step failed")
 
@@ -417,7 +417,7 @@ def test_a_pod_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
     found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
     assert (
         found is not None
-        and found.what.endswith(f"is on {pod['spec']['nodeName']}, which has gone")
+        and found.what.endswith(f"is on {pod['spec']['nodeName']}, which is down")
         and "inv cluster.start" in found.next
     )
 
@@ -432,14 +432,14 @@ def test_a_pod_that_needs_another_whose_node_has_gone_is_not_waited_for(pod: Pod
     waiting = not_ready(pod, {"running": {"startedAt": "2026-11-23T21:31:42Z"}})
     watched = seen(waiting, database)
     assert watched.trouble(400.0) is None
-    assert not standing(watched), "a database that is ready is not the API"
-    assert "mysql-0" not in watch.told(watched)
+    assert not pods_ready(watched), "a database that is ready is not the API"
+    assert "mysql-0" not in watch.progress(watched)
     for row in database["status"]["conditions"]:
         row["status"] = "False" if row["type"] == "Ready" else row["status"]
     found = watched.trouble(400.0)
     assert (
         found is not None
-        and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which has gone"
+        and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which is down"
     )
 
 
@@ -471,9 +471,9 @@ class Slow(Answering):
             vars(self)["time"] += 200.0
             pods.append(pods.pop(0))  # round and round
 
-    def until_standing(self, pace: Pace = AS_MEANT) -> str:
+    def until_ready(self, pace: Pace = AS_MEANT) -> str:
         error = error_of(
-            watch.until_standing, self, "api", {}, 300.0, lambda line: None, lambda: False, pace
+            watch.until_ready, self, "api", {}, 300.0, lambda line: None, lambda: False, pace
         )
         return f"{error.what}; {error.why}; {vars(self)['time']:.0f} s"
 
@@ -488,7 +488,7 @@ def test_a_pod_that_gets_on_is_waited_for_however_long_it_takes(
     pods = in_states(
         pod, "PodInitializing", "ContainerCreating", "Pulling", "Pulled", "Created", "Started"
     )
-    assert Slow(monkeypatch, *pods).until_standing().endswith("; 1400 s"), (
+    assert Slow(monkeypatch, *pods).until_ready().endswith("; 1400 s"), (
         "5 states later than the first, then 2 of nothing new"
     )
 
@@ -497,19 +497,19 @@ def test_one_that_stands_still_or_goes_round_in_circles_is_not(
     monkeypatch: pytest.MonkeyPatch, pod: Pod
 ) -> None:
     still, around = (
-        Slow(monkeypatch, *pods).until_standing()
+        Slow(monkeypatch, *pods).until_ready()
         for pods in (in_states(pod, "Creating"), in_states(pod, "Creating", "Waiting"))
     )
-    assert still.startswith("api does not stand after 300 s; api-") and still.endswith(
+    assert still.startswith("api is not ready after 300 s; api-") and still.endswith(
         " Creating; 400 s"
     )
     assert around.endswith("; 600 s")
 
 
 def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
-    text = Slow(monkeypatch, *in_states(pod, "Creating")).until_standing(Pace(10))
+    text = Slow(monkeypatch, *in_states(pod, "Creating")).until_ready(Pace(10))
     assert (
-        "does not stand after 3000 s" in text
+        "is not ready after 3000 s" in text
         and "about 10 times slower" in text
         and text.endswith("; 3200 s")
     )
@@ -539,7 +539,7 @@ def test_a_pod_in_trouble_ends_the_wait_with_its_log(
         watch, "newest_trouble", lambda *_: Trouble("it can't start", "no image", "push it")
     )
     monkeypatch.setattr(watch, "logs", lambda *_: "its last line")
-    error = error_of(watch.until_standing, kubectl, "api", {}, 60.0, print, lambda: False)
+    error = error_of(watch.until_ready, kubectl, "api", {}, 60.0, print, lambda: False)
     assert (error.what, error.why, error.next) == (
         "it can't start",
         "no image\nits last line",

@@ -30,6 +30,13 @@ def test_every_task_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert first[:60] in text and f" {name} " in text.splitlines()[0], name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_has_a_whole_sentence_for_each_task(name: str) -> None:
+    """invoke shows the first line alone."""
+    first, *more = (namespace[name].__doc__ or "").strip().splitlines()
+    assert first.endswith(".") and not any(more[:1]), first
+
+
 @pytest.mark.parametrize("flag", HELP_FLAGS)
 @pytest.mark.parametrize("name", WITH_WORDS)
 def test_help_is_no_word_of_the_tasks_own(

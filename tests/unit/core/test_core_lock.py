@@ -215,7 +215,7 @@ def test_what_was_left_is_ended_by_name(
     with kubeup(folder, script) as (process, number):
         process.kill()
         process.wait()
-        assert "nobody is there to be asked" in error_of(
+        assert "confirmation needed, but standard input is not a terminal" in error_of(
             leftovers.stop, state, Report(), False
         ).what and runs(number)
         group = os.getpgid(number)

@@ -35,7 +35,7 @@ from kubeup.database.machine import DatabaseVm, ServiceState
 from kubeup.database.server import Container, Server, SqlError, Version
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.system import packages, secrets
-from kubeup.workflows import database, rollout
+from kubeup.workflows import choices, database, rollout
 from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -313,7 +313,7 @@ def test_the_settings_can_not_part_a_database_from_its_data(tmp_path: Path) -> N
 
 def test_another_machine_is_no_way_to_an_empty_database(tmp_path: Path) -> None:
     one = Project(settings(tmp_path, "database: {on: vm}"), state(tmp_path), DESKTOP)
-    one.remember_choices(sids("deploy/db"))
+    choices.remember(one, sids("deploy/db"))
     assert one.record.database == ON_MACHINE
     for keys in ("database: {vm: worker-2}", "database: {address: 192.168.60.50}"):
         error = error_of(
@@ -342,7 +342,7 @@ def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> N
     one = Project(
         settings(tmp_path, "database: {on: vm, address: 192.168.60.50}"), state(tmp_path), DESKTOP
     )
-    one.remember_choices(sids("deploy/db"))
+    choices.remember(one, sids("deploy/db"))
     again = Project(settings(tmp_path), one.state, DESKTOP).machine
     assert (again.place.node, again.address, again.own) == (
         "dev-db",
@@ -353,7 +353,7 @@ def test_a_machine_of_your_own_is_remembered_by_its_address(tmp_path: Path) -> N
 
 def test_what_was_decided_is_kept_beside_the_rest(project: Project) -> None:
     record.change(project.state, target=ON_MACHINE)
-    project.remember_choices(sids("deploy/db"))
+    choices.remember(project, sids("deploy/db"))
     kept = project.record
     assert (kept.target, kept.database) == (ON_MACHINE, IN_CLUSTER) and kept.provider
 

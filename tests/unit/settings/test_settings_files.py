@@ -122,16 +122,12 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_a_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert lines(load(tmp_path / "a", environ={})) == [
-        (0, 0, "too many levels of symbolic links")
-    ]
+    assert lines(load(tmp_path / "a", environ={})) == [(0, 0, "too many levels of symbolic links")]
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert lines(load(tmp_path / "file" / "x", environ={}))[0][2].startswith(
-        "not a directory"
-    )
+    assert lines(load(tmp_path / "file" / "x", environ={}))[0][2].startswith("not a directory")
 
 
 def test_a_pipe_does_not_make_it_wait(tmp_path: Path) -> None:

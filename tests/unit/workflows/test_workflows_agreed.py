@@ -122,7 +122,7 @@ def test_after_a_while_it_is_looked_again_and_the_same_is_run(
     asked = Asked(monkeypatch, ("a",), ("a",), seconds=seconds)
     ran, said = carry_out(project, asked)
     assert (names(ran), asked.ran, len(asked.questions), asked.plans) == (["a"], ["a"], 1, [])
-    assert "Meanwhile" not in said
+    assert "changed meanwhile" not in said
 
 
 @pytest.mark.usefixtures("held_profile")
@@ -133,7 +133,7 @@ def test_what_has_changed_meanwhile_is_shown_and_asked_about_anew(
     ran, said = carry_out(project, asked)
     assert (names(ran), sorted(asked.ran), asked.plans) == (["a", "b"], ["a", "b"], [])
     assert [f"{LOSS} on b" in question for question in asked.questions] == [False, True]
-    assert said.index("Meanwhile something has changed") < said.index("do b")
+    assert said.index("changed meanwhile") < said.index("do b")
 
 
 @pytest.mark.usefixtures("held_profile")

@@ -16,7 +16,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record
 from kubeup.core.state import State
 from kubeup.facts.kubernetes import KubeWorkload
-from kubeup.workflows import database, rollout
+from kubeup.workflows import choices, database, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -216,7 +216,7 @@ def test_one_that_can_not_be_understood_is_left_as_it_is(
         for asked in (
             lambda: left.record,
             lambda: record.change(left.state, provider=""),
-            lambda: left.remember_choices(()),
+            lambda: choices.remember(left),
         ):
             error = error_of(asked)
             assert isinstance(error, Refused) and error.what == f"{path} can't be understood"

@@ -134,7 +134,7 @@ def test_a_step_that_is_missing_refuses_the_plan(rule: After, plans: dict[str, P
     for plan in having:
         error = error_of(plan_of, without(rule, plan))
         assert any(
-            line.endswith(f"and nobody says why: {rule.why}") for line in error.why.splitlines()
+            line.endswith(f"or a fact in its place: {rule.why}") for line in error.why.splitlines()
         )
 
 

@@ -13,8 +13,9 @@ from kubeup.core import state as states
 from kubeup.core.errors import Refused
 from kubeup.core.report import Report
 from kubeup.core.state import State
-from kubeup.workflows import configuration
-from kubeup.workflows.project import Project, load
+from kubeup.workflows import choices, configuration
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 
 
 @pytest.fixture
@@ -36,11 +37,11 @@ def test_the_first_change_says_whose_it_is(tmp_path: Path) -> None:
     assert not one.state.folder.exists(), "who only looks leaves nothing"
     for _ in range(2):
         with lock.profile(one.state.folder, "up"):
-            one.remember_choices(())
+            choices.remember(one)
         assert (one.state.folder / "profile").read_text() == "My_App\n"
     other = Project(settings(tmp_path, profile="my-app"), one.state, DESKTOP)
     with lock.profile(one.state.folder, "up"):
-        assert isinstance(error_of(other.remember_choices), Refused)
+        assert isinstance(error_of(choices.remember, other), Refused)
 
 
 def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(

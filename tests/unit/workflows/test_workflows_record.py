@@ -20,10 +20,10 @@ from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.settings.loading import Loaded
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, down
-from kubeup.workflows import project as projects
+from kubeup.workflows import choices, cluster, down, loading
 from kubeup.workflows.cluster import ClusterFacts
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 
 pytestmark = pytest.mark.usefixtures("held_profile")
 
@@ -90,7 +90,7 @@ def test_what_can_not_be_understood_is_not_empty(project: Project, name: str, te
     for asked in (
         lambda: project.record,
         lambda: project.database_on,
-        lambda: project.remember_choices(sids("node/dev-control")),
+        lambda: choices.remember(project, sids("node/dev-control")),
         lambda: record.change(project.state, provider=""),
     ):
         error = error_of(asked)
@@ -172,7 +172,7 @@ def test_data_forgotten_by_name_are_forgotten_alone(project: Project) -> None:
 
 
 def test_the_database_stays_on_its_node(project: Project) -> None:
-    project.remember_choices(sids("deploy/db"))
+    choices.remember(project, sids("deploy/db"))
     assert project.record.database == Location(CLUSTER, "dev-worker-1")
     fewer = of(project, "nodes: {workers: {count: 0}}")
     assert fewer.place.node == "dev-worker-1"
@@ -271,6 +271,6 @@ def test_settings_that_do_not_fit_this_machine_are_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = project.settings.error("provider", "local")
-    monkeypatch.setattr(projects, "problems", lambda _: [wrong])
-    projects._refuse(project, Loaded(project.settings, (wrong,)))
-    assert error_of(projects._refuse, project, Loaded(project.settings)).why == str(wrong)
+    monkeypatch.setattr(loading, "problems", lambda _: [wrong])
+    loading._refuse(project, Loaded(project.settings, (wrong,)))
+    assert error_of(loading._refuse, project, Loaded(project.settings)).why == str(wrong)

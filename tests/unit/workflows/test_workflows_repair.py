@@ -38,7 +38,7 @@ from kubeup.core.report import Report
 from kubeup.core.state import write_private
 from kubeup.core.things import Thing
 from kubeup.facts.containers import Container, Volume, containers
-from kubeup.workflows import converge, repair, rollout, up
+from kubeup.workflows import choices, converge, repair, rollout, up
 from kubeup.workflows.project import Project
 
 ON_WORKER_1 = Location(CLUSTER, "dev-worker-1")
@@ -202,7 +202,7 @@ def test_what_could_not_be_understood_is_kept(project: Project, there: There) ->
     out = io.StringIO()
     assert (
         error_of(repair.repair, without_record(project), Report(out)).what
-        == "nobody is there to be asked"
+        == "confirmation needed, but standard input is not a terminal"
     )
     assert (project.state.folder / "state.json").read_text() == "{broken", "nobody said yes"
     repair.repair(without_record(project), Report(out), yes=True)
@@ -239,7 +239,7 @@ def test_without_a_record_nothing_is_changed_but_by_name(project: Project, there
             and "inv state.repair" in error.next
         )
     on_record(project.state, database=ON_WORKER_1)
-    project.refuse_unrecorded()
+    choices.refuse_unrecorded(project)
 
 
 @pytest.mark.processes

@@ -37,7 +37,7 @@ from kubeup.database.machine import DatabaseVm, Drop
 from kubeup.facts.containers import containers
 from kubeup.system import kubeconfig
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import down
+from kubeup.workflows import choices, down
 from kubeup.workflows.project import Project
 
 pytestmark = pytest.mark.usefixtures("held_profile")
@@ -161,9 +161,9 @@ def test_settings_that_lead_elsewhere_are_refused(
     see these.
     """
     one = knowing(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP), thing)
-    error = error_of(one.refuse_astray)
+    error = error_of(choices.refuse_unreachable, one)
     assert isinstance(error, Refused) and thing.name in error.what
-    replace(one, settings=settings(tmp_path, f"{keys}\n{setting}")).refuse_astray()
+    choices.refuse_unreachable(replace(one, settings=settings(tmp_path, f"{keys}\n{setting}")))
 
 
 @pytest.mark.processes

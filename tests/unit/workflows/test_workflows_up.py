@@ -56,9 +56,10 @@ from kubeup.inspect.verify import proof
 from kubeup.inspect.verify.lines import Line
 from kubeup.system import keys, machine, packages, secrets
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, converge, down, rollout, up
+from kubeup.workflows import choices, cluster, converge, down, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
-from kubeup.workflows.project import Project, load
+from kubeup.workflows.loading import load
+from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 
@@ -306,7 +307,7 @@ def test_a_database_that_may_take_earlier_passwords_forgets_them(
         anew,
     ):
         forget = by_id(whole(one, seen, monkeypatch).plan)["db/old-passwords"]
-        assert forget.reason == "a change of passwords was cut off"
+        assert forget.reason == "a change of passwords was interrupted"
         assert set(sids("deploy/db", "deploy/api")) <= set(forget.needs), (
             "the API may still use them"
         )
@@ -434,11 +435,11 @@ def test_no_provider_works_and_the_reason_is_told(
 def test_choices_stay(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP)
     assert one.record == Record()
-    one.remember_choices(sids("host/packages", "ssh/keys"))
+    choices.remember(one, sids("host/packages", "ssh/keys"))
     assert one.record == Record(), "nothing was made yet"
-    one.remember_choices(sids("image/api"))
+    choices.remember(one, sids("image/api"))
     assert one.made == Made(bases="hub", bases_why="Docker Hub answers")
-    one.remember_choices(sids("node/dev-control"))
+    choices.remember(one, sids("node/dev-control"))
     assert one.record.provider == "local"
     assert one.made == Made(
         "download",
@@ -447,21 +448,21 @@ def test_choices_stay(tmp_path: Path) -> None:
         "Docker Hub answers",
         "podman",
     )
-    one.remember_choices(sids("deploy/db"))
+    choices.remember(one, sids("deploy/db"))
     assert one.made.server == "mysql 8.4"
 
 
 @pytest.mark.usefixtures("held_profile")
 def test_what_was_made_on_one_day_stays_so_on_another(tmp_path: Path) -> None:
     one = project(tmp_path)
-    one.remember_choices(sids("release/kubernetes", "image/db"))
+    choices.remember(one, sids("release/kubernetes", "image/db"))
     other = replace(project(tmp_path), host=DESKTOP)
     assert (other.release.source, other.bases.source) == ("build", "debian")
     assert other.release.why == f"made so before ({one.release.why})"
-    other.remember_choices(sids("release/kubernetes", "image/db"))
+    choices.remember(other, sids("release/kubernetes", "image/db"))
     assert one.made.source_why == one.release.why, "the reason is the one that counted"
     docker = replace(DESKTOP, tools=frozenset({"docker", "docker-engine"}))
-    Project(one.settings, one.state, docker).remember_choices(sids("node/dev-control"))
+    choices.remember(Project(one.settings, one.state, docker), sids("node/dev-control"))
     both = replace(docker, tools=docker.tools | {"podman"})
     assert Project(one.settings, one.state, both).provider.made_by() == "docker", (
         "podman was installed since"
@@ -496,7 +497,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
 ) -> None:
     passwords(tmp_path)
     one = project(tmp_path, host)
-    one.remember_choices(sids("deploy/db"))
+    choices.remember(one, sids("deploy/db"))
     assert one.made.server == "mysql 8.4"
     other = project(tmp_path, host, keys_)
     plan = lambda: whole(other, ClusterFacts(three("missing")), monkeypatch)  # noqa: E731
@@ -518,7 +519,7 @@ def test_another_database_is_not_started_on_files_that_it_does_not_know(
         (None, ""),
         ("dictionary 0 1 58 19", ""),
         ("dictionary 0 1 98 80", "the database's files are of MySQL 9.7"),
-        ("", "nobody knows which database"),
+        ("", "not known which database"),
     ],
 )
 def test_files_of_nobody_knows_which_database_are_looked_at(
@@ -530,7 +531,7 @@ def test_files_of_nobody_knows_which_database_are_looked_at(
     one = project(tmp_path, DESKTOP)
     assert one.admit is None, "no data are there"
     records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
-    one.remember_choices(sids("deploy/db"))
+    choices.remember(one, sids("deploy/db"))
     assert one.made.server == "", "the settings don't tell who wrote them"
     look = by_id(rollout.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
     assert look == one.machine.admit
@@ -545,7 +546,7 @@ def test_files_of_nobody_knows_which_database_are_looked_at(
 @pytest.mark.usefixtures("held_profile")
 def test_rows_go_over_where_files_can_not(tmp_path: Path) -> None:
     one = project(tmp_path, DESKTOP, "database: {version: '5.7'}")
-    one.remember_choices(sids("db/vm-service"))
+    choices.remember(one, sids("db/vm-service"))
     error = error_of(rollout.data_steps, project(tmp_path, DESKTOP), ())
     assert (
         error.what == "the settings want MySQL 8.4, the database's files are of MySQL 5.7"
@@ -577,7 +578,7 @@ def test_a_cluster_of_an_older_checkout_is_not_changed(
         )
         found = load(file, environ={})
         assert (found.release.source, found.bases.source) == expected and asked == []
-        found.remember_choices(sids("deploy/api"))
+        choices.remember(found, sids("deploy/api"))
         assert not (one.state.folder / "choices.json").exists()
         again = load(file, environ={})
         assert (again.release.source, again.bases.source, again.made.engine) == (
