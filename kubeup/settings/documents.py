@@ -69,7 +69,7 @@ def choose(
     if chosen.name not in homes:
         by_caller = chosen.origin.kind == "argument"
         at = reading.origin("settings.users") if by_caller else chosen.origin
-        known = ", ".join(map(shown, homes)) or "none is written yet"
+        known = ", ".join(map(shown, homes)) or "there are no profiles yet"
         hint = suggestion(chosen.name, homes)
         problems.error(at, "settings.env", f"no profile {chosen.name}", allowed=known, hint=hint)
         return chosen
@@ -133,10 +133,10 @@ def _refuse_alike(homes: Mapping[str, Origin], problems: Problems) -> None:
             problems.error(
                 home,
                 f"settings.users.{shown(name)}",
-                f"the profile {shown(other)} ({homes[other]}) differs from it in letters' case or "
-                "- and _ alone",
-                why=f"both have the nodes {slug}-…, with their data, and one folder of state",
-                hint=f"give one of them another name, or remove it: {both}",
+                f"differs from the profile {shown(other)} ({homes[other]}) only in case, or in - "
+                "and _",
+                why=f"both would have the nodes {slug}-…, their data and the same state folder",
+                hint=f"rename or remove one of them: {both}",
             )
 
 

@@ -183,7 +183,7 @@ Mirror = Annotated[
     ),
     Constraint(
         "a mirror's URL, such as https://mirror.example.com, or https://mirror.example.com/hub",
-        hint="a login has no place in it: whoever reads a node's files would have it",
+        hint="leave out logins: files on the nodes would show them",
     ),
 ]
 # the name of a repository in OCI's distribution-spec

@@ -95,7 +95,7 @@ def _guard(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             anchors.pop()
         elif isinstance(event, yaml.AliasEvent) and event.anchor in anchors:
-            problem = "an alias stands inside what it names"
+            problem = "an alias inside the value that it refers to"
         if problem:
             raise _Excess(None, None, problem, mark)  # type: ignore[arg-type]  # libyaml's marks
 
@@ -110,7 +110,7 @@ def _refuse(failure: yaml.YAMLError, builder: _Builder) -> None:
         words = ", ".join(filter(None, (failure.context, failure.problem)))
         found = _QUOTED.sub("'…'", words)
     if isinstance(failure, _Excess):
-        builder.problems.error(at, "", found, hint="settings need none of this")
+        builder.problems.error(at, "", found, hint="remove it: settings do not need it")
     else:
         builder.problems.error(at, "", f"not YAML: {found}", hint=hint)
 

@@ -68,7 +68,7 @@ def database(settings: Settings) -> Iterator[Problem]:
             trap=15,
         )
     if chosen.name in _RESERVED_DATABASES:
-        why = "this database belongs to the server itself"
+        why = "it is one of the server's own databases"
         yield settings.error("database.name", chosen.name, allowed="any other name", why=why)
 
 
@@ -140,7 +140,7 @@ def mirrors(settings: Settings) -> Iterator[Problem]:
         if not _REGISTRY.fullmatch(registry):
             yield settings.error(
                 key[:80],
-                "no registry's name",
+                "not a registry's name",
                 allowed="a registry's host, such as docker.io or registry.example.com:5000",
                 related=(_MIRRORS,),
             )
@@ -151,6 +151,6 @@ def mirrors(settings: Settings) -> Iterator[Problem]:
                     f"{key}.{number}",
                     url,
                     allowed="https://, or a private address",
-                    why="whoever is on the way could give nodes other images",
+                    why="without TLS anyone on the network path could serve other images",
                     related=(_MIRRORS,),
                 )

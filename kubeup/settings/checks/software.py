@@ -64,8 +64,8 @@ def home_folder(settings: Settings, rules: Rules) -> Iterator[Problem]:
             f"shared_folders.{number}.vm_path",
             itself if over == home else f"{over}, which holds the home folder",
             allowed="a folder below it",
-            why="a folder laid over it hides authorized_keys, and after a restart SSH no longer "
-            "lets anybody in",
+            why="a folder mounted over it hides authorized_keys, so that SSH logins fail after a "
+            "restart",
             hint="; ".join(filter(None, (rules.no_folders, f"take {home / name}"))),
             trap=12,
             related=("shared_folders", "node_home_dir"),

@@ -25,7 +25,7 @@ def context(settings: Settings) -> Iterator[Problem]:
             "existing.context",
             "nothing",
             allowed="a context's name",
-            why="the current context may be any cluster, also one that is not meant",
+            why="the current context may point to another cluster than the one you mean",
             hint="kubectl config get-contexts lists them",
             related=("existing", "provider"),
         )
@@ -34,7 +34,7 @@ def context(settings: Settings) -> Iterator[Problem]:
 RULES = Rules(
     name="existing",
     makes_cluster=False,
-    no_machines="with existing the machines are there already",
+    no_machines="with provider existing the machines exist already",
     no_containerd="not used: the cluster has its own",
     no_folders="not used: existing shares no folders",
     checks=(context,),

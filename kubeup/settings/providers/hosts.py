@@ -83,7 +83,7 @@ def addresses(settings: Settings) -> Iterator[Problem]:
             if _is_in(host.address, network):
                 yield settings.error(
                     f"hosts.{number}.address",
-                    f"{host.address}, which lies in {network} ({key})",
+                    f"{host.address}, which is in {network} ({key})",
                     allowed="an address outside",
                     related=("hosts", key),
                 )
@@ -99,7 +99,7 @@ def _is_in(address: str, network: IPv4Network) -> bool:
 RULES = Rules(
     name="hosts",
     uses_kubeadm=True,
-    no_machines="with hosts the machines are there already",
+    no_machines="with provider hosts the machines exist already",
     no_folders="not used: hosts shares no folders",
     nodes=nodes,
     node_count=node_count,

@@ -91,7 +91,7 @@ def node_count(settings: Settings) -> int:
 RULES = Rules(
     name="minikube",
     names_nodes=True,
-    no_machines="minikube makes no machine beside its nodes",
+    no_machines="minikube creates no machines besides its nodes",
     no_containerd="not used: minikube brings its own container runtime",
     no_folders="not used: minikube shares no folders",
     # where its drivers put machines (minikube's handbook, "VPN and Proxy")

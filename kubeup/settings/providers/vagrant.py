@@ -74,7 +74,7 @@ def image(settings: Settings) -> Iterator[Problem]:
             "vagrant.image",
             "nothing",
             allowed="an image with systemd, sshd, and the user vagrant with Vagrant's key",
-            why="Vagrant's provider docker starts containers, no boxes",
+            why="Vagrant's provider docker starts containers, not boxes",
             related=("vagrant.provider",),
         )
 
@@ -88,7 +88,7 @@ def libvirt_box(settings: Settings) -> Iterator[Problem]:
             "software.box",
             named,
             allowed=f"a box with a file for libvirt, such as {BOXES['libvirt']}",
-            why="bento makes none for libvirt any more, and the last one does not boot "
+            why="bento no longer publishes one for libvirt, and the last one does not boot "
             "(chef/bento#1604)",
             hint=f"leave it out, which takes {BOXES['libvirt']}",
             related=("vagrant.provider",),

@@ -43,7 +43,7 @@ def lines(loaded: Loaded) -> list[tuple[int, int, str]]:
         (b"settings:\n  env: *nobody\n", (2, 8), "not YAML"),
         (b"settings:\n  env: a: b\n", (2, 9), "not YAML"),
         (b"settings: {}\n---\nsettings: {}\n", (2, 1), "more than one document"),
-        (b"settings: &a\n  env: *a\n", (2, 8), "inside what it names"),
+        (b"settings: &a\n  env: *a\n", (2, 8), "inside the value that it refers to"),
         (b"[" * 5000, (1, 17), "deeper than 16"),
         (b"{" * 100_000, (1, 17), "deeper than 16"),
         (b"a: [" + b"1," * 6000 + b"]", None, "more than 5000 values"),

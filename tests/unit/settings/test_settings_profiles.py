@@ -141,7 +141,9 @@ def test_profiles_whose_names_differ_too_little_are_refused_by_both_names(
     text = f"settings:\n  env: two\n  users:\n    {first}: {{}}\n    two: {{}}\n    {alike}: {{}}\n"
     (problem,) = load_text(text).errors
     assert (problem.line, problem.key) == (6, f"settings.users.{alike}")
-    assert f"the profile {first} (" in problem.found and "case or - and _ alone" in problem.found
+    assert (
+        f"the profile {first} (" in problem.found and "only in case, or in - and _" in problem.found
+    )
     assert f"{first} or {alike}" in problem.hint
 
 

@@ -122,7 +122,7 @@ Load = Callable[..., Loaded]
         (
             "images: {mirrors: {'https://docker.io': ['https://m.example.com']}}",
             "images.mirrors.https://docker.io",
-            "no registry's name",
+            "not a registry's name",
             "host",
         ),
         (
@@ -177,7 +177,7 @@ def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str
         ("database: {vm: worker-3}", "one of the machines"),
         ("database: {vm: db}", "one of the machines"),
         ("{nodes: {database: {count: 1}}, database: {address: 192.168.60.50}}", "on one machine"),
-        ("{provider: minikube, nodes: {database: {count: 1}}}", "no machine beside its nodes"),
+        ("{provider: minikube, nodes: {database: {count: 1}}}", "no machines besides its nodes"),
         (
             "{nodes: {database: {count: 1}}, network: {control_ip: 192.168.60.2}}",
             "the database's machine gets that one",
