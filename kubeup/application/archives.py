@@ -1,6 +1,4 @@
-"""Saved data on this machine: an archive, its sum beside it, and what becomes of one that was
-put back.
-"""
+"""Saved data on this machine: an archive, its sum beside it, and those of before."""
 
 from __future__ import annotations
 
@@ -18,15 +16,15 @@ def sum_of(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.sha256")
 
 
-def keep(part: Path, archive: Path, sum_: str) -> None:
-    """Put a new archive and its sum in their place, on the disk when this returns: its machine goes
-    next.
+def keep(part: Path, archive: Path, sha256: str) -> None:
+    """Put a new archive and its sum in their place, on the disk when this returns.
 
-    One that is there was never put back, so it is kept beside the new one.
+    Its machine goes next. An archive that is there was never put back, so it is kept as well.
     """
     if archive.exists():
-        _rename(archive, archive.with_name(f"earlier-{cache.sha256(archive)[:12]}-{archive.name}"))
-    write_private(sum_of(archive), f"{sum_}  {archive.name}\n")
+        _rename(archive, f"earlier-{cache.sha256(archive)[:12]}-{archive.name}")
+    # the sum first: an archive without one counts as an older kubeup's
+    write_private(sum_of(archive), f"{sha256}  {archive.name}\n")
     flush(part)
     part.replace(archive)
     flush(archive.parent)
@@ -37,24 +35,24 @@ def check(archive: Path) -> str:
 
     One of an older kubeup has no sum beside it: gzip has one of its own at its end.
     """
-    found, beside = cache.sha256(archive), sum_of(archive)
-    if not beside.exists():
+    sha256, file = cache.sha256(archive), sum_of(archive)
+    if not file.exists():
         _require_whole(archive)
-        return found
-    told = beside.read_text(encoding="utf-8", errors="replace").split()
-    if told[:1] != [found]:
+        return sha256
+    saved = "".join(file.read_text(encoding="utf-8", errors="replace").split()[:1])
+    if saved != sha256:
         raise _damaged(
             archive,
-            f"its sha256 is {found}, {beside.name} says {' '.join(told[:1]) or 'nothing'}",
-            f"; for an archive of another time, remove {beside.name}: then it is read to its "
-            "end instead",
+            f"its sha256 is {sha256}, {file.name} says {saved or 'nothing'}",
+            f"; for an archive of another time, remove {file.name}: then it is read to its end "
+            "instead",
         )
-    return found
+    return sha256
 
 
 def put_away(archive: Path) -> None:
-    """Once it was put back it is kept under another name."""
-    _rename(archive, archive.with_name(f"restored-{archive.name}"))
+    """Keep an archive that was put back under another name."""
+    _rename(archive, f"restored-{archive.name}")
 
 
 def forget(archive: Path) -> None:
@@ -84,7 +82,8 @@ def _damaged(archive: Path, why: str, more: str = "") -> Refused:
     )
 
 
-def _rename(archive: Path, target: Path) -> None:
+def _rename(archive: Path, name: str) -> None:
+    target = archive.with_name(name)
     archive.replace(target)
     if sum_of(archive).exists():
         sum_of(archive).replace(sum_of(target))

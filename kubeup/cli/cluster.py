@@ -58,10 +58,10 @@ def ping(given: Options, limit: str = "") -> None:
 
     Example: inv cluster.ping --limit workers
     """
-    from kubeup.workflows import cluster
+    from kubeup.workflows import playbook
 
     project, out = open_project(given)
-    out.say(cluster.ping(project, limit))
+    out.say(playbook.ping(project, limit))
 
 
 @kubeup_task("json")
@@ -214,15 +214,18 @@ def snapshot(given: Options, save: str = "", restore: str = "", delete: str = ""
     """
     from kubeup.core import shell
     from kubeup.core.plan import plan_of
-    from kubeup.workflows import cluster
+    from kubeup.workflows import snapshots
 
     with change_project(given, changes=bool(save or restore or delete)) as (project, out):
-        if not cluster.snapshots(project, save, restore, delete):
+        if not snapshots.snapshots(project, save, restore, delete):
             own = project.provider.tool_command("snapshot", "list")
             out.say(shell.read(*own.argv, env=dict(own.env)).stdout.rstrip())
             return
         carry_out(
-            project, lambda: plan_of(cluster.snapshots(project, save, restore, delete)), out, given
+            project,
+            lambda: plan_of(snapshots.snapshots(project, save, restore, delete)),
+            out,
+            given,
         )
 
 
@@ -255,9 +258,9 @@ def remove(given: Options, name: str) -> None:
     Example: inv cluster.remove dev-worker-2 --set nodes.workers.count=1
     """
     from kubeup.core.plan import plan_of
-    from kubeup.workflows import cluster
+    from kubeup.workflows import removal
 
-    change(given, lambda project: plan_of(cluster.remove(project, name)))
+    change(given, lambda project: plan_of(removal.remove(project, name)))
 
 
 @kubeup_task(
@@ -278,12 +281,12 @@ def provision(
     Example: inv cluster.provision --limit dev-worker-1 -vv
     """
     from kubeup.core.plan import plan_of
-    from kubeup.workflows import cluster
+    from kubeup.workflows import playbook
 
     with change_project(given) as (project, out):
         carry_out(
             project,
-            lambda: plan_of(cluster.provision(project, check, limit, tags, verbose)),
+            lambda: plan_of(playbook.provision(project, check, limit, tags, verbose)),
             out,
             given,
             whole=check or verbose > 0,

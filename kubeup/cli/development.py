@@ -232,7 +232,7 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
 
     What can't be made is told; its stage then fails.
     """
-    from kubeup.workflows import cluster
+    from kubeup.workflows import release
     from kubeup.workflows.loading import load
 
     names = [package for stage in chosen for tool, package in stage.tools if not shell.which(tool)]
@@ -241,9 +241,9 @@ def prepare(chosen: Sequence[Stage], out: Report) -> None:
         return
     try:
         project = load(strict=False)
-        release = cluster.release_steps(project) if needs_release else []
-        names += packages.missing(project.packages) if todo(release) else ()
-        plan = plan_of(packages.plan(tuple(dict.fromkeys(names)), project.host), release)
+        brought = release.release_steps(project) if needs_release else []
+        names += packages.missing(project.packages) if todo(brought) else ()
+        plan = plan_of(packages.plan(tuple(dict.fromkeys(names)), project.host), brought)
         if plan:
             out.say(f"what they need is brought first, about {about(plan.critical_seconds())}")
         for step in plan:

@@ -122,6 +122,11 @@ def todo(planned: Iterable[Planned]) -> list[Step]:
     return [one for one in planned if isinstance(one, Step)]
 
 
+def step_ids(planned: Iterable[Planned]) -> tuple[StepId, ...]:
+    """The ids of the steps alone."""
+    return tuple(step.id for step in todo(planned))
+
+
 def after(needs: Iterable[StepId], planned: Iterable[Planned]) -> list[Planned]:
     """The same, with steps that wait for those of these ids as well."""
     before = tuple(needs)

@@ -12,30 +12,35 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.core.plan import Log, Step
 from kubeup.core.state import write_private
+from kubeup.database import compression, scripts
 from kubeup.database import server as servers
 from kubeup.database.server import Server
+from kubeup.database.version import Version
 from kubeup.system import cache
 
 FORMAT = 1
-SUFFIX, ABOUT = ".sql.zst", ".json"
+ABOUT = ".json"
 PART = ".part-"
-PACKAGES = ("zstd",)
-# ten times as fast as what comes; more threads take from the server's on the same machine
-COMPRESS = ("zstd", "--quiet", "--stdout")
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
 REVISIONS = "alembic_version"
-SNAPSHOT = (
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION "
-    "WITH CONSISTENT SNAPSHOT;\n"
-)
+LOCK = """\
+SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;
+FLUSH TABLES WITH READ LOCK;
+SELECT 'version', VERSION();
+"""
+SNAPSHOT = """\
+SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+START TRANSACTION WITH CONSISTENT SNAPSHOT;
+"""
 HOUR = 3600.0
+ANOTHER = "use another backup: `inv db.list`"
 
 
 @dataclass(frozen=True)
@@ -55,67 +60,62 @@ class BackupManifest:
     format: int = FORMAT
 
     @property
-    def server(self) -> servers.Version:
-        return servers.Version(self.version)
+    def server(self) -> Version:
+        return Version(self.version)
 
 
-def described(file: Path) -> Path:
+def manifest_of(file: Path) -> Path:
     return file.with_name(f"{file.name}{ABOUT}")
 
 
 def about(file: Path) -> BackupManifest:
-    """What lies beside a backup.
+    """What the file beside a backup says.
 
     Raises UsageError where there is no backup, Refused where it can't be judged.
     """
-    beside = described(file)
+    path = manifest_of(file)
     if not file.is_file():
         raise UsageError(
             f"there is no backup {file}", "no such file", "`inv db.list` shows those there are"
         )
     try:
-        found = json.loads(beside.read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] > FORMAT:
             raise Refused(
                 f"{file.name} was made by a newer kubeup",
-                f"its format is {found['format']}, this one reads {FORMAT}",
+                f"its format is {values['format']}, this one reads {FORMAT}",
                 "use that kubeup for it",
             )
-        return BackupManifest(**found)
+        return BackupManifest(**values)
     except FileNotFoundError:
         raise Refused(
-            f"{beside.name} is missing",
-            "it says what the backup has to be: without it nobody can tell whether it is whole",
+            f"{path.name} is missing",
+            "without it there is no way to check that the backup is whole",
             f"put it back beside {file.name}",
         ) from None
     except (ValueError, KeyError, TypeError):
         raise Refused(
-            f"{beside.name} can't be read",
-            "it is no description of a backup",
-            "take another backup: `inv db.list`",
+            f"{path.name} can't be read", "it does not describe a backup", ANOTHER
         ) from None
 
 
 def check(file: Path) -> BackupManifest:
-    """What a backup is, once its content was found to be what was written.
+    """What a backup is, once its content is known to be what was written.
 
     Raises Refused for one that was altered or cut off.
     """
-    found = about(file)
+    manifest = about(file)
+    if wrong := _wrong_size(file, manifest):
+        raise Refused(f"{file.name} is not whole", f"it has {wrong}", ANOTHER)
+    if cache.sha256(file) != manifest.sha256:
+        why = "its sha256 is not the one it was written with"
+        raise Refused(f"{file.name} was altered", why, ANOTHER)
+    return manifest
+
+
+def _wrong_size(file: Path, manifest: BackupManifest) -> str:
     size = file.stat().st_size
-    if size != found.bytes:
-        raise Refused(
-            f"{file.name} is not whole",
-            f"it has {size} bytes, {found.bytes} were written",
-            "take another backup: `inv db.list`",
-        )
-    if cache.sha256(file) != found.sha256:
-        raise Refused(
-            f"{file.name} was altered",
-            "its sha256 is another one than when it was written",
-            "take another backup: `inv db.list`",
-        )
-    return found
+    return "" if size == manifest.bytes else f"{size} of {manifest.bytes} bytes"
 
 
 @dataclass(frozen=True)
@@ -130,28 +130,23 @@ class Listed:
 def listed(folder: Path) -> list[Listed]:
     """The backups of a folder, the oldest first; sums are not computed."""
     rows = []
-    for file in sorted(folder.glob(f"*{SUFFIX}")):
+    for file in compression.files(folder, "*{}"):
         try:
-            found = about(file)
+            manifest = about(file)
+            rows.append(Listed(file, manifest, _wrong_size(file, manifest)))
         except KubeupError as error:
             rows.append(Listed(file, None, error.what))
-            continue
-        size = file.stat().st_size
-        rows.append(
-            Listed(file, found, "" if size == found.bytes else f"{size} of {found.bytes} bytes")
-        )
     return rows
 
 
 def target(folder: Path, profile: str, database: str, to: str) -> Path:
     """Where a backup goes. Raises Refused where something of that name is there."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    file = (
-        Path(to).expanduser().absolute() if to else folder / f"{profile}-{database}-{stamp}{SUFFIX}"
-    )
+    name = f"{profile}-{database}-{stamp}{compression.DEFAULT.suffix}"
+    file = Path(to).expanduser().absolute() if to else folder / name
     if file.is_dir():
-        file = file / f"{profile}-{database}-{stamp}{SUFFIX}"
-    for path in (file, described(file)):
+        file /= name
+    for path in (file, manifest_of(file)):
         if path.exists():
             raise Refused(
                 f"{path} is there already", "a backup is never overwritten", "name another file"
@@ -160,16 +155,8 @@ def target(folder: Path, profile: str, database: str, to: str) -> Path:
 
 
 def plan(server: Server, file: Path, profile: str) -> list[Step]:
-    return [
-        Step(
-            ids.BACKUP,
-            f"back {server.database} up to {file}",
-            "asked for",
-            Backup(server, file, profile),
-            (ids.PACKAGES,),
-            5,
-        )
-    ]
+    action, title = Backup(server, file, profile), f"back {server.database} up to {file}"
+    return [Step(ids.BACKUP, title, "asked for", action, (ids.PACKAGES,), seconds=5)]
 
 
 @dataclass(frozen=True)
@@ -180,23 +167,25 @@ class Backup:
     file: Path
     profile: str
 
+    @property
+    def compress(self) -> tuple[str, ...]:
+        return compression.of(self.file).compress
+
     def commands(self) -> tuple[str, ...]:
-        return (
-            f"{shell.shown(self.server.dump())} | {shell.shown(COMPRESS)} > "
-            f"{shell.shown((str(self.file),))}",
-        )
+        pipe = f"{shell.shown(self.server.dump())} | {shell.shown(self.compress)}"
+        return (f"{pipe} > {shell.shown((str(self.file),))}",)
 
     def run(self, log: Log) -> None:
         try:
             with _unfinished(self.file) as part:
-                found = self._written(part)
-                write_private(described(self.file), json.dumps(asdict(found), indent=2) + "\n")
+                manifest = self._written(part)
+                write_private(manifest_of(self.file), json.dumps(asdict(manifest), indent=2) + "\n")
                 part.replace(self.file)
         except CommandError as error:
             raise KubeupError(
                 f"the backup {self.file.name} could not be made",
                 f"{error.what}: {error.why}",
-                f"nothing is left of it; {_mend(error)}",
+                f"nothing is left of it; {_advice(error)}",
             ) from None
         except OSError as error:
             raise KubeupError(
@@ -204,7 +193,7 @@ class Backup:
                 f"{error.strerror} ({self.file.parent})",
                 "nothing is left of it; name a file elsewhere with --to",
             ) from None
-        log(f"{found.bytes >> 10} KiB, {servers.describe(found.rows)}")
+        log(f"{manifest.bytes >> 10} KiB, {servers.describe(manifest.rows)}")
 
     def _written(self, part: Path) -> BackupManifest:
         dumped, moments = Dumped(), list[ConsistentSnapshot]()
@@ -213,12 +202,12 @@ class Backup:
             def begin() -> bytes:
                 moment = until_the_end.enter_context(_one_moment(self.server))
                 moments.append(moment)
-                dumped.begun = moment.let_go
-                return f"{self.server.password()}\n".encode()
+                dumped.begun = moment.allow_writes
+                return self.server.password_line()
 
             shell.chain(
                 self.server.dump(),
-                COMPRESS,
+                self.compress,
                 ask=begin,
                 see=dumped.see,
                 into=file.fileno(),
@@ -227,20 +216,20 @@ class Backup:
             )
             os.fsync(file.fileno())
             dumped.require_whole()
+            # counted in the snapshot, which ends with the block
             (moment,) = moments
             rows = moment.rows()
-        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return BackupManifest(
-            self.file.name,
-            cache.sha256(part),
-            part.stat().st_size,
-            dumped.size,
-            made,
-            self.profile,
-            self.server.database,
-            moment.version,
-            moment.revision,
-            rows,
+            file=self.file.name,
+            sha256=cache.sha256(part),
+            bytes=part.stat().st_size,
+            sql_bytes=dumped.size,
+            made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            profile=self.profile,
+            database=self.server.database,
+            version=moment.version,
+            revision=moment.revision,
+            rows=rows,
         )
 
 
@@ -257,13 +246,13 @@ class Dumped:
     begun: Callable[[], None] | None = None
 
     def see(self, piece: bytes) -> bytes:
-        """Take note of the next piece. Returns what the dump is told then, b"" mostly."""
+        """Take note of the next piece. Returns what is written to the dump then, b"" mostly."""
         self.size += len(piece)
         if self.begun is not None and b"CREATE TABLE" in self.end + piece:
             self.begun()  # its transaction is older than the first word about a table
             self.begun = None
-        before, self.end = self.whole, (self.end + piece[-256:])[-256:]
-        return servers.RECEIVED if self.whole and not before else b""
+        was_whole, self.end = self.whole, (self.end + piece[-256:])[-256:]
+        return scripts.RECEIVED if self.whole and not was_whole else b""
 
     @property
     def whole(self) -> bool:
@@ -280,77 +269,73 @@ class Dumped:
 
 @dataclass
 class ConsistentSnapshot:
-    """The version, revision and row counts of the moment that is held, by a session whose
-    transaction began in it.
+    """The version, revision and row counts of one moment.
+
+    They are read by a session whose transaction began in that moment.
     """
 
     session: Server
     version: str
     revision: str
     tables: list[str]
-    workers: ThreadPoolExecutor
-    counts: list[Future[list[list[str]]]] = field(default_factory=list)
+    worker: ThreadPoolExecutor
+    counts: Future[list[list[str]]] | None = None
 
-    def let_go(self) -> None:
+    def allow_writes(self) -> None:
         """Let writes go on, and begin to count: no row that is written from now on is seen."""
-        asked = f"UNLOCK TABLES;\n{servers.counting(self.tables)}"
-        self.counts = [
-            self.workers.submit(self.session.rows, asked, self.session.database, HOUR * 12)
-        ]
+        query = f"UNLOCK TABLES;\n{servers.counting(self.tables)}"
+        self.counts = self.worker.submit(self.session.rows, query, self.session.database, HOUR * 12)
 
     def rows(self) -> dict[str, int]:
         """The number of rows of each table, once all are counted."""
-        return servers.counted(row for one in self.counts for row in one.result())
+        return servers.counted(self.counts.result()) if self.counts else {}
 
 
 @contextlib.contextmanager
 def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
-    """Hold all writes until `let_go` is called, at the latest to the end of the block: what is
-    counted is then what is dumped.
-
-    Counting reads every row. It goes on beside the dump, in a transaction that began in the same
-    moment as the dump's. The server lets go by itself when this process ends, or after a minute.
-    LOCK TABLES would not do: mysqldump flushes tables before its transaction begins, and waits for
-    them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes any
-    more: see `kubeup.database.server.DUMP`.
-    """
-    with ThreadPoolExecutor(1) as workers, server.session() as session:
-        found = servers.tables(session, server.database)
-        asked = f"SELECT 'revision', version_num FROM {REVISIONS};\n" if REVISIONS in found else ""
-        facts = dict(
-            session.rows(
-                "SET SESSION lock_wait_timeout = 20, SESSION wait_timeout = 60;\nFLUSH TABLES "
-                "WITH READ LOCK;\n"
-                f"SELECT 'version', VERSION();\n{asked}{SNAPSHOT}",
-                server.database,
-            )
-        )
-        counted = [one for one in found if one != REVISIONS]
+    """Hold all writes until `allow_writes` is called, at the latest to the end of the block."""
+    # What is counted is then what is dumped. Counting reads every row. It goes on beside the dump,
+    # in a transaction that began in the same moment as the dump's.
+    # The server lets go by itself when this process ends, or after a minute (wait_timeout).
+    # LOCK TABLES would not do: mysqldump flushes tables before its transaction begins, and waits
+    # for them. What FLUSH waits for in its turn is whoever reads, such as a dump that nobody takes
+    # any more: see `kubeup.database.scripts.DUMP`.
+    with ThreadPoolExecutor(1) as worker, server.session() as session:
+        tables, revision = servers.tables(session, server.database), ""
+        if REVISIONS in tables:
+            revision = f"SELECT 'revision', version_num FROM {REVISIONS};\n"
+            tables.remove(REVISIONS)
+        facts = dict(session.rows(f"{LOCK}{revision}{SNAPSHOT}", server.database))
         yield ConsistentSnapshot(
-            session, facts["version"], facts.get("revision", ""), counted, workers
+            session, facts["version"], facts.get("revision", ""), tables, worker
         )
 
 
 @contextlib.contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
-    """A file of nobody else's beside `file`, gone at the end unless it was renamed; those that a
-    killed run left are removed.
-    """
+    """A private file beside `file`, gone at the end unless it was renamed."""
     if not file.parent.exists():
         file.parent.mkdir(mode=0o700, parents=True)
-    for left in file.parent.glob(f".*{SUFFIX}{PART}*"):
+    # what a killed run left
+    for left in compression.files(file.parent, f".*{{}}{PART}*"):
         left.unlink(missing_ok=True)
-    handle, part = tempfile.mkstemp(
-        prefix=f".{file.name.removesuffix(SUFFIX)}{SUFFIX}{PART}", dir=file.parent
-    )
+    suffix = compression.of(file).suffix
+    prefix = f".{file.name.removesuffix(suffix)}{suffix}{PART}"
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=file.parent)
     os.close(handle)
+    part = Path(name)
     try:
-        yield Path(part)
+        yield part
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
-def _mend(error: CommandError) -> str:
+def _advice(error: CommandError) -> str:
     if "No space left" in error.why:
         return "make room there, or name a file elsewhere with --to"
     return "run the same again once the database answers (`inv status`)"
+
+
+def without_revision(rows: dict[str, int]) -> dict[str, int]:
+    """Row counts of all tables but the one with the schema's revision."""
+    return {table: number for table, number in rows.items() if table != REVISIONS}

@@ -1,39 +1,40 @@
-"""Puts a backup in place of what is there: loaded beside it first, then exchanged in one
-statement.
+"""Puts a backup in place of what is there.
+
+It is loaded into a schema beside it first, then both are exchanged in one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused
 from kubeup.core.plan import Log, Step
-from kubeup.database import backups
+from kubeup.database import backups, compression
 from kubeup.database import server as servers
 from kubeup.database.backups import BackupManifest, CutOff
-from kubeup.database.server import Server, SqlError
+from kubeup.database.server import Server
+from kubeup.database.version import Version
 
 NEW, OLD = "kubeup_new", "kubeup_old"  # schemas: what is being loaded, and what was there before
-FULL, SYNTAX = (1021, 1114, 3), 1064  # the server's numbers
-KEPT = "the data that were there are untouched"
+# the server's numbers: ER_DISK_FULL, ER_RECORD_FILE_FULL and EE_WRITE; ER_PARSE_ERROR
+FULL, SYNTAX = (1021, 1114, 3), 1064
+KEPT = "the database's data are unchanged"
 
 
-def plan(server: Server, file: Path, found: BackupManifest, now: dict[str, int]) -> list[Step]:
+def plan(server: Server, file: Path, manifest: BackupManifest, now: dict[str, int]) -> list[Step]:
     """Restoring a backup that was checked, over the rows that are there `now`."""
-    loses = f"what {server} holds now: {servers.describe(now)}" if any(now.values()) else ""
-    reason = f"{servers.describe(found.rows)}, of {found.made}, by {found.server}"
     return [
         Step(
             ids.RESTORE_BACKUP,
             f"restore {file.name}",
-            reason,
+            f"{servers.describe(manifest.rows)}, of {manifest.made}, by {manifest.server}",
             Restore(server, file),
             (ids.PACKAGES,),
-            10,
-            loses,
+            seconds=10,
+            loses=f"what {server} holds now: {servers.describe(now)}" if any(now.values()) else "",
         )
     ]
 
@@ -44,30 +45,34 @@ class Restore:
     file: Path
 
     def run(self, log: Log) -> None:
-        found = backups.check(self.file)
+        manifest = backups.check(self.file)
         with self.server.session() as server:
-            refuse_newer(found.server, servers.version(server))
-            log("loading it beside what is there")
+            refuse_newer(manifest.server, servers.version(server))
+            log("loading it into a schema beside the database")
             prepare(server)
         try:
-            load(self.server, ("zstd", "--quiet", "--decompress", "--stdout", str(self.file)))
-            # another one: loading may take longer than a silent client is kept
-            with self.server.session() as server:
-                compare(found.rows, servers.count(server, NEW), self.file.name)
-                refuse_others(server)
-                exchange(server)
-                clear(server)
+            self._replace(manifest)
         except KubeupError:
             clear(self.server)
             raise
-        log(servers.describe(found.rows))
+        log(servers.describe(manifest.rows))
+
+    def _replace(self, manifest: BackupManifest) -> None:
+        load(self.server, (*compression.of(self.file).decompress, str(self.file)))
+        # another session: loading may take longer than a silent client is kept
+        with self.server.session() as server:
+            compare(manifest.rows, servers.count(server, NEW), self.file.name)
+            refuse_others(server, self.file)
+            exchange(server)
+            clear(server)
 
 
-def refuse_newer(made_by: servers.Version, now: servers.Version) -> None:
-    if made_by.engine != now.engine:
+def refuse_newer(made_by: Version, now: Version) -> None:
+    """Raises Refused where a server may not read whole what another one wrote."""
+    if made_by.is_mariadb != now.is_mariadb:
         raise Refused(
             f"the data are of {made_by}, the server is {now}",
-            "the two write dumps that the other one does not read whole",
+            "neither reads all of what the other one dumps",
             "set database.engine to what it was made with",
         )
     if made_by.newer_than(now):
@@ -78,78 +83,75 @@ def refuse_newer(made_by: servers.Version, now: servers.Version) -> None:
         )
 
 
-def refuse_others(server: Server) -> None:
-    """Only tables are exchanged in one statement; SQL has none that takes the rest along."""
+def refuse_others(server: Server, file: Path = Path("FILE")) -> None:
+    """Raises Refused for more than tables: SQL has no statement that takes the rest along."""
     for schema in (NEW, server.database):
-        if found := servers.others(server, schema):
+        if more := servers.others(server, schema):
+            unpack = shell.shown((*compression.of(file).decompress, str(file)))
             raise Refused(
-                f"there is more than tables: {', '.join(found)}",
+                f"there is more than tables: {', '.join(more)}",
                 f"{KEPT}; only tables can be exchanged at once",
-                "load it by hand: `zstd -dc FILE | inv db.shell --root`",
+                f"load it by hand: `{unpack} | inv db.shell --root`",
             )
 
 
 def prepare(server: Server) -> None:
-    """Empty schemas to load into, and to move aside into.
-
-    What an interrupted run left there is a copy, or what it was told to overwrite.
-    """
-    server.sql(
-        "".join(f"DROP DATABASE IF EXISTS {one};\nCREATE DATABASE {one};\n" for one in (NEW, OLD))
-    )
+    """Empty schemas to load into, and to move aside into."""
+    # what an interrupted run left there is a copy, or what it was told to overwrite
+    statement = "DROP DATABASE IF EXISTS {0};\nCREATE DATABASE {0};\n"
+    server.sql(statement.format(NEW) + statement.format(OLD))
 
 
 def clear(server: Server) -> None:
-    server.sql("".join(f"DROP DATABASE IF EXISTS {one};\n" for one in (NEW, OLD)))
+    server.sql(f"DROP DATABASE IF EXISTS {NEW};\nDROP DATABASE IF EXISTS {OLD};\n")
 
 
 def load(
     server: Server,
     source: tuple[str, ...],
-    ask: Callable[[], bytes] = bytes,
-    of: Server | None = None,
+    dumped_server: Server | None = None,
 ) -> None:
-    """Run the SQL that a command prints (a dump `of` another server) in the new schema.
+    """Run the SQL that a command prints, such as a dump of another server, in the new schema.
 
     Raises KubeupError where it is not taken whole, CutOff where it did not come whole.
     """
-    dumped, both = backups.Dumped(), [one.alive() for one in (server, of) if one is not None]
+    dumped, alive = backups.Dumped(), server.alive()
+    source_alive = (dumped_server or server).alive()
+    # a file is decompressed without a password
+    ask = dumped_server.password_line if dumped_server else bytes
     try:
         shell.chain(
             source,
             server.load(NEW),
             ask=ask,
-            head=f"{server.password()}\n".encode(),
+            head=server.password_line(),
             see=dumped.see,
             timeout=backups.HOUR * 12,
-            alive=lambda: all(alive() for alive in both),
+            alive=lambda: alive() and source_alive(),
         )
     except CommandError as error:
-        raise _unloaded(server, error, dumped.whole) from None
+        raise _not_loaded(server, error, dumped.whole) from None
     dumped.require_whole()
 
 
-def _unloaded(server: Server, error: CommandError, whole: bool) -> KubeupError:
+def _not_loaded(server: Server, error: CommandError, whole: bool) -> KubeupError:
     why, number = error.why, 0
     if servers.ERROR.search(error.stderr):
-        refused: SqlError = servers.refusal(server, error.stderr)
-        why, number = (
-            refused.why + (" (its disk is full)" if refused.number in FULL else ""),
-            refused.number,
-        )
+        refused = servers.refusal(server, error.stderr)
+        why, number = refused.why, refused.number
+    if number in FULL:
+        why += " (its disk is full)"
     # half a statement is the only one of a dump that no server understands
     if not whole and number in (0, SYNTAX):
-        return CutOff("the data did not come whole", why, f"{KEPT}; run the same again")
+        return CutOff("the dump was cut off", why, f"{KEPT}; run the same again")
     return KubeupError(
-        "the data could not be loaded",
-        why,
-        f"{KEPT}; see what is named above, then run the same again",
+        "the data could not be loaded", why, f"{KEPT}; correct that, then run the same again"
     )
 
 
-def compare(wanted: dict[str, int], found: dict[str, int], of: str) -> None:
+def compare(wanted: dict[str, int], loaded: dict[str, int], of: str) -> None:
     """Raises KubeupError where a table lacks rows or has too many."""
-    rows = {table: number for table, number in found.items() if table != backups.REVISIONS}
+    rows = backups.without_revision(loaded)
     wrong = [
         f"{table}: {rows.get(table, 0)} rows of {number}"
         for table, number in wanted.items()
@@ -160,24 +162,23 @@ def compare(wanted: dict[str, int], found: dict[str, int], of: str) -> None:
         raise KubeupError(
             f"what was loaded is not what {of} should hold",
             "\n".join(wrong),
-            f"{KEPT}; take another backup: `inv db.list`",
+            f"{KEPT}; use another backup: `inv db.list`",
         )
 
 
 def exchange(server: Server) -> None:
-    """All tables of the new schema become the database's, and those that were there go aside, in
-    one statement: all or none.
-    """
-    server.sql(
-        renaming(
-            server.database, servers.tables(server, server.database), servers.tables(server, NEW)
-        )
-    )
+    """All tables of the new schema become the database's; those that were there go aside."""
+    # one RENAME TABLE happens whole or not at all, see
+    # https://dev.mysql.com/doc/refman/8.4/en/rename-table.html
+    there, new = servers.tables(server, server.database), servers.tables(server, NEW)
+    server.sql(renaming(server.database, there, new))
 
 
 def renaming(database: str, there: Iterable[str], new: Iterable[str]) -> str:
     """The statement that exchanges tables; '' where there are none at all."""
-    names = servers.name
-    pairs = [f"{names(database)}.{names(one)} TO {OLD}.{names(one)}" for one in there]
-    pairs += [f"{NEW}.{names(one)} TO {names(database)}.{names(one)}" for one in new]
-    return f"RENAME TABLE {', '.join(pairs)};" if pairs else ""
+    names, schema = servers.name, servers.name(database)
+    pairs = [f"{schema}.{names(table)} TO {OLD}.{names(table)}" for table in there]
+    pairs += [f"{NEW}.{names(table)} TO {schema}.{names(table)}" for table in new]
+    if not pairs:
+        return ""
+    return f"RENAME TABLE {', '.join(pairs)};"

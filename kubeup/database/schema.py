@@ -12,10 +12,12 @@ from kubeup.database.server import Server
 from kubeup.system.kubectl import Kubectl
 
 # the same function that the API runs at its start; its environment has the connection
-UPGRADE = (
-    "import os\nfrom products import config, "
-    "migrate\nmigrate.upgrade(config.load(os.environ).url)\n"
-)
+UPGRADE = """\
+import os
+from products import config, migrate
+migrate.upgrade(config.load(os.environ).url)
+"""
+WORDS = ("exec", "-i", "deployment/api", "--", "/opt/venv/bin/python", "-")
 
 
 def revision(server: Server) -> str:
@@ -33,25 +35,19 @@ class Migrate:
     kubectl: Kubectl
 
     def commands(self) -> tuple[str, ...]:
-        return (self.kubectl.shown(*self._words()),)
+        return (self.kubectl.shown(*WORDS),)
 
     def run(self, log: Log) -> None:
         before = revision(self.server)
-        answer = self.kubectl.read(*self._words(), stdin=UPGRADE, ok=None, timeout=600)
-        if not answer.ok:
-            last = answer.stderr.strip().splitlines()[-1:]
+        output = self.kubectl.read(*WORDS, stdin=UPGRADE, ok=None, timeout=600)
+        if not output.ok:
             raise KubeupError(
-                "the migrations did not run",
-                "\n".join(last) or "no answer",
+                "the migrations failed",
+                "".join(output.stderr.strip().splitlines()[-1:]) or "no answer",
                 "`inv deploy.logs api`, then run the same again",
             )
         after = revision(self.server)
-        log(
-            f"revision {after}, as before"
-            if before == after
-            else f"from revision {before or 'none'} to {after}"
-        )
-
-    @staticmethod
-    def _words() -> tuple[str, ...]:
-        return ("exec", "-i", "deployment/api", "--", "/opt/venv/bin/python", "-")
+        if before == after:
+            log(f"revision {after}, as before")
+        else:
+            log(f"from revision {before or 'none'} to {after}")

@@ -1,6 +1,4 @@
-"""The database's own tasks: what each of them would do, as a plan made from the settings and
-from what is there.
-"""
+"""The database's own tasks: what each of them would do, as a plan."""
 
 from __future__ import annotations
 
@@ -11,14 +9,14 @@ from pathlib import Path
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.ids import Kind
+from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
-from kubeup.database import backups, restore, schema
+from kubeup.database import backups, compression, restore, schema, scripts
 from kubeup.database import server as servers
 from kubeup.database.backups import Listed
 from kubeup.database.machine import DatabaseVm
-from kubeup.database.server import LEAVE, ROOT, SHELL
+from kubeup.database.server import ROOT
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets
 from kubeup.workflows import rollout, up
@@ -26,8 +24,9 @@ from kubeup.workflows.project import SIDES, Project
 
 
 def where(project: Project) -> str:
-    """Where the database runs and how it is, in words; what was cut off, and what a move has
-    left behind.
+    """Where the database runs and how it is, in words.
+
+    What was cut off, and what a move has left behind, is part of that.
     """
     known = project.record
     try:
@@ -53,7 +52,7 @@ def where(project: Project) -> str:
 
 def _on_machine(machine: DatabaseVm) -> str:
     try:
-        return machine.told()
+        return machine.status()
     except KubeupError as error:
         return f"on {machine.place.node}, where {error.what}"
 
@@ -64,7 +63,7 @@ def unfinished(project: Project) -> str:
         return where(project)
     if project.database_on == VM:
         try:
-            project.machine.told()
+            project.machine.status()
         except KubeupError as error:
             return error.what
     return ""
@@ -72,10 +71,10 @@ def unfinished(project: Project) -> str:
 
 def backup(project: Project, to: str) -> Plan:
     """A backup in the profile's own folder, or where the user says."""
-    server = project.server
-    file = backups.target(project.state.backups, project.settings.slug, server.database, to)
+    server, profile = project.server, project.settings.slug
+    file = backups.target(project.state.backups, profile, server.database, to)
     servers.version(server)  # it has to answer before anything is installed for it
-    return plan_of(_tools(project), backups.plan(server, file, project.settings.slug))
+    return plan_of(_tools(project, file), backups.plan(server, file, profile))
 
 
 def restored(project: Project, name: str) -> Plan:
@@ -83,90 +82,66 @@ def restored(project: Project, name: str) -> Plan:
 
     Raises Refused for one that is altered, cut off, or of a newer server.
     """
-    file = found(project, name)
+    file = backup_file(project, name)
     about, server = backups.check(file), project.server
     restore.refuse_newer(about.server, servers.version(server))
-    now = {
-        table: rows
-        for table, rows in servers.count(server, server.database).items()
-        if table != backups.REVISIONS
-    }
-    migrate = Step(
-        ids.MIGRATE,
-        "bring the tables up to what the API wants",
-        f"the backup's revision is {about.revision or 'unknown'}",
-        schema.Migrate(server, project.kubectl),
-        (ids.RESTORE_BACKUP,),
-        3,
-    )
-    return plan_of(_tools(project), restore.plan(server, file, about, now), [migrate])
+    now = backups.without_revision(servers.count(server, server.database))
+    reason = f"the backup's revision is {about.revision or 'unknown'}"
+    migrate = _migrate(project, reason, (ids.RESTORE_BACKUP,))
+    return plan_of(_tools(project, file), restore.plan(server, file, about, now), [migrate])
 
 
 def migrated(project: Project) -> Plan:
+    return plan_of([_migrate(project, "asked for")])
+
+
+def _migrate(project: Project, reason: str, needs: tuple[StepId, ...] = ()) -> Step:
     action = schema.Migrate(project.server, project.kubectl)
-    return plan_of(
-        [
-            Step(
-                ids.MIGRATE,
-                "bring the tables up to what the API wants",
-                "asked for",
-                action,
-                seconds=3,
-            )
-        ]
-    )
+    title = "migrate the tables to the schema of the API"
+    return Step(ids.MIGRATE, title, reason, action, needs, seconds=3)
 
 
 def on_machine(project: Project) -> Plan:
     """The service on the machine with the role `db`, whether or not it is the one in use."""
     machine = project.machine
     generated = secrets.plan(project.state.secrets)
-    image = tuple(one for one in project.images if one.part == "db")
-    built = builds.plan(image, project.builder)
+    images = tuple(image for image in project.images if image.part == "db")
+    built = builds.plan(images, project.builder)
     try:
-        found = machine.look()
+        state = machine.look()
     except KubeupError:
         made = up.machines(project)
         if not made:
             raise
-        nodes = tuple(one for one in made.ids if one.kind is Kind.NODE)
-        return plan_of(made.planned, generated, built, rollout.service_steps(project, None, nodes))
-    # without passwords its files can't be compared: then there is no service of ours, either
-    seen = replace(found, files={}) if todo(generated) else found
-    return plan_of(
-        rollout.host_packages(project, built),
-        generated,
-        built,
-        rollout.service_steps(project, seen, ()),
-    )
+        nodes = tuple(id_ for id_ in made.ids if id_.kind is Kind.NODE)
+        service = rollout.service_steps(project, None, nodes)
+        return plan_of(made.planned, generated, built, service)
+    if todo(generated):
+        # without passwords its files can't be compared: then there is no service of ours, either
+        state = replace(state, files={})
+    service = rollout.service_steps(project, state, ())
+    return plan_of(rollout.host_packages(project, built), generated, built, service)
 
 
-def found(project: Project, name: str) -> Path:
+def backup_file(project: Project, name: str) -> Path:
     """A backup by its path, or by its name in the profile's folder."""
     path = Path(name).expanduser()
     inside = project.state.backups / path.name
-    return (
-        inside
-        if not path.exists() and path.parent == Path() and inside.exists()
-        else path.absolute()
-    )
+    if not path.exists() and path.parent == Path() and inside.exists():
+        return inside
+    return path.absolute()
 
 
 def listed(project: Project) -> list[Listed]:
     return backups.listed(project.state.backups)
 
 
-def row(one: Listed) -> tuple[str, str, str, str, str]:
-    if one.about is None:
-        return one.file.name, "-", "-", "-", one.wrong
-    about = one.about
-    return (
-        one.file.name,
-        about.made,
-        f"{about.bytes / 2**20:.1f} MiB",
-        str(about.server),
-        one.wrong or servers.describe(about.rows),
-    )
+def row(backup: Listed) -> tuple[str, ...]:
+    name, about = backup.file.name, backup.about
+    if about is None:
+        return name, "-", "-", "-", backup.wrong
+    size = f"{about.bytes / 2**20:.1f} MiB"
+    return name, about.made, size, str(about.server), backup.wrong or servers.describe(about.rows)
 
 
 def enter(project: Project, root: bool) -> None:
@@ -174,25 +149,21 @@ def enter(project: Project, root: bool) -> None:
 
     Does not return.
     """
-    server, place = project.server, f"/tmp/.kubeup-{uuid.uuid4().hex}"  # noqa: S108 - in the database's container, 0600, read once
-    user = ROOT if root else server.user
-    left = shell.read(
-        *server.door.argv("sh", "-c", LEAVE, "leave", place),
-        stdin=f"{server.password(user)}\n",
-        ok=None,
-    )
+    server, user = project.server, ROOT if root else project.server.user
+    place = f"/tmp/.kubeup-{uuid.uuid4().hex}"  # noqa: S108 - in the database's container, 0600, read once
+    leave = server.transport.argv("sh", "-c", scripts.LEAVE, "leave", place)
+    left = shell.read(*leave, stdin=f"{server.password(user)}\n", ok=None)
     if not left.ok:
         raise KubeupError(
             f"{server} can't be reached",
             left.stderr.strip()[-500:],
-            "`inv status` tells whether it runs",
+            "`inv status` shows whether it runs",
         )
-    shell.become(
-        *server.door.argv(
-            "sh", "-c", SHELL, "shell", place, user, server.database, terminal=sys.stdin.isatty()
-        )
-    )
+    words = ("sh", "-c", scripts.SHELL, "shell", place, user, server.database)
+    shell.become(*server.transport.argv(*words, terminal=sys.stdin.isatty()))
 
 
-def _tools(project: Project) -> list[Planned]:
-    return packages.plan(packages.missing(backups.PACKAGES), project.host)
+def _tools(project: Project, file: Path) -> list[Planned]:
+    """The packages that a backup's compression needs."""
+    needed = packages.missing(compression.of(file).needed_packages)
+    return packages.plan(needed, project.host)

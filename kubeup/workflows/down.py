@@ -7,76 +7,66 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kubeup.application import data
+from kubeup.application import saved_data
+from kubeup.application.saved_data import Files
+from kubeup.cluster.providers.base import NodeState
 from kubeup.core import ids
 from kubeup.core import record as records
 from kubeup.core.errors import Refused
-from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, todo
+from kubeup.core.ids import StepId
+from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, step_ids, todo
 from kubeup.core.record import NOTHING, VM, Location
 from kubeup.core.state import State
 from kubeup.core.things import Thing, of_kind
-from kubeup.database import machine as db_machine
+from kubeup.database import machine_service
 from kubeup.system import kubeconfig
 from kubeup.workflows import cluster
 from kubeup.workflows.project import SIDES, Project
 
+DELETED = "its cluster is being deleted"
+LOSE = "or, to lose them: `inv down --data`"
+
 
 def down(project: Project, with_data: bool) -> Plan:
-    """Remove the machines and the access to what was on them; data only where `with_data` says
-    so by name.
+    """Remove the machines and the access to what was on them.
+
+    Data goes only where `with_data` says so by name.
     """
-    saved = _kept(project, with_data)
-    machines = todo(after([one.id for one in todo(saved)], project.provider.destroy(with_data)))
-    archives = [
-        archive
-        for archive in map(project.state.saved_data, SIDES)
-        if with_data and archive.exists()
-    ]
-    lose = [
-        Step(
-            ids.loss(archive.name),
-            f"remove {archive}",
-            "asked for by name",
-            data.ForgetData(archive),
-            seconds=0,
-            loses=f"the data saved in {archive}",
-        )
-        for archive in archives
-    ]
-    lose += _service_on_own_machine(project) if with_data else []
-    config, needs = project.state.kubeconfig, tuple(step.id for step in (*machines, *lose))
-    gone = tuple(one for one in project.record.things if with_data or not _outlives(one))
-    merged = [
-        Step(
-            ids.FORGET_CONTEXT,
-            f"take the context {one.name} out of {one.at}",
-            "it leads to a cluster that is no more",
-            kubeconfig.TakeOut(one.name, Path(one.at)),
-            needs,
-            0,
-            removes=(one,),
-        )
-        for one in of_kind(project.record.things, "context")
-    ]
-    forget = [
-        Step(
-            ids.FORGET_ACCESS,
-            f"forget {config}",
-            "it leads to a cluster that is no more",
-            ForgetAccess(project.state, with_data),
-            (*needs, *(step.id for step in merged)),
-            0,
-            removes=gone,
-        )
-    ]
+    saved, lost = _kept(project, with_data), list[Step]()
+    machines = todo(after(step_ids(saved), project.provider.destroy(with_data)))
+    if with_data:
+        lost += _lost(project)
+    things = project.record.things
+    gone = tuple(thing for thing in things if with_data or not _outlives(thing))
+    needs = step_ids([*machines, *lost])
+    contexts = [_forget(context, needs) for context in of_kind(things, "context")]
+    config = project.state.kubeconfig
+    forget = Step(
+        ids.FORGET_ACCESS,
+        f"forget {config}",
+        DELETED,
+        ForgetAccess(project.state, with_data),
+        (*needs, *step_ids(contexts)),
+        seconds=0,
+        removes=gone,
+    )
+    known = config.exists() or project.stands_on or lost or gone
     whole = Holds(ids.LEAVE, "the whole cluster goes")
-    return plan_of(
-        saved,
-        [whole],
-        machines,
-        lose,
-        merged,
-        forget if config.exists() or project.stands_on or lose or gone else [],
+    steps = [*machines, *lost, *contexts]
+    if known:
+        steps.append(forget)
+    return plan_of(saved, [whole], steps)
+
+
+def _forget(context: Thing, needs: tuple[StepId, ...]) -> Step:
+    return Step(
+        ids.FORGET_CONTEXT,
+        f"take the context {context.name} out of {context.at}",
+        DELETED,
+        kubeconfig.TakeOut(context.name, Path(context.at)),
+        needs,
+        seconds=0,
+        removes=(context,),
     )
 
 
@@ -85,24 +75,29 @@ def _outlives(thing: Thing) -> bool:
     return thing.kind in ("volume", "line") or (thing.kind == "service" and "@" in thing.at)
 
 
-def _service_on_own_machine(project: Project) -> list[Step]:
-    """The database's service, and its data, on a machine that no provider takes away: the user's
-    own.
-    """
+def _lost(project: Project) -> Iterator[Step]:
+    """What removes data that the provider does not take away: archives, and the user's machine."""
+    for archive in map(project.state.saved_data, SIDES):
+        if archive.exists():
+            yield Step(
+                ids.loss(archive.name),
+                f"remove {archive}",
+                "asked for by name",
+                saved_data.ForgetData(archive),
+                seconds=0,
+                loses=f"the data saved in {archive}",
+            )
     where = project.record.on(VM)
-    if where is None or not where.address:
-        return []
-    return [
-        Step(
+    if where and where.address:
+        yield Step(
             ids.loss(where.node),
             f"remove the database from {where}",
             "asked for by name",
-            db_machine.Drop(project.machine),
+            machine_service.Drop(project.machine),
             seconds=10,
             loses=f"the database's data on {where}",
             removes=(project.machine.service,),
         )
-    ]
 
 
 def _kept(project: Project, with_data: bool) -> list[Planned]:
@@ -116,57 +111,56 @@ def _kept(project: Project, with_data: bool) -> list[Planned]:
 
 
 def save_steps(project: Project) -> list[Planned]:
-    """The database's files are saved before machines go that can't keep them; a cluster that sleeps
-    is woken for it.
-
-    Those of a side that a move has left are saved, too: they are kept until somebody drops them by
-    name.
-    """
-    found = {node.name: node for node in cluster.observe(project).machines.nodes}
-    awake, saved = list[Planned](), list[Planned]()
+    """What saves the database's files before machines go that can't keep them."""
+    # those of a side that a move has left, too: they are kept until somebody drops them by name
+    machines = {node.name: node for node in cluster.observe(project).machines.nodes}
     places = {where.side: where for where in _lost_with_machines(project)}
-    saved += [
-        Holds(ids.save(side), "no machine that goes has, or has had, the database")
-        for side in SIDES
-        if side not in places
-    ]
+    unused = "no machine that goes has, or has had, the database"
+    saved: list[Planned] = [Holds(ids.save(side), unused) for side in SIDES if side not in places]
+    awake = list[Planned]()
     for side, where in places.items():
-        known = project.files_on(side)
-        files = replace(known, place=replace(known.place, node=where.node))
-        node = found.get(files.place.node)
-        if node is None or (node.state != "surplus" and not node.address):
-            saved.append(Holds(ids.save(side), f"{files.place.node} was never made"))
+        known, machine = project.files_on(side), machines.get(where.node)
+        if machine is None or (machine.state != "surplus" and not machine.address):
+            saved.append(Holds(ids.save(side), f"{where.node} was never made"))
             continue
-        if node.state == "missing":
-            raise Refused(
-                f"{node.name} is gone, and with it the way to the database's data",
-                "they are saved before the cluster goes",
-                "`inv up` makes that node anew with its data; or, to lose them: `inv down --data`",
-            )
-        if node.state == "surplus":
-            raise Refused(
-                f"the settings do without {node.name}, which has the database's data",
-                "they are saved before the cluster goes",
-                "put back the count of nodes that it was made with, then run this again; or, to "
-                "lose them: `inv down --data`",
-            )
-        awake = awake or (cluster.start(project) if node.state == "stopped" else [])
-        stop: Action = (
-            db_machine.Stop(project.machine)
-            if side == VM
-            else data.StopDatabase(files.place, project.kubectl)
-        )
+        _refuse_out_of_reach(machine)
+        # a cluster that sleeps is started for it, once
+        if machine.state == "stopped" and not awake:
+            awake = cluster.start(project)
+        files = replace(known, place=replace(known.place, node=where.node))
         saved.append(
             Step(
                 ids.save(side),
                 f"save the database's data to {files.archive}",
                 "its machine can't keep them",
-                data.SaveData(files, stop),
-                tuple(step.id for step in todo(awake)),
-                15,
+                saved_data.SaveData(files, _stop(project, files)),
+                step_ids(awake),
+                seconds=15,
             )
         )
     return [*awake, *saved]
+
+
+def _refuse_out_of_reach(machine: NodeState) -> None:
+    """Raises Refused where data can't be saved from a machine that goes."""
+    if machine.state == "missing":
+        raise Refused(
+            f"{machine.name} is gone, and with it the way to the database's data",
+            "they are saved before the cluster goes",
+            f"`inv up` makes that node anew with its data; {LOSE}",
+        )
+    if machine.state == "surplus":
+        raise Refused(
+            f"the settings do without {machine.name}, which has the database's data",
+            "they are saved before the cluster goes",
+            f"put back the count of nodes that it was made with, then run this again; {LOSE}",
+        )
+
+
+def _stop(project: Project, files: Files) -> Action:
+    if files.side == VM:
+        return machine_service.Stop(project.machine)
+    return saved_data.StopDatabase(files.place, project.kubectl)
 
 
 def _lost_with_machines(project: Project) -> Iterator[Location]:
@@ -180,8 +174,9 @@ def _lost_with_machines(project: Project) -> Iterator[Location]:
 
 @dataclass(frozen=True)
 class ForgetAccess:
-    """Remove the profile's own kubeconfig, and which provider its cluster stood on; the user's
-    kubeconfig stays as it is.
+    """Remove the profile's kubeconfig, and which provider its cluster was on.
+
+    The user's kubeconfig stays as it is.
     """
 
     state: State
@@ -189,11 +184,8 @@ class ForgetAccess:
 
     def run(self, log: Log) -> None:
         self.state.kubeconfig.unlink(missing_ok=True)
-        data: dict[str, Any] = {
-            "made": NOTHING,
-            "database": None,
-            "left": None,
-            "target": None,
-            "passwords": "",
-        }
-        records.change(self.state, provider="", **(data if self.data else {}))
+        forgotten: dict[str, Any] = {"provider": ""}
+        if self.data:
+            nowhere = dict.fromkeys(("database", "left", "target"))
+            forgotten |= {"made": NOTHING, **nowhere, "passwords": ""}
+        records.change(self.state, **forgotten)

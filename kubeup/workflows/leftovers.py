@@ -1,6 +1,4 @@
-"""Ending what a killed kubeup has left at work: it holds the profile, so that no other command
-gets beside it.
-"""
+"""Ending what a killed kubeup has left at work: it holds the profile against other commands."""
 
 from __future__ import annotations
 
@@ -16,17 +14,17 @@ def stop(state: State, out: Report, yes: bool) -> None:
 
     Raises Refused where its kubeup is still at work.
     """
-    found = lock.leftovers(state.folder)
-    if not found:
+    processes = lock.leftovers(state.folder)
+    if not processes:
         out.say("Nothing to do: nothing was left at work on this profile.")
         return
-    for one in found:
-        out.say(f"at work: {one}")
-    confirm(f"End {'it' if len(found) == 1 else 'them'}, with all they have started?", yes)
-    lock.end(found)
+    for process in processes:
+        out.say(f"at work: {process}")
+    confirm(f"End {'it' if len(processes) == 1 else 'them'}, with all they have started?", yes)
+    lock.end(processes)
     if left := lock.leftovers(state.folder):
         raise KubeupError(
-            "something goes on",
+            "some of it is still running",
             "\n".join(map(str, left)),
             "wait for it to end, then run this again",
         )

@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from kubeup.application.apply import Deployment
-from kubeup.application.data import Admit, Files
+from kubeup.application.data import Admit
 from kubeup.application.external import External
 from kubeup.application.overlay import Overlay
 from kubeup.application.place import Place, volume_node
+from kubeup.application.saved_data import Files
 from kubeup.cluster.providers import base as providers
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release import source
@@ -21,10 +22,11 @@ from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
 from kubeup.core.services import DATABASE
 from kubeup.core.state import State
-from kubeup.database import server as servers
 from kubeup.database.machine import VOLUME, DatabaseVm
 from kubeup.database.passwords import Passwords
-from kubeup.database.server import Pod, Server, Version
+from kubeup.database.server import Server
+from kubeup.database.transport import Pod
+from kubeup.database.version import Version, require_files
 from kubeup.facts import datafolder, proxies
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases, catalog
@@ -354,7 +356,7 @@ class Project:
                 f'if you know it, write it to {file}, as "mysql 5.7" in made.server; '
                 "or, to lose the data: `inv down --data`",
             )
-        servers.require_files(Version(self.server_version), Version(wrote))
+        require_files(Version(self.server_version), Version(wrote))
         records.change(self.state, made=replace(self.made, server=self.server_version))
 
     @property

@@ -1,6 +1,4 @@
-"""A profile's record made anew from what is there: from labels, and from what lies in the
-folders of data.
-"""
+"""A profile's record made anew, from labels and from what lies in the folders of data."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
 from kubeup.core.report import Report
 from kubeup.core.state import RECORD
 from kubeup.database.machine import VOLUME
-from kubeup.database.server import Version
+from kubeup.database.version import Version
 from kubeup.facts import datafolder
 from kubeup.workflows.converge import confirm
 from kubeup.workflows.project import SIDES, Project
@@ -37,32 +35,31 @@ class ProfileTraces:
 
 
 def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> None:
-    """Show what there is of the profile, and write the record that follows from it after asking.
+    """Show what there is of the profile, and write the record that follows after asking.
 
     `node`: the one whose data are in use, where several have some. Raises Refused where it isn't
     clear what to write.
     """
-    lock.require(project.state.folder)
-    found = look(project, node)
-    out.table(
-        ("what", "name", "made by"),
-        [(one.thing.kind, one.thing.name, one.owner) for one in found.traces],
-    )
-    for line in _words(found.record):
-        out.say(line)
+    folder = project.state.folder
+    lock.require(folder)
+    seen = look(project, node)
+    rows = [(trace.thing.kind, trace.thing.name, trace.owner) for trace in seen.traces]
+    out.table(("what", "name", "made by"), rows)
+    _say(seen.record, out)
     confirm("Keep this as the profile's record?", yes)
-    for kept in _set_aside(project.state.folder):
+    for kept in _set_aside(folder):
         out.say(f"what was there is kept as {kept}")
-    records.write(replace(project.state, record=RECORD), found.record)
+    records.write(replace(project.state, record=RECORD), seen.record)
     out.say("`inv plan` shows what is left to do")
 
 
 def show(project: Project, out: Report) -> None:
     """Print what is on record."""
-    for line in _words(project.record):
-        out.say(line)
+    _say(project.record, out)
     if things := project.record.things:
-        out.table(("what", "name", "where"), [(one.kind, one.name, one.at) for one in things])
+        out.table(
+            ("what", "name", "where"), [(thing.kind, thing.name, thing.at) for thing in things]
+        )
 
 
 def look(project: Project, node: str = "") -> ProfileTraces:
@@ -72,80 +69,95 @@ def look(project: Project, node: str = "") -> ProfileTraces:
     """
     known = {name: _traces(project, name) for name in providers.PROVIDERS}
     having = [name for name, traces in known.items() if traces]
-    if len(having) > 1:
+    if not having:
+        return ProfileTraces((), Record())
+    name, *others = having
+    if others:
         raise Refused(
             f"there are things of this profile by {' and '.join(having)}",
             "a profile stands on one provider",
-            f"go on with one of them: `inv state.repair --set provider={having[0]}`",
+            f"go on with one of them: `inv state.repair --set provider={name}`",
         )
-    if not having:
-        return ProfileTraces((), Record())
-    name, traces = having[0], known[having[0]]
-    return ProfileTraces(traces, _record(project, name, traces, _owners(project, traces), node))
+    return ProfileTraces(known[name], _record(project, name, known[name], node))
 
 
 def _traces(project: Project, name: str) -> tuple[Trace, ...]:
     if project.settings.provider not in ("auto", name):
         return ()
-    return providers.make(name, project.settings, project.state, project.host).traces()
+    return _provider(project, name).traces()
+
+
+def _provider(project: Project, name: str) -> providers.Provider:
+    return providers.make(name, project.settings, project.state, project.host)
 
 
 def _owners(project: Project, traces: Iterable[Trace]) -> tuple[str, ...]:
     """The checkouts to take things over from. Raises Refused for one that is still there."""
-    others = sorted({one.owner for one in traces} - {project.state.ours})
-    there = [owner for owner in others if Path(owner).is_dir()]
-    if there:
-        raise Refused(
-            f"the profile {project.settings.profile} is another checkout's",
-            f"{there[0]} made it, and is there",
-            "go on from that folder, or give this profile another name (settings.env)",
-        )
+    # a checkout that is still there may be at work on them
+    others = sorted({trace.owner for trace in traces} - {project.state.ours})
+    for owner in others:
+        if Path(owner).is_dir():
+            raise Refused(
+                f"the profile {project.settings.profile} is another checkout's",
+                f"{owner} made it, and still exists",
+                "go on from that folder, or give this profile another name (settings.env)",
+            )
     return tuple(others)
 
 
-def _record(
-    project: Project, name: str, traces: Sequence[Trace], owners: tuple[str, ...], node: str
-) -> Record:
-    provider = providers.make(name, project.settings, project.state, project.host)
-    things = tuple(sorted(one.thing for one in traces))
-    known = Record(provider=name, taken_over=owners, things=things)
-    found = provider.holding(tuple(FOLDERS))
+def _record(project: Project, name: str, traces: Sequence[Trace], node: str) -> Record:
+    owners, provider = _owners(project, traces), _provider(project, name)
+    things = tuple(sorted(trace.thing for trace in traces))
     wrote = {
-        Location(FOLDERS[folder], where): datafolder.server(told) for where, folder, told in found
+        Location(FOLDERS[folder], where): datafolder.server(written_by)
+        for where, folder, written_by in provider.holding(tuple(FOLDERS))
     }
+    database = _in_use(list(wrote), node)
+    made = Made(
+        engine=provider.made_by(),  # type: ignore[arg-type]
+        server=wrote[database] if database else "",
+    )
+    return Record(
+        provider=name,
+        taken_over=owners,
+        things=things,
+        made=made,
+        database=database,
+        # a move leaves one place at most, see `_in_use`
+        left=next((place for place in wrote if place != database), None),
+    )
 
-    def using(database: Location | None) -> Record:
-        engine, server = provider.made_by(), wrote[database] if database else ""
-        made = Made(engine=engine, server=server)  # type: ignore[arg-type]
-        return replace(known, made=made, database=database)
 
-    held = list(wrote)
-    if len(held) < 2:
-        return using(held[0] if held else None)
-    named = [one for one in held if one.node == node]
-    others = [one for one in held if one.node != node]
+def _in_use(places: list[Location], node: str) -> Location | None:
+    """Of places with data the one in use. Raises Refused where that isn't clear."""
+    if len(places) < 2:
+        return next(iter(places), None)
+    named = [place for place in places if place.node == node]
+    others = [place for place in places if place.node != node]
     if len(named) != 1 or len(others) != 1:
         raise Refused(
             "more than one place has data of the database",
-            "; ".join(f"{one.node}: {SIDES[one.side]}" for one in held),
+            "; ".join(f"{place.node}: {SIDES[place.side]}" for place in places),
             "name the node whose data are in use: `inv state.repair --node NAME`; a move keeps "
             "what it has left",
         )
-    return replace(using(named[0]), left=others[0])
+    return named[0]
 
 
-def _words(record: Record) -> list[str]:
+def _say(record: Record, out: Report) -> None:
     """What a record says, for a person."""
-    lines = [f"provider: {record.provider or 'none'}"]
-    for title, where in (
-        ("the database's data", record.database),
-        ("data from before a move", record.left),
-    ):
-        lines.append(f"{title}: {f'on {where.node}, in {SIDES[where.side]}' if where else 'none'}")
+    out.say(f"provider: {record.provider or 'none'}")
+    out.say(f"the database's data: {_place(record.database)}")
+    out.say(f"data from before a move: {_place(record.left)}")
     if record.database:
-        wrote = Version(record.made.server) if record.made.server else "they do not tell"
-        lines.append(f"the database that wrote them: {wrote}")
-    return [*lines, *(f"taken over from {owner}, which is gone" for owner in record.taken_over)]
+        wrote = Version(record.made.server) if record.made.server else "unknown"
+        out.say(f"the database that wrote them: {wrote}")
+    for owner in record.taken_over:
+        out.say(f"taken over from {owner}, which is gone")
+
+
+def _place(where: Location | None) -> str:
+    return f"on {where.node}, in {SIDES[where.side]}" if where else "none"
 
 
 def _set_aside(folder: Path) -> list[str]:

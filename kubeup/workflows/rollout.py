@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kubeup.application import apply, data
+from kubeup.application import apply, data, saved_data
 from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
@@ -15,10 +15,9 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
-from kubeup.database import machine as db_machine
-from kubeup.database import passwords
-from kubeup.database.machine import ServiceState
-from kubeup.database.server import Version, require_files
+from kubeup.database import machine_service, passwords
+from kubeup.database.service_state import ServiceState
+from kubeup.database.version import Version, require_files
 from kubeup.facts.kubernetes import KubePod
 from kubeup.facts.kubernetes import pods as parse_pods
 from kubeup.images import build as builds
@@ -99,7 +98,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
         (*needs, ids.RESTORE_DATA),
         0.5,
     )
-    return [data.restore(project.files_on(CLUSTER), needs), look]
+    return [saved_data.restore(project.files_on(CLUSTER), needs), look]
 
 
 def machine_steps(
@@ -120,8 +119,8 @@ def service_steps(
     needs: tuple[StepId, ...],
 ) -> list[Planned]:
     """What makes a database run on the machine, with the files that were saved from it."""
-    steps = db_machine.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
-    return [data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
+    steps = machine_service.plan(project.machine, found, (*needs, ids.RESTORE_DATA))
+    return [saved_data.restore(project.files_on(VM), needs), *steps] if todo(steps) else steps
 
 
 @dataclass(frozen=True)

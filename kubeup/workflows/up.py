@@ -12,12 +12,12 @@ from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo
 from kubeup.core.record import VM
-from kubeup.database.machine import ServiceState
+from kubeup.database.service_state import ServiceState
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.system import machine as this_machine
 from kubeup.system import secrets
-from kubeup.workflows import choices, cluster, requirements, rollout
+from kubeup.workflows import choices, cluster, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
@@ -98,8 +98,8 @@ def _own_images(project: Project, machines: Machines, provisions: bool) -> list[
         return []
     brings = provisions and not machines.release_inside
     if _lacks_nodes(machines) or brings or not project.kubectl.path.exists():
-        return [*cluster.release_steps(project), *cluster.image_steps(project)]
-    return list(cluster.INSIDE)
+        return [*release.release_steps(project), *release.image_steps(project)]
+    return list(release.INSIDE)
 
 
 def _lacks_nodes(machines: Machines) -> bool:
@@ -182,7 +182,7 @@ def _look_at_machine(project: Project) -> ServiceState | None:
     # a run makes networks
     machine, now = project.machine, replace(project.host, routes=this_machine.routes())
     try:
-        if not machine.own and now.routes and not now.leads_to(machine.address):
+        if not machine.own_address and now.routes and not now.leads_to(machine.address):
             return None
         return machine.look() if not secrets.missing(project.state.secrets) else None
     except KubeupError:

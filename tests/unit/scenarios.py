@@ -30,9 +30,10 @@ from kubeup.core.state import State, write_private
 from kubeup.database import backups
 from kubeup.database import server as servers
 from kubeup.database.backups import BackupManifest
-from kubeup.database.machine import DatabaseVm, ServiceState
+from kubeup.database.machine import DatabaseVm
 from kubeup.database.passwords import Passwords
-from kubeup.database.server import Version
+from kubeup.database.service_state import ServiceState
+from kubeup.database.version import Version
 from kubeup.facts.containers import containers
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
@@ -40,7 +41,17 @@ from kubeup.images import load as loads
 from kubeup.system import keys, packages, secrets
 from kubeup.system.certificates import Authorities
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, database, down, rollout, rotation, up
+from kubeup.workflows import (
+    cluster,
+    database,
+    down,
+    playbook,
+    removal,
+    rollout,
+    rotation,
+    snapshots,
+    up,
+)
 from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -229,7 +240,7 @@ def play_by_hand(world: World) -> Plan:
         "observe",
         lambda *_: ClusterFacts(found, **{**standing(found), "workloads": workloads}),
     )
-    return plan_of(cluster.provision(one))
+    return plan_of(playbook.provision(one))
 
 
 def start(world: World) -> Plan:
@@ -242,7 +253,7 @@ def start(world: World) -> Plan:
 def snapshot(world: World) -> Plan:
     one = world.project(VAGRANT)
     world.patch.setattr(Vagrant, "tool_command", lambda self, *words: ToolCommand(words))
-    return plan_of(cluster.snapshots(one, "", "before", ""))
+    return plan_of(snapshots.snapshots(one, "", "before", ""))
 
 
 def move_to_a_machine(world: World) -> Plan:
@@ -368,7 +379,7 @@ def worker_removed(world: World) -> Plan:
     world.patch.setattr(External, "_specs", lambda _: [{"externalIPs": ["192.168.60.12"]}])
     world.patch.setattr(Local, "observe", lambda *_: three())
     world.patch.setattr(Kubectl, "items", lambda *_: items)
-    return plan_of(cluster.remove(one, "dev-worker-2"))
+    return plan_of(removal.remove(one, "dev-worker-2"))
 
 
 def databases_machine_removed(world: World) -> Plan:
@@ -380,7 +391,7 @@ def databases_machine_removed(world: World) -> Plan:
             found, nodes=(*found.nodes, NodeState("dev-db", "db", "192.168.60.9", "running"))
         ),
     )
-    return plan_of(cluster.remove(one, "dev-db"))
+    return plan_of(removal.remove(one, "dev-db"))
 
 
 def _minikube(world: World, told: tuple[str, str], keys_: str = "") -> Project:

@@ -15,8 +15,9 @@ from pathlib import Path
 from kubeup.core import shell
 from kubeup.core.errors import Refused
 from kubeup.core.record import CLUSTER
-from kubeup.database import backups, restore
-from kubeup.database.server import PASSWORD, Server
+from kubeup.database import backups, compression, restore
+from kubeup.database.scripts import PASSWORD
+from kubeup.database.server import Server
 from kubeup.inspect.bench.timing import HOUR, INV, Figure, in_turn, timed
 from kubeup.system import http
 from kubeup.workflows.project import Project
@@ -200,7 +201,7 @@ def _seconds(do: Callable[[], object]) -> float:
 
 
 def _new(folder: Path) -> Path:
-    return folder / f"{time.monotonic_ns()}{backups.SUFFIX}"
+    return folder / f"{time.monotonic_ns()}{compression.ZSTD.suffix}"
 
 
 def _quiet(_: str) -> None: ...

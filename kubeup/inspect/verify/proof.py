@@ -38,7 +38,7 @@ def _outside(project: Project) -> tuple[Callable[[str], str], str, Callable[[], 
     return (
         lambda sql: server.sql(sql, server.database, user=server.user),
         outside.address,
-        outside.told,
+        outside.status,
     )
 
 

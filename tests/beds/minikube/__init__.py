@@ -20,7 +20,7 @@ from kubeup.core.plan import Log, Planned, plan_of
 from kubeup.facts.host import HostFacts
 from kubeup.images.rootfs import plan as rootfs_plan
 from kubeup.system import cache, packages
-from kubeup.workflows import cluster
+from kubeup.workflows import release
 from kubeup.workflows.loading import load
 from kubeup.workflows.project import Project
 from tests.beds.minikube import images
@@ -166,8 +166,8 @@ def _prepared(log: Log) -> Project:
         one.id: one
         for one in (
             *packages.plan(wanted, project.host),
-            *cluster.release_steps(project),
-            *cluster.image_steps(project),
+            *release.release_steps(project),
+            *release.image_steps(project),
             *map(rootfs_plan, roots),
         )
     }

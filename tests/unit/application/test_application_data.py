@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from builders import DATA, error_of, place, settings, state
 
-from kubeup.application import archives, data
-from kubeup.application.data import Files, RestoreData, SaveData
+from kubeup.application import archives, data, saved_data
 from kubeup.application.overlay import Overlay
+from kubeup.application.saved_data import Files, RestoreData, SaveData
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.shell import Output
@@ -214,7 +214,7 @@ def moments(node: Node, files: Files) -> Iterator[str]:
     words = (
         "sh",
         "-c",
-        data.UNPACK,
+        saved_data.UNPACK,
         "unpack",
         str(node.data),
         archives.check(files.archive),
@@ -371,7 +371,7 @@ def test_what_can_not_be_read_is_not_none(node: Node, files: Files, unreadable: 
     )
     error = error_of(SaveData(files, Stopped()).run, print)
     assert (
-        "can't be packed" in error.what
+        "can't pack the database's data" in error.what
         and "Input/output error" in error.why
         and not files.archive.exists()
     )
@@ -407,7 +407,7 @@ def test_data_without_a_mark_take_no_secret_for_theirs(
     if mark != "none":
         (node.data / "mysql.passwords").write_text(mark)
     error = error_of(data.CheckData(overlay).run, print)
-    assert isinstance(error, Refused) and "nothing tells with which passwords" in error.what
+    assert isinstance(error, Refused) and "are unknown" in error.what
     assert node.mark == ("" if mark == "none" else mark), "as it was"
     typed = error.next.partition("then type: ")[2]  # what is advised
     subprocess.run(["sh", "-c", typed], check=True)

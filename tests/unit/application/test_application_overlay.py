@@ -17,7 +17,7 @@ from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.images.catalog import AppImage
 from kubeup.system import secrets
-from kubeup.workflows import cluster
+from kubeup.workflows import playbook
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -194,7 +194,7 @@ def test_who_only_looks_leaves_the_profile_as_it_was(
         list[Path](),
     )
     monkeypatch.setattr(State, "secrets", property(lambda _: env))
-    monkeypatch.setattr(cluster, "_provisionable", lambda _: ClusterFacts(three()))
+    monkeypatch.setattr(playbook, "_provisionable", lambda _: ClusterFacts(three()))
     write_private(one.state.kubeconfig, access())
     write_private(one.state.inventory, "of a play that runs")
     write_private(one.state.folder / "deploy" / "kustomization.yaml", "of an older kubeup")
@@ -209,7 +209,7 @@ def test_who_only_looks_leaves_the_profile_as_it_was(
     before = everything(one.state.folder)
     one.deployment.render()
     one.deployment.diff()
-    cluster.ping(one)
+    playbook.ping(one)
     assert everything(one.state.folder) == before
     assert len(set(seen)) == 3 and not any(folder.exists() for folder in seen)
 

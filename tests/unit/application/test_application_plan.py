@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import access, by_id, error_of, names, place, reach, recorded, settings, sids, step
 
-from kubeup.application import apply, data
+from kubeup.application import apply, data, saved_data
 from kubeup.application.apply import Deployment
 from kubeup.application.overlay import Overlay
 from kubeup.core.errors import Refused
@@ -267,7 +267,11 @@ def test_what_fails_on_the_node_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Kubectl, "answers", lambda _: False)
     kubectl = Kubectl(Path("kubectl"), Path("kubeconfig"), "dev")
     overlay = SimpleNamespace(place=on, secret=lambda: {"ROOT_PASSWORD": "r"})
-    assert "can't be written" in error_of(data.accept, overlay).what
-    assert "does not end" in error_of(data.StopDatabase(on, kubectl).run, print).what
-    assert "can't be removed" in error_of(data.DropData(on, kubectl).run, print).what
-    assert error_of(place().reach).what == "the node dev-worker-1 is not there"
+    assert "can't write the mark" in error_of(data.accept, overlay).what
+    assert (
+        "can't stop its database" in error_of(saved_data.StopDatabase(on, kubectl).run, print).what
+    )
+    assert (
+        "can't remove the database's data" in error_of(data.DropData(on, kubectl).run, print).what
+    )
+    assert error_of(place().reach).what == "the node dev-worker-1 does not exist"

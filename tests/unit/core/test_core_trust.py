@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from kubeup.facts import sites
 from kubeup.facts.registries import registries
 from kubeup.images.mirrors import Mirrors
 from kubeup.system import certificates
-from kubeup.workflows import project
+from kubeup.workflows import loading
 from kubeup.workflows.project import Project
 
 FILES = DATA / "certificates"
@@ -134,7 +135,7 @@ def test_where_the_machine_trusts_them_anyway_its_own_file_is_used(
 
 def test_the_project_refuses_and_warns(tmp_path: Path) -> None:
     named = f"network: {{ca_certificates: ['{FILES / 'authority.der'}']}}"
-    found = project.problems(
+    found = loading.problems(
         Project(settings(tmp_path, f"{{provider: local, {named}}}"), state(tmp_path), DESKTOP)
     )
     assert [one.severity for one in found if one.key.startswith("network.ca")] == ["error"]
@@ -142,7 +143,7 @@ def test_the_project_refuses_and_warns(tmp_path: Path) -> None:
         "provider: local\nlocal: {engine: docker}\nimages: {mirrors: {docker.io: []}}\n"
         f"network: {{ca_certificates: ['{FILES / 'authority.pem'}']}}"
     )
-    found = project.problems(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP))
+    found = loading.problems(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP))
     assert {one.key: one.severity for one in found} == {
         "network.ca_certificates": "warning",
         "images.mirrors": "warning",
@@ -204,9 +205,9 @@ def test_a_registry_answers_where_a_mirror_of_it_does(
     def observe(questions: tuple[sites.Question, ...]) -> object:
         assert [one.url for one in questions] == [hub.url, other.url, mirror]
         found = {one.url: sites.silent(one, "away") for one in questions}
-        return project.replace(DESKTOP, answers={**found, mirror: sites.answered(hub)})
+        return replace(DESKTOP, answers={**found, mirror: sites.answered(hub)})
 
     monkeypatch.setattr("kubeup.system.machine.observe", observe)
     keys = "images: {mirrors: {docker.io: ['https://mirror.example.com/hub']}}"
-    found = project._asked(settings(tmp_path, keys), (hub, other)).answers
+    found = loading._asked(settings(tmp_path, keys), (hub, other)).answers
     assert {url: answer.yes for url, answer in found.items()} == {hub.url: True, other.url: False}

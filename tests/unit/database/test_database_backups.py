@@ -17,10 +17,12 @@ from builders import error_of, sids
 
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.shell import Output
-from kubeup.database import backups, move, restore, schema
+from kubeup.database import backups, compression, move, restore, schema, scripts
 from kubeup.database import server as servers
 from kubeup.database.backups import Backup, BackupManifest, Dumped
-from kubeup.database.server import Server, Version
+from kubeup.database.compression import Compression
+from kubeup.database.server import Server
+from kubeup.database.version import Version
 from kubeup.system import cache
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import database
@@ -57,7 +59,7 @@ def write(file: Path, **more: Any) -> BackupManifest:
         "0002",
         {"products": 3},
     )
-    backups.described(file).write_text(json.dumps({**asdict(found), **more}))
+    backups.manifest_of(file).write_text(json.dumps({**asdict(found), **more}))
     return found
 
 
@@ -73,13 +75,13 @@ def test_what_is_altered_cut_off_or_unexplained_is_refused_by_name(tmp_path: Pat
     file.write_bytes(b"a backuP")
     assert "one.sql.zst was altered" in error_of(backups.check, file).what
     file.write_bytes(b"a back")
-    assert "6 bytes, 8 were written" in error_of(backups.check, file).why
+    assert "6 of 8 bytes" in error_of(backups.check, file).why
     assert [one.wrong for one in backups.listed(tmp_path)] == ["6 of 8 bytes"]
     write(file, format=2)
     assert "newer kubeup" in error_of(backups.check, file).what
-    backups.described(file).write_text("[]")
+    backups.manifest_of(file).write_text("[]")
     assert "can't be read" in error_of(backups.check, file).what
-    backups.described(file).unlink()
+    backups.manifest_of(file).unlink()
     error = error_of(backups.check, file)
     assert isinstance(error, Refused) and "one.sql.zst.json is missing" in error.what
     assert isinstance(error_of(backups.check, tmp_path / "none"), UsageError)
@@ -93,6 +95,31 @@ def test_a_backup_is_never_overwritten(tmp_path: Path) -> None:
     )
     assert backups.target(tmp_path, "dev", "api", "").parent == tmp_path
     assert backups.target(tmp_path / "x", "dev", "api", str(tmp_path)).name.startswith("dev-api-20")
+
+
+def test_another_compression_is_a_row_and_old_backups_stay_good(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gzip = Compression(".sql.gz", ("gzip",), ("gzip", "--stdout"), ("gzip", "-dc"))
+    monkeypatch.setattr(compression, "COMPRESSIONS", (*compression.COMPRESSIONS, gzip))
+    monkeypatch.setattr(compression, "DEFAULT", gzip)
+    old, new = tmp_path / "a.sql.zst", backups.target(tmp_path, "dev", "api", "")
+    assert new.name.endswith(".sql.gz") and " | gzip --stdout > " in commands(server, new)
+    for file in (old, new):
+        write(file)
+        (tmp_path / f".{file.name}{backups.PART}x").touch()
+    with backups._unfinished(new) as part:
+        assert part.name.startswith(f".{new.name}{backups.PART}")
+    assert [one.file for one in backups.listed(tmp_path)] == [old, new]
+    assert not list(tmp_path.glob(f".*{backups.PART}*")), "what was left of both is gone"
+    assert [compression.of(file).decompress[0] for file in (old, new)] == ["zstd", "gzip"]
+    # a name without a suffix: whatever is made by it now, it was zstd when it was written
+    assert " | zstd --quiet --stdout > " in commands(server, tmp_path / "mine")
+
+
+def commands(server: Server, file: Path) -> str:
+    (line,) = Backup(server, file, "dev").commands()
+    return line
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -109,7 +136,7 @@ def test_a_dump_without_its_last_line_is_not_whole() -> None:
     for piece in (b"-- MySQL dump\nCREATE TA", b"BLE `products` (", b"-- Dump comp"):
         assert dumped.see(piece) == b""
     assert begun == [True] and "not whole" in error_of(dumped.require_whole).what
-    assert dumped.see(b"leted on 2026-01-02\n") == servers.RECEIVED
+    assert dumped.see(b"leted on 2026-01-02\n") == scripts.RECEIVED
     assert dumped.see(b"\n") == b""
     dumped.require_whole()
 
@@ -131,7 +158,7 @@ def test_a_dump_ends_with_its_input_and_tells_how_it_went(
     tool.write_text(f"#!/bin/sh\n{dumps}\n")
     tool.chmod(0o755)
     process = subprocess.Popen(
-        ["sh", "-c", servers.DUMP, "dump", "root", "api"],
+        ["sh", "-c", scripts.DUMP, "dump", "root", "api"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -153,7 +180,7 @@ def test_a_dump_stays_until_it_was_received(tmp_path: Path) -> None:
     tool.write_text("#!/bin/sh\necho all\n")
     tool.chmod(0o755)
     with subprocess.Popen(
-        ["sh", "-c", servers.DUMP, "dump", "root", "api"],
+        ["sh", "-c", scripts.DUMP, "dump", "root", "api"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -201,11 +228,11 @@ def test_the_servers_words_are_cut_down_to_their_number(server: Server) -> None:
 
 def test_a_full_disk_is_told(server: Server) -> None:
     said = "ERROR 1114 (HY000) at line 9: The table 'products' is full"
-    error = restore._unloaded(
+    error = restore._not_loaded(
         server, CommandError("kubectl failed", "why", stderr=said), whole=False
     )
-    assert "its disk is full" in error.why and "untouched" in error.next
-    assert "make room" in backups._mend(
+    assert "its disk is full" in error.why and "unchanged" in error.next
+    assert "make room" in backups._advice(
         CommandError("zstd failed", "zstd: error 70: No space left on device")
     )
 
@@ -222,8 +249,8 @@ def test_a_full_disk_is_told(server: Server) -> None:
 def test_half_a_statement_is_a_connection_that_was_cut(
     server: Server, said: str, whole: bool, cut: bool
 ) -> None:
-    error = restore._unloaded(server, CommandError("kubectl failed", "why", stderr=said), whole)
-    assert isinstance(error, backups.CutOff) is cut and "untouched" in error.next
+    error = restore._not_loaded(server, CommandError("kubectl failed", "why", stderr=said), whole)
+    assert isinstance(error, backups.CutOff) is cut and "unchanged" in error.next
 
 
 @pytest.mark.parametrize(("cuts", "loads"), [(0, 1), (2, 3), (3, 3)])
@@ -235,9 +262,7 @@ def test_while_nobody_can_write_a_cut_connection_is_tried_again(
     def load(*_: object, **__: object) -> None:
         done.append("load")
         if done.count("load") <= cuts:
-            raise backups.CutOff(
-                "the data did not come whole", "unexpected EOF", "run the same again"
-            )
+            raise backups.CutOff("the dump was cut off", "unexpected EOF", "run the same again")
 
     monkeypatch.setattr(restore, "prepare", lambda _: done.append("prepare"))
     monkeypatch.setattr(restore, "load", load)
@@ -339,14 +364,15 @@ def test_a_backup_that_is_not_taken_whole_leaves_the_rows(
     for name in ("prepare", "exchange", "clear"):
         monkeypatch.setattr(restore, name, lambda _, name=name: done.append(name))
 
-    def chain(*_: object, **__: object) -> None:
+    def chain(source: tuple[str, ...], *_: object, **__: object) -> None:
+        assert source == (*compression.ZSTD.decompress, str(tmp_path / "one.sql.zst"))
         raise CommandError("mysql failed", "gone", stderr="ERROR 1064 (42000) at line 7: near")
 
     monkeypatch.setattr("kubeup.core.shell.chain", chain)
     error = error_of(restore.Restore(server, tmp_path / "one.sql.zst").run, print)
     assert error.what in (
         "the data could not be loaded",
-        "the data did not come whole",
+        "the dump was cut off",
     ) and done == ["prepare", "clear"]
 
 

@@ -14,12 +14,14 @@ from kubeup.application.place import Place
 from kubeup.core.errors import Refused
 from kubeup.core.plan import todo
 from kubeup.core.shell import Output
-from kubeup.database import machine
-from kubeup.database.machine import DatabaseVm, ServiceState
+from kubeup.database import machine, machine_service, service_state
+from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import Server
+from kubeup.database.service_state import ServiceState
 from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
+from kubeup.system import ssh
 
 SECRET = {
     "ROOT_PASSWORD": 'it\'s "root"',
@@ -54,16 +56,16 @@ def db() -> DatabaseVm:
 
 
 def as_wanted(db: DatabaseVm) -> ServiceState:
-    tools = machine.parse_tools(recorded("db/tools-debian-12.txt"))
-    return replace(machine.parse(RUNNING), files=machine.wanted(db.files()), tools=tools)
+    tools = service_state.parse_tools(recorded("db/tools-debian-12.txt"))
+    return replace(service_state.parse(RUNNING), files=machine.checksums(db.files()), tools=tools)
 
 
 def test_a_fresh_machine_gets_everything(db: DatabaseVm) -> None:
-    assert machine.parse(FRESH) == ServiceState()
-    steps = by_id(machine.plan(db, machine.parse(FRESH)))
+    assert service_state.parse(FRESH) == ServiceState()
+    steps = by_id(machine_service.plan(db, service_state.parse(FRESH)))
     assert list(steps) == ["db/vm-packages", "db/vm-image", "db/vm-service"]
     assert steps["db/vm-packages"].reason == "docker and docker compose missing"
-    assert [step.reason for step in todo(machine.plan(db, None))] == ["a new machine"] * 3
+    assert [step.reason for step in todo(machine_service.plan(db, None))] == ["a new machine"] * 3
 
 
 def test_files_of_nobody_knows_which_database_are_not_started(
@@ -73,28 +75,31 @@ def test_files_of_nobody_knows_which_database_are_not_started(
         raise Refused(f"{node}: {told}")
 
     typed = list[tuple[str, ...]]()
-    seen = "data 31\ntold dictionary   0   1  98  80\n"
+    seen = "data 31\nwrote dictionary   0   1  98  80\n"
     monkeypatch.setattr(
-        machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, "")
+        ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, "")
     )
     assert (
-        error_of(machine.Run(replace(db, admit=refuse)).run, print).what
+        error_of(machine_service.Run(replace(db, admit=refuse)).run, print).what
         == "dev-worker-1: dictionary 0 1 98 80"
     )
     seen = FRESH
-    assert error_of(machine.Run(replace(db, admit=refuse)).run, print).what == "dev-worker-1: None"
+    assert (
+        error_of(machine_service.Run(replace(db, admit=refuse)).run, print).what
+        == "dev-worker-1: None"
+    )
     assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"
 
 
 def test_each_step_waits_for_the_machine_and_for_what_it_uses(db: DatabaseVm) -> None:
-    found = machine.plan(
-        replace(db, authorities=("one",)), machine.parse(FRESH), sids("node/dev-db")
+    found = machine_service.plan(
+        replace(db, authorities=("one",)), service_state.parse(FRESH), sids("node/dev-db")
     )
     assert {str(step.id): names(step.needs) for step in todo(found)} == {
         "db/vm-authorities": ["node/dev-db"],
-        "db/vm-packages": ["node/dev-db", "db/vm-authorities"],
-        "db/vm-image": ["node/dev-db", "db/vm-packages", "image/db"],
-        "db/vm-service": ["node/dev-db", "db/vm-packages", "db/vm-image", "secrets/env"],
+        "db/vm-packages": ["db/vm-authorities", "node/dev-db"],
+        "db/vm-image": ["db/vm-packages", "image/db", "node/dev-db"],
+        "db/vm-service": ["db/vm-packages", "db/vm-image", "secrets/env", "node/dev-db"],
     }
 
 
@@ -102,21 +107,19 @@ def test_an_image_without_an_archive_is_pulled(
     db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = list[tuple[str, ...]]()
-    monkeypatch.setattr(
-        machine.ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", "")
-    )
+    monkeypatch.setattr(ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
     from_hub = "docker.io/library/mysql:8.4"
-    machine.BringImage(replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))).run(
-        print
-    )
+    machine_service.BringImage(
+        replace(db, image=AppImage("db", from_hub, None, (), source=from_hub))
+    ).run(print)
     assert typed[0] == ("docker", "pull", "--quiet", from_hub)
 
 
 def test_a_docker_that_does_not_run_is_started(db: DatabaseVm) -> None:
     stopped = replace(
-        as_wanted(db), daemon=False, image=False, listening=(), project=(), state="", health=""
+        as_wanted(db), daemon=False, image=False, listening=(), containers={}, state="", health=""
     )
-    steps = by_id(machine.plan(db, stopped))
+    steps = by_id(machine_service.plan(db, stopped))
     assert steps["db/vm-packages"].reason == "docker does not run" and list(steps) == [
         "db/vm-packages",
         "db/vm-image",
@@ -128,34 +131,36 @@ def test_a_machine_that_is_no_node_is_told_of_authorities(db: DatabaseVm) -> Non
     beside, there = replace(db, authorities=("one", "two")), as_wanted(db)
     names = certificates.names(("one", "two"))
     listed = "".join(f"certificate {name}\n" for name in names)
-    steps = by_id(machine.plan(beside, machine.parse(FRESH)))
+    steps = by_id(machine_service.plan(beside, service_state.parse(FRESH)))
     assert list(steps)[:2] == ["db/vm-authorities", "db/vm-packages"]
     assert sid("db/vm-authorities") in steps["db/vm-packages"].needs, "apt may need them"
-    assert machine.parse(RUNNING + listed).certificates == names
-    assert todo(machine.plan(beside, replace(there, certificates=names))) == []
+    assert service_state.parse(RUNNING + listed).certificates == names
+    assert todo(machine_service.plan(beside, replace(there, certificates=names))) == []
     (step,) = todo(
-        machine.plan(replace(beside, authorities=()), replace(there, certificates=names))
+        machine_service.plan(replace(beside, authorities=()), replace(there, certificates=names))
     )
     assert (str(step.id), step.reason) == ("db/vm-authorities", "it has others, or none")
-    assert todo(machine.plan(db, replace(there, certificates=names))) == [], (
+    assert todo(machine_service.plan(db, replace(there, certificates=names))) == [], (
         "a node's are the play's"
     )
 
 
 def test_one_that_can_not_be_given_docker_is_refused(db: DatabaseVm) -> None:
-    bare = replace(machine.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24"))
-    error = error_of(machine.plan, db, bare)
+    bare = replace(
+        service_state.parse(FRESH.replace("tool apt-get\n", "")), tools=Tools("20.10.24")
+    )
+    error = error_of(machine_service.plan, db, bare)
     assert isinstance(error, Refused) and "database.vm" in error.next
     assert error.what == "dev-worker-1 can't get docker compose" and "no apt-get" in error.why
 
 
 def offered(docker: str, *composes: Compose, **offers: str) -> ServiceState:
     named = {name.replace("_", "-"): version for name, version in offers.items()}
-    return replace(machine.parse(FRESH), tools=Tools(docker, composes, named))
+    return replace(service_state.parse(FRESH), tools=Tools(docker, composes, named))
 
 
 def why_install(db: DatabaseVm, found: ServiceState) -> str:
-    return by_id(machine.plan(db, found))["db/vm-packages"].reason
+    return by_id(machine_service.plan(db, found))["db/vm-packages"].reason
 
 
 @pytest.mark.parametrize(
@@ -171,17 +176,20 @@ def test_what_other_distributions_print(system: str, docker: int, works: str, st
 
     Version 1 is installed on Ubuntu as well; on 24.04 it does not start.
     """
-    tools = machine.parse_tools(recorded(f"db/tools-{system}.txt"))
+    tools = service_state.parse_tools(recorded(f"db/tools-{system}.txt"))
     assert tools.compose == Compose("docker compose", works) and tools.missing == ""
     assert major(tools.docker) == docker and len(tools.composes) == starts
     alone = replace(tools, composes=tools.composes[1:])
     assert (alone.compose is None) == (system != "debian-13")
-    assert tools.offers["docker.io"].startswith(f"{docker}.") and machine.parse_tools("") == Tools()
+    assert (
+        tools.offers["docker.io"].startswith(f"{docker}.")
+        and service_state.parse_tools("") == Tools()
+    )
 
 
 def test_the_plan_names_what_apt_has(db: DatabaseVm) -> None:
     two = Tools(offers={"docker.io": "26.1.5", "docker-compose": "2.26.1-4"})
-    assert why_install(db, replace(machine.parse(FRESH), tools=two)) == (
+    assert why_install(db, replace(service_state.parse(FRESH), tools=two)) == (
         "docker and docker compose missing, apt has docker.io docker-compose"
     )
     old = Compose("docker-compose", "1.29.2")
@@ -193,7 +201,7 @@ def test_the_plan_names_what_apt_has(db: DatabaseVm) -> None:
 
 def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: DatabaseVm) -> None:
     old = Compose("docker-compose", "1.29.2")
-    error = error_of(machine.plan, db, offered("28.1.1", old, docker_compose="1.29.2-3"))
+    error = error_of(machine_service.plan, db, offered("28.1.1", old, docker_compose="1.29.2-3"))
     assert isinstance(error, Refused) and error.what == "dev-worker-1 can't get docker compose"
     assert "docker-compose 1.29.2 does not work with docker 28" in error.why
     assert "docker-compose-plugin" in error.next
@@ -201,13 +209,13 @@ def test_version_1_is_refused_beside_a_docker_that_it_does_not_work_with(db: Dat
 
 
 def test_a_database_that_runs_is_left_alone_whatever_compose_is_there(db: DatabaseVm) -> None:
-    assert todo(machine.plan(db, replace(as_wanted(db), tools=Tools("29.1.3")))) == []
+    assert todo(machine_service.plan(db, replace(as_wanted(db), tools=Tools("29.1.3")))) == []
 
 
 def test_an_index_that_was_fetched_and_has_nothing_is_refused(db: DatabaseVm) -> None:
-    empty = machine.parse(FRESH)
-    machine.refuse_without(db, empty)
-    assert "none of their packages" in error_of(machine.refuse_without, db, empty, True).why
+    empty = service_state.parse(FRESH)
+    db.refuse_without(empty)
+    assert "none of their packages" in error_of(db.refuse_without, empty, True).why
 
 
 def test_debian_12_has_version_1_for_its_own_docker(db: DatabaseVm) -> None:
@@ -218,7 +226,7 @@ def test_debian_12_has_version_1_for_its_own_docker(db: DatabaseVm) -> None:
 
 def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
     found = as_wanted(db)
-    assert found.healthy and found.holds_data and todo(machine.plan(db, found)) == []
+    assert found.healthy and found.holds_data and todo(machine_service.plan(db, found)) == []
 
 
 @pytest.mark.parametrize(
@@ -226,42 +234,45 @@ def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
     [
         ({"health": "unhealthy"}, "the service is running, unhealthy"),
         ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
-        ({"state": "", "listening": (), "project": ()}, "the service is not there"),
+        ({"state": "", "listening": (), "containers": {}}, "the service is not there"),
         ({"files": {}}, "compose.yaml, .env new or changed"),
-        ({"runs": "other:1"}, "it runs other:1"),
+        ({"running_image": "other:1"}, "it runs other:1"),
     ],
 )
 def test_what_differs_is_the_reason(db: DatabaseVm, change: dict[str, object], reason: str) -> None:
-    (step,) = todo(machine.plan(db, replace(as_wanted(db), **change)))
+    (step,) = todo(machine_service.plan(db, replace(as_wanted(db), **change)))
     assert step.id == sid("db/vm-service") and reason in step.reason
 
 
 def test_a_readable_env_file_is_written_anew(db: DatabaseVm) -> None:
     found = as_wanted(db)
     files = {**found.files, ".env": found.files[".env"].replace(" 600", " 644")}
-    assert todo(machine.plan(db, replace(found, files=files)))[0].reason == ".env new or changed"
+    assert (
+        todo(machine_service.plan(db, replace(found, files=files)))[0].reason
+        == ".env new or changed"
+    )
 
 
 def test_what_is_somebody_elses_is_refused_by_name(db: DatabaseVm) -> None:
-    taken = machine.parse(
+    taken = service_state.parse(
         FRESH + 'port LISTEN 0 5 0.0.0.0:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n'
     )
-    error = error_of(machine.plan, db, taken)
+    error = error_of(machine_service.plan, db, taken)
     assert (
         isinstance(error, Refused)
         and "port 3306 of dev-worker-1 is taken" in error.what
         and "mariadbd" in error.why
     )
-    theirs = machine.parse(
+    theirs = service_state.parse(
         RUNNING.replace("project kubeup-db /var/lib/kubeup/db", "project kubeup-db /srv/theirs")
     )
-    assert "/srv/theirs" in error_of(machine.plan, db, theirs).why
-    nobodys = machine.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db\n", ""))
-    assert "named kubeup-db already" in error_of(machine.plan, db, nobodys).what
-    beside = machine.parse(
+    assert "/srv/theirs" in error_of(machine_service.plan, db, theirs).why
+    nobodys = service_state.parse(RUNNING.replace("project kubeup-db /var/lib/kubeup/db\n", ""))
+    assert "named kubeup-db already" in error_of(machine_service.plan, db, nobodys).what
+    beside = service_state.parse(
         RUNNING + 'port LISTEN 0 5 127.0.0.1:3306 0.0.0.0:* users:(("mariadbd",pid=77,fd=3))\n'
     )
-    assert "is taken" in error_of(machine.plan, db, beside).what
+    assert "is taken" in error_of(machine_service.plan, db, beside).what
 
 
 def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: DatabaseVm) -> None:
@@ -286,7 +297,7 @@ def test_the_service_is_open_to_the_nodes_alone_and_holds_no_password(db: Databa
 def test_its_env_file_is_read_by_a_shell(db: DatabaseVm) -> None:
     import shlex
 
-    read = dict(line.split("=", 1) for line in shlex.split(db.own_env()))
+    read = dict(line.split("=", 1) for line in shlex.split(db.env_text()))
     assert read == {
         "MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"],
         **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"},
@@ -297,14 +308,16 @@ def test_a_plan_needs_no_passwords_yet(db: DatabaseVm) -> None:
     def none() -> dict[str, str]:
         raise Refused("no passwords yet")
 
-    assert len(todo(machine.plan(replace(db, secret=none), machine.parse(FRESH)))) == 3
+    assert (
+        len(todo(machine_service.plan(replace(db, secret=none), service_state.parse(FRESH)))) == 3
+    )
 
 
 def test_data_of_other_passwords_are_refused(
     db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Server, "admits", lambda *_: False)
-    error = error_of(machine.Run(db)._ask)
+    error = error_of(machine_service.Run(db)._require_password)
     assert (
         isinstance(error, Refused)
         and error.what == "the data on dev-worker-1 were made with other passwords"
@@ -317,14 +330,14 @@ BOOM = Output(1, "", "boom")
 @pytest.mark.parametrize(
     "does",
     [
-        DatabaseVm.seen,
+        DatabaseVm.inspect,
         DatabaseVm.tools,
-        lambda db: machine.Trust(db).run(print),
-        lambda db: machine.BringImage(db).run(print),
-        lambda db: machine.Install(db)._do("could not get docker", "true"),
-        lambda db: machine.Stop(db).run(print),
-        lambda db: machine.Drop(db).run(print),
-        lambda db: machine.write(db, reach(), ".env", "secret"),
+        lambda db: machine_service.Trust(db).run(print),
+        lambda db: machine_service.BringImage(db).run(print),
+        lambda db: machine_service.Install(db)._run("can't install docker", "true"),
+        lambda db: machine_service.Stop(db).run(print),
+        lambda db: machine_service.Drop(db).run(print),
+        lambda db: machine_service.write(db, ".env", "secret"),
     ],
 )
 def test_what_fails_on_the_machine_is_told_in_its_words(
@@ -332,8 +345,8 @@ def test_what_fails_on_the_machine_is_told_in_its_words(
     db: DatabaseVm,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine.ssh, "run", lambda *_, **__: BOOM)
-    monkeypatch.setattr(machine.ssh, "feed", lambda *_, **__: BOOM)
+    monkeypatch.setattr(ssh, "run", lambda *_, **__: BOOM)
+    monkeypatch.setattr(ssh, "feed", lambda *_, **__: BOOM)
     error = error_of(does, db)
     assert error.what.startswith("dev-worker-1 ") and error.why == "boom"
 
@@ -341,16 +354,21 @@ def test_what_fails_on_the_machine_is_told_in_its_words(
 def test_a_service_that_does_not_come_up_is_told(
     db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine.ssh, "run", lambda *_, **__: BOOM)
-    monkeypatch.setattr(machine, "write", lambda *_: None)
+    monkeypatch.setattr(ssh, "run", lambda *_, **__: BOOM)
+    monkeypatch.setattr(machine_service, "write", lambda *_: None)
     monkeypatch.setattr(DatabaseVm, "tools", lambda _: Tools())
-    assert error_of(machine.Run(db).run, print).what == "no docker compose works on dev-worker-1"
+    assert (
+        error_of(machine_service.Run(db).run, print).what
+        == "no docker compose works on dev-worker-1"
+    )
     monkeypatch.setattr(DatabaseVm, "compose_command", lambda _: "docker compose")
-    assert error_of(machine.Run(db).run, print).what == "dev-worker-1 does not get its database up"
+    assert (
+        error_of(machine_service.Run(db).run, print).what == "dev-worker-1 can't start its database"
+    )
 
 
 def test_one_that_is_not_well_is_no_proof(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DatabaseVm, "seen", lambda _: replace(as_wanted(db), health="starting"))
-    assert error_of(db.told).what == "the database on dev-worker-1 is running, starting"
-    monkeypatch.setattr(DatabaseVm, "seen", lambda _: as_wanted(db))
-    assert "mysql-vm" in db.told()
+    monkeypatch.setattr(DatabaseVm, "inspect", lambda _: replace(as_wanted(db), health="starting"))
+    assert error_of(db.status).what == "the database on dev-worker-1 is running, starting"
+    monkeypatch.setattr(DatabaseVm, "inspect", lambda _: as_wanted(db))
+    assert "mysql-vm" in db.status()

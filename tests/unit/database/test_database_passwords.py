@@ -16,7 +16,8 @@ from kubeup.core.errors import Refused
 from kubeup.core.shell import Output
 from kubeup.database import passwords
 from kubeup.database.passwords import Passwords
-from kubeup.database.server import Server, SqlError, Version, literal
+from kubeup.database.server import Server, SqlError, literal
+from kubeup.database.version import Version
 from kubeup.system import secrets
 from kubeup.system.kubectl import Kubectl
 
@@ -108,7 +109,7 @@ def test_without_a_root_password_that_works_nothing_is_carried_through(
     error = error_of(passwords.carry, held)
     assert (
         isinstance(error, ForgottenPasswords)
-        and "refuses every root password" in error.why
+        and "refuses every known root password" in error.why
         and "earlier-root" not in error.why
     )
 
@@ -186,7 +187,7 @@ def test_only_a_password_that_is_denied_is_a_wrong_one(
     said = Output(1, "", "ERROR 1045 (28000): Access denied for user")
     monkeypatch.setattr(Server, "alive", lambda _: lambda: True)
     monkeypatch.setattr("kubeup.core.shell.read", lambda *_, **__: said)
-    server = replace(held.server, door=SimpleNamespace(argv=lambda *words: words))
+    server = replace(held.server, transport=SimpleNamespace(argv=lambda *words: words))
     assert not server.admits("root", "wrong")
     said = Output(1, "", "ERROR 2002 (HY000): Can't connect")
     assert isinstance(error_of(server.admits, "root", "right"), SqlError)

@@ -10,7 +10,8 @@ import pytest
 from builders import error_of
 
 from kubeup.core.errors import CommandError
-from kubeup.database.server import Server, SqlError, pod_runs_since
+from kubeup.database.server import Server, SqlError
+from kubeup.database.transport import pod_runs_since
 
 pytestmark = pytest.mark.real
 
@@ -54,8 +55,8 @@ def server(tmp_path: Path) -> Server:
 
 
 def starts(server: Server) -> int:
-    assert isinstance(server.door, Transport)
-    file = server.door.folder / "mysql.starts"
+    assert isinstance(server.transport, Transport)
+    file = server.transport.folder / "mysql.starts"
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 

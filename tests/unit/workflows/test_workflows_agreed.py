@@ -30,7 +30,7 @@ from kubeup.core.state import State, write_private
 from kubeup.database import server as servers
 from kubeup.database.machine import DatabaseVm
 from kubeup.database.passwords import Passwords, SetPasswords, steps
-from kubeup.database.server import Version
+from kubeup.database.version import Version
 from kubeup.system import packages
 from kubeup.workflows import converge, database
 from kubeup.workflows import move as moving

@@ -45,7 +45,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.system import keys
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster
+from kubeup.workflows import cluster, nodes, playbook, release, removal, snapshots
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -129,7 +129,7 @@ def test_a_worker_gives_its_address_back_before_it_goes(
     objects = json.loads(recorded("diagram/cluster.json"))["items"]
     there = [item for item in objects if item["kind"] == "Node"]
     monkeypatch.setattr(Kubectl, "items", lambda *_: there)
-    steps = todo(cluster.remove(one, "dev-worker-2"))
+    steps = todo(removal.remove(one, "dev-worker-2"))
     assert names(steps)[:-1] == [*first, "cluster/leave"]
     assert steps[-2].needs == sids(*first) and steps[-1].needs == sids("cluster/leave")
     for unpublish in steps[: len(first)]:
@@ -155,7 +155,7 @@ def test_what_must_not_go_is_not_removed(
     )
     found = machines(*(node(each) for each in NAMES), node("dev-worker-3", "missing"))
     monkeypatch.setattr(type(one.provider), "observe", lambda _: found)
-    error = error_of(cluster.remove, one, name)
+    error = error_of(removal.remove, one, name)
     assert isinstance(error, Refused) and error.what == why
 
 
@@ -269,7 +269,7 @@ def test_a_play_by_hand_ends_once_what_it_restarted_is_back(
 ) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(cluster, "observe", lambda project: facts(one, three(), answers=answers))
-    steps = by_id(cluster.provision(one, **more))
+    steps = by_id(playbook.provision(one, **more))
     assert ("cluster/answers" in steps) is waits and list(steps)[-1 - waits] == "cluster/provision"
 
 
@@ -282,7 +282,7 @@ def test_a_play_by_hand_waits_for_what_stood_before_it(
         workloads=(KubeWorkload("api", "api", 1, 0), KubeWorkload("ui", "ui", 1, 1)),
     )
     monkeypatch.setattr(cluster, "observe", lambda project: found)
-    steps = by_id(cluster.provision(one))
+    steps = by_id(playbook.provision(one))
     assert (
         list(steps)[-3:] == ["cluster/provision", "cluster/answers", "deploy/ui"]
         and sid("cluster/answers") in steps["deploy/ui"].needs
@@ -370,7 +370,7 @@ def test_a_node_out_of_reach_is_told_with_its_cause(tmp_path: Path) -> None:
 
 def test_release_by_download(tmp_path: Path) -> None:
     steps = by_id(
-        part_of_plan(cluster.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64"))))
+        part_of_plan(release.release_steps(project(tmp_path, replace(DESKTOP, arch="arm64"))))
     )
     assert list(steps) == [
         "release/kubeadm",
@@ -393,10 +393,10 @@ def test_release_by_compiling_goes_one_after_another(
 ) -> None:
     one = project(tmp_path)
     monkeypatch.setattr(go, "go_tool", lambda: "")
-    bring, *steps = todo(cluster.release_steps(one))
+    bring, *steps = todo(release.release_steps(one))
     assert (str(bring.id), bring.needs) == ("release/go", sids("host/packages"))
     monkeypatch.setattr(go, "go_tool", lambda: "/usr/lib/go-1.19/bin/go")
-    assert names(step.needs[0] for step in todo(cluster.release_steps(one)))[:2] == [
+    assert names(step.needs[0] for step in todo(release.release_steps(one)))[:2] == [
         "host/packages",
         "release/kubernetes",
     ]
@@ -421,7 +421,7 @@ def test_release_by_compiling_goes_one_after_another(
 
 def test_system_images(tmp_path: Path) -> None:
     built, pulled = (
-        by_id(cluster.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP)
+        by_id(release.image_steps(project(tmp_path, host))) for host in (SANDBOX, DESKTOP)
     )
     assert list(built) == ["rootfs/kube-proxy", "image/system"]
     assert built["image/system"].title == "build Kubernetes' own images"
@@ -433,11 +433,11 @@ def test_system_images(tmp_path: Path) -> None:
     assert pulled["image/system"].title == "pull Kubernetes' own images"
     one = project(tmp_path)
     write_private(one.system_archive, "tar")
-    assert todo(cluster.image_steps(one)) == []
+    assert todo(release.image_steps(one)) == []
 
 
 def test_pulled_system_images_need_no_root_file_system(tmp_path: Path) -> None:
-    assert list(by_id(cluster.image_steps(project(tmp_path, DESKTOP)))) == ["image/system"]
+    assert list(by_id(release.image_steps(project(tmp_path, DESKTOP)))) == ["image/system"]
 
 
 class Coming(Kubectl):
@@ -449,7 +449,7 @@ class Coming(Kubectl):
         super().__init__(Path("kubectl"), Path("kubeconfig"), "kubeup-dev")
         vars(self).update(time=0.0, ready=ready)
         monkeypatch.setattr(
-            cluster, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"])
+            nodes, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"])
         )
         monkeypatch.setattr(Kubectl, "answers", lambda _: True)
 
@@ -480,7 +480,7 @@ def api_node(name: str) -> dict[str, Any]:
 
 def test_nodes_that_come_one_by_one_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     kubectl = Coming(monkeypatch, NAMES)
-    cluster.WaitForNodes(kubectl, NAMES, dict).run(lambda _: None)
+    nodes.WaitForNodes(kubectl, NAMES, dict).run(lambda _: None)
     assert vars(kubectl)["time"] == 300
 
 
@@ -489,7 +489,7 @@ def test_nodes_that_never_come_are_not(
     monkeypatch: pytest.MonkeyPatch, pace: Pace, waited: int
 ) -> None:
     kubectl, said = Coming(monkeypatch, NAMES[:2]), list[str]()
-    error = error_of(cluster.WaitForNodes(kubectl, NAMES, dict).at(pace).run, said.append)
+    error = error_of(nodes.WaitForNodes(kubectl, NAMES, dict).at(pace).run, said.append)
     assert error.what == "not every node became ready" and error.why.startswith(
         "dev-worker-2: not registered yet"
     )
@@ -504,8 +504,8 @@ def test_an_api_server_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatc
     kubectl = Coming(monkeypatch, NAMES)
     answers = [False, True]
     monkeypatch.setattr(Kubectl, "answers", lambda _: answers.pop(0))
-    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
-    wait = cluster.WaitForNodes(kubectl, NAMES, dict)
+    monkeypatch.setattr(nodes.time, "sleep", lambda _: None)
+    wait = nodes.WaitForNodes(kubectl, NAMES, dict)
     wait._until_answered(print)
     answers[:] = [False, False]
     assert (
@@ -518,12 +518,12 @@ def test_the_play_is_for_machines_that_run_and_are_ours_to_provision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minikube = project(tmp_path, keys_="provider: minikube")
-    assert isinstance(error_of(cluster.provision, minikube), UsageError)
+    assert isinstance(error_of(playbook.provision, minikube), UsageError)
     monkeypatch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
-    assert "dev-worker-2 stopped" in error_of(cluster.provision, project(tmp_path)).why
+    assert "dev-worker-2 stopped" in error_of(playbook.provision, project(tmp_path)).why
 
 
 def test_one_thing_at_a_time_is_done_with_snapshots(tmp_path: Path) -> None:
-    error = error_of(cluster.snapshots, project(tmp_path), "one", "other", "")
+    error = error_of(snapshots.snapshots, project(tmp_path), "one", "other", "")
     assert error.what == "more than one thing to do with snapshots"
-    assert cluster.snapshots(project(tmp_path), "", "", "") == []
+    assert snapshots.snapshots(project(tmp_path), "", "", "") == []

@@ -20,7 +20,7 @@ from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.settings.loading import Loaded
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import choices, cluster, down, loading
+from kubeup.workflows import choices, cluster, down, loading, removal
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.loading import load
 from kubeup.workflows.project import Project
@@ -236,7 +236,7 @@ def test_the_node_with_the_data_is_not_removed(
     monkeypatch.setattr(Kubectl, "look", told(Output(0, "dev-worker-2", "")))
     assert (
         "the database's volume lies on dev-worker-2"
-        in error_of(cluster.remove, project, "dev-worker-2").what
+        in error_of(removal.remove, project, "dev-worker-2").what
     )
 
 

@@ -150,7 +150,7 @@ def test_after_a_repair_another_database_is_not_started_on_them(
     project: Project, there: There
 ) -> None:
     there.data, out = {"dev-worker-1": ("mysql",)}, io.StringIO()
-    for told, words in (("dictionary 0 1 98 80", "MySQL 9.7"), ("", "they do not tell")):
+    for told, words in (("dictionary 0 1 98 80", "MySQL 9.7"), ("", "unknown")):
         there.told = {"dev-worker-1/mysql": told}
         repair.repair(without_record(project), Report(out), yes=True)
         assert f"the database that wrote them: {words}" in out.getvalue()

@@ -33,7 +33,8 @@ from kubeup.core.record import VM, Location, Record
 from kubeup.core.runner import Journal, run
 from kubeup.core.state import write_private
 from kubeup.core.things import Thing
-from kubeup.database.machine import DatabaseVm, Drop
+from kubeup.database.machine import DatabaseVm
+from kubeup.database.machine_service import Drop
 from kubeup.facts.containers import containers
 from kubeup.system import kubeconfig
 from kubeup.system.kubectl import Kubectl
@@ -234,7 +235,7 @@ def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(
 
 
 def test_a_service_is_told_by_its_machine(project: Project) -> None:
-    theirs = replace(project.machine, own="192.168.1.9")
+    theirs = replace(project.machine, own_address="192.168.1.9")
     assert isinstance(theirs, DatabaseVm) and theirs.service.at == "dev-worker-1@192.168.1.9"
     assert project.machine.service == Thing("service", "kubeup-db", "dev-worker-1")
 

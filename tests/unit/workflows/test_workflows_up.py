@@ -46,7 +46,8 @@ from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.report import Report
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
-from kubeup.database.machine import DatabaseVm, ServiceState
+from kubeup.database.machine import DatabaseVm
+from kubeup.database.service_state import ServiceState
 from kubeup.facts.disks import Disk
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
