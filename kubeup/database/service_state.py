@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from kubeup.facts import compose
+from kubeup.facts import apt
 from kubeup.facts.compose import Compose, Tools
 from kubeup.facts.datafolder import TELLS
 
@@ -122,4 +122,4 @@ def parse_tools(text: str) -> Tools:
         elif kind == "compose":
             version, _, command = rest.partition(" ")
             composes.append(Compose(command, version))
-    return Tools(docker, tuple(composes), compose.candidates(text))
+    return Tools(docker, tuple(composes), apt.policy(text).candidates)

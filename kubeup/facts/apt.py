@@ -49,8 +49,8 @@ def version(text: str) -> Version:
 
 def alternatives(wanted: str) -> Iterator[tuple[str, Version]]:
     """The packages that do, with the oldest version that does (() for any)."""
-    for one in wanted.split(" | "):
-        found = ALTERNATIVE.fullmatch(one)
+    for alternative in wanted.split(" | "):
+        found = ALTERNATIVE.fullmatch(alternative)
         if found is None:
             raise ValueError(f"not a dependency: {wanted}")
         yield found.group(1), _numbers(found.group(2) or "")
@@ -58,7 +58,7 @@ def alternatives(wanted: str) -> Iterator[tuple[str, Version]]:
 
 def names(wanted: Iterable[str]) -> tuple[str, ...]:
     """Every package that is named, once."""
-    return tuple(dict.fromkeys(name for one in wanted for name, _ in alternatives(one)))
+    return tuple(dict.fromkeys(name for each in wanted for name, _ in alternatives(each)))
 
 
 def pick(wanted: str, versions: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,8 +29,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Store:
-    """A distribution's: where its administrator puts certificates, how the names of those files end
-    ('': in any way), and the file that is made of all that is trusted.
+    """Where a distribution's administrator puts certificates.
+
+    The names of those files have an `ending`, any where it is ''. `bundle` is the file that is
+    made of all that is trusted.
     """
 
     anchors: str
@@ -55,7 +58,7 @@ def pems(text: str) -> tuple[str, ...]:
 
 
 def _pem(body: str) -> str:
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    lines = textwrap.wrap(body, 64)
     return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 

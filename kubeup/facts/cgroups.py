@@ -1,5 +1,6 @@
-"""What the kernel allows a control group, from its files: an engine that changes limits later
-may not tell them (podman < 5).
+"""What the kernel allows a control group, from its files.
+
+An engine that changes limits later may not tell them (podman < 5).
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ class Limits:
 
 
 def limits(group: str, version: int, root: Path = ROOT) -> Limits | None:
-    """Of the group at the path `group` of its hierarchy, for cgroup `version` 1 or 2; None where
-    that can't be read.
+    """Of the group at that path, for cgroup `version` 1 or 2; None where that can't be read.
 
     See https://docs.kernel.org/admin-guide/cgroup-v2.html and …/cgroup-v1/memory.html,
     scheduler/sched-bwc.html.
@@ -30,15 +30,14 @@ def limits(group: str, version: int, root: Path = ROOT) -> Limits | None:
         return None
     try:
         if version == 1:
-            cpu, memory = root / "cpu" / below, root / "memory" / below
-            return Limits(
-                _cpus(
-                    (cpu / "cpu.cfs_quota_us").read_text(), (cpu / "cpu.cfs_period_us").read_text()
-                ),
-                _mib((memory / "memory.limit_in_bytes").read_text()),
-            )
-        quota, period = (root / below / "cpu.max").read_text().split()
-        return Limits(_cpus(quota, period), _mib((root / below / "memory.max").read_text()))
+            cpu = root / "cpu" / below
+            quota = (cpu / "cpu.cfs_quota_us").read_text()
+            period = (cpu / "cpu.cfs_period_us").read_text()
+            memory = (root / "memory" / below / "memory.limit_in_bytes").read_text()
+        else:
+            quota, period = (root / below / "cpu.max").read_text().split()
+            memory = (root / below / "memory.max").read_text()
+        return Limits(_cpus(quota, period), _mib(memory))
     except (OSError, ValueError):
         return None
 

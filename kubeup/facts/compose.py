@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from kubeup.facts import apt
 
 # Docker's own, which shares a file with Ubuntu's and so comes first; Debian's and Ubuntu's last
 COMPOSES = ("docker-compose-plugin", "docker-compose-v2", "docker-compose")
@@ -33,22 +34,7 @@ class Compose:
 
 def major(version: str) -> int:
     """The first number of `2.26.1-4`, `v2.5.0`, `5:28.1.1-1` or `Docker version 20.10.24`, or 0."""
-    found = re.search(r"(?:^|[:v\s])(\d+)\.", version)
-    return int(found[1]) if found else 0
-
-
-def candidates(policy: str) -> dict[str, str]:
-    """The version that apt would install of each package, from `LC_ALL=C apt-cache policy NAME …`.
-
-    A package that apt does not know, or has no version of, is not in it.
-    """
-    found, name = dict[str, str](), ""
-    for line in policy.splitlines():
-        if not line.startswith(" "):
-            name = line.rstrip(":")
-        elif line.startswith("  Candidate: ") and not line.endswith("(none)"):
-            found[name] = line.split(": ", 1)[1]
-    return found
+    return next(iter(apt.version(version)), 0)
 
 
 @dataclass(frozen=True)
@@ -62,7 +48,7 @@ class Tools:
     @property
     def compose(self) -> Compose | None:
         """The one to use."""
-        return next((one for one in self.composes if one.works_with(self.docker)), None)
+        return next((each for each in self.composes if each.works_with(self.docker)), None)
 
     @property
     def missing(self) -> str:
@@ -89,4 +75,4 @@ class Tools:
     def _compose_package(self) -> tuple[str, ...]:
         docker = self.docker or self.offers.get(DOCKERS[0], "")
         offered = [Compose(name, self.offers[name]) for name in COMPOSES if name in self.offers]
-        return tuple(one.command for one in offered if one.works_with(docker))[:1]
+        return tuple(each.command for each in offered if each.works_with(docker))[:1]

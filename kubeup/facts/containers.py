@@ -1,6 +1,4 @@
-"""Containers and images as podman's and docker's `inspect` print them (both the same shape where
-it matters).
-"""
+"""Containers as podman's and docker's `inspect` print them, in the same shape where it matters."""
 
 from __future__ import annotations
 
@@ -9,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
+from typing import Any
+
+from kubeup.facts.nested import value
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Container:
     name: str
     state: str
     image: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
     address: str
     cpus: float
     memory: int
@@ -31,7 +32,7 @@ class Container:
     started: datetime | None = None
 
     def label(self, key: str) -> str:
-        return dict(self.labels).get(key, "")
+        return self.labels.get(key, "")
 
 
 def containers(inspect_json: str) -> tuple[Container, ...]:
@@ -44,47 +45,39 @@ class Volume:
     """A volume with its labels."""
 
     name: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
 
     def has(self, labels: Mapping[str, str]) -> bool:
         """Whether it carries all of these labels."""
-        return labels.items() <= dict(self.labels).items()
+        return labels.items() <= self.labels.items()
 
 
 def volumes(inspect_json: str) -> tuple[Volume, ...]:
     """From `podman volume inspect NAME …` or `docker volume inspect NAME …`."""
     return tuple(
-        Volume(str(row.get("Name", "")), _labels(row)) for row in json.loads(inspect_json or "[]")
+        Volume(str(row.get("Name", "")), value(row, "Labels", default={}))
+        for row in json.loads(inspect_json or "[]")
     )
 
 
-def _labels(row: dict[str, object]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(key), str(value)) for key, value in _map(row, "Labels").items()))
-
-
-def _container(row: dict[str, object]) -> Container:
-    config, state, limits, network = (
-        _map(row, key) for key in ("Config", "State", "HostConfig", "NetworkSettings")
+def _container(row: dict[str, Any]) -> Container:
+    state, limits = value(row, "State", default={}), value(row, "HostConfig", default={})
+    running = state.get("Status") == "running"
+    networks = value(row, "NetworkSettings", "Networks", default={}).values()
+    addresses = (
+        value(network, "IPAMConfig", "IPv4Address") or value(network, "IPAddress")
+        for network in networks
     )
-    networks = [net for net in _map(network, "Networks").values() if isinstance(net, dict)]
-    configured = [
-        str((net.get("IPAMConfig") or {}).get("IPv4Address", "") or net.get("IPAddress", ""))
-        for net in networks
-    ]
     return Container(
-        name=str(row.get("Name", "")).lstrip("/"),
-        state=str(state.get("Status", "")),
-        image=str(config.get("Image", "")),
-        labels=_labels(config),
-        address=next((address for address in configured if address), ""),
+        name=row.get("Name", "").lstrip("/"),
+        state=state.get("Status", ""),
+        image=value(row, "Config", "Image"),
+        labels=value(row, "Config", "Labels", default={}),
+        address=next(filter(None, addresses), ""),
         cpus=_cpus(limits),
-        memory=_int(limits, "Memory") // 2**20,
-        cgroup=_cgroup(str(state.get("CgroupPath", "")), str(row.get("Id", "")))
-        if state.get("Status") == "running"
-        else "",
-        started=datetime.fromisoformat(str(state["StartedAt"]))
-        if state.get("Status") == "running"
-        else None,
+        memory=limits.get("Memory", 0) // 2**20,
+        cgroup=_cgroup(state.get("CgroupPath", ""), row.get("Id", "")) if running else "",
+        started=datetime.fromisoformat(state["StartedAt"]) if running else None,
     )
 
 
@@ -94,33 +87,22 @@ def _cgroup(path: str, identity: str) -> str:
     return before + found + after.split("/")[0] if found else path
 
 
-def _cpus(limits: dict[str, object]) -> float:
+def _cpus(limits: dict[str, Any]) -> float:
     """podman tells a quota and a period, docker a number of billionths."""
-    if nano := _int(limits, "NanoCpus"):
-        return nano / 1e9
-    period = _int(limits, "CpuPeriod")
-    return _int(limits, "CpuQuota") / period if period else 0.0
-
-
-def _map(row: dict[str, object], key: str) -> dict[str, object]:
-    value = row.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _int(row: dict[str, object], key: str) -> int:
-    value = row.get(key)
-    return int(value) if isinstance(value, (int, float)) else 0
+    if nano := limits.get("NanoCpus"):
+        return float(nano / 1e9)
+    period = limits.get("CpuPeriod")
+    return float(limits.get("CpuQuota", 0) / period) if period else 0.0
 
 
 def networks(inspect_json: str) -> dict[str, tuple[IPv4Network, ...]]:
-    """IPv4 ranges of an engine's networks by name, from `network inspect`: podman's words, or
-    docker's.
-    """
-    found = dict[str, tuple[IPv4Network, ...]]()
-    for row in json.loads(inspect_json or "[]"):
-        ranges = [one.get("subnet", "") for one in row.get("subnets") or ()]
-        ranges += [one.get("Subnet", "") for one in (row.get("IPAM") or {}).get("Config") or ()]
-        found[row.get("name") or row["Name"]] = tuple(
-            IPv4Network(one) for one in ranges if "." in one
-        )
-    return found
+    """IPv4 ranges of an engine's networks by name, from podman's or docker's `network inspect`."""
+    return {
+        row.get("name") or row["Name"]: _ranges(row) for row in json.loads(inspect_json or "[]")
+    }
+
+
+def _ranges(row: dict[str, Any]) -> tuple[IPv4Network, ...]:
+    found = [one.get("subnet") for one in value(row, "subnets", default=[])]
+    found += [one.get("Subnet") for one in value(row, "IPAM", "Config", default=[])]
+    return tuple(IPv4Network(one) for one in found if one and "." in one)

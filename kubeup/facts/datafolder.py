@@ -18,10 +18,10 @@ HEAD = re.compile(r"dictionary +(\d{1,3}) +(\d{1,3}) +(\d{1,3}) +(\d{1,3})$")
 WORDS = re.compile(r"(\d+)\.(\d+)\.\d+(-MariaDB)?")
 
 
-def server(told: str) -> str:
+def server(printed: str) -> str:
     """Engine and version as the record has them, such as `mysql 8.4`; '' where that is not told."""
-    if found := HEAD.match(told):
+    if found := HEAD.match(printed):
         version = int.from_bytes(map(int, found.groups()), "big")
         return f"mysql {version // 10000}.{version // 100 % 100}" if version >= 80000 else ""
-    found = WORDS.match(told)
+    found = WORDS.match(printed)
     return f"{'mariadb' if found[3] else 'mysql'} {found[1]}.{found[2]}" if found else ""

@@ -1,6 +1,4 @@
-"""Where things will lie on this machine: file systems, and the folders that container engines
-keep images and volumes in.
-"""
+"""The file systems of this machine, and where container engines keep images and volumes."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ PODMAN, DOCKER = "/var/lib/containers/storage", "/var/lib/docker"
 
 @dataclass(frozen=True)
 class Disk:
-    """Room for what will lie at `path`: GiB that any user may fill, and which file system that
-    is, as two may share one.
-    """
+    """The room at a path: GiB that any user may fill, of a file system that paths may share."""
 
     path: str = ""
     filesystem: str = ""
@@ -27,54 +23,49 @@ class Disk:
 
 
 def filesystem(path: str, mounts: Iterable[tuple[str, str]]) -> str:
-    """The file system that an absolute path is on, from (device, mount point) of each that is
-    mounted.
+    """The file system that an absolute path is on, of `mounts` as (device, mount point).
 
     Its device, so that two mounts of one (btrfs' subvolumes, bind mounts) are the same; its mount
     point where no device has that name (tmpfs, overlay). '' where no mount holds the path.
     """
     place = PurePath(path)
     holding = [(device, point) for device, point in mounts if place.is_relative_to(point)]
-    # of two at one place the later one hides the earlier
-    device, point = max(holding, key=lambda one: len(PurePath(one[1]).parts), default=("", ""))
-    later = [one for one in holding if one[1] == point]
-    device = later[-1][0] if later else device
+    if not holding:
+        return ""
+    # of two at one place the later one, which stays the later, hides the earlier
+    device, point = sorted(holding, key=lambda mount: len(PurePath(mount[1]).parts))[-1]
     return device if device.startswith("/") else point
 
 
 def podman_storage(
     root: bool, home: str, system: str = "", own: str = "", environ: Mapping[str, str] | None = None
 ) -> str:
-    """The folder of podman's images and volumes, from the texts of the system's storage.conf and a
-    user's own ('': no such file).
+    """The folder of podman's images and volumes.
 
+    `system` and `own` are the texts of the system's storage.conf and a user's, '' for no such file.
     See containers-storage.conf(5): a user who is not root has a file of his own, which counts in
     place of the system's.
     """
     graph = _toml(system if root else own).get("graphroot", "")
     if root:
         return str(graph or PODMAN)
-    told = graph or _toml(system).get("rootless_storage_path", "")
+    folder = graph or _toml(system).get("rootless_storage_path", "")
     data = (environ or {}).get("XDG_DATA_HOME") or f"{home}/.local/share"
-    expanded = str(told).replace("$HOME", home)
+    expanded = str(folder).replace("$HOME", home)
     return expanded if expanded and "$" not in expanded else f"{data}/containers/storage"
 
 
 def docker_storage(daemon: str = "") -> str:
-    """The folder of docker's images and volumes, from the text of /etc/docker/daemon.json ('':
-    no such file).
-    """
+    """The folder of docker's images and volumes, by /etc/docker/daemon.json ('': no such file)."""
     try:
-        told = json.loads(daemon or "{}")
+        parsed = json.loads(daemon or "{}")
     except ValueError:  # docker itself would not start
         return DOCKER
-    return str(told.get("data-root") or DOCKER) if isinstance(told, dict) else DOCKER
+    return str(parsed.get("data-root") or DOCKER) if isinstance(parsed, dict) else DOCKER
 
 
 def _toml(text: str) -> dict[str, Any]:
-    """The section `storage` of a storage.conf; nothing of a text that podman itself could not
-    read.
-    """
+    """The section `storage` of a storage.conf, nothing of one that podman could not read either."""
     try:
         section = tomllib.loads(text).get("storage", {})
     except tomllib.TOMLDecodeError:

@@ -1,5 +1,4 @@
-"""What a machine's packet filter has to let through between nodes that are its containers, as rules
-of iptables.
+"""Rules of iptables that let through what goes between nodes in containers.
 
 Others rule there as well: Docker and ufw set FORWARD to DROP (containers/podman#24486), and where
 bridges call iptables (br_netfilter, which kube-proxy needs) what goes from node to node is
@@ -11,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import takewhile
@@ -75,12 +75,10 @@ class Forwarding:
 
     def wrong(self, saved: str) -> str:
         """What is missing in the text of iptables-save(8), in words; '' where nothing is."""
-        rows = _by_table(saved)
         for table, above in CHAINS.items():
-            found = rows.get(table, [])
-            if tuple(row for row in found if row.startswith(f"-A {self.chain} ")) != self.rules(
-                table
-            ):
+            found = _rules(saved, table)
+            ours = tuple(row for row in found if row.startswith(f"-A {self.chain} "))
+            if ours != self.rules(table):
                 return f"the rules for what goes between nodes are not in the table {table}"
             if self.jump(table) not in _first(found, above):
                 return f"another rule comes before those for the nodes in {table} {above}"
@@ -114,37 +112,26 @@ def droppers(ruleset_json: str) -> tuple[str, ...]:
     """
     chains = [row["chain"] for row in json.loads(ruleset_json)["nftables"] if "chain" in row]
     forwarding = [
-        one
-        for one in chains
-        if one.get("hook") == "forward" and (one["family"], one["table"]) != ("ip", "filter")
+        row
+        for row in chains
+        if row.get("hook") == "forward" and (row["family"], row["table"]) != ("ip", "filter")
     ]
     found = (
-        f"{one['family']} {one['table']}"
-        for one in forwarding
-        if one.get("policy") == "drop" or one["table"] == FIREWALLD
+        f"{row['family']} {row['table']}"
+        for row in forwarding
+        if row.get("policy") == "drop" or row["table"] == FIREWALLD
     )
     return tuple(dict.fromkeys(found))
 
 
-def _first(rows: list[str], above: str) -> tuple[str, ...]:
-    """The first rules of a chain: the calls of all profiles' own chains, in any order, before
-    those of others.
-    """
+def _first(rules: Iterable[str], above: str) -> tuple[str, ...]:
+    """The calls of profiles' chains that come before other rules of the chain `above`."""
     calls = f"-A {above} -j {PREFIX}"
-    return tuple(
-        takewhile(
-            lambda row: row.startswith(calls),
-            (row for row in rows if row.startswith(f"-A {above} ")),
-        )
-    )
+    of_chain = (rule for rule in rules if rule.startswith(f"-A {above} "))
+    return tuple(takewhile(lambda rule: rule.startswith(calls), of_chain))
 
 
-def _by_table(saved: str) -> dict[str, list[str]]:
-    tables: dict[str, list[str]] = {}
-    table = ""
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line[1:]
-        elif line.startswith("-A "):
-            tables.setdefault(table, []).append(line.rstrip())
-    return tables
+def _rules(saved: str, table: str) -> list[str]:
+    """Those of a table, from the text of iptables-save(8)."""
+    section = f"\n{saved}".partition(f"\n*{table}\n")[2].partition("\nCOMMIT")[0]
+    return [line.rstrip() for line in section.splitlines() if line.startswith("-A ")]

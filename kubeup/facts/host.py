@@ -6,6 +6,7 @@ The reading itself is `kubeup.system.machine`'s.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -21,9 +22,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64
 
 @dataclass(frozen=True)
 class Distribution:
-    """`id` as in os-release (debian, ubuntu, …) and the release's code name (bookworm, jammy,
-    …).
-    """
+    """A Linux distribution as os-release names it: debian or ubuntu, bookworm or jammy."""
 
     id: str = ""
     codename: str = ""
@@ -53,9 +52,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP port that something listens on; `address` is 0.0.0.0 or :: where on all of this
-    machine's.
-    """
+    """A TCP port that something listens on, on 0.0.0.0 or :: where on all addresses."""
 
     address: str
     port: int
@@ -77,8 +74,7 @@ class Kernel:
     options: frozenset[str] | None = None
 
     def lacks(self, module: str, option: str = "") -> bool:
-        """Whether it is known that a module can't be had, by its name or the option it is built
-        with.
+        """Whether a module is known to be missing, by its name or the option it is built with.
 
         Names are the same with - and _, as for modprobe(8).
         """
@@ -88,8 +84,8 @@ class Kernel:
 
     def has(self, module: str, option: str = "") -> bool:
         """Whether it is known that a module can be had."""
-        told = self.modules is not None or (bool(option) and self.options is not None)
-        return told and not self.lacks(module, option)
+        is_known = self.modules is not None or (bool(option) and self.options is not None)
+        return is_known and not self.lacks(module, option)
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,9 @@ class HostFacts:
         return self.answers.get(question.url) or silent(question, "it was not asked")
 
     def leads_to(self, address: str) -> bool:
-        """Whether a network of this machine holds an IPv4 address: for another one a gateway far
-        away may answer.
+        """Whether a network of this machine holds an IPv4 address.
+
+        For another one a gateway far away may answer.
         """
         known = IPv4Address(address)
         return known.is_loopback or any(known in route.network for route in self.routes)
@@ -158,52 +155,44 @@ class HostFacts:
 
 def distribution(os_release: str) -> Distribution:
     """From the text of /etc/os-release (freedesktop.org's os-release(5))."""
-    pairs = dict(
-        line.split("=", 1)
-        for line in os_release.splitlines()
-        if "=" in line and not line.startswith("#")
-    )
-    value = {key: text.strip().strip("\"'") for key, text in pairs.items()}
+    pairs = re.findall(r"^(\w+)=(.*)$", os_release, re.MULTILINE)
+    value = {key: text.strip().strip("\"'") for key, text in pairs}
     return Distribution(
-        value.get("ID", ""),
-        value.get("VERSION_CODENAME", ""),
-        value.get("VERSION_ID", ""),
-        tuple(value.get("ID_LIKE", "").split()),
+        id=value.get("ID", ""),
+        codename=value.get("VERSION_CODENAME", ""),
+        version=value.get("VERSION_ID", ""),
+        like=tuple(value.get("ID_LIKE", "").split()),
     )
 
 
 def cgroup_version(mounts: str) -> int:
-    """2 where /sys/fs/cgroup itself is cgroup2, else 1 (also for the hybrid layout), from
-    /proc/self/mounts.
+    """2 where /sys/fs/cgroup itself is cgroup2, else 1, from /proc/self/mounts.
+
+    The hybrid layout has version 2 in a folder below it, and counts as 1.
     """
-    for row in mounts.splitlines():
-        words = row.split()
-        if len(words) > 2 and words[1] == "/sys/fs/cgroup":
-            return 2 if words[2] == "cgroup2" else 1
-    return 1
+    return 2 if re.search(r"^\S+ /sys/fs/cgroup cgroup2 ", mounts, re.MULTILINE) else 1
 
 
 def has_capability(status: str, number: int) -> bool:
     """Whether the bounding set in the text of /proc/self/status holds capability `number`."""
-    for row in status.splitlines():
-        if row.startswith("CapBnd:"):
-            return bool(int(row.split()[1], 16) >> number & 1)
-    return False
+    found = re.search(r"^CapBnd:\s*(\w+)", status, re.MULTILINE)
+    return bool(found and int(found[1], 16) >> number & 1)
 
 
 def filesystems(proc_filesystems: str) -> frozenset[str]:
     """Those that the running kernel knows, from /proc/filesystems; a module may bring others."""
-    return frozenset(row.split()[-1] for row in proc_filesystems.splitlines() if row.strip())
+    return frozenset(re.findall(r"\S+$", proc_filesystems, re.MULTILINE))
 
 
 def controllers(version: int, proc_cgroups: str, cgroup_controllers: str) -> frozenset[str]:
-    """cgroup controllers that are switched on: for version 1 by /proc/cgroups, for 2 by
-    /sys/fs/cgroup/cgroup.controllers.
+    """cgroup controllers that are switched on.
+
+    Version 1 tells them in /proc/cgroups, version 2 in /sys/fs/cgroup/cgroup.controllers.
     """
     if version == 2:
         return frozenset(cgroup_controllers.split())
-    rows = (row.split() for row in proc_cgroups.splitlines() if not row.startswith("#"))
-    return frozenset(row[0] for row in rows if len(row) == 4 and row[3] == "1")
+    enabled = r"^(\w+)\s+\d+\s+\d+\s+1$"
+    return frozenset(re.findall(enabled, proc_cgroups, re.MULTILINE))
 
 
 def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
@@ -213,23 +202,22 @@ def modules(loaded: str, builtin: str, loadable: str) -> frozenset[str] | None:
     """
     if not builtin and not loadable:
         return None
-    paths = [*builtin.split(), *(row.split(":", 1)[0] for row in loadable.splitlines())]
-    files = (path.rsplit("/", 1)[-1].split(".ko", 1)[0] for path in paths)
-    names = {*(row.split(maxsplit=1)[0] for row in loaded.splitlines() if row.strip()), *files}
+    names = re.findall(r"^\S+", loaded, re.MULTILINE)
+    names += re.findall(r"([^/\s]+)\.ko\b", f"{builtin}\n{loadable}")
     return frozenset(name.replace("-", "_") for name in names)
 
 
 def options(config: str) -> frozenset[str] | None:
     """What is built in or as a module, from a kernel's configuration; None where there is none."""
-    rows = (row.partition("=") for row in config.splitlines())
-    built = (name.removeprefix("CONFIG_") for name, _, value in rows if value in ("y", "m"))
-    return frozenset(built) or None
+    return frozenset(re.findall(r"^CONFIG_(\w+)=[ym]$", config, re.MULTILINE)) or None
 
 
-def on_link(own: Iterable[Address]) -> tuple[Route, ...]:
+def on_link(known: Iterable[Address]) -> tuple[Route, ...]:
     """The networks that this machine's addresses are in, where its routes can't be read."""
     return tuple(
-        Route(one.interface.network, one.device) for one in own if not one.interface.is_loopback
+        Route(address.interface.network, address.device)
+        for address in known
+        if not address.interface.is_loopback
     )
 
 

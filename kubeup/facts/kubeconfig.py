@@ -11,17 +11,17 @@ from typing import Any
 
 import yaml
 
+from kubeup.facts.manifests import LOADER
+from kubeup.facts.nested import value
+
 PARTS = ("contexts", "clusters", "users")
 
 
 def leads_nowhere(text: str) -> bool:
-    """Whether it is whole and names no cluster at all: minikube leaves that of a profile it has
-    stopped.
-    """
+    """Whether it is whole and names no cluster: minikube leaves that of a stopped profile."""
     found = _parsed(text)
-    if not isinstance(found, dict) or found.get("kind") != "Config":
-        return False
-    return all(part in found and not found[part] for part in PARTS)
+    whole = isinstance(found, dict) and found.get("kind") == "Config"
+    return whole and all(part in found and not found[part] for part in PARTS)
 
 
 def misfit(text: str, context: str) -> str:
@@ -29,16 +29,15 @@ def misfit(text: str, context: str) -> str:
     found = _parsed(text)
     if found is None:
         return "it is empty" if not text.strip("\0 \t\r\n") else "it is not YAML, or cut off"
-    if not isinstance(found, dict) or not all(_named_rows(found.get(part)) for part in PARTS):
+    if not _is_whole(found):
         return "it is no kubeconfig, or cut off"
     contexts, clusters, users = ({row["name"]: row for row in found[part]} for part in PARTS)
     if context not in contexts:
         return f"it has no context {context}, but {', '.join(contexts)}"
-    named = contexts[context].get("context") or {}
-    server = (clusters.get(named.get("cluster"), {}).get("cluster") or {}).get("server", "")
-    if not str(server).startswith("https://"):
+    cluster, user = (value(contexts[context], "context", key) for key in ("cluster", "user"))
+    if not str(value(clusters, cluster, "cluster", "server")).startswith("https://"):
         return f"its context {context} leads to no server by TLS"
-    return "" if named.get("user") in users else f"its context {context} has no user"
+    return "" if user in users else f"its context {context} has no user"
 
 
 def without(text: str, context: str) -> str:
@@ -47,37 +46,34 @@ def without(text: str, context: str) -> str:
     Anything that is no kubeconfig, or has no such context, comes back as it is.
     """
     found = _parsed(text)
-    if not isinstance(found, dict) or not all(_named_rows(found.get(part)) for part in PARTS):
+    if not _is_whole(found):
         return text
-    here, others = (
-        [row for row in found["contexts"] if (row["name"] == context) is wanted]
-        for wanted in (True, False)
-    )
-    if not here:
+    contexts = found["contexts"]
+    others = [row for row in contexts if row["name"] != context]
+    if len(others) == len(contexts):
         return text
-    known = {
-        part: _named_by(here, key) - _named_by(others, key)
-        for part, key in (("clusters", "cluster"), ("users", "user"))
-    }
-    left = {part: [row for row in found[part] if row["name"] not in known[part]] for part in known}
-    current = {} if found.get("current-context") != context else {"current-context": ""}
-    return yaml.safe_dump({**found, "contexts": others, **left, **current}, sort_keys=False)
+    left: dict[str, Any] = {"contexts": others}
+    for part, key in (("clusters", "cluster"), ("users", "user")):
+        gone = _named_by(contexts, key) - _named_by(others, key)
+        left[part] = [row for row in found[part] if row["name"] not in gone]
+    if found.get("current-context") == context:
+        left["current-context"] = ""
+    return yaml.safe_dump({**found, **left}, sort_keys=False)
 
 
 def _named_by(contexts: list[Any], key: str) -> set[str]:
-    return {(row.get("context") or {}).get(key, "") for row in contexts}
+    return {value(row, "context", key) for row in contexts}
 
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe ones
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe one
     except (yaml.YAMLError, ValueError):
         return None
 
 
-def _named_rows(rows: Any) -> bool:
-    return (
-        isinstance(rows, list)
-        and bool(rows)
-        and all(isinstance(row, dict) and row.get("name") for row in rows)
-    )
+def _is_whole(found: Any) -> bool:
+    """Whether there are contexts, clusters and users, each with a name."""
+    parts = [value(found, part) for part in PARTS]
+    lists = all(isinstance(rows, list) and rows for rows in parts)
+    return lists and all(value(row, "name") for rows in parts for row in rows)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
+
+from kubeup.facts.nested import value
+
+Item = dict[str, Any]
 
 # of a container that the runtime could not start at all: on a machine under load the next try may
 # well do
@@ -61,8 +66,9 @@ class KubeClaim:
 
 @dataclass(frozen=True)
 class KubeWorkload:
-    """A Deployment or StatefulSet: how many pods it wants, and how many of them are new and
-    ready; 0 ready while older ones are left.
+    """A Deployment or StatefulSet, and how many of its pods are new and ready.
+
+    None is called ready while older ones are left.
     """
 
     name: str
@@ -76,83 +82,88 @@ class KubeWorkload:
         return self.ready >= self.wanted > 0
 
 
-def workloads(items: Iterable[dict[str, Any]]) -> tuple[KubeWorkload, ...]:
+def workloads(items: Iterable[Item]) -> tuple[KubeWorkload, ...]:
     """Those of `items` that are Deployments or StatefulSets."""
     return tuple(_workload(item) for item in items if item["kind"] in ("Deployment", "StatefulSet"))
 
 
-def _workload(item: dict[str, Any]) -> KubeWorkload:
+def _workload(item: Item) -> KubeWorkload:
     status = item.get("status", {})
-    observed = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
-    current = observed and status.get("replicas", 0) <= status.get("updatedReplicas", 0)
-    ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) if current else 0
-    meta = item["metadata"]
+    updated = status.get("updatedReplicas", 0)
+    current = _observed(item) and status.get("replicas", 0) <= updated
     return KubeWorkload(
-        meta["name"],
-        meta.get("labels", {}).get("app", ""),
-        item["spec"].get("replicas", 1),
-        ready,
-        meta.get("namespace", "default"),
+        name=item["metadata"]["name"],
+        app=_app(item),
+        wanted=item["spec"].get("replicas", 1),
+        ready=min(status.get("readyReplicas", 0), updated) if current else 0,
+        namespace=value(item, "metadata", "namespace", default="default"),
     )
 
 
-def newest(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those pods of `items` that a Deployment or StatefulSet among them made from its template as
-    it is now.
+def _observed(item: Item) -> bool:
+    """Whether its controller has seen what is wanted now."""
+    seen = value(item, "status", "observedGeneration", default=0)
+    return bool(seen >= item["metadata"].get("generation", 0))
+
+
+def _app(item: Item) -> str:
+    return str(value(item, "metadata", "labels", "app"))
+
+
+def newest(items: Sequence[Item]) -> list[Item]:
+    """Those pods of `items` that a workload among them made from its template as it is now.
 
     None while the controller has not yet seen the template. A Deployment's newest ReplicaSet
     carries the same revision, a StatefulSet names it:
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#checking-rollout-history-of-a-deployment.
     """
-    seen = [
-        item
-        for item in items
-        if item.get("status", {}).get("observedGeneration", 0)
-        >= item["metadata"].get("generation", 0)
-    ]
+    seen = [item for item in items if _observed(item)]
     deployments = {
         (item["metadata"]["name"], _revision(item)) for item in seen if item["kind"] == "Deployment"
     }
-    sets = {
+    replica_sets = {
         item["metadata"]["name"]
         for item in items
         if item["kind"] == "ReplicaSet" and (_owner(item), _revision(item)) in deployments
     }
-    updates = {
-        item["status"].get("updateRevision") for item in seen if item["kind"] == "StatefulSet"
-    }
+    hashes = {value(item, "status", "updateRevision") for item in seen} - {""}
     return [
         item
         for item in items
-        if item["kind"] == "Pod"
-        and (
-            _owner(item) in sets
-            or item["metadata"].get("labels", {}).get("controller-revision-hash") in updates
-        )
+        if item["kind"] == "Pod" and (_owner(item) in replica_sets or _hash(item) in hashes)
     ]
 
 
-def _revision(item: dict[str, Any]) -> str:
-    return str(item["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", ""))
+def _revision(item: Item) -> str:
+    return str(value(item, "metadata", "annotations", "deployment.kubernetes.io/revision"))
 
 
-def _owner(item: dict[str, Any]) -> str:
-    return next((str(one["name"]) for one in item["metadata"].get("ownerReferences", [])), "")
+def _hash(item: Item) -> str:
+    return str(value(item, "metadata", "labels", "controller-revision-hash"))
 
 
-def reported_since_boot(told: datetime | None, node: str, boots: Mapping[str, datetime]) -> bool:
-    """Whether something was said, or began, after its node's machine had started; `boots` names
-    those that tell when.
+def _owner(item: Item) -> str:
+    owners = value(item, "metadata", "ownerReferences", default=[])
+    return str(owners[0]["name"]) if owners else ""
 
-    Kubernetes keeps whole seconds, so a machine's are cut off as well.
+
+def reported_since_boot(
+    reported_at: datetime | None, node: str, boots: Mapping[str, datetime]
+) -> bool:
+    """Whether something was reported, or began, after its node's machine had started.
+
+    `boots` has the machines that tell when they did. Kubernetes keeps whole seconds, so a
+    machine's are cut off as well.
     """
-    return node not in boots or (told is not None and told >= boots[node].replace(microsecond=0))
+    return node not in boots or (
+        reported_at is not None and reported_at >= boots[node].replace(microsecond=0)
+    )
 
 
 def own_end(end: Mapping[str, Any], restarts: int) -> bool:
-    """Whether a container's last end (its `terminated` state) tells of the program in it; else it
-    may well run the next time.
+    """Whether a container's last end, its `terminated` state, was its program's doing.
 
+    Else it may well run the next time.
     StartError: the runtime could not start it. Unknown: nobody saw it end, as its machine did
     (unknownExitReason in containerd's pkg/cri/server).
     """
@@ -161,32 +172,22 @@ def own_end(end: Mapping[str, Any], restarts: int) -> bool:
     )
 
 
-def replaceable(item: dict[str, Any]) -> bool:
-    """Whether a pod is one of a Deployment's, ended by itself and is to be started again: a new
-    one needs no wait for that.
+def replaceable(item: Item) -> bool:
+    """Whether a new pod in place of this one would start without waiting.
+
+    So it is with one of a Deployment's that ended by itself and is to be started again.
     """
-    meta, rows = item["metadata"], item.get("status", {}).get("containerStatuses", [])
-    of_deployment = any(one["kind"] == "ReplicaSet" for one in meta.get("ownerReferences", []))
-    return (
-        of_deployment
-        and "deletionTimestamp" not in meta
-        and any(_ended_by_itself(row) for row in rows)
-    )
+    meta = item["metadata"]
+    owners = {owner["kind"] for owner in meta.get("ownerReferences", [])}
+    if "ReplicaSet" not in owners or "deletionTimestamp" in meta:
+        return False
+    return any(map(_ended_by_itself, value(item, "status", "containerStatuses", default=[])))
 
 
-def _ended_by_itself(row: dict[str, Any]) -> bool:
-    state = row.get("state", {})
-    waits = state.get("waiting", {}).get("reason") == "CrashLoopBackOff"
-    end = (row.get("lastState", {}) if waits else state).get("terminated", {})
+def _ended_by_itself(row: Item) -> bool:
+    waits = value(row, "state", "waiting", "reason") == "CrashLoopBackOff"
+    end = value(row, "lastState" if waits else "state", "terminated", default={})
     return bool(end) and own_end(end, row.get("restartCount", 0))
-
-
-def nodes(items: Iterable[dict[str, Any]]) -> tuple[KubeNode, ...]:
-    return tuple(_node(item) for item in items)
-
-
-def pods(items: Iterable[dict[str, Any]]) -> tuple[KubePod, ...]:
-    return tuple(_pod(item) for item in items)
 
 
 def left_alone(status: Mapping[str, Any]) -> bool:
@@ -195,81 +196,78 @@ def left_alone(status: Mapping[str, Any]) -> bool:
     The control plane then says that the pod is not ready, and leaves what the kubelet had last said
     of its containers.
     """
-    ready = any(
-        one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])
-    )
     rows = status.get("containerStatuses", [])
-    return bool(rows) and not ready and all(one["ready"] for one in rows)
+    return bool(rows) and not _is_ready(status) and all(row["ready"] for row in rows)
 
 
-def claims(items: Iterable[dict[str, Any]]) -> tuple[KubeClaim, ...]:
+def _ready(status: Mapping[str, Any]) -> Item:
+    """The condition of that type."""
+    rows: list[Item] = status.get("conditions", [])
+    return next((row for row in rows if row["type"] == "Ready"), {})
+
+
+def _is_ready(status: Mapping[str, Any]) -> bool:
+    return bool(_ready(status).get("status") == "True")
+
+
+def claims(items: Iterable[Item]) -> tuple[KubeClaim, ...]:
     return tuple(
         KubeClaim(
-            item["metadata"]["name"],
-            item.get("status", {}).get("phase", ""),
-            item["spec"].get("volumeName", ""),
-            item.get("status", {}).get("capacity", {}).get("storage", ""),
+            name=item["metadata"]["name"],
+            phase=value(item, "status", "phase"),
+            volume=item["spec"].get("volumeName", ""),
+            size=value(item, "status", "capacity", "storage"),
         )
         for item in items
     )
 
 
-def _node(item: dict[str, Any]) -> KubeNode:
-    status = item.get("status", {})
-    ready: dict[str, Any] = next(
-        (row for row in status.get("conditions", []) if row["type"] == "Ready"), {}
-    )
-    addresses = [
-        row["address"] for row in status.get("addresses", []) if row["type"] == "InternalIP"
-    ]
-    names = frozenset(
-        name for image in status.get("images", []) for name in image.get("names") or []
-    )
+def nodes(items: Iterable[Item]) -> tuple[KubeNode, ...]:
+    return tuple(map(_node, items))
+
+
+def _node(item: Item) -> KubeNode:
+    status, meta = item.get("status", {}), item["metadata"]
+    condition, ready = _ready(status), _is_ready(status)
+    addresses = {row["type"]: row["address"] for row in status.get("addresses", [])}
+    images = (image.get("names") or [] for image in status.get("images", []))
     return KubeNode(
-        item["metadata"]["name"],
-        ready.get("status") == "True",
-        "" if ready.get("status") == "True" else ready.get("message", "no report"),
-        status.get("nodeInfo", {}).get("kubeletVersion", ""),
-        addresses[0] if addresses else "",
-        CONTROL_LABEL in item["metadata"].get("labels", {}),
-        names,
-        item["metadata"].get("annotations", {}).get(STAMP, ""),
-        not item["spec"].get("unschedulable", False),
-        _time(ready.get("lastHeartbeatTime")),
+        name=meta["name"],
+        ready=ready,
+        why="" if ready else condition.get("message", "no report"),
+        version=value(status, "nodeInfo", "kubeletVersion"),
+        address=addresses.get("InternalIP", ""),
+        control=CONTROL_LABEL in meta.get("labels", {}),
+        images=frozenset(chain.from_iterable(images)),
+        stamp=value(meta, "annotations", STAMP),
+        schedulable=not item["spec"].get("unschedulable", False),
+        reported=_time(condition.get("lastHeartbeatTime")),
     )
 
 
-def _pod(item: dict[str, Any]) -> KubePod:
+def pods(items: Iterable[Item]) -> tuple[KubePod, ...]:
+    return tuple(map(_pod, items))
+
+
+def _pod(item: Item) -> KubePod:
     meta, spec, status = item["metadata"], item["spec"], item.get("status", {})
-    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-    ready = any(
-        row["type"] == "Ready" and row["status"] == "True" for row in status.get("conditions", [])
-    )
-    waiting = tuple(
-        (row["state"]["waiting"].get("reason", ""), row["state"]["waiting"].get("message", ""))
-        for row in containers
-        if "waiting" in row.get("state", {})
-    )
+    rows = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    states = [row.get("state", {}) for row in rows]
+    waiting = [state["waiting"] for state in states if "waiting" in state]
+    began = [_time(value(state, "running", "startedAt", default=None)) for state in states]
     return KubePod(
-        meta["name"],
-        meta.get("namespace", ""),
-        spec.get("nodeName", ""),
-        status.get("phase", ""),
-        ready,
-        meta.get("labels", {}).get("app", ""),
-        status.get("podIP", ""),
-        sum(row.get("restartCount", 0) for row in containers),
-        waiting,
-        tuple(row["image"] for row in spec["containers"]),
-        "deletionTimestamp" in meta,
-        min(
-            (
-                time
-                for row in containers
-                if (time := _time(row.get("state", {}).get("running", {}).get("startedAt")))
-            ),
-            default=None,
-        ),
+        name=meta["name"],
+        namespace=meta.get("namespace", ""),
+        node=spec.get("nodeName", ""),
+        phase=status.get("phase", ""),
+        ready=_is_ready(status),
+        app=_app(item),
+        address=status.get("podIP", ""),
+        restarts=sum(row.get("restartCount", 0) for row in rows),
+        waiting=tuple((wait.get("reason", ""), wait.get("message", "")) for wait in waiting),
+        images=tuple(row["image"] for row in spec["containers"]),
+        deleting="deletionTimestamp" in meta,
+        began=min(filter(None, began), default=None),
     )
 
 

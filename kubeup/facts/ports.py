@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from kubeup.facts.nested import value
+
 Item = dict[str, Any]
 EVERY = ("*", "0.0.0.0", "::")  # noqa: S104 - how ss writes that a program listens everywhere
 PROGRAM = re.compile(r'users:\(\("([^"]+)"')
@@ -49,23 +51,22 @@ def _pod_claims(item: Item, port: int, node: str) -> bool:
     if item["kind"] != "Pod" or item["spec"].get("nodeName") != node:
         return False
     rows = (row for one in item["spec"]["containers"] for row in one.get("ports", []))
-    return item["status"].get("phase") not in ENDED and any(
-        row.get("hostPort") == port for row in rows
-    )
+    claims = any(row.get("hostPort") == port for row in rows)
+    return claims and item["status"].get("phase") not in ENDED
 
 
 def _service_claims(item: Item, port: int, address: str) -> bool:
-    if item["kind"] != "Service" or all(
-        row["port"] != port for row in item["spec"].get("ports", [])
-    ):
+    ports = (row["port"] for row in value(item, "spec", "ports", default=[]))
+    if item["kind"] != "Service" or port not in ports:
         return False
-    given = item.get("status", {}).get("loadBalancer", {}).get("ingress", [])
-    return address in (*item["spec"].get("externalIPs", []), *(row.get("ip") for row in given))
+    external = value(item, "spec", "externalIPs", default=[])
+    given = value(item, "status", "loadBalancer", "ingress", default=[])
+    return address in (*external, *(row.get("ip") for row in given))
 
 
 def proxy_mode(config: str) -> str:
     """How kube-proxy works, from its configuration file; "" for one that does not say."""
-    found = yaml.safe_load(config) if config.strip() else None
+    found = yaml.safe_load(config)
     if not isinstance(found, dict):
         return ""
-    return str(found.get("mode") or "iptables")  # its default on Linux
+    return found.get("mode") or "iptables"  # its default on Linux

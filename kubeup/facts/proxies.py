@@ -15,13 +15,12 @@ PROXIES, EXCEPT = ("http_proxy", "https_proxy"), "no_proxy"
 HOST = re.compile(r"(?:\w+://)?(?:[^/]*@)?(?P<host>\[[^]/]*\]|[^:/]*)")
 # what is on this machine, and what only a cluster's own DNS knows
 OWN = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
-# where its drivers put machines (minikube's handbook, "VPN and Proxy")
-MINIKUBE = tuple(map(IPv4Network, ("192.168.39.0/24", "192.168.49.0/24", "192.168.59.0/24")))
 
 
-def told(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set and not empty, by their small names; where both spellings are,
-    the small one counts, as for curl.
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are set and not empty, by their small names.
+
+    Where both spellings are set the small one counts, as for curl.
     """
     found = {
         name: environ.get(name) or environ.get(name.upper()) or "" for name in (*PROXIES, EXCEPT)
@@ -29,17 +28,16 @@ def told(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def near(proxies: Mapping[str, str]) -> tuple[str, ...]:
+def on_loopback(proxies: Mapping[str, str]) -> tuple[str, ...]:
     """Names of those that listen on this machine's loopback, which is another one on a node."""
     return tuple(name for name in PROXIES if name in proxies and _loopback(proxies[name]))
 
 
-def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
-    """The environment of programs that go through the proxy, but not to `networks`; empty where
-    there is no proxy.
+def environment(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
+    """The environment of programs that use the proxy, but not for `networks`.
 
-    In both spellings: Go reads the capital ones first, curl and apt the small ones. Go, podman and
-    requests take networks in no_proxy.
+    It is empty where there is no proxy, else in both spellings: Go reads the capital ones first,
+    curl and apt the small ones. Go, podman and requests take networks in no_proxy.
     """
     if not any(name in proxies for name in PROXIES):
         return {}
@@ -51,8 +49,9 @@ def past(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[st
 
 def on_nodes(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:
     """The same for programs on a node, without proxies that it can't reach."""
-    return past(
-        {name: value for name, value in proxies.items() if name not in near(proxies)}, networks
+    return environment(
+        {name: value for name, value in proxies.items() if name not in on_loopback(proxies)},
+        networks,
     )
 
 

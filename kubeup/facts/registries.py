@@ -90,7 +90,10 @@ def registries_conf(known: Sequence[Registry], own: str) -> str:
         row.get("prefix") or row.get("location") for row in tomllib.loads(own).get("registry", [])
     }
     tables = [
-        line for one in known if one.mirrors and one.name not in taken for line in _table(one)
+        line
+        for registry in known
+        if registry.mirrors and registry.name not in taken
+        for line in _table(registry)
     ]
     return "\n".join([own.rstrip("\n"), *tables, ""])
 
@@ -128,10 +131,12 @@ def script(known: Iterable[Registry]) -> str:
 
     What somebody else had written for a registry lies beside ours, and is put back after it.
     """
-    mirrored = tuple(one for one in known if one.mirrors)
-    files = "".join(f"put {one.name} <<'END'\n{hosts_toml(one)}END\n" for one in mirrored)
+    mirrored = tuple(registry for registry in known if registry.mirrors)
+    files = "".join(
+        f"put {registry.name} <<'END'\n{hosts_toml(registry)}END\n" for registry in mirrored
+    )
     conf = f"cat >{CRIO} <<'END'\n{registries_conf(mirrored, MARK)}END\n" if mirrored else ""
-    names = " ".join(one.name for one in mirrored)
+    names = " ".join(registry.name for registry in mirrored)
     return _SCRIPT.format(mark=MARK, names=names, files=files, conf=conf or f"rm -f {CRIO}\n")
 
 

@@ -1,6 +1,4 @@
-"""What a site said when it was asked for a file that will be needed: yes, no, or nothing that
-tells.
-"""
+"""What a site answers when it is asked for a file that will be needed."""
 
 from __future__ import annotations
 
@@ -19,10 +17,10 @@ MANIFESTS = (
 
 @dataclass(frozen=True)
 class Question:
-    """A file to ask for. `sum`: it has to be a published sha256; `accept`: media types, of which
-    one has to come.
+    """A file to ask for.
 
-    `name` stands for the address in what people read, where that is long.
+    `sum`: it has to be a published sha256. `accept`: media types, of which one has to come. `name`
+    stands for the address in what people read, where that is long.
     """
 
     url: str
@@ -37,8 +35,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """`kind` is yes, no (the site answered with an error) or unknown (no answer came); `told`
-    says it in words.
+    """What came of a question, and that in words.
+
+    `kind` is yes, no (the site answered with an error) or unknown (no answer came).
     """
 
     kind: str
@@ -50,9 +49,7 @@ class Answer:
 
 
 def manifest(registry: str, repository: str, reference: str) -> Question:
-    """Whether a registry gives an image's manifest, by tag or digest: the first file of every
-    pull.
-    """
+    """Whether a registry has an image, by tag or digest: its manifest is what a pull asks first."""
     return Question(
         f"https://{registry}/v2/{repository}/manifests/{reference}",
         accept=MANIFESTS,

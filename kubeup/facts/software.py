@@ -22,8 +22,9 @@ SAME = {name: name for name in ("podman", "zstd")}
 
 @dataclass(frozen=True)
 class Manager:
-    """A package manager: its command to install, its names by Debian's (None: they are
-    Debian's).
+    """A package manager: its command to install, and its names of packages by Debian's.
+
+    None where its names are Debian's.
     """
 
     install: str

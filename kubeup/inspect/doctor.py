@@ -142,7 +142,7 @@ def _proxy(project: Project) -> Finding:
     """Whether nodes can use the proxy that this machine goes through."""
     known = project.host.proxies
     names = [name for name in proxies.PROXIES if name in known]
-    loopback = proxies.near(known)
+    loopback = proxies.on_loopback(known)
     gateway = next(iter(project.settings.node_network.hosts()))
     wrong = f"{', '.join(loopback)}: a loopback address, which nodes can't reach"
     well = f"{', '.join(names)}; not used between the nodes"

@@ -1,6 +1,6 @@
-"""Typed settings: one file in the shape `settings: {env, users: {<profile>: {...}}}`, every value
-with its origin.
+"""Typed settings of a profile, every value with its origin.
 
+They are read from one file in the shape `settings: {env, users: {<profile>: {...}}}`.
 Nothing is imported until a name is asked for, so that a command that needs no settings does not pay
 for them.
 """
@@ -11,41 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kubeup.settings.checks import check_provider
-    from kubeup.settings.checks.routes import Route, check_routes
-    from kubeup.settings.json_schema import json_schema
-    from kubeup.settings.loading import Loaded, load
-    from kubeup.settings.model import NodeSpec, Settings
-    from kubeup.settings.problem import Origin, Problem
-    from kubeup.settings.shown import SECRET_KEYS, origins, values
+    from kubeup.settings.checks import check_provider as check_provider
+    from kubeup.settings.checks.routes import check_routes as check_routes
+    from kubeup.settings.loading import Loaded as Loaded
+    from kubeup.settings.loading import load as load
+    from kubeup.settings.model import Settings as Settings
+    from kubeup.settings.problem import Problem as Problem
+    from kubeup.settings.shown import SECRET_KEYS as SECRET_KEYS
+    from kubeup.settings.shown import origins as origins
+    from kubeup.settings.shown import values as values
 
-__all__ = [
-    "SECRET_KEYS",
-    "Loaded",
-    "NodeSpec",
-    "Origin",
-    "Problem",
-    "Route",
-    "Settings",
-    "check_provider",
-    "check_routes",
-    "json_schema",
-    "load",
-    "origins",
-    "values",
-]
-
-_HOMES = {
+HOMES = {
     "SECRET_KEYS": "shown",
     "Loaded": "loading",
-    "NodeSpec": "model",
-    "Origin": "problem",
     "Problem": "problem",
-    "Route": "checks.routes",
     "Settings": "model",
     "check_provider": "checks",
     "check_routes": "checks.routes",
-    "json_schema": "json_schema",
     "load": "loading",
     "origins": "shown",
     "values": "shown",
@@ -53,8 +35,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -1,6 +1,4 @@
-"""JSON Schema of settings.yaml, for editors: made from the models, so that it can't say anything
-else.
-"""
+"""JSON Schema of settings.yaml, for editors: made from the models, so it says what they do."""
 
 from __future__ import annotations
 
@@ -9,14 +7,14 @@ import sys
 from typing import Any
 
 from kubeup.settings.model import Keys
-from kubeup.settings.sections import Software
+from kubeup.settings.tree import SPELLINGS
 
 
 def json_schema() -> dict[str, Any]:
     keys = Keys.model_json_schema(ref_template="#/$defs/{model}")
     definitions = keys.pop("$defs")
     properties = definitions["Software"]["properties"]
-    properties.update({other: properties[known] for other, known in Software.also.items()})
+    properties["contained"] = properties[SPELLINGS["software.contained"]]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "kubeup settings",

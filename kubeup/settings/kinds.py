@@ -1,19 +1,21 @@
-"""The kinds of value a setting can have: how text is read, what is allowed, and why."""
+"""The kinds of value a setting can have: what is allowed, and why."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What a message about this key says beside what was found."""
+    """What a message about this key says beside what was found.
+
+    Where `allowed` is empty it is told from the kind: its choices, its range, or its word.
+    """
 
     allowed: str = ""
     why: str = ""
@@ -21,42 +23,15 @@ class Constraint:
     trap: int | None = None
 
 
-REFUSED = "refused"
-
-
-def refusal(says: Constraint) -> PydanticCustomError:
-    return PydanticCustomError(REFUSED, "not allowed", {"says": says})
-
-
 SUPPORTED_MINOR = 26
 _PATCHES = range(16)  # 1.26.15 is the last that was released
-_KUBERNETES = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-\d+)?")
+_KUBERNETES = re.compile(rf"v?(1\.{SUPPORTED_MINOR}\.(\d{{1,2}}))(?:-\d+)?")
+# `1.6.20-1` is how Debian's package is called
 _SOFTWARE = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,2})(?:-\d+)?")
-_IPV4 = "an IPv4 address such as 192.168.60.10"
-_CIDR = "an IPv4 network such as 10.244.0.0/16"
-_ONLY = Constraint(
-    f"1.{SUPPORTED_MINOR}.x, such as 1.26.1",
-    "the binaries, images and CNI settings used here are made and tested for "
-    f"1.{SUPPORTED_MINOR} only",
-)
 
 
 def read_address(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return IPv4Address(value)
-    except AddressValueError as failure:
-        raise refusal(Constraint(_IPV4, "" if ":" in value else _plain(failure))) from None
-
-
-def _plain(failure: AddressValueError) -> str:
-    text = str(failure)
-    return (
-        "leading zeros could mean octal"
-        if "Leading zeros" in text
-        else "an address has four numbers from 0 to 255"
-    )
+    return IPv4Address(value) if isinstance(value, str) else value
 
 
 def read_network(value: object) -> object:
@@ -64,94 +39,74 @@ def read_network(value: object) -> object:
     if not isinstance(value, str):
         return value
     if "/" not in value:
-        raise refusal(
-            Constraint(
-                _CIDR, "the prefix length is missing", f"write {value}/16 or whatever size is meant"
-            )
-        )
-    try:
-        return IPv4Network(value, strict=False)
-    except (AddressValueError, NetmaskValueError):
-        raise refusal(Constraint(_CIDR)) from None
+        raise ValueError("the prefix length is missing")
+    return IPv4Network(value, strict=False)
 
 
 def read_kubernetes(value: object) -> object:
     """`1.26.1-00` (a Debian package's version), `v1.26.1` and `1.26.1` are the same."""
     match = _KUBERNETES.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        raise refusal(Constraint("a full version such as 1.26.1, v1.26.1 or 1.26.1-00"))
-    major, minor, patch = (int(part) for part in match.groups())
-    if (major, minor) != (1, SUPPORTED_MINOR) or patch not in _PATCHES:
-        raise refusal(_ONLY)
-    return f"{major}.{minor}.{patch}"
+    if match is None or int(match[2]) not in _PATCHES:
+        raise ValueError("not a version that is supported")
+    return f"1.{SUPPORTED_MINOR}.{int(match[2])}"
 
 
 def read_version(value: object) -> object:
     match = _SOFTWARE.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        raise refusal(Constraint("a version such as 1.6.20 or v1.6"))
+    if match is None:
+        raise ValueError("not a version")
     return match[1]
 
 
-def read_replicas(value: object) -> object:
-    if isinstance(value, int) and value > 1:
-        why = (
-            "replicas of a plain StatefulSet are databases of their own: each write reaches one "
-            "of them, "
-            "and the replication example of Kubernetes' documentation does not work"
-        )
-        raise refusal(Constraint("1", why, trap=24))
-    return value
-
-
-_RESERVED_USERS = {"root", "mysql"}
-_RESERVED_DATABASES = {"mysql", "sys", "information_schema", "performance_schema"}
-
-
-def read_database_user(value: object) -> object:
-    if value in _RESERVED_USERS:
-        why = (
-            f"{value} belongs to the server: the API gets a user of its own, with rights "
-            "on its database only"
-        )
-        raise refusal(Constraint("any other name", why, trap=15))
-    return value
-
-
-def read_database_name(value: object) -> object:
-    if value in _RESERVED_DATABASES:
-        raise refusal(Constraint("any other name", "this database belongs to the server itself"))
-    return value
-
-
-# Lengths are max_length, not {1,1024}: the pattern engine unrolls those, and each costs
-# milliseconds to compile.
+# Lengths are max_length, not {1,1024}: pydantic's pattern engine unrolls those, and each costs
+# milliseconds to compile (rust-lang/regex#802).
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_MEMORY = Constraint("MB, from 1024 to 1048576")
-_CIDR_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d+\.\d+\.\d+/\d+$"})
 
 Address = Annotated[
-    IPv4Address, BeforeValidator(read_address), WithJsonSchema({"type": "string", "format": "ipv4"})
+    IPv4Address,
+    BeforeValidator(read_address),
+    WithJsonSchema({"type": "string", "format": "ipv4"}),
+    Constraint(
+        "an IPv4 address such as 192.168.60.10",
+        "it has four numbers from 0 to 255, without leading zeros, which could mean octal",
+    ),
 ]
-Cidr = Annotated[IPv4Network, BeforeValidator(read_network), _CIDR_SCHEMA, Constraint(_CIDR)]
-KubernetesVersion = Annotated[str, BeforeValidator(read_kubernetes)]
-Version = Annotated[str, BeforeValidator(read_version)]
+Cidr = Annotated[
+    IPv4Network,
+    BeforeValidator(read_network),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d+\.\d+\.\d+/\d+$"}),
+    Constraint("an IPv4 network with its prefix length, such as 10.244.0.0/16"),
+]
+KubernetesVersion = Annotated[
+    str,
+    BeforeValidator(read_kubernetes),
+    Constraint(
+        f"a full version 1.{SUPPORTED_MINOR}.x, such as 1.26.1, v1.26.1 or 1.26.1-00",
+        "the binaries, images and CNI settings used here are made and tested for "
+        f"1.{SUPPORTED_MINOR} only",
+    ),
+]
+Version = Annotated[
+    str, BeforeValidator(read_version), Constraint("a version such as 1.6.20 or v1.6")
+]
 BoxVersion = Annotated[
     str,
     Field(pattern=r"^[0-9]+(\.[0-9A-Za-z]+)*$", max_length=63),
     Constraint("one version as the box's publisher writes it, such as 202502.21.0"),
 ]
+# kube-apiserver's --service-node-port-range, which kubeadm leaves as it is
 NodePort = Annotated[
     int,
     Field(ge=30000, le=32767),
-    Constraint("30000 to 32767", "Kubernetes gives NodePorts from this range only"),
+    Constraint(why="Kubernetes gives NodePorts from this range only"),
 ]
-Port = Annotated[int, Field(ge=1, le=65535), Constraint("1 to 65535")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+# kubeadm's own minimum: ControlPlaneNumCPU and ControlPlaneMem in cmd/kubeadm/app/constants
 ControlCpus = Annotated[
     int,
     Field(ge=2, le=256),
-    Constraint("2 to 256", "kubeadm refuses a control plane with less than 2 CPUs"),
+    Constraint(why="kubeadm refuses a control plane with less than 2 CPUs"),
 ]
 ControlMemory = Annotated[
     int,
@@ -160,12 +115,29 @@ ControlMemory = Annotated[
         "MB, from 1700 to 1048576", "kubeadm refuses a control plane with less than 1700 MB"
     ),
 ]
-Cpus = Annotated[int, Field(ge=1, le=256), Constraint("1 to 256")]
-Memory = Annotated[int, Field(ge=1024, le=1048576), _MEMORY]
-Replicas = Annotated[int, BeforeValidator(read_replicas), Field(ge=1, le=1), Constraint("1")]
+Cpus = Annotated[int, Field(ge=1, le=256)]
+Memory = Annotated[int, Field(ge=1024, le=1048576), Constraint("MB, from 1024 to 1048576")]
+Replicas = Annotated[
+    int,
+    Field(ge=1, le=1),
+    Constraint(
+        "1",
+        "replicas of a plain StatefulSet are databases of their own: each write reaches one of "
+        "them, and the replication example of Kubernetes' documentation does not work",
+        trap=24,
+    ),
+]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Constraint("text in one line")]
 Name = Annotated[
     str, Field(pattern=_LINE, max_length=63), Constraint("1 to 63 characters in one line")
+]
+ProfileName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$"),
+    Constraint(
+        "a letter, then letters, digits, - and _, up to 40, the last one no - or _",
+        "nodes are named after it",
+    ),
 ]
 Folder = Annotated[str, Field(pattern=_LINE, max_length=1024), Constraint("a path")]
 RemoteFolder = Annotated[
@@ -173,11 +145,14 @@ RemoteFolder = Annotated[
     Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=1024),
     Constraint("an absolute path on the node, such as /home/vagrant"),
 ]
+# what useradd(8) takes
 UserName = Annotated[
     str,
     Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"),
     Constraint("a Unix user: lower-case letters, digits, _ and -, up to 32"),
 ]
+# A node's name is a DNS subdomain (RFC 1123), and the value of its label kubernetes.io/hostname,
+# which is no longer than 63.
 HostName = Annotated[
     str,
     Field(pattern=rf"^{_HOST}(\.{_HOST})*$", max_length=63),
@@ -188,6 +163,7 @@ HostAddress = Annotated[
     Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", max_length=253),
     Constraint("an IPv4 address or a host name"),
 ]
+# no login in it: it would stand in plans, logs and on nodes
 Url = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"),
@@ -207,9 +183,10 @@ Mirror = Annotated[
     ),
     Constraint(
         "a mirror's URL, such as https://mirror.example.com, or https://mirror.example.com/hub",
-        hint="a login has no place in it: whoever reads a node's files would have it",
+        hint="leave out logins: files on the nodes would show them",
     ),
 ]
+# the name of a repository in OCI's distribution-spec
 Repository = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*$"),
@@ -220,9 +197,12 @@ Prefix = Annotated[
     Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
     Constraint("an account or path in the registry, such as my-team, or nothing"),
 ]
+# Whatever a registry may call an image; a leading - would be an option of the command it is given
+# to.
 Reference = Annotated[
     str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")
 ]
+# a quantity of Kubernetes' API: Gi are of 1024, G of 1000
 Storage = Annotated[
     str,
     Field(pattern=r"^[1-9][0-9]{0,6}(Ki|Mi|Gi|Ti|k|M|G|T)$"),
@@ -233,15 +213,15 @@ DiskSize = Annotated[
     Field(pattern=r"^[1-9][0-9]{0,6}(mb|MB|m|gb|GB|g)$"),
     Constraint("a size with its unit, such as 10GB or 10000mb"),
 ]
+# What needs no quotes in SQL. The server takes names of 64 and users of 32
+# (https://dev.mysql.com/doc/refman/8.4/en/user-names.html).
 DatabaseName = Annotated[
     str,
-    BeforeValidator(read_database_name),
     Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"),
     Constraint("a lower-case letter, then lower-case letters, digits and _, up to 63"),
 ]
 DatabaseUser = Annotated[
     str,
-    BeforeValidator(read_database_user),
     Field(pattern=r"^[a-z][a-z0-9_]{0,31}$"),
     Constraint("a lower-case letter, then lower-case letters, digits and _, up to 32"),
 ]
@@ -267,7 +247,5 @@ Context = Annotated[
 
 
 def slug(profile: str) -> str:
-    """A profile's name as Kubernetes allows it in a node's name: nodes and the state's folder
-    are named so.
-    """
+    """A profile's name as Kubernetes allows it in a node's, of its nodes and its state's folder."""
     return profile.lower().replace("_", "-")

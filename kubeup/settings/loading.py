@@ -7,33 +7,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.core.errors import SettingsError
 from kubeup.settings.checks import check_provider
 from kubeup.settings.checks.networks import host_bits
-from kubeup.settings.documents import Documents, choose
-from kubeup.settings.model import Settings
+from kubeup.settings.documents import choose
+from kubeup.settings.model import Keys, Settings
 from kubeup.settings.overrides import overrides
-from kubeup.settings.problem import Problem
-from kubeup.settings.reader import read_tree
-from kubeup.settings.tree import Mapping as Tree
-from kubeup.settings.tree import overlay
-from kubeup.settings.validate import validate
-
-_PROJECT = Path(__file__).parents[2]
-
-
-def default_path() -> Path:
-    """The project's own file, named from the working folder where that is the shorter name."""
-    path = _PROJECT / "config" / "settings.yaml"
-    try:
-        return path.relative_to(Path.cwd())
-    except (ValueError, OSError):
-        return path
+from kubeup.settings.problem import Problem, Problems
+from kubeup.settings.reading import read
+from kubeup.settings.tree import Node, overlay
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, when every value could be read, and what is wrong with them: an error among it
-    means stop.
+    """Settings, where every value could be read, and what is wrong with them.
+
+    An error among the problems means stop.
     """
 
     settings: Settings | None
@@ -43,27 +32,21 @@ class Loaded:
     def errors(self) -> tuple[Problem, ...]:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        return tuple(problem for problem in self.problems if problem.severity == "warning")
-
     def require(self) -> Settings:
         """The settings, or an error that lists everything wrong."""
         if self.settings is not None and not self.errors:
             return self.settings
-        from kubeup.core.errors import SettingsError
-
         count = len(self.errors)
         raise SettingsError(
             what=f"the settings have {count} error{'s' if count > 1 else ''}",
-            why="\n".join(str(problem) for problem in self.errors),
+            why="\n".join(map(str, self.errors)),
             next="correct these; warnings are in config.check",
             problems=self.errors,
         )
 
 
 def load(
-    path: Path | None = None,
+    path: Path,
     profile: str | None = None,
     sets: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
@@ -73,36 +56,31 @@ def load(
 
     `ignored_variables` are KUBEUP_… names that belong to something other than settings.
     """
-    variables = os.environ if environ is None else environ
-    documents = choose(path or default_path(), profile, variables)
-    top, problems = overrides(variables, sets, ignored_variables)
-    documents.problems.extend(problems)
-    settings, found = _settings(documents, top)
-    return Loaded(settings, tuple(sorted(dict.fromkeys(found), key=_order)))
+    variables, problems = os.environ if environ is None else environ, Problems()
+    chosen = choose(path, profile, variables, problems)
+    top = overrides(variables, sets, ignored_variables, problems)
+    # Without a profile the variables and options are still read: what is wrong in them is said in
+    # the same run.
+    reading = read(Keys, overlay(chosen.tree or Node("map", chosen.origin), top), problems)
+    # `profile` is no key of a file, and all others have been validated.
+    settings = Settings.model_construct(**dict(reading.value), profile=chosen.name)
+    settings._origins.update({key: node.origin for key, node in reading.nodes.items()})
+    settings._origins["profile"] = chosen.origin
+    refused = problems.refused
+    crossed = [*host_bits(settings, reading.nodes), *check_provider(settings, settings.provider)]
+    problems += [problem for problem in crossed if not _touches(problem, refused)]
+    usable = chosen.tree is not None and not refused
+    return Loaded(settings if usable else None, tuple(sorted(dict.fromkeys(problems), key=_place)))
 
 
-def _order(problem: Problem) -> tuple[str, int, int]:
+def _place(problem: Problem) -> tuple[str, int, int]:
     return problem.file, problem.line, problem.column
 
 
-def _settings(documents: Documents, top: Tree) -> tuple[Settings | None, list[Problem]]:
-    # Without a profile the variables and options are still read: what is wrong in them is said in
-    # the same run.
-    reading = read_tree(overlay(documents.tree or Tree({}, documents.origin), top))
-    settings, refused = validate(documents.profile or "none", reading)
-    settings._origins["profile"] = documents.origin
-    unusable = documents.problems + reading.problems + refused
-    crossed = [*host_bits(settings, reading.texts), *check_provider(settings, settings.provider)]
-    keys = {problem.key for problem in unusable if problem.severity == "error"}
-    problems = unusable + [problem for problem in crossed if not _touches(problem, keys)]
-    broken = documents.tree is None or any(problem.severity == "error" for problem in unusable)
-    return (None if broken else settings), problems
-
-
-def _touches(problem: Problem, keys: set[str]) -> bool:
+def _touches(problem: Problem, refused: Collection[str]) -> bool:
     """Whether a check took part in which a default stands for something unreadable."""
-    parts = {problem.key, *problem.related}
-    return any(_within(key, part) or _within(part, key) for key in keys for part in parts)
+    keys = {problem.key, *problem.related}
+    return any(_within(bad, key) or _within(key, bad) for bad in refused for key in keys)
 
 
 def _within(key: str, section: str) -> bool:

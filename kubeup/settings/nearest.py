@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
+    # A variable is written in capitals.
     by_folded = {known.lower(): known for known in names}
     # 0.5 and not difflib's 0.6: two swapped letters of a two-letter key are worth no more.
     found = get_close_matches(name.lower()[:80], by_folded, n=1, cutoff=0.5)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, TypedDict, Unpack
 
 Severity = Literal["error", "warning"]
 
@@ -29,8 +29,7 @@ DEFAULT = Origin("default")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong. `file` is what the user has to open or change: a file, a variable, or an
-    option.
+    """One thing wrong with the value of a key.
 
     `trap` is the number of the documented trap this comes from; it is for tests and docs, never
     printed.
@@ -39,9 +38,7 @@ class Problem:
     """
 
     severity: Severity
-    file: str
-    line: int
-    column: int
+    origin: Origin
     key: str
     found: str
     allowed: str = ""
@@ -51,82 +48,49 @@ class Problem:
     related: tuple[str, ...] = field(default=(), repr=False)
 
     @property
+    def file(self) -> str:
+        """What the user has to open or change: a file, a variable, or an option."""
+        return self.origin.name if self.origin.kind == "file" else str(self.origin)
+
+    @property
+    def line(self) -> int:
+        return self.origin.line
+
+    @property
+    def column(self) -> int:
+        return self.origin.column
+
+    @property
     def where(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return str(self.origin)
 
     def __str__(self) -> str:
-        parts = [
-            f"{self.where}: {self.severity}: " + ": ".join(p for p in (self.key, self.found) if p)
-        ]
-        if self.allowed:
-            parts.append(f"allowed: {self.allowed}")
-        return "; ".join([*parts, *(p for p in (self.why, self.hint) if p)])
+        subject = ": ".join(filter(None, (self.key, self.found)))
+        allowed = f"allowed: {self.allowed}" if self.allowed else ""
+        rest = filter(None, (allowed, self.why, self.hint))
+        return "; ".join([f"{self.where}: {self.severity}: {subject}", *rest])
 
 
-def problem(
-    severity: Severity,
-    origin: Origin,
-    key: str,
-    found: str,
-    *,
-    allowed: str = "",
-    why: str = "",
-    hint: str = "",
-    trap: int | None = None,
-    related: Iterable[str] = (),
-) -> Problem:
-    """A Problem at an origin."""
-    file = origin.name if origin.kind == "file" else str(origin)
-    return Problem(
-        severity,
-        file,
-        origin.line,
-        origin.column,
-        key,
-        found,
-        allowed,
-        why,
-        hint,
-        trap,
-        tuple(related),
-    )
+class Words(TypedDict, total=False):
+    """What a problem may say beside what was found."""
+
+    allowed: str
+    why: str
+    hint: str
+    trap: int | None
 
 
-def error(
-    origin: Origin,
-    key: str,
-    found: str,
-    *,
-    allowed: str = "",
-    why: str = "",
-    hint: str = "",
-    trap: int | None = None,
-    related: Iterable[str] = (),
-) -> Problem:
-    return problem(
-        "error", origin, key, found, allowed=allowed, why=why, hint=hint, trap=trap, related=related
-    )
+class Problems(list[Problem]):
+    """All that is wrong, in the order in which it was found."""
+
+    def error(self, at: Origin, key: str, found: str, **words: Unpack[Words]) -> None:
+        self.append(Problem("error", at, key, found, **words))
+
+    @property
+    def refused(self) -> set[str]:
+        """The keys whose values can't be used."""
+        return {problem.key for problem in self if problem.severity == "error"}
 
 
-def warning(
-    origin: Origin,
-    key: str,
-    found: str,
-    *,
-    allowed: str = "",
-    why: str = "",
-    hint: str = "",
-    trap: int | None = None,
-    related: Iterable[str] = (),
-) -> Problem:
-    return problem(
-        "warning",
-        origin,
-        key,
-        found,
-        allowed=allowed,
-        why=why,
-        hint=hint,
-        trap=trap,
-        related=related,
-    )
+error = partial(Problem, "error")
+warning = partial(Problem, "warning")

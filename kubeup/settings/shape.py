@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 
 from kubeup.settings.kinds import Constraint
-from kubeup.settings.model import Keys
 
-Kind = Literal["section", "list", "mapping", "text", "number", "switch"]
+Kind = Literal["section", "list", "mapping", "text", "number", "switch", "tree"]
 _WORDS: dict[Kind, str] = {
     "section": "keys and values",
     "list": "a list",
@@ -21,7 +20,9 @@ _WORDS: dict[Kind, str] = {
     "text": "text",
     "number": "a whole number",
     "switch": "true or false",
+    "tree": "anything",
 }
+_KINDS: dict[Any, Kind] = {bool: "switch", int: "number", Any: "tree"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +30,37 @@ class Shape:
     kind: Kind
     says: Constraint = field(default_factory=Constraint)
     fields: dict[str, Shape] = field(default_factory=dict)
-    also: dict[str, str] = field(default_factory=dict)
     item: Shape | None = None  # of a list or a mapping
     choices: tuple[str, ...] = ()
+    range: str = ""
     optional: bool = False
     secret: bool = False
 
     @property
     def allowed(self) -> str:
-        return self.says.allowed or ", ".join(self.choices) or _WORDS[self.kind]
+        return self.says.allowed or self.range or ", ".join(self.choices) or _WORDS[self.kind]
 
-    def child(self, name: str | int) -> Shape | None:
-        if self.item is not None:
-            return self.item
-        return self.fields.get(self.also.get(str(name), str(name)))
+    def child(self, name: str) -> Shape | None:
+        return self.item or self.fields.get(name)
 
 
 @cache
-def keys_shape() -> Shape:
-    """Of a whole profile."""
-    return _section(Keys)
-
-
-def _section(model: type[BaseModel]) -> Shape:
+def shape_of(model: type[BaseModel]) -> Shape:
     fields = {
         name: _shape(info.annotation, info.metadata) for name, info in model.model_fields.items()
     }
-    return Shape("section", fields=fields, also=getattr(model, "also", {}))
+    return Shape("section", fields=fields)
 
 
 def _shape(annotation: Any, metadata: list[Any]) -> Shape:
-    says = next((extra for extra in metadata if isinstance(extra, Constraint)), Constraint())
-    found = _bare(annotation)
-    return replace(found, says=says) if says != Constraint() else found
+    shape = _bare(annotation)
+    limits = dict[str, int]()
+    # in Annotated a Field comes whole, on a model taken apart
+    for extra in (part for found in metadata for part in getattr(found, "metadata", [found])):
+        if isinstance(extra, Constraint):
+            shape = replace(shape, says=extra)
+        limits |= {name: getattr(extra, name) for name in ("ge", "le") if hasattr(extra, name)}
+    return replace(shape, range="{ge} to {le}".format(**limits)) if limits else shape
 
 
 def _bare(annotation: Any) -> Shape:
@@ -76,14 +75,9 @@ def _bare(annotation: Any) -> Shape:
         return Shape("mapping", item=_bare(arguments[1]))
     if origin is Literal:
         return Shape("text", choices=arguments)
-    return _simple(annotation)
-
-
-def _simple(annotation: type) -> Shape:
     if issubclass(annotation, BaseModel):
-        return _section(annotation)
-    kinds: dict[type, Kind] = {bool: "switch", int: "number"}
-    return Shape(kinds.get(annotation, "text"), secret=annotation is SecretStr)
+        return shape_of(annotation)
+    return Shape(_KINDS.get(annotation, "text"), secret=annotation is SecretStr)
 
 
 def dotted(shape: Shape, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Shape]]:
@@ -93,7 +87,3 @@ def dotted(shape: Shape, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Shap
             yield from dotted(child, (*path, name))
         else:
             yield ".".join((*path, name)), child
-
-
-def secret_keys() -> frozenset[str]:
-    return frozenset(key for key, shape in dotted(keys_shape()) if shape.secret)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, SecretStr
 
-from kubeup.settings.model import Settings
-from kubeup.settings.problem import DEFAULT, Origin
+from kubeup.settings.model import Keys, Settings
+from kubeup.settings.problem import Origin
 from kubeup.settings.scalars import REDACTED
-from kubeup.settings.shape import secret_keys
+from kubeup.settings.shape import dotted, shape_of
 
-SECRET_KEYS = secret_keys()
+SECRET_KEYS = frozenset(key for key, shape in dotted(shape_of(Keys)) if shape.secret)
 
 
 def values(settings: Settings) -> dict[str, str]:
@@ -21,14 +21,11 @@ def values(settings: Settings) -> dict[str, str]:
 
 def origins(settings: Settings) -> dict[str, Origin]:
     """Each key with where its value came from."""
-    return {key: _origin(settings, key) for key in values(settings)}
-
-
-def _origin(settings: Settings, key: str) -> Origin:
-    return settings._origins.get(key, DEFAULT)
+    return {key: settings.origin(key) for key in values(settings)}
 
 
 def _flat(value: object, key: str) -> Iterator[tuple[str, str]]:
+    # Machines and folders have keys of their own, hosts.0.name; other lists are one value.
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _flat(getattr(value, name), f"{key}.{name}".lstrip("."))
@@ -46,10 +43,6 @@ def _text(value: object) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
-    return (
-        {True: "true", False: "false"}[value]
-        if isinstance(value, bool)
-        else ""
-        if value is None
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

@@ -3,84 +3,63 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
-from kubeup.settings.problem import Origin, Problem, error
+from kubeup.settings.problem import Origin, Problems
 
+# A file that is named by mistake may be a disk image.
 MAX_BYTES = 256 * 1024
-
-_REASONS = {
-    errno.ENOENT: (
-        "no such file",
-        "give the right path, or copy config/settings.yaml from the project",
-    ),
-    errno.EACCES: ("may not be read", "give yourself the right to read it (chmod u+r)"),
-    errno.EPERM: ("may not be read", "give yourself the right to read it (chmod u+r)"),
-    errno.ELOOP: ("its symbolic links go round in a loop", "point the link at a file"),
-    errno.ENOTDIR: ("a part of the path is a file, not a folder", "give the right path"),
-    errno.ENAMETOOLONG: ("the path is too long", "give the right path"),
-    errno.EISDIR: ("a folder, not a file", "name the settings file in it"),
+_MAY_READ = "give yourself the right to read it (chmod u+r)"
+_HINTS = {
+    errno.ENOENT: "give the right path, or copy config/settings.yaml from the project",
+    errno.EACCES: _MAY_READ,
+    errno.EPERM: _MAY_READ,
+    errno.ELOOP: "point the link at a file",
+    errno.EISDIR: "name the settings file in it",
 }
 
 
-def read(path: Path) -> str | Problem:
-    """The file's text, or why there is none."""
+def read_text(path: Path, problems: Problems) -> str | None:
+    """The file's text, None where there is none."""
+    at = Origin("file", str(path))
     try:
-        return decode(_bytes(path), str(path))
+        return _decoded(_bytes(path), at, problems)
     except OSError as failure:
-        found, hint = _REASONS.get(failure.errno or 0, (failure.strerror or "can't be read", ""))
-        return error(Origin("file", str(path)), "", found, hint=hint)
+        reason = (failure.strerror or "can't be read").lower()
+        problems.error(at, "", reason, hint=_HINTS.get(failure.errno or 0, ""))
     except ValueError:
-        return error(Origin("file", str(path).replace("\0", "\\0")), "", "a path with a NUL byte")
+        problems.error(replace(at, name=at.name.replace("\0", "\\0")), "", "a path with a NUL byte")
+    return None
 
 
 def _bytes(path: Path) -> bytes:
-    # Non-blocking: opening a named pipe would otherwise wait for a writer for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _demand_file(os.fstat(descriptor).st_mode)
-        return _read_up_to(descriptor, MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)
-
-
-def _demand_file(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "a folder")
-    if not stat.S_ISREG(mode):
+    # Opening a named pipe would wait for a writer for ever.
+    if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
-def _read_up_to(descriptor: int, limit: int) -> bytes:
-    parts: list[bytes] = []
-    while limit > 0 and (part := os.read(descriptor, limit)):
-        parts.append(part)
-        limit -= len(part)
-    return b"".join(parts)
-
-
-def decode(data: bytes, name: str) -> str | Problem:
+def _decoded(data: bytes, at: Origin, problems: Problems) -> str | None:
     """Text from bytes; each refusal says where in the file."""
+    allowed = "text in UTF-8"
     if len(data) > MAX_BYTES:
-        return error(
-            Origin("file", name), "", "too large", allowed=f"up to {MAX_BYTES // 1024} KiB"
-        )
-    if (nul := data.find(b"\0")) >= 0:
-        return error(
-            _position(data, nul, name), "", "a NUL byte", allowed="text in UTF-8", hint="delete it"
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as failure:
-        at = _position(data, failure.start, name)
-        found = f"byte 0x{data[failure.start]:02x}, which is not UTF-8"
-        return error(at, "", found, allowed="text in UTF-8", hint="save the file as UTF-8")
+        problems.error(at, "", "too large", allowed=f"up to {MAX_BYTES // 1024} KiB")
+    elif (nul := data.find(b"\0")) >= 0:
+        problems.error(_within(at, data[:nul]), "", "a NUL byte", allowed=allowed, hint="delete it")
+    else:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as failure:
+            found = f"byte 0x{data[failure.start]:02x}, which is not UTF-8"
+            place = _within(at, data[: failure.start])
+            problems.error(place, "", found, allowed=allowed, hint="save the file as UTF-8")
+    return None
 
 
-def _position(data: bytes, offset: int, name: str) -> Origin:
-    before = data[:offset]
-    start = before.rfind(b"\n") + 1
-    column = len(before[start:].decode("utf-8", "replace")) + 1
-    return Origin("file", name, before.count(b"\n") + 1, column)
+def _within(file: Origin, before: bytes) -> Origin:
+    """The place in a file after some of it."""
+    text = before.decode("utf-8", "replace")
+    return replace(file, line=text.count("\n") + 1, column=len(text) - text.rfind("\n"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kubeup.core.state import PROJECT
 from kubeup.facts import certificates as facts
-from kubeup.settings.problem import DEFAULT, Problem, error, warning
+from kubeup.settings.problem import Problem, error, warning
 from kubeup.system import cache
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def read(settings: Settings) -> Authorities:
     pems: list[str] = []
     problems: list[Problem] = []
     for number, name in enumerate(settings.network.ca_certificates):
-        origin = settings._origins.get(f"{KEY}.{number}", settings._origins.get(KEY, DEFAULT))
+        origin = settings.origin(f"{KEY}.{number}", KEY)
         administrators = name == facts.AUTO
         for path in machines_own() if administrators else [PROJECT / Path(name).expanduser()]:
             found, wrong = look(path)

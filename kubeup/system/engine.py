@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.core import shell
 from kubeup.core.errors import Refused
-from kubeup.core.shell import SUDO, Log, Output
+from kubeup.core.plan import Log
+from kubeup.core.shell import SUDO, Output
 from kubeup.facts import apt, software
 from kubeup.facts.host import HostFacts
 
@@ -65,7 +66,7 @@ class Engine:
         """A command of the engine, ready to be pasted into a shell."""
         return shell.shown(self.argv(*words))
 
-    def read(self, *words: str, ok: Iterable[int] | None = (0,), timeout: float = 60) -> Output:
+    def read(self, *words: str, ok: Collection[int] | None = (0,), timeout: float = 60) -> Output:
         return shell.read(*self.argv(*words), ok=ok, timeout=timeout)
 
     def write(self, *words: str, log: Log) -> str:

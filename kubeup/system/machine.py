@@ -93,7 +93,7 @@ def _quick_facts() -> dict[str, Any]:
         "modules_folder": Path("/lib/modules").is_dir(),
         "tools": frozenset(filter(shell.which, TOOLS)) | _docker_sockets(),
         "addresses": addresses(),
-        "proxies": proxies.told(os.environ),
+        "proxies": proxies.from_environment(os.environ),
     }
 
 

@@ -22,8 +22,6 @@ from kubeup.images import bases
 from kubeup.images.mirrors import Mirrors
 from kubeup.settings import Loaded, Problem, Settings, check_provider, check_routes
 from kubeup.settings import load as load_settings
-from kubeup.settings.checks.place import at
-from kubeup.settings.problem import warning
 from kubeup.system import certificates, machine
 from kubeup.workflows.project import Project
 
@@ -122,9 +120,7 @@ def problems(project: Project) -> list[Problem]:
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
     routes = [
-        (route.network, route.device)
-        for route in project.host.routes
-        if route.network != project.settings.node_network
+        route for route in project.host.routes if route.network != project.settings.node_network
     ]
     return [
         *check_provider(project.settings, provider),  # type: ignore[arg-type]
@@ -141,8 +137,7 @@ def _docker_alone(project: Project) -> Iterator[Problem]:
         return
     if settings.images.mirrors:
         key = "images.mirrors"
-        yield warning(
-            at(settings, key),
+        yield settings.warning(
             key,
             "not used by docker on this machine",
             why="its daemon alone knows mirrors, of Docker Hub",
@@ -150,8 +145,7 @@ def _docker_alone(project: Project) -> Iterator[Problem]:
         )
     if project.authorities.pems:
         key = certificates.KEY
-        yield warning(
-            at(settings, key),
+        yield settings.warning(
             key,
             "not used in docker's builds",
             why="they mount no files of this machine",

@@ -34,6 +34,7 @@ from kubeup.images.build import Builder
 from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.settings import Settings
+from kubeup.settings.providers import tool_networks
 from kubeup.system import certificates, secrets
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
@@ -103,7 +104,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """What programs here are told: past which proxy, whom to trust, which mirrors to ask."""
-        past = proxies.past(self.host.proxies, (*self.settings.networks, *proxies.MINIKUBE))
+        past = proxies.environment(self.host.proxies, (*self.settings.networks, *tool_networks()))
         return {**past, **self.authorities.environment, **self.mirrors.environment}
 
     @cached_property

@@ -5,33 +5,33 @@ Each check is a pure function of the settings that yields problems; none looks a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 
-from kubeup.settings.checks import hosts, networks, services, software
-from kubeup.settings.model import Provider, Settings
+from kubeup.settings.checks import networks, services, software
+from kubeup.settings.model import Settings
 from kubeup.settings.problem import Problem
+from kubeup.settings.providers import RULES, Provider
 
 
 def check_provider(settings: Settings, provider: Provider) -> list[Problem]:
     """Every check, as it stands for this provider: ask again once `auto` has been decided."""
-    return list(_checks(settings, provider))
+    rules = RULES[provider]
+    of_sections = chain.from_iterable(each.section_checks for each in RULES.values())
+    return [
+        *chain.from_iterable(check(settings, rules) for check in _BY_RULES),
+        *chain.from_iterable(check(settings) for check in (*_ALWAYS, *of_sections, *rules.checks)),
+    ]
 
 
-def _checks(settings: Settings, provider: Provider) -> Iterator[Problem]:
-    yield from networks.sizes(settings, provider)
-    yield from networks.overlaps(settings, provider)
-    yield from networks.addresses(settings, provider)
-    yield from networks.virtualbox_range(settings, provider)
-    yield from services.ports(settings)
-    yield from services.database(settings)
-    yield from services.machine(settings, provider)
-    yield from services.images(settings)
-    yield from services.mirrors(settings)
-    yield from software.node_image(settings, provider)
-    yield from software.pod_network(settings, provider)
-    yield from software.vagrant_image(settings, provider)
-    yield from software.vagrant_box(settings, provider)
-    yield from software.containerd(settings, provider)
-    yield from software.home_folder(settings, provider)
-    yield from hosts.machines(settings, provider)
-    yield from hosts.context(settings, provider)
+_ALWAYS = (services.ports, services.database, services.images, services.mirrors)
+_BY_RULES = (
+    networks.sizes,
+    networks.pod_ranges,
+    networks.overlaps,
+    networks.addresses,
+    services.database_machine,
+    software.release,
+    software.pod_network,
+    software.containerd,
+    software.home_folder,
+)

@@ -21,19 +21,14 @@ _POOLS = tuple(
 
 def free_range(prefix: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:
     """The first private network of this size that overlaps none of those taken."""
-    used = list(taken)
-    found = (_in_pool(pool, prefix, used) for pool in _POOLS if pool.prefixlen <= prefix)
-    return next((network for network in found if network), None)
-
-
-def _in_pool(pool: IPv4Network, prefix: int, used: list[IPv4Network]) -> IPv4Network | None:
-    # From one obstacle's end to the next: trying each of a million small networks would take
-    # seconds.
-    size, start, end = 2 ** (32 - prefix), int(pool.network_address), int(pool.broadcast_address)
-    while start + size - 1 <= end:
-        candidate = IPv4Network((start, prefix))
-        obstacle = next((network for network in used if network.overlaps(candidate)), None)
-        if obstacle is None:
-            return candidate
-        start = -(-(int(obstacle.broadcast_address) + 1) // size) * size
+    used, size = list(taken), 2 ** (32 - prefix)
+    # Where a pool or what is taken ends, rounded up: trying each of a million small networks would
+    # take seconds.
+    ends = sorted(int(network.broadcast_address) + 1 for network in used)
+    for pool in _POOLS:
+        first = int(pool.network_address)
+        for start in (first, *(-(-end // size) * size for end in ends if end > first)):
+            found = IPv4Network((start % 2**32, prefix), strict=False)
+            if found.subnet_of(pool) and not any(found.overlaps(network) for network in used):
+                return found
     return None

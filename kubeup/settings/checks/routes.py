@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 
-from kubeup.settings.checks.networks import NODE, used_networks
-from kubeup.settings.checks.place import at
+from kubeup.facts.host import Route
+from kubeup.settings.checks.networks import CONTROL, NODE, used_networks
 from kubeup.settings.checks.ranges import free_range
-from kubeup.settings.model import Provider, Settings
-from kubeup.settings.problem import Problem, error
-
-Route = tuple[str | IPv4Network, str]  # destination, device
+from kubeup.settings.model import Settings
+from kubeup.settings.problem import Problem
+from kubeup.settings.providers import RULES, Provider
 
 # Networks that a provider makes for the nodes: found again on every later run.
-_VIRTUAL = ("vboxnet", "virbr", "podman", "cni-podman", "br-", "docker", "kubeup", "vnet")
+_VIRTUAL = tuple(device for rules in RULES.values() for device in rules.devices)
 
 
 def check_routes(
     settings: Settings, routes: Iterable[Route], provider: Provider | None = None
 ) -> list[Problem]:
-    """One problem for each network of the cluster that a route overlaps, with a free one to take
-    instead.
-    """
-    networks = used_networks(settings, provider or settings.provider)
-    known = list(_networks(routes))
-    taken = [network for network, _ in known] + list(networks.values())
+    """One problem for each network that a route overlaps, with a free one to take instead."""
+    networks = used_networks(settings, RULES[provider or settings.provider])
+    # the default route leads everywhere and collides with nothing
+    known = [route for route in routes if route.network.prefixlen]
+    taken = [*(route.network for route in known), *networks.values()]
     return [
         _problem(settings, key, network, hits, taken)
         for key, network in networks.items()
@@ -33,40 +31,27 @@ def check_routes(
     ]
 
 
-def _networks(routes: Iterable[Route]) -> Iterator[tuple[IPv4Network, str]]:
-    """IPv4 routes with a destination of their own: the default route leads everywhere and
-    collides with nothing.
-    """
-    for destination, device in routes:
-        if ":" in str(destination) or destination == "default":
-            continue
-        network = IPv4Network(destination, strict=False)
-        if network.prefixlen:
-            yield network, device
-
-
-def _collides(key: str, network: IPv4Network, route: tuple[IPv4Network, str]) -> bool:
-    destination, device = route
-    own = key == NODE and destination.subnet_of(network) and device.startswith(_VIRTUAL)
-    return destination.overlaps(network) and not own
+def _collides(key: str, network: IPv4Network, route: Route) -> bool:
+    made = route.device.startswith(_VIRTUAL) and route.network.subnet_of(network)
+    return route.network.overlaps(network) and not (key == NODE and made)
 
 
 def _problem(
     settings: Settings,
     key: str,
     network: IPv4Network,
-    hits: list[tuple[IPv4Network, str]],
+    hits: list[Route],
     taken: list[IPv4Network],
 ) -> Problem:
-    named = " and ".join(f"{destination} ({device})" for destination, device in hits[:3])
+    named = " and ".join(f"{route.network} ({route.device})" for route in hits[:3])
     more = f" and {len(hits) - 3} more" if len(hits) > 3 else ""
     free = free_range(network.prefixlen, taken)
-    return error(
-        at(settings, key, "network.control_ip") if key == NODE else at(settings, key),
+    return settings.error(
         key,
         f"{network}, which overlaps this machine's route to {named}{more}",
         allowed="a network without a route",
         why="traffic for one of them would end up in the other",
         hint=f"free here: {free}" if free else "",
         trap=2,
+        related=(CONTROL,) if key == NODE else (),
     )

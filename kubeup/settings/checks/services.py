@@ -1,4 +1,4 @@
-"""What is deployed: ports, the database's version, where images go."""
+"""What is deployed: ports, the database, where images go."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 from kubeup.facts.registries import private
 from kubeup.settings import kinds
-from kubeup.settings.checks.networks import BESIDE, makes_nodes
-from kubeup.settings.checks.place import at
-from kubeup.settings.model import Provider, Settings
-from kubeup.settings.problem import Problem, error, warning
+from kubeup.settings.checks.networks import DATABASE
+from kubeup.settings.model import Settings
+from kubeup.settings.problem import Problem
+from kubeup.settings.providers.base import Rules
 from kubeup.settings.sections import DATABASE_VERSIONS
 
 _ENDED = "5.7"
+_RESERVED_USERS = ("root", "mysql")
+_RESERVED_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 _REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
-# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+# what listens on every node (https://kubernetes.io/docs/reference/networking/ports-and-protocols/)
 _NODE_PORTS = range(30000, 32768)
 _NODES_OWN = {
     22: "SSH",
@@ -31,73 +33,82 @@ _NODES_OWN = {
 
 
 def ports(settings: Settings) -> Iterator[Problem]:
-    if settings.ports.api == settings.ports.ui:
-        origin = at(settings, "ports.ui", "ports.api")
-        found = f"{settings.ports.ui}, which ports.api has too"
-        why = "a NodePort belongs to one service"
-        yield error(
-            origin, "ports.ui", found, allowed="another port", why=why, related=("ports.api",)
+    chosen = settings.ports
+    if chosen.api == chosen.ui:
+        yield settings.error(
+            "ports.ui",
+            f"{chosen.ui}, which ports.api has too",
+            allowed="another port",
+            why="a NodePort belongs to one service",
+            related=("ports.api",),
         )
-    http = settings.ports.http
-    if http in _NODES_OWN or http in _NODE_PORTS:
-        why = f"it belongs to {_NODES_OWN.get(http, 'NodePorts')}"
-        origin = at(settings, "ports.http")
-        yield error(origin, "ports.http", str(http), allowed="another port", why=why)
+    owner = "NodePorts" if chosen.http in _NODE_PORTS else _NODES_OWN.get(chosen.http)
+    if owner:
+        why = f"it belongs to {owner}"
+        yield settings.error("ports.http", str(chosen.http), allowed="another port", why=why)
 
 
 def database(settings: Settings) -> Iterator[Problem]:
-    engine, version = settings.database.engine, settings.database.version
-    origin, key = at(settings, "database.version", "database.engine"), "database.version"
-    if version not in DATABASE_VERSIONS[engine]:
-        allowed = f"for {engine}: {', '.join(DATABASE_VERSIONS[engine])}"
-        yield error(origin, key, version[:60], allowed=allowed, related=("database.engine",))
-    elif version == _ENDED:
+    chosen, key = settings.database, "database.version"
+    versions = DATABASE_VERSIONS[chosen.engine]
+    if chosen.version not in versions:
+        allowed = f"for {chosen.engine}: {', '.join(versions)}"
+        found = chosen.version[:60]
+        yield settings.error(key, found, allowed=allowed, related=("database.engine",))
+    elif chosen.version == _ENDED:
         why = "MySQL 5.7 has had no fixes since October 2023 and no arm64 image"
-        yield warning(origin, key, version, why=why, hint="8.4 is maintained", trap=18)
-
-
-def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
-    """The machine of the database is one that is made or one of the user's, named by its whole
-    name or without the profile's.
-    """
-    if settings.nodes.database.count and not makes_nodes(provider):
-        why = (
-            f"{provider} makes no machine beside its nodes"
-            if provider == "minikube"
-            else f"with {provider} the machines are there already"
+        yield settings.warning(key, _ENDED, why=why, hint="8.4 is maintained", trap=18)
+    if chosen.user in _RESERVED_USERS:
+        yield settings.error(
+            "database.user",
+            chosen.user,
+            allowed="any other name",
+            why=f"{chosen.user} belongs to the server: the API gets a user of its own, with "
+            "rights on its database only",
+            trap=15,
         )
-        yield error(
-            at(settings, BESIDE),
-            BESIDE,
+    if chosen.name in _RESERVED_DATABASES:
+        why = "it is one of the server's own databases"
+        yield settings.error("database.name", chosen.name, allowed="any other name", why=why)
+
+
+def database_machine(settings: Settings, rules: Rules) -> Iterator[Problem]:
+    """The machine of the database is one that is made or one of the user's.
+
+    It is named by its whole name, or without the profile's.
+    """
+    wanted, address, made = (
+        settings.database.vm,
+        settings.database.address,
+        settings.nodes.database.count,
+    )
+    if made and rules.no_machines:
+        yield settings.error(
+            DATABASE,
             "1",
             allowed="0",
-            why=why,
+            why=rules.no_machines,
             hint="name a machine of your own in database.address",
             related=("provider",),
         )
-    if provider == "minikube":
-        return  # it names its nodes itself
-    wanted = settings.database.vm
-    if settings.database.address and (wanted or settings.nodes.database.count):
-        other = "database.vm" if wanted else BESIDE
-        yield error(
-            at(settings, "database.address", other),
+    if rules.names_nodes:
+        return
+    if address and (wanted or made):
+        other = "database.vm" if wanted else DATABASE
+        yield settings.error(
             "database.address",
-            f"{settings.database.address}, and {other} is {wanted or 1}",
+            f"{address}, and {other} is {wanted or 1}",
             allowed="one of the two",
             why="the database runs on one machine",
             related=(other,),
         )
-    names = [node.name for node in settings.machines_list()] if wanted else []
-    if wanted and not any(name in (wanted, f"{settings.slug}-{wanted}") for name in names):
-        origin = at(settings, "database.vm", "nodes.workers.count")
-        why = "the database runs on one of the machines"
-        yield error(
-            origin,
+    names = [node.name for node in settings.machines_list()]
+    if wanted and not {wanted, f"{settings.slug}-{wanted}"} & set(names):
+        yield settings.error(
             "database.vm",
             wanted,
-            why=why,
             allowed=f"one of {', '.join(names)}",
+            why="the database runs on one of the machines",
             related=("nodes.workers.count",),
         )
 
@@ -105,23 +116,21 @@ def machine(settings: Settings, provider: Provider) -> Iterator[Problem]:
 def images(settings: Settings) -> Iterator[Problem]:
     chosen = settings.images
     if chosen.via == "registry" and chosen.registry == "docker.io" and not chosen.prefix:
-        why = "docker.io takes images under an account only"
-        hint = "set images.prefix to your account, or images.via to load"
-        origin = at(settings, "images.prefix", "images.via")
-        related = ("images.via", "images.registry")
-        yield error(
-            origin,
+        yield settings.error(
             "images.prefix",
             "nothing",
             allowed="an account",
-            why=why,
-            hint=hint,
-            related=related,
+            why="docker.io takes images under an account only",
+            hint="set images.prefix to your account, or images.via to load",
+            related=("images.via", "images.registry"),
         )
     if chosen.api == chosen.ui:
-        origin = at(settings, "images.ui", "images.api")
-        found = f"{chosen.ui}, which is the API's name too"
-        yield error(origin, "images.ui", found, allowed="another name", related=("images.api",))
+        yield settings.error(
+            "images.ui",
+            f"{chosen.ui}, which is the API's name too",
+            allowed="another name",
+            related=("images.api",),
+        )
 
 
 def mirrors(settings: Settings) -> Iterator[Problem]:
@@ -129,21 +138,19 @@ def mirrors(settings: Settings) -> Iterator[Problem]:
     for registry, urls in settings.images.mirrors.items():
         key = f"{_MIRRORS}.{registry}"
         if not _REGISTRY.fullmatch(registry):
-            yield error(
-                at(settings, key, _MIRRORS),
+            yield settings.error(
                 key[:80],
-                "no registry's name",
+                "not a registry's name",
                 allowed="a registry's host, such as docker.io or registry.example.com:5000",
                 related=(_MIRRORS,),
             )
         for number, url in enumerate(urls):
             scheme, _, rest = url.partition("://")
             if scheme == "http" and not private(rest.partition("/")[0]):
-                yield error(
-                    at(settings, f"{key}.{number}", key),
+                yield settings.error(
                     f"{key}.{number}",
                     url,
                     allowed="https://, or a private address",
+                    why="without TLS anyone on the network path could serve other images",
                     related=(_MIRRORS,),
-                    why="whoever is on the way could give nodes other images",
                 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from kubeup.facts.compose import Compose, Tools, candidates, major
+from kubeup.facts import apt
+from kubeup.facts.compose import Compose, Tools, major
 
 DATA = Path(__file__).parents[1] / "data" / "db"
 OLD, PLUGIN = (
@@ -15,8 +17,8 @@ OLD, PLUGIN = (
 )
 
 
-def offers(name: str) -> dict[str, str]:
-    return candidates((DATA / f"apt-policy-{name}.txt").read_text())
+def offers(name: str) -> Mapping[str, str]:
+    return apt.policy((DATA / f"apt-policy-{name}.txt").read_text()).candidates
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_a_package_without_a_version_is_not_offered() -> None:
         "docker-cli" not in offers("ubuntu-24.04")
         and offers("ubuntu-24.04")["docker-compose"] == "1.29.2-6ubuntu1"
     )
-    assert candidates("") == {}
+    assert apt.policy("").candidates == {}
 
 
 def test_dockers_own_plugin_comes_first() -> None:

@@ -51,7 +51,7 @@ def test_limits_by_quota_and_period() -> None:
         '"CpuPeriod": 100000}}]'
     )
     assert found.cpus == 0.5
-    assert found.labels == ()
+    assert found.labels == {}
 
 
 def test_no_limits_and_no_network() -> None:

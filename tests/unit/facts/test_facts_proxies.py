@@ -21,18 +21,20 @@ def test_both_spellings_are_read_and_empty_ones_are_none() -> None:
         "no_proxy": "",
         "PATH": "/bin",
     }
-    assert proxies.told(environ) == {
+    assert proxies.from_environment(environ) == {
         "http_proxy": "http://small:1",
         "https_proxy": "http://capital:2",
     }
 
 
 def test_without_a_proxy_nothing_is_said() -> None:
-    assert proxies.past({}, [NODES]) == proxies.past({"no_proxy": "a.example.org"}, [NODES]) == {}
+    assert proxies.environment({}, [NODES]) == {}
+    assert proxies.environment({"no_proxy": "a.example.org"}, [NODES]) == {}
 
 
 def test_nodes_are_spoken_to_past_the_proxy_and_what_the_user_named_stays() -> None:
-    found = proxies.past({**CAMPUS, "no_proxy": "a.example.org, 10.0.0.0/8,localhost"}, [NODES])
+    named = {**CAMPUS, "no_proxy": "a.example.org, 10.0.0.0/8,localhost"}
+    found = proxies.environment(named, [NODES])
     assert (
         found["NO_PROXY"]
         == found["no_proxy"]
@@ -42,8 +44,8 @@ def test_nodes_are_spoken_to_past_the_proxy_and_what_the_user_named_stays() -> N
 
 
 def test_to_say_it_twice_changes_nothing() -> None:
-    once = proxies.past(CAMPUS, [NODES])
-    assert proxies.past(proxies.told(once), [NODES]) == once
+    once = proxies.environment(CAMPUS, [NODES])
+    assert proxies.environment(proxies.from_environment(once), [NODES]) == once
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_to_say_it_twice_changes_nothing() -> None:
 )
 def test_a_proxy_on_the_loopback_is_no_nodes_proxy(url: str) -> None:
     found = {**CAMPUS, "http_proxy": url}
-    assert proxies.near(found) == ("http_proxy",)
+    assert proxies.on_loopback(found) == ("http_proxy",)
     assert {"http_proxy", "HTTP_PROXY"}.isdisjoint(proxies.on_nodes(found, [NODES]))
     assert proxies.on_nodes(found, [NODES])["https_proxy"] == CAMPUS["https_proxy"]
     assert proxies.on_nodes({"http_proxy": url}, [NODES]) == {}
@@ -76,4 +78,4 @@ def test_a_proxy_on_the_loopback_is_no_nodes_proxy(url: str) -> None:
     ],
 )
 def test_any_other_is(url: str) -> None:
-    assert proxies.near({"http_proxy": url}) == ()
+    assert proxies.on_loopback({"http_proxy": url}) == ()

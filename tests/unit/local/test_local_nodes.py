@@ -134,7 +134,7 @@ def test_somebody_elses_is_told_before_what_is_too_many(tmp_path: Path) -> None:
 
 
 def test_a_container_without_our_labels_is_refused(tmp_path: Path) -> None:
-    bare = replace(podman_nodes()[0], labels=())
+    bare = replace(podman_nodes()[0], labels={})
     provider = local(tmp_path, DESKTOP, (bare,))
     assert (
         error_of(provider.plan, provider.observe(), NEEDED).why == "it was made by another program"
@@ -414,7 +414,7 @@ def test_an_engine_that_does_not_tell_is_no_engine_without_that_container(
 
 
 def named(one: Container, profile: str) -> Container:
-    return replace(one, labels=(*one.labels, ("kubeup.named", profile)))
+    return replace(one, labels={**one.labels, "kubeup.named": profile})
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from kubeup.core.errors import SettingsError
+from kubeup.facts.host import Route
 from kubeup.settings import Loaded, Problem, check_provider, check_routes, load
 
 HOWTO = Path(__file__).parents[1] / "data" / "settings" / "howto.yaml"
-DOCKER0 = ("172.17.0.0/16", "docker0")
+DOCKER0 = Route(IPv4Network("172.17.0.0/16"), "docker0")
 
 
 def pasted(*sets: str) -> Loaded:
@@ -88,7 +89,7 @@ def test_trap_2_docker0_names_the_route_and_a_free_range() -> None:
 
 def test_trap_2_is_nothing_without_docker_or_with_a_cluster_that_has_its_networks() -> None:
     settings = pasted().require()
-    assert check_routes(settings, [("192.168.1.0/24", "eth0")]) == []
+    assert check_routes(settings, [Route(IPv4Network("192.168.1.0/24"), "eth0")]) == []
     assert check_routes(settings, [DOCKER0], "existing") == []
 
 

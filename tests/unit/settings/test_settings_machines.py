@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
+from kubeup.cluster.providers.base import PROVIDERS
 from kubeup.settings import Loaded, Problem
+from kubeup.settings.providers import RULES, Provider, minikube
 
 Load = Callable[..., Loaded]
 
@@ -107,11 +110,16 @@ def test_the_folder_proposed(one_problem: Callable[..., Problem], host: str, nam
     assert one_problem(keys).hint == f"take /home/vagrant/{name}"
 
 
+def test_each_provider_that_may_be_named_has_its_rules() -> None:
+    assert get_args(Provider) == tuple(RULES)
+    assert set(PROVIDERS) <= set(RULES)
+
+
 def test_minikube_follows_the_control_plane(load_profile: Load) -> None:
     settings = load_profile("nodes: {control: {cpu: 4, memory: 5000}}").require()
-    assert (settings.minikube_cpus, settings.minikube_memory) == (4, 5000)
+    assert (minikube.cpus(settings), minikube.memory(settings)) == (4, 5000)
     settings = load_profile("minikube: {cpus: 3, memory: 2000}").require()
-    assert (settings.minikube_cpus, settings.minikube_memory) == (3, 2000)
+    assert (minikube.cpus(settings), minikube.memory(settings)) == (3, 2000)
 
 
 @pytest.mark.parametrize(

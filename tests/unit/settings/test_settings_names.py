@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from kubeup.settings import Loaded, Problem
+from kubeup.settings.model import Keys
 from kubeup.settings.nearest import nearest
 from kubeup.settings.overrides import variable
-from kubeup.settings.shape import Shape, dotted, keys_shape
+from kubeup.settings.shape import Shape, dotted, shape_of
 
-KEYS = dict(dotted(keys_shape()))
+KEYS = dict(dotted(shape_of(Keys)))
 PLAIN = sorted(KEYS)
 
 
@@ -34,7 +35,7 @@ def typos(name: str) -> set[str]:
     } - {name}
 
 
-@pytest.mark.parametrize(("section", "names"), sections(keys_shape()))
+@pytest.mark.parametrize(("section", "names"), sections(shape_of(Keys)))
 def test_the_typo_of_every_key_gives_the_key(
     load_profile: Callable[..., Loaded], section: str, names: list[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubeup.facts.host import Route
 from kubeup.settings import Loaded, Problem, Settings, check_provider, check_routes
 from kubeup.settings.checks.ranges import free_range
 from kubeup.settings.sections import Network
@@ -22,6 +23,11 @@ def networks(smallest: int, largest: int) -> st.SearchStrategy[IPv4Network]:
         PRIVATE,
         st.integers(smallest, largest),
     )
+
+
+def routes(*rows: str) -> list[Route]:
+    """From networks with the devices that lead there."""
+    return [Route(IPv4Network(network), device) for network, device in map(str.split, rows)]
 
 
 def settings(**keys: IPv4Network) -> Settings:
@@ -82,34 +88,29 @@ def test_the_last_address_of_all_is_no_exception(load_profile: Callable[..., Loa
 
 class TestRoutes:
     def test_each_network_once_with_all_its_routes(self) -> None:
-        routes = [("10.244.1.0/24", "tun0"), ("10.244.2.0/24", "tun1"), ("10.0.0.0/16", "wg0")]
-        (problem,) = check_routes(settings(), routes)
+        found = routes("10.244.1.0/24 tun0", "10.244.2.0/24 tun1", "10.0.0.0/16 wg0")
+        (problem,) = check_routes(settings(), found)
         assert "10.244.1.0/24 (tun0) and 10.244.2.0/24 (tun1)" in problem.found
         assert "wg0" not in problem.found
 
-    def test_default_and_ipv6_routes_collide_with_nothing(self) -> None:
-        assert (
-            check_routes(
-                settings(), [("default", "eth0"), ("0.0.0.0/0", "eth0"), ("fd00::/8", "eth0")]
-            )
-            == []
-        )
+    def test_the_default_route_collides_with_nothing(self) -> None:
+        assert check_routes(settings(), routes("0.0.0.0/0 eth0")) == []
 
     def test_the_nodes_own_bridge_is_no_collision_but_a_real_network_is(self) -> None:
-        assert check_routes(settings(), [("192.168.60.0/24", "vboxnet0")]) == []
-        assert [p.key for p in check_routes(settings(), [("192.168.60.0/24", "eth0")])] == [
+        assert check_routes(settings(), routes("192.168.60.0/24 vboxnet0")) == []
+        assert [p.key for p in check_routes(settings(), routes("192.168.60.0/24 eth0"))] == [
             "network.node_cidr"
         ]
-        assert [p.key for p in check_routes(settings(), [("192.168.0.0/16", "docker0")])] == [
+        assert [p.key for p in check_routes(settings(), routes("192.168.0.0/16 docker0"))] == [
             "network.node_cidr"
         ]
 
     def test_own_machines_bring_their_own_network(self) -> None:
-        assert check_routes(settings(), [("192.168.60.0/24", "eth0")], "hosts") == []
+        assert check_routes(settings(), routes("192.168.60.0/24 eth0"), "hosts") == []
 
     def test_nothing_is_free_when_everything_is_taken(self) -> None:
         taken = [IPv4Network("0.0.0.0/1"), IPv4Network("128.0.0.0/1")]
-        problems = check_routes(settings(), [(network, "tun0") for network in taken])
+        problems = check_routes(settings(), [Route(network, "tun0") for network in taken])
         assert [p.hint for p in problems] == ["", "", ""]
 
 
@@ -125,13 +126,14 @@ def test_overlapping_networks_are_refused_and_only_those(
 
 @given(networks(12, 28), st.lists(networks(9, 30), max_size=6))
 def test_routes_that_overlap_are_refused_and_only_those(
-    services: IPv4Network, routes: list[IPv4Network]
+    services: IPv4Network, taken: list[IPv4Network]
 ) -> None:
     chosen = settings(service_cidr=services)
-    found = {p.key for p in check_routes(chosen, [(route, "eth0") for route in routes], "hosts")}
+    known = [Route(network, "eth0") for network in taken]
+    found = {p.key for p in check_routes(chosen, known, "hosts")}
     wanted = {"network.service_cidr": services, "network.pod_cidr": chosen.network.pod_cidr}
     assert found == {
-        key for key, network in wanted.items() if any(network.overlaps(route) for route in routes)
+        key for key, network in wanted.items() if any(network.overlaps(other) for other in taken)
     }
 
 

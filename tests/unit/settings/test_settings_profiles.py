@@ -65,7 +65,7 @@ def test_a_bad_name(load_text: Load, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("env", "found"),
-    [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "not a name")],
+    [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "a list")],
 )
 def test_env_that_is_not_text(load_text: Load, env: str, found: str) -> None:
     (problem,) = load_text(TWO.replace("env: one", f"env: {env}")).errors
@@ -126,7 +126,7 @@ class TestOneFileAProfile:
         loop = path.with_name("profiles") / "loop.yaml"
         loop.symlink_to(loop)
         (problem,) = load(path, "loop", environ={}).errors
-        assert (problem.file, problem.found) == (str(loop), "its symbolic links go round in a loop")
+        assert (problem.file, problem.found) == (str(loop), "too many levels of symbolic links")
 
     def test_suffices_without_users(self, path: Path) -> None:
         path.write_text("settings: {env: lab}\n")
@@ -141,7 +141,9 @@ def test_profiles_whose_names_differ_too_little_are_refused_by_both_names(
     text = f"settings:\n  env: two\n  users:\n    {first}: {{}}\n    two: {{}}\n    {alike}: {{}}\n"
     (problem,) = load_text(text).errors
     assert (problem.line, problem.key) == (6, f"settings.users.{alike}")
-    assert f"the profile {first} (" in problem.found and "case or - and _ alone" in problem.found
+    assert (
+        f"the profile {first} (" in problem.found and "only in case, or in - and _" in problem.found
+    )
     assert f"{first} or {alike}" in problem.hint
 
 

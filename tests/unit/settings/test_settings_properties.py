@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from kubeup.settings import Loaded, load
-from kubeup.settings.shape import dotted, keys_shape
+from kubeup.settings.model import Keys
+from kubeup.settings.shape import dotted, shape_of
 
 HEAD = "settings:\n  env: dev\n  users:\n    dev:\n"
 
-KEYS = [key for key, _ in dotted(keys_shape())]
+KEYS = [key for key, _ in dotted(shape_of(Keys))]
 HOWTO = (Path(__file__).parents[1] / "data" / "settings" / "howto.yaml").read_text()
 PIECES = st.sampled_from(
     [
@@ -114,7 +115,7 @@ TREES = st.recursive(
 
 
 @quick
-@given(values=st.dictionaries(st.sampled_from(list(keys_shape().fields)), TREES, max_size=6))
+@given(values=st.dictionaries(st.sampled_from(list(shape_of(Keys).fields)), TREES, max_size=6))
 def test_any_values_under_known_keys(path: Path, values: dict[str, Any]) -> None:
     check(path, json.dumps({"settings": {"env": "dev", "users": {"dev": values}}}).encode())
 

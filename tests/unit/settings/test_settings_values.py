@@ -122,7 +122,7 @@ Load = Callable[..., Loaded]
         (
             "images: {mirrors: {'https://docker.io': ['https://m.example.com']}}",
             "images.mirrors.https://docker.io",
-            "no registry's name",
+            "not a registry's name",
             "host",
         ),
         (
@@ -177,7 +177,7 @@ def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str
         ("database: {vm: worker-3}", "one of the machines"),
         ("database: {vm: db}", "one of the machines"),
         ("{nodes: {database: {count: 1}}, database: {address: 192.168.60.50}}", "on one machine"),
-        ("{provider: minikube, nodes: {database: {count: 1}}}", "no machine beside its nodes"),
+        ("{provider: minikube, nodes: {database: {count: 1}}}", "no machines besides its nodes"),
         (
             "{nodes: {database: {count: 1}}, network: {control_ip: 192.168.60.2}}",
             "the database's machine gets that one",
@@ -227,13 +227,26 @@ def test_both_spellings_of_containerd(load_profile: Load, key: str, text: str) -
 
 def test_both_spellings_at_once(one_problem: One) -> None:
     problem = one_problem("software: {contained: v1.6, containerd: v1.7}")
-    assert (problem.key, problem.found) == ("software.contained", "given beside containerd")
+    assert problem.key == "settings.users.dev.software.containerd"
+    assert problem.found == "given twice, first in line 5"
+
+
+def test_an_override_takes_the_place_of_either_spelling(load_profile: Load) -> None:
+    loaded = load_profile("software: {contained: v1.6}", ("software.containerd=1.7",))
+    assert loaded.require().software.containerd == "1.7"
 
 
 def test_mysql_5_7_is_possible_and_told(load_profile: Load) -> None:
     loaded = load_profile("database: {version: '5.7'}")
     assert loaded.require().database.version == "5.7"
     assert [(p.severity, p.trap) for p in loaded.problems] == [("warning", 18)]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "255.255.255.255"])  # noqa: S104 - nobody binds
+def test_the_ends_of_all_addresses_are_refused(load_profile: Load, address: str) -> None:
+    keys = f"network: {{control_ip: {address}}}\ndatabase: {{vm: worker-9}}\n"
+    found = load_profile(f"{keys}nodes: {{database: {{count: 1}}}}").errors
+    assert {"network.control_ip", "database.vm"} == {problem.key for problem in found}
 
 
 def test_each_engine_has_a_version_of_its_own(load_profile: Load) -> None:

@@ -18,8 +18,6 @@ from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
-from kubeup.settings import problem
-from kubeup.settings.checks.place import at
 from kubeup.settings.loading import Loaded
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import choices, cluster, down, loading, removal
@@ -272,7 +270,7 @@ def test_a_machine_that_is_not_there_has_no_database(
 def test_settings_that_do_not_fit_this_machine_are_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = problem.error(at(project.settings, "provider"), "provider", "local")
+    wrong = project.settings.error("provider", "local")
     monkeypatch.setattr(loading, "problems", lambda _: [wrong])
     loading._refuse(project, Loaded(project.settings, (wrong,)))
     assert error_of(loading._refuse, project, Loaded(project.settings)).why == str(wrong)

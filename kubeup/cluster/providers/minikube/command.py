@@ -11,6 +11,7 @@ from kubeup.core.errors import Refused
 from kubeup.facts import registries
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
+from kubeup.settings.providers import minikube as node_size
 
 # minikube reads any flag from the environment, also those that a command lacks
 QUIET = {
@@ -137,8 +138,8 @@ def _cluster(settings: Settings, driver: str) -> Words:
     return (
         "start",
         f"--kubernetes-version={settings.software.kubernetes}",
-        f"--memory={settings.minikube_memory}",
-        f"--cpus={settings.minikube_cpus}",
+        f"--memory={node_size.memory(settings)}",
+        f"--cpus={node_size.cpus(settings)}",
         f"--disk-size={chosen.disk_size}",
         driver,
         f"--nodes={chosen.nodes}",

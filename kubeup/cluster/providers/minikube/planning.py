@@ -19,6 +19,7 @@ from kubeup.core import ids, shell
 from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Holds, Planned, Room, Step
+from kubeup.settings.providers import minikube as node_size
 from kubeup.system import ssh
 
 # on a node: constants.KubeadmYamlPath of minikube
@@ -187,7 +188,7 @@ class NodePlans(ObservedProfile):
     def _node_add(self) -> ToolCommand:
         # without a size minikube makes a first worker, and the cluster from then on, smaller:
         # kubernetes/minikube#7928
-        tool, size = self.planned, str(self.settings.minikube_memory)
+        tool, size = self.planned, str(node_size.memory(self.settings))
         env = (("MINIKUBE_MEMORY", size),)
         return tool.command("node", "add", *tool.on, env=env, timeout=START_SECONDS)
 

@@ -18,6 +18,7 @@ from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.things import Thing
 from kubeup.facts.containers import containers
 from kubeup.settings.model import NodeSpec
+from kubeup.settings.providers import minikube as node_size
 from kubeup.system.ssh import SshTarget
 
 USER = "docker"  # on every node that minikube makes, with every driver
@@ -198,8 +199,8 @@ class ObservedProfile(SelectedTool):
         added = filter(lambda name: not profile.trusts(name), command.plain_registries(settings))
         values = {
             "Kubernetes": (profile.kubernetes, settings.software.kubernetes),
-            "CPUs": (profile.cpus, settings.minikube_cpus),
-            "MiB of memory": (profile.memory, settings.minikube_memory),
+            "CPUs": (profile.cpus, node_size.cpus(settings)),
+            "MiB of memory": (profile.memory, node_size.memory(settings)),
             "driver": (profile.driver, driver),
             "container runtime": (profile.runtime, chosen.container_runtime or profile.runtime),
             "registries without TLS": (_listed(plain), _listed((*plain, *added))),
@@ -214,7 +215,7 @@ class ObservedProfile(SelectedTool):
         """Names as minikube gives them: those of the nodes that are there, then the next ones."""
         settings, existing = self.settings, self.profile().nodes
         nodes = facts.wanted_nodes(self.profile_name, existing, settings.minikube.nodes)
-        size = (settings.minikube_cpus, settings.minikube_memory)
+        size = (node_size.cpus(settings), node_size.memory(settings))
         return tuple(NodeSpec(node.name, node.role, node.address, *size) for node in nodes)
 
     def ssh_targets(self) -> tuple[SshTarget, ...]:

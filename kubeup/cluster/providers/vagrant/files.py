@@ -18,6 +18,7 @@ from kubeup.core.state import PROJECT, State, read_json, write_private
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
+from kubeup.settings.providers.vagrant import box
 from kubeup.system import engine as engines
 from kubeup.system.engine import STOP_SIGNAL
 
@@ -116,7 +117,7 @@ def machines(
         netmask, name_servers = network.prefixlen, []  # a container has those of its engine
     return {
         "provider": chosen.provider,
-        "box": settings.box,
+        "box": box(settings),
         **{name: getattr(chosen, name) for name in PLAIN},
         "netmask": netmask,
         "private_key": str(state.private_key),
