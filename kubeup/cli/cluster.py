@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from invoke import Collection
+
 from kubeup.cli.base import carry_out, change, change_project, kubeup_task, open_project
+from kubeup.cluster.providers.table import ROWS, Row
 from kubeup.core.options import Options
-
-
-@kubeup_task("yes", "dry", "commands", "json", "force")
-def local(given: Options) -> None:
-    """Bring up a cluster of containers on this machine, without the application.
-
-    Example: inv cluster.local --yes
-    """
-    _bring_up("local", given)
-
-
-@kubeup_task("yes", "dry", "commands", "json", "force")
-def minikube(given: Options) -> None:
-    """Bring up a cluster with minikube, without the application, or adopt the one that exists.
-
-    Example: inv cluster.minikube --dry --commands
-    """
-    _bring_up("minikube", given)
-
-
-@kubeup_task("yes", "dry", "commands", "json", "force")
-def vagrant(given: Options) -> None:
-    """Bring up a cluster of Vagrant's virtual machines, without the application.
-
-    Example: inv cluster.vagrant --dry --commands
-    """
-    _bring_up("vagrant", given)
-
-
-def _bring_up(provider: str, given: Options) -> None:
-    """The cluster without the application, on that provider."""
-    from kubeup.workflows.converge import bring_up
-
-    with change_project(given.also(f"provider={provider}")) as (project, out):
-        bring_up(project, out, given)
 
 
 @kubeup_task("yes", "dry", "commands", "force")
@@ -309,3 +279,37 @@ def kubeconfig(given: Options, merge: bool = False) -> None:
             if merge
             else str(files.existing(project.kubectl))
         )
+
+
+def _task_of(row: Row) -> Any:
+    """The task that brings a provider's cluster up."""
+
+    def body(given: Options) -> None:
+        from kubeup.workflows.converge import bring_up
+
+        with change_project(given.also(f"provider={row.name}")) as (project, out):
+            bring_up(project, out, given)
+
+    example = f"Example: inv cluster.{row.name} --dry --commands"
+    body.__doc__ = f"Bring up {row.cluster} (without the application).\n\n{example}"
+    return kubeup_task("yes", "dry", "commands", "json", "force", name=row.name)(body)
+
+
+namespace = Collection(
+    *map(_task_of, ROWS),
+    up,
+    ping,
+    status,
+    dashboard,
+    addons,
+    ssh,
+    start,
+    stop,
+    halt,
+    reload,
+    snapshot,
+    destroy,
+    remove,
+    provision,
+    kubeconfig,
+)

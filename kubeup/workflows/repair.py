@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubeup.cluster.providers import base as providers
 from kubeup.cluster.providers.base import Trace
+from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import lock
 from kubeup.core import record as records
 from kubeup.core.errors import Refused
@@ -67,7 +68,7 @@ def look(project: Project, node: str = "") -> ProfileTraces:
 
     Raises Refused where it isn't clear what the record would say.
     """
-    known = {name: _traces(project, name) for name in providers.PROVIDERS}
+    known = {name: _traces(project, name) for name in PROVIDERS}
     having = [name for name, traces in known.items() if traces]
     if not having:
         return ProfileTraces((), Record())

@@ -1,17 +1,14 @@
-"""The protocol of a provider, and the one table of them.
-
-A new provider is a module with a class of this shape and a line in PROVIDERS; nothing else changes.
-"""
+"""The protocol of a provider, and the choice of one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import ids, shell
 from kubeup.core.errors import Refused, UsageError
 from kubeup.core.ids import StepId
@@ -280,15 +277,6 @@ class Provider(Protocol):
         """The container engine that builds and saves images."""
 
 
-# name -> module and class, imported when it is chosen
-PROVIDERS = {
-    "local": ("kubeup.cluster.providers.local", "Local"),
-    "minikube": ("kubeup.cluster.providers.minikube", "Minikube"),
-    "vagrant": ("kubeup.cluster.providers.vagrant", "Vagrant"),
-}
-ORDER = ("local", "minikube", "vagrant")  # what `auto` tries, first to last
-
-
 def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provider:
     """The provider of that name. Raises UsageError for one that is not in the table."""
     if name not in PROVIDERS:
@@ -297,19 +285,13 @@ def make(name: str, settings: Settings, state: State, host: HostFacts) -> Provid
             f"there are: {', '.join(PROVIDERS)}",
             "set provider to one of them, or to auto",
         )
-    module, cls = PROVIDERS[name]
-    made: Provider = getattr(import_module(module), cls)(settings, state, host)
+    made: Provider = PROVIDERS[name].load()(settings, state, host)
     return made
 
 
 def brings_kubernetes(name: str) -> bool:
-    """Whether the provider of that name makes its clusters itself; False where it isn't chosen
-    yet.
-    """
-    if name not in PROVIDERS:
-        return False
-    module, cls = PROVIDERS[name]
-    return not getattr(import_module(module), cls).uses_kubeadm
+    """Whether that provider's clusters come with Kubernetes; False where none is chosen yet."""
+    return name in PROVIDERS and not PROVIDERS[name].load().uses_kubeadm
 
 
 def choose(
@@ -333,7 +315,7 @@ def choose(
     if stands_on in PROVIDERS:
         return make(stands_on, settings, state, host), "this profile's cluster stands on it"
     refused, later = list[str](), list[tuple[Provider, str]]()
-    for name in ORDER:
+    for name in PROVIDERS:
         provider = make(name, settings, state, host)
         usable = provider.probe()
         if usable.ok and not usable.fetched:
