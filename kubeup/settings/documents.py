@@ -57,7 +57,7 @@ def choose(
         root = _with_env(root, profile, Origin("argument", "the profile asked for"))
     elif name := environ.get(PROFILE_VARIABLE):
         root = _with_env(root, name, Origin("environment", PROFILE_VARIABLE))
-    reading = read(File, root, problems)
+    reading = read(File, _with_a_name(root, problems), problems)
     if "settings" not in root.entries and not problems:
         problems.error(root.origin, "settings", "missing", allowed=_OUTLINE)
     usable = not problems.refused & {"settings", "settings.env", "settings.users"}
@@ -74,6 +74,18 @@ def choose(
         problems.error(at, "settings.env", f"no profile {chosen.name}", allowed=known, hint=hint)
         return chosen
     return replace(chosen, tree=_tree(chosen.name, users, homes, problems))
+
+
+def _with_a_name(root: Node, problems: Problems) -> Node:
+    """An `env` without a value may have been meant for any profile: it is not taken as dev."""
+    settings = root.entries.get("settings")
+    env = settings.entries.get("env") if settings else None
+    if not settings or not env or env.tag != "null":
+        return root
+    hint = "write the name of one profile"
+    problems.error(env.origin, "settings.env", "no value", allowed="a profile's name", hint=hint)
+    rest = {key: node for key, node in settings.entries.items() if key != "env"}
+    return replace(root, entries={**root.entries, "settings": replace(settings, entries=rest)})
 
 
 def _tree(

@@ -65,7 +65,7 @@ def test_a_bad_name(load_text: Load, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("env", "found"),
-    [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "a list")],
+    [("on", "on, which YAML"), ("1.20", "1.20, which YAML"), ("[a]", "a list"), ("", "no value")],
 )
 def test_env_that_is_not_text(load_text: Load, env: str, found: str) -> None:
     (problem,) = load_text(TWO.replace("env: one", f"env: {env}")).errors
