@@ -164,7 +164,7 @@ def _docker(machine: DatabaseVm, state: ServiceState, new: str) -> Iterator[Plan
             f"bring the database's image to {node}",
             new or "not there",
             BringImage(machine),
-            (ids.MACHINE_PACKAGES, ids.image("db")),
+            (ids.MACHINE_PACKAGES, ids.DATABASE_IMAGE),
             seconds=10,
         )
 

@@ -22,6 +22,7 @@ from kubeup.core import record
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.plan import Log
 from kubeup.core.record import Location
+from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database import restore
 from kubeup.database import server as servers
@@ -57,14 +58,14 @@ class StartInCluster:
     def run(self, log: Log) -> None:
         kubectl, boots = self.deployment.kubectl, self.deployment.boots
         database = _rendered(self.deployment, of_service=False)
-        apply.release_volume(kubectl, "db")
+        apply.release_volume(kubectl, DATABASE.name)
         kubectl.write(*apply.APPLY, stdin=database, log=log)
-        watch.until_ready(kubectl, "db", boots(), self.wait, log, apply.never)
+        watch.until_ready(kubectl, DATABASE.name, boots(), self.wait, log, apply.never)
 
 
 def _rendered(deployment: Deployment, of_service: bool) -> str:
     """What makes the database's name lead somewhere, or all the rest of the database."""
-    part = manifests.of_part(manifests.documents(deployment.render()), "db")
+    part = manifests.of_part(manifests.documents(deployment.render()), DATABASE.name)
     return manifests.text(each for each in part if (each["kind"] in PART_OF_SERVICE) is of_service)
 
 

@@ -122,7 +122,7 @@ def steps(
         "discard the passwords that the database had before",
         "they are no longer in use",
         DiscardOld(passwords),
-        (ids.SET_PASSWORDS, ids.deploy("db"), ids.deploy("api")),
+        (ids.SET_PASSWORDS, ids.DEPLOY_DATABASE, ids.DEPLOY_API),
         seconds=2,
     )
     return [change, discard]

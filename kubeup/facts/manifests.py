@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from kubeup.core.services import DATABASE
 from kubeup.facts.nested import value
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
@@ -31,7 +32,11 @@ def of_part(parts: Iterable[dict[str, Any]], app: str) -> list[dict[str, Any]]:
 
     What carries none (a StorageClass) is the database's.
     """
-    return [part for part in parts if value(part, "metadata", "labels", "app", default="db") == app]
+    return [
+        part
+        for part in parts
+        if value(part, "metadata", "labels", "app", default=DATABASE.name) == app
+    ]
 
 
 def changed(diff: str) -> tuple[str, ...]:

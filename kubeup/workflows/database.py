@@ -12,6 +12,7 @@ from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
+from kubeup.core.services import DATABASE
 from kubeup.database import backups, compression, restore, schema, scripts
 from kubeup.database import server as servers
 from kubeup.database.backups import Listed
@@ -105,7 +106,7 @@ def on_machine(project: Project) -> Plan:
     """The service on the machine with the role `db`, whether or not it is the one in use."""
     machine = project.machine
     generated = secrets.plan(project.state.secrets)
-    images = tuple(image for image in project.images if image.part == "db")
+    images = tuple(image for image in project.images if image.part == DATABASE.name)
     built = builds.plan(images, project.builder)
     try:
         state = machine.look()

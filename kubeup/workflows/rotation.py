@@ -17,7 +17,7 @@ from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, s
 from kubeup.core.record import VM
 from kubeup.core.report import Report
 from kubeup.core.runner import as_error
-from kubeup.core.services import service
+from kubeup.core.services import WITH_PASSWORDS, service
 from kubeup.database import machine_service, passwords
 from kubeup.system import secrets
 from kubeup.workflows import rollout
@@ -88,7 +88,7 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
         )
         steps.append(Step(ids.MACHINE_SERVICE, title, "its .env changes", run, needs, seconds=3))
         needs = (ids.MACHINE_SERVICE,)
-    for part in ("db", "api"):
+    for part in WITH_PASSWORDS:
         title, action = f"deploy {service(part).title}", apply.ApplyPart(project.deployment, part)
         steps.append(Step(ids.deploy(part), title, "the Secret changes", action, needs, seconds=12))
     return steps

@@ -9,7 +9,6 @@ from kubeup.inspect.diagram.model import (
     APPS,
     BROWSER,
     Node,
-    Part,
     Picture,
     Pod,
     Volume,
@@ -31,7 +30,7 @@ ARROWS = {True: "-->", False: "-.->"}
 REASON = 60  # letters: the whole of it would make its box wider than all others
 
 
-def mermaid(picture: Picture, part: Part = "all") -> str:
+def mermaid(picture: Picture, part: str = "all") -> str:
     """The flowchart's source."""
     drawn = picture.only(part)
     lines = [
@@ -48,7 +47,7 @@ def mermaid(picture: Picture, part: Part = "all") -> str:
     return "\n".join(["flowchart TB", *(f"  {line}" for line in lines)]) + "\n"
 
 
-def _ends(picture: Picture, part: Part) -> Iterator[str]:
+def _ends(picture: Picture, part: str) -> Iterator[str]:
     """The browser, and the Services of other parts that the drawn one is linked to."""
     # an arrow to what is not declared would make a box of its bare id
     ends = [end for link in picture.links for end in (link.source, link.target)]

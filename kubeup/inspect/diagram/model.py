@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-Part = Literal["all", "db", "api", "ui"]
-APPS = ("ui", "api", "db")  # in the order in which a request passes them
-TITLES = {"all": "the cluster", "db": "database", "api": "API", "ui": "UI"}
+from kubeup.core.services import NAMES, SERVICES
+
+ALL = "all"
+APPS = tuple(reversed(NAMES))  # in the order in which a request passes them
+PARTS = (ALL, *NAMES)
+TITLES = {ALL: "the cluster"} | {one.name: one.title.removeprefix("the ") for one in SERVICES}
 BROWSER = "browser"
 HTTP = 80  # the port that a URL does without
 ROLES = {"control": "control plane", "db": "the database's machine"}
@@ -231,7 +234,7 @@ class Picture:
         """The Service of one of the applications."""
         return next((service for service in self.services if service.part == part), None)
 
-    def only(self, part: Part) -> Picture:
+    def only(self, part: str) -> Picture:
         """The picture of one part, with the nodes that carry any of it."""
         if part == "all":
             return self
@@ -249,5 +252,5 @@ class Picture:
         )
 
 
-def _of(part: Part, things: Iterable[Any]) -> tuple[Any, ...]:
+def _of(part: str, things: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(thing for thing in things if thing.part == part)

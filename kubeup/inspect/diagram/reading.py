@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from kubeup.cluster.providers.base import NodeState
+from kubeup.core.services import SERVICES
 from kubeup.facts import kubernetes
 from kubeup.facts import pods as pod_facts
 from kubeup.facts.volumes import node_of, path_of
@@ -260,13 +261,13 @@ def _links(services: Sequence[Service], nodes: Sequence[Node]) -> list[Link]:
     # every node has the NodePorts: one that is well answers even where another does not
     node = min(nodes, key=lambda node: not node.ok, default=None)
     links = []
-    for part in ("ui", "api"):
+    for part in (one.name for one in reversed(SERVICES) if one.page):
         service = by_part.get(part)
         if service and node:
             links += [
                 Link(BROWSER, part, url, service.ok) for url in service.urls(node.address)[:1]
             ]
-    for part, target in (("ui", "api"), ("api", "db")):
+    for part, target in ((one.name, one.needs) for one in reversed(SERVICES)):
         source, service = by_part.get(part), by_part.get(target)
         if source and service:
             ok = source.ok and service.ok

@@ -144,7 +144,8 @@ def lines(text: str, width: float, most: int = 3) -> list[str]:
 
 
 def way(points: Sequence[Point], kind: str, ok: bool = True) -> str:
-    """An arrow along the points."""
+    """An arrow along the points; of a `kind` without a colour of its own a plain one."""
+    kind = kind if kind in MARKERS else "plain"
     head = kind if ok else "bad"
     path = "L".join(f"{x:g} {y:g}" for x, y in points)
     return f'<path class="way {styled(ok, kind)}" d="M{path}" marker-end="url(#head-{head})"/>'

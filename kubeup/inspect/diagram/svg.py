@@ -21,7 +21,6 @@ from kubeup.inspect.diagram.model import (
     BROWSER,
     TITLES,
     Link,
-    Part,
     Picture,
     Pod,
     Service,
@@ -43,7 +42,7 @@ from kubeup.inspect.diagram.shapes import (
 )
 
 
-def svg(picture: Picture, part: Part = "all") -> str:
+def svg(picture: Picture, part: str = "all") -> str:
     """The SVG's text."""
     drawn = picture.only(part)
     layout = arrange(drawn)

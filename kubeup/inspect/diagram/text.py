@@ -11,7 +11,6 @@ from kubeup.inspect.diagram.model import (
     TITLES,
     Link,
     Node,
-    Part,
     Picture,
     Pod,
     Service,
@@ -21,7 +20,7 @@ from kubeup.inspect.diagram.model import (
 LEAST_WIDTH, MOST_COLUMNS, COLUMN = 40, 3, 38
 
 
-def text(picture: Picture, width: int = 100, part: Part = "all") -> str:
+def text(picture: Picture, width: int = 100, part: str = "all") -> str:
     """The picture in lines of at most `width` characters (40 at least)."""
     drawn, width = picture.only(part), max(LEAST_WIDTH, width)
     blocks = {
@@ -40,7 +39,7 @@ def text(picture: Picture, width: int = 100, part: Part = "all") -> str:
     return "\n".join(folded) + "\n"
 
 
-def _headline(picture: Picture, part: Part) -> Iterator[str]:
+def _headline(picture: Picture, part: str) -> Iterator[str]:
     ready = sum(node.ok for node in picture.nodes)
     version = f" · Kubernetes {picture.versions}" if picture.versions else ""
     yield f"{TITLES[part]}: {ready} of {len(picture.nodes)} nodes ready{version}"
@@ -50,7 +49,7 @@ def _headline(picture: Picture, part: Part) -> Iterator[str]:
             yield f"  {mark(workload.ok)} {workload.kind} {workload.name}: {ready_pods}"
 
 
-def _requests(picture: Picture, part: Part) -> Iterator[str]:
+def _requests(picture: Picture, part: str) -> Iterator[str]:
     """From the browser down to the database.
 
     Each Service, how it is reached, and the pods behind it.
@@ -67,7 +66,7 @@ def _requests(picture: Picture, part: Part) -> Iterator[str]:
             yield f"  {link.target}"
 
 
-def _arrow(link: Link, part: Part) -> Iterator[str]:
+def _arrow(link: Link, part: str) -> Iterator[str]:
     from_app = link.source != BROWSER
     if not from_app or part not in ("all", link.source):
         yield link.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubeup.core.errors import KubeupError
 from kubeup.core.record import CLUSTER
 from kubeup.core.report import Report
+from kubeup.core.services import API
 from kubeup.inspect.verify.model import Context, ExternalDatabase, Line
 from kubeup.inspect.verify.run import Run
 from kubeup.inspect.verify.runner import Tell, run_checks
@@ -49,7 +50,7 @@ def context(project: Project) -> Context:
         kubectl=project.kubectl,
         nodes=nodes,
         expected=project.provider.node_specs(),
-        api_image=next(image.reference for image in project.images if image.part == "api"),
+        api_image=next(image.reference for image in project.images if image.part == API.name),
         addresses=tuple(node.address for node in nodes),
         secrets=lambda: secret_values(project),  # read when they are needed, and kept nowhere
         database=_external_database(project),

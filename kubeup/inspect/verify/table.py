@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubeup.core.services import SERVICES
 from kubeup.inspect.verify.checks import (
     cluster_names,
     http_port,
@@ -67,12 +68,7 @@ CHECKS = (
         "the database's claim is bound to a volume that stays on its node and is kept",
         storage.look,
     ),
-    Check(
-        "NodePort api",
-        "the API answers on every node and is connected to its database",
-        node_ports.look_at_api,
-    ),
-    Check("NodePort ui", "the UI's page is there on every node", node_ports.look_at_ui),
+    *map(node_ports.check, (service for service in SERVICES if service.check)),
     Check(
         "HTTP port ui",
         "the UI's page is there at every node's address, without its NodePort",

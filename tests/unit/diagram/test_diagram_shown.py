@@ -2,17 +2,15 @@
 
 import re
 from dataclasses import replace
-from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
 
 from kubeup.inspect.diagram.mermaid import mermaid
-from kubeup.inspect.diagram.model import Node, Part, Picture, Pod
+from kubeup.inspect.diagram.model import PARTS, Node, Picture, Pod
 from kubeup.inspect.diagram.svg import svg
 from kubeup.inspect.diagram.text import text
 
-PARTS = get_args(Part)
 SVG = "{http://www.w3.org/2000/svg}"
 
 

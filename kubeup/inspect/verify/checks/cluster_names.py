@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from kubeup.core.errors import KubeupError
+from kubeup.core.services import API
 from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.checks import outside_names, wrong_order
 from kubeup.inspect.verify.model import Context, Problem, Verdict, failed, good
@@ -45,7 +46,7 @@ def expected(items: Sequence[dict[str, Any]], database: str = "") -> Names:
         if item["kind"] == "Service"
     }
     mysql_0 = addresses.get("mysql-0", "")
-    api, kubernetes = cluster_ips.get("api", ""), cluster_ips.get("kubernetes", "")
+    api, kubernetes = cluster_ips.get(API.name, ""), cluster_ips.get("kubernetes", "")
     names = {
         f"{HEADLESS}.default.svc.cluster.local": addresses.values(),
         f"mysql-0.{HEADLESS}.default.svc.cluster.local": [mysql_0],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kubeup.application.external import Published
+from kubeup.application.external import PUBLISHED, Published
 from kubeup.inspect.verify.checks import node_ports
 from kubeup.inspect.verify.model import Verdict, bad, good
 from kubeup.inspect.verify.run import Run
@@ -21,10 +21,10 @@ def look(run: Run) -> Verdict:
     if verdict.ok or published.refused:
         return verdict
     services = {item["metadata"]["name"]: item for item in context.items("services")}
-    explained = explain(published, services.get("ui", {}).get("spec", {}), verdict)
+    explained = explain(published, services.get(PUBLISHED, {}).get("spec", {}), verdict)
     if explained != verdict:
         return explained
-    return node_ports.explain(context, "ui", context.settings.ports.ui, verdict)
+    return node_ports.explain(context, PUBLISHED, context.settings.ports.ui, verdict)
 
 
 def evaluate(published: Published, answers: Sequence[Answer]) -> Verdict:
@@ -34,7 +34,7 @@ def evaluate(published: Published, answers: Sequence[Answer]) -> Verdict:
         return bad("not on every node", taken, "free the port, or set ports.http")
     if taken and not answers:
         return good(taken)
-    verdict = node_ports.evaluate("ui", answers)
+    verdict = node_ports.evaluate(PUBLISHED, answers)
     if verdict.ok and taken:
         return replace(verdict, detail=f"{verdict.detail}; {taken}")
     return verdict

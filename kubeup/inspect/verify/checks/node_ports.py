@@ -1,31 +1,34 @@
-"""Lines: API and UI answer at their NodePort on every node."""
+"""Lines: each service with a NodePort answers there on every node."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from kubeup.core.services import Service, service
 from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
-from kubeup.inspect.verify.run import Run
+from kubeup.inspect.verify.run import Check, Run
 from kubeup.system import http
 from kubeup.system.http import Answer
 
 PLAN = "run `inv plan` to see what differs, then `inv up`"
 
 
-def look_at_api(run: Run) -> Verdict:
-    return _look(run.context, "api", run.context.settings.ports.api, "/readyz")
+def check(of: Service) -> Check:
+    """The row of one service."""
+    proves = f"{of.title}'s page is there on every node"
+    if of.check != of.page:
+        proves = f"{of.title} answers on every node and reaches {service(of.needs).title}"
+    return Check(f"NodePort {of.name}", proves, partial(look, of))
 
 
-def look_at_ui(run: Run) -> Verdict:
-    return _look(run.context, "ui", run.context.settings.ports.ui, "/")
-
-
-def _look(context: Context, app: str, port: int, path: str) -> Verdict:
-    answers = ask_all([f"http://{address}:{port}{path}" for address in context.addresses])
-    return explain(context, app, port, evaluate(app, answers))
+def look(of: Service, run: Run) -> Verdict:
+    context, port = run.context, run.context.settings.ports.node_ports[of.name]
+    answers = ask_all([f"http://{address}:{port}{of.check}" for address in context.addresses])
+    return explain(context, of.name, port, evaluate(of.name, answers))
 
 
 def ask_all(urls: Sequence[str]) -> tuple[Answer, ...]:
@@ -53,7 +56,10 @@ def evaluate(app: str, answers: Sequence[Answer]) -> Verdict:
 
 
 def right(app: str, answer: Answer) -> bool:
-    return answer.status == 200 and (app != "ui" or answer.content_type.startswith("text/html"))
+    """Whether a service answered as it should; where people open the same path, with a page."""
+    asked = service(app)
+    page = asked.check == asked.page
+    return answer.status == 200 and (not page or answer.content_type.startswith("text/html"))
 
 
 def explain(context: Context, app: str, port: int, verdict: Verdict) -> Verdict:

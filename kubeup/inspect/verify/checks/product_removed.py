@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubeup.core.services import API, UI
 from kubeup.inspect.verify.model import Verdict, bad, good
 from kubeup.inspect.verify.run import Run
 from kubeup.system.http import Answer
@@ -20,7 +21,7 @@ def evaluate(number: int, pressed: Answer, gone: Answer) -> Verdict:
     if gone.status == 404:
         return good(f"product {number} deleted in the UI, the API answers 404")
     # the UI follows its own redirect to the list, so 200 means that it took the click
-    suspect = "api" if pressed.status == 200 else "ui"
+    suspect = API.name if pressed.status == 200 else UI.name
     return bad(
         f"product {number} is still there",
         f"{pressed.url}: {pressed.words}\n{gone.url}: {gone.words} instead of 404",
