@@ -267,7 +267,7 @@ def _links(services: Sequence[Service], nodes: Sequence[Node]) -> list[Link]:
             links += [
                 Link(BROWSER, part, url, service.ok) for url in service.urls(node.address)[:1]
             ]
-    for part, target in ((one.name, one.needs) for one in reversed(SERVICES)):
+    for part, target in ((one.name, one.needs) for one in reversed(SERVICES) if one.needs):
         source, service = by_part.get(part), by_part.get(target)
         if source and service:
             ok = source.ok and service.ok
