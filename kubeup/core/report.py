@@ -61,10 +61,8 @@ class Report:
         if not plan:
             self.say("Nothing to do.")
             return
-        self.say(
-            f"Plan: {len(plan)} steps, about {duration(plan.critical_seconds())} by what each "
-            "took on other machines"
-        )
+        steps = "1 step" if len(plan) == 1 else f"{len(plan)} steps"
+        self.say(f"Plan: {steps}, about {duration(plan.critical_seconds())}")
         width = max(len(step.title) for step in plan)
         for number, step in enumerate(plan, 1):
             about = f"~{duration(step.seconds)}"

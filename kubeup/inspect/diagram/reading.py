@@ -179,7 +179,7 @@ def _service(item: Item, subsets: Sequence[Item], pods: Sequence[Pod]) -> Servic
         ports=tuple(map(_port, spec.get("ports", []))),
         pods=tuple(target for target in map(_target, ready) if target in known),
         waiting=tuple(target for target in map(_target, waiting) if target in known),
-        outside=tuple(row["ip"] for row in ready if _target(row) not in known),
+        outside=tuple(dict.fromkeys(row["ip"] for row in ready if _target(row) not in known)),
         external=tuple(spec.get("externalIPs", [])),
     )
 

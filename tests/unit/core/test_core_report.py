@@ -62,7 +62,7 @@ def test_a_plan_as_text() -> None:
     one = report()
     one.plan(PLAN, commands=True)
     assert said(one) == (
-        "Plan: 3 steps, about 4 min 54 s by what each took on other machines\n"
+        "Plan: 3 steps, about 4 min 54 s\n"
         "  1. compile kubeadm, kubelet         ~4 min 50 s  because: https://dl.k8s.io/ does "
         "not answer; not in the cache\n"
         "  2. remove the data of dev-worker-1  ~200 ms  because: asked for by name\n"
