@@ -80,11 +80,7 @@ def _base(bases: Bases, kind: str) -> Base:
     if bases.source == "hub":
         return HUB_IMAGES["node" if kind == "npm" else kind], None
     root = bases.rootfs(kind)
-    return base_name(root), root
-
-
-def base_name(root: Rootfs) -> str:
-    return f"localhost/kubeup/base-{root.name}:{root.path.parent.name.rsplit('-', 1)[-1]}"
+    return root.image, root
 
 
 def _built(
@@ -162,6 +158,6 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
         settings,
         DATABASE.name,
         f"kubeup-{engine}",
-        {"BASE": (base_name(root), root)},
+        {"BASE": (root.image, root)},
         f"{what}, as {bases.why}",
     )

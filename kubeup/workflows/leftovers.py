@@ -16,10 +16,10 @@ def stop(state: State, out: Report, yes: bool) -> None:
     """
     processes = lock.leftovers(state.folder)
     if not processes:
-        out.say("Nothing to do: nothing was left at work on this profile.")
+        out.say("Nothing to do: no process of an earlier command is running on this profile.")
         return
     for process in processes:
-        out.say(f"at work: {process}")
+        out.say(f"running: {process}")
     confirm(f"End {'it' if len(processes) == 1 else 'them'}, with all they have started?", yes)
     lock.end(processes)
     if left := lock.leftovers(state.folder):

@@ -222,7 +222,7 @@ def test_what_was_left_is_ended_by_name(
         leftovers.stop(state, Report(), yes=True)
         assert not runs(number) and free(folder)
         said = capsys.readouterr().out
-        assert "at work: `" in said and f"(process {group}, since " in said
+        assert "running: `" in said and f"(process {group}, since " in said
 
 
 def test_another_profiles_command_is_left_alone(folder: Path, tmp_path: Path) -> None:
