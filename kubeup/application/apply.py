@@ -191,12 +191,11 @@ def plan(
     carry: Callable[[], list[Step]] | None = None,
     again: Sequence[str] = (),
 ) -> list[Planned]:
-    """A step for each part that differs from what the cluster has, by kubectl's `diff`; None where
-    there is nothing to compare with.
+    """A step for each part that differs from what the cluster has.
 
-    `carry` plans how a database that is there gets new passwords; it raises ForgottenPasswords
-    where that can't be done. Those that come `again` may still use earlier ones, though nothing
-    differs.
+    By kubectl's `diff`; None where there is nothing to compare with. `carry` plans how a database
+    that is there gets new passwords; it raises ForgottenPasswords where that can't be done. Those
+    that come `again` may still use earlier ones, though nothing differs.
     """
     if diff is None:
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
@@ -212,25 +211,8 @@ def plan(
     carried = list[Planned](
         _carried(deployment, parts, carry) if SECRET in changes or alone else []
     )
-    wanted = manifests.documents(deployment.render())
-    by_part = {
-        part: [
-            manifests.key(one)
-            for one in manifests.of_part(wanted, part)
-            if manifests.key(one) in changes
-        ]
-        for part in parts
-    }
-    unknown = changes - {name for names in by_part.values() for name in names}
-    if unknown:
-        raise KubeupError(
-            "kubectl diff names objects that are not of this project: "
-            f"{', '.join(sorted(unknown))}",
-            "",
-            "report this: it is a mistake in kubeup",
-        )
-    changed = {part: ", ".join(names) for part, names in by_part.items() if names}
-    reasons = {part: f"{names} new or changed" for part, names in changed.items()}
+    changed = _by_part(deployment, changes, parts)
+    reasons = {part: f"{', '.join(names)} new or changed" for part, names in changed.items()}
     for part in WITH_PASSWORDS if carried else again:
         reasons.setdefault(part, "the passwords are new")
     if PUBLISHED in reasons:
@@ -239,6 +221,26 @@ def plan(
         )
     deployed = [_step(deployment, part, reason, needs) for part, reason in reasons.items()]
     return [*(carried or [SAME_PASSWORDS]), *deployed]
+
+
+def _by_part(
+    deployment: Deployment, changes: set[str], parts: Sequence[str]
+) -> dict[str, list[str]]:
+    """The objects that changed, of each part that has any."""
+    wanted = manifests.documents(deployment.render())
+    found = dict[str, list[str]]()
+    for part in parts:
+        names = map(manifests.key, manifests.of_part(wanted, part))
+        if changed := [name for name in names if name in changes]:
+            found[part] = changed
+    if unknown := changes.difference(*found.values()):
+        raise KubeupError(
+            "kubectl diff names objects that are not of this project: "
+            f"{', '.join(sorted(unknown))}",
+            "",
+            "report this: it is a mistake in kubeup",
+        )
+    return found
 
 
 def _carried(

@@ -155,6 +155,14 @@ def _last_end(raw: dict[str, Any]) -> str:
     return f"{ended.get('reason', 'ended')} with status {ended.get('exitCode')}{said}"
 
 
+@dataclass
+class Outcome:
+    """How waiting has ended: all is `complete`, `trouble` keeps it from that, or neither."""
+
+    complete: bool = False
+    trouble: Trouble | None = None
+
+
 def until_ready(
     kubectl: Kubectl,
     app: str,
@@ -164,58 +172,66 @@ def until_ready(
     stopped: Callable[[], bool],
     pace: Pace = AS_MEANT,
 ) -> None:
-    """Wait until the workload of `app` stands. Raises KubeupError with cause and next step where it
-    does not, and its pods were in no new state for `seconds` at this machine's `pace`.
+    """Wait until the workload of `app` is ready.
 
-    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`. `stopped`: whether
-    waiting has become vain.
+    Raises KubeupError with cause and next step where it is not, and its pods were in no new state
+    for `seconds` at this machine's `pace`. `boots`: since when the nodes' machines run, see
+    `kubeup.facts.kubernetes`. `stopped`: whether waiting has become vain.
     """
     watched, patience = Watched(app, time.monotonic()), Patience(pace.seconds(seconds))
     if waiting := pace.waiting(seconds):
         log(waiting)
-    found: list[Trouble] = []
-    complete, own, needed = (
-        False,
-        ("-l", f"app={app}"),
-        ("-l", f"app in ({','.join(_with_needed(app))})"),
-    )
-
-    def each(event: dict[str, Any] | None) -> bool:
-        nonlocal complete
-        if event:
-            watched.take(event)
-            log(progress(watched))
-        waited = time.monotonic() - watched.since
-        if watched.trouble(time.monotonic()) and (
-            now_wrong := newest_trouble(kubectl, app, needed, waited)
-        ):
-            found.append(now_wrong)
-        if found or stopped():
-            return True
-        # events come one by one: what they have told so far may be half of it, so all is read at
-        # once before it counts
-        complete = pods_ready(watched.of_app(), boots) and all_ready(kubectl, own, boots)
-        return complete or patience.ended(states(watched))
-
-    while not complete and not found and not stopped() and not patience.over:
-        # the API server ends a watch now and then
-        kubectl.watch("pods", *needed, each=each, tick=TICK)
-    if found:
-        first = found[0]
+    outcome = _follow(kubectl, watched, boots, log, stopped, patience)
+    if outcome.trouble:
+        first = outcome.trouble
         raise KubeupError(first.what, f"{first.why}\n{logs(kubectl, app)}".strip(), first.next)
-    if not complete and stopped():
+    if outcome.complete:
+        return
+    if stopped():
         raise KubeupError(
             f"no longer waited for {app}",
             "another step failed",
             "mend that, then run the same again",
         )
-    if not complete:
-        where = "\n".join(filter(None, (progress(watched) or "it has no pod", pace.why())))
-        raise KubeupError(
-            f"{app} is not ready after {pace.seconds(seconds):.0f} s",
-            where,
-            f"`inv deploy.status`, `inv deploy.logs {app}`",
-        )
+    where = "\n".join(filter(None, (progress(watched) or "it has no pod", pace.why())))
+    raise KubeupError(
+        f"{app} is not ready after {pace.seconds(seconds):.0f} s",
+        where,
+        f"`inv deploy.status`, `inv deploy.logs {app}`",
+    )
+
+
+def _follow(
+    kubectl: Kubectl,
+    watched: Watched,
+    boots: Mapping[str, datetime],
+    log: Log,
+    stopped: Callable[[], bool],
+    patience: Patience,
+) -> Outcome:
+    """Follow the pods' events until they are ready, or waiting is vain."""
+    outcome, app = Outcome(), watched.app
+    own, needed = ("-l", f"app={app}"), ("-l", f"app in ({','.join(_with_needed(app))})")
+
+    def each(event: dict[str, Any] | None) -> bool:
+        if event:
+            watched.take(event)
+            log(progress(watched))
+        now = time.monotonic()
+        if watched.trouble(now):
+            outcome.trouble = newest_trouble(kubectl, app, needed, now - watched.since)
+        if outcome.trouble or stopped():
+            return True
+        # events come one by one: what they have told so far may be half of it, so all is read at
+        # once before it counts
+        ready = pods_ready(watched.of_app(), boots)
+        outcome.complete = ready and all_ready(kubectl, own, boots)
+        return outcome.complete or patience.ended(states(watched))
+
+    while not (outcome.complete or outcome.trouble or stopped() or patience.over):
+        # the API server ends a watch now and then
+        kubectl.watch("pods", *needed, each=each, tick=TICK)
+    return outcome
 
 
 def _with_needed(app: str) -> tuple[str, ...]:

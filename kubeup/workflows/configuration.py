@@ -42,25 +42,10 @@ def check_file(
     found = list(loaded.problems)
     if loaded.settings is not None:
         # what was said for any provider gives way to what holds for this machine's
-        found = list(
-            {
-                (one.file, one.line, one.key, one.found): one
-                for one in (*found, *_on_this_machine(loaded.settings))
-            }.values()
-        )
+        every = (*found, *_on_this_machine(loaded.settings))
+        found = list({(one.file, one.line, one.key, one.found): one for one in every}.values())
     if json:
-        out.data(
-            [
-                {
-                    "severity": one.severity,
-                    "file": one.file,
-                    "line": one.line,
-                    "key": one.key,
-                    "text": str(one),
-                }
-                for one in found
-            ]
-        )
+        out.data([_as_data(one) for one in found])
     else:
         for one in found:
             out.say(str(one))
@@ -72,11 +57,18 @@ def check_file(
             "mend them, then check again",
         )
     if not json:
-        out.say(
-            f"{file or SETTINGS}: {len(found)} warnings, no errors"
-            if found
-            else f"{file or SETTINGS}: nothing wrong"
-        )
+        verdict = f"{len(found)} warnings, no errors" if found else "nothing wrong"
+        out.say(f"{file}: {verdict}")
+
+
+def _as_data(problem: package.Problem) -> dict[str, object]:
+    return {
+        "severity": problem.severity,
+        "file": problem.file,
+        "line": problem.line,
+        "key": problem.key,
+        "text": str(problem),
+    }
 
 
 def _on_this_machine(settings: package.Settings) -> list[package.Problem]:

@@ -141,27 +141,13 @@ def steps(
     parts: Sequence[str] = NAMES,
     before: Sequence[Step] = (),
 ) -> list[Planned]:
-    """Passwords, images on the nodes and the rollout of some parts, after the steps `before`
-    that make or change the cluster.
+    """Passwords, images on the nodes and the rollout of some parts.
+
+    They come after the steps `before`, which make or change the cluster.
     """
-    generated = password_steps(project, facts)
-    # a new node of a provider that preloads starts with the images, all others get them when they
-    # are up
-    nodes = [
-        spec.name
-        for spec in project.provider.node_specs()
-        if spec.name in facts.images or not project.provider.preloads
-    ]
-    images = tuple(image for image in project.images if image.part in parts)
-    brought = [
-        *generated,
-        *bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS)),
-    ]
-    if (
-        facts.machines.any_there
-        and not facts.answers
-        and not any(step.id == ids.PROVISION for step in before)
-    ):
+    brought = [*password_steps(project, facts), *_images_on_nodes(project, facts, parts)]
+    provisioned = any(step.id == ids.PROVISION for step in before)
+    if facts.machines.any_there and not facts.answers and not provisioned:
         # the cluster is there but asleep: what it holds is looked at when it is awake
         return brought
     needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
@@ -181,6 +167,21 @@ def steps(
         *applied,
         *apply.wait(project.deployment, falling, needs),
     ]
+
+
+def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
+    """What brings the images of some parts to the nodes that are up.
+
+    A new node of a provider that preloads starts with them.
+    """
+    provider = project.provider
+    nodes = [
+        spec.name
+        for spec in provider.node_specs()
+        if spec.name in facts.images or not provider.preloads
+    ]
+    images = tuple(image for image in project.images if image.part in parts)
+    return bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))
 
 
 def _applied(
