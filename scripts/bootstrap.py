@@ -51,8 +51,9 @@ def has_venv_module() -> bool:
 
 
 def venv_package() -> str:
-    """Debian's package of ensurepip, which it keeps apart: that of its own python3, or of one
-    beside.
+    """Debian's package of ensurepip: that of its own python3, or of another one.
+
+    Debian keeps it apart from Python.
     """
     name = f"python3.{sys.version_info[1]}"
     return "python3-venv" if Path("/usr/bin/python3").resolve().name == name else f"{name}-venv"

@@ -1,3 +1,4 @@
-"""Puts the application on a cluster: rendered by kustomize, compared by `kubectl diff`, applied
-server-side, watched until it stands.
+"""Puts the application on a cluster.
+
+Rendered by kustomize, compared by `kubectl diff`, applied server-side, watched until it is ready.
 """

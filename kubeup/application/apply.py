@@ -31,8 +31,9 @@ SAME_PASSWORDS = Holds(ids.SET_PASSWORDS, "the database has those of .env")
 
 @dataclass(frozen=True)
 class Deployment:
-    """The application as it should be and the cluster it goes to; `boots` tells since when the
-    nodes' machines run.
+    """The application as it should be, and the cluster it goes to.
+
+    `boots` tells since when the nodes' machines run.
     """
 
     overlay: Overlay
@@ -47,8 +48,9 @@ class Deployment:
             return shell.read(str(self.kubectl.path), "kustomize", str(folder)).stdout
 
     def diff(self, parts: Sequence[str] = NAMES) -> str:
-        """What applying would change, in diff's format; Secrets' values are masked by kubectl.
-        '' where nothing.
+        """What applying would change, in diff's format; '' where nothing.
+
+        Secrets' values are masked by kubectl.
         """
         if tuple(parts) == NAMES:
             with self.overlay.written() as folder:
@@ -71,9 +73,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class ApplyPart(Paced):
-    """Apply one part and watch it until it stands, or until something that can't heal by itself
-    shows.
-    """
+    """Apply one part and watch it until it is ready, or can't become ready by itself."""
 
     deployment: Deployment
     part: str
@@ -107,8 +107,10 @@ class ApplyPart(Paced):
 
 
 def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
-    """A Service that lost its selector keeps the addresses of its pods, and one that got a
-    selector those written for it by hand.
+    """Remove the addresses that a Service keeps of its other side.
+
+    One that lost its selector keeps those of its pods, one that got a selector those written by
+    hand.
     """
     if outside:
         theirs = (
@@ -149,8 +151,9 @@ def never() -> bool:
 
 
 def release_volume(kubectl: Kubectl, part: str) -> None:
-    """A volume whose claim was deleted keeps that claim's uid and would never be bound again:
-    forget it, keep the data.
+    """Let a volume whose claim was deleted be bound again; its data stay.
+
+    It keeps that claim's uid, and another claim of the same name has another one.
     """
     if part != DATABASE.name:
         return
@@ -263,10 +266,10 @@ def _carried(
 
 
 def new_passwords(deployment: Deployment) -> bool:
-    """Whether a database is there and `.env` has other passwords: it reads them on an empty data
-    folder only.
+    """Whether a database is there, and `.env` has other passwords.
 
-    The image's contract, see https://hub.docker.com/_/mysql, "Environment Variables".
+    A database reads them on an empty data folder only. The image's contract, see
+    https://hub.docker.com/_/mysql, "Environment Variables".
     """
     kubectl, wanted = deployment.kubectl, deployment.overlay.secret()
     text = kubectl.read(
@@ -323,8 +326,9 @@ def wait(
     needs: tuple[StepId, ...],
     why: str = "its pods are not ready",
 ) -> list[Step]:
-    """A step for each part that is as it should be on paper, but whose pods are not ready, or
-    won't be for a moment.
+    """A step for each part that is applied as it should be, and not ready.
+
+    Or that won't be ready for a moment.
     """
     return [
         Step(

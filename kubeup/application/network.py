@@ -1,5 +1,6 @@
-"""Waits for the cluster's own network, after something was done to its nodes: kube-proxy for
-Services, CoreDNS for names.
+"""Waits for the cluster's own network, after something was done to its nodes.
+
+kube-proxy for Services, CoreDNS for names.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ SECONDS = 90.0
 
 @dataclass(frozen=True)
 class WaitForNetwork(Paced):
-    """Until Services and names lead where they should, or for a while: what is wrong then, a
-    verification tells.
+    """Wait until Services and names work, or for a while.
 
-    `boots`: since when the nodes' machines run, see `kubeup.facts.kubernetes`.
+    What is wrong then, a verification tells. `boots`: since when the nodes' machines run, see
+    `kubeup.facts.kubernetes`.
     """
 
     kubectl: Kubectl
@@ -60,8 +61,9 @@ def _until(
 
 
 def _proxies_ready(kubectl: Kubectl, boots: Mapping[str, datetime]) -> bool:
-    """Whether kube-proxy runs on each node, by the word of a kubelet that runs now; also where a
-    cluster does without it.
+    """Whether kube-proxy runs on each node, as a kubelet that runs now reports it.
+
+    A cluster without kube-proxy counts as well.
     """
     answer = kubectl.read("get", "pods", *PROXIES, "-o", "json", ok=None)
     found: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.ok else []

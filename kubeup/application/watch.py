@@ -1,6 +1,4 @@
-"""Watches a rollout and ends as soon as it stands, or as soon as something shows that can't heal
-by itself.
-"""
+"""Watches a rollout until it is ready, or shows what can't heal by itself."""
 
 from __future__ import annotations
 
@@ -65,10 +63,10 @@ class Watched:
 
 
 def first_trouble(app: str, items: Iterable[dict[str, Any]], waited: float) -> Trouble | None:
-    """What is wrong with the first of some pods that waiting for `app` won't mend; `waited` in
-    seconds.
+    """What is wrong with the first of some pods, where waiting for `app` won't mend it.
 
-    Of pods that it needs only that their node has gone: whoever waits for them tells of the rest.
+    `waited` in seconds. Of pods that it needs only that their node has gone: whoever waits for them
+    tells of the rest.
     """
     found = (
         (trouble if pod.app == app else gone)(pod, raw, waited)
@@ -241,8 +239,9 @@ def _with_needed(app: str) -> tuple[str, ...]:
 
 
 def all_ready(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, datetime]) -> bool:
-    """Whether the workload's rollout is complete and its pods, which are listed after it, are
-    the new ones alone.
+    """Whether the workload's rollout is complete, and its pods are the new ones alone.
+
+    They are listed after it.
     """
     items = _read(kubectl, where)
     rolled = workloads(items)
@@ -256,15 +255,17 @@ def all_ready(kubectl: Kubectl, where: tuple[str, ...], boots: Mapping[str, date
 def newest_trouble(
     kubectl: Kubectl, app: str, where: tuple[str, ...], waited: float
 ) -> Trouble | None:
-    """What is wrong with a pod of the newest template; an older one's trouble is what the
-    rollout may be about to mend.
+    """What is wrong with a pod of the newest template.
+
+    An older one's trouble is what the rollout may be about to mend.
     """
     return first_trouble(app, newest(_read(kubectl, where)), waited)
 
 
 def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The workload, its ReplicaSets and its pods, in this order; nothing where the API server
-    does not answer.
+    """The workload, its ReplicaSets and its pods, in this order.
+
+    Nothing where the API server does not answer.
     """
     answer = kubectl.read(
         "get", "deployments,statefulsets,replicasets,pods", *where, "-o", "json", ok=None
@@ -274,9 +275,7 @@ def _read(kubectl: Kubectl, where: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def pods_ready(items: Iterable[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
-    """Whether there are pods, and each of them is ready, stays, and was started by its node as
-    it runs now.
-    """
+    """Whether there are pods, each ready, staying, and started by its node as it runs now."""
     seen = pods(items)
     return bool(seen) and all(
         pod.ready and not pod.deleting and reported_since_boot(pod.began, pod.node, boots)
@@ -315,8 +314,7 @@ def logs(kubectl: Kubectl, app: str) -> str:
 
 
 def retry_pulls(kubectl: Kubectl, log: Log) -> None:
-    """Replace pods that wait for their next try to get an image which has been brought to the nodes
-    meanwhile.
+    """Replace pods that wait for their next try to get an image which is there by now.
 
     The waits between tries grow to minutes, and nothing of such a pod has run yet.
     """

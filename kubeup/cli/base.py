@@ -1,6 +1,4 @@
-"""What all tasks share: how they are declared, how they find their project, and how errors end
-them.
-"""
+"""What all tasks share: their declaration, their project, and how errors end them."""
 
 from __future__ import annotations
 
@@ -40,11 +38,10 @@ DEFAULTS: dict[str, Any] = {"profile": "", "set": [], "file": ""}  # of the othe
 def kubeup_task(
     *offers: str, settings: bool = True, **how: Any
 ) -> Callable[[Callable[..., None]], Any]:
-    """A task of ours: a function of `Options` and of what is its own; errors get their three lines
-    and exit code.
+    """A task of ours: a function of `Options` and of arguments of its own.
 
-    It `offers` those of HELP; all that read `settings` have --profile and --set. `how`: as for
-    invoke's own `task`.
+    Errors get their three lines and exit code. It `offers` those of HELP; all that read `settings`
+    have --profile and --set. `how`: as for invoke's own `task`.
     """
 
     def declare(body: Callable[..., None]) -> Any:
@@ -71,8 +68,9 @@ def _as_invoke_has_it(
     names: Sequence[str],
     words: Sequence[str],
 ) -> Callable[..., None]:
-    """A function with a parameter for each option and each flag; `words` are those that are
-    given without a flag.
+    """A function with a parameter for each option and each flag.
+
+    `words` are those that are given without a flag.
     """
     import inspect
 
@@ -191,8 +189,9 @@ def _end_by_signal() -> None:
 
 
 def _take_as_interrupts() -> None:
-    """A terminal that is closed, and kill(1), end what was started as Ctrl-C does: it would go
-    on beside the next command.
+    """End what was started also where a terminal is closed, or by kill(1), as Ctrl-C does.
+
+    It would go on beside the next command.
     """
     import signal
 
@@ -224,8 +223,9 @@ def open_project(
     first: Callable[[State], object] | None = None,
     record: str = "",
 ) -> tuple[Project, Report]:
-    """The project as the options name it, and where to print; `first` and `record` as for
-    `kubeup.workflows.loading.load`.
+    """The project as the options name it, and where to print.
+
+    `first` and `record` as for `kubeup.workflows.loading.load`.
 
     From here on this process' programs are told of proxies, authorities and mirrors.
     """
@@ -247,9 +247,7 @@ def open_project(
 
 
 def settings_file(file: str = "") -> Path | None:
-    """The settings file that is named by an option or the environment; None for the project's
-    own.
-    """
+    """The settings file that an option or the environment names; None for the project's own."""
     import os
 
     file = file or os.environ.get("KUBEUP_SETTINGS", "")
@@ -260,8 +258,9 @@ def settings_file(file: str = "") -> Path | None:
 def change_project(
     given: Options, changes: bool = True, strict: bool = True, record: str = ""
 ) -> Iterator[tuple[Project, Report]]:
-    """The same for a command that `changes` something: it holds the profile from before anything is
-    read until it ends.
+    """The same for a command that changes something.
+
+    It holds the profile from before anything is read until it ends.
 
     Not so for --dry.
     """

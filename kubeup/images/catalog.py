@@ -105,8 +105,9 @@ def _built(
 
 
 def _repository(settings: Settings, name: str) -> str:
-    """In a registry under the account named in the settings, else under a name that no node
-    would try to pull.
+    """In a registry under the account named in the settings.
+
+    Without a registry under a name that no node would try to pull.
     """
     return (
         settings.images.repository(name)

@@ -47,7 +47,7 @@ class SshTarget(Paced):
 
     @property
     def short(self) -> str:
-        """The name without the profile's: control, worker-1, …"""
+        """The name without the profile's, such as worker-1."""
         return self.name[max(0, self.name.rfind(self.role)) :]
 
     @property

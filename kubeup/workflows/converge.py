@@ -37,12 +37,11 @@ LOOK_AGAIN = 5.0  # seconds: after a question that stood longer the plan is made
 def carry_out(
     project: Project, make: Callable[[], Plan], out: Report, given: Options, whole: bool = False
 ) -> Plan:
-    """Make a plan, show it, ask where something would be lost or it takes long, run it; `whole`
-    prints every line of its steps.
+    """Make a plan, show it, ask where something would be lost or it takes long, and run it.
 
-    Where the answer took its time the plan is made again, and what is no longer the same is shown
-    and asked about anew. Whoever calls it holds the profile's lock, unless it is dry. Returns what
-    was run, an empty plan where nothing was.
+    `whole` prints every line of its steps. Where the answer took its time the plan is made again,
+    and what is no longer the same is shown and asked about anew. Whoever calls it holds the
+    profile's lock, unless it is dry. Returns what was run, an empty plan where nothing was.
     """
     if not given.dry:
         lock.require(project.state.folder)
@@ -155,10 +154,10 @@ def bring_up(
     given: Options,
     prove: Callable[[Project, Report], None] | None = None,
 ) -> None:
-    """Bring everything to where the settings want it: the cluster, and the application where
-    something is to `prove` that it works.
+    """Bring everything to where the settings want it.
 
-    Raises NotConverged where a plan is left afterwards.
+    The cluster, and the application where something is to `prove` that it works. Raises
+    NotConverged where a plan is left afterwards.
     """
     application = prove is not None
     name, why = project.provider.name, project.chosen[1]
@@ -235,12 +234,11 @@ def _left_once_healthy(project: Project, application: bool, disrupted: bool, for
 
 
 def wait_until_healthy(project: Project, disrupted: bool) -> None:
-    """Wait until all parts stand and serve: what a run did to nodes may have moved pods that it did
-    not deploy itself.
+    """Wait until all parts are ready and serve.
 
-    Where it has `disrupted` them, the cluster's network has to stand as well, and that all do at
-    first says little: the API has to serve for a while, and whoever fell meanwhile has to stand
-    again.
+    What a run did to nodes may have moved pods that it did not deploy itself. Where it has
+    `disrupted` them, the cluster's network has to work as well, and that all do at first says
+    little: the API has to serve for a while, and whoever fell meanwhile has to be ready again.
     """
     watch.retry_pulls(project.kubectl, _silent)
     pace = machine.pace(project.host)  # as the run before measured it

@@ -35,9 +35,11 @@ def load(
     first: Callable[[State], object] | None = None,
     record: str = "",
 ) -> Project:
-    """Read settings and this machine's facts; `first` is what has to be done before anything of the
-    profile is read, such as to take its lock. `record`: the name of another file than the profile's
-    own record. Raises SettingsError listing every problem of the settings.
+    """Read settings and this machine's facts.
+
+    `first` is what has to be done before anything of the profile is read, such as to take its lock.
+    `record`: the name of another file than the profile's own record. Raises SettingsError listing
+    every problem of the settings.
     """
     loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
@@ -90,8 +92,9 @@ def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
 
 
 def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:
-    """What sites have to be asked for this profile: what neither the settings nor what was made
-    decide.
+    """What sites have to be asked for this profile.
+
+    That is what neither the settings nor what was made decide.
     """
     release, name = (
         settings.release,
@@ -114,9 +117,7 @@ def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question
 
 
 def problems(project: Project) -> list[Problem]:
-    """What is wrong with the settings on this very machine: its routes, and the provider that
-    was chosen.
-    """
+    """What is wrong with the settings on this machine, with the provider that was chosen."""
     provider = project.provider.name
     # the route to the nodes' own network is there once they run
     routes = [

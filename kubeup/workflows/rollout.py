@@ -86,8 +86,9 @@ def before_database(
 
 
 def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
-    """What comes before the database: data that were saved from machines now gone, and the look
-    at the data folder.
+    """What comes before the database in the cluster.
+
+    Data that were saved from machines now gone are put back, and the data folder is looked at.
     """
     refuse_other_server(project)
     look = Step(
@@ -125,9 +126,10 @@ def service_steps(
 
 @dataclass(frozen=True)
 class Seen:
-    """What was looked at before a rollout is planned: what differs on the cluster, in kubectl's
-    `diff` (None: there is nothing to compare with), and the database's machine (None: it isn't in
-    use, or not there).
+    """What was looked at before a rollout is planned.
+
+    What differs on the cluster, in kubectl's `diff` (None: there is nothing to compare with), and
+    the database's machine (None: it isn't in use, or not there).
     """
 
     diff: str | None = None

@@ -36,11 +36,10 @@ class UpPlan:
 
 
 def plan(project: Project, application: bool = True, force: bool = False) -> UpPlan:
-    """Everything between what is there and what the settings want; without the `application` the
-    cluster alone.
+    """Everything between what is there and what the settings want.
 
-    Raises Refused where this machine does not do for it, with `force` where it does not for
-    certain.
+    Without the `application` the cluster alone. Raises Refused where this machine does not do for
+    it, with `force` where it does not for certain.
     """
     choices.refuse_unrecorded(project)
     with ThreadPoolExecutor(3) as pool:
@@ -135,9 +134,7 @@ def outstanding(project: Project) -> Work:
 
 
 def machines(project: Project, force: bool = False) -> Plan:
-    """The machines alone: those steps of the whole plan that make and start nodes, and whatever
-    these need.
-    """
+    """The machines alone: the steps that make and start nodes, and whatever these need."""
     whole = plan(project, application=False, force=force).plan
     steps = {step.id: step for step in whole}
     wanted, waiting = set[StepId](), [one for one in steps if one.kind is Kind.NODE]
@@ -150,8 +147,10 @@ def machines(project: Project, force: bool = False) -> Plan:
 
 
 def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
-    """A comparison that failed is a fault where the cluster answers; where it sleeps, the facts
-    say so.
+    """What differs on the cluster; None where there is nothing to compare with.
+
+    A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say
+    so.
     """
     try:
         return comparing.result() if comparing else None
@@ -173,8 +172,9 @@ def _compare(project: Project) -> str | None:
 
 
 def _look_at_machine(project: Project) -> ServiceState | None:
-    """How the database's machine is; None where it can't be reached, which the look at all machines
-    explains.
+    """How the database's machine is; None where it can't be reached.
+
+    The look at all machines explains that.
 
     It isn't asked before there is a network that leads to it: whoever answers there is another one,
     or nobody, for ten seconds.

@@ -57,8 +57,9 @@ class NodeState:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Why nodes don't reach each other on this machine; `fix`: what to type where a step of ours
-    can't mend it.
+    """Why nodes don't reach each other on this machine.
+
+    `fix`: what to type where no step can mend it.
     """
 
     why: str
@@ -81,9 +82,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Machines:
-    """What a provider found: its nodes and what is beside them, and how Kubernetes' parts lie on
-    them already.
-    """
+    """What a provider found: its nodes, what is beside them, and what is on them already."""
 
     nodes: tuple[NodeState, ...] = ()
     release_inside: bool = False  # the nodes come with the release's binaries
@@ -123,8 +122,9 @@ class Trace:
 
 @dataclass(frozen=True)
 class Needed:
-    """What the rest of the plan hands a provider: images to lie on every node before it starts,
-    as archives by image name.
+    """What the rest of the plan hands a provider.
+
+    Images to lie on every node before it starts, as archives by image name.
     """
 
     archives: tuple[tuple[str, Path], ...] = ()
@@ -138,8 +138,9 @@ def nothing_on(why: str) -> list[Holds]:
 
 @dataclass(frozen=True)
 class ToolCommand(Paced):
-    """A command of the provider's own tool, to be run as a step or, where a person is wanted, in
-    this process' place.
+    """A command of the provider's own tool.
+
+    It is run as a step or, where a person is wanted, in this process' place.
     """
 
     argv: tuple[str, ...]
@@ -208,8 +209,9 @@ class Provider(Protocol):
         """
 
     def node_specs(self) -> tuple[NodeSpec, ...]:
-        """The nodes as they should be, the control plane first; an address that is not known yet
-        is ''.
+        """The nodes as they should be, the control plane first.
+
+        An address that is not known yet is ''.
         """
 
     def ssh_targets(self) -> tuple[SshTarget, ...]:
@@ -219,8 +221,9 @@ class Provider(Protocol):
         """How the machines are reached that it makes and that are no nodes: the database's own."""
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
-        """What makes the nodes as the settings want them; of the kind NODE where one is made or
-        started.
+        """What makes the nodes as the settings want them.
+
+        Of the kind NODE where one is made or started.
         """
 
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
@@ -230,8 +233,9 @@ class Provider(Protocol):
         """What brings metrics-server to a cluster that lacks it; nothing where the play does."""
 
     def after_start(self) -> Sequence[Step]:
-        """What has to be done to a cluster whose nodes were started, as soon as they run and its
-        API server answers.
+        """What has to be done to a cluster whose nodes were started.
+
+        As soon as they run and its API server answers.
         """
 
     def trust(self, stamps: Mapping[str, str], made: bool) -> Sequence[Step]:
@@ -247,18 +251,18 @@ class Provider(Protocol):
         """Where its Kubernetes comes from, in words; '' where that is the release's business."""
 
     def made_by(self) -> str:
-        """The container engine that has its nodes, where kubeup itself makes them with one; else
-        ''.
-        """
+        """The container engine that has its nodes, where kubeup makes them with one; else ''."""
 
     def install(self) -> Sequence[Step]:
-        """What fetches the tool that the provider needs, where none here fits: it comes first in
-        a plan.
+        """What fetches the tool that the provider needs, where none here fits.
+
+        It comes first in a plan.
         """
 
     def host_steps(self) -> Sequence[Planned]:
-        """What this machine itself has to allow before nodes can be made; part of `plan` where
-        they are.
+        """What this machine itself has to allow before nodes can be made.
+
+        Part of `plan` where they are.
         """
 
     def tool_command(self, *words: str) -> ToolCommand:
@@ -297,10 +301,10 @@ def brings_kubernetes(name: str) -> bool:
 def choose(
     settings: Settings, state: State, host: HostFacts, stands_on: str = ""
 ) -> tuple[Provider, str]:
-    """The provider that the settings name, or under `auto` the one the profile's cluster stands on,
-    or the first that works here.
+    """The provider that the settings name, or that `auto` stands for.
 
-    Raises Refused where the settings name another one than a cluster of this profile stands on.
+    That is the one the profile's cluster stands on, or the first that works here. Raises Refused
+    where the settings name another one than a cluster of this profile stands on.
     """
     if settings.provider != "auto":
         if stands_on and stands_on != settings.provider and state.kubeconfig.exists():

@@ -131,8 +131,9 @@ def show_memory() -> int:
 
 
 def show_processors(before: str) -> int:
-    """Show as many processors as the group's time comes to; returns their number, 0 for the
-    host's.
+    """Show as many processors as the group's time comes to.
+
+    Returns their number, 0 for the host's.
     """
     there, limit = numbers((HOST / "system/cpu/online").read_text()), cpu_limit(GROUPS)
     number = limit if limit < len(there) else 0
