@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def require_sops() -> None:
 
 
 @dataclass(frozen=True)
-class Sops:
+class Sops(ABC):
     """A call of sops."""
 
     env: Path
@@ -42,8 +43,8 @@ class Sops:
     def commands(self) -> tuple[str, ...]:
         return (shell.shown(self.argv()),)
 
-    def argv(self) -> tuple[str, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def argv(self) -> tuple[str, ...]: ...
 
     def output(self, what: str, next: str) -> str:
         """Raises KubeupError with what sops says as its cause."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from kubeup.cluster.providers.base import Machines, ReadinessCheck, Sizes, ToolCommand, never_ready
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
+from kubeup.core.state import State
 from kubeup.core.things import Thing
 from kubeup.facts.datafolder import TELLS
 from kubeup.facts.host import HostFacts
@@ -56,6 +57,7 @@ class KubeadmProvider(ABC):
     sizes = Sizes()
     name: str
     settings: Settings
+    state: State
     host: HostFacts
 
     @property
@@ -65,8 +67,23 @@ class KubeadmProvider(ABC):
     def node_specs(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()
 
-    @abstractmethod
-    def _reach(self, spec: NodeSpec) -> SshTarget: ...
+    @property
+    def root_login(self) -> bool:
+        """Whether root is let in by the key."""
+        return True
+
+    def ssh_target(self, spec: NodeSpec) -> SshTarget:
+        """How a machine is reached."""
+        return SshTarget(
+            spec.name,
+            spec.role,
+            spec.address,
+            self.settings.ssh.user,
+            self.state.private_key,
+            self.state.known_hosts,
+            root=self.root_login,
+            pace=self.host.pace,
+        )
 
     @abstractmethod
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines: ...
@@ -75,11 +92,11 @@ class KubeadmProvider(ABC):
         return self.observe().boots
 
     def ssh_targets(self) -> tuple[SshTarget, ...]:
-        return tuple(self._reach(spec) for spec in self.node_specs())
+        return tuple(self.ssh_target(spec) for spec in self.node_specs())
 
     def extra_machines(self) -> tuple[SshTarget, ...]:
         return tuple(
-            self._reach(spec) for spec in self.settings.machines_list() if spec.role == "db"
+            self.ssh_target(spec) for spec in self.settings.machines_list() if spec.role == "db"
         )
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:

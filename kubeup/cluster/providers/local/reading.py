@@ -23,7 +23,6 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import engine as engines
 from kubeup.system import ssh
-from kubeup.system.ssh import SshTarget
 
 UNFINISHED = "was not finished: its creation was interrupted"
 
@@ -155,7 +154,7 @@ class LocalReading(KubeadmProvider):
             return NodeState(spec.name, spec.role, container.address, "foreign", detail=detail)
         # a stopped container has no address of its own
         address = container.label(nodes.ADDRESS) or container.address
-        detail = "" if ssh.known(self.state, self._reach(spec)) else UNFINISHED
+        detail = "" if ssh.known(self.state, self.ssh_target(spec)) else UNFINISHED
         if address != spec.address:
             detail = f"has the address {address}, wanted is {spec.address}"
         return NodeState(
@@ -178,17 +177,6 @@ class LocalReading(KubeadmProvider):
             yield f"{size.cpus:g} CPUs, wanted {spec.cpus}"
         if size.memory != spec.memory_mb:
             yield f"{size.memory} MiB, wanted {spec.memory_mb}"
-
-    def _reach(self, spec: NodeSpec) -> SshTarget:
-        return SshTarget(
-            spec.name,
-            spec.role,
-            spec.address,
-            self.settings.ssh.user,
-            self.state.private_key,
-            self.state.known_hosts,
-            pace=self.host.pace,
-        )
 
     def _taken(self) -> str:
         """The engine's network that has the nodes' range already, as another profile's may."""

@@ -94,7 +94,7 @@ class Vagrant(CheckedMachines):
             self._all,
             title,
             "; ".join(f"{node.name} {node.detail or f'is {node.state}'}" for node in changing),
-            Up(self.tool, tuple(starting), tuple(map(self._reach, new)), self.state),
+            Up(self.tool, tuple(starting), tuple(map(self.ssh_target, new)), self.state),
             needs=(ids.KEY, ids.PACKAGES, ids.VAGRANT_FILES, ids.NETWORKS_CONF, ids.REMOVE_HALVES),
             seconds=self.backend.seconds,
             room=self.backend.room(len(missing)),

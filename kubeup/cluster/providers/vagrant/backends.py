@@ -6,6 +6,7 @@ They are asked about a machine in a tenth of a second, where `vagrant status` ta
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from kubeup.cluster.providers.external_tool import error_text
@@ -23,7 +24,7 @@ BOX = 2000  # MiB
 MACHINE = 2500  # MiB that each adds to its box
 
 
-class Backend:
+class Backend(ABC):
     """What is behind one of Vagrant's providers."""
 
     name: str
@@ -36,9 +37,9 @@ class Backend:
     snapshots = True
     seconds = 180.0  # that three machines take, where each boots a whole system
 
+    @abstractmethod
     def fix(self, host: HostFacts, coming: Sequence[str]) -> str:
         """How it comes to work here; `coming` are packages that the plan would install."""
-        raise NotImplementedError
 
     def room(self, machines: int) -> Room:
         """Roughly what new machines take: a box, and what each machine adds to it."""

@@ -25,7 +25,6 @@ from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
-from kubeup.system.ssh import SshTarget
 
 NO_HOST_KEY = "has no recorded host key: it was created by hand, or its creation was interrupted"
 LOST = "it was created by this profile"
@@ -88,17 +87,9 @@ class ObservedMachines(KubeadmProvider):
     def leads_to(self, thing: Thing) -> bool:
         return thing.kind != "machine" or thing.at == self.chosen
 
-    def _reach(self, spec: NodeSpec) -> SshTarget:
-        return SshTarget(
-            spec.name,
-            spec.role,
-            spec.address,
-            self.settings.ssh.user,
-            self.state.private_key,
-            self.state.known_hosts,
-            root=self.settings.ssh.root,
-            pace=self.host.pace,
-        )
+    @property
+    def root_login(self) -> bool:
+        return self.settings.ssh.root
 
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         wanted = self.settings.machines_list()
@@ -185,7 +176,7 @@ class ObservedMachines(KubeadmProvider):
             if machine.folder == str(self.folder):
                 detail = f"{LOST}, but {self.tool.id_file(spec.name)} does not name it"
             return NodeState(spec.name, spec.role, spec.address, "foreign", detail=detail)
-        new = admitted.id != machine.id or not ssh.known(self.state, self._reach(spec))
+        new = admitted.id != machine.id or not ssh.known(self.state, self.ssh_target(spec))
         detail = NO_HOST_KEY if new else ""
         if not new and admitted.address != spec.address:
             detail = f"has the address {admitted.address}, wanted is {spec.address}"
