@@ -189,7 +189,7 @@ def until_ready(
         raise KubeupError(
             f"no longer waited for {app}",
             "another step failed",
-            "mend that, then run the same again",
+            "fix that, then run the same again",
         )
     where = "\n".join(filter(None, (progress(watched) or "it has no pod", pace.why())))
     raise KubeupError(

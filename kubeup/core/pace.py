@@ -39,6 +39,10 @@ class Pace:
         """A limit in seconds as it is on this machine."""
         return limit * self.times
 
+    def surplus(self, limit: float) -> float:
+        """The seconds that a limit has more here than on a machine as meant: 0 where none."""
+        return limit * (self.times - 1)
+
     def after(self, took: float, meant: float) -> Pace:
         """The pace once another step is measured as well; both in seconds."""
         return replace(self, took=self.took + took, meant=self.meant + meant)

@@ -56,20 +56,28 @@ def ask(
     content_type: str = "",
     method: str | None = None,
     seconds: float = SECONDS,
+    patience: float = 0.0,
 ) -> Answer:
     """GET, or POST where there is data; redirects are followed as a browser does.
 
-    What is refused is tried again for LAG_SECONDS.
+    What is refused is tried again for LAG_SECONDS, a server's own error (5xx) for `patience`.
     """
     request = urllib.request.Request(url, data=data, method=method)
     if content_type:
         request.add_header("Content-Type", content_type)
-    end = time.monotonic() + LAG_SECONDS
+    began = time.monotonic()
     answer = _once(request, seconds)
-    while answer.problem == REFUSED and time.monotonic() < end:
+    while time.monotonic() - began < _worth(answer, patience):
         time.sleep(0.2)
         answer = _once(request, seconds)
     return answer
+
+
+def _worth(answer: Answer, patience: float) -> float:
+    """For how many seconds an answer is asked for again."""
+    if answer.problem == REFUSED:
+        return LAG_SECONDS
+    return patience if answer.status >= 500 else 0.0
 
 
 def _once(request: urllib.request.Request, seconds: float) -> Answer:

@@ -54,7 +54,7 @@ def check_file(
         raise SettingsError(
             f"{len(errors)} errors and {len(found) - len(errors)} warnings in {file}",
             "each is named above",
-            "mend them, then check again",
+            "fix them, then check again",
         )
     if not json:
         verdict = f"{len(found)} warnings, no errors" if found else "nothing wrong"

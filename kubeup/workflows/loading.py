@@ -162,6 +162,6 @@ def _refuse(project: Project, loaded: Loaded) -> None:
         raise SettingsError(
             "the settings don't fit this machine",
             "\n".join(str(one) for one in wrong),
-            "mend what is named above; `inv config.check` shows everything at once",
+            "fix what is named above; `inv config.check` shows everything at once",
             tuple(wrong),
         )

@@ -333,5 +333,5 @@ def choose(
     raise UsageError(
         "no provider works on this machine",
         "\n".join(refused),
-        "mend one of these, or name a provider in the settings",
+        "fix one of these, or name a provider in the settings",
     )

@@ -7,11 +7,15 @@ import threading
 import zlib
 from dataclasses import replace
 from email import message_from_bytes, policy
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from kubeup.application.external import Published
+from kubeup.core.errors import CommandError
+from kubeup.core.pace import Pace
 from kubeup.inspect.verify import product
 from kubeup.inspect.verify.checks import (
     http_port,
@@ -21,8 +25,10 @@ from kubeup.inspect.verify.checks import (
     product_removed,
     product_written,
 )
+from kubeup.inspect.verify.model import Context, ExternalDatabase
 from kubeup.inspect.verify.picture import png
 from kubeup.inspect.verify.product import Sample
+from kubeup.settings.model import Settings
 from kubeup.system import http
 from kubeup.system.http import Answer
 
@@ -279,3 +285,44 @@ def test_a_port_that_stays_closed_is_refused(monkeypatch):
         closed.bind(("127.0.0.1", 0))
         answer = http.ask(f"http://127.0.0.1:{closed.getsockname()[1]}/")
     assert answer.problem == http.REFUSED
+
+
+class Busy(Page):
+    """A server that can't answer at first, as one whose own needs are slow."""
+
+    refusals = 2
+
+    def do_GET(self):
+        status = 503 if Busy.refusals > 0 else 200
+        Busy.refusals -= 1
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+
+@pytest.mark.parametrize(("pace", "status"), [(Pace(1), 503), (Pace(2), 200)])
+def test_a_slow_machine_is_given_time_to_answer(pace, status, monkeypatch):
+    monkeypatch.setattr(Busy, "refusals", 2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        (answer,) = node_ports.ask_all([f"http://127.0.0.1:{server.server_address[1]}/"], pace)
+        server.shutdown()
+        thread.join()
+    assert answer.status == status
+
+
+def test_a_database_that_lets_nobody_in_is_named_with_what_to_do():
+    def select(sql):
+        raise CommandError("kubectl failed", "Account is locked", "fix what is above")
+
+    written = SimpleNamespace(sample=SAMPLE, id=5)
+    secrets = partial(dict, MYSQL_USER="x", MYSQL_DATABASE="x", MYSQL_PASSWORD="x")
+    for database, next_ in (
+        (None, "run `inv status`, then `inv deploy.logs mysql`"),
+        (ExternalDatabase("10.0.0.9", select, str), "run `inv status`"),
+    ):
+        kubectl = SimpleNamespace(read=lambda *_, **__: select(""), namespace="x")
+        context = Context(Settings(profile="dev"), kubectl, (), (), "api:1", (), secrets, database)
+        verdict = product_in_database.look(SimpleNamespace(context=context, product=written))
+        assert (verdict.ok, verdict.cause, verdict.next) == (False, "Account is locked", next_)

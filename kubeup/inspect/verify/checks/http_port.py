@@ -15,7 +15,8 @@ from kubeup.system.http import Answer
 
 def look(run: Run) -> Verdict:
     context, published = run.context, run.context.published()
-    answers = node_ports.ask_all([published.url(address) for address in published.addresses])
+    urls = [published.url(address) for address in published.addresses]
+    answers = node_ports.ask_all(urls, context.pace)
     verdict = evaluate(published, answers)
     # where another program has the port, the Service is as it should be
     if verdict.ok or published.refused:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from kubeup.core.pace import Pace
 from kubeup.core.services import Service, service
 from kubeup.facts import pods as pod_facts
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
@@ -14,6 +15,8 @@ from kubeup.inspect.verify.run import Check, Run
 from kubeup.system import http
 from kubeup.system.http import Answer
 
+# a service gives up waiting for the one it needs after some seconds; a busy machine needs more
+SERVICE_SECONDS = 10.0
 PLAN = "run `inv plan` to see what differs, then `inv up`"
 
 
@@ -27,13 +30,18 @@ def check(of: Service) -> Check:
 
 def look(of: Service, run: Run) -> Verdict:
     context, port = run.context, run.context.settings.ports.node_ports[of.name]
-    answers = ask_all([f"http://{address}:{port}{of.check}" for address in context.addresses])
+    urls = [f"http://{address}:{port}{of.check}" for address in context.addresses]
+    answers = ask_all(urls, context.pace)
     return explain(context, of.name, port, evaluate(of.name, answers))
 
 
-def ask_all(urls: Sequence[str]) -> tuple[Answer, ...]:
+def ask_all(urls: Sequence[str], pace: Pace) -> tuple[Answer, ...]:
+    """Ask each address, with as much patience as a slow machine needs."""
+    ask = partial(
+        http.ask, seconds=pace.seconds(http.SECONDS), patience=pace.surplus(SERVICE_SECONDS)
+    )
     with ThreadPoolExecutor(max(1, len(urls))) as pool:
-        return tuple(pool.map(http.ask, urls))
+        return tuple(pool.map(ask, urls))
 
 
 def evaluate(app: str, answers: Sequence[Answer]) -> Verdict:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kubeup.core.errors import CommandError
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.product import Sample
 from kubeup.inspect.verify.run import Run
@@ -37,7 +38,11 @@ class Row(NamedTuple):
 
 def look(run: Run) -> Verdict:
     context, sql = run.context, query(run.product.id)
-    output = context.database.select(sql) if context.database else _select(context, sql)
+    try:
+        output = context.database.select(sql) if context.database else _select(context, sql)
+    except CommandError as error:
+        more = "" if context.database else ", then `inv deploy.logs mysql`"
+        return bad("the database could not be asked", error.why, f"run `inv status`{more}")
     return evaluate(run.product.sample, parse(output))
 
 
