@@ -15,7 +15,7 @@ from kubeup.application.external import PUBLISHED, External, Published
 from kubeup.application.place import Place
 from kubeup.core import services
 from kubeup.core.errors import Refused
-from kubeup.core.services import DATABASE, SERVICES
+from kubeup.core.services import API, DATABASE, SERVICES
 from kubeup.core.state import PROJECT, write_private
 from kubeup.images.catalog import AppImage
 from kubeup.settings import Settings
@@ -124,6 +124,7 @@ class Overlay:
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             *self._ports(),
+            self._pods_network(),
             *_new_pods(fingerprint),
         ]
         return [
@@ -138,6 +139,11 @@ class Overlay:
             operations = [_replace("/spec/ports/0/nodePort", port), *outside]
             patches.append(({"kind": "Service", "name": name}, operations))
         return patches
+
+    def _pods_network(self) -> Patch:
+        path = "/spec/ingress/0/from/1/ipBlock/except"
+        pods = str(self.settings.network.pod_cidr)
+        return {"kind": "NetworkPolicy", "name": API.name}, [_replace(path, [pods])]
 
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace

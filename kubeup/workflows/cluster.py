@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -39,7 +38,6 @@ from kubeup.workflows.project import Project
 
 # of a volume: the node that has it
 VOLUME_NODE = "{.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]}"
-METRICS = "metrics-server"  # its Deployment; the role of that name installs it
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class ClusterFacts:
     nodes: tuple[KubeNode, ...] = ()
     answers: bool = False
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
-    system: frozenset[str] = frozenset()  # names of what runs beside it, in kube-system
+    system: frozenset[str] = frozenset()  # workloads' names in kube-system
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
@@ -64,15 +62,12 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
             project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots)
         )
         machines, items = observed.result(), asked.result()
-    by_namespace = defaultdict[str, list[KubeWorkload]](list)
-    for workload in workloads(items or ()):
-        by_namespace[workload.namespace].append(workload)
     facts = ClusterFacts(
         machines,
         nodes=_nodes(items),
         answers=items is not None,
-        workloads=tuple(by_namespace["default"]),
-        system=frozenset(workload.name for workload in by_namespace["kube-system"]),
+        workloads=tuple(row for row in workloads(items or ()) if row.namespace == "default"),
+        system=_system(items or ()),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -114,6 +109,11 @@ def _nodes(items: Sequence[dict[str, Any]] | None) -> tuple[KubeNode, ...]:
     return nodes(item for item in items or () if item["kind"] == "Node")
 
 
+def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
+    metas = [item["metadata"] for item in items]
+    return frozenset(meta["name"] for meta in metas if meta.get("namespace") == "kube-system")
+
+
 def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
     """Whether the API server calls every machine ready that runs since then.
 
@@ -126,7 +126,7 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     """The API server's nodes and workloads; None where it does not answer."""
     if not kubectl.has_access() or not kubectl.path.exists():
         return None
-    kinds = "nodes,deployments.apps,statefulsets.apps"
+    kinds = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
     try:
         answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
     except CommandError:  # nothing at all is at its address, not even a refusal
@@ -190,7 +190,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
         waiting: Planned = ready_step(project, "the application needs them", needs, 10)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")
-    steps += [*trusted, waiting, *after(settled, _metrics(project, facts))]
+    steps += [*trusted, waiting, *after(settled, _beside(project, facts))]
     planned = {step.id for step in steps}
     started = provider.after_start() if made else ()
     return [*steps, *after(settled, [step for step in started if step.id not in planned])]
@@ -229,19 +229,21 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     wanted = inventories.digest(inventory_inputs(project, facts))
     if outdated := [name for name, stamp in facts.stamps.items() if stamp != wanted]:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
-    if facts.answers and METRICS not in facts.system:
-        return f"{METRICS} is not in the cluster"
+    if facts.answers and (lacking := _lacking(project, facts)):
+        return f"{' and '.join(lacking)} not in the cluster"
     if not facts.answers and not project.kubectl.has_access():
         return f"{project.state.kubeconfig} is missing, or names no cluster"
     return ""
 
 
-def _metrics(project: Project, facts: ClusterFacts) -> Sequence[Planned]:
-    """What brings metrics, where the play does not."""
+def _lacking(project: Project, facts: ClusterFacts) -> list[str]:
+    return [name for name in project.provider.beside_kubernetes if name not in facts.system]
+
+
+def _beside(project: Project, facts: ClusterFacts) -> Sequence[Planned]:
+    """What brings metrics and the enforcement of policies, where the play does not."""
     may_lack = facts.answers or not facts.machines.any_there
-    if project.provider.uses_kubeadm or METRICS in facts.system or not may_lack:
-        return ()
-    return project.provider.metrics()
+    return project.provider.beside(_lacking(project, facts)) if may_lack else ()
 
 
 def start(project: Project) -> list[Planned]:

@@ -80,9 +80,8 @@ class Project:
 
     @cached_property
     def release(self) -> source.Release:
-        return source.choose(
-            self.settings.release.source, self.host, str(self.settings.release.base_url), self.made
-        )
+        chosen, hub = self.settings.release, self.bases.source == "hub"
+        return source.choose(chosen.source, self.host, str(chosen.base_url), self.made, hub)
 
     @cached_property
     def root_origin(self) -> Origin:
@@ -119,7 +118,7 @@ class Project:
     @property
     def packages(self) -> tuple[str, ...]:
         """Debian packages that this machine needs for the nodes and for the images."""
-        system = self.provider.uses_kubeadm and self.release.source == "build"  # kube-proxy's
+        system = self.provider.uses_kubeadm and bool(self.release.builds)  # kube-proxy's
         roots = (
             self.root_origin.packages
             if system or any(image.rootfs for image in self.images)

@@ -28,12 +28,12 @@ def release_steps(project: Project) -> list[Planned]:
 
     Each build takes all processors.
     """
-    downloads = list(_downloads(project))
+    downloads, builds = list(_downloads(project)), list(_builds(project))
     if not downloads:
-        return list(_builds(project))
+        return builds
     why, needs = "several downloads", step_ids(downloads)
     whole = Step(ids.KUBERNETES, "have all of the release", why, Barrier(), needs, seconds=0)
-    return [*downloads, whole]
+    return [*downloads, whole, *(step for step in builds if step.id != ids.KUBERNETES)]
 
 
 def _downloads(project: Project) -> Iterator[Step]:
@@ -101,7 +101,7 @@ def image_steps(project: Project) -> list[Planned]:
     if project.system_archive.exists():
         return [Holds(ids.SYSTEM_IMAGES, "in the cache")]
     how, steps = "pull", list[Planned]()
-    if release.source != "download":
+    if release.builds:
         how, steps = "build", [rootfs.plan(root)]
     builds = [ids.release(build.name) for build in release.missing_builds()]
     images = Step(

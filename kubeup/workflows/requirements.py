@@ -42,6 +42,8 @@ MODULES = (
     ("nf_nat", "NF_NAT", "Services' addresses are translated"),
     ("xt_comment", "NETFILTER_XT_MATCH_COMMENT", "kube-proxy's rules have comments"),
     ("br_netfilter", "BRIDGE_NETFILTER", "a pod reaches a Service's pod on its own node by it"),
+    ("ip_set", "IP_SET", "NetworkPolicies name pods by it"),
+    ("xt_set", "NETFILTER_XT_SET", "NetworkPolicies name pods by it"),
 )
 TABLES = (("ip_tables", "IP_NF_IPTABLES"), ("nf_tables", "NF_TABLES"))  # one of them
 OF_USER = {"podman": "podman of this user"}  # which builds images, by its name in HostFacts.storage

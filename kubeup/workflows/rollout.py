@@ -30,7 +30,7 @@ from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
 # neither claim nor volume: those hold the data
-DELETED = "statefulset,deployment,service,endpointslice,configmap,secret"
+DELETED = "statefulset,deployment,service,endpointslice,configmap,secret,networkpolicy"
 
 
 def part(name: str) -> str:

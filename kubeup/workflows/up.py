@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from kubeup.cluster.providers.base import Machines, Needed
+from kubeup.cluster.release.components import IMAGES
 from kubeup.core import ids
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import Kind, StepId
@@ -21,6 +22,8 @@ from kubeup.workflows import choices, cluster, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
+
+SYSTEM_IMAGES = frozenset(image.name for image in IMAGES)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     image_steps, needed = _images(project, facts.machines, images)
     nodes = cluster.plan(project, facts, needed)
     provisions = any(step.id == ids.PROVISION for step in todo(nodes))
-    own_images = _own_images(project, facts.machines, provisions)
+    own_images = _own_images(project, facts, provisions)
     steps = [*own_images, *image_steps, *nodes]
     if application:
         steps += rollout.steps(project, facts, rollout.Seen(diff, found), before=todo(steps))
@@ -91,11 +94,14 @@ def _images(
     return build.plan(images, project.builder), needed
 
 
-def _own_images(project: Project, machines: Machines, provisions: bool) -> list[Planned]:
+def _own_images(project: Project, facts: ClusterFacts, provisions: bool) -> list[Planned]:
     """What makes Kubernetes' own binaries and images, where nodes or this machine lack them."""
     if not project.provider.uses_kubeadm:
         return []
-    brings = provisions and not machines.release_inside
+    machines = facts.machines
+    # nodes that an earlier kubeup made lack what is new since
+    lack_images = any(not images >= SYSTEM_IMAGES for images in facts.images.values())
+    brings = provisions and (lack_images or not machines.release_inside)
     if _lacks_nodes(machines) or brings or not project.kubectl.path.exists():
         return [*release.release_steps(project), *release.image_steps(project)]
     return list(release.INSIDE)
@@ -129,7 +135,7 @@ def outstanding(project: Project) -> Work:
         machines = project.provider.plan(seen, needed)
     except KubeupError:  # told by whoever looks at the machines
         machines = ()
-    own_images = _own_images(project, seen, provisions=False)
+    own_images = _own_images(project, ClusterFacts(seen), provisions=False)
     return _work(project, seen, todo([*own_images, *image_steps, *machines]))
 
 

@@ -133,9 +133,7 @@ def access(context: str = "kubeup-dev") -> str:
 
 
 def machines(*nodes: NodeState, **more: Any) -> Machines:
-    return Machines(
-        nodes, **{"release_inside": True, "images_inside": True, "containers": True, **more}
-    )
+    return Machines(nodes, **{"release_inside": True, "containers": True, **more})
 
 
 def node(name: str, state_: str = "running", **more: Any) -> NodeState:

@@ -136,7 +136,7 @@ def standing(found: Machines) -> dict[str, Any]:
         "nodes": nodes,
         "stamps": dict.fromkeys(NAMES, "other"),
         "images": dict.fromkeys(NAMES, frozenset()),
-        "system": frozenset({"metrics-server"}),
+        "system": frozenset({"metrics-server", "kube-router"}),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from kubeup.settings.model import NodeSpec
     from kubeup.system.engine import Engine
     from kubeup.system.ssh import SshTarget
+
+# what runs beside Kubernetes itself: roles of the play install them where kubeadm makes the cluster
+METRICS = "metrics-server"
+POLICIES = "kube-router"  # enforces NetworkPolicies
+# pod networks that do so themselves
+ENFORCING = frozenset({"calico", "cilium"})
+
+
+def beside_kubernetes(cni: str | None) -> tuple[str, ...]:
+    """The workloads that a cluster with this pod network has to have in kube-system."""
+    return (METRICS,) if cni in ENFORCING else (METRICS, POLICIES)
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,6 @@ class Machines:
 
     nodes: tuple[NodeState, ...] = ()
     release_inside: bool = False  # the nodes come with the release's binaries
-    images_inside: bool = False  # … and with the system images
     limited: bool = False  # the nodes lack CAP_SYS_RESOURCE
     containers: bool = False
     cgroup_driver: str = "systemd"
@@ -229,8 +239,12 @@ class Provider(Protocol):
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         """Bring an image's archive to the nodes of those names, and look that it is there."""
 
-    def metrics(self) -> Sequence[Step]:
-        """What brings metrics-server to a cluster that lacks it; nothing where the play does."""
+    @property
+    def beside_kubernetes(self) -> tuple[str, ...]:
+        """The workloads that kube-system has to have, of those in this module."""
+
+    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
+        """What brings those of them that the cluster lacks; nothing where the play does."""
 
     def after_start(self) -> Sequence[Step]:
         """What has to be done to a cluster whose nodes were started.

@@ -6,11 +6,18 @@ kubeadm makes Kubernetes of them through the play, images come by SSH.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, ReadinessCheck, Sizes, ToolCommand, never_ready
+from kubeup.cluster.providers.base import (
+    Machines,
+    ReadinessCheck,
+    Sizes,
+    ToolCommand,
+    beside_kubernetes,
+    never_ready,
+)
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.core.state import State
@@ -142,7 +149,11 @@ class KubeadmProvider(ABC):
     def load(self, image: AppImage, names: tuple[str, ...]) -> Action:
         return LoadImage(image, tuple(reach for reach in self.ssh_targets() if reach.name in names))
 
-    def metrics(self) -> Sequence[Step]:
+    @property
+    def beside_kubernetes(self) -> tuple[str, ...]:
+        return beside_kubernetes(self.settings.network.cni)
+
+    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
         return ()
 
     def after_start(self) -> Sequence[Step]:

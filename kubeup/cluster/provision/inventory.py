@@ -132,7 +132,6 @@ def _content(inputs: InventoryInputs) -> dict[str, Any]:
         "kubeup_container_nodes": machines.containers,
         "kubeup_limited_nodes": machines.limited,
         "kubeup_node_has_release": machines.release_inside,
-        "kubeup_node_has_images": machines.images_inside,
         "kubeup_pause_image": f"{REGISTRY}/pause:{PAUSE}",
         "kubeup_system_image_names": [image.name for image in IMAGES],
         "kubeup_ca_certificates": [

@@ -12,7 +12,8 @@ KUBERNETES = "1.26.1"
 COMMIT = "8f94681cd294aa8cfd3407b8191f6c70214973a4"  # of the tag v1.26.1
 # kubeadm 1.26's constants.go
 ETCD, COREDNS, PAUSE, METRICS_SERVER = "3.5.6-0", "v1.9.3", "3.9", "v0.6.1"
-REGISTRY = "registry.k8s.io"
+KUBE_ROUTER = "v2.1.0"  # enforces NetworkPolicies
+REGISTRY, HUB = "registry.k8s.io", "docker.io"
 GO_FOLDERS = Path(__file__).resolve().parents[3] / "scripts" / "go"
 
 NODE_BINARIES = ("kubeadm", "kubelet", "kubectl")
@@ -89,16 +90,22 @@ BUILDS = (
     GoBuild("coredns", {"coredns": "github.com/coredns/coredns"}, packages=672, seconds=79),
     GoBuild("metrics-server", {"metrics-server": METRICS_SERVER_PACKAGE}, packages=781, seconds=50),
     GoBuild("pause", {"pause": "."}, packages=1, seconds=2),
+    GoBuild("kube-router", {"kube-router": "."}, packages=381, seconds=75),
 )
 
 
 @dataclass(frozen=True)
 class SystemImage:
-    """An image that kubeadm or metrics-server asks for, and the binary it holds when built here."""
+    """An image that a cluster asks for, and the binary it holds when built here."""
 
     name: str
     binary: str
-    debian: bool = False  # needs a Debian root file system around it (kube-proxy calls iptables)
+    debian: bool = False  # needs a Debian root file system around it, as it calls iptables
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether it comes from Docker Hub, which may not answer where Kubernetes' site does."""
+        return self.name.startswith(f"{HUB}/")
 
 
 IMAGES = (
@@ -110,4 +117,5 @@ IMAGES = (
     SystemImage(f"{REGISTRY}/coredns/coredns:{COREDNS}", "coredns"),
     SystemImage(f"{REGISTRY}/pause:{PAUSE}", "pause"),
     SystemImage(f"{REGISTRY}/metrics-server/metrics-server:{METRICS_SERVER}", "metrics-server"),
+    SystemImage(f"{HUB}/cloudnativelabs/kube-router:{KUBE_ROUTER}", "kube-router", debian=True),
 )

@@ -1,6 +1,6 @@
-"""The images that kubeadm and metrics-server ask for, as one archive in the cache.
+"""The images of Kubernetes and of what runs beside it, as one archive in the cache.
 
-They are pulled where their registry answers, else built.
+They are pulled where their registries answer, else built.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEBIAN = 'FROM {base}\nCOPY {name} /usr/local/bin/\nENTRYPOINT ["/usr/local/bin/
 
 
 def proxy_rootfs(origin: Origin) -> Rootfs:
-    """kube-proxy programs iptables: the one system image that needs more than its binary."""
+    """kube-proxy and kube-router program iptables: they need more than their binaries."""
     return Rootfs("kube-proxy", "bookworm", PROXY_PACKAGES, seconds=16, origin=origin)
 
 
@@ -56,7 +56,7 @@ class MakeSystemImages:
         with cache.made_whole(archive(self.release, self.root).parent) as work:
             for image in IMAGES:
                 log(image.name)
-                if self.release.source == "download":
+                if self.release.pulls(image):
                     engine.write("pull", "--quiet", image.name, log=log)
                 else:
                     self._build(image, log)

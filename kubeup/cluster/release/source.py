@@ -10,11 +10,13 @@ from pathlib import Path
 
 from kubeup.cluster.release.components import (
     BUILDS,
+    IMAGES,
     KUBERNETES,
     NODE_BINARIES,
     PAUSE,
     REGISTRY,
     GoBuild,
+    SystemImage,
 )
 from kubeup.core.errors import KubeupError, UsageError
 from kubeup.core.record import NOTHING, Made
@@ -32,7 +34,8 @@ SYSTEM_IMAGE = sites.manifest(REGISTRY, "pause", PAUSE)
 class Release:
     """Where this machine's Kubernetes comes from.
 
-    `source` is download or build, `why` says what decided it.
+    `source` is download or build, `why` says what decided it. `hub`: whether images of Docker Hub
+    are pulled with a download; else they are built.
     """
 
     source: str
@@ -40,6 +43,7 @@ class Release:
     why: str
     base_url: str = DOWNLOADS
     system: str = "Linux"  # of this machine; its nodes' is Linux
+    hub: bool = True
 
     def folder(self, build: GoBuild) -> Path:
         """The folder of one Go build's binaries, named by everything that decides its content."""
@@ -74,10 +78,20 @@ class Release:
         build = next(build for build in BUILDS if name in build.binaries)
         return self.folder(build) / name
 
+    def pulls(self, image: SystemImage) -> bool:
+        """Whether an image comes from its registry; it is built otherwise."""
+        return self.source == "download" and (self.hub or not image.on_hub)
+
+    @property
+    def builds(self) -> tuple[GoBuild, ...]:
+        """What is compiled here."""
+        if self.source == "build":
+            return BUILDS
+        built = {image.binary for image in IMAGES if not self.pulls(image)}
+        return tuple(build for build in BUILDS if built & set(build.binaries))
+
     def missing_builds(self) -> tuple[GoBuild, ...]:
-        if self.source == "download":
-            return ()
-        return tuple(build for build in BUILDS if not self.folder(build).is_dir())
+        return tuple(build for build in self.builds if not self.folder(build).is_dir())
 
     def missing_downloads(self) -> tuple[str, ...]:
         if self.source == "build":
@@ -91,9 +105,10 @@ class Release:
 
     def identity(self) -> str:
         """A digest that changes when any binary would."""
+        built = [self.folder(build).name for build in self.builds]
         if self.source == "download":
-            return cache.digest("download", self.base_url, KUBERNETES, self.arch)
-        return cache.digest(*(self.folder(build).name for build in BUILDS))
+            return cache.digest("download", self.base_url, KUBERNETES, self.arch, *built)
+        return cache.digest(*built)
 
 
 def address(base_url: str, arch: str, name: str, system: str = "linux") -> str:
@@ -125,7 +140,11 @@ def questions(
 
 
 def choose(
-    wanted: str, host: HostFacts, base_url: str = DOWNLOADS, made: Made = NOTHING
+    wanted: str,
+    host: HostFacts,
+    base_url: str = DOWNLOADS,
+    made: Made = NOTHING,
+    hub: bool = True,
 ) -> Release:
     """`wanted` is auto, download or build (settings: release.source).
 
@@ -146,7 +165,8 @@ def choose(
             "set release.source to download, or to auto",
         )
     source, why = _source(wanted, host, base_url, made)
-    return Release(source, host.arch, why, base_url, host.system)
+    # what is compiled gets a root file system of Debian packages, which Linux alone can make
+    return Release(source, host.arch, why, base_url, host.system, hub or not host.linux)
 
 
 def _source(wanted: str, host: HostFacts, base_url: str, made: Made) -> tuple[str, str]:

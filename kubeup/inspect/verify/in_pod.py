@@ -2,7 +2,8 @@
 
 So it needs the standard library alone and nothing of kubeup. The question is one JSON object in
 the first argument, the answer one on standard output: connect {label: [address, port]} ->
-{label: "" or why not}; resolve [names] -> {name: [addresses]}, through the pod's resolver;
+{label: "" or why not}; reach {label: [address, port]} -> {label: whether a connection comes
+about}; resolve [names] -> {name: [addresses]}, through the pod's resolver;
 ask [names] -> {name: response code of the pod's name server}.
 """
 
@@ -32,6 +33,15 @@ def connect(label: str, target: Sequence[Any]) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return "" if answer == label else f"another pod answered: {answer or 'nothing'}"
+
+
+def reach(_: str, target: Sequence[Any]) -> bool:
+    """Whether a connection comes about; silence is none, as a packet filter drops."""
+    try:
+        socket.create_connection((target[0], target[1]), timeout=SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def resolve(name: str) -> list[str]:
@@ -81,9 +91,16 @@ def name_server() -> str:
 
 
 # what is put, and what stands for an answer that did not come in time
-KINDS: dict[str, Callable[..., Any]] = {"connect": connect, "resolve": resolve, "ask": ask}
+KINDS: dict[str, Callable[..., Any]] = {
+    "connect": connect,
+    "reach": reach,
+    "resolve": resolve,
+    "ask": ask,
+}
+WITH_TARGET = ("connect", "reach")
 LATE: dict[str, Any] = {
     "connect": "no answer (timed out)",
+    "reach": False,
     "resolve": ["(no answer in time)"],
     "ask": "no answer in time",
 }
@@ -96,7 +113,7 @@ def answers(question: dict[str, Any]) -> dict[str, Any]:
     for kind, asked in question.items():
         for key in asked:
             result[kind][key] = LATE[kind]
-            words = (key, asked[key]) if kind == "connect" else (key,)
+            words = (key, asked[key]) if kind in WITH_TARGET else (key,)
             threads.append(
                 threading.Thread(target=_answer, args=(result[kind], kind, words), daemon=True)
             )

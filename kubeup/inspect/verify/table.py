@@ -60,8 +60,9 @@ CHECKS = (
     ),
     Check(
         "network policies",
-        "it is said where NetworkPolicies are not enforced",
+        "a pod that is neither the API nor the UI reaches neither the database nor the API",
         policies.look,
+        after=("pods start",),
     ),
     Check(
         "storage",

@@ -142,12 +142,12 @@ def test_what_follows_a_start_waits_for_nothing_else(make: Make, tmp_path: Path)
         *made,
         "cluster/answers",
         "cluster/metrics",
+        "cluster/policies",
         "cluster/services",
         "cluster/names",
     ]
-    assert {
-        steps[name].needs for name in ("cluster/metrics", "cluster/services", "cluster/names")
-    } == {sids(*made)}
+    later = ("cluster/metrics", "cluster/policies", "cluster/services", "cluster/names")
+    assert {steps[name].needs for name in later} == {sids(*made)}
 
 
 def test_what_a_start_by_hand_sets_back_is_set_again_after_it(make: Make, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_package_registries_only() -> None:
         "coredns",
         "metrics-server",
         "pause",
+        "kube-router",
     ]
     assert release.missing_downloads() == ()
 
@@ -260,3 +261,13 @@ def test_kubernetes_is_compiled_on_linux_alone() -> None:
     mac = replace(DESKTOP, system="Darwin")
     assert isinstance(error_of(source.choose, "build", mac), UsageError)
     assert source.choose("auto", mac).source == "download"
+
+
+def test_without_docker_hub_what_only_it_has_is_built_beside_a_download() -> None:
+    release = source.choose("download", SANDBOX, hub=False)
+    assert [build.name for build in release.builds] == ["kube-router"]
+    pulled = [image.binary for image in IMAGES if release.pulls(image)]
+    assert "kube-router" not in pulled and len(pulled) == len(IMAGES) - 1
+    whole = source.choose("download", SANDBOX)
+    assert whole.builds == () and all(map(whole.pulls, IMAGES))
+    assert whole.identity() != release.identity()

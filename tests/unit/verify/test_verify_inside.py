@@ -76,4 +76,17 @@ def test_the_response_code_of_the_name_server(monkeypatch, code, word):
 
 
 def test_answers_are_json():
-    assert json.loads(json.dumps(in_pod.answers({}))) == {"connect": {}, "resolve": {}, "ask": {}}
+    assert json.loads(json.dumps(in_pod.answers({}))) == {
+        "connect": {},
+        "reach": {},
+        "resolve": {},
+        "ask": {},
+    }
+
+
+def test_whether_a_connection_comes_about():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        asked = {"reach": {"open": ["127.0.0.1", number]}}
+        assert in_pod.answers(asked)["reach"] == {"open": True}
+    assert in_pod.answers(asked)["reach"] == {"open": False}

@@ -1,8 +1,6 @@
-"""NetworkPolicies, and the networks that enforce them."""
+"""NetworkPolicies: who comes through to the database and the API."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
@@ -11,32 +9,43 @@ from kubeup.inspect.verify import proof
 from kubeup.inspect.verify.checks import policies
 from kubeup.inspect.verify.model import Line
 
-
-def item(kind: str, name: str, namespace: str = "kube-system") -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": name, "namespace": namespace}}
-
-
-PROXY = item("DaemonSet", "kube-proxy")
-POLICY = item("NetworkPolicy", "deny-all", "shop")
-
-
-@pytest.mark.parametrize("network", ["kube-flannel-ds", "kindnet", "monitor"])
-def test_a_policy_that_nobody_enforces_is_named_in_a_warning(network: str) -> None:
-    verdict = policies.evaluate([PROXY, item("DaemonSet", network), POLICY])
-    assert verdict.ok and verdict.detail == "not enforced: shop/deny-all"
-    assert "pods reach each other" in verdict.cause and "calico" in verdict.next
+DATABASE = {
+    "metadata": {"name": "mysql-0", "labels": {"app": "db"}},
+    "spec": {"containers": [{"ports": [{"containerPort": 3306}]}]},
+    "status": {"podIP": "10.244.1.5"},
+}
+UI = {
+    "metadata": {"name": "ui-1", "labels": {"app": "ui"}},
+    "spec": {"containers": [{"ports": [{"containerPort": 80}]}]},
+    "status": {"podIP": "10.244.1.6"},
+}
+STARTING = {**DATABASE, "status": {}}
+TARGETS = {"mysql-0:3306": ("10.244.1.5", 3306)}
 
 
-def test_without_a_policy_it_is_said_and_no_warning() -> None:
-    verdict = policies.evaluate([PROXY])
-    assert (verdict.ok, verdict.cause) == (True, "") and "would not enforce" in verdict.detail
+def test_the_ports_of_database_and_api_are_tried_and_no_others() -> None:
+    assert policies.closed([DATABASE, UI]) == TARGETS
+    assert policies.closed([STARTING, UI]) == {}
 
 
-@pytest.mark.parametrize("namespace", ["kube-system", "calico-system"])
-def test_a_network_that_enforces_them(namespace: str) -> None:
-    verdict = policies.evaluate([PROXY, item("DaemonSet", "calico-node", namespace), POLICY])
-    assert (verdict.ok, verdict.cause) == (True, "")
-    assert verdict.detail == "calico-node enforces them: shop/deny-all"
+def test_a_pod_that_comes_through_is_named_with_its_node() -> None:
+    answers = {
+        "control": {"reach": {"mysql-0:3306": False}},
+        "w1": {"reach": {"mysql-0:3306": True}},
+    }
+    verdict = policies.evaluate(TARGETS, answers)
+    assert not verdict.ok and verdict.cause == "a stranger's pod on w1 reaches mysql-0:3306"
+    assert "inv up" in verdict.next
+
+
+def test_nobody_comes_through() -> None:
+    verdict = policies.evaluate(TARGETS, {"control": {"reach": {"mysql-0:3306": False}}})
+    assert verdict.ok and verdict.detail == "no other pod reaches mysql-0:3306"
+
+
+def test_a_node_that_could_not_be_asked_proves_nothing() -> None:
+    verdict = policies.evaluate(TARGETS, {"w1": {"error": "exec failed"}})
+    assert not verdict.ok and "exec failed" in verdict.cause
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def facts(one: Project, found: Machines, **more: Any) -> ClusterFacts:
             "stamps": dict.fromkeys(running, stamp),
             "nodes": tuple(map(kube, NAMES)),
             "answers": True,
-            "system": frozenset({"coredns", "metrics-server"}),
+            "system": frozenset({"coredns", "metrics-server", "kube-router"}),
             **more,
         }
     )
@@ -105,10 +105,19 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert plan(one, facts(one, three())) == {}
 
 
-def test_metrics_server_deleted_by_hand_is_brought_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", ["metrics-server", "kube-router"])
+def test_what_runs_beside_kubernetes_is_brought_back_after_it_was_deleted(
+    tmp_path: Path, gone: str
+) -> None:
     one = project(tmp_path)
-    steps = plan(one, facts(one, three(), system=frozenset({"coredns"})))
-    assert steps["cluster/provision"].reason == "metrics-server is not in the cluster"
+    left = frozenset({"coredns", "metrics-server", "kube-router"} - {gone})
+    steps = plan(one, facts(one, three(), system=left))
+    assert steps["cluster/provision"].reason == f"{gone} not in the cluster"
+
+
+def test_calico_enforces_policies_itself(tmp_path: Path) -> None:
+    one = project(tmp_path, keys_="network: {cni: calico}")
+    assert one.provider.beside_kubernetes == ("metrics-server",)
 
 
 @pytest.mark.parametrize("keys_", ["", "nodes: {workers: {count: 1}}"])
@@ -406,6 +415,7 @@ def test_release_by_compiling_goes_one_after_another(
         "release/coredns",
         "release/metrics-server",
         "release/pause",
+        "release/kube-router",
     ]
     assert [step.needs[0] for step in steps] == [ids.GO, *[step.id for step in steps[:-1]]]
     assert steps[1].title == "compile etcd"
@@ -425,9 +435,11 @@ def test_system_images(tmp_path: Path) -> None:
     )
     assert list(built) == ["rootfs/kube-proxy", "image/system"]
     assert built["image/system"].title == "build Kubernetes' own images"
-    builds = ("kubernetes", "etcd", "coredns", "metrics-server", "pause", "kubernetes")
+    builds = ("kubernetes", "etcd", "coredns", "metrics-server", "pause", "kube-router")
     assert built["image/system"].needs == sids(
-        "host/packages", "rootfs/kube-proxy", *(f"release/{name}" for name in builds)
+        "host/packages",
+        "rootfs/kube-proxy",
+        *(f"release/{name}" for name in (*builds, "kubernetes")),
     )
     assert pulled["image/system"].needs == sids("host/packages", "release/kubernetes")
     assert pulled["image/system"].title == "pull Kubernetes' own images"

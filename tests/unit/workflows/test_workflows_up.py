@@ -109,7 +109,7 @@ def standing(one: Project, found: Machines) -> ClusterFacts:
         {},
         nodes,
         True,
-        system=frozenset({"metrics-server"}),
+        system=frozenset({"metrics-server", "kube-router"}),
     )
 
 
@@ -357,10 +357,15 @@ def test_a_play_on_machines_that_bring_no_kubernetes_has_it_here_first(tmp_path:
     one = project(tmp_path, DESKTOP)
     write_private(one.kubectl.path, "made")
     empty = three(release_inside=False)
+    older = {"dev-control": frozenset({"registry.k8s.io/pause:3.9"})}
+    newest = {"dev-control": up.SYSTEM_IMAGES}
     for there, provisions, brought in (
-        (empty, True, True),
-        (empty, False, False),
-        (three(), True, False),
+        (ClusterFacts(empty), True, True),
+        (ClusterFacts(empty), False, False),
+        (ClusterFacts(three(), images=newest), True, False),
+        # made by an earlier kubeup, before there was one more
+        (ClusterFacts(three(), images=older), True, True),
+        (ClusterFacts(three(), images=older), False, False),
     ):
         planned = up._own_images(one, there, provisions)
         assert (ids.SYSTEM_IMAGES in [step.id for step in todo(planned)]) is brought

@@ -74,9 +74,7 @@ class Local(LocalReading):
         rows += map(_surplus, filter(self._is_ours, containers.values()))
         machines = Machines(
             tuple(rows),
-            # the image has the release's programs, and the disk the system images
-            release_inside=True,
-            images_inside=True,
+            release_inside=True,  # by their image
             # a container can't raise a limit over what this machine may give
             limited=not self.host.sys_resource,
             containers=True,

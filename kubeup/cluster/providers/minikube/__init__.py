@@ -5,13 +5,20 @@ It makes machines and Kubernetes in one; what is there is taken as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from kubeup.cluster.providers.base import Sizes, ToolCommand
+from kubeup.cluster.providers.base import (
+    METRICS,
+    POLICIES,
+    Sizes,
+    ToolCommand,
+    beside_kubernetes,
+)
 from kubeup.cluster.providers.external_tool import in_state
 from kubeup.cluster.providers.minikube import actions
 from kubeup.cluster.providers.minikube.actions import LoadImage, RemoveNetwork
 from kubeup.cluster.providers.minikube.addons import (
+    EnforcePolicies,
     KeepServicesInside,
     SetMetricsResolution,
     ShortenDnsCache,
@@ -21,6 +28,7 @@ from kubeup.cluster.providers.minikube.planning import NodePlans, why_stopped
 from kubeup.cluster.providers.minikube.trust import ConfigureTrust, NodeTrust
 from kubeup.core import ids
 from kubeup.core.errors import UsageError
+from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.facts import registries
 from kubeup.images.catalog import AppImage
@@ -68,11 +76,18 @@ class Minikube(NodePlans):
     def _access(self) -> Kubectl:
         return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
-    def metrics(self) -> Sequence[Step]:
-        enable = self.planned.command("addons", "enable", "metrics-server", *self.planned.on)
+    @property
+    def beside_kubernetes(self) -> tuple[str, ...]:
+        return beside_kubernetes(self.settings.minikube.cni)
+
+    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
+        enable = self.planned.command("addons", "enable", METRICS, *self.planned.on)
+        actions: dict[str, tuple[StepId, str, Action]] = {
+            METRICS: (ids.METRICS, f"enable {METRICS}", SetMetricsResolution(self._access, enable)),
+            POLICIES: (ids.POLICIES, "enforce NetworkPolicies", EnforcePolicies(self._access)),
+        }
         why = f"not in the profile {self.profile_name}"
-        action = SetMetricsResolution(self._access, enable)
-        return [Step(ids.METRICS, "enable metrics-server", why, action, seconds=5)]
+        return [Step(*actions[name][:2], why, actions[name][2], seconds=5) for name in lacking]
 
     def after_start(self) -> Sequence[Step]:
         services = self.profile().services

@@ -10,6 +10,7 @@ from typing import Any
 from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.providers.minikube.actions import Nodes, run_on_all
 from kubeup.core.plan import Log
+from kubeup.core.state import PROJECT
 from kubeup.system import cache
 from kubeup.system.kubectl import Kubectl
 
@@ -31,6 +32,8 @@ INSTALL = (
     "enable --no-reload --quiet kubeup-services && "
     "systemctl start kubeup-services"
 )
+# what the play applies to other clusters
+MANIFEST = PROJECT / "ansible" / "roles" / "policies" / "files" / "kube-router.yaml"
 ARGUMENTS = "/spec/template/spec/containers/0/args"
 RESOLUTION = "--metric-resolution=15s"
 # as in ansible/roles/control_plane/files/coredns.yaml, which says why
@@ -72,6 +75,21 @@ class SetMetricsResolution:
             if wanted != args:
                 patch = [{"op": "replace", "path": ARGUMENTS, "value": wanted}]
                 _patch(self.kubectl, log, "deployment", "metrics-server", patch, "--type=json")
+
+
+@dataclass(frozen=True)
+class EnforcePolicies:
+    """Bring kube-router's firewall, as on every other cluster.
+
+    Of minikube's own pod networks the bridge enforces no NetworkPolicy at all.
+    """
+
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        manifest = MANIFEST.read_text(encoding="utf-8")
+        how = ("--server-side", "--force-conflicts", "--field-manager=kubeup")
+        self.kubectl.write("apply", *how, "--filename=-", stdin=manifest, log=log)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,6 @@ class ObservedProfile(SelectedTool):
         return Machines(
             tuple(nodes),
             release_inside=True,
-            images_inside=True,
             containers=driver in ("auto", *CONTAINER_DRIVERS),
             shares_ports=driver == "none",
         )
