@@ -79,7 +79,12 @@ class Ssh(Section):
     public_key_path: kinds.Folder | None = None
     """its public half"""
     root: bool = False
-    """let root in by that key, too, on the machines that Vagrant makes"""
+    """let root in by that key, too, on machines that are made here"""
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Whom the key lets in; the first of them is the one that is used."""
+        return (self.user, "root") if self.root else (self.user,)
 
 
 class Control(Section):

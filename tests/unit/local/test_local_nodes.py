@@ -29,6 +29,7 @@ from kubeup.cluster.providers.base import Blocked, Machines, Needed, NodeState
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.local import Local, disks
 from kubeup.cluster.providers.local.forwarding import BETWEEN, NO_MODULE, NodesNetwork
+from kubeup.cluster.providers.local.nodes import ADMIT
 from kubeup.core import ids, shell
 from kubeup.core.errors import CommandError, Refused
 from kubeup.core.pace import Pace
@@ -521,3 +522,15 @@ def test_a_slow_machine_has_more_time_to_answer_another_node(
         )
         assert network._dropped("dev-worker-1", "192.168.60.10", "podman1", ()) is None
     assert [float(argv[-1]) for argv in asked] == [3, 9]
+
+
+@pytest.mark.parametrize(
+    ("keys", "users"), [("", ("vagrant",)), ("ssh: {root: true}", ("vagrant", "root"))]
+)
+def test_root_is_let_in_where_the_settings_say_so(
+    tmp_path: Path, keys: str, users: tuple[str, ...]
+) -> None:
+    provider = Local(settings(tmp_path, keys), state(tmp_path), SANDBOX)
+    for step in (provider._create("dev-control", "disk"), provider._admit("dev-control")):
+        assert step.action.users == users  # type: ignore[attr-defined]
+    assert "for who; do home=" in ADMIT

@@ -260,7 +260,13 @@ class Local(LocalReading):
             ids.node(name),
             f"make the node {name}",
             f"{spec.address}, {spec.cpus} CPUs, {spec.memory_mb} MiB: missing",
-            nodes.CreateNode(self.engine, container, self.ssh_target(spec), self.state),
+            nodes.CreateNode(
+                self.engine,
+                container,
+                self.ssh_target(spec),
+                self.state,
+                self.settings.ssh.users,
+            ),
             # a node that reaches no other can't join
             needs=(ids.FORWARDING, ids.LOCAL_DISK, ids.KEY),
             seconds=4,
@@ -281,7 +287,8 @@ class Local(LocalReading):
         )
 
     def _admit(self, name: str) -> Step:
-        admit = nodes.AdmitNode(self.engine, name, self.ssh_target(self._specs[name]), self.state)
+        target, users = self.ssh_target(self._specs[name]), self.settings.ssh.users
+        admit = nodes.AdmitNode(self.engine, name, target, self.state, users)
         return Step(
             ids.node(name), f"finish {name}", f"it {UNFINISHED}", admit, (ids.KEY,), seconds=3
         )

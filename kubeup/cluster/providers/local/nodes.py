@@ -145,6 +145,7 @@ class CreateNode(Command, Paced):
     node: NodeContainer
     reach: SshTarget
     state: State
+    users: Argv  # whom the project's key lets in
 
     def argv(self) -> Argv:
         return self.node.argv(self.engine)
@@ -164,7 +165,7 @@ class CreateNode(Command, Paced):
         shell.write(*self.argv(), log=log, cwd=ASIDE)
         log("starting")
         wait_for_sshd(self.engine, node.name, self.pace, log)
-        admit(self.engine, node.name, self.reach, self.state)
+        admit(self.engine, node.name, self.reach, self.state, self.users)
 
     def _refuse_existing(self) -> None:
         """Raise for a container of that name, or where the engine can't tell.
@@ -207,13 +208,14 @@ class AdmitNode(Paced):
     name: str
     reach: SshTarget
     state: State
+    users: Argv
 
     def run(self, log: Log) -> None:
         if self.engine.read("exec", self.name, "true", ok=None).ok:
             wait_for_sshd(self.engine, self.name, self.pace, log)
         else:
             StartNode(self.engine, self.name, pace=self.pace).run(log)
-        admit(self.engine, self.name, self.reach, self.state)
+        admit(self.engine, self.name, self.reach, self.state, self.users)
 
 
 @dataclass(frozen=True)
@@ -313,7 +315,7 @@ ADMIT = (
     '--shell /bin/bash "$user"; '
     'echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/kubeup; chmod 0440 '
     "/etc/sudoers.d/kubeup; "
-    'for who in "$user" root; do home=$(getent passwd "$who" | cut -d: -f6); install -d -m '
+    'for who; do home=$(getent passwd "$who" | cut -d: -f6); install -d -m '
     '700 -o "$who" -g "$who" "$home/.ssh"; '
     'printf "%s\\n" "$key" >"$home/.ssh/authorized_keys"; chmod 600 '
     '"$home/.ssh/authorized_keys"; '
@@ -321,13 +323,15 @@ ADMIT = (
 )
 
 
-def admit(engine: Engine, name: str, reach: SshTarget, state: State) -> None:
-    """Make the user with the project's key on a new node, and record the node's host key.
+def admit(engine: Engine, name: str, reach: SshTarget, state: State, users: Argv) -> None:
+    """Let users in by the project's key on a new node, and record the node's host key.
+
+    The first of them is made, and may use sudo.
 
     Both through the engine, which is trusted already.
     """
     key = state.public_key.read_text(encoding="utf-8").strip()
-    enter = engine.argv("exec", "--interactive", name, "sh", "-c", ADMIT, "admit", reach.user)
+    enter = engine.argv("exec", "--interactive", name, "sh", "-c", ADMIT, "admit", *users)
     shell.write(*enter, stdin=key)
     host_key = engine.read("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
     ssh.remember(state, [ssh.known_hosts_line(reach, host_key)])

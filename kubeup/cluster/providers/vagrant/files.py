@@ -122,7 +122,7 @@ def machines(
         "netmask": netmask,
         "private_key": str(state.private_key),
         "public_key": str(state.public_key),
-        "users": [settings.ssh.user, *(["root"] if settings.ssh.root else [])],
+        "users": list(settings.ssh.users),
         "name_servers": name_servers,
         "shared_folders": [
             {"host": str(PROJECT / Path(folder.host_path).expanduser()), "guest": folder.vm_path}
