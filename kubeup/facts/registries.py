@@ -27,7 +27,7 @@ class Registry:
 
 
 def private(host: str) -> bool:
-    """Whether `host` or `host:port` is a private address: only there plain HTTP is spoken."""
+    """Whether `host` or `host:port` is a private address: only there plain HTTP may be spoken."""
     name = host.rsplit(":", 1)[0]
     try:
         return ip_address(name).is_private

@@ -22,6 +22,16 @@ LIST = ("ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 IMPORT = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
 TAGS = 100_000  # podman lists 25 of a repository unless told otherwise
 NO_TLS = "--tls-verify=false"  # podman's
+# Go's words where a server answers without TLS (net/http)
+HTTP = "server gave HTTP response to HTTPS client"
+NO_HTTPS = (
+    "give the registry a certificate; or set images.insecure, where nobody else is in its network"
+)
+LOG_IN = (
+    "log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and "
+    "KUBEUP_REGISTRY_PASSWORD"
+)
+WITHOUT = "or use images.via: load, which needs no registry"
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class PushImage(Command):
 
     engine: Engine
     image: AppImage
-    plain: bool  # a registry on a private address, spoken to without TLS
+    plain: bool  # a registry that is asked without TLS
 
     def argv(self) -> Argv:
         push = ["push"]
@@ -101,11 +111,7 @@ class PushImage(Command):
         try:
             super().run(log)
         except KubeupError as error:
-            error.next = (
-                "log in first: `podman login`, `docker login`, or set KUBEUP_REGISTRY_USER and "
-                "KUBEUP_REGISTRY_PASSWORD; "
-                "or use images.via: load, which needs no registry"
-            )
+            error.next = f"{NO_HTTPS if HTTP in error.why else LOG_IN}; {WITHOUT}"
             raise
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from kubeup.facts.registries import private
 from kubeup.settings import kinds
 from kubeup.settings.kinds import Constraint
 
@@ -175,6 +174,8 @@ class Images(Section):
     """registry's host"""
     prefix: kinds.Prefix = ""
     """account or path in the registry"""
+    insecure: bool = False
+    """ask that registry without TLS; only at a private address, and no login goes there"""
     mirrors: dict[str, tuple[kinds.Mirror, ...]] = Field(
         default_factory=dict, json_schema_extra={"propertyNames": {"pattern": kinds.REGISTRY}}
     )
@@ -194,8 +195,8 @@ class Images(Section):
 
     @property
     def plain_registries(self) -> tuple[str, ...]:
-        """The registry where its address is private: only there plain HTTP is spoken."""
-        return (self.registry,) if private(self.registry) else ()
+        """The registry where it is asked without TLS."""
+        return (self.registry,) if self.insecure else ()
 
     def repository(self, name: str) -> str:
         return "/".join(part for part in (self.registry, self.prefix, name) if part)

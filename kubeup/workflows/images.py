@@ -66,12 +66,11 @@ def login(project: Project) -> None:
             "set them, or log in yourself with podman or docker",
         )
     registry = str(project.settings.images.registry)
-    plain = (
-        ("--tls-verify=false",)
-        if project.settings.images.plain_registries and project.engine.name == "podman"
-        else ()
-    )
-    shell.write(
-        *project.engine.argv("login", *plain, "--username", user, "--password-stdin", registry),
-        stdin=password,
-    )
+    if project.settings.images.insecure:
+        raise UsageError(
+            f"the login to {registry} would go in clear",
+            "images.insecure: it is asked without TLS",
+            "give the registry a certificate (network.ca_certificates has its authority)",
+        )
+    command = ("login", "--username", user, "--password-stdin", registry)
+    shell.write(*project.engine.argv(*command), stdin=password)

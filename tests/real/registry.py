@@ -36,10 +36,21 @@ def answers(address: str, scheme: str = "http") -> bool:
 
 
 def options(registry: str) -> tuple[str, ...]:
+    """A registry that is asked without TLS."""
+    return (*over_tls(registry), "--set", "images.insecure=true")
+
+
+def over_tls(registry: str) -> tuple[str, ...]:
     return ("--set", f"images.registry={registry}", "--set", "images.prefix=tests")
 
 
 def held(registry: str, auth: tuple[str, str] | None = None) -> dict[str, list[str]]:
-    with httpx.Client(base_url=f"http://{registry}/v2", trust_env=False, auth=auth) as client:
+    scheme = "https" if auth else "http"  # no login goes in clear
+    with httpx.Client(
+        base_url=f"{scheme}://{registry}/v2",
+        trust_env=False,
+        auth=auth,
+        verify=False,  # noqa: S501 - what it holds is looked at
+    ) as client:
         names = client.get("/_catalog").json()["repositories"] or []
         return {name: client.get(f"/{name}/tags/list").json()["tags"] for name in names}

@@ -10,13 +10,28 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from tests.real.authority import Authority
 from tests.real.harness import GATEWAY, NODES, Cluster, mended, output
-from tests.real.registry import held, options, serve
+from tests.real.registry import held, options, over_tls, serve
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
+
+
+class Closed(NamedTuple):
+    """A registry that asks for a login, and whose certificate an authority of its own signed."""
+
+    address: str
+    authority: Authority
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        trusted = f"network.ca_certificates=['{self.authority.certificate}']"
+        return (*over_tls(self.address), "--set", trusted)
+
 
 OPEN, CLOSED = f"{GATEWAY}:5062", f"{GATEWAY}:5063"
 USER, PASSWORD = "somebody", "a-registry-password-of-the-tests"
@@ -35,16 +50,18 @@ def registry(
 @pytest.fixture(scope="module")
 def closed_registry(
     standing: Cluster, registry_tool: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+) -> Iterator[Closed]:
     folder = tmp_path_factory.mktemp("closed-registry")
     (folder / "htpasswd").write_text(output("htpasswd", "-niB", USER, stdin=PASSWORD))
+    authority = Authority(folder / "authority").make()
     process = serve(
         registry_tool,
         folder,
         CLOSED,
-        f"auth:\n  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}\n",
+        authority.vouch(GATEWAY)
+        + f"auth:\n  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}\n",
     )
-    yield CLOSED
+    yield Closed(CLOSED, authority)
     process.terminate()
     process.wait(20)
 
@@ -83,6 +100,20 @@ def test_a_registry_that_is_away(cluster: Cluster) -> None:
     )
 
 
+def test_a_registry_without_tls_is_asked_so_where_it_is_told_and_never_gets_a_login(
+    cluster: Cluster, registry: str, tmp_path: Path
+) -> None:
+    ran = cluster.inv("images.push", *over_tls(registry), "--set", "images.ui=in-clear", code=1)
+    assert "images.insecure" in ran.err and "tests/in-clear" not in held(registry)
+    env = {
+        **login_file(tmp_path),
+        "KUBEUP_REGISTRY_USER": USER,
+        "KUBEUP_REGISTRY_PASSWORD": PASSWORD,
+    }
+    ran = cluster.inv("images.push", "--login", *options(registry), env=env, code=2)
+    assert "in clear" in ran.err and not (tmp_path / "auth.json").exists()
+
+
 def test_without_a_prefix_the_hub_is_refused(cluster: Cluster) -> None:
     ran = cluster.inv("images.push", code=2)
     assert "images.prefix" in ran.err
@@ -94,40 +125,40 @@ def login_file(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_wrong_login_is_told_and_its_password_shown_nowhere(
-    cluster: Cluster, closed_registry: str, tmp_path: Path
+    cluster: Cluster, closed_registry: Closed, tmp_path: Path
 ) -> None:
     env = {
         **login_file(tmp_path),
         "KUBEUP_REGISTRY_USER": USER,
         "KUBEUP_REGISTRY_PASSWORD": "wrong-password-of-the-tests",
     }
-    ran, seen = watched(cluster, env, "images.push", "--login", *options(closed_registry))
+    ran, seen = watched(cluster, env, "images.push", "--login", *closed_registry.options)
     assert ran.code == 1 and "wrong-password" not in ran.both and not seen
     assert (
         re.search(r"unauthorized|invalid username", ran.err)
-        and closed_registry in ran.err
+        and closed_registry.address in ran.err
         and "Traceback" not in ran.err
     )
-    assert held(closed_registry, (USER, PASSWORD)) == {}
-    ran = cluster.inv("images.push", *options(closed_registry), env=login_file(tmp_path), code=1)
+    assert held(closed_registry.address, (USER, PASSWORD)) == {}
+    ran = cluster.inv("images.push", *closed_registry.options, env=login_file(tmp_path), code=1)
     assert "log in first" in ran.err and "KUBEUP_REGISTRY_USER" in ran.err
     ran = cluster.inv(
-        "images.push", "--login", *options(closed_registry), env=login_file(tmp_path), code=2
+        "images.push", "--login", *closed_registry.options, env=login_file(tmp_path), code=2
     )
     assert "are not both set" in ran.err
 
 
-def test_the_right_login_pushes(cluster: Cluster, closed_registry: str, tmp_path: Path) -> None:
+def test_the_right_login_pushes(cluster: Cluster, closed_registry: Closed, tmp_path: Path) -> None:
     env = {
         **login_file(tmp_path),
         "KUBEUP_REGISTRY_USER": USER,
         "KUBEUP_REGISTRY_PASSWORD": PASSWORD,
     }
-    ran, seen = watched(cluster, env, "images.push", "--login", *options(closed_registry))
+    ran, seen = watched(cluster, env, "images.push", "--login", *closed_registry.options)
     assert ran.code == 0, str(ran)
     assert PASSWORD not in ran.both and not seen
-    assert len(held(closed_registry, (USER, PASSWORD))) == 3
-    again = cluster.inv("images.push", *options(closed_registry), env=login_file(tmp_path))
+    assert len(held(closed_registry.address, (USER, PASSWORD))) == 3
+    again = cluster.inv("images.push", *closed_registry.options, env=login_file(tmp_path))
     assert "Nothing to do." in again.out
 
 

@@ -23,7 +23,13 @@ def check_provider(settings: Settings, provider: Provider) -> list[Problem]:
     ]
 
 
-_ALWAYS = (services.ports, services.database, services.images, services.mirrors)
+_ALWAYS = (
+    services.ports,
+    services.database,
+    services.images,
+    services.insecure_registry,
+    services.mirrors,
+)
 _BY_RULES = (
     networks.sizes,
     networks.pod_ranges,

@@ -17,6 +17,7 @@ _ENDED = "5.7"
 _RESERVED_USERS = ("root", "mysql")
 _RESERVED_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 _REGISTRY, _MIRRORS = re.compile(kinds.REGISTRY), "images.mirrors"
+WITHOUT_TLS = "without TLS anyone on the network path could serve other images"
 # what listens on every node (https://kubernetes.io/docs/reference/networking/ports-and-protocols/)
 _NODE_PORTS = range(30000, 32768)
 _NODES_OWN = {
@@ -133,6 +134,19 @@ def images(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def insecure_registry(settings: Settings) -> Iterator[Problem]:
+    """A registry without TLS is asked in a network of one's own alone."""
+    images = settings.images
+    if images.insecure and not private(images.registry):
+        yield settings.error(
+            "images.insecure",
+            "true",
+            allowed="false, or a registry at a private address",
+            why=WITHOUT_TLS,
+            related=("images.registry",),
+        )
+
+
 def mirrors(settings: Settings) -> Iterator[Problem]:
     """What is asked before a registry: over TLS, but for a private address, as registries are."""
     for registry, urls in settings.images.mirrors.items():
@@ -151,6 +165,6 @@ def mirrors(settings: Settings) -> Iterator[Problem]:
                     f"{key}.{number}",
                     url,
                     allowed="https://, or a private address",
-                    why="without TLS anyone on the network path could serve other images",
+                    why=WITHOUT_TLS,
                     related=(_MIRRORS,),
                 )

@@ -95,7 +95,7 @@ def test_root_has_to_force_minikube(tmp_path: Path) -> None:
 
 def test_settings_pass_through(tmp_path: Path) -> None:
     keys = """
-    images: {via: registry, registry: "192.168.60.1:5000", prefix: ana}
+    images: {via: registry, registry: "192.168.60.1:5000", prefix: ana, insecure: true}
     minikube:
       driver: kvm2
       nodes: 3

@@ -343,7 +343,7 @@ def test_a_node_less_is_taken_away_by_name_alone(make: Make) -> None:
         ("driver: kvm2", "driver podman, wanted kvm2"),
         ("container_runtime: docker", "container runtime containerd, wanted docker"),
         (
-            "}, images: {via: registry, registry: '10.0.0.1:5000', prefix: p",
+            "}, images: {via: registry, insecure: true, registry: '10.0.0.1:5000', prefix: p",
             "registries without TLS none, wanted 10.0.0.1:5000",
         ),
     ],

@@ -132,6 +132,12 @@ Load = Callable[..., Loaded]
             "https://",
         ),
         (
+            "images: {registry: registry.example.com, insecure: true}",
+            "images.insecure",
+            "true",
+            "private address",
+        ),
+        (
             "images: {mirrors: {docker.io: ['http://8.8.8.8:5000']}}",
             "images.mirrors.docker.io.0",
             "http://8.8.8.8:5000",
