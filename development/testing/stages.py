@@ -36,7 +36,12 @@ class Folder(NamedTuple):
     all_minutes: float
 
 
-FOLDERS = (Folder("minikube", 12, 45), Folder("vagrant", 15, 60), Folder("machines", 0, 40))
+FOLDERS = (
+    Folder("minikube", 12, 45),
+    Folder("vagrant", 15, 60),
+    Folder("machines", 0, 40),
+    Folder("policies", 0, 60),
+)
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,8 @@ def test_through_a_registry_images_are_pushed_not_loaded(
 
     monkeypatch.setattr(loads, "in_registry", holds)
     one = project(
-        tmp_path, keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana, insecure: true}"
+        tmp_path,
+        keys_="images: {via: registry, registry: '192.168.1.5:5000', prefix: ana, insecure: true}",
     )
     passwords(tmp_path)
     steps = by_id(
