@@ -35,6 +35,7 @@ ORDER = (
     "browser",
     "nodes_by_ssh",
     "proxy",
+    "reach",
     "broken",
     "bad_settings",
     "drift",
