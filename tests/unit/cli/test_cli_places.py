@@ -24,7 +24,6 @@ from kubeup.core import shell
 from kubeup.core.shell import Output
 from kubeup.core.state import PROJECT
 
-
 pytestmark = pytest.mark.real
 CANARY = "canary"  # a file that is made where a part of a name is run
 NAME = (
