@@ -115,7 +115,7 @@ def of(settings: Settings) -> State:
     private = Path(settings.ssh.private_key_path or folder / "id_rsa").expanduser()
     public_name = private.with_name(f"{private.name}.pub")
     public = Path(settings.ssh.public_key_path or public_name).expanduser()
-    for path in (folder, private, public):
+    for path in (PROJECT, folder, private, public):
         if not paths.usable(path):
             raise Refused(
                 f"{str(path)!r} can't be given to ssh and Ansible",
