@@ -159,8 +159,8 @@ Folder = Annotated[
 ]
 StateFolder = Annotated[
     str,
-    BeforeValidator(read_state_folder),
     Field(pattern=paths.USABLE, max_length=1024),
+    BeforeValidator(read_state_folder),
     Constraint(
         "a folder of the project, or an absolute path, without .. and without $NAME or ${NAME}",
         "keys and other files are written there",
