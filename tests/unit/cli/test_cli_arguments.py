@@ -94,7 +94,7 @@ def call(monkeypatch: pytest.MonkeyPatch, opened: Project, task: str, **given: s
 
 
 @pytest.mark.parametrize(("task", "argument"), TEXTS)
-@profile(derandomize=True, max_examples=6, database=None, suppress_health_check=list(HealthCheck))
+@profile(derandomize=True, max_examples=3, database=None, suppress_health_check=list(HealthCheck))
 @given(value=HOSTILE)
 def test_it_is_a_word(
     task: str, argument: str, value: str, started: Started, tmp_path: Path

@@ -11,8 +11,10 @@ import json
 import re
 import shlex
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +52,11 @@ from kubeup.system.ssh import SshTarget
 pytestmark = pytest.mark.real  # ssh(1) reads what is written for it
 bounded = profile(
     derandomize=True,  # the same in every run
-    max_examples=25,
+    max_examples=20,
     phases=(Phase.generate,),  # what fails is large: a smaller one takes minutes to find
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-PASSWORDS = {"MYSQL_ROOT_PASSWORD": "root", "MYSQL_PASSWORD": "api"}
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_every_setting(here: Path, keys: dict[str, Any]) -> None:
 @given(name=HOSTILE.filter(lambda name: "\0" not in name and name.strip("/.")))
 def test_every_path(here: Path, name: str) -> None:
     """Of the clone, of the state in it, and of a key: the file system takes any."""
-    chosen = taken(here, {}).model_copy(update={"state_dir": f"{here}/{name}"})
+    chosen = plain()[0].model_copy(update={"state_dir": f"{here}/{name}"})
     with contextlib.suppress(Refused):
         state = states.of(chosen)
         for renderer in (ansible, openssh, vagrant):
@@ -130,7 +131,7 @@ def test_every_path(here: Path, name: str) -> None:
 def test_every_password(here: Path, root: str, user: str) -> None:
     """As they are in `.env`: the database's machine, the Secret and SQL have the same."""
     assume("\0" not in root + user)
-    chosen = taken(here, {})
+    chosen = plain()[0]
     secret = {"ROOT_PASSWORD": root, "MYSQL_PASSWORD": user}
     secret |= {"MYSQL_DATABASE": "api", "MYSQL_USER": "api"}
     there = machine_of(chosen, lambda: secret)
@@ -152,7 +153,7 @@ def test_every_value_of_the_file_of_passwords(here: Path, root: str, user: str) 
     try:
         secrets.replace(env, written)
         read = secrets.read(env)
-        overlay = Overlay(taken(here, {}), IMAGES, env, place())
+        overlay = Overlay(plain()[0], IMAGES, env, place())
         secret = overlay.secret()
     except KubeupError:
         return
@@ -160,8 +161,7 @@ def test_every_value_of_the_file_of_passwords(here: Path, root: str, user: str) 
     rendered = overlay.files()
     for key, value in secret.items():
         assert rendered[f"secret/{key}"] == value
-    plain = overlay_structure(here)
-    assert structure(yaml.safe_load(rendered["kustomization.yaml"])) == plain
+    assert structure(yaml.safe_load(rendered["kustomization.yaml"])) == plain()[1]
     require_no_canary(here)
 
 
@@ -252,18 +252,27 @@ def images_of(chosen: Settings) -> tuple[AppImage, ...]:
 IMAGES = tuple(AppImage(part, f"localhost/{part}:sha-1", None, ()) for part in ("db", "api", "ui"))
 
 
-def overlay_structure(here: Path, images: tuple[AppImage, ...] = IMAGES) -> Any:
+@cache
+def plain() -> tuple[Settings, Any, Any]:
+    """The defaults, and the structure of an overlay and of a compose file that are made of them."""
+    with tempfile.TemporaryDirectory() as name:
+        chosen, env = taken(Path(name), {}), passwords(Path(name))
+        overlay = Overlay(chosen, IMAGES, env, place()).files()["kustomization.yaml"]
+        composed = machine_of(chosen, dict).compose()
+    return chosen, structure(yaml.safe_load(overlay)), structure(yaml.safe_load(composed))
+
+
+def passwords(here: Path) -> Path:
+    """An `.env` as it is mostly."""
     env = here / "plain.env"
-    env.write_text("".join(f"{name}={value}\n" for name, value in PASSWORDS.items()))
-    plain = Overlay(taken(here, {}), images, env, place())
-    return structure(yaml.safe_load(plain.files()["kustomization.yaml"]))
+    env.write_text("MYSQL_ROOT_PASSWORD=root\nMYSQL_PASSWORD=api\n")
+    return env
 
 
 def kustomize(here: Path, chosen: Settings, state: State) -> None:
-    plain = overlay_structure(here)
-    made = Overlay(chosen, images_of(chosen), here / "plain.env", place()).files()
+    made = Overlay(chosen, images_of(chosen), passwords(here), place()).files()
     read = yaml.safe_load(made["kustomization.yaml"])
-    assert structure(read) == plain
+    assert structure(read) == plain()[1]
     for image, row in zip(images_of(chosen), read["images"], strict=True):
         assert f"{row['newName']}:{row['newTag']}" == image.reference
     for row in read["patches"]:
@@ -277,9 +286,8 @@ def machine_of(chosen: Settings, secret: Callable[[], Mapping[str, str]]) -> Dat
 
 
 def compose(here: Path, chosen: Settings, state: State) -> None:
-    texts = [machine_of(one, dict).compose() for one in (chosen, taken(here, {}))]
-    read, plain = map(yaml.safe_load, texts)
-    assert structure(read) == structure(plain)
+    read = yaml.safe_load(machine_of(chosen, dict).compose())
+    assert structure(read) == plain()[2]
     (service,) = read["services"].values()
     assert service["image"].replace("$$", "$") == images_of(chosen)[0].reference
 
@@ -330,8 +338,7 @@ def mirrors(here: Path, chosen: Settings, state: State) -> None:
 def probe_pods(here: Path, chosen: Settings, state: State) -> None:
     name, image = created_nodes(chosen)[0].name, images_of(chosen)[1].reference
     pod = probes.manifest(probes.Probe(name, f"probe-{name}"), image, "run")
-    plain = probes.manifest(probes.Probe("a", "b"), "c", "d")
-    assert structure(pod) == structure(plain)
+    assert structure(pod) == structure(probes.manifest(probes.Probe("a", "b"), "c", "d"))
     assert pod["spec"]["containers"][0]["image"] == image
 
 
