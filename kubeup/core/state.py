@@ -116,10 +116,10 @@ def of(settings: Settings) -> State:
     public_name = private.with_name(f"{private.name}.pub")
     public = Path(settings.ssh.public_key_path or public_name).expanduser()
     for path in (PROJECT, folder, private, public):
-        if not paths.usable(path):
+        if not paths.usable(path) or (":" in str(path) and path in (PROJECT, folder)):
             raise Refused(
-                f"{str(path)!r} can't be given to ssh and Ansible",
-                f"it takes {paths.ALLOWED}: {paths.WHY}",
+                f"{str(path)!r} can't be given to ssh, Ansible and kubectl",
+                f"it takes {paths.ALLOWED}: {paths.WHY}; a colon is a path's end in KUBECONFIG",
                 "rename that folder, or name others in state_dir and ssh.private_key_path",
             )
     return State(folder, private, public)

@@ -48,8 +48,8 @@ def read_network(value: object) -> object:
 
 
 def read_state_folder(value: object) -> object:
-    if isinstance(value, str) and ".." in PurePosixPath(value).parts:
-        raise ValueError("it leads out of its folder")
+    if isinstance(value, str) and (":" in value or ".." in PurePosixPath(value).parts):
+        raise ValueError("it leads elsewhere")
     return value
 
 
@@ -162,8 +162,8 @@ StateFolder = Annotated[
     Field(pattern=paths.USABLE, max_length=1024),
     BeforeValidator(read_state_folder),
     Constraint(
-        "a folder of the project, or an absolute path, without .. and without $NAME or ${NAME}",
-        "keys and other files are written there",
+        "a folder of the project, or an absolute path, without .. and : and $NAME or ${NAME}",
+        "keys and other files are written there; KUBECONFIG takes a colon for a path's end",
         "write a folder outside the project from / on",
     ),
 ]

@@ -69,7 +69,6 @@ class Provision(Command, Paced):
                 timeout=self.pace.seconds(PLAY_SECONDS),
             )
         except CommandError as error:
-            error.what = "ansible-playbook failed"
             (again,) = Provision(self.state, "", verbosity=3).commands()
             error.next = f"correct what is named above; the same with all details: {again}"
             raise

@@ -168,6 +168,7 @@ Load = Callable[..., Loaded]
         ("ssh: {public_key_path: 'a/${B}'}", "ssh.public_key_path", "a/${B}", "without $NAME"),
         ("state_dir: ../../etc", "state_dir", "../../etc", "without .."),
         ("state_dir: /srv/../etc", "state_dir", "/srv/../etc", "without .."),
+        ("state_dir: '/srv/a:b'", "state_dir", "/srv/a:b", "without .. and :"),
         ("state_dir: ''", "state_dir", "''", "a folder of the project"),
         (
             "minikube: {registry_mirror: 'https://a.example.com/$(b)'}",

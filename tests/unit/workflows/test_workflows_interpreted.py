@@ -312,10 +312,10 @@ def minikube(here: Path, chosen: Settings, state: State) -> None:
     assert words[0] == "start"
     flags = [word for word in words[1:] if not word.startswith("-")]
     assert flags == [chosen.minikube.profile], "no value is an argument or another flag"
-    quoted = "\n".join(words[:-1] if words[-1] == chosen.minikube.profile else words)
-    # minikube writes a unit into double quotes of a node's shell (pkg/provision/provision.go)
-    if not chosen.minikube.cni:  # the name of a file here, which is no part of a unit
-        assert sh(f'printf %s "{quoted}"', here) == quoted
+    # minikube writes a unit into double quotes of a node's shell (pkg/provision/provision.go);
+    # cni is the name of a file here, which is no part of one
+    quoted = " ".join(word for word in words if not word.startswith("--cni="))
+    assert sh(f'printf %s "{quoted}"', here) == quoted
 
 
 def mirrors(here: Path, chosen: Settings, state: State) -> None:

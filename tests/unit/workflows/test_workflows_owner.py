@@ -68,6 +68,13 @@ def test_what_programs_can_not_be_given_is_no_path(tmp_path: Path, name: str) ->
         error.what.encode()
 
 
+def test_a_colon_is_the_end_of_a_path_in_kubeconfig(tmp_path: Path) -> None:
+    one = settings(tmp_path)
+    assert isinstance(error_of(states.of, one.model_copy(update={"state_dir": "a:b"})), Refused)
+    key = one.ssh.model_copy(update={"private_key_path": "/keys/a:b"})
+    assert states.of(one.model_copy(update={"ssh": key})).private_key == Path("/keys/a:b")
+
+
 @pytest.mark.parametrize("name", ["a $(b) '\" `c` {{ d }} 100% ü $", "a\\b", "#{e}"])
 def test_names_that_are_rare_are_paths(tmp_path: Path, name: str) -> None:
     one = settings(tmp_path).model_copy(update={"state_dir": name})
