@@ -95,7 +95,7 @@ def require_own(state: State, profile: str) -> None:
 
 def _may_be_ours(folder: Path) -> bool:
     """False for somebody else's: a setting names it, and what is written there has fixed names."""
-    own = folder.is_relative_to(PROJECT) or not folder.exists() or not any(folder.iterdir())
+    own = folder.is_relative_to(PROJECT) or not folder.is_dir() or not any(folder.iterdir())
     return own or any((folder / mark).exists() for mark in MARKS)
 
 
