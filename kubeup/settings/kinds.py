@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -45,6 +45,15 @@ def read_network(value: object) -> object:
     if "/" not in value:
         raise ValueError("the prefix length is missing")
     return IPv4Network(value, strict=False)
+
+
+def read_folder(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            Path(value).expanduser()
+        except RuntimeError:  # of `~name`, which stands for that user's home
+            raise ValueError("there is no such user") from None
+    return value
 
 
 def read_state_folder(value: object) -> object:
@@ -155,7 +164,8 @@ ProfileName = Annotated[
 Folder = Annotated[
     str,
     Field(pattern=paths.USABLE, max_length=1024),
-    Constraint(paths.ALLOWED, paths.WHY, "~ is your home folder"),
+    BeforeValidator(read_folder),
+    Constraint(paths.ALLOWED, paths.WHY, "~ is your home folder, ~name that of another user"),
 ]
 StateFolder = Annotated[
     str,

@@ -166,6 +166,7 @@ Load = Callable[..., Loaded]
         ("ssh: {user: 'a b'}", "ssh.user", "a b", "Unix user"),
         ("ssh: {private_key_path: $HOME/id}", "ssh.private_key_path", "$HOME/id", "without $NAME"),
         ("ssh: {public_key_path: 'a/${B}'}", "ssh.public_key_path", "a/${B}", "without $NAME"),
+        ("ssh: {private_key_path: ~nobody here/id}", "ssh.private_key_path", "~nobody", "a path"),
         ("state_dir: ../../etc", "state_dir", "../../etc", "without .."),
         ("state_dir: /srv/../etc", "state_dir", "/srv/../etc", "without .."),
         ("state_dir: '/srv/a:b'", "state_dir", "/srv/a:b", "without .. and :"),
