@@ -112,6 +112,18 @@ def test_every_setting(here: Path, keys: dict[str, Any]) -> None:
 
 
 @bounded
+@given(name=HOSTILE | st.from_regex(r"[A-Za-z][\w-]{0,45}", fullmatch=True))
+def test_every_name_of_a_profile(here: Path, name: str) -> None:
+    """Nodes, containers, contexts and folders are named after it (RFC 1123)."""
+    file = here / "settings.yaml"
+    file.write_text(yaml.safe_dump({"settings": {"env": name, "users": {name: {}}}}), "utf-8")
+    loaded = load(file, environ={})
+    if not loaded.errors:
+        for node in loaded.require().machines_list():
+            assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", node.name) and len(node.name) < 64
+
+
+@bounded
 @given(name=HOSTILE.filter(lambda name: "\0" not in name and name.strip("/.")))
 def test_every_path(here: Path, name: str) -> None:
     """Of the clone, of the state in it, and of a key: the file system takes any."""
