@@ -68,6 +68,7 @@ def addons(given: Options, enable: str = "", disable: str = "") -> None:
 
     Example: inv cluster.addons --enable dashboard
     """
+    from kubeup.cluster.providers.base import plain_name
     from kubeup.core import ids, shell
     from kubeup.core.plan import Step, plan_of
 
@@ -84,7 +85,7 @@ def addons(given: Options, enable: str = "", disable: str = "") -> None:
                 ids.addon(name),
                 f"{verb} {name}",
                 "asked for",
-                project.provider.tool_command("addons", verb, name),
+                project.provider.tool_command("addons", verb, plain_name(name)),
                 seconds=10,
             )
             for verb, name in wanted

@@ -46,7 +46,7 @@ def worker(given: Options, number: str, command: str = "", root: bool = False) -
 
     Example: inv ssh.worker 2
     """
-    if not number.isdigit():
+    if not number.isdecimal():
         from kubeup.core.errors import UsageError
 
         raise UsageError(
@@ -121,7 +121,12 @@ def _enter(given: Options, role: str, index: int, root: bool, command: str) -> N
     from kubeup.core import shell
     from kubeup.core.errors import UsageError
 
-    words = shlex.split(command) or after_dashes()
+    try:
+        words = shlex.split(command) or after_dashes()
+    except ValueError as error:
+        raise UsageError(
+            "the command is not one line of a shell", str(error), "close its quotes"
+        ) from None
     project, _ = open_project(given)
     nodes = [reach for reach in project.provider.ssh_targets() if reach.role == role]
     if not 0 <= index < len(nodes):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubeup.core import paths
 from kubeup.core.errors import Refused
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 OWNER = "profile"  # the file with the name of the profile whose folder it is
 RECORD = "state.json"  # the name of the file with what is known of a profile
+MARKS = (OWNER, RECORD, "lock", "known_hosts")  # of a folder that a profile had before
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +78,12 @@ def require_own(state: State, profile: str) -> None:
 
     Its name differs in letters' case or - and _ alone.
     """
+    if not _may_be_ours(state.folder):
+        raise Refused(
+            f"{state.folder} is not kubeup's",
+            f"it has files in it, and none of {', '.join(MARKS)}",
+            "name another folder in state_dir",
+        )
     if (other := owner(state)) not in ("", profile):
         raise Refused(
             f"the profiles {other} and {profile} would share nodes, data and state",
@@ -83,6 +91,12 @@ def require_own(state: State, profile: str) -> None:
             f"name the profile {other} as before, or give {profile} another name; where it is "
             f"the same profile under a new name, write {profile} into that file",
         )
+
+
+def _may_be_ours(folder: Path) -> bool:
+    """False for somebody else's: a setting names it, and what is written there has fixed names."""
+    own = folder.is_relative_to(PROJECT) or not folder.is_dir() or not any(folder.iterdir())
+    return own or any((folder / mark).exists() for mark in MARKS)
 
 
 def claim(state: State, profile: str) -> None:
@@ -93,11 +107,21 @@ def claim(state: State, profile: str) -> None:
 
 
 def of(settings: Settings) -> State:
-    """The state of a profile; nothing is made by asking."""
-    folder = PROJECT / str(settings.state_dir) / settings.slug
+    """The state of a profile; nothing is made by asking.
+
+    Raises Refused where programs can't be given its paths.
+    """
+    folder = PROJECT / settings.state_dir / settings.slug
     private = Path(settings.ssh.private_key_path or folder / "id_rsa").expanduser()
     public_name = private.with_name(f"{private.name}.pub")
     public = Path(settings.ssh.public_key_path or public_name).expanduser()
+    for path in (PROJECT, folder, private, public):
+        if not paths.usable(path) or (":" in str(path) and path in (PROJECT, folder)):
+            raise Refused(
+                f"{str(path)!r} can't be given to ssh, Ansible and kubectl",
+                f"it takes {paths.ALLOWED}: {paths.WHY}; a colon is a path's end in KUBECONFIG",
+                "rename that folder, or name others in state_dir and ssh.private_key_path",
+            )
     return State(folder, private, public)
 
 

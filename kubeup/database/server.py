@@ -189,14 +189,15 @@ def name(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as SQL has it, whatever is in it."""
+    """A text as SQL has it, whatever is in it and whatever the server's mode is."""
     if "\n" in text or "\0" in text:
         raise KubeupError(
             "a password has a line break in it",
             "the client can't be given it",
             "choose one without",
         )
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # a quote ends no text where it is doubled, also with NO_BACKSLASH_ESCAPES
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
 

@@ -13,6 +13,9 @@ from ipaddress import IPv4Network, ip_address
 
 PROXIES, EXCEPT = ("http_proxy", "https_proxy"), "no_proxy"
 HOST = re.compile(r"(?:\w+://)?(?:[^/]*@)?(?P<host>\[[^]/]*\]|[^:/]*)")
+# What stands in no URL as it is (RFC 3986). A line's end or a quote would be more than a value in
+# the files of apt and systemd.
+NOT_IN_URL = re.compile(rb"[^\w!#$%&'()*+,./:;=?@\[\]~-]")
 # what is on this machine, and what only a cluster's own DNS knows
 OWN = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local")
 
@@ -43,8 +46,14 @@ def environment(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> 
         return {}
     known = [word.strip() for word in proxies.get(EXCEPT, "").split(",") if word.strip()]
     direct = ",".join(dict.fromkeys((*known, *OWN, *map(str, networks))))
-    values = {**{name: proxies[name] for name in PROXIES if name in proxies}, EXCEPT: direct}
+    named = {**{name: proxies[name] for name in PROXIES if name in proxies}, EXCEPT: direct}
+    values = {name: _as_url(value) for name, value in named.items()}
     return values | {name.upper(): value for name, value in values.items()}
+
+
+def _as_url(value: str) -> str:
+    data = value.encode(errors="surrogateescape")
+    return NOT_IN_URL.sub(lambda match: b"%%%02X" % match[0][0], data).decode()
 
 
 def on_nodes(proxies: Mapping[str, str], networks: Iterable[IPv4Network]) -> dict[str, str]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from kubeup.core import paths
+from kubeup.core.paths import NOT_IN_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,21 @@ def read_network(value: object) -> object:
     return IPv4Network(value, strict=False)
 
 
+def read_folder(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            Path(value).expanduser()
+        except RuntimeError:  # of `~name`, which stands for that user's home
+            raise ValueError("there is no such user") from None
+    return value
+
+
+def read_state_folder(value: object) -> object:
+    if isinstance(value, str) and (":" in value or ".." in PurePosixPath(value).parts):
+        raise ValueError("it leads elsewhere")
+    return value
+
+
 def read_kubernetes(value: object) -> object:
     """`1.26.1-00` (a Debian package's version), `v1.26.1` and `1.26.1` are the same."""
     match = _KUBERNETES.fullmatch(value) if isinstance(value, str) else None
@@ -60,7 +79,10 @@ def read_version(value: object) -> object:
 
 # Lengths are max_length, not {1,1024}: pydantic's pattern engine unrolls those, and each costs
 # milliseconds to compile (rust-lang/regex#802).
-_LINE = r"^[^\x00-\x1f\x7f]+$"
+_LINE = rf"^[^{NOT_IN_LINE}]+$"
+# Vagrant and minikube put some values into double quotes of a shell, or between none: there these
+# mean themselves (shell_expand_guest_path.rb; pkg/provision/provision.go).
+_IN_SHELL = r"A-Za-z0-9._~%:/?=+,@"
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 Address = Annotated[
@@ -127,7 +149,7 @@ Replicas = Annotated[
         trap=24,
     ),
 ]
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$"), Constraint("text in one line")]
+Text = Annotated[str, Field(pattern=rf"^[^{NOT_IN_LINE}]*$"), Constraint("text in one line")]
 Name = Annotated[
     str, Field(pattern=_LINE, max_length=63), Constraint("1 to 63 characters in one line")
 ]
@@ -139,11 +161,30 @@ ProfileName = Annotated[
         "nodes are named after it",
     ),
 ]
-Folder = Annotated[str, Field(pattern=_LINE, max_length=1024), Constraint("a path")]
+Folder = Annotated[
+    str,
+    Field(pattern=paths.USABLE, max_length=1024),
+    BeforeValidator(read_folder),
+    Constraint(paths.ALLOWED, paths.WHY, "~ is your home folder, ~name that of another user"),
+]
+StateFolder = Annotated[
+    str,
+    Field(pattern=paths.USABLE, max_length=1024),
+    BeforeValidator(read_state_folder),
+    Constraint(
+        "a folder of the project, or an absolute path, without .. and : and $NAME or ${NAME}",
+        "keys and other files are written there; KUBECONFIG takes a colon for a path's end",
+        "write a folder outside the project from / on",
+    ),
+]
 RemoteFolder = Annotated[
     str,
-    Field(pattern=r"^/[^\x00-\x1f\x7f]*$", max_length=1024),
-    Constraint("an absolute path on the node, such as /home/vagrant"),
+    Field(pattern=r"^/[\w ./@+,=~-]*$", max_length=1024),
+    Constraint(
+        "an absolute path on the node, such as /home/vagrant, of letters, digits, blanks and "
+        "_ . @ + , = ~ -",
+        "Vagrant gives it to a shell of the node",
+    ),
 ]
 # what useradd(8) takes
 UserName = Annotated[
@@ -166,8 +207,11 @@ HostAddress = Annotated[
 # no login in it: it would stand in plans, logs and on nodes
 Url = Annotated[
     str,
-    Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$"),
-    Constraint("a URL such as https://dl.k8s.io"),
+    Field(pattern=rf"^https?://[A-Za-z0-9.:\[\]-]+(/[{_IN_SHELL}-]*)?$"),
+    Constraint(
+        "a URL such as https://dl.k8s.io, of letters, digits and . _ ~ % : / ? = + , @ -",
+        hint="write others as %XX",
+    ),
 ]
 REGISTRY = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$"
 Registry = Annotated[
@@ -197,10 +241,11 @@ Prefix = Annotated[
     Field(pattern=r"^([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$"),
     Constraint("an account or path in the registry, such as my-team, or nothing"),
 ]
-# Whatever a registry may call an image; a leading - would be an option of the command it is given
-# to.
+# What a registry may call an image (OCI's distribution-spec).
 Reference = Annotated[
-    str, Field(pattern=r"^[^\s-][^\s]*$"), Constraint("an image, such as localhost/base:1")
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"),
+    Constraint("an image, such as localhost/base:1"),
 ]
 # a quantity of Kubernetes' API: Gi are of 1024, G of 1000
 Storage = Annotated[
@@ -239,7 +284,12 @@ Country = Annotated[
     str, Field(pattern=r"^[a-z]{2}$"), Constraint("a country's two letters, such as cn")
 ]
 Argument = Annotated[
-    str, Field(pattern=r"^-[^\x00-\x1f\x7f]+$"), Constraint("an option, such as --embed-certs")
+    str,
+    Field(pattern=rf'^-[^{NOT_IN_LINE}"$`\\]+$'),
+    Constraint(
+        'an option, such as --embed-certs, without " $ ` and a backslash',
+        "minikube puts some options' values into a shell of the node",
+    ),
 ]
 Context = Annotated[
     str, Field(pattern=_LINE, max_length=253), Constraint("a context's name in the kubeconfig")

@@ -34,7 +34,7 @@ class Keys(sections.Section):
     """your home folder on this machine"""
     node_home_dir: kinds.RemoteFolder = "/home/vagrant"
     """home folder of ssh.user on a node"""
-    state_dir: kinds.Folder = ".kubeup"
+    state_dir: kinds.StateFolder = ".kubeup"
     """where keys, journal and kubeconfig are kept"""
     cluster_name: kinds.Name = "kubeup"
     """the cluster's name"""

@@ -12,23 +12,25 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from kubeup.core import paths
 from kubeup.core.errors import UsageError
 
 
 def folder(*parts: str) -> Path:
     """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet.
 
-    Raises UsageError for one that container engines can't be given.
+    Raises UsageError for one that container engines or Ansible can't be given.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # the XDG Base Directory Specification has one that is not absolute ignored
     if not base.is_absolute():
         base = Path.home() / ".cache"
-    if ":" in str(base):
+    if ":" in str(base) or not paths.usable(base):
         raise UsageError(
-            f"the cache folder {base} has a colon in its name",
-            "container engines take it for the end of a path (docker run -v, podman save -o)",
-            "set XDG_CACHE_HOME to a folder without one",
+            f"the cache folder {str(base)!r} has a colon or a variable in its name",
+            "container engines take a colon for the end of a path (docker run -v, podman save -o); "
+            f"others take {paths.ALLOWED}: {paths.WHY}",
+            "set XDG_CACHE_HOME to a folder without them",
         )
     return base / "kubeup" / Path(*parts)
 

@@ -13,7 +13,6 @@ from kubeup.core.shell import Output
 from kubeup.core.state import write_private
 
 PACKAGES = ("openssh-client",)
-NOT_FOR_SSH = ("%", '"')  # Ansible hands a key's path to ssh as it is
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,8 @@ class MakeKey:
 def plan(private: Path, public: Path) -> list[Planned]:
     """What has to be done for a usable key.
 
-    Raises Refused for a key that others can read, that has a passphrase, or that ssh can't be given
-    by its name.
+    Raises Refused for a key that others can read, or that has a passphrase.
     """
-    if set(str(private)) & set(NOT_FOR_SSH):
-        raise Refused(
-            f"{private} has a {' or a '.join(NOT_FOR_SSH)} in it",
-            "ssh takes them for its own (TOKENS in ssh_config(5))",
-            "rename that folder, or name another key in ssh.private_key_path",
-        )
     there = private.exists()
     if there:
         check(private)

@@ -317,7 +317,9 @@ def _unreachable(node: SshTarget, error: Exception | str) -> KubeupError:
 
 def quoted(path: Path) -> str:
     """A path as an option of ssh_config(5) takes it: spaces are no end of it, and a % no token."""
-    return f'"{path}"'.replace("%", "%%")
+    # the two escapes are OpenSSH 8.7's and newer (argv_split in its misc.c)
+    escaped = str(path).replace("\\", r"\\").replace('"', r"\"").replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def config_text(nodes: Sequence[SshTarget]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubeup.cluster.providers.base import plain_name
 from kubeup.core import ids
 from kubeup.core.errors import UsageError
 from kubeup.core.plan import Step
@@ -32,7 +33,7 @@ def snapshots(project: Project, save: str, restore: str, delete: str) -> list[St
 
 
 def _step(project: Project, verb: str, name: str) -> Step:
-    words, loses = ["snapshot", verb, name], ""
+    words, loses = ["snapshot", verb, plain_name(name)], ""
     if verb == "restore":
         # Vagrant would run its provisioners on what was restored
         words.insert(2, "--no-provision")

@@ -69,11 +69,14 @@ class Lone:
 
     def play(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the play on it as it runs on the cluster's nodes."""
-        whole = yaml.safe_load((self.cluster.state / "inventory.yml").read_text())
+        known = (self.cluster.state / "inventory.yml").read_text()
+        whole = yaml.safe_load(known.removeprefix(play.DATA))
         own = {"ansible_host": ADDRESS, "kubeup_address": ADDRESS}
         whole["nodes"]["hosts"] = {NAME: whole["nodes"]["hosts"][WORKER_1] | own}
-        known = f"-oUserKnownHostsFile={self.folder / 'known_hosts'} -oStrictHostKeyChecking=yes"
-        whole["nodes"]["vars"]["ansible_ssh_common_args"] = f"{known} -oIdentitiesOnly=yes"
+        own_hosts = f" -oUserKnownHostsFile={self.folder / 'known_hosts'}"
+        # of two, ssh takes the first
+        options = f"{own_hosts} {whole['nodes']['vars']['ansible_ssh_common_args']}"
+        whole["nodes"]["vars"]["ansible_ssh_common_args"] = options
         whole["control"] = whole["workers"] = {"hosts": {}}
         inventory = self.folder / "inventory.yml"
         inventory.write_text(play.text(whole))

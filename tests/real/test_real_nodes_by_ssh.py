@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeup.core.state import PROJECT
 from kubeup.system import ssh
 from kubeup.system.ssh import SshTarget
 from tests.real.harness import (
@@ -220,3 +221,19 @@ def test_a_password_is_never_asked_for(cluster: Cluster, tmp_path: Path) -> None
         check=False,
     ).stderr
     assert "Permission denied" in said
+
+
+def test_a_keys_folder_may_have_any_name(cluster: Cluster, tmp_path: Path) -> None:
+    """Ansible, ssh and Python are given it as it is, and nothing in it is run."""
+    running = "{{ lookup('pipe', 'touch canary') }} $(touch canary) `touch canary`"
+    folder = tmp_path / f"my \"keys\" of 'mine' 100% {running}"
+    folder.mkdir()
+    for name in ("id_rsa", "id_rsa.pub"):
+        shutil.copy(cluster.state / name, folder / name)
+    key = ("--set", f"ssh.private_key_path={folder}/id_rsa")
+    assert cluster.inv("cluster.ping", *key).out.count("pong") == len(NODES)
+    assert set(by_node(cluster.inv("ssh.run", "true", *key).out)) == set(NODES)
+    entered = cluster.inv("ssh.control", *key, "--", "hostname")  # by ssh(1)
+    assert entered.out.strip() == CONTROL
+    places = (PROJECT, PROJECT / "ansible", tmp_path, folder, Path.home())
+    assert not [place for place in places if (place / "canary").exists()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -144,6 +145,20 @@ class Needed:
 def nothing_on(why: str) -> list[Holds]:
     """That machines may go as they are: no data are on them, and no cluster knows of them."""
     return [Holds(one, why) for one in (ids.SAVE_CLUSTER, ids.SAVE_MACHINE, ids.LEAVE)]
+
+
+def plain_name(text: str) -> str:
+    """What a person calls a snapshot or an addon.
+
+    Raises UsageError for what a provider's tool would take for an option, or for more than a name.
+    """
+    if not re.fullmatch(r"\w[\w. -]*", text):
+        raise UsageError(
+            f"{text!r} is no name",
+            "it is handed to the provider's tool",
+            "letters, digits, blanks and _ . - make one, the first is a letter or a digit",
+        )
+    return text
 
 
 @dataclass(frozen=True)

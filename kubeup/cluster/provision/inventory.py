@@ -20,7 +20,7 @@ from kubeup.facts import certificates, proxies, registries
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
-from kubeup.system import cache, ssh
+from kubeup.system import cache
 from kubeup.system.ssh import SshTarget
 
 ANSIBLE = Path(__file__).resolve().parents[3] / "ansible"
@@ -86,15 +86,11 @@ def _login(target: SshTarget) -> dict[str, Any]:
 
 
 def _connection(inputs: InventoryInputs) -> dict[str, Any]:
-    options = (
-        f"-oUserKnownHostsFile={ssh.quoted(inputs.state.known_hosts)}",
-        "-oStrictHostKeyChecking=yes",
-        "-oIdentitiesOnly=yes",
-    )
+    # all nodes are entered with the profile's one key, which Ansible itself would hand to ssh
+    # without quotes around what is in its path
+    options = inputs.ssh_targets[0].options
     return {
-        # all nodes are entered with the profile's one key
-        "ansible_ssh_private_key_file": str(inputs.ssh_targets[0].key),
-        "ansible_ssh_common_args": shlex.join(options),
+        "ansible_ssh_common_args": shlex.join(f"-o{key}={value}" for key, value in options.items()),
         "ansible_python_interpreter": "/usr/bin/python3",
         # Kubernetes' programs go there: a network of machines takes them faster than zlib does
         "mitogen_ssh_compression": False,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ CONNECTED_SECONDS = 30.0  # Ansible's own 10 were too few for a node that had ju
 PLAY_SECONDS = 3600.0
 # of Ansible's lines: a play of three nodes prints hundreds
 SHOWN = ("changed:", "fatal:", "failed:", "ERROR")
+PROGRAMS = {"ansible": "adhoc", "ansible-playbook": "playbook"}  # in ansible/__main__.py
+DATA = "--- !unsafe\n"  # of a file: whatever is in it, nothing of it is a template
 TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\]")
 RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
 
@@ -44,9 +48,9 @@ class Provision(Command, Paced):
         if self.verbosity:
             words.append(f"-{'v' * self.verbosity}")
         if self.limit:
-            words += ["--limit", self.limit]
+            words.append(f"--limit={self.limit}")
         if self.tags:
-            words += ["--tags", self.tags]
+            words.append(f"--tags={self.tags}")
         if self.check:
             words += ["--check", "--diff"]
         # measured since the inventory was written
@@ -58,7 +62,7 @@ class Provision(Command, Paced):
         write_private(self.state.inventory, self.inventory)
         try:
             shell.write(
-                *self.argv(),
+                *started(self.argv()),
                 log=log if self.verbosity or self.check else _readable_only(log),
                 cwd=str(ANSIBLE),
                 env=environment(self.pace),
@@ -81,18 +85,34 @@ class Ping:
         """A line for each node. Raises CommandError where one does not answer."""
         words = ["nodes", "-m", "ping", "--one-line"]
         if self.limit:
-            words += ["--limit", self.limit]
+            words.append(f"--limit={self.limit}")
         # mitogen's strategies are for plays; `ansible` runs one module
         env = {name: value for name, value in environment().items() if "STRATEGY" not in name}
         # a play may be reading the profile's own inventory
         with tempfile.TemporaryDirectory(prefix="kubeup-") as folder:
             file = Path(folder, "inventory.yml")
             write_private(file, self.inventory)
-            return shell.read("ansible", "-i", str(file), *words, env=env).stdout.rstrip()
+            ansible = started(("ansible", "-i", str(file), *words))
+            return shell.read(*ansible, env=env).stdout.rstrip()
 
 
 def text(inventory: dict[str, Any]) -> str:
-    return yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
+    """The inventory's file, of which Ansible takes no part for a template.
+
+    A path may have `{{ }}` in it, and is none of ours to run
+    (docs.ansible.com: "Unsafe or raw strings" in "Advanced playbook syntax").
+    """
+    return DATA + yaml.safe_dump(inventory, sort_keys=False, default_flow_style=False)
+
+
+def started(argv: Sequence[str]) -> list[str]:
+    """What starts a command line of Ansible's.
+
+    Not its script: pip writes the folder of the environment into that for a shell, which runs
+    the `$( )` in its name (enquote_executable in distlib's scripts.py).
+    """
+    name, *words = argv
+    return [sys.executable, "-m", "ansible", PROGRAMS[name], *words]
 
 
 def _readable_only(log: Log) -> Log:

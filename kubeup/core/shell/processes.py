@@ -290,8 +290,12 @@ def failed(argv: Sequence[str], code: int, text: str) -> CommandError:
 
 
 def program(argv: Sequence[str]) -> str:
-    """The name of what a command line is about: apt-get of `sudo env LANG=C apt-get update`."""
-    for word in argv:
+    """The name of what a command line is about: apt-get of `sudo env LANG=C apt-get update`.
+
+    A module of Python's by its own.
+    """
+    first = 2 if list(argv[1:2]) == ["-m"] else 0
+    for word in argv[first:]:
         if word not in ("sudo", "env") and not word.startswith("-") and "=" not in word:
             return Path(word).name
     return "the command"

@@ -180,8 +180,8 @@ def unasked(answers: Answers) -> list[Problem]:
 def manifest(probe: Probe, image: str, run: str) -> dict[str, Any]:
     """The pod of one probe."""
     template = Template(HERE.joinpath("probe_pod.yaml").read_text(encoding="utf-8"))
-    # names and images have no quote in them, so the template stays YAML
-    pod: dict[str, Any] = yaml.safe_load(
-        template.substitute(name=probe.name, node=probe.node, image=image, run=run, port=PORT)
-    )
+    values = {"name": probe.name, "node": probe.node, "image": image, "run": run, "port": PORT}
+    # what is JSON is YAML
+    text = template.substitute({name: json.dumps(value) for name, value in values.items()})
+    pod: dict[str, Any] = yaml.safe_load(text)
     return pod

@@ -55,6 +55,17 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\n", "a\033[31m"])
+def test_a_folder_that_no_path_can_hold(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (tmp_path / "a").mkdir(exist_ok=True)
+    shutil.copy(PROJECT / "inv", folder / "inv")
+    done = subprocess.run([folder / "inv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "next: rename the folder" in done.stderr
+    assert "\033" not in done.stderr
+
+
 class Machine:
     """A checkout, and what is on PATH beside it."""
 

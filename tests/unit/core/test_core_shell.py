@@ -444,6 +444,7 @@ def test_who_is_heard_is_not_asked_whether_it_is_there(monkeypatch: pytest.Monke
         (("/usr/bin/podman", "ps"), "podman"),
         (("sudo", "--preserve-env=http_proxy", "podman", "build"), "podman"),
         (("sudo", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "update"), "apt-get"),
+        (("/venv/bin/python", "-m", "ansible", "playbook"), "ansible"),
     ],
 )
 def test_an_error_names_the_program_and_not_what_starts_it(

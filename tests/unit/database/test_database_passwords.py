@@ -97,7 +97,7 @@ def test_who_can_keep_two_passwords(version: str, both: bool) -> None:
 
 
 def test_texts_are_quoted() -> None:
-    assert literal("a'b\\c") == "'a\\'b\\\\c'"
+    assert literal("a'b\\c") == "'a''b\\\\c'"
     assert "line break" in error_of(literal, "a\nb").what
 
 

@@ -43,6 +43,13 @@ def test_nodes_are_spoken_to_past_the_proxy_and_what_the_user_named_stays() -> N
     assert found["HTTPS_PROXY"] == found["https_proxy"] == CAMPUS["https_proxy"]
 
 
+def test_what_is_in_no_url_is_written_as_in_one() -> None:
+    named = {"http_proxy": 'http://\udcffp:1"\nAPT::Pre-Invoke:: x;', "no_proxy": "a\nb, ü"}
+    found = proxies.environment(named, [])
+    assert found["http_proxy"] == "http://%FFp:1%22%0AAPT::Pre-Invoke::%20x;"
+    assert found["no_proxy"].startswith("a%0Ab,%C3%BC,localhost,")
+
+
 def test_to_say_it_twice_changes_nothing() -> None:
     once = proxies.environment(CAMPUS, [NODES])
     assert proxies.environment(proxies.from_environment(once), [NODES]) == once

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import interpreters
 import jinja2
 import pytest
 import yaml
@@ -65,10 +67,12 @@ def test_hosts_and_groups(made_of: Callable[..., InventoryInputs], tmp_path: Pat
     }
     assert whole["control"] == {"hosts": {"dev-control": {}}}
     assert whole["workers"] == {"hosts": {"dev-worker-1": {}, "dev-worker-2": {}}}
-    assert whole["nodes"]["vars"]["ansible_ssh_private_key_file"] == str(
-        tmp_path / "state" / "id_rsa"
-    )
-    assert "StrictHostKeyChecking=yes" in whole["nodes"]["vars"]["ansible_ssh_common_args"]
+    assert shlex.split(whole["nodes"]["vars"]["ansible_ssh_common_args"]) == [
+        f'-oUserKnownHostsFile="{tmp_path}/state/known_hosts"',
+        "-oStrictHostKeyChecking=yes",
+        "-oIdentitiesOnly=yes",
+        f'-oIdentityFile="{tmp_path}/state/id_rsa"',
+    ]
 
 
 def test_variables_for_nodes_in_containers(made_of: Callable[..., InventoryInputs]) -> None:
@@ -270,8 +274,17 @@ def test_another_release_or_another_role_is_another_digest(
     assert inventories.digest(before) != first
 
 
-def test_plain_ansible_reads_the_same_from_the_file(
-    made_of: Callable[..., InventoryInputs],
+@pytest.mark.processes
+def test_plain_ansible_reads_the_same_from_the_file_and_runs_none_of_it(
+    made_of: Callable[..., InventoryInputs], tmp_path: Path
 ) -> None:
-    whole = inventories.inventory(made_of())
-    assert yaml.safe_load(play.text(whole)) == whole
+    canary = tmp_path / "canary"
+    running = "{{ lookup('pipe', 'touch " + str(canary) + "') }}"
+    before = made_of()
+    named = replace(before, state=replace(before.state, folder=tmp_path / running))
+    whole = inventories.inventory(named)["nodes"]
+    file = tmp_path / "inventory.yml"
+    file.write_text(play.text(inventories.inventory(named)), encoding="utf-8")
+    read = interpreters.ansible(file)
+    assert read == {name: whole["vars"] | own for name, own in whole["hosts"].items()}
+    assert running in read["dev-control"]["kubeup_kubeconfig"] and not canary.exists()

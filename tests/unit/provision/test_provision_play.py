@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from kubeup.cluster.provision.inventory import ANSIBLE
 from kubeup.cluster.provision.play import Provision
 from kubeup.core.errors import CommandError
 from kubeup.core.pace import Pace
+from kubeup.core.shell import Output
 
 OUTPUT = recorded("provision/ansible_playbook.txt")
 
@@ -71,9 +73,26 @@ def test_command_lines(tmp_path: Path) -> None:
         state(tmp_path), "", limit="dev-worker-1", tags="containerd", verbosity=2, check=True
     )
     assert all_of_it.commands() == (
-        f"ansible-playbook -i {inventory} -vv --limit dev-worker-1 --tags containerd --check "
+        f"ansible-playbook -i {inventory} -vv --limit=dev-worker-1 --tags=containerd --check "
         f"--diff {ANSIBLE}/site.yml",
     )
+
+
+def test_ansible_is_started_by_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment's scripts hold its folder's name, which a shell reads there."""
+    started: list[tuple[str, ...]] = []
+
+    def write(*argv: str, **how: object) -> Output:
+        started.append(argv)
+        return Output(0, "", "")
+
+    monkeypatch.setattr("kubeup.core.shell.write", write)
+    monkeypatch.setattr("kubeup.core.shell.read", write)
+    Provision(state(tmp_path), "").run(print)
+    play.Ping("", limit="workers").ask()
+    python = (sys.executable, "-m", "ansible")
+    assert [argv[:4] for argv in started] == [(*python, "playbook"), (*python, "adhoc")]
+    assert "--limit=workers" in started[1]
 
 
 def test_a_slow_machine_has_more_time(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
+from interpreters import HOSTILE
 from pydantic import SecretStr
 
 from kubeup.settings import Loaded, load
@@ -89,7 +90,7 @@ def test_a_damaged_file(path: Path, at: int, length: int, put: str) -> None:
 
 
 @quick
-@given(key=st.sampled_from(KEYS), text=st.text(max_size=30))
+@given(key=st.sampled_from(KEYS), text=st.text(max_size=30) | HOSTILE)
 def test_any_option_or_variable(path: Path, key: str, text: str) -> None:
     variable = "KUBEUP_" + key.upper().replace(".", "__")
     check(

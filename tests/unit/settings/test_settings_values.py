@@ -163,7 +163,28 @@ Load = Callable[..., Loaded]
             "b",
             "absolute",
         ),
+        (
+            "shared_folders: [{host_path: a, vm_path: /srv/$(b)}]",
+            "shared_folders.0.vm_path",
+            "/srv/$(b)",
+            "letters, digits",
+        ),
         ("ssh: {user: 'a b'}", "ssh.user", "a b", "Unix user"),
+        ("ssh: {private_key_path: $HOME/id}", "ssh.private_key_path", "$HOME/id", "without $NAME"),
+        ("ssh: {public_key_path: 'a/${B}'}", "ssh.public_key_path", "a/${B}", "without $NAME"),
+        ("ssh: {private_key_path: ~nobody here/id}", "ssh.private_key_path", "~nobody", "a path"),
+        ("state_dir: ../../etc", "state_dir", "../../etc", "without .."),
+        ("state_dir: /srv/../etc", "state_dir", "/srv/../etc", "without .."),
+        ("state_dir: '/srv/a:b'", "state_dir", "/srv/a:b", "without .. and :"),
+        ("state_dir: ''", "state_dir", "''", "a folder of the project"),
+        (
+            "minikube: {registry_mirror: 'https://a.example.com/$(b)'}",
+            "minikube.registry_mirror",
+            "https://a.example.com/$(b)",
+            "letters, digits",
+        ),
+        ("minikube: {base_image: 'a:`b`'}", "minikube.base_image", "a:`b`", "an image"),
+        ("minikube: {extra_args: [--a=$(b)]}", "minikube.extra_args.0", "--a=$(b)", "an option"),
     ],
 )
 def test_refused(one_problem: One, keys: str, key: str, found: str, allowed: str) -> None:

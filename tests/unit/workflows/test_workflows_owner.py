@@ -44,6 +44,43 @@ def test_the_first_change_says_whose_it_is(tmp_path: Path) -> None:
         assert isinstance(error_of(choices.remember, other), Refused)
 
 
+def test_another_programs_folder_is_none(tmp_path: Path) -> None:
+    """`state_dir: /etc` and a profile named ssh would make kubeup write ssh's own files."""
+    other = State(tmp_path / "ssh", tmp_path / "key", tmp_path / "key.pub")
+    other.folder.mkdir()
+    states.require_own(other, "ssh")
+    (other.folder / "ssh_config").touch()
+    error = error_of(states.require_own, other, "ssh")
+    assert isinstance(error, Refused) and error.what == f"{other.folder} is not kubeup's"
+    other.known_hosts.touch()  # written by hand for database.address
+    states.require_own(other, "ssh")
+
+
+@pytest.mark.parametrize("name", ["$HOME/keys", "a${IFS}b", "a\nHost *", "\udcff", "a\x9b31m"])
+def test_what_programs_can_not_be_given_is_no_path(tmp_path: Path, name: str) -> None:
+    one = settings(tmp_path)
+    for wrong in (
+        one.model_copy(update={"state_dir": name}),
+        one.model_copy(update={"ssh": one.ssh.model_copy(update={"private_key_path": name})}),
+    ):
+        error = error_of(states.of, wrong)
+        assert isinstance(error, Refused) and "can't be given to ssh" in error.what
+        error.what.encode()
+
+
+def test_a_colon_is_the_end_of_a_path_in_kubeconfig(tmp_path: Path) -> None:
+    one = settings(tmp_path)
+    assert isinstance(error_of(states.of, one.model_copy(update={"state_dir": "a:b"})), Refused)
+    key = one.ssh.model_copy(update={"private_key_path": "/keys/a:b"})
+    assert states.of(one.model_copy(update={"ssh": key})).private_key == Path("/keys/a:b")
+
+
+@pytest.mark.parametrize("name", ["a $(b) '\" `c` {{ d }} 100% ü $", "a\\b", "#{e}"])
+def test_names_that_are_rare_are_paths(tmp_path: Path, name: str) -> None:
+    one = settings(tmp_path).model_copy(update={"state_dir": name})
+    assert states.of(one).folder == states.PROJECT / name / "dev"
+
+
 def test_every_task_and_the_check_refuse_a_folder_that_is_anothers(
     written: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ machines.json has everything that the settings say.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,12 +125,32 @@ def machines(
         "public_key": str(state.public_key),
         "users": list(settings.ssh.users),
         "name_servers": name_servers,
-        "shared_folders": [
-            {"host": str(PROJECT / Path(folder.host_path).expanduser()), "guest": folder.vm_path}
-            for folder in settings.shared_folders
-        ],
+        "shared_folders": _shared_folders(settings, state),
         "machines": [*rows, *others],
     }
+
+
+def _shared_folders(settings: Settings, state: State) -> list[Row]:
+    """Raises Refused for paths that Vagrant writes where they would be more than a path.
+
+    Those are /etc/exports and docker's --volume (templates/nfs, plugins/providers/docker), and
+    for the key the command line of rsync's ssh (plugins/synced_folders/rsync/helper.rb).
+    """
+    rows = [
+        {"host": str(PROJECT / Path(folder.host_path).expanduser()), "guest": folder.vm_path}
+        for folder in settings.shared_folders
+    ]
+    wrong = [row["host"] for row in rows if set(row["host"]) & set('":\\')]
+    if rows and re.search(r"'.*\s-", str(state.private_key)):
+        wrong.append(str(state.private_key))
+    if wrong:
+        raise Refused(
+            f"Vagrant can't be given {wrong[0]!r}",
+            "a shared folder has no \", \\ and : in its path; the key's has no -… behind a blank "
+            "and a '",
+            "rename that folder, or leave shared_folders out",
+        )
+    return rows
 
 
 def _size(spec: NodeSpec) -> Row:

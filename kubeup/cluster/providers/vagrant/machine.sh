@@ -1,7 +1,8 @@
 #!/bin/sh
 # Run as root, once on each new machine: the project's key for its users, name servers, and the host key told to who asked for this.
-# PUBLIC_KEY, USERS and NAME_SERVERS (blanks between several) come from the Vagrantfile.
+# PUBLIC_KEY_BASE64, USERS and NAME_SERVERS (blanks between several) come from the Vagrantfile.
 set -eu
+PUBLIC_KEY=$(printf %s "$PUBLIC_KEY_BASE64" | base64 -d)
 
 admit() { # user
   id "$1" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$1"
