@@ -119,6 +119,7 @@ RESTORE_DATA = StepId(Kind.DATA, "data/restore")
 # the database
 SET_PASSWORDS = StepId(Kind.DATABASE, "db/passwords")
 DISCARD_PASSWORDS = StepId(Kind.DATABASE, "db/old-passwords")
+ROOT_LOCAL = StepId(Kind.DATABASE, "db/root")
 MACHINE_AUTHORITIES = StepId(Kind.DATABASE, "db/vm-authorities")
 MACHINE_PACKAGES = StepId(Kind.DATABASE, "db/vm-packages")
 MACHINE_IMAGE = StepId(Kind.DATABASE, "db/vm-image")

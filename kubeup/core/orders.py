@@ -74,6 +74,10 @@ DATA = (
     always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
     always(ids.DISCARD_PASSWORDS, ids.DEPLOY_DATABASE, "the Secret still has them"),
     always(ids.DISCARD_PASSWORDS, ids.DEPLOY_API, "the API still uses them"),
+    # who it lets in
+    After(ids.ROOT_LOCAL, ids.DEPLOY_DATABASE, "it is asked once it runs as it is to"),
+    After(ids.ROOT_LOCAL, ids.MACHINE_SERVICE, "it is asked once it runs as it is to"),
+    After(ids.ROOT_LOCAL, ids.SET_PASSWORDS, "root comes in by the new ones"),
     # machines that go
     *(
         always(gone, save, "the database's files go with their machine")

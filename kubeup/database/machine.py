@@ -121,7 +121,7 @@ class DatabaseVm:
     def env_text(self) -> str:
         """The machine's `.env`, as a shell reads it."""
         secret = self.secret()
-        values = {"MYSQL_ROOT_PASSWORD": secret["ROOT_PASSWORD"]}
+        values = {"MYSQL_ROOT_PASSWORD": secret["ROOT_PASSWORD"], "MYSQL_ROOT_HOST": "localhost"}
         for name in ("MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD"):
             values[name] = secret[name]
         return assignments(values)

@@ -12,6 +12,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step, after
 from kubeup.database import passwords
+from kubeup.database.access import keep_root_local
 from kubeup.database.machine import (
     CONTAINER,
     FOLDER,
@@ -287,6 +288,7 @@ class Run(Paced):
             timeout=seconds + 60,
         )
         self._require_password()
+        keep_root_local(self._server, log)
         log("it is healthy and answers SQL")
 
     def _admit(self) -> None:

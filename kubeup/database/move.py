@@ -26,6 +26,7 @@ from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database import restore
 from kubeup.database import server as servers
+from kubeup.database.access import keep_root_local
 from kubeup.database.backups import CutOff, without_revision
 from kubeup.database.passwords import hosts
 from kubeup.database.server import Server, SqlError
@@ -219,6 +220,7 @@ class Tidy:
     def run(self, log: Log) -> None:
         restore.clear(self.server)
         self.server.sql(f"DROP DATABASE IF EXISTS {MARKS};\n")  # it is no copy any more
+        keep_root_local(self.server, log)  # its files may be an older kubeup's
 
 
 def lock_out(server: Server) -> None:

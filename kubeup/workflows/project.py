@@ -364,6 +364,13 @@ class Project:
         return Passwords(self.server, self.deployment, self.state)
 
     @property
+    def guarded(self) -> bool:
+        """Whether the database is not open as an older kubeup left it: it begins so."""
+        known = self.record
+        data = known.database or known.left
+        return known.guarded or not (known.provider or data)
+
+    @property
     def begun_passwords(self) -> bool:
         """Whether the database may take others than those of `.env`.
 

@@ -15,7 +15,7 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
-from kubeup.database import machine_service, passwords
+from kubeup.database import access, machine_service, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
 from kubeup.facts.kubernetes import KubePod
@@ -167,8 +167,31 @@ def steps(
         *served,
         *before_database(project, applied, needs),
         *applied,
+        *(_guard_steps(project, applied, needs) if DATABASE.name in parts else ()),
         *apply.wait(project.deployment, falling, needs),
     ]
+
+
+def _guard_steps(
+    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...]
+) -> list[Planned]:
+    """What closes a database that an older kubeup left open."""
+    if project.guarded:
+        return []
+    planned = {one.id for one in applied}
+    stands = [
+        Holds(one, "it is deployed as it is to be")
+        for one in (ids.DEPLOY_DATABASE,)
+        if one not in planned
+    ]
+    root = Step(
+        ids.ROOT_LOCAL,
+        "let root in from the database's own machine alone",
+        "an older kubeup let it in from everywhere",
+        access.KeepRootLocal(project.server, project.state),
+        (*needs, ids.DEPLOY_DATABASE),
+    )
+    return [*stands, root]
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:

@@ -247,6 +247,8 @@ def test_kustomize_takes_it(tmp_path: Path, real_kubectl: Path) -> None:
         found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["image"]
         == "docker.io/library/mysql@sha256:b3b9"
     )
+    env = found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "MYSQL_ROOT_HOST", "value": "localhost"} in env
     assert {
         one["metadata"]["labels"]["app.kubernetes.io/managed-by"] for one in found.values()
     } == {"kubeup"}

@@ -300,6 +300,7 @@ def test_its_env_file_is_read_by_a_shell(db: DatabaseVm) -> None:
     read = dict(line.split("=", 1) for line in shlex.split(db.env_text()))
     assert read == {
         "MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"],
+        "MYSQL_ROOT_HOST": "localhost",
         **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"},
     }
 
