@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubeup.core import record
-from kubeup.core.plan import Log
+from kubeup.core.plan import Action, Log, Paced
 from kubeup.core.state import State
 from kubeup.database import server as servers
 from kubeup.database.passwords import hosts
@@ -27,11 +27,25 @@ class KeepRootLocal:
     """
 
     server: Server
-    state: State
 
     def run(self, log: Log) -> None:
         keep_root_local(self.server, log)
+
+
+@dataclass(frozen=True)
+class RequireTls(Paced):
+    """Have the server refuse plain text, by the action that brings it up as it is to be."""
+
+    state: State
+    bring_up: Action
+
+    def run(self, log: Log) -> None:
+        # on record first: it decides with which options the server is started
         record.change(self.state, guarded=True)
+        bring_up = self.bring_up
+        if isinstance(bring_up, Paced):
+            bring_up = bring_up.at(self.pace)
+        bring_up.run(log)
 
 
 def keep_root_local(server: Server, log: Log) -> None:

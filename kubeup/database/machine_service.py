@@ -188,7 +188,7 @@ def _service(machine: DatabaseVm, reason: str) -> Planned:
         f"run the database on {node}",
         reason,
         Run(machine),
-        (ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS),
+        (ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS, ids.CERTIFICATE),
         seconds=20,
         makes=(machine.service,),
     )
@@ -367,8 +367,8 @@ class Drop:
 
 
 def write(machine: DatabaseVm, name: str, text: str) -> None:
-    """Write a file of the service. `.env` is the image's user's alone."""
-    user = UID if name == ".env" else "0"
+    """Write a file of the service. What is private is the image's user's alone."""
+    user = UID if MODES[name] == "600" else "0"
     machine.place.run(
         "write",
         WRITE,

@@ -67,7 +67,9 @@ class StartInCluster:
 def _rendered(deployment: Deployment, of_service: bool) -> str:
     """What makes the database's name lead somewhere, or all the rest of the database."""
     part = manifests.of_part(manifests.documents(deployment.render()), DATABASE.name)
-    return manifests.text(each for each in part if (each["kind"] in PART_OF_SERVICE) is of_service)
+    return manifests.text(
+        each for each in part if (manifests.key(each) in PART_OF_SERVICE) is of_service
+    )
 
 
 @dataclass(frozen=True)

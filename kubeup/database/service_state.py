@@ -17,7 +17,7 @@ LOOK = (
     + r"""
 command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
-for file in compose.yaml .env; do
+for file in compose.yaml .env tls.crt tls.key; do
   sum=$(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1)
   echo "file $file $sum $(stat -c %a "$1/$file" 2>/dev/null)"
 done

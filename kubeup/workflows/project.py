@@ -172,10 +172,16 @@ class Project:
 
     def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        overlay = Overlay(
-            self.settings, self.images, self.state.secrets, self.place, address, self.external
+        overlay = replace(
+            self._overlay, machine=address, external=self.external, guarded=self._is_guarded
         )
         return Deployment(overlay, self.kubectl, self.boots)
+
+    @property
+    def _overlay(self) -> Overlay:
+        """The application as it is in the cluster alone."""
+        state = self.state
+        return Overlay(self.settings, self.images, state.secrets, self.place, state.tls)
 
     def deployment_without(self, node: str) -> Deployment:
         """The application as it is to be once a node has left."""
@@ -250,16 +256,17 @@ class Project:
         )
         image = next(image for image in self.images if image.part == DATABASE.name)
         beside = own or name in {reach.name for reach in self.provider.extra_machines()}
-        overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
         return DatabaseVm(
             place,
             image,
-            overlay.secret,
+            self._overlay.secret,
             self.state.secrets,
+            self.state.tls,
             address,
             proxies.on_nodes(self.host.proxies, self.settings.networks),
             self.authorities.pems if beside else None,
             self.admit,
+            self._is_guarded,
         )
 
     def _machine_location(self) -> Location:
@@ -369,6 +376,10 @@ class Project:
         known = self.record
         data = known.database or known.left
         return known.guarded or not (known.provider or data)
+
+    def _is_guarded(self) -> bool:
+        """The same, asked for when something is made by it."""
+        return self.guarded
 
     @property
     def begun_passwords(self) -> bool:

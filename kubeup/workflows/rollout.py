@@ -12,9 +12,9 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
-from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
+from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import access, machine_service, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
@@ -23,7 +23,7 @@ from kubeup.facts.kubernetes import pods as parse_pods
 from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
-from kubeup.system import packages, secrets
+from kubeup.system import packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster
 from kubeup.workflows.cluster import ClusterFacts
@@ -147,27 +147,37 @@ def steps(
 
     They come after the steps `before`, which make or change the cluster.
     """
-    brought = [*password_steps(project, facts), *_images_on_nodes(project, facts, parts)]
+    _refuse_alone(project, parts)
+    certificate = tls.plan(project.state.tls)
+    brought = [
+        *password_steps(project, facts),
+        *certificate,
+        *_images_on_nodes(project, facts, parts),
+    ]
     provisioned = any(step.id == ids.PROVISION for step in before)
     if facts.machines.any_there and not facts.answers and not provisioned:
         # the cluster is there but asleep: what it holds is looked at when it is awake
         return brought
-    needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
+    needs: tuple[StepId, ...] = (
+        *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),
+    )
     served = list[Planned]()
     if project.database_on == VM and DATABASE.name in parts:
         made = [step.id for step in before if step.id.kind is Kind.NODE]
+        found = seen.service and without_certificate(seen.service, certificate)
         served = machine_steps(
-            project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
+            project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
         )
         needs = (*needs, ids.MACHINE_SERVICE)
-    applied = _applied(project, seen.diff if facts.answers else None, parts, needs)
+    diff = seen.diff if facts.answers else None
+    applied = _applied(project, diff, parts, needs, bool(todo(certificate)))
     falling = _falling(project, facts, parts, applied)
     return [
         *brought,
         *served,
         *before_database(project, applied, needs),
         *applied,
-        *(_guard_steps(project, applied, needs) if DATABASE.name in parts else ()),
+        *(_guard_steps(project, applied, needs) if {DATABASE.name, API.name} <= set(parts) else ()),
         *apply.wait(project.deployment, falling, needs),
     ]
 
@@ -181,17 +191,38 @@ def _guard_steps(
     planned = {one.id for one in applied}
     stands = [
         Holds(one, "it is deployed as it is to be")
-        for one in (ids.DEPLOY_DATABASE,)
+        for one in (ids.DEPLOY_DATABASE, ids.DEPLOY_API)
         if one not in planned
     ]
     root = Step(
         ids.ROOT_LOCAL,
         "let root in from the database's own machine alone",
         "an older kubeup let it in from everywhere",
-        access.KeepRootLocal(project.server, project.state),
+        access.KeepRootLocal(project.server),
         (*needs, ids.DEPLOY_DATABASE),
     )
-    return [*stands, root]
+    again: Action = apply.ApplyPart(project.deployment, DATABASE.name)
+    if project.database_on == VM:
+        again = machine_service.Run(project.machine)
+    require = Step(
+        ids.REQUIRE_TLS,
+        "have the database refuse plain text",
+        "the API does without it",
+        access.RequireTls(project.state, again),
+        (ids.ROOT_LOCAL, ids.DEPLOY_API),
+        12,
+    )
+    return [*stands, root, require]
+
+
+def _refuse_alone(project: Project, parts: Collection[str]) -> None:
+    """Raises Refused for the API alone while the server may have no certificate to show it."""
+    if API.name in parts and DATABASE.name not in parts and not project.guarded:
+        raise Refused(
+            "the API takes no database without a certificate, and this one may have none yet",
+            "an older kubeup deployed it",
+            "deploy both: `inv deploy.all`, or `inv up`",
+        )
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
@@ -209,14 +240,28 @@ def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]
     return bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))
 
 
+def without_certificate(found: ServiceState, certificate: Iterable[Planned]) -> ServiceState:
+    """What is on the machine, but for a certificate that is to be made anew."""
+    if not todo(certificate):
+        return found
+    kept = {name: text for name, text in found.files.items() if name != tls.CERTIFICATE}
+    return replace(found, files=kept)
+
+
 def _applied(
-    project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]
+    project: Project,
+    diff: str | None,
+    parts: Sequence[str],
+    needs: tuple[StepId, ...],
+    renewed: bool,
 ) -> list[Planned]:
     """What is applied, and what ends a change of passwords that was cut off."""
-    again = WITH_PASSWORDS if _forgets(project) and set(WITH_PASSWORDS) <= set(parts) else ()
+    forgets = _forgets(project) and set(WITH_PASSWORDS) <= set(parts)
+    why = apply.NEW_PASSWORDS if forgets else "the database's certificate is to be made anew"
+    again = {part: why for part in WITH_PASSWORDS if part in parts and (forgets or renewed)}
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
-    return [*applied, *(_forget_steps(project, applied) if again else ())]
+    return [*applied, *(_forget_steps(project, applied) if forgets else ())]
 
 
 def _falling(

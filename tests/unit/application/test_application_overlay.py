@@ -37,7 +37,7 @@ def overlay(
 ) -> Overlay:
     env = folder / ".env"
     env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return Overlay(settings(folder, keys), images, env, place())
+    return Overlay(settings(folder, keys), images, env, place(), folder / "tls")
 
 
 def kustomization(one: Overlay) -> dict[str, Any]:
@@ -283,9 +283,9 @@ def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: 
     assert {"StatefulSet mysql", "PersistentVolume data-mysql-0"} <= set(
         before
     ) and "EndpointSlice mysql-vm" not in before
-    assert not any(
-        name.startswith(("StatefulSet", "PersistentVolume", "ConfigMap")) for name in after
-    )
+    assert before["ConfigMap mysql-authority"] == after["ConfigMap mysql-authority"]
+    gone = ("StatefulSet", "PersistentVolume", "ConfigMap mysql-initdb", "Secret mysql-tls")
+    assert not any(name.startswith(gone) for name in after)
     assert "selector" not in after["Service mysql-headless"]["spec"]
     assert after["EndpointSlice mysql-vm"]["endpoints"] == [
         {"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}

@@ -52,6 +52,7 @@ def db() -> DatabaseVm:
         AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()),
         lambda: SECRET,
         Path("/p/.env"),
+        Path("/p/tls"),
     )
 
 
@@ -99,7 +100,9 @@ def test_each_step_waits_for_the_machine_and_for_what_it_uses(db: DatabaseVm) ->
         "db/vm-authorities": ["node/dev-db"],
         "db/vm-packages": ["db/vm-authorities", "node/dev-db"],
         "db/vm-image": ["db/vm-packages", "image/db", "node/dev-db"],
-        "db/vm-service": ["db/vm-packages", "db/vm-image", "secrets/env", "node/dev-db"],
+        "db/vm-service": [
+            *("db/vm-packages", "db/vm-image", "secrets/env", "secrets/certificate", "node/dev-db")
+        ],
     }
 
 
@@ -235,7 +238,7 @@ def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
         ({"health": "unhealthy"}, "the service is running, unhealthy"),
         ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
         ({"state": "", "listening": (), "containers": {}}, "the service is not there"),
-        ({"files": {}}, "compose.yaml, .env new or changed"),
+        ({"files": {}}, "compose.yaml, .env, tls.crt, tls.key new or changed"),
         ({"running_image": "other:1"}, "it runs other:1"),
     ],
 )

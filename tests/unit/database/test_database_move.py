@@ -110,6 +110,7 @@ class Servers:
             lambda server, schema: dict.fromkeys(servers.tables(server, schema), 7),
         )
         monkeypatch.setattr(Server, "sql", lambda server, text: self.sql(server, text))
+        monkeypatch.setattr(move, "keep_root_local", lambda *_: self.held.update(closed={}))
 
     def of(self, server: Server) -> dict[str, set[str]]:
         return self.held.setdefault(str(server), {})
@@ -157,7 +158,7 @@ def test_only_its_own_copy_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
     move.Tidy(one).run(print)  # in use from here on: nobody's copy
-    assert "kubeup_move" not in held.of(one)
+    assert "kubeup_move" not in held.of(one) and "closed" in held.held
     assert isinstance(error_of(move.Admit(source, one).run, print), Refused)
 
 
