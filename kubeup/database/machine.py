@@ -17,7 +17,7 @@ from kubeup.application.place import Place
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import VM, Location
 from kubeup.core.things import Thing
-from kubeup.database import service_state
+from kubeup.database import packet_filter, service_state
 from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.database.transport import Container
@@ -32,7 +32,13 @@ VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
 PORT = 3306
 UID = "999"  # the image's user
 # of the service's files
-MODES = {"compose.yaml": "644", ".env": "600", tls.CERTIFICATE: "644", tls.KEY: "600"}
+MODES = {
+    "compose.yaml": "644",
+    ".env": "600",
+    tls.CERTIFICATE: "644",
+    tls.KEY: "600",
+    packet_filter.NAME: "644",
+}
 ENTRY = 'set -a; . /run/kubeup.env; set +a; exec docker-entrypoint.sh mysqld "$@"'
 HEALTH = (
     'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" '
@@ -95,6 +101,7 @@ class DatabaseVm:
     secret: Callable[[], Mapping[str, str]]
     env: Path
     tls_folder: Path  # of the database's certificate
+    clients: Callable[[], tuple[str, ...]]  # addresses and networks that its port is for
     own_address: str = ""  # where it is a machine of the user's
     # the environment of what fetches something there
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -145,7 +152,9 @@ class DatabaseVm:
         return assignments(values)
 
     def files(self) -> dict[str, str]:
-        return {"compose.yaml": self.compose(), ".env": self.env_text(), **self._pair()}
+        rules = packet_filter.script(PORT, self.clients())
+        service = {"compose.yaml": self.compose(), ".env": self.env_text(), **self._pair()}
+        return {**service, packet_filter.NAME: rules}
 
     def _pair(self) -> dict[str, str]:
         """The database's certificate and its key."""
@@ -208,7 +217,7 @@ class DatabaseVm:
             return f"it runs {state.running_image}"
         if not state.healthy:
             return f"the service is {state.words}"
-        return ""
+        return "" if state.filtered else "its packet filter lets others to its port"
 
     def _changed_files(self, state: ServiceState) -> list[str]:
         # on a new profile there are no passwords yet to compare with

@@ -11,7 +11,7 @@ from kubeup.core import ids
 from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step, after
-from kubeup.database import passwords
+from kubeup.database import packet_filter, passwords
 from kubeup.database.access import keep_root_local
 from kubeup.database.machine import (
     CONTAINER,
@@ -276,10 +276,16 @@ class Run(Paced):
         # before its files are written: afterwards they would not have the password that it takes
         self._admit()
         self._change_passwords(log)
+        compose, tries = machine.compose_command(), str(seconds * 2)
         for name, text in machine.files().items():
             write(machine, name, text)
             log(f"{FOLDER}/{name}")
-        compose, tries = machine.compose_command(), str(seconds * 2)
+        machine.place.run(  # before there is something to reach
+            "filter",
+            f'exec sh "$1/{packet_filter.NAME}" install',
+            FOLDER,
+            failure="can't keep others from the database's port (by nft or iptables)",
+        )
         machine.place.run(
             "run",
             UP,
@@ -355,6 +361,7 @@ class Drop:
     def run(self, log: Log) -> None:
         place = self.machine.place
         containers = (
+            f'test ! -e "$2/{packet_filter.NAME}" || sh "$2/{packet_filter.NAME}" remove\n'
             f"docker rm --force --volumes {CONTAINER} 2>/dev/null\n"
             f"docker volume rm {PROJECT}_data 2>/dev/null\n"
         )

@@ -15,7 +15,7 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS
-from kubeup.database import access, machine_service, passwords
+from kubeup.database import access, machine_service, packet_filter, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
 from kubeup.facts.kubernetes import KubePod
@@ -165,6 +165,8 @@ def steps(
     if project.database_on == VM and DATABASE.name in parts:
         made = [step.id for step in before if step.id.kind is Kind.NODE]
         found = seen.service and without_certificate(seen.service, certificate)
+        if found and made:  # whose addresses are not known before
+            found = _without(found, packet_filter.NAME)
         served = machine_steps(
             project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
         )
@@ -244,8 +246,11 @@ def without_certificate(found: ServiceState, certificate: Iterable[Planned]) -> 
     """What is on the machine, but for a certificate that is to be made anew."""
     if not todo(certificate):
         return found
-    kept = {name: text for name, text in found.files.items() if name != tls.CERTIFICATE}
-    return replace(found, files=kept)
+    return _without(found, tls.CERTIFICATE)
+
+
+def _without(found: ServiceState, file: str) -> ServiceState:
+    return replace(found, files={name: sum_ for name, sum_ in found.files.items() if name != file})
 
 
 def _applied(
