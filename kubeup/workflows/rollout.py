@@ -12,10 +12,10 @@ from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
-from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS
-from kubeup.database import access, machine_service, packet_filter, passwords
+from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
+from kubeup.database import machine_service, packet_filter, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
 from kubeup.facts.kubernetes import KubePod
@@ -25,7 +25,7 @@ from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster
+from kubeup.workflows import cluster, guarding
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -147,8 +147,7 @@ def steps(
 
     They come after the steps `before`, which make or change the cluster.
     """
-    _refuse_alone(project, parts)
-    certificate = tls.plan(project.state.tls)
+    certificate, guards = tls.plan(project.state.tls), guarding.wanted(project, parts)
     brought = [
         *password_steps(project, facts),
         *certificate,
@@ -172,59 +171,17 @@ def steps(
         )
         needs = (*needs, ids.MACHINE_SERVICE)
     diff = seen.diff if facts.answers else None
-    applied = _applied(project, diff, parts, needs, bool(todo(certificate)))
+    why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
+    applied = _applied(project, diff, parts, needs, why)
     falling = _falling(project, facts, parts, applied)
     return [
         *brought,
         *served,
         *before_database(project, applied, needs),
         *applied,
-        *(_guard_steps(project, applied, needs) if {DATABASE.name, API.name} <= set(parts) else ()),
+        *(guarding.steps(project, needs) if guards else ()),
         *apply.wait(project.deployment, falling, needs),
     ]
-
-
-def _guard_steps(
-    project: Project, applied: Iterable[Planned], needs: tuple[StepId, ...]
-) -> list[Planned]:
-    """What closes a database that an older kubeup left open."""
-    if project.guarded:
-        return []
-    planned = {one.id for one in applied}
-    stands = [
-        Holds(one, "it is deployed as it is to be")
-        for one in (ids.DEPLOY_DATABASE, ids.DEPLOY_API)
-        if one not in planned
-    ]
-    root = Step(
-        ids.ROOT_LOCAL,
-        "let root in from the database's own machine alone",
-        "an older kubeup let it in from everywhere",
-        access.KeepRootLocal(project.server),
-        (*needs, ids.DEPLOY_DATABASE),
-    )
-    again: Action = apply.ApplyPart(project.deployment, DATABASE.name)
-    if project.database_on == VM:
-        again = machine_service.Run(project.machine)
-    require = Step(
-        ids.REQUIRE_TLS,
-        "have the database refuse plain text",
-        "the API does without it",
-        access.RequireTls(project.state, again),
-        (ids.ROOT_LOCAL, ids.DEPLOY_API),
-        12,
-    )
-    return [*stands, root, require]
-
-
-def _refuse_alone(project: Project, parts: Collection[str]) -> None:
-    """Raises Refused for the API alone while the server may have no certificate to show it."""
-    if API.name in parts and DATABASE.name not in parts and not project.guarded:
-        raise Refused(
-            "the API takes no database without a certificate, and this one may have none yet",
-            "an older kubeup deployed it",
-            "deploy both: `inv deploy.all`, or `inv up`",
-        )
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
@@ -258,12 +215,15 @@ def _applied(
     diff: str | None,
     parts: Sequence[str],
     needs: tuple[StepId, ...],
-    renewed: bool,
+    again_as: str,
 ) -> list[Planned]:
-    """What is applied, and what ends a change of passwords that was cut off."""
+    """What is applied, and what ends a change of passwords that was cut off.
+
+    `again_as`: why the database and the API come though nothing differs, '' where they need not.
+    """
     forgets = _forgets(project) and set(WITH_PASSWORDS) <= set(parts)
-    why = apply.NEW_PASSWORDS if forgets else "the database's certificate is to be made anew"
-    again = {part: why for part in WITH_PASSWORDS if part in parts and (forgets or renewed)}
+    why = apply.NEW_PASSWORDS if forgets else again_as
+    again = {part: why for part in WITH_PASSWORDS if why and part in parts}
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
     return [*applied, *(_forget_steps(project, applied) if forgets else ())]
