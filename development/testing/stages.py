@@ -22,7 +22,16 @@ QUICK_DB = (
     "or (killed_while and mysql)"
 )
 # of the tests in tests/real those of the database, which take as long as all others
-DATABASE = ("db_backup", "db_rotate", "db_move", "db_killed", "db_own", "data", "mariadb")
+DATABASE = (
+    "db_backup",
+    "db_guarded",
+    "db_rotate",
+    "db_move",
+    "db_killed",
+    "db_own",
+    "data",
+    "mariadb",
+)
 MARIADB = (("mysqld", "mariadb-server"), ("mysql", "mariadb-client"))  # programs, by package
 FAREWELL = "tests/real/test_real_farewell.py"  # the end of a cluster, in both of these stages
 ROOT = "root"

@@ -8,6 +8,7 @@ and those of published ports) never see it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Network
 
 from kubeup.system import cache
 
@@ -107,6 +108,9 @@ esac
 
 
 def script(port: int, clients: Iterable[str]) -> str:
-    """The script for these addresses and networks, at least one, in IPv4."""
-    listed = " ".join(sorted(set(clients)))
+    """The script for these addresses and networks, at least one, in IPv4.
+
+    Raises ValueError for what is neither: nothing else gets into a script that root runs.
+    """
+    listed = " ".join(sorted({str(IPv4Network(one)) for one in clients}))
     return SCRIPT.format(port=port, clients=listed, digest=cache.digest(listed)[:8], unit=UNIT)
