@@ -145,6 +145,7 @@ def test_the_server_refuses_plain_text_once_the_api_does_without(
         (container,) = pod["spec"]["containers"]
         required = [arg for arg in container["args"] if arg.startswith("--require")]
         assert required == [f"--require-secure-transport={option}"]
+        assert "--loose-mysqlx=OFF" in container["args"], "a second port that nobody knows of"
         assert pod["metadata"]["annotations"]["kubeup/certificate"]
         (secret,) = (one["secret"] for one in pod["spec"]["volumes"] if "secret" in one)
         assert secret == {"secretName": "mysql-tls", "defaultMode": 0o400}

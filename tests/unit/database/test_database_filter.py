@@ -72,7 +72,7 @@ def ran(folder: Path, env: dict[str, str], does: str, clients: tuple[str, ...]) 
     file.write_text(packet_filter.script(3306, clients))
     (folder / "look.py").write_text(LOOK)
     words = (str(file), " ".join(ALL), str(folder / "look.py"))
-    argv = ["unshare", "-rn", "sh", "-c", f"{WORLD}\n{does}", "sh", *words]
+    argv = ["unshare", "-rnm", "sh", "-c", f"{WORLD}\n{does}", "sh", *words]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -101,6 +101,34 @@ def test_it_is_told_from_one_that_is_gone_or_out_of_date(
         "on",
         f"itself {NODE} {OTHER_NODE}",
     ]
+
+
+# a machine's systemd: it starts what a unit says, and forgets it
+SYSTEMCTL = """#!/bin/sh
+unit=/etc/systemd/system/kubeup-db-filter.service
+echo "$@" >>"$0.log"
+case $1 in restart) exec sh -c "$(sed -n s/^ExecStart=//p $unit)" ;; esac
+"""
+
+
+def test_it_comes_back_at_each_start_and_goes_with_the_service(
+    tmp_path: Path, kind: dict[str, str]
+) -> None:
+    systemctl = Path(kind["PATH"]) / "systemctl"
+    systemctl.unlink(missing_ok=True)
+    systemctl.write_text(SYSTEMCTL)
+    systemctl.chmod(0o755)
+    does = (
+        "mount -t tmpfs none /etc/systemd/system; sh $1 install; sh $1 install; sh $1 state; "
+        "sh $1 off; reached 3306; systemctl restart kubeup-db-filter.service; reached 3306; "
+        "sh $1 remove; reached 3306; ls /etc/systemd/system; sh $1 remove"
+    )
+    everybody = " ".join(("itself", *ALL))
+    printed = ran(tmp_path, kind, does, (NODE,))
+    assert printed == ["on", everybody, f"itself {NODE}", everybody]
+    asked = (tmp_path / "tools" / "systemctl.log").read_text().splitlines()
+    assert "enable --quiet kubeup-db-filter.service" in asked
+    assert "disable --quiet --now kubeup-db-filter.service" in asked
 
 
 @pytest.mark.parametrize("client", ["$(touch /tmp/x)", "192.0.2.10; true", "'", "node-1", ""])

@@ -256,10 +256,11 @@ def test_its_port_is_for_its_clients_alone(db: DatabaseVm, monkeypatch: pytest.M
     typed = list[tuple[str, ...]]()
     monkeypatch.setattr(ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
     monkeypatch.setattr(machine_service.Run, "_require_password", lambda _: None)
-    monkeypatch.setattr(machine_service, "keep_root_local", lambda *_: None)
+    monkeypatch.setattr(machine_service, "keep_root_local", lambda *_: typed.append(("root",) * 4))
     monkeypatch.setattr(DatabaseVm, "compose_command", lambda _: "docker compose")
     machine_service.Run(db).run(print)
     scripts = {argv[3]: argv[2] for argv in typed if argv[0] == "sh"}  # as they were first run
+    assert typed[-1][0] == "root", "its data may be an older kubeup's"
     done = [name for name in scripts if name in ("write", "filter", "run")]
     assert done == ["write", "filter", "run"] and "filter.sh" in scripts["filter"]
     machine_service.Drop(db).run(print)
