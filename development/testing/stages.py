@@ -22,7 +22,17 @@ QUICK_DB = (
     "or (killed_while and mysql)"
 )
 # of the tests in tests/real those of the database, which take as long as all others
-DATABASE = ("db_backup", "db_rotate", "db_move", "db_killed", "db_own", "data", "mariadb")
+DATABASE = (
+    "db_backup",
+    "db_guarded",
+    "db_rotate",
+    "db_move",
+    "db_killed",
+    "db_own",
+    "data",
+    "mariadb",
+)
+MARIADB = (("mysqld", "mariadb-server"), ("mysql", "mariadb-client"))  # programs, by package
 FAREWELL = "tests/real/test_real_farewell.py"  # the end of a cluster, in both of these stages
 ROOT = "root"
 SUDO = "root, or a user whose sudo asks for no password"
@@ -70,7 +80,14 @@ def stages(long: bool) -> tuple[Stage, ...]:
 
 
 def _stages(long: bool) -> Iterator[Stage]:
-    yield Stage("unit", 1, ((*PYTEST, "tests/unit"),), needs_release=True, first=True)
+    yield Stage(
+        name="unit",
+        minutes=1,
+        commands=((*PYTEST, "tests/unit"),),
+        packages=(*MARIADB, ("nft", "nftables"), ("iptables", "iptables")),
+        needs_release=True,
+        first=True,
+    )
     yield Stage("lint", 1, ((*PYTEST, "tests/lint"),), needs_release=True, first=True)
     yield _api()
     yield _ui()
@@ -91,7 +108,7 @@ def _api() -> Stage:
             (sys.executable, "-m", "mypy", "--python-executable", python),
         ),
         cwd=environments.API,
-        packages=(("mysqld", "mariadb-server"), ("mysql", "mariadb-client")),
+        packages=MARIADB,
         setup=environments.make_api_environment,
     )
 

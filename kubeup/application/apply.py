@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step
-from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS, service
+from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS, service
 from kubeup.facts import manifests
 from kubeup.system.kubectl import MANAGER, Kubectl
 
@@ -26,6 +26,8 @@ SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
+NEW_PASSWORDS = "the passwords are new"
+NOTHING: Mapping[str, str] = {}
 SAME_PASSWORDS = Holds(ids.SET_PASSWORDS, "the database has those of .env")
 
 
@@ -192,19 +194,27 @@ def plan(
     needs: tuple[StepId, ...] = (),
     parts: Sequence[str] = NAMES,
     carry: Callable[[], list[Step]] | None = None,
-    again: Sequence[str] = (),
+    again: Mapping[str, str] = NOTHING,
 ) -> list[Planned]:
     """A step for each part that differs from what the cluster has.
 
     By kubectl's `diff`; None where there is nothing to compare with. `carry` plans how a database
-    that is there gets new passwords; it raises ForgottenPasswords where that can't be done. Those
-    that come `again` may still use earlier ones, though nothing differs.
+    that is there gets new passwords; it raises ForgottenPasswords where that can't be done. Some
+    come `again`, for a reason, though nothing differs.
     """
     if diff is None:
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
         return [
             first,
-            *(_step(deployment, part, "not on the cluster yet", needs) for part in parts),
+            *(
+                _step(
+                    deployment,
+                    part,
+                    "not on the cluster yet",
+                    _after_database(part, parts, needs),
+                )
+                for part in parts
+            ),
         ]
     changes = set(manifests.changed(diff))
     if not changes and not again:
@@ -216,14 +226,26 @@ def plan(
     )
     changed = _by_part(deployment, changes, parts)
     reasons = {part: f"{', '.join(names)} new or changed" for part, names in changed.items()}
-    for part in WITH_PASSWORDS if carried else again:
-        reasons.setdefault(part, "the passwords are new")
+    for part, why in (dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else again).items():
+        reasons.setdefault(part, why)
     if PUBLISHED in reasons:
         reasons[PUBLISHED] = "; ".join(
             (reasons[PUBLISHED], *deployment.overlay.published().left_out)
         )
-    deployed = [_step(deployment, part, reason, needs) for part, reason in reasons.items()]
+    deployed = [
+        _step(deployment, part, reason, _after_database(part, reasons, needs))
+        for part, reason in reasons.items()
+    ]
     return [*(carried or [SAME_PASSWORDS]), *deployed]
+
+
+def _after_database(
+    part: str, planned: Collection[str], needs: tuple[StepId, ...]
+) -> tuple[StepId, ...]:
+    """What the API waits for as well: it demands what the database has to offer first."""
+    if part == API.name and DATABASE.name in planned:
+        return (*needs, ids.DEPLOY_DATABASE)
+    return needs
 
 
 def _by_part(

@@ -129,6 +129,7 @@ class DropData:
             "statefulset": "mysql",
             "persistentvolumeclaim": "data-mysql-0",
             "persistentvolume": "data-mysql-0",
+            "secret": "mysql-tls",
         }
         for kind, name in kinds.items():
             gone = ("--ignore-not-found", "--wait=true", "--timeout=120s")

@@ -19,12 +19,13 @@ from kubeup.core.services import API, DATABASE, SERVICES
 from kubeup.core.state import PROJECT, write_private
 from kubeup.images.catalog import AppImage
 from kubeup.settings import Settings
-from kubeup.system import secrets
+from kubeup.system import secrets, tls
 
 BASE = PROJECT / "manifests" / "base"
 ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
-# what decides where the database's name leads
-PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")
+# what decides where the database's name leads, and who is let in there
+PART_OF_SERVICE = ("Service mysql-headless", "EndpointSlice mysql-vm", "Secret mysecret")
+OFFERS_TLS = "--require-secure-transport=OFF"  # and takes plain text as well
 MANAGED = "app.kubernetes.io/managed-by"
 Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
@@ -38,9 +39,12 @@ class Overlay:
     # `.env`, read when something is rendered: a plan is made before passwords are generated
     env: Path
     place: Place
+    tls_folder: Path  # of the database's certificate, read as `.env` is
     # asks for the address of the machine that the database runs on: it may have to be made first
     machine: Callable[[], str] | None = None
     external: External | None = None  # tells at which of the nodes' addresses the UI answers
+    # whether the server refuses plain text: the API does without it by then
+    guarded: Callable[[], bool] = lambda: True
 
     def published(self) -> Published:
         """Where the UI answers without a NodePort, as it is to be now."""
@@ -76,6 +80,7 @@ class Overlay:
         """The overlay's files by name."""
         secret = self.secret()
         files = {f"secret/{key}": value for key, value in secret.items()}
+        files |= {f"tls/{name}": text for name, text in tls.texts(self.tls_folder).items()}
         if not self.machine:
             files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
         files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secret), sort_keys=False)
@@ -99,6 +104,13 @@ class Overlay:
     def kustomization(self, secret: Mapping[str, str]) -> dict[str, Any]:
         labelled = {"labels": {"app": DATABASE.name}}
         init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": labelled}]
+        served = [f"tls/{tls.CERTIFICATE}", f"tls/{tls.KEY}"]
+        certificate = [{"name": "mysql-tls", "files": served, "options": labelled}]
+        authority = {
+            "name": "mysql-authority",
+            "files": [f"tls/{tls.AUTHORITY}"],
+            "options": {"labels": {"app": API.name}},
+        }
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
@@ -114,11 +126,15 @@ class Overlay:
                     "name": "mysecret",
                     "files": [f"{key}=secret/{key}" for key in secret],
                     "options": labelled,
-                }
+                },
+                *([] if self.machine else certificate),
             ],
-            "configMapGenerator": [] if self.machine else init,
-            "patches": self._patches(secrets.fingerprint(secret)),
+            "configMapGenerator": [authority, *([] if self.machine else init)],
+            "patches": self._patches(secrets.fingerprint({**secret, **self._authority()})),
         }
+
+    def _authority(self) -> dict[str, str]:
+        return {tls.AUTHORITY: tls.texts(self.tls_folder)[tls.AUTHORITY]}
 
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
         patches: list[Patch] = [
@@ -161,9 +177,21 @@ class Overlay:
             ),
             (
                 {"kind": "StatefulSet", "name": "mysql"},
-                [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)],
+                [
+                    replace(
+                        "/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage
+                    ),
+                    *self._serving(),
+                ],
             ),
         ]
+
+    def _serving(self) -> Iterator[dict[str, object]]:
+        """The pod starts anew with a new certificate, which a server reads when it starts."""
+        certificate = tls.texts(self.tls_folder)[tls.CERTIFICATE]
+        yield _annotate("kubeup/certificate", secrets.fingerprint({"certificate": certificate}))
+        if not self.guarded():
+            yield _replace("/spec/template/spec/containers/0/args/3", OFFERS_TLS)
 
     def _on_machine(self, address: str) -> list[Patch]:
         return [
@@ -175,14 +203,12 @@ class Overlay:
 
 
 def _new_pods(fingerprint: str) -> list[Patch]:
-    """A changed password must reach a pod that read the old one from its environment."""
-    annotate: dict[str, object] = {
-        "op": "add",
-        "path": "/spec/template/metadata/annotations",
-        "value": {"kubeup/secrets": fingerprint},
-    }
+    """A changed password must reach a pod that read the old one from its environment.
+
+    So must another authority, which a folder of Kubernetes' would bring a minute later.
+    """
     return [
-        ({"kind": "Deployment", "name": one.name}, [annotate])
+        ({"kind": "Deployment", "name": one.name}, [_annotate("kubeup/secrets", fingerprint)])
         for one in SERVICES
         if one.has_passwords and one is not DATABASE
     ]
@@ -193,6 +219,11 @@ def _externally(published: Published) -> list[dict[str, object]]:
         return []
     port = _replace("/spec/ports/0/port", published.port)
     return [port, {"op": "add", "path": "/spec/externalIPs", "value": list(published.addresses)}]
+
+
+def _annotate(name: str, value: str) -> dict[str, object]:
+    path = "/spec/template/metadata/annotations"
+    return {"op": "add", "path": path, "value": {name: value}}
 
 
 def _replace(path: str, value: object) -> dict[str, object]:

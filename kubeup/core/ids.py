@@ -19,7 +19,7 @@ class Kind(Enum):
     HOST = "changes this machine itself"
     PROVIDER = "brings the provider's tool, or what it reads"
     KEY = "makes the SSH key"
-    SECRETS = "changes passwords in a file of this machine"
+    SECRETS = "changes passwords or certificates in files of this machine"
     ROOTFS = "makes a root file system"
     RELEASE = "brings a part of Kubernetes to this machine"
     SYSTEM_IMAGES = "makes the archive of Kubernetes' own images"
@@ -75,6 +75,7 @@ KEY = StepId(Kind.KEY, "ssh/key")
 PASSWORDS = StepId(Kind.SECRETS, "secrets/env")
 NEXT_PASSWORDS = StepId(Kind.SECRETS, "secrets/next")
 TAKE_PASSWORDS = StepId(Kind.SECRETS, "secrets/take")
+CERTIFICATE = StepId(Kind.SECRETS, "secrets/certificate")
 
 # what everything is made of
 GO = StepId(Kind.RELEASE, "release/go")
@@ -120,6 +121,8 @@ RESTORE_DATA = StepId(Kind.DATA, "data/restore")
 # the database
 SET_PASSWORDS = StepId(Kind.DATABASE, "db/passwords")
 DISCARD_PASSWORDS = StepId(Kind.DATABASE, "db/old-passwords")
+ROOT_LOCAL = StepId(Kind.DATABASE, "db/root")
+REQUIRE_TLS = StepId(Kind.DATABASE, "db/tls")
 MACHINE_AUTHORITIES = StepId(Kind.DATABASE, "db/vm-authorities")
 MACHINE_PACKAGES = StepId(Kind.DATABASE, "db/vm-packages")
 MACHINE_IMAGE = StepId(Kind.DATABASE, "db/vm-image")

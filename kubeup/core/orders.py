@@ -74,6 +74,19 @@ DATA = (
     always(ids.DISCARD_PASSWORDS, ids.SET_PASSWORDS, "until then there are no others"),
     always(ids.DISCARD_PASSWORDS, ids.DEPLOY_DATABASE, "the Secret still has them"),
     always(ids.DISCARD_PASSWORDS, ids.DEPLOY_API, "the API still uses them"),
+    # who it lets in
+    *(
+        always(start, ids.CERTIFICATE, "the server starts with it")
+        for start in (ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE, ids.START_IN_CLUSTER)
+    ),
+    always(ids.DEPLOY_API, ids.CERTIFICATE, "the API trusts its authority alone"),
+    After(ids.DEPLOY_API, ids.DEPLOY_DATABASE, "it demands TLS, which has to be offered first"),
+    After(ids.DEPLOY_API, ids.MACHINE_SERVICE, "it demands TLS, which has to be offered first"),
+    always(ids.REQUIRE_TLS, ids.DEPLOY_API, "an API that talks plain text would be locked out"),
+    always(ids.REQUIRE_TLS, ids.ROOT_LOCAL, "with it a database counts as closed"),
+    After(ids.ROOT_LOCAL, ids.DEPLOY_DATABASE, "it is asked once it runs as it is to"),
+    After(ids.ROOT_LOCAL, ids.MACHINE_SERVICE, "it is asked once it runs as it is to"),
+    After(ids.ROOT_LOCAL, ids.SET_PASSWORDS, "root comes in by the new ones"),
     # machines that go
     *(
         always(gone, save, "the database's files go with their machine")

@@ -93,7 +93,8 @@ class Record(Strict):
 
     `left`: data that a move has left behind; `target`: where a move that is under way brings them.
     `passwords`: the file whose passwords the database is being given, until it takes no others any
-    more; `.env` itself says whether they still wait there.
+    more; `.env` itself says whether they still wait there. `guarded`: the database lets root in
+    from its own machine alone; an older kubeup left it open.
     """
 
     version: Literal[1] = 1
@@ -103,6 +104,7 @@ class Record(Strict):
     left: Location | None = None
     target: Location | None = None
     passwords: str = ""
+    guarded: bool = False
     # folders of checkouts that are gone, whose things are this one's now
     taken_over: tuple[str, ...] = ()
     # that were made outside the project's folders, and not removed since

@@ -47,6 +47,11 @@ class State:
     def ssh_config(self) -> Path:
         return self.folder / "ssh_config"
 
+    @property
+    def tls(self) -> Path:
+        """The folder of the database's certificate and of the authority that vouches for it."""
+        return self.folder / "tls"
+
     def saved_data(self, side: str) -> Path:
         """The database's files of a side (cluster or vm) that they can't outlive.
 

@@ -8,8 +8,8 @@ the chains away |
 | machine | Vagrant's | virtualbox, libvirt, docker | Vagrant's index in the profile | `vagrant
 destroy` |
 | profile | minikube's | minikube | `minikube profile list` | `minikube delete` |
-| service | its container | a machine: name, or name@address | docker there | `docker rm`, its files
-|
+| service | its container | a machine: name, or name@address | docker there | `docker rm`, its
+files and its packet filter |
 | line | the line | a file | the line, as it was written | taking it away |
 | context | its name | a kubeconfig | the name | taking it away, with what only it uses |
 

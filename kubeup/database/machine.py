@@ -17,20 +17,28 @@ from kubeup.application.place import Place
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import VM, Location
 from kubeup.core.things import Thing
-from kubeup.database import service_state
+from kubeup.database import packet_filter, service_state
 from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.database.transport import Container
 from kubeup.facts import compose
 from kubeup.facts.compose import Tools
 from kubeup.images.catalog import AppImage
+from kubeup.system import secrets, tls
 
 PROJECT = CONTAINER = "kubeup-db"
 FOLDER = "/var/lib/kubeup/db"
 VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
 PORT = 3306
 UID = "999"  # the image's user
-MODES = {"compose.yaml": "644", ".env": "600"}  # of the service's files
+# of the service's files
+MODES = {
+    "compose.yaml": "644",
+    ".env": "600",
+    tls.CERTIFICATE: "644",
+    tls.KEY: "600",
+    packet_filter.NAME: "644",
+}
 ENTRY = 'set -a; . /run/kubeup.env; set +a; exec docker-entrypoint.sh mysqld "$@"'
 HEALTH = (
     'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" '
@@ -39,6 +47,7 @@ HEALTH = (
 # Version 1 of compose reads `version`, which version 2 ignores.
 # The service is in the host's network, bound to the node's address: a published port would need
 # docker's own rules, which cut off what pods forward.
+# A server reads its certificate when it starts: by the label compose makes the container anew.
 # Passwords come from a file: docker writes what is in a container's environment to its disk.
 COMPOSE = """\
 version: "3.7"
@@ -50,13 +59,23 @@ services:
     restart: unless-stopped
     user: "{uid}:{uid}"
     entrypoint: [sh, -c, {entry}, mysqld]
-    command: ["--bind-address={address}", "--loose-mysqlx=OFF"]
+    command:
+      - --bind-address={address}
+      - --loose-mysqlx=OFF
+      - --ssl-cert=/run/kubeup-tls/tls.crt
+      - --ssl-key=/run/kubeup-tls/tls.key
+      - --require-secure-transport={required}
     stop_grace_period: 60s
     read_only: true
     cap_drop: [ALL]
     security_opt: ["no-new-privileges:true"]
     tmpfs: ["/run/mysqld:uid={uid},gid={uid}", /tmp]
-    volumes: ["data:/var/lib/mysql", "./.env:/run/kubeup.env:ro"]
+    volumes:
+      - data:/var/lib/mysql
+      - ./.env:/run/kubeup.env:ro
+      - ./tls.crt:/run/kubeup-tls/tls.crt:ro
+      - ./tls.key:/run/kubeup-tls/tls.key:ro
+    labels: {{kubeup.certificate: {certificate}}}
     healthcheck:
       test: [CMD-SHELL, {health}]
       interval: 3s
@@ -81,12 +100,16 @@ class DatabaseVm:
     image: AppImage
     secret: Callable[[], Mapping[str, str]]
     env: Path
+    tls_folder: Path  # of the database's certificate
+    clients: Callable[[], tuple[str, ...]]  # addresses and networks that its port is for
     own_address: str = ""  # where it is a machine of the user's
     # the environment of what fetches something there
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     # certificates that it has to trust, in PEM; None for a node, which gets them as nodes do
     authorities: tuple[str, ...] | None = None
     admit: Admit | None = None  # as for `kubeup.application.data.CheckData`
+    # whether the server refuses plain text, as for `kubeup.application.overlay.Overlay`
+    guarded: Callable[[], bool] = lambda: True
 
     @property
     def address(self) -> str:
@@ -115,19 +138,28 @@ class DatabaseVm:
             address=self.address,
             health=_quoted(HEALTH),
             volume=_quoted(self.volume),
+            certificate=secrets.fingerprint({"certificate": self._pair()[tls.CERTIFICATE]}),
+            required="ON" if self.guarded() else "OFF",
         )
         return yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
 
     def env_text(self) -> str:
         """The machine's `.env`, as a shell reads it."""
         secret = self.secret()
-        values = {"MYSQL_ROOT_PASSWORD": secret["ROOT_PASSWORD"]}
+        values = {"MYSQL_ROOT_PASSWORD": secret["ROOT_PASSWORD"], "MYSQL_ROOT_HOST": "localhost"}
         for name in ("MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD"):
             values[name] = secret[name]
         return assignments(values)
 
     def files(self) -> dict[str, str]:
-        return {"compose.yaml": self.compose(), ".env": self.env_text()}
+        rules = packet_filter.script(PORT, self.clients())
+        service = {"compose.yaml": self.compose(), ".env": self.env_text(), **self._pair()}
+        return {**service, packet_filter.NAME: rules}
+
+    def _pair(self) -> dict[str, str]:
+        """The database's certificate and its key."""
+        texts = tls.texts(self.tls_folder)
+        return {name: texts[name] for name in (tls.CERTIFICATE, tls.KEY)}
 
     def status(self) -> str:
         """How the service is, in a line. Raises KubeupError where it is not healthy."""
@@ -185,7 +217,7 @@ class DatabaseVm:
             return f"it runs {state.running_image}"
         if not state.healthy:
             return f"the service is {state.words}"
-        return ""
+        return "" if state.filtered else "its packet filter lets others to its port"
 
     def _changed_files(self, state: ServiceState) -> list[str]:
         # on a new profile there are no passwords yet to compare with

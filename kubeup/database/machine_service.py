@@ -11,7 +11,8 @@ from kubeup.core import ids
 from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step, after
-from kubeup.database import passwords
+from kubeup.database import packet_filter, passwords
+from kubeup.database.access import keep_root_local
 from kubeup.database.machine import (
     CONTAINER,
     FOLDER,
@@ -187,7 +188,7 @@ def _service(machine: DatabaseVm, reason: str) -> Planned:
         f"run the database on {node}",
         reason,
         Run(machine),
-        (ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS),
+        (ids.MACHINE_PACKAGES, ids.MACHINE_IMAGE, ids.PASSWORDS, ids.CERTIFICATE),
         seconds=20,
         makes=(machine.service,),
     )
@@ -275,10 +276,16 @@ class Run(Paced):
         # before its files are written: afterwards they would not have the password that it takes
         self._admit()
         self._change_passwords(log)
+        compose, tries = machine.compose_command(), str(seconds * 2)
         for name, text in machine.files().items():
             write(machine, name, text)
             log(f"{FOLDER}/{name}")
-        compose, tries = machine.compose_command(), str(seconds * 2)
+        machine.place.run(  # before there is something to reach
+            "filter",
+            f'exec sh "$1/{packet_filter.NAME}" install',
+            FOLDER,
+            failure="can't keep others from the database's port (by nft or iptables)",
+        )
         machine.place.run(
             "run",
             UP,
@@ -287,6 +294,7 @@ class Run(Paced):
             timeout=seconds + 60,
         )
         self._require_password()
+        keep_root_local(self._server, log)
         log("it is healthy and answers SQL")
 
     def _admit(self) -> None:
@@ -353,6 +361,7 @@ class Drop:
     def run(self, log: Log) -> None:
         place = self.machine.place
         containers = (
+            f'test ! -e "$2/{packet_filter.NAME}" || sh "$2/{packet_filter.NAME}" remove\n'
             f"docker rm --force --volumes {CONTAINER} 2>/dev/null\n"
             f"docker volume rm {PROJECT}_data 2>/dev/null\n"
         )
@@ -365,8 +374,8 @@ class Drop:
 
 
 def write(machine: DatabaseVm, name: str, text: str) -> None:
-    """Write a file of the service. `.env` is the image's user's alone."""
-    user = UID if name == ".env" else "0"
+    """Write a file of the service. What is private is the image's user's alone."""
+    user = UID if MODES[name] == "600" else "0"
     machine.place.run(
         "write",
         WRITE,

@@ -26,6 +26,7 @@ from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database import restore
 from kubeup.database import server as servers
+from kubeup.database.access import keep_root_local
 from kubeup.database.backups import CutOff, without_revision
 from kubeup.database.passwords import hosts
 from kubeup.database.server import Server, SqlError
@@ -66,7 +67,9 @@ class StartInCluster:
 def _rendered(deployment: Deployment, of_service: bool) -> str:
     """What makes the database's name lead somewhere, or all the rest of the database."""
     part = manifests.of_part(manifests.documents(deployment.render()), DATABASE.name)
-    return manifests.text(each for each in part if (each["kind"] in PART_OF_SERVICE) is of_service)
+    return manifests.text(
+        each for each in part if (manifests.key(each) in PART_OF_SERVICE) is of_service
+    )
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,7 @@ class Tidy:
     def run(self, log: Log) -> None:
         restore.clear(self.server)
         self.server.sql(f"DROP DATABASE IF EXISTS {MARKS};\n")  # it is no copy any more
+        keep_root_local(self.server, log)  # its files may be an older kubeup's
 
 
 def lock_out(server: Server) -> None:

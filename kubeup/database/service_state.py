@@ -17,10 +17,11 @@ LOOK = (
     + r"""
 command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
-for file in compose.yaml .env; do
+for file in compose.yaml .env tls.crt tls.key filter.sh; do
   sum=$(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1)
   echo "file $file $sum $(stat -c %a "$1/$file" 2>/dev/null)"
 done
+echo "filter $(test ! -e "$1/filter.sh" || sh "$1/filter.sh" state)"
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 echo "wrote $(tells "$2")"
 ls /usr/local/share/ca-certificates 2>/dev/null | sed -n 's/^kubeup-/certificate &/p'
@@ -73,6 +74,7 @@ class ServiceState:
     running_image: str = ""
     pid: str = ""
     certificates: tuple[str, ...] = ()  # names of our files
+    filtered: bool = False  # whether the packet filter has our rules, see `packet_filter`
 
     @property
     def healthy(self) -> bool:
@@ -104,6 +106,7 @@ def parse(text: str) -> ServiceState:
         listening=tuple(rows["port"]),
         containers={name: folder for name, _, folder in named},
         certificates=tuple(sorted(rows["certificate"])),
+        filtered=rows["filter"] == ["on"],
     )
     if not rows["container"]:
         return without_container

@@ -12,8 +12,8 @@ from kubeup.core.options import Options
 from kubeup.core.plan import Holds, Planned, plan_of, todo
 from kubeup.core.report import Report
 from kubeup.facts import proxies, software
-from kubeup.system import keys, packages, secrets
-from kubeup.workflows import cluster, database, requirements, up
+from kubeup.system import keys, packages, secrets, tls
+from kubeup.workflows import cluster, database, guarding, requirements, up
 from kubeup.workflows.converge import carry_out, confirm
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
@@ -177,6 +177,17 @@ def _passwords(project: Project) -> Finding:
     return _judged("passwords", wrong, f"{path.name} has them", fix, secrets.plan(path))
 
 
+def _certificate(project: Project) -> Finding:
+    """Whether the database is closed to others, and its certificate good for a while."""
+    if not project.guarded:
+        wrong = f"{guarding.WHY}: it takes plain text, and root from everywhere"
+        return Finding("certificate", False, wrong, "`inv up` closes it")
+    folder = project.state.tls
+    wrong = f"the database's: {tls.due(folder)}" if folder.exists() and tls.due(folder) else ""
+    well = "good for a while" if folder.exists() else "made with the database"
+    return _judged("certificate", wrong, well, "`inv up` makes it anew")
+
+
 def _machines(project: Project) -> Finding:
     machines = project.provider.observe()
     stopped = [node for node in machines.nodes if node.state != "running"]
@@ -240,6 +251,7 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "proxy": _proxy,
     "keys": _keys,
     "passwords": _passwords,
+    "certificate": _certificate,
     "machines": _machines,
     "nodes": _nodes,
     "database": _database,

@@ -28,6 +28,8 @@ def remember(project: Project, steps: Collection[StepId] = ()) -> None:
     merely planned is decided anew.
     """
     decided: dict[str, Any] = {"made": _made_by(project, steps)}
+    if any_of(steps, *PLACED) or ids.MACHINE_SERVICE in steps:
+        decided["guarded"] = project.guarded
     if any_of(steps, *PLACED):
         decided["provider"] = project.provider.name
     if ids.DEPLOY_DATABASE in steps:

@@ -19,7 +19,7 @@ from kubeup.database.backups import Listed
 from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import ROOT
 from kubeup.images import build as builds
-from kubeup.system import packages, secrets
+from kubeup.system import packages, secrets, tls
 from kubeup.workflows import rollout, up
 from kubeup.workflows.project import SIDES, Project
 
@@ -106,6 +106,7 @@ def on_machine(project: Project) -> Plan:
     """The service on the machine with the role `db`, whether or not it is the one in use."""
     machine = project.machine
     generated = secrets.plan(project.state.secrets)
+    certificate = tls.plan(project.state.tls)
     images = tuple(image for image in project.images if image.part == DATABASE.name)
     built = builds.plan(images, project.builder)
     try:
@@ -116,12 +117,14 @@ def on_machine(project: Project) -> Plan:
             raise
         nodes = tuple(id_ for id_ in made.ids if id_.kind is Kind.NODE)
         service = rollout.service_steps(project, None, nodes)
-        return plan_of(made.planned, generated, built, service)
+        return plan_of(made.planned, generated, certificate, built, service)
     if todo(generated):
         # without passwords its files can't be compared: then there is no service of ours, either
         state = replace(state, files={})
+    state = rollout.without_certificate(state, certificate)
     service = rollout.service_steps(project, state, ())
-    return plan_of(rollout.host_packages(project, built), generated, built, service)
+    packages_ = rollout.host_packages(project, built)
+    return plan_of(packages_, generated, certificate, built, service)
 
 
 def backup_file(project: Project, name: str) -> Path:

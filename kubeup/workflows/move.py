@@ -17,7 +17,7 @@ from kubeup.database import machine_service, move
 from kubeup.database import server as servers
 from kubeup.database.backups import without_revision
 from kubeup.database.server import Server
-from kubeup.system import http
+from kubeup.system import http, tls
 from kubeup.workflows import database
 from kubeup.workflows.project import SIDES, Project
 from kubeup.workflows.rollout import data_steps
@@ -86,10 +86,10 @@ def _start(project: Project, to: Side) -> list[Planned]:
         "start the database in the cluster",
         "the data go there",
         move.StartInCluster(project.deployment_on(CLUSTER)),
-        (ids.LOOK_AT_DATA,),
+        (ids.LOOK_AT_DATA, ids.CERTIFICATE),
         seconds=20,
     )
-    return [*data_steps(project, ()), start]
+    return [*tls.plan(project.state.tls), *data_steps(project, ()), start]
 
 
 def _switch(project: Project, to: Side, left: Side) -> list[Step]:

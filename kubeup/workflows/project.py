@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from kubeup.application.apply import Deployment
@@ -18,7 +19,7 @@ from kubeup.cluster.providers import base as providers
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release import source
 from kubeup.core import record as records
-from kubeup.core.errors import Refused
+from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
 from kubeup.core.services import DATABASE
 from kubeup.core.state import State
@@ -35,7 +36,7 @@ from kubeup.images.mirrors import Mirrors
 from kubeup.images.rootfs import Origin
 from kubeup.settings import Settings
 from kubeup.settings.providers import tool_networks
-from kubeup.system import certificates, secrets
+from kubeup.system import certificates, secrets, ssh
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
@@ -171,10 +172,16 @@ class Project:
 
     def deployment_on(self, side: Side) -> Deployment:
         address = (lambda: self.machine.address) if side == VM else None
-        overlay = Overlay(
-            self.settings, self.images, self.state.secrets, self.place, address, self.external
+        overlay = replace(
+            self._overlay, machine=address, external=self.external, guarded=self._is_guarded
         )
         return Deployment(overlay, self.kubectl, self.boots)
+
+    @property
+    def _overlay(self) -> Overlay:
+        """The application as it is in the cluster alone."""
+        state = self.state
+        return Overlay(self.settings, self.images, state.secrets, self.place, state.tls)
 
     def deployment_without(self, node: str) -> Deployment:
         """The application as it is to be once a node has left."""
@@ -249,17 +256,38 @@ class Project:
         )
         image = next(image for image in self.images if image.part == DATABASE.name)
         beside = own or name in {reach.name for reach in self.provider.extra_machines()}
-        overlay = Overlay(self.settings, self.images, self.state.secrets, self.place)
         return DatabaseVm(
             place,
             image,
-            overlay.secret,
+            self._overlay.secret,
             self.state.secrets,
+            self.state.tls,
+            lambda: self._clients(reach if address else None, bool(beside)),
             address,
             proxies.on_nodes(self.host.proxies, self.settings.networks),
             self.authorities.pems if beside else None,
             self.admit,
+            self._is_guarded,
         )
+
+    def _clients(self, own: SshTarget | None, beside: bool) -> tuple[str, ...]:
+        """Who may reach the database on a machine: nodes, by the addresses that it sees of them.
+
+        What comes from pods has its node's address, but on the node itself. Nodes behind this
+        machine come to one of the user's `own` by this one's.
+        """
+        nodes = (node.address for node in self.provider.ssh_targets())
+        if own is None:
+            return (*nodes, *([] if beside else [str(self.settings.network.pod_cidr)]))
+        told = ssh.run(own, "sh", "-c", 'echo "${SSH_CLIENT%% *}"').stdout.strip()
+        try:
+            return (*nodes, str(IPv4Address(told)))
+        except ValueError:
+            raise KubeupError(
+                f"{own.name} does not tell by which IPv4 address it sees this machine",
+                f"SSH_CLIENT is {told!r}; the nodes, which are behind it, would be kept out",
+                "let its SSH server set that variable, as OpenSSH's does",
+            ) from None
 
     def _machine_location(self) -> Location:
         """Which machine that is.
@@ -361,6 +389,17 @@ class Project:
     @property
     def passwords(self) -> Passwords:
         return Passwords(self.server, self.deployment, self.state)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the database is not open as an older kubeup left it: it begins so."""
+        known = self.record
+        data = known.database or known.left
+        return known.guarded or not (known.provider or data)
+
+    def _is_guarded(self) -> bool:
+        """The same, asked for when something is made by it."""
+        return self.guarded
 
     @property
     def begun_passwords(self) -> bool:

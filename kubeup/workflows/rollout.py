@@ -15,7 +15,7 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
-from kubeup.database import machine_service, passwords
+from kubeup.database import machine_service, packet_filter, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
 from kubeup.facts.kubernetes import KubePod
@@ -23,9 +23,9 @@ from kubeup.facts.kubernetes import pods as parse_pods
 from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
-from kubeup.system import packages, secrets
+from kubeup.system import packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster
+from kubeup.workflows import cluster, guarding
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -147,26 +147,39 @@ def steps(
 
     They come after the steps `before`, which make or change the cluster.
     """
-    brought = [*password_steps(project, facts), *_images_on_nodes(project, facts, parts)]
+    certificate, guards = tls.plan(project.state.tls), guarding.wanted(project, parts)
+    brought = [
+        *password_steps(project, facts),
+        *certificate,
+        *_images_on_nodes(project, facts, parts),
+    ]
     provisioned = any(step.id == ids.PROVISION for step in before)
     if facts.machines.any_there and not facts.answers and not provisioned:
         # the cluster is there but asleep: what it holds is looked at when it is awake
         return brought
-    needs: tuple[StepId, ...] = (ids.ANSWERS, ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS)
+    needs: tuple[StepId, ...] = (
+        *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),
+    )
     served = list[Planned]()
     if project.database_on == VM and DATABASE.name in parts:
         made = [step.id for step in before if step.id.kind is Kind.NODE]
+        found = seen.service and without_certificate(seen.service, certificate)
+        if found and made:  # whose addresses are not known before
+            found = _without(found, packet_filter.NAME)
         served = machine_steps(
-            project, seen.service, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
+            project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
         )
         needs = (*needs, ids.MACHINE_SERVICE)
-    applied = _applied(project, seen.diff if facts.answers else None, parts, needs)
+    diff = seen.diff if facts.answers else None
+    why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
+    applied = _applied(project, diff, parts, needs, why)
     falling = _falling(project, facts, parts, applied)
     return [
         *brought,
         *served,
         *before_database(project, applied, needs),
         *applied,
+        *(guarding.steps(project, needs) if guards else ()),
         *apply.wait(project.deployment, falling, needs),
     ]
 
@@ -186,14 +199,34 @@ def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]
     return bring_steps(project, images, nodes, facts.images, (ids.PROVISION, ids.ANSWERS))
 
 
+def without_certificate(found: ServiceState, certificate: Iterable[Planned]) -> ServiceState:
+    """What is on the machine, but for a certificate that is to be made anew."""
+    if not todo(certificate):
+        return found
+    return _without(found, tls.CERTIFICATE)
+
+
+def _without(found: ServiceState, file: str) -> ServiceState:
+    return replace(found, files={name: sum_ for name, sum_ in found.files.items() if name != file})
+
+
 def _applied(
-    project: Project, diff: str | None, parts: Sequence[str], needs: tuple[StepId, ...]
+    project: Project,
+    diff: str | None,
+    parts: Sequence[str],
+    needs: tuple[StepId, ...],
+    again_as: str,
 ) -> list[Planned]:
-    """What is applied, and what ends a change of passwords that was cut off."""
-    again = WITH_PASSWORDS if _forgets(project) and set(WITH_PASSWORDS) <= set(parts) else ()
+    """What is applied, and what ends a change of passwords that was cut off.
+
+    `again_as`: why the database and the API come though nothing differs, '' where they need not.
+    """
+    forgets = _forgets(project) and set(WITH_PASSWORDS) <= set(parts)
+    why = apply.NEW_PASSWORDS if forgets else again_as
+    again = {part: why for part in WITH_PASSWORDS if why and part in parts}
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
-    return [*applied, *(_forget_steps(project, applied) if again else ())]
+    return [*applied, *(_forget_steps(project, applied) if forgets else ())]
 
 
 def _falling(

@@ -19,7 +19,7 @@ from kubeup.core.report import Report
 from kubeup.core.runner import as_error
 from kubeup.core.services import WITH_PASSWORDS, service
 from kubeup.database import machine_service, passwords
-from kubeup.system import secrets
+from kubeup.system import secrets, tls
 from kubeup.workflows import rollout
 from kubeup.workflows.converge import carry_out
 from kubeup.workflows.project import Project
@@ -76,7 +76,9 @@ def _everywhere(
     needs = tuple(planned.id for planned in chosen)
     change, discard = passwords.steps(project.passwords, reason, needs, wanted)
     before = step_ids(into_env) or (change.id,)
-    return plan_of(chosen, [change], into_env, _deploy(project, before), [discard], RUNS)
+    certificate = tls.plan(project.state.tls)
+    deployed = _deploy(project, (*before, ids.CERTIFICATE))
+    return plan_of(certificate, chosen, [change], into_env, deployed, [discard], RUNS)
 
 
 def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
@@ -88,9 +90,10 @@ def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
         )
         steps.append(Step(ids.MACHINE_SERVICE, title, "its .env changes", run, needs, seconds=3))
         needs = (ids.MACHINE_SERVICE,)
-    for part in WITH_PASSWORDS:
+    for part in WITH_PASSWORDS:  # the database first: the API demands what it has to offer
         title, action = f"deploy {service(part).title}", apply.ApplyPart(project.deployment, part)
         steps.append(Step(ids.deploy(part), title, "the Secret changes", action, needs, seconds=12))
+        needs = (*needs, ids.deploy(part))
     return steps
 
 

@@ -20,6 +20,7 @@ from kubeup.application.apply import Deployment
 from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
 from kubeup.core.state import PROJECT
+from kubeup.system import tls
 from kubeup.system.secrets import PASSWORDS
 from kubeup.workflows.loading import load
 
@@ -109,7 +110,10 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     env.write_text("".join(f"{name}=made-up\n" for name in PASSWORDS))
     addresses = tuple(node.address for node in project.settings.nodes_list())
     external = SimpleNamespace(now=lambda: Published(80, addresses))
-    overlay = Overlay(project.settings, project.images, env, project.place, external=external)
+    tls.MakeCertificate(folder / "tls").run(print)
+    overlay = Overlay(
+        project.settings, project.images, env, project.place, folder / "tls", external=external
+    )
     rendered = folder / "application.yaml"
     rendered.write_text(Deployment(overlay, project.kubectl).render())
     assert "externalIPs" in rendered.read_text()

@@ -4,10 +4,12 @@ writes, cut off anywhere.
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.real.dbwork import Writer, fill, kill_at, passwords, sql, sums
-from tests.real.harness import LINES, WORKER_2, Cluster, mended, until
+from tests.real.harness import ADDRESSES, CONTROL, LINES, WORKER_2, Cluster, mended, until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.usefixtures("on_worker_2")]
 
@@ -68,6 +70,35 @@ def test_passwords_that_changed_meanwhile_are_carried_there(
     # refused where its server does not take today's password
     assert "because: .env new or changed" in cluster.inv("db.vm", "--yes").out
     assert "Nothing to do." in cluster.inv("db.vm").out and cluster.plan() == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_only_nodes_reach_its_port(cluster: Cluster) -> None:
+    """This machine, which the nodes' network is a bridge of, does not; nor do they lose it."""
+
+    def reached() -> bool:
+        try:
+            socket.create_connection((ADDRESSES[WORKER_2], 3306), 3).close()
+        except OSError:
+            return False
+        return True
+
+    def tidied() -> None:
+        on(cluster, "sh /var/lib/kubeup/db/filter.sh off")
+
+    ask = f"timeout 3 bash -c '</dev/tcp/{ADDRESSES[WORKER_2]}/3306'"
+    assert not reached()
+    cluster.on(CONTROL, ask)
+    on(cluster, ask)
+    with mended(lambda: cluster.inv("db.vm", "--yes")):
+        tidied()
+        assert reached()
+        assert "its packet filter lets others" in cluster.inv("db.vm", "--yes").out
+        assert not reached()
+    on(cluster, "systemctl is-enabled kubeup-db-filter.service")
+    tidied()
+    on(cluster, "systemctl restart kubeup-db-filter.service")  # as a start of the machine does
+    assert not reached()
 
 
 @pytest.mark.usefixtures("installed")

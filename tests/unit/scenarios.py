@@ -233,6 +233,21 @@ def rollout_on_a_machine(world: World) -> Plan:
     return rollout.plan(one, ("db", "api", "ui"))
 
 
+def left_open(world: World, keys_: str = "", where: Location = IN_CLUSTER) -> Plan:
+    """A database as an older kubeup left it."""
+    one, found = world.project(keys_), three()
+    on_record(one.state, provider="local", database=where)
+    world.passwords()
+    world.access(one)
+    world.saved(one)
+    world.changed("Secret mysecret", "Deployment api")
+    return world.up(one, found, **standing(found))
+
+
+def left_open_on_a_machine(world: World) -> Plan:
+    return left_open(world, "database: {on: vm}", Location(VM, "dev-worker-1"))
+
+
 def play_by_hand(world: World) -> Plan:
     one, found = world.project(), three()
     workloads = (KubeWorkload("api", "api", 1, 1),)
@@ -434,6 +449,8 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     new_passwords_on_a_machine,
     rollout_of_all,
     rollout_on_a_machine,
+    left_open,
+    left_open_on_a_machine,
     play_by_hand,
     start,
     snapshot,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ _FIELD_OF = {
     "MYSQL_DATABASE": "database",
 }
 _URI_OPTIONS = {"charset", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "ssl_check_hostname"}
+# an authority in MYSQL_SSL_CA is for certificates with the server's name in them, and no URI says otherwise
+_VERIFYING = {"ssl_ca", "ssl_capath", "ssl_check_hostname"}
 _REQUIRED = ("MYSQL_HOST", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE")
 
 Fields = dict[str, str | int]
@@ -68,8 +71,22 @@ def _database_url(environ: Mapping[str, str]) -> URL:
         host=str(fields["host"]).strip("[]"),
         port=int(fields.get("port", _DEFAULT_DB_PORT)),
         database=str(fields["database"]),
-        query={**query, "charset": "utf8mb4"},
+        query={**query, **_authority(environ, query), "charset": "utf8mb4"},
     )
+
+
+def _authority(environ: Mapping[str, str], query: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
+    """With an authority the driver takes no server that has no certificate of it for the name it is called by."""
+    file = environ.get("MYSQL_SSL_CA", "").strip()
+    if not file:
+        return {}
+    if _VERIFYING.intersection(query):
+        raise ConfigError("MYSQL_SSL_CA and DATABASE_URI both say whom to trust. Leave it out of one of them.")
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise ConfigError(f"MYSQL_SSL_CA names {file}, which is no file of certificates: {error.strerror}.") from None
+    return {"ssl_ca": file}
 
 
 def _missing_text(missing: list[str], has_uri: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 _CANNOT_CONNECT = "the database does not answer"
+_NO_TLS = "the database and this service do not agree on TLS"
 _REASONS = {
     1040: "the database has too many connections",
     1044: "the database refuses this user the schema",
@@ -28,6 +30,8 @@ _REASONS = {
     2005: _CANNOT_CONNECT,
     2006: "the connection to the database was lost",
     2013: "the connection to the database was lost",
+    2026: _NO_TLS,
+    3159: _NO_TLS,
 }
 _TABLE_MISSING = 1146
 
@@ -48,6 +52,9 @@ def reason(error: Exception) -> str:
         return "all connections to the database are busy"
     if isinstance(error, DBAPIError):
         code = error_code(error)
+        # the driver gives it the number of a server that does not answer
+        if isinstance(getattr(error.orig, "original_exception", None), ssl.SSLCertVerificationError):
+            return f"the database has no certificate that this service trusts (error {code})"
         return f"{_REASONS.get(code, 'the database reports an error')} (error {code})"
     return "the database cannot be used"
 

@@ -50,6 +50,7 @@ class DatabaseServer:
         self._home = home
         self._data = home / "data"
         self._process: subprocess.Popen[bytes] | None = None
+        self.options: tuple[str, ...] = ()
         self._as_root = ["--user=root"] if os.geteuid() == 0 else []
 
     def install(self) -> None:
@@ -132,4 +133,5 @@ class DatabaseServer:
             "--innodb-flush-log-at-trx-commit=0",
             "--skip-log-bin",
             "--skip-name-resolve",
+            *self.options,
         ]

@@ -380,7 +380,7 @@ def test_what_can_not_be_read_is_not_none(node: Node, files: Files, unreadable: 
 @pytest.fixture
 def overlay(tmp_path: Path, files: Files) -> Overlay:
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
-    return Overlay(settings(tmp_path), (), tmp_path / ".env", files.place)
+    return Overlay(settings(tmp_path), (), tmp_path / ".env", files.place, tmp_path)
 
 
 def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Overlay) -> None:

@@ -16,7 +16,7 @@ from kubeup.core.errors import Refused
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.images.catalog import AppImage
-from kubeup.system import secrets
+from kubeup.system import secrets, tls
 from kubeup.workflows import playbook
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -37,7 +37,7 @@ def overlay(
 ) -> Overlay:
     env = folder / ".env"
     env.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return Overlay(settings(folder, keys), images, env, place())
+    return Overlay(settings(folder, keys), images, env, place(), folder / "tls")
 
 
 def kustomization(one: Overlay) -> dict[str, Any]:
@@ -111,6 +111,44 @@ def test_without_workers_the_volume_lies_on_the_control_plane(tmp_path: Path) ->
 
 def annotation(one: Overlay) -> str:
     return str(patches(one)["Deployment api"][0]["value"]["kubeup/secrets"])
+
+
+def test_a_certificate_reaches_the_server_and_its_authority_the_api(tmp_path: Path) -> None:
+    """A server reads its own when it starts, so a renewed one makes a new pod of the database."""
+    one = overlay(tmp_path)
+    unmade, unmade_api = patches(one)["StatefulSet mysql"], annotation(one)
+    tls.MakeCertificate(one.tls_folder).run(print)
+    made = patches(one)["StatefulSet mysql"]
+    assert made != unmade and annotation(one) != unmade_api
+    files, key = one.files(), (one.tls_folder / "tls.key").read_text()
+    assert [name for name, text in files.items() if text == key] == ["tls/tls.key"]
+    assert not any("ca.key" in name for name in files)
+    found = kustomization(one)
+    assert found["secretGenerator"][1]["files"] == ["tls/tls.crt", "tls/tls.key"]
+    assert found["configMapGenerator"][0]["files"] == ["tls/ca.crt"]
+    (one.tls_folder / "tls.key").unlink()
+    api = annotation(one)
+    tls.MakeCertificate(one.tls_folder).run(print)
+    assert patches(one)["StatefulSet mysql"] != made and annotation(one) == api, (
+        "the same authority"
+    )
+
+
+@pytest.mark.real
+def test_the_server_refuses_plain_text_once_the_api_does_without(
+    tmp_path: Path, real_kubectl: Path
+) -> None:
+    one = overlay(tmp_path)
+    for guarded, option in ((True, "ON"), (False, "OFF")):
+        now = replace(one, guarded=lambda guarded=guarded: guarded)
+        pod = rendered(now, real_kubectl)["StatefulSet mysql"]["spec"]["template"]
+        (container,) = pod["spec"]["containers"]
+        required = [arg for arg in container["args"] if arg.startswith("--require")]
+        assert required == [f"--require-secure-transport={option}"]
+        assert "--loose-mysqlx=OFF" in container["args"], "a second port that nobody knows of"
+        assert pod["metadata"]["annotations"]["kubeup/certificate"]
+        (secret,) = (one["secret"] for one in pod["spec"]["volumes"] if "secret" in one)
+        assert secret == {"secretName": "mysql-tls", "defaultMode": 0o400}
 
 
 def test_a_changed_password_changes_the_pods_and_nothing_tells_it(tmp_path: Path) -> None:
@@ -247,6 +285,8 @@ def test_kustomize_takes_it(tmp_path: Path, real_kubectl: Path) -> None:
         found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["image"]
         == "docker.io/library/mysql@sha256:b3b9"
     )
+    env = found["StatefulSet mysql"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "MYSQL_ROOT_HOST", "value": "localhost"} in env
     assert {
         one["metadata"]["labels"]["app.kubernetes.io/managed-by"] for one in found.values()
     } == {"kubeup"}
@@ -281,9 +321,9 @@ def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: 
     assert {"StatefulSet mysql", "PersistentVolume data-mysql-0"} <= set(
         before
     ) and "EndpointSlice mysql-vm" not in before
-    assert not any(
-        name.startswith(("StatefulSet", "PersistentVolume", "ConfigMap")) for name in after
-    )
+    assert before["ConfigMap mysql-authority"] == after["ConfigMap mysql-authority"]
+    gone = ("StatefulSet", "PersistentVolume", "ConfigMap mysql-initdb", "Secret mysql-tls")
+    assert not any(name.startswith(gone) for name in after)
     assert "selector" not in after["Service mysql-headless"]["spec"]
     assert after["EndpointSlice mysql-vm"]["endpoints"] == [
         {"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}

@@ -42,7 +42,7 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     config = tmp_path / "kubeconfig"
     config.write_text(access())
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=root-secret\nMYSQL_PASSWORD=api-secret\n")
-    overlay = Overlay(settings(tmp_path), (), tmp_path / ".env", place())
+    overlay = Overlay(settings(tmp_path), (), tmp_path / ".env", place(), tmp_path)
     found = Deployment(overlay, Kubectl(Path("/cache/kubectl"), config, "kubeup-dev"))
     monkeypatch.setattr(Deployment, "render", lambda _: f"{RENDERED}---\n{OTHERS}")
     return found
@@ -65,7 +65,9 @@ def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> 
     steps = by_id(apply.plan(deployment, None, needs=sids("cluster/answers")))
     assert list(steps) == ["deploy/db", "deploy/api", "deploy/ui"]
     assert {one.reason for one in steps.values()} == {"not on the cluster yet"}
-    assert steps["deploy/api"].needs == sids("cluster/answers", "load/api", "push/api")
+    assert steps["deploy/api"].needs == sids(
+        "cluster/answers", "deploy/db", "load/api", "push/api"
+    ), "the API demands TLS, which the database has to offer first"
     assert steps["deploy/db"].title == "deploy the database"
 
 

@@ -51,13 +51,14 @@ def test_it_is_built_brought_and_deployed(checkout: Path) -> None:
 
 def test_its_manifests_are_rendered_with_its_image(checkout: Path) -> None:
     script = """
+from pathlib import Path
 from kubeup.application.overlay import Overlay
 from kubeup.images.catalog import AppImage
 image = AppImage("docs", "localhost/docs:sha-1", None, ())
 class Rendered(Overlay):
     def _patches(self, fingerprint): return []
     def secret(self): return {}
-made = Rendered(None, (image,), None, None, machine=str).kustomization({})
+made = Rendered(None, (image,), None, None, Path("none"), machine=str).kustomization({})
 print(made["resources"], made["images"])
 """
     done = shell.read(sys.executable, "-c", script, cwd=str(checkout), ok=None)

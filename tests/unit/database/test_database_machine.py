@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,7 +22,7 @@ from kubeup.database.service_state import ServiceState
 from kubeup.facts import certificates
 from kubeup.facts.compose import Compose, Tools, major
 from kubeup.images.catalog import AppImage
-from kubeup.system import ssh
+from kubeup.system import ssh, tls
 
 SECRET = {
     "ROOT_PASSWORD": 'it\'s "root"',
@@ -36,6 +37,7 @@ tool apt-get
 tool daemon
 file compose.yaml 989074944d5370285b8f2d88a22ac590366c8394faba67f3c785760e19be520b 644
 file .env 9378a5b0689fcfed45195e0cce5d71c400d37dc2751736010f76b70995277a92 600
+filter on
 data 31
 port LISTEN 0 4096 192.168.60.11:3306 0.0.0.0:* users:(("mysqld",pid=1192,fd=19))
 image sha256:b24abaa5ba52
@@ -52,6 +54,8 @@ def db() -> DatabaseVm:
         AppImage("db", "localhost/kubeup-mysql:sha-4afe7c7365cb", None, ()),
         lambda: SECRET,
         Path("/p/.env"),
+        Path("/p/tls"),
+        lambda: ("192.168.60.10", "192.168.60.11"),
     )
 
 
@@ -99,7 +103,9 @@ def test_each_step_waits_for_the_machine_and_for_what_it_uses(db: DatabaseVm) ->
         "db/vm-authorities": ["node/dev-db"],
         "db/vm-packages": ["db/vm-authorities", "node/dev-db"],
         "db/vm-image": ["db/vm-packages", "image/db", "node/dev-db"],
-        "db/vm-service": ["db/vm-packages", "db/vm-image", "secrets/env", "node/dev-db"],
+        "db/vm-service": [
+            *("db/vm-packages", "db/vm-image", "secrets/env", "secrets/certificate", "node/dev-db")
+        ],
     }
 
 
@@ -235,13 +241,54 @@ def test_one_that_runs_as_it_should_gets_nothing(db: DatabaseVm) -> None:
         ({"health": "unhealthy"}, "the service is running, unhealthy"),
         ({"state": "exited", "health": "healthy", "listening": ()}, "exited"),
         ({"state": "", "listening": (), "containers": {}}, "the service is not there"),
-        ({"files": {}}, "compose.yaml, .env new or changed"),
+        ({"files": {}}, "compose.yaml, .env, tls.crt, tls.key, filter.sh new"),
         ({"running_image": "other:1"}, "it runs other:1"),
+        ({"filtered": False}, "its packet filter lets others to its port"),
     ],
 )
 def test_what_differs_is_the_reason(db: DatabaseVm, change: dict[str, object], reason: str) -> None:
     (step,) = todo(machine_service.plan(db, replace(as_wanted(db), **change)))
     assert step.id == sid("db/vm-service") and reason in step.reason
+
+
+def test_its_port_is_for_its_clients_alone(db: DatabaseVm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules are there before the server is, and go with it; nodes that come are let in."""
+    typed = list[tuple[str, ...]]()
+    monkeypatch.setattr(ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, "", ""))
+    monkeypatch.setattr(machine_service.Run, "_require_password", lambda _: None)
+    monkeypatch.setattr(machine_service, "keep_root_local", lambda *_: typed.append(("root",) * 4))
+    monkeypatch.setattr(DatabaseVm, "compose_command", lambda _: "docker compose")
+    machine_service.Run(db).run(print)
+    scripts = {argv[3]: argv[2] for argv in typed if argv[0] == "sh"}  # as they were first run
+    assert typed[-1][0] == "root", "its data may be an older kubeup's"
+    done = [name for name in scripts if name in ("write", "filter", "run")]
+    assert done == ["write", "filter", "run"] and "filter.sh" in scripts["filter"]
+    machine_service.Drop(db).run(print)
+    assert 'sh "$2/filter.sh" remove' in typed[-1][2] and typed[-1][5] == machine.FOLDER
+    more = replace(db, clients=lambda: ("192.168.60.10", "192.168.60.11", "192.168.60.12"))
+    (step,) = todo(machine_service.plan(more, as_wanted(db)))
+    assert step.reason == "filter.sh new or changed"
+
+
+def test_the_server_shows_its_certificate_and_refuses_plain_text(
+    db: DatabaseVm, tmp_path: Path
+) -> None:
+    def service(one: DatabaseVm) -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(one.compose())["services"]["mysql"]
+        return found
+
+    one = replace(db, tls_folder=tmp_path / "tls")
+    before = service(one)
+    tls.MakeCertificate(tmp_path / "tls").run(print)
+    after = service(one)
+    assert "--require-secure-transport=ON" in after["command"]
+    assert before["labels"] != after["labels"], "compose makes the container anew by that alone"
+    assert "./tls.key:/run/kubeup-tls/tls.key:ro" in after["volumes"]
+    files = one.files()
+    assert files["tls.key"] == (tmp_path / "tls" / "tls.key").read_text()
+    assert machine.MODES["tls.key"] == "600" and not any("ca.key" in name for name in files)
+    opened = replace(one, guarded=lambda: False)
+    assert "--require-secure-transport=OFF" in service(opened)["command"]
 
 
 def test_a_readable_env_file_is_written_anew(db: DatabaseVm) -> None:
@@ -300,6 +347,7 @@ def test_its_env_file_is_read_by_a_shell(db: DatabaseVm) -> None:
     read = dict(line.split("=", 1) for line in shlex.split(db.env_text()))
     assert read == {
         "MYSQL_ROOT_PASSWORD": SECRET["ROOT_PASSWORD"],
+        "MYSQL_ROOT_HOST": "localhost",
         **{key: value for key, value in SECRET.items() if key != "ROOT_PASSWORD"},
     }
 
@@ -362,6 +410,10 @@ def test_a_service_that_does_not_come_up_is_told(
         == "no docker compose works on dev-worker-1"
     )
     monkeypatch.setattr(DatabaseVm, "compose_command", lambda _: "docker compose")
+    assert "can't keep others from" in error_of(machine_service.Run(db).run, print).what
+    monkeypatch.setattr(
+        ssh, "run", lambda _, *argv, **__: BOOM if "run" in argv else Output(0, "", "")
+    )
     assert (
         error_of(machine_service.Run(db).run, print).what == "dev-worker-1 can't start its database"
     )

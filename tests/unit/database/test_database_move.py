@@ -36,6 +36,7 @@ from kubeup.database.server import Server, SqlError
 from kubeup.database.service_state import ServiceState
 from kubeup.database.transport import Container
 from kubeup.database.version import Version
+from kubeup.facts import manifests
 from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.system import packages, secrets
 from kubeup.workflows import choices, database, rollout
@@ -110,6 +111,7 @@ class Servers:
             lambda server, schema: dict.fromkeys(servers.tables(server, schema), 7),
         )
         monkeypatch.setattr(Server, "sql", lambda server, text: self.sql(server, text))
+        monkeypatch.setattr(move, "keep_root_local", lambda *_: self.held.update(closed={}))
 
     def of(self, server: Server) -> dict[str, set[str]]:
         return self.held.setdefault(str(server), {})
@@ -157,7 +159,7 @@ def test_only_its_own_copy_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
     move.Tidy(one).run(print)  # in use from here on: nobody's copy
-    assert "kubeup_move" not in held.of(one)
+    assert "kubeup_move" not in held.of(one) and "closed" in held.held
     assert isinstance(error_of(move.Admit(source, one).run, print), Refused)
 
 
@@ -473,3 +475,22 @@ def test_a_side_in_use_is_not_dropped(project: Project) -> None:
         error_of(moving.dropping, project, "cluster").what
         == "the record has one side both as in use and as left"
     )
+
+
+def test_a_side_gets_its_certificate_before_its_name_leads_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rendered = "\n---\n".join(
+        f"{{kind: {kind}, metadata: {{name: {name}, labels: {{app: db}}}}}}"
+        for kind, name in (
+            *(("Service", "mysql-headless"), ("Secret", "mysecret"), ("Secret", "mysql-tls")),
+            ("StatefulSet", "mysql"),
+        )
+    )
+    one = SimpleNamespace(render=lambda: rendered)
+    first, last = (
+        [manifests.key(each) for each in manifests.documents(move._rendered(one, of_service))]  # type: ignore[arg-type]
+        for of_service in (False, True)
+    )
+    assert first == ["Secret mysql-tls", "StatefulSet mysql"]
+    assert last == ["Service mysql-headless", "Secret mysecret"]

@@ -37,7 +37,7 @@ def env(tmp_path: Path) -> Path:
 @pytest.fixture
 def held(tmp_path: Path, env: Path) -> Passwords:
     kubectl = Kubectl(Path("/cache/kubectl"), tmp_path / "kubeconfig", "kubeup-dev")
-    deployment = Deployment(Overlay(settings(tmp_path), (), env, place()), kubectl)
+    deployment = Deployment(Overlay(settings(tmp_path), (), env, place(), tmp_path), kubectl)
     return Passwords(Server(object(), "api", "api", env), deployment, state(tmp_path))  # type: ignore[arg-type]
 
 

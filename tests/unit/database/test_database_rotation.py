@@ -31,7 +31,7 @@ from kubeup.core.record import Made
 from kubeup.core.report import Report
 from kubeup.core.state import State, write_private
 from kubeup.database.passwords import Passwords
-from kubeup.system import secrets
+from kubeup.system import secrets, tls
 from kubeup.workflows import database, rollout, rotation
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -44,6 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     write_private(tmp_path / ".env", HELD)
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
     monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
+    tls.MakeCertificate(state(tmp_path).tls).run(print)
     return Project(settings(tmp_path), state(tmp_path), DESKTOP)
 
 
@@ -75,7 +76,8 @@ def test_sql_comes_before_everything_else(project: Project) -> None:
     assert needs["db/passwords"] == sids("secrets/next") and needs["secrets/take"] == sids(
         "db/passwords"
     )
-    assert needs["deploy/db"] == needs["deploy/api"] == sids("secrets/take")
+    assert needs["deploy/db"] == sids("secrets/take", "secrets/certificate")
+    assert needs["deploy/api"] == (*needs["deploy/db"], *sids("deploy/db"))
     assert needs["db/old-passwords"] == sids("db/passwords", "deploy/db", "deploy/api")
     secrets.StagePasswords(project.state.secrets).run(print)
     assert rotation.plan(project).steps[0].reason == "an earlier run was cut off"

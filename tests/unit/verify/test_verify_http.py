@@ -16,6 +16,7 @@ import pytest
 from kubeup.application.external import Published
 from kubeup.core.errors import CommandError
 from kubeup.core.pace import Pace
+from kubeup.database import scripts
 from kubeup.inspect.verify import product
 from kubeup.inspect.verify.checks import (
     http_port,
@@ -232,8 +233,8 @@ def test_the_database_row():
 
 def test_no_secret_is_in_the_command_line_of_the_client():
     assert "WHERE products.id = 5;" in product_in_database.query(5)
-    assert "read -r MYSQL_PWD" in product_in_database.CLIENT
-    assert "-p" not in product_in_database.CLIENT.replace("--protocol", "")
+    assert "read -r MYSQL_PWD" in scripts.CLIENT and "--protocol=socket" in scripts.CLIENT
+    assert " -p" not in scripts.CLIENT and "--password" not in scripts.CLIENT
 
 
 def test_the_form_is_one_that_a_mail_parser_reads_back():

@@ -30,6 +30,7 @@ from kubeup.core.state import State, write_private
 from kubeup.database import server as servers
 from kubeup.database.machine import DatabaseVm
 from kubeup.database.passwords import Passwords, SetPasswords, steps
+from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version
 from kubeup.system import packages
 from kubeup.workflows import converge, database
@@ -168,7 +169,7 @@ def test_a_plan_that_is_made_twice_is_the_same(
     """Actions that ask when they run have functions in them, which are never equal."""
     monkeypatch.setattr(servers, "version", lambda _: Version("8.4.3"))
     monkeypatch.setattr(servers, "count", lambda *_: {"products": 7})
-    monkeypatch.setattr(DatabaseVm, "look", lambda _: None)
+    monkeypatch.setattr(DatabaseVm, "look", lambda _: ServiceState())
     write_private(project.state.kubeconfig, access())
     monkeypatch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
     assert moving.plan(project, "vm") and database.on_machine(project)

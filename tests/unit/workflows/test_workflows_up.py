@@ -55,7 +55,7 @@ from kubeup.images import load as loads
 from kubeup.images.bases import HUB_IMAGE
 from kubeup.inspect.verify import proof
 from kubeup.inspect.verify.model import Line
-from kubeup.system import keys, machine, packages, secrets
+from kubeup.system import keys, machine, packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import choices, cluster, converge, down, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
@@ -114,6 +114,8 @@ def standing(one: Project, found: Machines) -> ClusterFacts:
 
 
 def passwords(folder: Path) -> None:
+    """What `up` makes once: the passwords, and the database's certificate."""
+    tls.MakeCertificate(state(folder).tls).run(print)
     write_private(folder / ".env", "MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
 
 

@@ -8,17 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kubeup.core.errors import CommandError
+from kubeup.database import scripts
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.product import Sample
 from kubeup.inspect.verify.run import Run
 
-# the first line of the input is the password, the rest is SQL; the client is called mysql or
-# mariadb
-CLIENT = (
-    "IFS= read -r MYSQL_PWD; export MYSQL_PWD; client=$(command -v mysql || command -v mariadb) "
-    '|| { echo "no database client" >&2; exit 127; }; '
-    'exec "$client" --no-defaults --protocol=tcp -h127.0.0.1 -u"$1" -N -B "$2"'
-)
 QUERY = (
     "SELECT products.id, products.name, products.price, products.stock, SHA2(pictures.data, 256) "
     "FROM products LEFT JOIN pictures ON pictures.product_id = products.id "
@@ -81,7 +75,7 @@ def evaluate(wanted: Sample, row: Row | None) -> Verdict:
 
 def _select(context: Context, sql: str) -> str:
     secrets = context.secrets()
-    shell = ("exec", "-i", "mysql-0", "--", "sh", "-c", CLIENT, "sh")
+    shell = ("exec", "-i", "mysql-0", "--", "sh", "-c", scripts.CLIENT, "client")
     account = (secrets["MYSQL_USER"], secrets["MYSQL_DATABASE"])
     stdin = f"{secrets['MYSQL_PASSWORD']}\n{sql}"
     return context.kubectl.read(
