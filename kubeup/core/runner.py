@@ -231,11 +231,7 @@ class Run:
     def _report(self, step: Step, done: Done) -> None:
         more: dict[str, object] = {"why": done.why} if done.why else {}
         self.journal.add(done.outcome, str(step.id), seconds=round(done.seconds, 2), **more)
-        try:
-            self.progress.ended(step, done)
-        except OSError:
-            if done.outcome != "failed":  # it would hide why the step failed
-                raise
+        self.progress.ended(step, done)
 
 
 def as_error(error: Exception) -> KubeupError:

@@ -44,6 +44,15 @@ def test_passwords_lie_in_env_alone(
     assert not any(value in journal for value in {*passwords, *ever})
 
 
+def test_nobody_else_can_enter_what_decides(cluster: Cluster) -> None:
+    """A folder that is closed holds all that is in it, the files of tools as well."""
+    found = [path for path in (cluster.state, *cluster.state.iterdir()) if not path.is_symlink()]
+    open_ = [path.name for path in found if path.stat().st_mode & 0o022]
+    assert open_ == [] and cluster.state.stat().st_mode & 0o777 == 0o700
+    for name in ("lock", "journal.jsonl", "state.json", "known_hosts", "kubeconfig"):
+        assert (cluster.state / name).stat().st_mode & 0o777 == 0o600, name
+
+
 def test_no_process_had_a_password_among_its_arguments(brought: Brought) -> None:
     assert brought.seen_passwords == []
 
