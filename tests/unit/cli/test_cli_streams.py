@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -232,3 +233,25 @@ def test_a_terminal_obeys_no_name_of_a_file(folder: Path) -> None:
     name = "\x1b]52;c;x\x07\u202e\udcff.yaml"
     seen = on_a_terminal("config.check", "--file", f"/nowhere/{name}")
     assert "^[]52;c;x^G<U+202E><U+DCFF>.yaml" in seen and "\x1b]52" not in seen
+
+
+class Kubectl:
+    def argv(self, *_: str) -> tuple[str, ...]:
+        return ("printf", "%s", "[api] \x1b]52;c;x\x07 GET /\n")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_log_is_shown_to_a_person_and_raw_for_a_program(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubeup.cli import deploy
+    from kubeup.core import shell
+    from kubeup.core.options import Options
+
+    said, became = list[str](), list[tuple[str, ...]]()
+    out = SimpleNamespace(live=terminal, say=said.append)
+    project = SimpleNamespace(kubectl=Kubectl())
+    monkeypatch.setattr(deploy, "open_project", lambda *_: (project, out))
+    monkeypatch.setattr(shell, "become", lambda *argv: became.append(argv))
+    deploy.logs.body.__wrapped__(Options("deploy.logs"), part="api")
+    assert (said, len(became)) == ((["[api] \x1b]52;c;x\x07 GET /"], 0) if terminal else ([], 1))
