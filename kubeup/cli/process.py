@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ def prepare() -> None:
     import atexit
 
     _open_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not where a test has put another
+            # a letter that a terminal's encoding lacks must not end a command
+            stream.reconfigure(errors="backslashreplace")
     # whatever is made here or by what is started: a umask of 000 lets everybody change it
     os.umask(os.umask(NOT_FOR_OTHERS) | NOT_FOR_OTHERS)
     sys.excepthook = functools.partial(_end_by, sys.excepthook)

@@ -110,6 +110,15 @@ def test_an_error_keeps_its_code_where_it_can_not_be_told(folder: Path, redirect
     assert started(redirected, "ssh.worker", "x").returncode == 2
 
 
+def test_a_letter_that_an_encoding_lacks_ends_nothing(folder: Path, tmp_path: Path) -> None:
+    done = started(
+        "",
+        *("config.show", "--set", f"state_dir={tmp_path}/ñ"),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, "") and f"{tmp_path}/\\xf1" in done.stdout
+
+
 def test_a_question_that_nobody_can_answer_is_a_no(folder: Path) -> None:
     write_private(folder / "state.json", "{broken")
     done = started("<&-", "state.repair")
@@ -192,9 +201,13 @@ def test_what_was_open_is_told_beside_what_is_asked_for(folder: Path, tmp_path: 
     assert started("", "config.show", "--json").stderr == ""
 
 
-def test_what_others_could_have_changed_is_refused(folder: Path) -> None:
-    write_private(folder / "state.json", "{}", 0o666)
-    folder.chmod(0o755)
+@pytest.mark.parametrize("where", ["profile", "cache"])
+def test_what_others_could_have_changed_is_refused(
+    folder: Path, where: str, cache_home: Path
+) -> None:
+    place = folder if where == "profile" else cache_home
+    write_private(place / "state.json", "{}", 0o666)
+    place.chmod(0o755)
     done = started("", "config.show")
     assert done.returncode == 3 and "other users could change" in done.stderr, done.stderr
 
