@@ -118,7 +118,7 @@ def close(folder: Path, tell: Tell, way_out: str, harmless: Collection[str] = ()
     _take(folder, status, OTHERS, tell)
 
 
-def keep(folder: Path, tell: Tell) -> None:
+def protect(folder: Path, tell: Tell) -> None:
     """Let nobody else exchange what is in a folder, and `tell` where others could."""
     status = _own_folder(folder)
     if status is not None and _others_write(status):
@@ -159,9 +159,12 @@ def _doubtful(folder: Path, open_: bool, harmless: Collection[str]) -> Iterator[
             path = Path(place, name)
             with suppress(FileNotFoundError):  # another command is at work
                 status = path.lstat()
-                foreign = top and open_ and status.st_uid not in _owners()
-                known = top and name in harmless
-                if foreign or (_others_write(status) and not known):
+                if status.st_uid not in _owners():
+                    # deeper it is root who brought it, as a copy of a database's files
+                    doubtful = top and open_
+                else:
+                    doubtful = _others_write(status) and not (top and name in harmless)
+                if doubtful:
                     yield path
 
 

@@ -113,7 +113,7 @@ def require_private(state: State, tell: private.Tell) -> None:
 
     Raises Refused where it, or what is in it, may be somebody else's doing.
     """
-    private.keep(state.folder.parent, tell)
+    private.protect(state.folder.parent, tell)
     way_out = (
         "look whether it is as you left it: it says where data are, and whom nodes are; then "
         f"`chmod -R go-w {shlex.quote(str(state.folder))}`, and `chown` what is not yours"

@@ -115,6 +115,16 @@ def test_what_somebody_else_put_there_decides_nothing(
     assert isinstance(error_of(closed, own), Refused)
 
 
+def test_a_copy_of_a_databases_files_is_nobodys_doing(
+    own: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB's are 0660, and of a user that this machine may not have."""
+    write_private(own.folder / "kept-node" / "ibdata1", "rows", 0o660)
+    monkeypatch.setattr(private, "_owners", tuple)
+    assert list(private._doubtful(own.folder, False, ())) == []
+    assert list(private._doubtful(own.folder, True, ())) == [own.folder / "kept-node"]
+
+
 def test_a_folder_of_somebody_else_is_refused(own: State, monkeypatch: pytest.MonkeyPatch) -> None:
     own.folder.mkdir(parents=True, mode=0o700)
     given_away(own.folder, monkeypatch)
@@ -284,7 +294,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
         error = error_of(private.read, tmp_path / name)
         assert isinstance(error, UsageError) and error.why == "it is no file"
     (tmp_path / "file").write_text("")
-    assert "is no folder" in error_of(private.keep, tmp_path / "file", print).what
+    assert "is no folder" in error_of(private.protect, tmp_path / "file", print).what
     assert private.read(tmp_path / "nothing") is None
 
 
