@@ -4,9 +4,9 @@ from invoke import Collection
 
 from development import main as development
 from kubeup.cli import cluster, config, db, deploy, host, images, main, secrets, ssh, state
-from kubeup.cli.base import end_with_the_reader
+from kubeup.cli.process import prepare
 
-end_with_the_reader()
+prepare()
 namespace = Collection.from_module(main)
 for task in Collection.from_module(development).tasks.values():
     namespace.add_task(task)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kubeup.application import archives
 from kubeup.application.place import Place
-from kubeup.core import ids, record
+from kubeup.core import ids, private, record
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Holds, Log, Paced, Planned, Step
@@ -171,7 +171,7 @@ class SaveData(Paced):
 
     def _fetch(self, sha256: str, log: Log) -> None:
         archive = self.files.archive
-        archive.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(archive.parent)
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
             part = Path(folder, archive.name)
             part.touch(mode=0o600)

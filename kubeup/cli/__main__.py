@@ -1,8 +1,8 @@
-"""What `./inv` starts: invoke's own program, whose own help ends quietly as well."""
+"""What `./inv` starts: invoke's own program, whose own help is printed like ours."""
 
 from invoke.main import program
 
-from kubeup.cli.base import end_with_the_reader
+from kubeup.cli.process import prepare
 
-end_with_the_reader()
+prepare()
 program.run()

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke import Exit, task
 
+from kubeup.cli.process import complain, drop_output, nobody_reads
 from kubeup.core.options import Options
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
+    from kubeup.core.errors import KubeupError
     from kubeup.core.plan import Plan
     from kubeup.core.report import Report
     from kubeup.core.state import State
@@ -106,15 +106,26 @@ def _ending() -> Iterator[None]:
         _take_as_interrupts()
         yield
     except KubeupError as error:
-        import sys
+        raise Exit(code=_told(error)) from None
+    except OSError as error:
+        from kubeup.core.runner import as_error
 
-        print(_reporter().redacted("\n".join(error.lines())), file=sys.stderr)
-        raise Exit(code=int(error.code)) from None
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            raise
+        raise Exit(code=_told(as_error(error))) from None
     except KeyboardInterrupt:
-        raise Exit(
-            "interrupted: what was under way has been ended; run the same again to go on",
-            code=int(Code.INTERRUPTED),
-        ) from None
+        complain("interrupted: what was under way has been ended; run the same again to go on")
+        raise Exit(code=int(Code.INTERRUPTED)) from None
+
+
+def _told(error: KubeupError) -> int:
+    """The exit code of an error, once it is printed."""
+    from kubeup.core.report import Unwritable
+
+    if isinstance(error, Unwritable):
+        drop_output()
+    complain(_reporter().redacted("\n".join(error.lines())))
+    return int(error.code)
 
 
 def _refuse_windows() -> None:
@@ -140,54 +151,6 @@ def _show_help(command: str) -> NoReturn:
     raise Exit
 
 
-@functools.cache
-def end_with_the_reader() -> None:
-    """Let this process end as other programs do where whoever reads its output has (`| head`).
-
-    Python's default is a traceback, or a complaint when it flushes at its end:
-    docs.python.org/3/library/signal.html#note-on-sigpipe. The signal itself stays ignored as long
-    as a task runs: it would also come from a connection that a node has closed.
-    """
-    import atexit
-    import sys
-
-    usual = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            _end_by_signal()
-        usual(kind, error, trace)
-
-    sys.excepthook = hook
-    atexit.register(_flush_or_end)
-
-
-def _nobody_reads() -> bool:
-    """Whether the other end of the pipe that is our standard output has been closed."""
-    import select
-
-    asked = select.poll()
-    asked.register(1, 0)
-    return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
-
-
-def _flush_or_end() -> None:
-    import sys
-
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _end_by_signal()
-
-
-def _end_by_signal() -> None:
-    import os
-    import signal
-
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)
-
-
 def _take_as_interrupts() -> None:
     """End what was started also where a terminal is closed, or by kill(1), as Ctrl-C does.
 
@@ -201,19 +164,14 @@ def _take_as_interrupts() -> None:
 
 
 def _reporter() -> Report:
+    from kubeup.core.errors import KubeupError
     from kubeup.core.report import Report
     from kubeup.core.state import PROJECT
     from kubeup.system import secrets
 
     try:
-        return Report(
-            secrets=[
-                value
-                for name, value in secrets.read(PROJECT / ".env").items()
-                if "PASSWORD" in name
-            ]
-        )
-    except Exception:  # a broken .env is told by whoever needs it
+        return Report(secrets=secrets.to_hide(PROJECT / ".env"))
+    except KubeupError:  # told by whoever needs it
         return Report()
 
 
@@ -240,6 +198,7 @@ def open_project(
         strict=strict,
         first=first,
         record=record,
+        tell=lambda text: complain(f"note: {text}"),
     )
     project.write_environment()
     os.environ.update(project.environment)

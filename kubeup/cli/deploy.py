@@ -59,13 +59,17 @@ def logs(given: Options, part: str, follow: bool = False, tail: int = 50) -> Non
     from kubeup.core import shell
     from kubeup.workflows import rollout
 
-    project, _ = open_project(given)
+    project, out = open_project(given)
     more = ["--follow"] if follow else []
-    shell.become(
-        *project.kubectl.argv(
-            "logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more
-        )
+    argv = project.kubectl.argv(
+        "logs", "--selector", f"app={rollout.part(part)}", "--prefix", f"--tail={tail}", *more
     )
+    # whoever asks the application for a page writes to its log: a terminal must not obey it
+    # (https://github.com/kubernetes/kubernetes/issues/101695); a file or a program gets every byte
+    if out.live:
+        shell.show(*argv, each=out.say)
+    else:
+        shell.become(*argv)
 
 
 @kubeup_task()

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from kubeup.core import shell
+from kubeup.core import private, shell
 from kubeup.core.errors import Mistake, Refused
 from kubeup.core.shell import inherited, processes
+from kubeup.core.state import LOCK
 
-NAME = "lock"  # in a profile's folder
 CLOCK = "%H:%M:%S"
 # seconds: what a command that has gone has asked to end, or can no longer write to it, is gone by
 # then
@@ -77,12 +77,13 @@ class Left:
 
 def path(folder: Path) -> Path:
     """The lock of a profile, by its folder."""
-    return folder / NAME
+    return folder / LOCK
 
 
 def env_path(env: Path) -> Path:
-    """The lock of `.env`, which several profiles may share."""
-    return env.with_name(f"{env.name}.lock")
+    """The lock of `.env`, which several profiles may share, and checkouts by links."""
+    file = private.real(env)
+    return file.with_name(f"{file.name}.lock")
 
 
 @contextlib.contextmanager
@@ -135,10 +136,10 @@ class Lock:
 
     @contextlib.contextmanager
     def held_by(self, command: str) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self.path.parent)
         holder = Holder(command, os.getpid(), time.strftime(CLOCK))
-        # not "w+", which would take the holder's name out of the file before it is known
-        with self.path.open("a+", encoding="utf-8") as file:
+        # what is in it stays until it is taken: the holder's name
+        with private.opened(self.path) as file:
             self._take(file)
             _write(file, json.dumps(asdict(holder)))
             try:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from kubeup.core import lock
-from kubeup.core.errors import Refused
+from kubeup.core import lock, private
+from kubeup.core.errors import Refused, UsageError
 from kubeup.core.state import RECORD, write_private
 from kubeup.core.things import Thing
 
@@ -208,10 +208,11 @@ def write(state: State, record: Record) -> None:
 def _text(path: Path) -> str | None:
     """What the file holds; None where there is none."""
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
+        text = private.read(path)
+        return None if text is None else text.decode()
+    except UsageError as error:
+        raise _unreadable(path, error.why) from None
+    except ValueError as error:
         raise _unreadable(path, str(error)) from None
 
 

@@ -1,26 +1,40 @@
 """What a person (or a program) sees: plans, progress, results.
 
-Everything printed goes through here and is redacted.
+Everything printed goes through here: secrets are hidden, and what others have put into names, logs
+and errors to command a terminal is made visible.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TextIO
 
+from kubeup.core.errors import KubeupError
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Done, Explained, Plan, Step
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+    from rich.text import Text
 
 HIDDEN = "•••"
+# what a terminal obeys instead of showing it (C0 and C1 of ECMA-48, but for tabs and line ends),
+# what turns letters' order around (https://trojansource.codes), bytes that are no text (PEP 383)
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+class Unwritable(KubeupError):
+    """What a command says can't be printed."""
 
 
 class Report:
@@ -32,6 +46,7 @@ class Report:
         long = {secret for secret in secrets if len(secret) >= 4}
         self._secrets = sorted(long, key=len, reverse=True)
         self._lock = threading.Lock()
+        self._lost: Exception | None = None
 
     @property
     def live(self) -> bool:
@@ -42,14 +57,43 @@ class Report:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def shown(self, text: str) -> str:
+        """A text as it may be printed."""
+        return visible(self.redacted(text))
+
     def say(self, text: str = "") -> None:
+        """Print a line, or several.
+
+        Raises BrokenPipeError where nobody reads it, Unwritable where it can't be written.
+        """
+        if self._lost is not None:
+            raise self._lost
         # steps that run side by side must not mix their lines
         with self._lock:
-            print(self.redacted(text), file=self.out, flush=True)
+            try:
+                print(self.shown(text), file=self.out, flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise Unwritable(
+                    "what this prints can't be written",
+                    error.strerror or str(error),
+                    "free disk space there, or send it elsewhere",
+                ) from None
+
+    @contextlib.contextmanager
+    def unheard(self) -> Iterator[None]:
+        """What can't be printed meanwhile ends nothing that is under way; the next `say` fails."""
+        try:
+            yield
+        except (OSError, Unwritable) as error:
+            self._lost = self._lost or error
 
     def data(self, value: Any) -> None:
         # before it becomes JSON: a quote in a secret would be written with a backslash there
-        self.say(json.dumps(plain(value, self.redacted), indent=2, ensure_ascii=False))
+        text = json.dumps(plain(value, self.redacted), indent=2, ensure_ascii=False)
+        # outside of strings JSON has none of them but line ends
+        self.say(CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         cells = [list(map(str, row)) for row in (head, *rows)]
@@ -72,6 +116,16 @@ class Report:
             if commands:
                 for line in _commands(step):
                     self.say(f"     $ {line}")
+
+
+def visible(text: str) -> str:
+    """A text that commands no terminal: ^[ for ESC as cat -v, less and kubectl have it."""
+    return CONTROLS.sub(_named, text.replace("\r\n", "\n"))
+
+
+def _named(control: re.Match[str]) -> str:
+    code = ord(control[0])
+    return f"^{chr(code ^ 0x40)}" if code < 0x80 else f"<U+{code:04X}>"
 
 
 def _commands(step: Step) -> list[str]:
@@ -154,7 +208,8 @@ class LineProgress:
         self.note(f"{LOOKS[done.outcome].word} {step.title} ({why})")
 
     def note(self, text: str) -> None:
-        self._report.say(f"{time.monotonic() - self._began:7.1f}s {text}")
+        with self._report.unheard():
+            self._report.say(f"{time.monotonic() - self._began:7.1f}s {text}")
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +221,8 @@ class WholeProgress(LineProgress):
     """Every line of every step as it comes: for who asked to see it."""
 
     def line(self, step: Step, text: str) -> None:
-        self._report.say(text)
+        with self._report.unheard():
+            self._report.say(text)
 
 
 class LiveProgress(LineProgress):
@@ -197,11 +253,12 @@ class LiveProgress(LineProgress):
         self._tasks: dict[StepId, TaskID] = {}
 
     def started(self, step: Step) -> None:
-        self._tasks[step.id] = self._running.add_task(step.title, total=None, text="")
+        title = self._report.shown(step.title)
+        self._tasks[step.id] = self._running.add_task(title, total=None, text="")
 
     def line(self, step: Step, text: str) -> None:
         if step.id in self._tasks:
-            self._running.update(self._tasks[step.id], text=self._report.redacted(text))
+            self._running.update(self._tasks[step.id], text=self._report.shown(text))
 
     def ended(self, step: Step, done: Done) -> None:
         from rich.text import Text
@@ -209,13 +266,18 @@ class LiveProgress(LineProgress):
         if step.id in self._tasks:
             self._running.remove_task(self._tasks.pop(step.id))
         look = LOOKS[done.outcome]
-        why = done.why or duration(done.seconds)
-        self._console.print(
-            Text.assemble((f" {look.mark} ", look.style), step.title, (f"  {why}", "dim"))
-        )
+        title = self._report.shown(step.title)
+        why = self._report.shown(done.why or duration(done.seconds))
+        self._print(Text.assemble((f" {look.mark} ", look.style), title, (f"  {why}", "dim")))
 
     def note(self, text: str) -> None:
-        self._console.print(text, style="dim")
+        from rich.text import Text
+
+        self._print(Text(self._report.shown(text), style="dim"))
+
+    def _print(self, text: Text) -> None:
+        with self._report.unheard():
+            self._console.print(text)
 
     def __enter__(self) -> Self:
         self._running.start()

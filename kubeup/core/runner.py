@@ -19,11 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeup.core import shell
+from kubeup.core import private, shell
 from kubeup.core.errors import KubeupError, Mistake, Refused, after_changes
 from kubeup.core.ids import StepId
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Action, Done, Outcome, Paced, Plan, Rechecked, Step, Waiting
+from kubeup.core.state import JOURNAL
 from kubeup.core.things import Thing
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, command: str) -> None:
-        self._path = folder / "journal.jsonl"
+        self._path = folder / JOURNAL
         self._command = command
         self._problem = ""
 
@@ -55,7 +56,7 @@ class Journal:
         }
         # opened each time: a row is there even if this process is killed
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            with private.opened(self._path) as file:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             self._problem = self._problem or str(error)
@@ -230,11 +231,7 @@ class Run:
     def _report(self, step: Step, done: Done) -> None:
         more: dict[str, object] = {"why": done.why} if done.why else {}
         self.journal.add(done.outcome, str(step.id), seconds=round(done.seconds, 2), **more)
-        try:
-            self.progress.ended(step, done)
-        except OSError:
-            if done.outcome != "failed":  # it would hide why the step failed
-                raise
+        self.progress.ended(step, done)
 
 
 def as_error(error: Exception) -> KubeupError:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeup.core import paths
-from kubeup.core.errors import Refused
+from kubeup.core import paths, private
+from kubeup.core.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from kubeup.settings import Settings
 
 OWNER = "profile"  # the file with the name of the profile whose folder it is
 RECORD = "state.json"  # the name of the file with what is known of a profile
-MARKS = (OWNER, RECORD, "lock", "known_hosts")  # of a folder that a profile had before
+JOURNAL = "journal.jsonl"
+LOCK = "lock"
+MARKS = (OWNER, RECORD, LOCK, "known_hosts")  # of a folder that a profile had before
+# git ignores what is not whole yet, and could be left by `kill -9`
+PART = ".part"
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -130,6 +136,20 @@ def of(settings: Settings) -> State:
     return State(folder, private, public)
 
 
+def require_private(state: State, tell: private.Tell) -> None:
+    """Let nobody else into a profile's folder; `tell` where an earlier kubeup let others in.
+
+    Raises Refused where it, or what is in it, may be somebody else's doing.
+    """
+    private.protect(state.folder.parent, tell)
+    way_out = (
+        "look whether it is as you left it: it says where data are, and whom nodes are; then "
+        f"`chmod -R go-w {shlex.quote(str(state.folder))}`, and `chown` what is not yours"
+    )
+    # both are made by commands, and say nothing that a later one goes by
+    private.close(state.folder, tell, way_out, (LOCK, JOURNAL))
+
+
 def read_json(path: Path, way_out: str) -> dict[str, Any]:
     """The object in a file that decides something; {} where there is no such file.
 
@@ -137,32 +157,62 @@ def read_json(path: Path, way_out: str) -> dict[str, Any]:
     """
     what = f"{path} can't be understood"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
+        text = private.read(path)
+        content = json.loads(text) if text is not None else {}
+    except UsageError as error:
+        raise Refused(what, error.why, way_out) from None
+    except ValueError as error:
         raise Refused(what, str(error), way_out) from None
     if not isinstance(content, dict):
         raise Refused(what, f"it holds {content!r:.60}", way_out)
     return content
 
 
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file whole or not at all, and onto the disk; no other user can read it meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_private(path: Path, text: str | bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, and onto the disk; no other user can read it meanwhile.
+
+    Where a link of the user's is in its place, what it leads to is written.
+    """
+    target = private.real(path)
+    private.make_folder(target.parent)
+    _remove_parts(target)
     # beside it, as a rename is atomic on one file system alone (rename(2)); 0600 by mkstemp(3)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(PART, f"{_begin(target)}{os.getpid()}-", target.parent)
     part = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
             file.flush()
             os.fsync(descriptor)
         part.chmod(mode)
-        part.replace(path)
-        flush(path.parent)
+        part.replace(target)
+        flush(target.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _remove_parts(target: Path) -> None:
+    """Remove what a process that was killed has left of that file."""
+    begin = _begin(target)
+    for part in target.parent.glob(f"{glob.escape(begin)}*{PART}"):
+        process = part.name.removeprefix(begin).partition("-")[0]
+        if process.isdigit() and not _lives(int(process)):
+            part.unlink(missing_ok=True)
+
+
+def _begin(target: Path) -> str:
+    """How names of what is to become that file begin; the process that writes it comes next."""
+    return f"{target.name}.kubeup-"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
 
 
 def flush(path: Path) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kubeup.core import ids, shell
+from kubeup.core import ids, private, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.core.plan import Log, Step
 from kubeup.core.state import write_private
@@ -314,8 +314,7 @@ def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
 @contextlib.contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
     """A private file beside `file`, gone at the end unless it was renamed."""
-    if not file.parent.exists():
-        file.parent.mkdir(mode=0o700, parents=True)
+    private.make_folder(file.parent)
     # what a killed run left
     for left in compression.files(file.parent, f".*{{}}{PART}*"):
         left.unlink(missing_ok=True)

@@ -6,13 +6,14 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from kubeup.core import paths
+from kubeup.core import paths, private
 from kubeup.core.errors import UsageError
 
 
@@ -33,6 +34,20 @@ def folder(*parts: str) -> Path:
             "set XDG_CACHE_HOME to a folder without them",
         )
     return base / "kubeup" / Path(*parts)
+
+
+def require_private(tell: private.Tell) -> None:
+    """Let nobody else into the cache; `tell` where an earlier kubeup let others in.
+
+    What it holds is found by names and run. Raises Refused where others could have changed it.
+    """
+    place = shlex.quote(str(folder()))
+    private.close(
+        folder(),
+        tell,
+        f"remove it (`rm -r {place}`): all of it is fetched or made again; or, where nobody else "
+        f"uses this machine, `chmod -R go-w {place}`",
+    )
 
 
 def hit(path: Path) -> str:
@@ -77,7 +92,7 @@ def made_whole(target: Path) -> Iterator[Path]:
     Whatever the user's umask is, all of it can be read by everybody: programs go into images whose
     users are others.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(target.parent)
     with (target.parent / f".{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -96,7 +111,7 @@ def context(texts: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Pat
     """A folder to build an image from, with texts and files by their paths in it."""
     # on the file system of what goes into it: a hard link instead of a copy
     contexts = folder("contexts")
-    contexts.mkdir(parents=True, exist_ok=True)
+    private.make_folder(contexts)
     with tempfile.TemporaryDirectory(dir=contexts) as made:
         root = Path(made)
         for name in (*texts, *files):

@@ -9,6 +9,7 @@ from pathlib import Path
 from kubeup.core import ids, shell
 from kubeup.core.errors import Refused
 from kubeup.core.plan import Holds, Log, Planned, Step
+from kubeup.core.private import make_folder
 from kubeup.core.shell import Output
 from kubeup.core.state import write_private
 
@@ -32,7 +33,7 @@ class MakeKey:
         return (shell.shown(self._argv()),)
 
     def run(self, log: Log) -> None:
-        self.private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.private.parent)
         if self.private.exists():
             write_private(self.public, _public_half(self.private).stdout, 0o644)
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +49,7 @@ def merge(kubectl: Kubectl, state: State) -> str:
 
 def _backup(target: Path) -> str:
     backup = f"{target}.kubeup-{datetime.now():%Y%m%d-%H%M%S-%f}"  # never one that is there
-    shutil.copy2(target, backup)
+    write_private(Path(backup), target.read_bytes())
     return backup
 
 

@@ -105,7 +105,7 @@ def pace(facts: host.HostFacts) -> Pace:
 def keep_pace(facts: host.HostFacts, measured: Pace) -> None:
     """Keep it for the next run. One that can't be kept is measured anew."""
     with contextlib.suppress(OSError):
-        write_private(cache.folder(PACE), paces.text(measured, _identity(facts)), 0o644)
+        write_private(cache.folder(PACE), paces.text(measured, _identity(facts)))
 
 
 def _identity(facts: host.HostFacts) -> dict[str, object]:

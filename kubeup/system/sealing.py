@@ -96,12 +96,12 @@ class Unseal(Sops):
             return ""
 
     def run(self, log: Log) -> None:
-        with self._opened() as work:
-            work.replace(self.env)
+        with self._opened() as text:
+            write_private(self.env, text)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[Path]:
-        """What was sealed, in a file beside `.env`, which is gone afterwards."""
+    def _opened(self) -> Iterator[str]:
+        """What was sealed, while nobody else changes `.env`."""
         if not self.sealed.exists():
             raise UsageError(
                 f"there is no {self.sealed.name}",
@@ -110,20 +110,15 @@ class Unseal(Sops):
             )
         next_ = "name the file with the key: SOPS_AGE_KEY_FILE=path"
         text = self.output(f"sops did not open {self.sealed.name}", next_)
-        # beside it, so that a rename puts it in place
-        work = self.env.with_name(f".{self.env.name}.unsealed")
         with secrets.changing(self.env, "secrets.unseal"):
-            write_private(work, text)
-            try:
-                if self.env.exists() and secrets.read(self.env) != secrets.read(work):
-                    raise Refused(
-                        f"{self.env.name} is there and holds other values",
-                        f"{self.sealed.name} would replace them",
-                        "move one of the two away",
-                    )
-                yield work
-            finally:
-                work.unlink(missing_ok=True)
+            opened = secrets.parse(self.sealed, text)
+            if self.env.exists() and secrets.read(self.env) != opened:
+                raise Refused(
+                    f"{self.env.name} is there and holds other values",
+                    f"{self.sealed.name} would replace them",
+                    "move one of the two away",
+                )
+            yield text
 
     def argv(self) -> tuple[str, ...]:
         return ("sops", "--decrypt", *KINDS, str(self.sealed))

@@ -3,52 +3,101 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kubeup.core import ids, lock
+from kubeup.core import ids, lock, private
 from kubeup.core.errors import UsageError
 from kubeup.core.plan import Holds, Log, Planned, Step
 from kubeup.core.state import write_private
 from kubeup.system import cache
 
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
+
 PASSWORDS = ("MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD")
+NAMES = (*PASSWORDS, *(f"{name}_NEXT" for name in PASSWORDS))
 LENGTH = 24  # bytes of randomness
+SHORTEST = 6  # characters: what is shorter was cut off
 PATIENCE = 5.0  # seconds for another command's write to `.env`
 
 
 def read(path: Path) -> dict[str, str]:
-    """What the file holds; {} where there is none.
+    """What the file holds, each value as it stands; {} where there is none.
 
-    Raises UsageError for a line that is not `NAME=value`.
+    Raises UsageError for a line that is not `NAME=value` and for a password that can't be meant so,
+    Refused where other users may have written it.
     """
-    from dotenv import dotenv_values
+    return parse(path, _text(path))
+
+
+def to_hide(path: Path) -> list[str]:
+    """The passwords in the file, whatever else is wrong with it: nothing that is printed has them.
+
+    Raises KubeupError where it can't be read.
+    """
+    bindings = _bindings(_text(path))
+    return [one.value for one in bindings if one.value and "PASSWORD" in (one.key or "")]
+
+
+def parse(path: Path, text: str) -> dict[str, str]:
+    """The values of a text that is, or is to be, that file's. Raises UsageError as `read` does."""
+    values: dict[str, str] = {}
+    for binding in _bindings(text):
+        if binding.error:
+            raise UsageError(
+                f"{path}:{binding.original.line} is not `NAME=value`",
+                "the whole file is left as it is",
+                "fix that line; values with spaces go in quotes",
+            )
+        if binding.key is not None and binding.value is not None:
+            if binding.value and binding.key in NAMES:
+                _require_plausible(path, binding)
+            values[binding.key] = binding.value
+    return values
+
+
+def _text(path: Path) -> str:
+    content = private.read(path)
+    try:
+        return (content or b"").decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not in UTF-8",
+            f"byte {error.start + 1} is none of a letter",
+            "save it as UTF-8, which an editor offers as its encoding",
+        ) from None
+
+
+def _bindings(text: str) -> Iterator[Binding]:
+    """Its lines by python-dotenv's own parser, which puts in no values of other variables."""
     from dotenv.parser import parse_stream
 
-    if not path.exists():
-        _require_none(path)
-        return {}
-    with path.open(encoding="utf-8") as file:
-        wrong = [binding.original.line for binding in parse_stream(file) if binding.error]
-    if wrong:
+    return parse_stream(io.StringIO(text))
+
+
+def _require_plausible(path: Path, binding: Binding) -> None:
+    """Raises UsageError for a password that was cut off, or that other tools read otherwise."""
+    name, value, original = binding.key, binding.value or "", binding.original
+    line = original.line + original.string[: original.string.index("=")].count("\n")
+    if "${" in value and not original.string.partition("=")[2].lstrip().startswith("'"):
         raise UsageError(
-            f"{path}:{wrong[0]} is not `NAME=value`",
-            "the whole file is left as it is",
-            "fix that line; values with spaces go in quotes",
+            f"{path}:{line}: {name} has a `${{` in it",
+            "other tools put another variable's value there, kubeup takes it as it stands",
+            "put the value into single quotes; or write out what was meant",
         )
-    return {key: value for key, value in dotenv_values(path).items() if value is not None}
-
-
-def _require_none(path: Path) -> None:
-    """Raises UsageError for a link that leads nowhere: new passwords would take its place."""
-    if path.is_symlink():
+    if len(value) < SHORTEST or not value.isprintable():
         raise UsageError(
-            f"{path} is a broken link",
-            f"{path.readlink()} is not there",
-            "bring that file back, or remove the link",
+            f"{path}:{line}: {name} was probably cut off, or its quotes don't close",
+            f"a password has {SHORTEST} characters at least, all of them on one line"
+            f"; this one has {len(value)}",
+            "put the whole value into single quotes: without them it ends before ` #`",
         )
 
 
@@ -154,11 +203,13 @@ def _write(path: Path, values: Mapping[str, str], without: Collection[str] = ())
 
     Every other line stays, byte for byte.
     """
-    from dotenv.parser import parse_stream
-
-    # not read as text, which would change line ends
-    old = path.read_bytes().decode() if path.exists() else ""
-    bindings = parse_stream(io.StringIO(old))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UsageError(
+            f"{path} is read-only",
+            f"{', '.join(values)} would be written to it",
+            f"`chmod u+w {shlex.quote(str(path))}`, where that is meant to be",
+        )
+    bindings = _bindings(_text(path))
     kept = [binding.original.string for binding in bindings if binding.key not in without]
     if kept and not kept[-1].endswith("\n"):
         kept.append("\n")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeup.core import shell
+from kubeup.core import private, shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Paced
 from kubeup.core.shell import Output
@@ -368,9 +368,7 @@ def _replace(state: State, hosts: set[str], new: list[str]) -> None:
 
 
 def _lines(state: State) -> list[str]:
-    if not state.known_hosts.exists():
-        return []
-    return state.known_hosts.read_text(encoding="utf-8").splitlines()
+    return (private.read(state.known_hosts) or b"").decode().splitlines()
 
 
 def _host(line: str) -> str:

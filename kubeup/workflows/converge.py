@@ -21,7 +21,7 @@ from kubeup.core.ids import Kind, any_of
 from kubeup.core.options import Options
 from kubeup.core.pace import Pace
 from kubeup.core.plan import Plan, plan_of
-from kubeup.core.report import Report, duration, plan_data, progress
+from kubeup.core.report import Report, duration, plan_data, progress, visible
 from kubeup.core.runner import Journal, run
 from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
@@ -140,7 +140,11 @@ def confirm(question: str, yes: bool = False) -> None:
             question,
             "run the same again with --yes",
         )
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí"):
+    try:
+        answer = input(f"{visible(question)} [y/N] ").strip().lower()
+    except EOFError:  # Ctrl-D
+        answer = ""
+    if answer not in ("y", "yes", "s", "si", "sí"):
         raise Refused(
             "cancelled",
             "the answer was not yes",

@@ -13,6 +13,7 @@ from kubeup.cluster.release import source
 from kubeup.core import record as records
 from kubeup.core import state as states
 from kubeup.core.errors import SettingsError
+from kubeup.core.private import Tell
 from kubeup.core.record import Made
 from kubeup.core.state import State
 from kubeup.facts import registries
@@ -22,8 +23,12 @@ from kubeup.images import bases
 from kubeup.images.mirrors import Mirrors
 from kubeup.settings import Loaded, Problem, Settings, check_provider, check_routes
 from kubeup.settings import load as load_settings
-from kubeup.system import certificates, machine
+from kubeup.system import cache, certificates, machine
 from kubeup.workflows.project import Project
+
+
+def ignore(_: str) -> None:
+    """For who has nobody to tell."""
 
 
 def load(
@@ -34,16 +39,20 @@ def load(
     strict: bool = True,
     first: Callable[[State], object] | None = None,
     record: str = "",
+    tell: Tell = ignore,
 ) -> Project:
     """Read settings and this machine's facts.
 
     `first` is what has to be done before anything of the profile is read, such as to take its lock.
-    `record`: the name of another file than the profile's own record. Raises SettingsError listing
-    every problem of the settings.
+    `record`: the name of another file than the profile's own record. `tell` hears what was open to
+    other users, and is closed now. Raises SettingsError listing every problem of the settings,
+    Refused where others may have changed what decides.
     """
     loaded = read_settings(path, profile, sets, environ)
     settings = loaded.require()
     state = states.of(settings)
+    states.require_private(state, tell)
+    cache.require_private(tell)
     states.require_own(state, settings.profile)
     if first is not None:
         first(state)

@@ -15,7 +15,7 @@ from kubeup.core.ids import StepId
 from kubeup.core.options import Options
 from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, step_ids
 from kubeup.core.record import VM
-from kubeup.core.report import Report
+from kubeup.core.report import Report, Unwritable
 from kubeup.core.runner import as_error
 from kubeup.core.services import WITH_PASSWORDS, service
 from kubeup.database import machine_service, passwords
@@ -122,7 +122,7 @@ def _take_back(
 ) -> None:
     try:
         out.say(f"{error.what}: taking it back")
-    except OSError:  # nobody reads it any more
+    except (OSError, Unwritable):  # nobody reads it any more
         out = Report(io.StringIO())
     try:
         carry_out(project, lambda: taking_back(project, before), out, given)

@@ -5,10 +5,14 @@ profile stays.
 from __future__ import annotations
 
 import hashlib
+import shlex
+import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
+from kubeup.core.state import PROJECT
 from tests.real.conftest import Brought
 from tests.real.harness import Cluster
 
@@ -42,6 +46,31 @@ def test_passwords_lie_in_env_alone(
     assert env.stat().st_mode & 0o777 == 0o600
     journal = (cluster.state / "journal.jsonl").read_text()
     assert not any(value in journal for value in {*passwords, *ever})
+
+
+def test_nobody_else_can_enter_what_decides(cluster: Cluster) -> None:
+    """A folder that is closed holds all that is in it, the files of tools as well."""
+    found = [path for path in (cluster.state, *cluster.state.iterdir()) if not path.is_symlink()]
+    open_ = [path.name for path in found if path.stat().st_mode & 0o022]
+    assert open_ == [] and cluster.state.stat().st_mode & 0o777 == 0o700
+    for name in ("lock", "journal.jsonl", "state.json", "known_hosts", "kubeconfig"):
+        assert (cluster.state / name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_what_a_stranger_writes_to_a_log_is_no_command_to_a_terminal(cluster: Cluster) -> None:
+    """Whoever may ask the UI for a page has its address logged; a file gets it as it was."""
+    port, attack = cluster.project.settings.ports.ui, "%1b]52;c;eA==%07"
+    httpx.get(f"http://{cluster.address}:{port}/products?q={attack}", timeout=10)
+    for part in ("api", "ui", "db"):
+        command = shlex.join((str(PROJECT / "inv"), "deploy.logs", part))
+        seen = subprocess.run(  # on a terminal
+            ("script", "--quiet", "--return", "--command", command, "/dev/null"),
+            env=cluster.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        ).stdout
+        assert seen.strip() and b"\x1b" not in seen and b"\x07" not in seen
 
 
 def test_no_process_had_a_password_among_its_arguments(brought: Brought) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import pytest
+
 from kubeup.application.place import Place
 from kubeup.cluster.providers.base import Machines, NodeState
 from kubeup.cluster.release.source import SYSTEM_IMAGE, binary_question
@@ -30,6 +32,7 @@ from kubeup.system.ssh import SshTarget
 
 DATA = Path(__file__).with_name("data")
 OURS = "/home/ana/kubeup"
+NOBODY = 65534
 
 QUESTIONS = (
     binary_question("amd64"),
@@ -302,3 +305,11 @@ def held_elsewhere(lock: Path, command: str) -> Iterator[None]:
         json.dump({"command": command, "process": os.getpid(), "since": "12:00:00"}, file)
         file.flush()
         yield
+
+
+def given_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file be somebody else's: for root by its owner, for others by who they are."""
+    if os.geteuid() == 0:
+        os.lchown(path, NOBODY, NOBODY)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kubeup.cluster.release import source
-from kubeup.core import shell
+from kubeup.core import private, shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.system import cache, web
@@ -56,7 +56,7 @@ def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERW
 
     `otherwise` is what else a user can do.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         part = Path(folder, target.name)
         with part.open("wb") as file:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.core.shell import processes
-from kubeup.core.shell.interactive import InteractiveProcess, stream, talk
+from kubeup.core.shell.interactive import InteractiveProcess, show, stream, talk
 from kubeup.core.shell.pipes import chain
 from kubeup.core.shell.processes import (
     LATE,
@@ -46,6 +46,7 @@ __all__ = [
     "missing",
     "read",
     "save",
+    "show",
     "shown",
     "stop_all",
     "stream",

@@ -31,6 +31,20 @@ def stream(*argv: str, each: Callable[[str], bool], tick: float = 5.0) -> bool:
     return enough
 
 
+def show(*argv: str, each: Callable[[str], object]) -> None:
+    """Hand each line a command prints to `each`, for as long as it lasts.
+
+    Raises CommandError where it fails; what `each` raises ends it.
+    """
+    errors = Buffer()
+    with _heard(argv, errors) as (command, lines):
+        for line in iter(lines.get, None):
+            each(line)
+        code = command.wait()
+    if code != 0:
+        raise failed(argv, code, errors.text)
+
+
 def _hand_over(lines: Queue, each: Callable[[str], bool], tick: float) -> bool:
     """Whether `each` had enough before the lines ended."""
     while True:

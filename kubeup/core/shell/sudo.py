@@ -45,7 +45,10 @@ def authorize() -> None:
 
 def _password() -> str:
     for _ in range(TRIES):
-        password = getpass("[sudo] password: ")
+        try:
+            password = getpass("[sudo] password: ")
+        except EOFError:  # Ctrl-D
+            break
         if _run("-S", "-p", "", "-v", stdin=f"{password}\n"):
             return password
         print("sorry, try again", file=sys.stderr)

@@ -391,7 +391,7 @@ def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Ov
     node.fill({"ibdata1": b"rows"}, mark="")
     look.run(print)
     (overlay.env.parent / ".env").write_text(
-        "MYSQL_ROOT_PASSWORD=other-root\nMYSQL_PASSWORD=other\n"
+        "MYSQL_ROOT_PASSWORD=other-root\nMYSQL_PASSWORD=other-api\n"
     )
     assert (
         "was made with other passwords" in error_of(look.run, print).what

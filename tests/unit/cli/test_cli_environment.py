@@ -200,12 +200,18 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def inv(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def inv(checkout: Path, *words: str, umask: str = "077") -> subprocess.CompletedProcess[str]:
     """`./inv` of that checkout in a shell that lets nobody else read what it makes."""
     python = Path(sys._base_executable)  # type: ignore[attr-defined]
     env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
-    command = ["sh", "-c", 'umask 077; exec "$0" "$@"', str(checkout / "inv"), *words]
+    command = ["sh", "-c", f'umask {umask}; exec "$0" "$@"', str(checkout / "inv"), *words]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_nobody_else_may_change_an_environment(checkout: Path) -> None:
+    assert inv(checkout, "--list", umask="000").returncode == 0
+    made = [path for path in (checkout / ".venv").rglob("*") if not path.is_symlink()]
+    assert made and not [path for path in made if path.stat().st_mode & 0o022]
 
 
 def test_an_environment_is_made_once_and_anew_for_another_python(checkout: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
-from builders import Do, step
+from builders import Do, error_of, step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +17,13 @@ from kubeup.core.report import (
     HIDDEN,
     LineProgress,
     Report,
+    Unwritable,
     WholeProgress,
     duration,
     plain,
     plan_data,
     progress,
+    visible,
 )
 
 PLAN = plan_of(
@@ -224,3 +228,89 @@ def test_on_a_terminal_a_long_line_leaves_room_for_its_step(
     assert "hunter22" not in out.getvalue()
     ends = [row for row in out.getvalue().splitlines() if "✔" in row or " = " in row]
     assert "20 s" in ends[0] and "v1.26.1 is there" in ends[1]
+
+
+CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
+ATTACKS = {
+    CLIPBOARD: "^[]52;c;cm0gLXJmIH4=^G",
+    "\x1b]0;title\x1b\\": "^[]0;title^[\\",
+    "\x1b[2J\x1b[1;1H": "^[[2J^[[1;1H",
+    "safe\rrm": "safe^Mrm",
+    "rm\b\bls": "rm^H^Hls",
+    "\x7f\x00\x0b\x0c": "^?^@^K^L",
+    "\x9b31m\x9d52;c;x\x9c": "<U+009B>31m<U+009D>52;c;x<U+009C>",
+    "user\u202ecod.exe\u2066\u200f\u061c": "user<U+202E>cod.exe<U+2066><U+200F><U+061C>",
+    "\udcff": "<U+DCFF>",
+}
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_what_would_command_a_terminal_is_made_visible(text: str) -> None:
+    one = report()
+    one.say(f"pod {text} is ready")
+    assert said(one) == f"pod {ATTACKS[text]} is ready\n"
+
+
+@pytest.mark.parametrize("text", ["a\tb\nc", "ñandú – ✔ 日本", "\u200dmade of two"])
+def test_text_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+def test_line_ends_of_windows_are_line_ends() -> None:
+    assert visible("a\r\nb") == "a\nb"
+
+
+@given(st.text(st.characters(categories=["Cc", "Cf", "Cs", "L"])))
+def test_a_terminal_gets_no_control_but_line_ends(text: str) -> None:
+    shown = visible(text)
+    controls = {letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cs")}
+    assert controls <= {"\n", "\t"}
+    assert not [one for one in shown if unicodedata.bidirectional(one) in BIDI]
+
+
+BIDI = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+
+
+def test_a_secret_is_hidden_before_it_is_made_visible() -> None:
+    one = report("hunt\x1ber22")
+    one.say("it is hunt\x1ber22")
+    assert said(one) == f"it is {HIDDEN}\n"
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_programs_get_it_as_it_was_and_terminals_do_not(text: str) -> None:
+    one = report()
+    one.data({"name": text})
+    assert json.loads(said(one)) == {"name": text}
+    assert visible(said(one)) == said(one)
+
+
+@pytest.mark.parametrize("where", ["title", "line", "why", "note"])
+def test_a_terminals_progress_shows_it_too(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    text = {name: f"{name}{CLIPBOARD if name == where else ''}[red]x" for name in TOLD}
+    out, a = Terminal(), step("a", title=text["title"])
+    with progress(Report(out)) as shown:
+        shown.started(a)
+        shown.line(a, text["line"])
+        end = time.monotonic() + 10
+        while text["line"][:4] not in out.getvalue() and time.monotonic() < end:
+            time.sleep(0.05)
+        shown.ended(a, Done(a.id, "already", 0.0, text["why"]))
+        shown.note(text["note"])
+    assert CLIPBOARD not in out.getvalue()
+    assert f"{where}^[]52;c;cm0gLXJmIH4=^G[red]x" in out.getvalue()
+    assert "\x1b[2m" in out.getvalue(), "colours of our own"
+
+
+TOLD = ("title", "line", "why", "note")
+
+
+def test_what_can_not_be_written_is_one_error() -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    error = error_of(Report(Full()).say, "x")
+    assert isinstance(error, Unwritable) and error.why == "No space left on device"

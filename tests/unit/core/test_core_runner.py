@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import json
 import threading
 import time
@@ -15,7 +17,8 @@ from builders import Do, DoneAlready, Told, error_of, names, step
 from kubeup.core import pace
 from kubeup.core.errors import Exit, KubeupError, Refused, UsageError
 from kubeup.core.pace import Pace
-from kubeup.core.plan import Done, Log, Paced, Step, plan_of
+from kubeup.core.plan import Log, Paced, Step, plan_of
+from kubeup.core.report import Report, Unwritable, progress
 from kubeup.core.runner import SIDE_BY_SIDE, Journal, Run, run
 
 
@@ -227,15 +230,20 @@ def until_ended(told: Told, name: str) -> None:
         time.sleep(0.005)
 
 
+class Full(type(Path())):  # type: ignore[misc]
+    """A file by its name, on a disk without room."""
+
+    def __fspath__(self) -> str:
+        return "/dev/full"
+
+
 def full(journal: Journal, after: int) -> Journal:
     """One whose disk is full from some row on."""
     rows, add = count(), Journal.add
 
     def until_full(self: Journal, event: str, step: str = "", **more: object) -> None:
         if next(rows) == after:
-            path = self._path
-            path.unlink(missing_ok=True)
-            path.symlink_to("/dev/full")
+            self._path = Full(self._path)
         add(self, event, step, **more)
 
     journal.add = until_full.__get__(journal)  # type: ignore[method-assign]
@@ -287,25 +295,46 @@ def test_what_ran_to_its_end_did_so_without_a_journal_too(tmp_path: Path) -> Non
     assert names(result.changed) == ["a"] and "No space left" in told.rows[-1][1]
 
 
-class Unheard(Told):
-    """Whoever was told has gone."""
+class Unheard(io.StringIO):
+    """A stream that takes a line or two, and then no more."""
 
-    def ended(self, step: Step, done: Done) -> None:
-        super().ended(step, done)
-        raise BrokenPipeError("nobody reads")
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error, self.left = error, 2
+
+    def write(self, text: str) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return super().write(text)
 
 
-def test_a_report_that_nobody_reads_leaves_no_step_running_unobserved(tmp_path: Path) -> None:
-    ran, told = list[str](), Unheard()
+@dataclass(frozen=True)
+class Saying:
+    def run(self, log: Log) -> None:
+        for number in range(20):
+            log(str(number))
 
-    def slow() -> None:
-        until_ended(told, "quick")
-        ran.append("slow")
 
-    plan = plan_of([step("slow", action=Do(slow)), step("quick")])
-    error = error_of(run, plan, told, Journal(tmp_path, "up"))
-    assert error.what == "do quick: BrokenPipeError: nobody reads" and ran == ["slow"]
-    assert rows(tmp_path)[-1]["failed"] == error.what
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BrokenPipeError(), BrokenPipeError),
+        (OSError(errno.ENOSPC, "No space left on device"), Unwritable),
+    ],
+)
+def test_what_nobody_can_be_told_of_is_done_all_the_same(
+    tmp_path: Path, error: OSError, told: type[Exception], whole: bool
+) -> None:
+    report = Report(Unheard(error))
+    plan = plan_of([step("a"), step("b", "a", action=Saying()), step("c", "b")])
+    result = run(plan, progress(report, whole), Journal(tmp_path, "up"))
+    assert names(result.changed) == ["a", "b", "c"]
+    assert rows(tmp_path)[-1]["event"] == "end" and "failed" not in rows(tmp_path)[-1]
+    # the command does not end as if all of it had been read
+    with pytest.raises(told):
+        report.say("done")
 
 
 def test_an_interrupt_is_written_down_and_ends_what_runs(

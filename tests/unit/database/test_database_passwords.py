@@ -64,7 +64,7 @@ def test_new_passwords_wait_beside_the_old_until_they_are_taken(
 
 
 def test_earlier_passwords_come_back_whatever_is_in_them(env: Path) -> None:
-    values = {"MYSQL_ROOT_PASSWORD": "a'b\\c \"$d #e", "MYSQL_PASSWORD": "ñ"}
+    values = {"MYSQL_ROOT_PASSWORD": "a'b\\c \"$d #e", "MYSQL_PASSWORD": "${HOME}ñ"}
     secrets.StagePasswords(env).run(print)
     secrets.replace(env, values)
     assert secrets.read(env) == {"PORT": "3306", **values}

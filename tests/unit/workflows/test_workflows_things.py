@@ -277,6 +277,18 @@ def test_down_takes_a_merged_context_out_again(
     assert take.action.already()  # type: ignore[attr-defined]
 
 
+def test_a_users_link_to_a_kubeconfig_stays_and_the_copy_is_private(tmp_path: Path) -> None:
+    file, link = tmp_path / "dotfiles" / "config", tmp_path / "config"
+    file.parent.mkdir()
+    file.write_bytes(USERS.encode() + b"\r\n")
+    file.chmod(0o644)
+    link.symlink_to(file)
+    kubeconfig.TakeOut("kubeup-dev", link).run(print)
+    assert link.is_symlink() and "kubeup" not in file.read_text()
+    (copy,) = tmp_path.glob("config.kubeup-*")
+    assert copy.read_bytes() == USERS.encode() + b"\r\n" and copy.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("text", ["", "not: a kubeconfig", "{broken", access("another")])
 def test_a_file_without_it_stays_as_it_is(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config"

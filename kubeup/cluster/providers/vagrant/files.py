@@ -31,7 +31,6 @@ FORGOTTEN = (
     "restore it; or remove it: it is written again from the settings, and machines that they do "
     "not name are refused then"
 )
-PUBLIC = 0o644  # nothing in them is secret: keys are named, not held
 # settings that are as they are there
 PLAIN = ("box_version", "box_architecture", "image", "boot_timeout", "linked_clone")
 Row = dict[str, Any]  # of machines.json
@@ -49,7 +48,7 @@ class WriteFiles:
 
     def run(self, log: Log) -> None:
         for name, text in self.texts.items():
-            write_private(self.folder / name, text, PUBLIC)
+            write_private(self.folder / name, text)
         log(f"in {self.folder}")
 
 
