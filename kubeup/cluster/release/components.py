@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.cluster.release import sums
 from kubeup.core.plan import Room
 
 KUBERNETES = "1.26.1"
@@ -99,6 +100,12 @@ class SystemImage:
     name: str
     binary: str
     debian: bool = False  # needs a Debian root file system around it (kube-proxy calls iptables)
+
+    @property
+    def pinned(self) -> str:
+        """What is pulled: the name says which, the digest what it has to be."""
+        repository = self.name.rpartition(":")[0]
+        return f"{repository}@sha256:{sums.IMAGES[self.name.removeprefix(f'{REGISTRY}/')]}"
 
 
 IMAGES = (
