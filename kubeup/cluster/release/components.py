@@ -104,8 +104,7 @@ class SystemImage:
     @property
     def pinned(self) -> str:
         """What is pulled: the name says which, the digest what it has to be."""
-        repository = self.name.rpartition(":")[0]
-        return f"{repository}@sha256:{sums.IMAGES[self.name.removeprefix(f'{REGISTRY}/')]}"
+        return f"{self.name.rpartition(':')[0]}@sha256:{sums.IMAGES[self.name]}"
 
 
 IMAGES = (

@@ -37,18 +37,30 @@ BINARIES = {
     ),
 }
 
-# by the repository in registry.k8s.io and the tag
+# by the name that kubeadm and manifests call them by
 IMAGES = {
-    "kube-apiserver:v1.26.1": "99e1ed9fbc8a8d36a70f148f25130c02e0e366875249906be0bcb2c2d9df0c26",
-    "kube-controller-manager:v1.26.1": (
+    "registry.k8s.io/kube-apiserver:v1.26.1": (
+        "99e1ed9fbc8a8d36a70f148f25130c02e0e366875249906be0bcb2c2d9df0c26"
+    ),
+    "registry.k8s.io/kube-controller-manager:v1.26.1": (
         "40adecbe3a40aa147c7d6e9a1f5fbd99b3f6d42d5222483ed3a47337d4f9a10b"
     ),
-    "kube-scheduler:v1.26.1": "af0292c2c4fa6d09ee8544445eef373c1c280113cb6c968398a37da3744c41e4",
-    "kube-proxy:v1.26.1": "85f705e7d98158a67432c53885b0d470c673b0fad3693440b45d07efebcda1c3",
-    "etcd:3.5.6-0": "dd75ec974b0a2a6f6bb47001ba09207976e625db898d1b16735528c009cb171c",
-    "coredns/coredns:v1.9.3": "8e352a029d304ca7431c6507b56800636c321cb52289686a581ab70aaa8a2e2a",
-    "pause:3.9": "7031c1b283388d2c2e09b57badb803c05ebed362dc88d84b480cc47f72a21097",
-    "metrics-server/metrics-server:v0.6.1": (
+    "registry.k8s.io/kube-scheduler:v1.26.1": (
+        "af0292c2c4fa6d09ee8544445eef373c1c280113cb6c968398a37da3744c41e4"
+    ),
+    "registry.k8s.io/kube-proxy:v1.26.1": (
+        "85f705e7d98158a67432c53885b0d470c673b0fad3693440b45d07efebcda1c3"
+    ),
+    "registry.k8s.io/etcd:3.5.6-0": (
+        "dd75ec974b0a2a6f6bb47001ba09207976e625db898d1b16735528c009cb171c"
+    ),
+    "registry.k8s.io/coredns/coredns:v1.9.3": (
+        "8e352a029d304ca7431c6507b56800636c321cb52289686a581ab70aaa8a2e2a"
+    ),
+    "registry.k8s.io/pause:3.9": (
+        "7031c1b283388d2c2e09b57badb803c05ebed362dc88d84b480cc47f72a21097"
+    ),
+    "registry.k8s.io/metrics-server/metrics-server:v0.6.1": (
         "5ddc6458eb95f5c70bd13fdab90cbd7d6ad1066e5b528ad1dcb28b76c5fb2f00"
     ),
 }

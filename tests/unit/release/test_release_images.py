@@ -13,6 +13,7 @@ from kubeup.system.engine import Engine
 
 DOWNLOADED = Release("download", "amd64", "asked for")
 BUILT = Release("build", "amd64", "asked for")
+API = f"{REGISTRY}/kube-apiserver:v1.26.1"
 ROOT = images.proxy_rootfs(Origin())
 
 
@@ -30,9 +31,8 @@ def test_what_is_pulled_is_named_by_digest(cache_home: Path, engine: Engine) -> 
     MakeSystemImages(engine, DOWNLOADED, ROOT).run(print)
     told = (Path(engine.command[0]).parent / "told").read_text().splitlines()
     assert told[:2] == [
-        f"pull --quiet {REGISTRY}/kube-apiserver@sha256:{sums.IMAGES['kube-apiserver:v1.26.1']}",
-        f"tag {REGISTRY}/kube-apiserver@sha256:{sums.IMAGES['kube-apiserver:v1.26.1']} "
-        f"{REGISTRY}/kube-apiserver:v1.26.1",
+        f"pull --quiet {REGISTRY}/kube-apiserver@sha256:{sums.IMAGES[API]}",
+        f"tag {REGISTRY}/kube-apiserver@sha256:{sums.IMAGES[API]} {API}",
     ]
     pulls = [line.split()[-1] for line in told if line.startswith("pull")]
     assert pulls == [image.pinned for image in IMAGES]
@@ -40,7 +40,7 @@ def test_what_is_pulled_is_named_by_digest(cache_home: Path, engine: Engine) -> 
 
 
 def test_every_system_image_has_its_digest() -> None:
-    assert [image.name for image in IMAGES] == [f"{REGISTRY}/{name}" for name in sums.IMAGES]
+    assert [image.name for image in IMAGES] == list(sums.IMAGES)
     assert all(len(image.pinned.rpartition("@sha256:")[2]) == 64 for image in IMAGES)
 
 
@@ -48,6 +48,6 @@ def test_other_digests_are_another_archive(
     cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = [images.archive(release, ROOT) for release in (DOWNLOADED, BUILT)]
-    monkeypatch.setitem(sums.IMAGES, "pause:3.9", "0" * 64)
+    monkeypatch.setitem(sums.IMAGES, f"{REGISTRY}/pause:3.9", "0" * 64)
     after = [images.archive(release, ROOT) for release in (DOWNLOADED, BUILT)]
     assert (before[0] != after[0], before[1] == after[1]) == (True, True)
