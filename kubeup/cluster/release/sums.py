@@ -3,8 +3,9 @@
 A site that was broken into would serve its own sums with its own files. The programs' stand alike
 in kubespray's roles/download/defaults/main.yml (391dd97f), kubekey's version/components.json
 (75bf1a41) and kops' pkg/assets/assetdata/k8s-1.26.yaml; kubectl's for macOS in the last alone. The
-images' are those of their registry's own order book, kubernetes/k8s.io's
-registry.k8s.io/images/k8s-staging-*/images.yaml (005f1419); each names an image for all processors.
+images' are those that their registry's are promoted by, kubernetes/k8s.io's
+registry.k8s.io/images/k8s-staging-*/images.yaml (005f1419), each for all processors; but for the
+controller manager's and kube-proxy's, other people's lists of nodes' images have them as well.
 """
 
 from __future__ import annotations

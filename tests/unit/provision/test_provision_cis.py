@@ -7,6 +7,7 @@ kubelet-start) in an empty folder, and from the play's own tasks after it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,16 @@ def on_nodes(facts: Facts) -> list[str]:
 def test_all_is_as_the_table_says() -> None:
     assert on_nodes(json.loads(RECORDED)) == []
     assert len({check.id for check in CHECKS}) == len(CHECKS)
+
+
+def test_what_is_not_met_is_told_to_users() -> None:
+    text = (PROJECT / "SECURITY.md").read_text("utf-8")
+    told = {
+        (name, why)
+        for names, why in re.findall(r"^\| (\d[^|]*) \| ([^|]*) \|$", text, re.MULTILINE)
+        for name in re.split(r", (?=\d+\.)", names)
+    }
+    assert told == {(f"{one.id} {one.what}", one.unmet) for one in CHECKS if one.unmet}
 
 
 def test_what_was_not_seen_is_not_met() -> None:
