@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kubeup.cli.base import kubeup_task, open_project
 from kubeup.core.options import Options
 
@@ -23,6 +25,34 @@ def bench(given: Options, only: str = "", long: bool = False) -> None:
     project, out = open_project(given)
     figures = benches.measure(project, only, long)
     out.data(figures) if given.json else benches.show(figures, out)
+
+
+@kubeup_task(help={"to": "the folder of the files"})
+def bom(given: Options, to: str = "dist/bom") -> None:
+    """Write bills of material (CycloneDX) of the tool, the images and Kubernetes.
+
+    Example: inv bom --to /tmp/bom
+    """
+    from development import bom as bills
+
+    project, out = open_project(given)
+    for name, components in bills.contents(project).items():
+        out.say(f"{bills.write(Path(to), name, components)}: {len(components)} components")
+
+
+@kubeup_task("json")
+def audit(given: Options) -> None:
+    """Ask OSV.dev what is known against the packages of the tool, the images and Kubernetes.
+
+    Example: inv audit
+    """
+    from development import audit as audits
+    from development import bom as bills
+
+    project, out = open_project(given)
+    findings = audits.audit(bills.contents(project))
+    out.data(findings) if given.json else audits.show(findings, out)
+    audits.judge(findings)
 
 
 @kubeup_task(

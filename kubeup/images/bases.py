@@ -17,6 +17,8 @@ from kubeup.system.engine import Engine
 HUB = "registry-1.docker.io"
 
 # Multi-platform digests; each is renewed by hand, with the tag it was read from beside it.
+# MariaDB's are of docker-library/repo-info, 2026-08 and 2026-09: 10.6.28, 10.11.19 and 11.4.13.
+# MySQL 8.0 is its last release, 8.0.46.
 HUB_IMAGES = {
     "python": "docker.io/library/python:3.12-slim"
     "@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea",
@@ -24,8 +26,16 @@ HUB_IMAGES = {
     "@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5",
     "mysql 8.4": "docker.io/library/mysql:8.4"
     "@sha256:b3b90af2a6552ae30c266fdb7d5dd55f3afb72404bb78d37fe8a23eb857fd3fb",
+    "mysql 8.0": "docker.io/library/mysql:8.0"
+    "@sha256:7dcddc01f13bab2f15cde676d44d01f61fc9f99fe7785e86196dfc07d358ae2b",
     "mysql 5.7": "docker.io/library/mysql:5.7"
     "@sha256:4bc6bc963e6d8443453676cae56536f4b8156d78bae03c0145cbe47c2aad73bb",
+    "mariadb 10.6": "docker.io/library/mariadb:10.6"
+    "@sha256:2fdc84794931c0abde9ba6a8c9cb5a4635a02d851a103f0301a8b606dfc5cd98",
+    "mariadb 10.11": "docker.io/library/mariadb:10.11"
+    "@sha256:7f22313fc130a377a44999965bcb0a08dd5b21e8502824c1b864f792f9bc66ab",
+    "mariadb 11.4": "docker.io/library/mariadb:11.4"
+    "@sha256:611a2fcc5fa7c6ceb8644c6f74b25ede004ff6c3a6b38c8f8c23d3bbf6c26430",
 }
 # MySQL has its own packages for arm64 from 8.0 on: docker-library/mysql#318, #1102
 AMD64_ALONE = frozenset({"mysql 5.7"})

@@ -132,7 +132,7 @@ def _database(settings: Settings, bases: Bases) -> AppImage:
                 f"Docker Hub has it for amd64 alone ({bases.why})",
                 "set database.version to '8.4' or '8.0', or database.engine to mariadb",
             )
-        source = HUB_IMAGES.get(key, f"docker.io/library/{engine}:{version}")
+        source = HUB_IMAGES[key]
         # an archive keeps no name with a digest, so what is loaded gets one of ours
         own = f"localhost/kubeup-{engine}:{version}-sha-{cache.digest(source)[:TAG_LENGTH]}"
         reference = source if settings.images.via == "registry" else own

@@ -28,9 +28,11 @@ TUNNEL = re.compile(r"Tunnel connection failed: (.*)")  # http.client's words fo
 Failed = (OSError, HTTPException, ValueError)  # urllib's own errors are OSErrors
 
 
-def open_url(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> HTTPResponse:
+def open_url(
+    url: str, method: str = "GET", headers: dict[str, str] | None = None, data: bytes | None = None
+) -> HTTPResponse:
     """Raises one of `Failed`."""
-    request = urllib.request.Request(url, method=method, headers=headers or {})
+    request = urllib.request.Request(url, data, headers or {}, method=method)
     # urlopen() would go by the proxies of its first call for good
     answer: HTTPResponse = urllib.request.build_opener().open(request, timeout=TIMEOUT)
     return answer

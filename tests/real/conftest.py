@@ -33,6 +33,8 @@ ORDER = (
     "slow",
     "nodes",
     "browser",
+    "cis",
+    "bom",
     "nodes_by_ssh",
     "proxy",
     "reach",

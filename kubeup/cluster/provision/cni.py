@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from kubeup.cluster.release.download import fetch
-from kubeup.core import ids, shell
+from kubeup.cluster.release.download import fetch, fetching
+from kubeup.core import ids
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Holds, Log, Planned, Step
 from kubeup.core.state import State, write_private
@@ -65,7 +65,7 @@ class PrepareManifest:
         return cache.folder("manifests", f"{self.cni}-{self.version}.yaml")
 
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(("curl", "-fLo", str(self.cached), self.pinned.url)),)
+        return fetching(self.pinned.url, self.pinned.sha256, self.cached)
 
     def run(self, log: Log) -> None:
         if not self.cached.exists():

@@ -1,1 +1,1 @@
-"""Kubernetes' binaries and images: official downloads with their sums, or pinned Go modules."""
+"""Kubernetes' binaries and images: official downloads by pinned sums, or pinned Go modules."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.cluster.release import sums
 from kubeup.core.plan import Room
 
 KUBERNETES = "1.26.1"
@@ -106,6 +107,12 @@ class SystemImage:
     def on_hub(self) -> bool:
         """Whether it comes from Docker Hub, which may not answer where Kubernetes' site does."""
         return self.name.startswith(f"{HUB}/")
+
+    @property
+    def pinned(self) -> str:
+        """What is pulled: the name says which; where a digest is known, what it has to be."""
+        digest = sums.IMAGES.get(self.name)
+        return f"{self.name.rpartition(':')[0]}@sha256:{digest}" if digest else self.name
 
 
 IMAGES = (

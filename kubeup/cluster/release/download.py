@@ -1,4 +1,4 @@
-"""Official release binaries, each checked against its published sha256 before it gets its name."""
+"""Official release binaries, each checked against its pinned sha256 before it gets its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 
-from kubeup.cluster.release import source
+from kubeup.cluster.release import source, sums
 from kubeup.core import private, shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
@@ -36,19 +36,25 @@ class DownloadBinary:
     def already(self) -> str:
         return "downloaded" if (self.folder / self.name).exists() else ""
 
+    @property
+    def sha256(self) -> str:
+        return sums.BINARIES[self.system, self.arch, self.name]
+
     def commands(self) -> tuple[str, ...]:
-        return (shell.shown(("curl", "-fLo", str(self.folder / self.name), self.url)),)
+        return fetching(self.url, self.sha256, self.folder / self.name)
 
     def run(self, log: Log) -> None:
-        published = _get(f"{self.url}.sha256").decode(errors="replace").split()
-        sha256 = "".join(published[:1])
-        if len(sha256) != 64:
-            raise KubeupError(
-                f"{self.url}.sha256 holds no sha256",
-                f"found {sha256[:80]!r}",
-                f"try again later, or {OTHERWISE}",
-            )
-        fetch(self.url, sha256, self.folder / self.name, log)
+        fetch(self.url, self.sha256, self.folder / self.name, log)
+
+
+def fetching(url: str, sha256: str, target: Path) -> tuple[str, ...]:
+    """The command lines of `fetch`."""
+    kept = shell.shown((str(target),))
+    check = shell.shown(("echo", f"{sha256}  {target}"))
+    return (
+        f"curl -fLo {kept} --create-dirs {url}",
+        f"{check} | sha256sum --check && chmod 755 {kept}",
+    )
 
 
 def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERWISE) -> None:
@@ -65,26 +71,22 @@ def fetch(url: str, sha256: str, target: Path, log: Log, otherwise: str = OTHERW
         if actual != sha256:
             raise KubeupError(
                 f"{url} has the wrong checksum",
-                f"its sha256 is {actual}, published is {sha256}",
-                "try again; if it repeats, something between you and the server changes files",
+                f"its sha256 is {actual}, that of the release is {sha256}",
+                "try again; if it repeats, that site has another file, or something between you "
+                "and it changes files",
             )
         # in place only now: whoever finds the name finds the whole file
         part.chmod(0o755)
         part.replace(target)
 
 
-def _open(url: str, otherwise: str = OTHERWISE) -> HTTPResponse:
+def _open(url: str, otherwise: str) -> HTTPResponse:
     try:
         return web.open_url(url)
     except web.Failed as error:
         raise KubeupError(
             f"{url} can't be fetched", str(error), f"look at the network, or {otherwise}"
         ) from None
-
-
-def _get(url: str) -> bytes:
-    with _open(url) as answer:
-        return bytes(answer.read(4096))
 
 
 def _copy(url: str, file: BinaryIO, log: Log, otherwise: str) -> None:

@@ -34,7 +34,9 @@ def proxy_rootfs(origin: Origin) -> Rootfs:
 
 def archive(release: Release, root: Rootfs) -> Path:
     """One archive with all system images, named by what they are made from."""
-    made_from = cache.digest(release.identity(), SCRATCH, DEBIAN, root.path.parent.name, *NAMES)
+    pulled = [image.pinned for image in IMAGES if release.pulls(image)]
+    parts = (SCRATCH, DEBIAN, root.path.parent.name, *NAMES, *pulled)
+    made_from = cache.digest(release.identity(), *parts)
     return cache.folder("images", f"system-{made_from}") / "images.tar"
 
 
@@ -57,7 +59,8 @@ class MakeSystemImages:
             for image in IMAGES:
                 log(image.name)
                 if self.release.pulls(image):
-                    engine.write("pull", "--quiet", image.name, log=log)
+                    engine.write("pull", "--quiet", image.pinned, log=log)
+                    engine.write("tag", image.pinned, image.name, log=log)
                 else:
                     self._build(image, log)
             save = engine.argv("save", *several, *NAMES)

@@ -13,6 +13,7 @@ from kubeup.facts.host import HostFacts
 from kubeup.images import bases, build, catalog
 from kubeup.images.catalog import AppImage
 from kubeup.images.rootfs import MakeRootfs, Origin, Rootfs
+from kubeup.settings.sections import DATABASE_VERSIONS
 from kubeup.system import engine
 
 SILENT = (
@@ -84,6 +85,13 @@ def test_with_docker_hub(tmp_path: Path) -> None:
     assert list(plan(found, DESKTOP)) == ["image/db", "image/api", "image/ui"]
 
 
+def test_every_database_on_docker_hub_is_named_by_digest() -> None:
+    servers = {(name, version) for name, all_ in DATABASE_VERSIONS.items() for version in all_}
+    for name, version in servers:
+        image, _, digest = bases.HUB_IMAGES[f"{name} {version}"].partition("@")
+        assert (image, digest[:7]) == (f"docker.io/library/{name}:{version}", "sha256:")
+
+
 def test_every_base_on_docker_hub_is_named_by_digest() -> None:
     assert all(
         "@sha256:" in image and len(image.rpartition(":")[2]) == 64
@@ -147,7 +155,7 @@ def test_mariadb_and_old_mysql(tmp_path: Path) -> None:
     )
     assert (
         images(tmp_path, DESKTOP, "database: {engine: mariadb}")["db"].source
-        == "docker.io/library/mariadb:10.11"
+        == bases.HUB_IMAGES["mariadb 10.11"]
     )
     assert (
         images(tmp_path, DESKTOP, "database: {version: '5.7'}")["db"].source

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, SANDBOX, error_of, open_internet, recorded
 
-from kubeup.cluster.release import build, go, source
+from kubeup.cluster.release import build, go, source, sums
 from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.components import BUILDS, IMAGES, KUBERNETES_BUILD
 from kubeup.cluster.release.download import DownloadBinary
@@ -151,7 +151,10 @@ def test_download_addresses_of_both_processors(tmp_path: Path) -> None:
     one = DownloadBinary("kubelet", "https://dl.k8s.io/", "arm64", tmp_path)
     assert one.url == "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet"
     assert one.commands() == (
-        f"curl -fLo {tmp_path}/kubelet https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet",
+        f"curl -fLo {tmp_path}/kubelet --create-dirs "
+        "https://dl.k8s.io/release/v1.26.1/bin/linux/arm64/kubelet",
+        f"echo '{sums.BINARIES['linux', 'arm64', 'kubelet']}  {tmp_path}/kubelet' "
+        f"| sha256sum --check && chmod 755 {tmp_path}/kubelet",
     )
     assert one.already() == ""
     (tmp_path / "kubelet").touch()

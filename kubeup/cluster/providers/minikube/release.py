@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeup.cluster.providers.versions import Version, dotted
-from kubeup.cluster.release.download import fetch
-from kubeup.core import shell
+from kubeup.cluster.release.download import fetch, fetching
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.facts.host import HostFacts
@@ -60,11 +59,7 @@ class FetchMinikube:
         return "downloaded" if self.path.exists() else ""
 
     def commands(self) -> tuple[str, ...]:
-        kept = shell.shown((str(self.path),))
-        return (
-            f"curl -fLo {kept} --create-dirs {self.url}",
-            f"echo '{self.sha256}  {self.path}' | sha256sum --check && chmod 755 {kept}",
-        )
+        return fetching(self.url, self.sha256, self.path)
 
     def run(self, log: Log) -> None:
         fix = f"install minikube yourself and put it on PATH (sha256 {self.sha256})"
