@@ -25,6 +25,8 @@ BASE = PROJECT / "manifests" / "base"
 ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
 # what decides where the database's name leads
 PART_OF_SERVICE = ("Service", "EndpointSlice", "Secret")
+# by which pods and browsers of this machine ask, beside addresses and names without a dot
+OWN_NAMES = (".svc.cluster.local", ".svc", ".default", ".localhost")
 MANAGED = "app.kubernetes.io/managed-by"
 Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
@@ -124,7 +126,7 @@ class Overlay:
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             *self._ports(),
-            *_new_pods(fingerprint),
+            *self._deployments(fingerprint),
         ]
         return [
             {"target": target, "patch": yaml.safe_dump(operations)}
@@ -137,6 +139,19 @@ class Overlay:
             outside = _externally(self.published()) if name == PUBLISHED else []
             operations = [_replace("/spec/ports/0/nodePort", port), *outside]
             patches.append(({"kind": "Service", "name": name}, operations))
+        return patches
+
+    def _deployments(self, fingerprint: str) -> list[Patch]:
+        hosts = ",".join((*OWN_NAMES, *self.settings.ports.hosts))
+        patches = list[Patch]()
+        for one in SERVICES:
+            operations = []
+            if one.has_passwords and one is not DATABASE:
+                operations.append(_new_pods(fingerprint))
+            if one.name in self.settings.ports.node_ports:
+                operations.append(_replace("/spec/template/spec/containers/0/env/0/value", hosts))
+            if operations:
+                patches.append(({"kind": "Deployment", "name": one.name}, operations))
         return patches
 
     def _in_cluster(self) -> list[Patch]:
@@ -155,7 +170,12 @@ class Overlay:
             ),
             (
                 {"kind": "StatefulSet", "name": "mysql"},
-                [replace("/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage)],
+                [
+                    replace(
+                        "/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage
+                    ),
+                    replace("/spec/template/spec/volumes/2/emptyDir/sizeLimit", storage),
+                ],
             ),
         ]
 
@@ -168,18 +188,13 @@ class Overlay:
         ]
 
 
-def _new_pods(fingerprint: str) -> list[Patch]:
+def _new_pods(fingerprint: str) -> dict[str, object]:
     """A changed password must reach a pod that read the old one from its environment."""
-    annotate: dict[str, object] = {
+    return {
         "op": "add",
         "path": "/spec/template/metadata/annotations",
         "value": {"kubeup/secrets": fingerprint},
     }
-    return [
-        ({"kind": "Deployment", "name": one.name}, [annotate])
-        for one in SERVICES
-        if one.has_passwords and one is not DATABASE
-    ]
 
 
 def _externally(published: Published) -> list[dict[str, object]]:
