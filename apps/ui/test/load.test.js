@@ -117,11 +117,14 @@ describe('others are answered, in bounded memory, while', () => {
 
   test('300 heads are sent in part; none is waited for', async () => {
     const held = await hold(300, 'GET / HTTP/1.1\r\nhost: ui\r\nx-more: ');
+    // Those past their number go at once; the time for a head ends the others.
+    held.forEach((socket) => socket.resume());
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    assert.ok(held.filter(isOpen).length <= 48, `${held.filter(isOpen).length} are open`);
     await assertOthersAreAnswered();
     for (let waited = 0; waited < 20_000 && held.some(isOpen); waited += 1000) {
       for (const socket of held) if (isOpen(socket)) socket.write('x');
       await new Promise((resolve) => { setTimeout(resolve, 1000); });
-      held.forEach((socket) => socket.resume());
     }
     assert.equal(held.filter(isOpen).length, 0);
     assertMemoryIsBounded();
