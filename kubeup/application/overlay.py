@@ -26,6 +26,8 @@ ON_VM = PROJECT / "manifests" / "components" / "database-on-vm"
 # what decides where the database's name leads, and who is let in there
 PART_OF_SERVICE = ("Service mysql-headless", "EndpointSlice mysql-vm", "Secret mysecret")
 OFFERS_TLS = "--require-secure-transport=OFF"  # and takes plain text as well
+# by which pods and browsers of this machine ask, beside addresses and names without a dot
+OWN_NAMES = (".svc.cluster.local", ".svc", ".default", ".localhost")
 MANAGED = "app.kubernetes.io/managed-by"
 Patch = tuple[dict[str, str], list[dict[str, object]]]  # the object, and what is done to it
 
@@ -141,7 +143,7 @@ class Overlay:
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
             *self._ports(),
             self._pods_network(),
-            *_new_pods(fingerprint),
+            *self._deployments(fingerprint),
         ]
         return [
             {"target": target, "patch": yaml.safe_dump(operations)}
@@ -160,6 +162,19 @@ class Overlay:
         path = "/spec/ingress/0/from/1/ipBlock/except"
         pods = str(self.settings.network.pod_cidr)
         return {"kind": "NetworkPolicy", "name": API.name}, [_replace(path, [pods])]
+
+    def _deployments(self, fingerprint: str) -> list[Patch]:
+        hosts = ",".join((*OWN_NAMES, *self.settings.ports.hosts))
+        patches = list[Patch]()
+        for one in SERVICES:
+            operations = []
+            if one.has_passwords and one is not DATABASE:
+                operations.append(_new_pods(fingerprint))
+            if one.name in self.settings.ports.node_ports:
+                operations.append(_replace("/spec/template/spec/containers/0/env/0/value", hosts))
+            if operations:
+                patches.append(({"kind": "Deployment", "name": one.name}, operations))
+        return patches
 
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace
@@ -182,6 +197,7 @@ class Overlay:
                         "/spec/volumeClaimTemplates/0/spec/resources/requests/storage", storage
                     ),
                     *self._serving(),
+                    replace("/spec/template/spec/volumes/2/emptyDir/sizeLimit", storage),
                 ],
             ),
         ]
@@ -202,16 +218,12 @@ class Overlay:
         ]
 
 
-def _new_pods(fingerprint: str) -> list[Patch]:
+def _new_pods(fingerprint: str) -> dict[str, object]:
     """A changed password must reach a pod that read the old one from its environment.
 
     So must another authority, which a folder of Kubernetes' would bring a minute later.
     """
-    return [
-        ({"kind": "Deployment", "name": one.name}, [_annotate("kubeup/secrets", fingerprint)])
-        for one in SERVICES
-        if one.has_passwords and one is not DATABASE
-    ]
+    return _annotate("kubeup/secrets", fingerprint)
 
 
 def _externally(published: Published) -> list[dict[str, object]]:

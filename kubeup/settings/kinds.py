@@ -204,6 +204,11 @@ HostAddress = Annotated[
     Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", max_length=253),
     Constraint("an IPv4 address or a host name"),
 ]
+WebName = Annotated[
+    str,
+    Field(pattern=rf"^\.?{_HOST}(\.{_HOST})*$", max_length=253),
+    Constraint("a host name such as shop.example.com, or .example.com for all below that one"),
+]
 # no login in it: it would stand in plans, logs and on nodes
 Url = Annotated[
     str,

@@ -238,6 +238,9 @@ class Ports(Section):
     """NodePort of the UI"""
     http: Annotated[int, Field(ge=0, le=65535)] = 80
     """the UI's port of the nodes' addresses; not named: 80 where free; 0: none"""
+    hosts: tuple[kinds.WebName, ...] = ()
+    """names that lead to UI and API, such as shop.example.com; they refuse others, but for
+    addresses and names without a dot"""
 
     @property
     def node_ports(self) -> dict[str, int]:

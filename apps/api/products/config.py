@@ -25,6 +25,9 @@ _URI_OPTIONS = {"charset", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_c
 _VERIFYING = {"ssl_ca", "ssl_capath", "ssl_check_hostname"}
 _REQUIRED = ("MYSQL_HOST", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE")
 
+# A name, or a dot and what names below it end with.
+_ALLOWED_HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
 Fields = dict[str, str | int]
 
 
@@ -40,6 +43,7 @@ class Settings:
     port: int = 8000
     drain_seconds: float = 3.0
     shutdown_seconds: int = 20
+    allowed_hosts: frozenset[str] = frozenset()
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -49,7 +53,17 @@ def load(environ: Mapping[str, str]) -> Settings:
         port=int(_number(environ, "PORT", 8000, 1, 65535)),
         drain_seconds=_number(environ, "DRAIN_SECONDS", 3, 0, 300),
         shutdown_seconds=int(_number(environ, "SHUTDOWN_SECONDS", 20, 1, 300)),
+        allowed_hosts=_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
     )
+
+
+def _allowed_hosts(text: str) -> frozenset[str]:
+    names = frozenset(text.lower().replace(",", " ").split())
+    if wrong := sorted(name for name in names if not _ALLOWED_HOST.fullmatch(name)):
+        raise ConfigError(
+            f"ALLOWED_HOSTS has to be host names with commas between, such as shop.example or .svc, not {wrong[0]!r}."
+        )
+    return names
 
 
 def _database_url(environ: Mapping[str, str]) -> URL:

@@ -34,6 +34,7 @@ _REASONS = {
     3159: _NO_TLS,
 }
 _TABLE_MISSING = 1146
+POOL_SIZE = 10
 
 
 class NotReadyError(Exception):
@@ -78,7 +79,7 @@ class Database:
     """The database as the API sees it: closed until :meth:`open` says that its tables are there."""
 
     def __init__(self, url: URL) -> None:
-        self._engine = make_engine(url, size=10, read_timeout=10)
+        self._engine = make_engine(url, size=POOL_SIZE, read_timeout=10)
         # Probes have a connection of their own: busy requests must not make the service look dead.
         self._probe_engine = make_engine(url, size=2, read_timeout=2)
         self._why_closed = "the migrations have not run yet"

@@ -16,12 +16,6 @@ _UNLESS_SET = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-# The page at /docs loads its scripts from where FastAPI says.
-_DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
-    "frame-ancestors 'none'"
-)
 
 
 class StandardHeaders:
@@ -39,17 +33,15 @@ class StandardHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), scope["path"])
+                self._add(MutableHeaders(scope=message))
             await send(message)
 
         # The server leaves the body out by itself where it was asked with HEAD.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         await self._app(inner, receive, send_with_headers)
 
-    def _add(self, headers: MutableHeaders, path: str) -> None:
+    def _add(self, headers: MutableHeaders) -> None:
         headers.update(_ALWAYS)
-        if path == "/docs":
-            headers["Content-Security-Policy"] = _DOCS_POLICY
         for name, value in _UNLESS_SET.items():
             headers.setdefault(name, value)
         if self._draining():

@@ -1,19 +1,24 @@
-"""Reads each request's body before the application does, and no more of it than is allowed."""
+"""How many requests are served at once, and how much of a body is read, before the application does."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from products.errors import unavailable
 from products.pictures import MAX_BYTES
+from products.routes.health import PROBES
 
 JSON_BYTES = 64 * 1024
 BODY_SECONDS = 60
+# Fewer than there may be connections: those that are told to come back need some, too.
+REQUESTS = 80
+UPLOADS = 8
 _PICTURE_PATH = re.compile(r"/products/[^/]+/picture")
 # Reset while it still sends, a client sees a broken connection and no 413; so some of the rest is read, unkept.
 _DISCARD_BYTES = 32 * 1024 * 1024
@@ -28,30 +33,63 @@ class _GoneError(Exception):
     """The client went away before its body was whole."""
 
 
-class BodyLimit:
-    """ASGI middleware that holds bodies to their limits, whatever Content-Length says or does not say."""
+class RequestLimits:
+    """ASGI middleware that holds requests to their number, and bodies to their limits, whatever Content-Length says."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # What fills one of them keeps nobody out of the others.
+        self._requests = asyncio.Semaphore(REQUESTS)
+        self._uploads = asyncio.Semaphore(UPLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, then hand it to the application in one piece; or answer 413 or 408."""
-        if scope["type"] != "http":
+        """Serve the request if there is room for it, or answer 503."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            # Probes are answered however much is going on, and whatever is still to come of a body.
             await self._app(scope, receive, send)
-            return
-        limit = _limit_of(scope)
-        try:
-            body = await asyncio.wait_for(_read(scope, receive, limit), BODY_SECONDS)
-        except _GoneError:
-            return
-        except _TooLargeError:
-            answer = _refusal(413, f"the body is larger than {limit} bytes")
-        except TimeoutError:
-            answer = _refusal(408, f"the body did not arrive within {BODY_SECONDS} seconds")
+        elif scope["method"] == "PUT" and _PICTURE_PATH.fullmatch(scope["path"]):
+            await _in(self._uploads, self._with_body(MAX_BYTES))(scope, receive, send)
         else:
-            await self._app(scope, _Replay(body, receive), send)
+            await self._with_body(JSON_BYTES)(scope, receive, send)
+
+    def _with_body(self, limit: int) -> ASGIApp:
+        """Return what reads the body, then hands it to the application in one piece; or answers 413 or 408."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                body = await asyncio.wait_for(_read(scope, receive, limit), BODY_SECONDS)
+            except _GoneError:
+                return
+            except _TooLargeError:
+                answer: ASGIApp = _refusal(413, f"the body is larger than {limit} bytes")
+            except TimeoutError:
+                answer = _refusal(408, f"the body did not arrive within {BODY_SECONDS} seconds")
+            else:
+                receive, answer = _Replay(body, receive), _in(self._requests, self._app)
+            await answer(scope, receive, send)
+
+        return serve
+
+
+def _in(room: asyncio.Semaphore, app: ASGIApp) -> ASGIApp:
+    """Return what runs the application if there is room, until it answers: how long that is read is the client's."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if room.locked():
+            await unavailable("the service is busy")(scope, receive, send)
             return
-        await answer(scope, receive, send)
+        await room.acquire()
+        leave = ExitStack()
+        leave.callback(room.release)
+
+        async def send_and_leave(message: Message) -> None:
+            leave.close()
+            await send(message)
+
+        with leave:
+            await app(scope, receive, send_and_leave)
+
+    return serve
 
 
 class _Replay:
@@ -66,11 +104,6 @@ class _Replay:
             message, self._message = self._message, None
             return message
         return await self._receive()
-
-
-def _limit_of(scope: Scope) -> int:
-    is_picture = scope["method"] == "PUT" and _PICTURE_PATH.fullmatch(scope["path"])
-    return MAX_BYTES if is_picture else JSON_BYTES
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:

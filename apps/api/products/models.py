@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Integer, Numeric, String, Text, exists
+from sqlalchemy import ForeignKey, Integer, Numeric, String, Text, exists, func
 from sqlalchemy.dialects.mysql import MEDIUMBLOB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
@@ -22,6 +22,7 @@ class Picture(Base):
     content_type: Mapped[str] = mapped_column(String(32))
     etag: Mapped[str] = mapped_column(String(64))
     data: Mapped[bytes] = mapped_column(MEDIUMBLOB)
+    size: Mapped[int] = column_property(func.length(data))
 
 
 class Product(Base):

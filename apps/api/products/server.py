@@ -11,11 +11,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from products.config import Settings
+from products.connections import BoundedConnection
 from products.lifecycle import Lifecycle
+from products.routes.health import PROBES
 
 log = logging.getLogger("products")
-
-_QUIET_PATHS = ("/healthz", "/readyz")
 
 
 class QuietProbes(logging.Filter):
@@ -24,7 +24,7 @@ class QuietProbes(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line is to be written."""
         args = record.args
-        return not (isinstance(args, tuple) and len(args) == 5 and args[2] in _QUIET_PATHS and args[4] == 200)
+        return not (isinstance(args, tuple) and len(args) == 5 and args[2] in PROBES and args[4] == 200)
 
 
 LOGGING: dict[str, Any] = {
@@ -74,11 +74,12 @@ def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> None:
         app,
         host="0.0.0.0",  # noqa: S104
         port=settings.port,
-        http="h11",
+        http=BoundedConnection,
         loop="asyncio",
         ws="none",
         log_config=LOGGING,
         server_header=False,
+        timeout_keep_alive=5,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     DrainingServer(config, lifecycle, settings.drain_seconds).run()

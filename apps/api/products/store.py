@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session, load_only
 
 from products.models import Picture, Product
 
+PART_BYTES = 256 * 1024
 _PACKET_MARGIN = 1024
-# The bytes that the driver writes as two when it puts a picture into a statement.
-_ESCAPED = (b"\0", b"\n", b"\r", b"\x1a", b'"', b"'", b"\\")
 
 
 class NotFoundError(Exception):
@@ -82,10 +81,22 @@ def remove_product(session: Session, product_id: int) -> None:
 def picture_tag(session: Session, product_id: int) -> Picture:
     """Return the picture with its bytes not loaded yet."""
     query = select(Picture).where(Picture.product_id == product_id)
-    picture = session.scalar(query.options(load_only(Picture.content_type, Picture.etag)))
+    picture = session.scalar(query.options(load_only(Picture.content_type, Picture.etag, Picture.size)))
     if picture is None:
         raise NotFoundError(f"there is no picture of product {product_id}")
     return picture
+
+
+def picture_part(session: Session, picture: Picture, begin: int) -> bytes:
+    """Return PART_BYTES from ``begin`` on; raise :class:`NotFoundError` where there is another picture by now."""
+    part: bytes | None = session.scalar(
+        select(func.substring(Picture.data, begin + 1, PART_BYTES)).where(
+            Picture.product_id == picture.product_id, Picture.etag == picture.etag
+        )
+    )
+    if part is None:
+        raise NotFoundError("the picture was replaced in the meantime")
+    return part
 
 
 def put_picture(session: Session, picture: Picture) -> None:
@@ -126,6 +137,7 @@ def _saved(session: Session, product: Product) -> Product:
 def _refuse_oversize(session: Session, data: bytes) -> None:
     # Past this limit (4 MiB by default in MySQL 5.7) the server breaks the connection off without an answer.
     limit = int(session.scalar(text("SELECT @@max_allowed_packet")) or 0)
-    needed = len(data) + sum(data.count(byte) for byte in _ESCAPED) + _PACKET_MARGIN
+    # The driver writes each byte as two: as hexadecimal digits, before as the escaped character.
+    needed = 2 * len(data) + _PACKET_MARGIN
     if needed > limit:
         raise TooLargeError(f"the database takes no more than {limit} bytes at once (max_allowed_packet)")

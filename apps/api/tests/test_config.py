@@ -92,6 +92,7 @@ def test_missing_variable(missing: str, empty: bool) -> None:
         ({**VARIABLES, "MYSQL_PORT": "0"}, "MYSQL_PORT"),
         ({**VARIABLES, "PORT": "80000"}, "PORT"),
         ({**VARIABLES, "DRAIN_SECONDS": "nan"}, "DRAIN_SECONDS"),
+        ({**VARIABLES, "ALLOWED_HOSTS": "shop.example;x"}, "ALLOWED_HOSTS"),
     ],
 )
 def test_malformed(env: dict[str, str], named: str) -> None:

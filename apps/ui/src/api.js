@@ -1,3 +1,7 @@
+import http from 'node:http';
+import https from 'node:https';
+import { Readable } from 'node:stream';
+
 /**
  * @typedef {object} Product
  * @property {number} id
@@ -15,7 +19,7 @@
  * @property {number} pages
  *
  * @typedef {object} Picture
- * @property {Buffer} data
+ * @property {import('node:fs/promises').FileHandle} file
  * @property {string} type
  *
  * @typedef {ReturnType<typeof createApi>} Api
@@ -24,12 +28,13 @@
 const PAGE_SIZE = 12;
 const TIMEOUT_MS = 5000;
 const READY_TIMEOUT_MS = 2000;
+const MAX_CALLS = 32;
 const AWAY_STATUSES = [502, 503, 504];
 
 /** The API could not be asked, or did not answer in a usable way. */
 export class ApiUnavailable extends Error {
   /**
-   * @param {'away' | 'slow' | 'broken'} kind
+   * @param {'away' | 'slow' | 'broken' | 'busy'} kind
    * @param {{ retryAfter?: number, cause?: unknown }} [more]
    */
   constructor(kind, { retryAfter = 5, cause } = {}) {
@@ -57,15 +62,29 @@ export class ApiRefused extends Error {
  * @param {{ timeoutMs?: number }} [options]
  */
 export function createApi(baseUrl, { timeoutMs = TIMEOUT_MS } = {}) {
+  let underWay = 0;
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async function limited(ask) {
+    if (underWay >= MAX_CALLS) throw new ApiUnavailable('busy');
+    underWay += 1;
+    return ask().finally(() => { underWay -= 1; });
+  }
+
   /**
    * @param {string} path
    * @param {RequestInit} [init]
    * @returns {Promise<any>}
    */
   async function call(path, init = {}) {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const response = await request(baseUrl + path, { ...init, signal });
-    return readAnswer(response);
+    return limited(async () => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      return readAnswer(await request(baseUrl + path, { ...init, signal }));
+    });
   }
 
   /**
@@ -97,34 +116,40 @@ export function createApi(baseUrl, { timeoutMs = TIMEOUT_MS } = {}) {
     /** @param {string} id @returns {Promise<void>} */
     remove: (id) => call(`/products/${id}`, { method: 'DELETE' }),
     /** @param {string | number} id @param {Picture} picture @returns {Promise<void>} */
-    putPicture: (id, picture) => call(`/products/${id}/picture`, {
+    putPicture: (id, picture) => call(`/products/${id}/picture`, /** @type {any} */ ({
       method: 'PUT',
       headers: { 'content-type': picture.type },
-      body: /** @type {any} */ (picture.data),
-    }),
+      body: Readable.toWeb(picture.file.createReadStream({ start: 0 })),
+      duplex: 'half',
+    })),
     /** @param {string | number} id @returns {Promise<void>} */
     removePicture: (id) => call(`/products/${id}/picture`, { method: 'DELETE' }),
     /** @param {string} id @param {Record<string, string>} headers */
-    openPicture: (id, headers) => open(`${baseUrl}/products/${id}/picture`, headers, timeoutMs),
+    openPicture: (id, headers) => limited(() => open(`${baseUrl}/products/${id}/picture`, headers, timeoutMs)),
     isReady: () => isReady(baseUrl),
   };
 }
 
 /**
  * The time limit covers the wait for the head only: how long the body takes depends on the
- * browser's line.
+ * browser's line. Not fetch(): that holds more of what a browser does not take.
  * @param {string} url
  * @param {Record<string, string>} headers
  * @param {number} timeoutMs
+ * @returns {Promise<import('node:http').IncomingMessage>}
  */
-async function open(url, headers, timeoutMs) {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new DOMException('too slow', 'TimeoutError')), timeoutMs);
-  try {
-    return await request(url, { headers, signal: abort.signal });
-  } finally {
-    clearTimeout(timer);
-  }
+function open(url, headers, timeoutMs) {
+  const { get } = url.startsWith('https:') ? https : http;
+  return new Promise((resolve, reject) => {
+    const asked = get(url, { headers, agent: false }, resolve);
+    const tooSlow = () => asked.destroy(new DOMException('too slow', 'TimeoutError'));
+    const timer = setTimeout(tooSlow, timeoutMs);
+    asked.once('response', () => clearTimeout(timer));
+    asked.once('error', (error) => {
+      clearTimeout(timer);
+      reject(asUnavailable(error));
+    });
+  });
 }
 
 /** @param {string} baseUrl */

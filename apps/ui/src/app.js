@@ -6,7 +6,7 @@ import { healthRoutes } from './routes/health.js';
 import { listRoutes } from './routes/list.js';
 import { pictureRoutes } from './routes/pictures.js';
 import { productRoutes } from './routes/products.js';
-import { sameOriginOnly, securityHeaders } from './security.js';
+import { knownHostsOnly, sameOriginOnly, securityHeaders } from './security.js';
 import { installViews, serveStatic } from './views.js';
 
 /**
@@ -23,8 +23,9 @@ export function createApp({ config, log, lifecycle, apiTimeoutMs }) {
   installViews(app, config.imageUrl);
   app.use(logRequests(log), securityHeaders(config.imageUrl), lifecycle.closeConnections);
   app.use('/static', serveStatic());
-  app.use(alwaysFresh, sameOriginOnly);
-  app.use(healthRoutes(api, lifecycle), listRoutes(api), productRoutes(api, log), pictureRoutes(api, log));
+  // Through the API server Kubernetes asks for health by whatever name that one has.
+  app.use(alwaysFresh, healthRoutes(api, lifecycle), knownHostsOnly(config.allowedHosts), sameOriginOnly);
+  app.use(listRoutes(api), productRoutes(api, log), pictureRoutes(api, log));
   app.use(notFound, errorPage(log));
   return app;
 }

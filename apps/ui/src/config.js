@@ -3,6 +3,7 @@
  * @property {string} apiUrl base address of the API, no slash at the end
  * @property {string | null} imageUrl base address browsers load pictures from; null: from this server
  * @property {number} port
+ * @property {string[]} allowedHosts names it is called by, or what they end with where there is a dot first
  */
 
 export class ConfigError extends Error {}
@@ -16,7 +17,18 @@ export function readConfig(env) {
     apiUrl: readUrl('API_URL', env.API_URL ?? 'http://api:8000'),
     imageUrl: env.IMAGE_URL ? readUrl('IMAGE_URL', env.IMAGE_URL) : null,
     port: readPort(env.PORT ?? '80'),
+    allowedHosts: readHosts(env.ALLOWED_HOSTS ?? ''),
   };
+}
+
+/** @param {string} value */
+function readHosts(value) {
+  const names = value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+  const wrong = names.find((name) => !/^\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name));
+  if (wrong !== undefined) {
+    throw refusal('ALLOWED_HOSTS', value, 'host names with commas between, such as shop.example or .svc');
+  }
+  return names;
 }
 
 /** @param {string} value */

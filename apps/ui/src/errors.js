@@ -7,6 +7,7 @@ const UNAVAILABLE = {
   away: 'The product service is not available at the moment. It usually is back shortly.',
   slow: 'The product service took too long to answer. It may be busy at the moment.',
   broken: 'The product service had a problem of its own. Trying again may help.',
+  busy: 'Too many people are here at the moment, so this was not carried out. Please try again shortly.',
 };
 
 /**

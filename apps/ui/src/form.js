@@ -1,4 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Busboy } from '@fastify/busboy';
+import { ApiUnavailable } from './api.js';
 
 export const MAX_PICTURE_BYTES = 5 * 1024 * 1024;
 
@@ -8,7 +13,11 @@ export const MAX_PICTURE_BYTES = 5 * 1024 * 1024;
  */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-const LIMITS = { fields: 20, files: 4, fieldSize: 100 * 1024, fileSize: MAX_PICTURE_BYTES };
+/** Forms that may have a picture are taken this many at a time: the room for files is bounded. */
+const MAX_UPLOADS = 8;
+const SMALL_FORM_BYTES = 256 * 1024;
+
+const LIMITS = { fields: 20, files: 1, fieldSize: 100 * 1024, fileSize: MAX_PICTURE_BYTES };
 
 /**
  * @typedef {object} PictureProblem
@@ -30,8 +39,20 @@ export class FormError extends Error {
   }
 }
 
+/** @returns {import('express').RequestHandler} */
+export function fewUploadsAtOnce() {
+  let underWay = 0;
+  return (req, res, next) => {
+    if (Number(req.get('content-length') ?? Infinity) <= SMALL_FORM_BYTES) return next();
+    if (underWay >= MAX_UPLOADS) throw new ApiUnavailable('busy');
+    underWay += 1;
+    res.once('close', () => { underWay -= 1; });
+    return next();
+  };
+}
+
 /**
- * Reads a form with at most one picture, which is held in memory up to the limit.
+ * Reads a form with at most one picture, in a file that whoever reads the form has to close.
  * @param {import('express').Request} req
  * @returns {Promise<Form>}
  */
@@ -39,6 +60,9 @@ export async function readForm(req) {
   /** @type {Form} */
   const form = { fields: new Map(), picture: null, pictureProblem: null };
   let tooLong = false;
+  /** @type {import('@fastify/busboy').BusboyFileStream | undefined} */
+  let part;
+  let collected = Promise.resolve();
   const parser = createParser(req);
   parser.on('field', (name, value, _nameCut, valueCut) => {
     form.fields.set(name, value);
@@ -47,11 +71,21 @@ export async function readForm(req) {
   parser.on('file', (name, stream, filename, _encoding, type) => {
     // The parser reports a broken upload itself; unheard here, it would end the process.
     stream.on('error', () => {});
-    if (name === 'picture') collectPicture(form, stream, filename, type);
-    else stream.resume();
+    if (name !== 'picture' || !filename) return stream.resume();
+    part = stream;
+    collected = collectPicture(form, stream, type);
+    return undefined;
   });
-  await feed(req, parser);
-  if (tooLong) throw new FormError(413, 'One of the texts is far too long.');
+  try {
+    await feed(req, parser);
+    await collected;
+    if (tooLong) throw new FormError(413, 'One of the texts is far too long.');
+  } catch (error) {
+    part?.destroy();
+    await collected;
+    await form.picture?.file.close();
+    throw error;
+  }
   return form;
 }
 
@@ -105,28 +139,41 @@ function feed(req, parser) {
 /**
  * @param {Form} form
  * @param {import('@fastify/busboy').BusboyFileStream} stream
- * @param {string | undefined} filename
  * @param {string} type
  */
-function collectPicture(form, stream, filename, type) {
-  /** @type {Buffer[]} */
-  let chunks = [];
-  stream.on('data', (chunk) => chunks.push(chunk));
-  stream.once('limit', () => {
-    chunks = [];
-    form.pictureProblem = problem(413, 'The picture is too large. It can have up to 5 MiB.');
-  });
-  stream.once('end', () => {
-    if (form.pictureProblem || !filename) return;
-    const data = Buffer.concat(chunks);
-    if (!/^image\/[\w.+-]+$/.test(type)) {
-      form.pictureProblem = problem(415, 'This file is not a picture. Please choose a JPEG, PNG, GIF or WebP.');
-    } else if (data.length === 0) {
-      form.pictureProblem = problem(422, 'The file is empty. Please choose another one.');
-    } else {
-      form.picture = { data, type };
-    }
-  });
+async function collectPicture(form, stream, type) {
+  const file = await openTemporary();
+  let size = 0;
+  try {
+    for await (const chunk of stream) size += (await file.write(chunk)).bytesWritten;
+    form.pictureProblem = problemWith(type, size, stream.truncated);
+  } catch {
+    form.pictureProblem = problem(503, 'The picture could not be kept just now. Please try again in a moment.');
+    stream.resume();
+  }
+  if (form.pictureProblem) await file.close();
+  else form.picture = { file, type };
+}
+
+/** It has no name any more, so it goes with this process, however that ends. */
+async function openTemporary() {
+  const path = join(tmpdir(), `upload-${randomUUID()}`);
+  const file = await open(path, 'wx+', 0o600);
+  await unlink(path);
+  return file;
+}
+
+/**
+ * @param {string} type
+ * @param {number} size
+ * @param {boolean} truncated
+ */
+function problemWith(type, size, truncated) {
+  if (truncated) return problem(413, 'The picture is too large. It can have up to 5 MiB.');
+  if (!/^image\/[\w.+-]+$/.test(type)) {
+    return problem(415, 'This file is not a picture. Please choose a JPEG, PNG, GIF or WebP.');
+  }
+  return size === 0 ? problem(422, 'The file is empty. Please choose another one.') : null;
 }
 
 /**

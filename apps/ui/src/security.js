@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import helmet from 'helmet';
 
 /**
@@ -31,6 +32,42 @@ function pagePolicy(imageUrl) {
     'script-src': ["'self'"],
     'style-src': ["'self'"],
   };
+}
+
+/**
+ * Refuses requests to a name that is not ours. DNS rebinding makes a browser call this server by a
+ * name of somebody else's, whose page then is of the same origin. It takes a name: an address
+ * cannot be made to lead elsewhere, and one without a dot is nobody's to sell.
+ * @param {string[]} allowed
+ * @returns {import('express').RequestHandler}
+ */
+export function knownHostsOnly(allowed) {
+  return (req, res, next) => {
+    const name = hostName(req.headers.host ?? '');
+    if (isKnown(name, allowed)) return next();
+    return res.status(421).render('error.njk', {
+      title: 'Not the name of this site',
+      message: `This site is not called "${name}". Use the address of a node, or add the name to `
+        + 'ALLOWED_HOSTS (ports.hosts in the settings of kubeup).',
+      link: null,
+    });
+  };
+}
+
+/** @param {string} header */
+function hostName(header) {
+  const own = `http://${header}`;
+  return URL.canParse(own) ? new URL(own).hostname.replace(/\.$/, '') : '';
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} allowed
+ */
+function isKnown(name, allowed) {
+  if (name === '') return false;
+  if (isIP(name.replace(/^\[(.*)\]$/, '$1')) || !name.includes('.')) return true;
+  return allowed.some((known) => (known.startsWith('.') ? name.endsWith(known) : name === known));
 }
 
 /**

@@ -1,10 +1,8 @@
-import { createServer } from 'node:http';
 import { createApp } from './app.js';
 import { ConfigError, readConfig } from './config.js';
+import { createBoundedServer } from './connections.js';
 import { createLifecycle } from './lifecycle.js';
 import { logToStdout as log } from './log.js';
-
-const UPLOAD_TIMEOUT_MS = 120_000;
 
 /** @param {number} code @param {string} message */
 function stop(code, message) {
@@ -24,8 +22,7 @@ function configOrStop() {
 /** @param {import('./config.js').Config} config */
 function start(config) {
   const lifecycle = createLifecycle(log);
-  const server = createServer(createApp({ config, log, lifecycle }));
-  server.requestTimeout = UPLOAD_TIMEOUT_MS;
+  const server = createBoundedServer(createApp({ config, log, lifecycle }));
   server.once('error', (error) => stop(1, `cannot listen on PORT ${config.port}: ${error.message}`));
   server.listen(config.port, () => {
     const address = /** @type {import('node:net').AddressInfo} */ (server.address());

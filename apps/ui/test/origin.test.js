@@ -11,14 +11,14 @@ let ui;
 
 before(async () => {
   api = await startApi();
-  ui = await startUi(api.url);
+  ui = await startUi(api.url, { allowedHosts: ['shop.example', '.svc'] });
 });
 after(() => Promise.all([api.stop(), ui.stop()]));
 beforeEach(() => api.reset());
 
 describe('a change is', () => {
   /** @param {Record<string, string>} headers */
-  async function add(headers) {
+  function add(headers) {
     const body = new URLSearchParams({ name: 'Cup', price: '2.50', stock: '4' }).toString();
     return new Promise((resolve, reject) => {
       const req = request(`${ui.url}/products`, {
@@ -56,6 +56,35 @@ describe('a change is', () => {
       {},
     ]) {
       assert.equal(await add(/** @type {any} */ (headers)), 303, JSON.stringify(headers));
+    }
+  });
+});
+
+describe('a request by', () => {
+  /** @param {string} host @param {string} [path] @returns {Promise<{ status: number | undefined, text: string }>} */
+  function get(host, path = '/') {
+    return new Promise((resolve, reject) => {
+      request(`${ui.url}${path}`, { headers: { host } }, async (res) => {
+        const chunks = await res.toArray();
+        resolve({ status: res.statusCode, text: Buffer.concat(chunks).toString() });
+      }).on('error', reject).end();
+    });
+  }
+
+  test('an address, a name without a dot, or one of ours is answered', async () => {
+    for (const host of ['127.0.0.1:30001', '192.168.60.12', '[::1]:8080', 'localhost:8080', 'UI', 'shop.example',
+      'shop.example.:80', 'ui.default.svc']) {
+      assert.equal((await get(host)).status, 200, host);
+    }
+  });
+
+  test('the name of another site is refused, but for health', async () => {
+    for (const host of ['evil.example', 'www.shop.example', '127.0.0.1.evil.example:30001', 'svc.evil.example', '@']) {
+      const { status, text } = await get(host);
+      assert.equal(status, 421, host);
+      assert.match(text, /ALLOWED_HOSTS/);
+      assert.equal((await get(host, '/healthz')).status, 200);
+      assert.equal((await get(host, '/pictures/1')).status, 421);
     }
   });
 });

@@ -74,6 +74,7 @@ describe('the server process', { concurrency: true }, () => {
       ['API_URL', 'http://api:99999', '"http://api:99999"', /http:\/\/ or https:\/\//],
       ['API_URL', 'http://api/?x=1', '"http://api/?x=1"', /without user name/],
       ['API_URL', 'http://a:secret@api', '"http://***@api"', /without user name/],
+      ['ALLOWED_HOSTS', 'shop.example; x', '"shop.example; x"', /commas between/],
       ['IMAGE_URL', "http://a; script-src 'x'", '"http://a; script-src \'x\'"', /http:\/\/ or https:\/\//],
     ]) {
       test(`${name}=${value} is refused in one line`, async () => {

@@ -1,25 +1,29 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createApp } from '../src/app.js';
+import { createBoundedServer } from '../src/connections.js';
 import { createLifecycle } from '../src/lifecycle.js';
 
-const SERVER = fileURLToPath(new URL('../src/server.js', import.meta.url));
+const FOLDER = fileURLToPath(new URL('..', import.meta.url));
+const CONTAINERFILE = readFileSync(join(FOLDER, 'Containerfile'), 'utf8');
+const [, ...ARGUMENTS] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(CONTAINERFILE)?.[1] ?? '');
 
 /**
  * The real server in this process, on a free port.
  * @param {string} apiUrl
- * @param {{ imageUrl?: string | null, apiTimeoutMs?: number }} [options]
+ * @param {{ imageUrl?: string | null, apiTimeoutMs?: number, allowedHosts?: string[] }} [options]
  */
-export async function startUi(apiUrl, { imageUrl = null, apiTimeoutMs } = {}) {
+export async function startUi(apiUrl, { imageUrl = null, apiTimeoutMs, allowedHosts = [] } = {}) {
   /** @type {Record<string, unknown>[]} */
   const logged = [];
   /** @type {import('../src/log.js').Log} */
   const log = (level, msg, more) => { logged.push({ level, msg, ...more }); };
-  const config = { apiUrl, imageUrl, port: 0 };
-  const server = createServer(createApp({ config, log, lifecycle: createLifecycle(log), apiTimeoutMs }));
+  const config = { apiUrl, imageUrl, port: 0, allowedHosts };
+  const server = createBoundedServer(createApp({ config, log, lifecycle: createLifecycle(log), apiTimeoutMs }));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
@@ -52,12 +56,12 @@ export async function startUi(apiUrl, { imageUrl = null, apiTimeoutMs } = {}) {
 }
 
 /**
- * The real server as its own process.
+ * The real server as its own process, as the image starts it.
  * @param {Record<string, string>} env
  */
 export function spawnUi(env) {
-  const child = spawn(process.execPath, [SERVER], {
-    env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, ARGUMENTS, {
+    cwd: FOLDER, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   /** @type {Record<string, unknown>[]} */
   const logged = [];

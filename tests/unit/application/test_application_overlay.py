@@ -10,7 +10,7 @@ import yaml
 from builders import DESKTOP, access, error_of, place, settings, state, three
 
 from kubeup.application.external import Published
-from kubeup.application.overlay import BASE, Overlay
+from kubeup.application.overlay import BASE, OWN_NAMES, Overlay
 from kubeup.application.place import volume_node
 from kubeup.core.errors import Refused
 from kubeup.core.shell import Output
@@ -79,7 +79,7 @@ def test_ports_storage_and_the_node_of_the_volume(tmp_path: Path) -> None:
     assert (storage["path"], storage["value"]) == ("/spec/capacity/storage", "3Gi")
     assert (path["path"], path["value"]) == ("/spec/local/path", "/var/lib/kubeup/data/mysql")
     assert node["value"] == ["dev-worker-1"]
-    assert found["StatefulSet mysql"][0]["value"] == "3Gi"
+    assert [one["value"] for one in found["StatefulSet mysql"]] == ["3Gi", "3Gi"]
 
 
 @dataclass(frozen=True)
@@ -328,3 +328,39 @@ def test_on_a_machine_the_api_is_deployed_as_ever(tmp_path: Path, real_kubectl: 
     assert after["EndpointSlice mysql-vm"]["endpoints"] == [
         {"addresses": ["192.168.60.11"], "hostname": "mysql-0", "conditions": {"ready": True}}
     ]
+
+
+@pytest.mark.real
+def test_names_that_lead_to_ui_and_api(tmp_path: Path, real_kubectl: Path) -> None:
+    found = rendered(overlay(tmp_path, "ports: {hosts: [shop.example.com, .lan]}"), real_kubectl)
+    for name in ("Deployment api", "Deployment ui"):
+        env = found[name]["spec"]["template"]["spec"]["containers"][0]["env"]
+        (names,) = [one["value"] for one in env if one["name"] == "ALLOWED_HOSTS"]
+        assert names.split(",") == [*OWN_NAMES, "shop.example.com", ".lan"]
+        assert ".svc.cluster.local" in names
+
+
+@pytest.mark.real
+def test_pods_meet_the_restricted_pod_security_standard(tmp_path: Path, real_kubectl: Path) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    found = rendered(overlay(tmp_path), real_kubectl)
+    pods = [
+        one["spec"]["template"]["spec"]
+        for one in found.values()
+        if one["kind"] in ("Deployment", "StatefulSet")
+    ]
+    assert len(pods) == 3
+    for pod in pods:
+        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "initContainers"}
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert not pod["automountServiceAccountToken"]
+        assert "hostPort" not in str(container["ports"])
+        for volume in pod["volumes"]:
+            assert "configMap" in volume or volume["emptyDir"]["sizeLimit"], volume

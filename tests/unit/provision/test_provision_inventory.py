@@ -198,23 +198,17 @@ def test_each_node_has_a_range_of_its_own(
     assert list(inventories.pod_ranges(chosen, chosen.nodes_list()).values()) == expected
 
 
-@pytest.mark.parametrize(
-    ("registry", "plain"),
-    [
-        ("192.168.1.5:5000", True),
-        ("10.0.0.7", True),
-        ("127.0.0.1:5000", True),
-        ("localhost:5000", True),
-        ("docker.io", False),
-        ("registry.example.org:5000", False),
-        ("8.8.8.8:5000", False),
-    ],
-)
-def test_only_registries_on_private_addresses_are_plain(
-    tmp_path: Path, registry: str, plain: bool
+@pytest.mark.parametrize("registry", ["192.168.1.5:5000", "localhost:5000", "docker.io"])
+def test_a_registry_is_asked_without_tls_where_it_is_said_alone(
+    tmp_path: Path, registry: str
 ) -> None:
-    chosen = settings(tmp_path, f"images: {{via: registry, prefix: ana, registry: '{registry}'}}")
-    assert chosen.images.plain_registries == ((registry,) if plain else ())
+    keys = f"images: {{via: registry, prefix: ana, registry: '{registry}'}}"
+    assert settings(tmp_path, keys).images.plain_registries == ()
+
+
+def test_a_registry_without_tls(tmp_path: Path) -> None:
+    keys = "images: {registry: '192.168.1.5:5000', prefix: ana, insecure: true}"
+    assert settings(tmp_path, keys).images.plain_registries == ("192.168.1.5:5000",)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +216,7 @@ def test_only_registries_on_private_addresses_are_plain(
     [
         "network: {pod_cidr: 10.200.0.0/16}",
         "network: {service_cidr: 10.97.0.0/16}",
-        "images: {registry: '192.168.1.5:5000', prefix: ana}",
+        "images: {registry: '192.168.1.5:5000', prefix: ana, insecure: true}",
     ],
 )
 def test_a_setting_that_a_node_carries_changes_the_digest(

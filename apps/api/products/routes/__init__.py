@@ -8,7 +8,8 @@ from products.db import Database
 from products.schemas import Problem
 
 
-def _database(request: Request) -> Database:
+# Not one of the threads that may all be waiting for the database: "async" takes none.
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 

@@ -2,25 +2,26 @@
 
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
 
 from products.db import NotReadyError
-from products.lifecycle import Lifecycle
-from products.routes import UNAVAILABLE, DatabaseDep
+from products.lifecycle import Lifecycle, Readiness
+from products.routes import UNAVAILABLE
 from products.schemas import Health
+
+PROBES = ("/healthz", "/readyz")
 
 router = APIRouter(tags=["health"])
 
 
-def _lifecycle(request: Request) -> Lifecycle:
+async def _lifecycle(request: Request) -> Lifecycle:
     lifecycle: Lifecycle = request.app.state.lifecycle
     return lifecycle
 
 
-def _probe_threads(request: Request) -> CapacityLimiter:
-    threads: CapacityLimiter = request.app.state.probe_threads
-    return threads
+async def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
 
 
 @router.get("/healthz")
@@ -31,13 +32,11 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses={503: UNAVAILABLE})
 async def readyz(
-    database: DatabaseDep,
     lifecycle: Annotated[Lifecycle, Depends(_lifecycle)],
-    threads: Annotated[CapacityLimiter, Depends(_probe_threads)],
+    readiness: Annotated[Readiness, Depends(_readiness)],
 ) -> Health:
     """Say whether requests can be served now, which takes the database."""
     if lifecycle.draining:
         raise NotReadyError("the service is shutting down")
-    # Threads of its own, as all others may be waiting for the database.
-    await to_thread.run_sync(database.check, limiter=threads)
+    await readiness.check()
     return Health(status="ready")

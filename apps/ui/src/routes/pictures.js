@@ -1,11 +1,10 @@
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Router } from 'express';
 import { ApiUnavailable } from '../api.js';
 import { logUnavailable } from '../errors.js';
 import { PRODUCT_ID } from './ids.js';
 
-const PASSED_ON = ['content-type', 'etag', 'last-modified'];
+const PASSED_ON = ['content-type', 'content-encoding', 'etag', 'last-modified'];
 
 /**
  * Pictures go through this server, so that browsers need no address but its own.
@@ -35,16 +34,17 @@ export function pictureRoutes(api, log) {
  */
 async function sendPicture(api, req, res) {
   const answer = await api.openPicture(String(req.params.id), requestHeaders(req));
-  if (answer.status === 200 && isPicture(answer)) return stream(answer, req, res);
-  await answer.body?.cancel();
-  if (answer.status === 304) return res.status(304).set(answerHeaders(answer)).end();
-  if (answer.status >= 500) throw new ApiUnavailable('away', { cause: `status ${answer.status}` });
+  const status = Number(answer.statusCode);
+  if (status === 200 && isPicture(answer)) return stream(answer, req, res);
+  answer.destroy();
+  if (status === 304) return res.status(304).set(answerHeaders(answer)).end();
+  if (status >= 500) throw new ApiUnavailable('away', { cause: `status ${status}` });
   return sayInWords(res, 404, 'There is no such picture.');
 }
 
-/** @param {Response} answer */
+/** @param {import('node:http').IncomingMessage} answer */
 function isPicture(answer) {
-  return /^image\//.test(answer.headers.get('content-type') ?? '');
+  return /^image\//.test(answer.headers['content-type'] ?? '');
 }
 
 /** @param {import('express').Request} req */
@@ -53,7 +53,7 @@ function requestHeaders(req) {
   return { accept: 'image/*', 'accept-encoding': 'identity', ...(known && { 'if-none-match': known }) };
 }
 
-/** @param {Response} answer */
+/** @param {import('node:http').IncomingMessage} answer */
 function answerHeaders(answer) {
   /** @type {Record<string, string>} */
   const headers = {
@@ -63,30 +63,27 @@ function answerHeaders(answer) {
     'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
   };
   for (const name of PASSED_ON) {
-    const value = answer.headers.get(name);
-    if (value) headers[name] = value;
+    const value = answer.headers[name];
+    if (typeof value === 'string') headers[name] = value;
   }
-  const length = answer.headers.get('content-length');
-  if (length && answer.status === 200 && !answer.headers.has('content-encoding')) {
-    headers['content-length'] = length;
-  }
+  const length = answer.headers['content-length'];
+  if (length && answer.statusCode === 200) headers['content-length'] = length;
   return headers;
 }
 
 /**
- * @param {Response} answer
+ * @param {import('node:http').IncomingMessage} answer
  * @param {import('express').Request} req
  * @param {import('express').Response} res
  */
 async function stream(answer, req, res) {
   res.set(answerHeaders(answer));
-  const body = Readable.fromWeb(/** @type {any} */ (answer.body));
   if (req.method === 'HEAD') {
-    body.destroy();
+    answer.destroy();
     return res.end();
   }
   try {
-    return await pipeline(body, res);
+    return await pipeline(answer, res);
   } catch {
     // The head has been sent, so pipeline() cut the connection: that tells the browser.
     return undefined;

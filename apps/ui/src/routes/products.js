@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { ApiRefused, ApiUnavailable } from '../api.js';
 import { logUnavailable, unavailableStatus } from '../errors.js';
 import { flashFor } from '../flash.js';
-import { readForm } from '../form.js';
+import { fewUploadsAtOnce, readForm } from '../form.js';
 import { fieldMessages } from '../messages.js';
 import { pickFields, savePicture, saveProduct } from '../saving.js';
 import { PRODUCT_ID } from './ids.js';
@@ -24,6 +24,8 @@ const UNSAVED = {
     + 'was made before you try again.',
   broken: 'The product service had a problem of its own. Please look in the list whether the '
     + 'change was made before you try again.',
+  busy: 'Too many people are here at the moment, so nothing was saved. What you typed is still '
+    + 'here: please try again shortly.',
 };
 
 /**
@@ -51,6 +53,7 @@ export function productRoutes(api, log) {
     showForm(res, 200, { id, values, product, flash: flashFor(req.query.flash) });
   });
 
+  router.post(['/products', '/products/:id'], fewUploadsAtOnce());
   router.post('/products', (req, res) => save(api, log, req, res, null));
   router.post('/products/:id', (req, res) => save(api, log, req, res, req.params.id));
 
@@ -74,6 +77,21 @@ export function productRoutes(api, log) {
  */
 async function save(api, log, req, res, id) {
   const form = await readForm(req);
+  try {
+    return await saveForm(api, log, form, res, id);
+  } finally {
+    await form.picture?.file.close();
+  }
+}
+
+/**
+ * @param {import('../api.js').Api} api
+ * @param {import('../log.js').Log} log
+ * @param {import('../form.js').Form} form
+ * @param {import('express').Response} res
+ * @param {string | null} id
+ */
+async function saveForm(api, log, form, res, id) {
   const view = {
     id,
     values: pickFields(Object.fromEntries(form.fields)),
