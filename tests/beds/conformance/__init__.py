@@ -10,6 +10,7 @@ from kubeup.cluster.release.go import UnpackGo, debian_root, go_tool
 from kubeup.core.plan import Log
 from kubeup.images import bases
 from kubeup.images.build import build_image
+from kubeup.images.rootfs import Rootfs, load
 from kubeup.system import cache, machine
 from kubeup.system.engine import Engine, for_images
 from tests.beds.go import build
@@ -17,7 +18,8 @@ from tests.beds.go import build
 GO = Path(__file__).with_name("go")
 # test/utils/image/manifest.go of Kubernetes 1.26.1
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.43"
-CONTAINERFILE = 'FROM scratch\nCOPY agnhost /\nENTRYPOINT ["/agnhost"]\n'
+# some of its pods start it by a shell
+CONTAINERFILE = 'FROM {base}\nCOPY agnhost /\nENTRYPOINT ["/agnhost"]\n'
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Conformance:
     def program(self) -> Path:
         return self.folder / "netpol.test"
 
-    def image(self, engine: Engine, log: Log) -> str:
-        """Build the image and return its name."""
+    def image(self, engine: Engine, root: Rootfs, log: Log) -> str:
+        """Build the image on a Debian root file system, and return its name."""
         files = {"agnhost": self.folder / "agnhost"}
-        build_image(engine, AGNHOST, CONTAINERFILE, files, log, "--quiet")
+        text = CONTAINERFILE.format(base=load(root, engine, log))
+        build_image(engine, AGNHOST, text, files, log, "--quiet")
         return AGNHOST
 
 

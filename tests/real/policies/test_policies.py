@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeup.cluster.release.images import proxy_rootfs
 from kubeup.core import shell
 from tests.beds import conformance
 from tests.real.harness import NODES, Cluster
@@ -23,7 +24,7 @@ RAN = re.compile(r"Ran (\d+) of \d+ Specs")
 def test_kubernetes_own_tests_of_policies_pass(standing: Cluster, tmp_path: Path) -> None:
     engine = standing.project.engine
     programs = conformance.make(print)
-    image = programs.image(engine, print)
+    image = programs.image(engine, proxy_rootfs(standing.project.root_origin), print)
     archive = tmp_path / "agnhost.tar"
     shell.save(*engine.argv("save", image), into=archive)
     for node in NODES:
@@ -47,5 +48,5 @@ def test_kubernetes_own_tests_of_policies_pass(standing: Cluster, tmp_path: Path
     )
     failed = [line for line in ran.stdout.splitlines() if "[FAIL]" in line]
     count = RAN.search(ran.stdout)
-    assert not failed and ran.returncode == 0, "\n".join(failed) or ran.stdout[-4000:]
+    assert not failed and ran.returncode == 0, "\n".join((*failed, ran.stdout[-4000:]))
     assert count and int(count.group(1)) >= 70, "all of them, but for those left out"
