@@ -4,6 +4,7 @@ starts the real command leaves them to it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KUBEUP_SETTINGS", str(settings))
     made = tmp_path / "dev"
     made.mkdir(mode=0o700)
+    write_private(made / "profile", "dev\n")
     key = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made / "id_rsa"))
     subprocess.run(key, check=True)
     (made / "id_rsa.pub").unlink()
@@ -128,6 +131,17 @@ def test_a_question_that_nobody_can_answer_is_a_no(folder: Path) -> None:
 SLOW = '#!/bin/sh\nread -r line <"$GATE"\nexec "$REAL" "$@"\n'
 
 
+def let_go(gate: Path, process: subprocess.Popen[str]) -> None:
+    """Whoever reads the gate goes on; a command that ended earlier never comes to it."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            with os.fdopen(os.open(gate, os.O_WRONLY | os.O_NONBLOCK), "w") as file:
+                file.write("go\n")
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"it ended with {process.returncode}")
+
+
 def test_where_the_reader_goes_meanwhile_the_work_is_finished(folder: Path, tmp_path: Path) -> None:
     """`inv … | head -n 1`: what has begun ends as it should, and the command as `head` wants it."""
     tool, gate = tmp_path / "bin" / "ssh-keygen", tmp_path / "gate"
@@ -147,12 +161,12 @@ def test_where_the_reader_goes_meanwhile_the_work_is_finished(folder: Path, tmp_
         argv, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        gate.write_text("go\n")  # for the look at the key
+        let_go(gate, process)  # for the look at the key
         line = ""
         while "start" not in line:
             line = process.stdout.readline()
         process.stdout.close()
-        gate.write_text("go\n")  # for the step
+        let_go(gate, process)  # for the step
         process.wait(60)
         assert process.stderr.read() == ""
     assert process.returncode == -signal.SIGPIPE
