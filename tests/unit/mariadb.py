@@ -56,13 +56,13 @@ class MariaDb:
             "--skip-test-db",
         ]
         subprocess.run(made, check=True, capture_output=True)
-        (self.folder / ".env").write_text("MYSQL_ROOT_PASSWORD=rr\nMYSQL_PASSWORD=pp\n")
+        (self.folder / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
         with self.running():
             self.server.sql(
-                "CREATE DATABASE api; CREATE USER api@'%' IDENTIFIED BY 'pp';"
+                "CREATE DATABASE api; CREATE USER api@'%' IDENTIFIED BY 'pppppppp';"
                 "GRANT ALL ON api.* TO api@'%';"
                 "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';"
-                "FLUSH PRIVILEGES; ALTER USER root@localhost IDENTIFIED BY 'rr';",
+                "FLUSH PRIVILEGES; ALTER USER root@localhost IDENTIFIED BY 'rrrrrrrr';",
                 password="",
             )
 
@@ -109,7 +109,7 @@ class MariaDb:
     def logs_in(self, user: str, *options: str) -> str:
         """What the server's client says of a login over TCP by these options, 'in' for one."""
         client = found_program("mariadb")
-        password = {"root": "rr", "api": "pp"}[user]
+        password = {"root": "rrrrrrrr", "api": "pppppppp"}[user]
         done = subprocess.run(
             [client, "--no-defaults", "--protocol=tcp", f"--user={user}", *options, "-N", "-B"],
             input="SELECT 'in';",

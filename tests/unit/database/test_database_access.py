@@ -30,25 +30,25 @@ def roots(server: Server) -> list[str]:
 
 def test_root_of_elsewhere_goes_and_stays_away(server: Server) -> None:
     """As the official images make it where MYSQL_ROOT_HOST is not set."""
-    server.sql("CREATE USER root@'%' IDENTIFIED BY 'rr'; GRANT ALL ON *.* TO root@'%'")
+    server.sql("CREATE USER root@'%' IDENTIFIED BY 'rrrrrrrr'; GRANT ALL ON *.* TO root@'%'")
     server.sql("CREATE USER root@'10.0.0.7' IDENTIFIED BY 'other'")
     said = list[str]()
     keep_root_local(server, said.append)
     assert roots(server) == ["localhost"]
     assert said == ["root is no longer let in from %", "root is no longer let in from 10.0.0.7"]
     keep_root_local(server, said.append)
-    assert len(said) == 2 and server.admits(ROOT, "rr") and server.admits("api", "pp")
+    assert len(said) == 2 and server.admits(ROOT, "rrrrrrrr") and server.admits("api", "pppppppp")
 
 
 def test_the_account_that_the_client_itself_came_in_by_is_kept(server: Server) -> None:
     server.sql("RENAME USER root@localhost TO root@'%'")
     keep_root_local(server, print)
-    assert roots(server) == ["localhost"] and server.admits(ROOT, "rr")
+    assert roots(server) == ["localhost"] and server.admits(ROOT, "rrrrrrrr")
     server.sql("CREATE DATABASE after_all; DROP DATABASE after_all")
 
 
 def test_what_such_an_account_has_made_goes_on_to_work(server: Server) -> None:
-    server.sql("CREATE USER root@'%' IDENTIFIED BY 'rr'; GRANT ALL ON *.* TO root@'%'")
+    server.sql("CREATE USER root@'%' IDENTIFIED BY 'rrrrrrrr'; GRANT ALL ON *.* TO root@'%'")
     server.sql("CREATE DEFINER = root@'%' VIEW six AS SELECT 6 AS n", "api")
     for _ in range(2):
         keep_root_local(server, print)

@@ -171,7 +171,7 @@ def test_a_real_server_refuses_plain_text_and_root_and_takes_what_is_local(
         )
         assert "ERROR 1045" in maria.logs_in("root", *where, *verified)
         # what kubeup and the probes use
-        assert server.sql("SELECT 6 * 7").strip() == "42" and server.admits("api", "pp")
+        assert server.sql("SELECT 6 * 7").strip() == "42" and server.admits("api", "pppppppp")
         with socket.create_connection(("127.0.0.1", port), 5):
             pass
     offered = [OFFERS_TLS if one.startswith("--require") else one for one in served(folder)]

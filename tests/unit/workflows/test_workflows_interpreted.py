@@ -165,7 +165,7 @@ def test_every_value_of_the_file_of_passwords(here: Path, root: str, user: str) 
     try:
         secrets.replace(env, written)
         read = secrets.read(env)
-        overlay = Overlay(plain()[0], IMAGES, env, place())
+        overlay = Overlay(plain()[0], IMAGES, env, place(), here)
         secret = overlay.secret()
     except KubeupError:
         return
@@ -269,7 +269,7 @@ def plain() -> tuple[Settings, Any, Any]:
     """The defaults, and the structure of an overlay and of a compose file that are made of them."""
     with tempfile.TemporaryDirectory() as name:
         chosen, env = taken(Path(name), {}), passwords(Path(name))
-        overlay = Overlay(chosen, IMAGES, env, place()).files()["kustomization.yaml"]
+        overlay = Overlay(chosen, IMAGES, env, place(), Path(name)).files()["kustomization.yaml"]
         composed = machine_of(chosen, dict).compose()
     return chosen, structure(yaml.safe_load(overlay)), structure(yaml.safe_load(composed))
 
@@ -277,12 +277,12 @@ def plain() -> tuple[Settings, Any, Any]:
 def passwords(here: Path) -> Path:
     """An `.env` as it is mostly."""
     env = here / "plain.env"
-    env.write_text("MYSQL_ROOT_PASSWORD=root\nMYSQL_PASSWORD=api\n")
+    env.write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
     return env
 
 
 def kustomize(here: Path, chosen: Settings, state: State) -> None:
-    made = Overlay(chosen, images_of(chosen), passwords(here), place()).files()
+    made = Overlay(chosen, images_of(chosen), passwords(here), place(), here).files()
     read = yaml.safe_load(made["kustomization.yaml"])
     assert structure(read) == plain()[1]
     for image, row in zip(images_of(chosen), read["images"], strict=True):
@@ -294,7 +294,8 @@ def kustomize(here: Path, chosen: Settings, state: State) -> None:
 
 def machine_of(chosen: Settings, secret: Callable[[], Mapping[str, str]]) -> DatabaseVm:
     where = place(ssh_targets=lambda: (reach(),))
-    return DatabaseVm(where, images_of(chosen)[0], secret, Path("/p/.env"))
+    env, certificates = Path("/p/.env"), Path("/p/tls")
+    return DatabaseVm(where, images_of(chosen)[0], secret, env, certificates, tuple)
 
 
 def compose(here: Path, chosen: Settings, state: State) -> None:
