@@ -125,7 +125,7 @@ def lone(cluster: Cluster, folder: Path) -> Iterator[Lone]:
             "/sbin/init",
         )
         nodes.wait_for_sshd(engine, NAME, AS_MEANT, print)
-        nodes.admit(engine, NAME, reach, state)
+        nodes.admit(engine, NAME, reach, state, (reach.user,))
         yield Lone(cluster, folder)
     finally:
         cluster.podman("rm", "--force", "--time", "0", NAME, check=False)

@@ -33,8 +33,10 @@ class AllowedHosts:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        name = host_name(Headers(scope=scope).get("host", ""))
-        if is_allowed(name, self._names):
+        header = Headers(scope=scope).get("host")
+        name = host_name(header or "")
+        # A browser always says what it asks for.
+        if header is None or is_allowed(name, self._names):
             await self._app(scope, receive, send)
             return
         detail = f"not called {name!r} here: use an address, or add the name to ALLOWED_HOSTS (ports.hosts in kubeup)"

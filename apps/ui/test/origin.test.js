@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { startApi } from './stand-in-api.js';
 import { startUi } from './start.js';
@@ -76,6 +77,13 @@ describe('a request by', () => {
       'shop.example.:80', 'ui.default.svc']) {
       assert.equal((await get(host)).status, 200, host);
     }
+  });
+
+  test('a program that says no name is answered', async () => {
+    const { port } = new URL(ui.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    assert.match(Buffer.concat(await socket.toArray()).toString(), /^HTTP\/1\.1 200 /);
   });
 
   test('the name of another site is refused, but for health', async () => {

@@ -74,11 +74,6 @@ class KubeadmProvider(ABC):
     def node_specs(self) -> tuple[NodeSpec, ...]:
         return self.settings.nodes_list()
 
-    @property
-    def root_login(self) -> bool:
-        """Whether root is let in by the key."""
-        return True
-
     def ssh_target(self, spec: NodeSpec) -> SshTarget:
         """How a machine is reached."""
         return SshTarget(
@@ -88,7 +83,7 @@ class KubeadmProvider(ABC):
             self.settings.ssh.user,
             self.state.private_key,
             self.state.known_hosts,
-            root=self.root_login,
+            root=self.settings.ssh.root,
             pace=self.host.pace,
         )
 

@@ -14,7 +14,8 @@ from kubeup.core.state import PROJECT
 from kubeup.system import cache
 from kubeup.system.kubectl import Kubectl
 
-# appended behind kube-proxy's own rules: only what they did not rewrite comes so far
+# appended behind kube-proxy's own rules: only what they did not rewrite comes so far. The rules of
+# routing are for what kube-router accepts before (see the template kubeup-pod-network.j2)
 UNIT = """[Unit]
 Description=Services' addresses are for this node's own rules
 Before=kubelet.service
@@ -23,7 +24,9 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'for chain in OUTPUT FORWARD; do \\
   iptables -w -A $chain -d {services} -p tcp -j REJECT --reject-with tcp-reset; \\
-  iptables -w -A $chain -d {services} -j REJECT; done'
+  iptables -w -A $chain -d {services} -j REJECT; done; \
+  ip rule show pref 200 | grep -q . || ip rule add pref 200 iif lo to {services} lookup main; \
+  ip rule show pref 201 | grep -q . || ip rule add pref 201 to {services} unreachable'
 [Install]
 WantedBy=multi-user.target
 """

@@ -87,10 +87,6 @@ class ObservedMachines(KubeadmProvider):
     def leads_to(self, thing: Thing) -> bool:
         return thing.kind != "machine" or thing.at == self.chosen
 
-    @property
-    def root_login(self) -> bool:
-        return self.settings.ssh.root
-
     def observe(self, ready_since_boot: ReadinessCheck = never_ready) -> Machines:
         wanted = self.settings.machines_list()
         surplus = sorted(self.known.difference(names(wanted)))
