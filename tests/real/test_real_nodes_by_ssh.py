@@ -79,8 +79,9 @@ def test_what_a_command_reads_arrives_whole_and_at_once(cluster: Cluster) -> Non
     """Character by character, as invoke hands it on, this would take a quarter of an hour."""
     text, began = "".join(f"línea {number}\n" for number in range(7_000)), time.monotonic()
     key, known = cluster.state / "id_rsa", cluster.state / "known_hosts"
+    user = cluster.project.settings.ssh.user
     found = ssh.run_all(
-        [SshTarget(name, "", address, "root", key, known) for name, address in ADDRESSES.items()],
+        [SshTarget(name, "", address, user, key, known) for name, address in ADDRESSES.items()],
         "sha256sum",
         stdin=text,
     )
