@@ -67,13 +67,13 @@ def ask(
         request.add_header("Content-Type", content_type)
     began = time.monotonic()
     answer = _once(request, seconds)
-    while time.monotonic() - began < _worth(answer, patience):
+    while time.monotonic() - began < _retry_seconds(answer, patience):
         time.sleep(0.2)
         answer = _once(request, seconds)
     return answer
 
 
-def _worth(answer: Answer, patience: float) -> float:
+def _retry_seconds(answer: Answer, patience: float) -> float:
     """For how many seconds an answer is asked for again."""
     if answer.problem == REFUSED:
         return LAG_SECONDS
