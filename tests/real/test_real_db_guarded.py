@@ -34,7 +34,7 @@ except pymysql.Error as error:
 
 
 def login(cluster: Cluster, user: str, authority: str, by_address: str = "") -> str:
-    python = ("exec", "deploy/api", "--", "python3", "-c", LOGIN)
+    python = ("exec", "deploy/api", "--", "/opt/venv/bin/python", "-c", LOGIN)
     return cluster.kubectl(*python, user, authority, by_address).strip()
 
 
