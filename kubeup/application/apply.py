@@ -203,19 +203,9 @@ def plan(
     come `again`, for a reason, though nothing differs.
     """
     if diff is None:
+        reasons = dict.fromkeys(parts, "not on the cluster yet")
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
-        return [
-            first,
-            *(
-                _step(
-                    deployment,
-                    part,
-                    "not on the cluster yet",
-                    _after_database(part, parts, needs),
-                )
-                for part in parts
-            ),
-        ]
+        return [first, *_deploy_steps(deployment, reasons, needs)]
     changes = set(manifests.changed(diff))
     if not changes and not again:
         return [SAME_PASSWORDS]
@@ -224,19 +214,31 @@ def plan(
     carried = list[Planned](
         _carried(deployment, parts, carry) if SECRET in changes or alone else []
     )
-    changed = _by_part(deployment, changes, parts)
+    anew = dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else again
+    reasons = _reasons(deployment, _by_part(deployment, changes, parts), anew)
+    return [*(carried or [SAME_PASSWORDS]), *_deploy_steps(deployment, reasons, needs)]
+
+
+def _reasons(
+    deployment: Deployment, changed: Mapping[str, Sequence[str]], again: Mapping[str, str]
+) -> dict[str, str]:
+    """Why each part is applied: what differs of it, else why it comes again."""
     reasons = {part: f"{', '.join(names)} new or changed" for part, names in changed.items()}
-    for part, why in (dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else again).items():
+    for part, why in again.items():
         reasons.setdefault(part, why)
     if PUBLISHED in reasons:
-        reasons[PUBLISHED] = "; ".join(
-            (reasons[PUBLISHED], *deployment.overlay.published().left_out)
-        )
-    deployed = [
+        left_out = deployment.overlay.published().left_out
+        reasons[PUBLISHED] = "; ".join((reasons[PUBLISHED], *left_out))
+    return reasons
+
+
+def _deploy_steps(
+    deployment: Deployment, reasons: Mapping[str, str], needs: tuple[StepId, ...]
+) -> list[Step]:
+    return [
         _step(deployment, part, reason, _after_database(part, reasons, needs))
         for part, reason in reasons.items()
     ]
-    return [*(carried or [SAME_PASSWORDS]), *deployed]
 
 
 def _after_database(

@@ -37,14 +37,16 @@ def status(given: Options) -> None:
 
     Example: inv deploy.status
     """
-    from kubeup.workflows import rollout
+    from kubeup.workflows import deployed
 
     project, out = open_project(given)
-    pods = rollout.pods(project)
+    pods = deployed.pods(project)
     if given.json:
         out.data(pods)
     else:
-        out.table(("pod", "node", "state", "restarts", "image"), [rollout.row(pod) for pod in pods])
+        out.table(
+            ("pod", "node", "state", "restarts", "image"), [deployed.row(pod) for pod in pods]
+        )
 
 
 @kubeup_task(
@@ -90,9 +92,9 @@ def delete(given: Options) -> None:
 
     Example: inv deploy.delete --yes
     """
-    from kubeup.workflows import rollout
+    from kubeup.workflows import deployed
 
-    change(given, lambda project: rollout.delete(project))
+    change(given, lambda project: deployed.delete(project))
 
 
 def _deploy(given: Options, *parts: str) -> None:

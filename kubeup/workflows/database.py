@@ -21,7 +21,8 @@ from kubeup.database.server import ROOT
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets, tls
 from kubeup.workflows import rollout, up
-from kubeup.workflows.project import SIDES, Project
+from kubeup.workflows.placement import SIDES
+from kubeup.workflows.project import Project
 
 
 def where(project: Project) -> str:

@@ -21,7 +21,8 @@ from kubeup.core.things import Thing, of_kind
 from kubeup.database import machine_service
 from kubeup.system import kubeconfig
 from kubeup.workflows import cluster
-from kubeup.workflows.project import SIDES, Project
+from kubeup.workflows.placement import SIDES
+from kubeup.workflows.project import Project
 
 DELETED = "its cluster is being deleted"
 LOSE = "or, to lose them: `inv down --data`"

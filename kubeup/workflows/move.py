@@ -19,7 +19,8 @@ from kubeup.database.backups import without_revision
 from kubeup.database.server import Server
 from kubeup.system import http, tls
 from kubeup.workflows import database
-from kubeup.workflows.project import SIDES, Project
+from kubeup.workflows.placement import SIDES
+from kubeup.workflows.project import Project
 from kubeup.workflows.rollout import data_steps
 
 

@@ -40,8 +40,7 @@ from kubeup.system import certificates, secrets, ssh
 from kubeup.system import engine as engines
 from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
-
-SIDES: dict[Side, str] = {CLUSTER: "the cluster", VM: "a machine of its own"}
+from kubeup.workflows import placement
 
 
 @dataclass(frozen=True)
@@ -204,32 +203,13 @@ class Project:
 
         Raises Refused where the settings say another side or machine than the data are on.
         """
-        wanted, known = self.settings.database.on, self.record.database
-        holds = known.side if known else None
-        if holds and wanted != "auto" and wanted != holds:
-            raise Refused(
-                f"the settings want the database on {SIDES[wanted]}, its data are on "
-                f"{SIDES[holds]}",
-                "it would start with an empty data folder",
-                f"move them: `inv db.move {wanted}`, or set database.on to {holds}",
-            )
-        side = holds or (CLUSTER if wanted == "auto" else wanted)
+        side = placement.side(self.settings, self.record.database)
         if side == VM:
             self._machine_location()
         else:
-            self._refuse_without_node()
+            nodes = [spec.name for spec in self.provider.node_specs()]
+            placement.require_node(self.place.node, nodes)
         return side
-
-    def _refuse_without_node(self) -> None:
-        """On another node the database would start empty."""
-        node, nodes = self.place.node, [spec.name for spec in self.provider.node_specs()]
-        if node not in nodes:
-            raise Refused(
-                f"the settings do without {node}, which has the database's data",
-                "it would start with an empty data folder",
-                "put back the count of nodes that it was made with: nodes.workers.count, or "
-                "minikube.nodes",
-            )
 
     @property
     def machine(self) -> DatabaseVm:
@@ -290,60 +270,12 @@ class Project:
             ) from None
 
     def _machine_location(self) -> Location:
-        """Which machine that is.
-
-        Where data lie decides: on another one the database would start empty.
-        """
-        known, wanted = self.record.on(VM), self._wanted_machine()
-        holds = known if known and known.node and not known.saved else None
-        if holds and not holds.address and holds.node not in self._machine_names:
-            raise Refused(
-                f"the settings do without {holds.node}, which has the database's data",
-                "it would start with an empty data folder",
-                "put nodes.database.count, or nodes.workers.count, back; `inv db.move cluster` "
-                "brings them away",
-            )
-        if holds and wanted and wanted.machine != holds.machine:
-            raise Refused(
-                f"the settings want the database on {wanted}, its data are on {holds}",
-                "it would start with an empty data folder",
-                f"`inv db.move {CLUSTER}` and `--drop-old` bring them away first, or put back "
-                "database.vm or database.address",
-            )
-        return holds or wanted or Location(VM, self._usual_machine)
-
-    @property
-    def _machine_names(self) -> tuple[str, ...]:
-        return (
-            *(node.name for node in self.provider.node_specs()),
-            *(reach.name for reach in self.provider.extra_machines()),
-        )
-
-    @property
-    def _usual_machine(self) -> str:
-        """The machine that is made for the database, else the node that has it in the cluster."""
-        beside = self.provider.extra_machines()
-        return beside[0].name if beside else volume_node(self.provider.node_specs())
-
-    def _wanted_machine(self) -> Location | None:
-        """The one that the settings name. Raises Refused for one that is not there."""
-        database, names = self.settings.database, self._machine_names
-        if database.address:
-            return Location(VM, self.settings.database_machine, str(database.address))
-        if not database.vm:
-            return None
-        named = [
-            name
-            for name in names
-            if database.vm in (name, name.removeprefix(f"{self.settings.slug}-"))
-        ]
-        if not named:
-            raise Refused(
-                f"there is no machine {database.vm}",
-                f"there are: {', '.join(names)}",
-                "set database.vm to one of them",
-            )
-        return Location(VM, named[0])
+        """Which machine that is. Raises Refused where the settings name another one."""
+        nodes = self.provider.node_specs()
+        beside = [reach.name for reach in self.provider.extra_machines()]
+        names = (*(node.name for node in nodes), *beside)
+        usual = beside[0] if beside else volume_node(nodes)
+        return placement.machine(self.settings, self.record, names, usual)
 
     @property
     def server(self) -> Server:

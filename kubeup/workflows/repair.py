@@ -20,7 +20,8 @@ from kubeup.database.machine import VOLUME
 from kubeup.database.version import Version
 from kubeup.facts import datafolder
 from kubeup.workflows.converge import confirm
-from kubeup.workflows.project import SIDES, Project
+from kubeup.workflows.placement import SIDES
+from kubeup.workflows.project import Project
 
 # a name that no file has: the profile is looked at as if nothing was known of it
 NONE = "state.json.none"

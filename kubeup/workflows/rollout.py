@@ -8,29 +8,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kubeup.application import apply, data, saved_data
-from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Log, Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import machine_service, packet_filter, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
-from kubeup.facts.kubernetes import KubePod
-from kubeup.facts.kubernetes import pods as parse_pods
 from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
-from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, guarding
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
-
-# neither claim nor volume: those hold the data
-DELETED = "statefulset,deployment,service,endpointslice,configmap,secret,networkpolicy"
 
 
 def part(name: str) -> str:
@@ -350,58 +343,3 @@ def _forgets(project: Project) -> bool:
     Not so while new ones wait in `.env`: then `db.rotate` has to go on.
     """
     return project.begun_passwords and not secrets.pending(project.state.secrets)
-
-
-def pods(project: Project) -> tuple[KubePod, ...]:
-    return parse_pods(project.kubectl.items("pods", "-l", f"{MANAGED}=kubeup"))
-
-
-def row(pod: KubePod) -> tuple[str, str, str, int, str]:
-    state = (
-        "ready"
-        if pod.ready
-        else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
-    )
-    return (
-        pod.name,
-        pod.node or "-",
-        "terminating" if pod.deleting else state,
-        pod.restarts,
-        ", ".join(pod.images),
-    )
-
-
-def delete(project: Project) -> Plan:
-    """Only what carries this project's label; claims and volumes stay."""
-    found = project.kubectl.read(
-        "get", DELETED, "-l", f"{MANAGED}=kubeup", "-o", "name"
-    ).stdout.split()
-    if not found:
-        return plan_of()
-    reason = f"{len(found)} objects that kubeup made: {', '.join(found)}"
-    return plan_of(
-        [
-            Step(
-                ids.DELETE_APPLICATION,
-                "delete the application from the cluster",
-                reason,
-                DeleteApplication(project.kubectl),
-                seconds=10,
-            )
-        ]
-    )
-
-
-@dataclass(frozen=True)
-class DeleteApplication:
-    kubectl: Kubectl
-
-    def commands(self) -> tuple[str, ...]:
-        return (self.kubectl.shown(*self._words()),)
-
-    def run(self, log: Log) -> None:
-        self.kubectl.write(*self._words(), log=log)
-
-    @staticmethod
-    def _words() -> tuple[str, ...]:
-        return ("delete", DELETED, "-l", f"{MANAGED}=kubeup", "--wait=true")

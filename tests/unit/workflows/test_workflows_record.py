@@ -20,7 +20,7 @@ from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.settings.loading import Loaded
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import choices, cluster, down, loading, removal
+from kubeup.workflows import choices, cluster, down, loading, placement, removal
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.loading import load
 from kubeup.workflows.project import Project
@@ -255,15 +255,11 @@ def test_what_an_older_kubeup_has_done_since_is_not_passed_over(project: Project
     )
 
 
-def test_a_machine_that_is_not_there_has_no_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_that_is_not_there_has_no_database(tmp_path: Path) -> None:
     """Of minikube's nodes nobody knows the names before."""
-    project = Project(
-        settings(tmp_path, "{provider: minikube, database: {vm: other}}"), state(tmp_path), DESKTOP
-    )
-    monkeypatch.setattr(Project, "_machine_names", ("minikube", "minikube-m02"))
-    error = error_of(project._wanted_machine)
+    wanted = settings(tmp_path, "{provider: minikube, database: {vm: other}}")
+    names = ("minikube", "minikube-m02")
+    error = error_of(placement.machine, wanted, Record(), names, "minikube")
     assert isinstance(error, Refused) and error.why == "there are: minikube, minikube-m02"
 
 
