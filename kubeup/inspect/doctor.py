@@ -13,7 +13,7 @@ from kubeup.core.plan import Holds, Planned, plan_of, todo
 from kubeup.core.report import Report
 from kubeup.facts import proxies, software
 from kubeup.system import keys, packages, secrets, tls
-from kubeup.workflows import cluster, database, guarding, requirements, up
+from kubeup.workflows import cluster, database, guarding, lost_passwords, requirements, up
 from kubeup.workflows.converge import carry_out, confirm
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
@@ -172,6 +172,8 @@ def _passwords(project: Project) -> Finding:
         wrong, fix = f"{path} can be read by others", shell.shown(("chmod", "600", str(path)))
         return Finding("passwords", False, wrong, fix)
     missing = secrets.missing(path)
+    if missing:
+        lost_passwords.refuse(project, cluster.observe(project))
     wrong = f"{', '.join(missing)} missing" if missing else ""
     fix = "`inv up` generates them"
     return _judged("passwords", wrong, f"{path.name} has them", fix, secrets.plan(path))

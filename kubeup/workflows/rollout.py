@@ -21,7 +21,7 @@ from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import cluster, guarding
+from kubeup.workflows import cluster, guarding, lost_passwords
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -259,22 +259,13 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
 
     Raises Refused where a database runs with passwords that are no longer there, or half changed.
     """
-    begun = project.begun_passwords
     if facts.answers and (
         project.database_on == VM or any(one.app == DATABASE.name for one in facts.workloads)
     ):
         # where no database is there, it has to come first: what finishes these talks to it
         _refuse_half_done(project)
-    generated = secrets.plan(project.state.secrets)
-    lacking = todo(generated)
-    if lacking and (begun or any(one.app == DATABASE.name for one in facts.workloads)):
-        raise Refused(
-            f"{project.state.secrets.name} lacks passwords of a database that is there",
-            lacking[0].reason,
-            "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 "
-            "(ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)",
-        )
-    return generated
+    lost_passwords.refuse(project, facts)
+    return secrets.plan(project.state.secrets)
 
 
 def _refuse_half_done(project: Project) -> None:
