@@ -211,7 +211,7 @@ def _nodes(project: Project) -> Finding:
         f"{name} can't be reached: {why.splitlines()[0]}" for name, why in facts.unreachable.items()
     ]
     if not facts.answers:
-        wrong.append("the API server does not answer")
+        wrong.append(f"the API server does not answer: {facts.unanswered}")
     wrong += [f"{node.name} not ready: {node.why}" for node in facts.nodes if not node.ready]
     fix = "`inv up`; where a node stays so: `inv ssh.run 'journalctl -u kubelet -n 30'`"
     return _judged("nodes", "; ".join(wrong), "all ready", fix)

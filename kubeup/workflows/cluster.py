@@ -23,6 +23,7 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Planned, Step, after, step_ids
 from kubeup.core.record import CLUSTER, Location
 from kubeup.core.shell import Output
+from kubeup.facts.connection import FOREIGN, Cause, Unanswered, unanswered
 from kubeup.facts.kubernetes import (
     STAMP_FILE,
     KubeNode,
@@ -36,6 +37,9 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.nodes import is_ready, ready_step
 from kubeup.workflows.project import Project
 
+KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
+# the play fetches the kubeconfig anew, and renews certificates that have ended
+MENDED = FOREIGN | {Cause.EXPIRED}
 # of a volume: the node that has it
 VOLUME_NODE = "{.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]}"
 
@@ -50,6 +54,7 @@ class ClusterFacts:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[KubeNode, ...] = ()
     answers: bool = False
+    unanswered: Unanswered | None = None  # why not, where it was asked
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
     system: frozenset[str] = frozenset()  # workloads' names in kube-system
 
@@ -57,17 +62,19 @@ class ClusterFacts:
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
     """Look at machines and the API server; `on_nodes` asks each node for its images itself."""
     with ThreadPoolExecutor(2) as pool:
-        asked = pool.submit(_ask, project.kubectl)
+        asked = pool.submit(ask, project.kubectl, KINDS)
         observed = pool.submit(
-            project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots)
+            project.provider.observe, lambda boots: ready_since_boot(asked.result().items, boots)
         )
-        machines, items = observed.result(), asked.result()
+        machines, answer = observed.result(), asked.result()
+    items = answer.items
     facts = ClusterFacts(
         machines,
         nodes=_nodes(items),
-        answers=items is not None,
-        workloads=tuple(row for row in workloads(items or ()) if row.namespace == "default"),
-        system=_system(items or ()),
+        answers=answer.unanswered is None,
+        unanswered=answer.unanswered,
+        workloads=tuple(row for row in workloads(items) if row.namespace == "default"),
+        system=_system(items),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -105,8 +112,8 @@ def _with_images(project: Project, facts: ClusterFacts, reported: set[str]) -> C
     return replace(facts, stamps=stamps, images=images, unreachable=unreachable)
 
 
-def _nodes(items: Sequence[dict[str, Any]] | None) -> tuple[KubeNode, ...]:
-    return nodes(item for item in items or () if item["kind"] == "Node")
+def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
+    return nodes(item for item in items if item["kind"] == "Node")
 
 
 def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
@@ -114,7 +121,7 @@ def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
     return frozenset(meta["name"] for meta in metas if meta.get("namespace") == "kube-system")
 
 
-def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
+def ready_since_boot(items: Sequence[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
     """Whether the API server calls every machine ready that runs since then.
 
     See `kubeup.cluster.providers.base.Vouching`.
@@ -122,19 +129,25 @@ def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str,
     return boots.keys() <= {node.name for node in _nodes(items) if is_ready(node, boots)}
 
 
-def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
-    """The API server's nodes and workloads; None where it does not answer."""
+@dataclass(frozen=True)
+class Answer:
+    """What the API server has; nothing where it did not answer, and why."""
+
+    items: tuple[dict[str, Any], ...] = ()
+    unanswered: Unanswered | None = None
+
+
+def ask(kubectl: Kubectl, kinds: str) -> Answer:
+    """All objects of these kinds."""
     if not kubectl.has_access() or not kubectl.path.exists():
-        return None
-    kinds = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
+        return Answer(unanswered=kubectl.unanswered())
     try:
         answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
-    except CommandError:  # nothing at all is at its address, not even a refusal
-        return None
+    except CommandError as error:
+        return Answer(unanswered=kubectl.unanswered() or Unanswered(Cause.SILENT, error.why))
     if not answer.ok:
-        return None
-    items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
-    return items
+        return Answer(unanswered=kubectl.unanswered() or unanswered(answer.stderr))
+    return Answer(tuple(json.loads(answer.stdout)["items"]))
 
 
 def _ask_nodes(project: Project, names: Collection[str]) -> dict[str, Output]:
@@ -233,6 +246,8 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
         return f"{' and '.join(lacking)} not in the cluster"
     if not facts.answers and not project.kubectl.has_access():
         return f"{project.state.kubeconfig} is missing, or names no cluster"
+    if facts.unanswered and facts.unanswered.cause in MENDED:
+        return f"the API server does not answer: {facts.unanswered}"
     return ""
 
 

@@ -43,7 +43,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError(
             "the cluster does not answer",
-            f"{project.state.kubeconfig} points to no cluster that answers",
+            str(facts.unanswered),
             "start it: `inv cluster.start`, or make it: `inv up`",
         )
     built = builds.plan(images, project.builder)
