@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from kubeup.application import stale
 from kubeup.cluster.providers.base import Machines, Needed
 from kubeup.cluster.release.components import IMAGES
 from kubeup.core import ids
@@ -22,6 +23,7 @@ from kubeup.workflows import choices, cluster, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
+from kubeup.workflows.rollout import Seen
 
 SYSTEM_IMAGES = frozenset(image.name for image in IMAGES)
 
@@ -57,7 +59,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
             project, [image.reference for image in project.images] if application else ()
         )
         found = on_machine.result() if on_machine else None
-    diff = _compared(comparing, facts)
+    seen = replace(_compared(comparing, facts), service=found)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
     image_steps, needed = _images(project, facts.machines, images)
@@ -66,7 +68,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     own_images = _own_images(project, facts, provisions)
     steps = [*own_images, *image_steps, *nodes]
     if application:
-        steps += rollout.steps(project, facts, rollout.Seen(diff, found), before=todo(steps))
+        steps += rollout.steps(project, facts, seen, before=todo(steps))
     tools = list(project.provider.install()) if todo(steps) else []
     whole = plan_of(
         tools, rollout.host_packages(project, steps), after([step.id for step in tools], steps)
@@ -152,29 +154,32 @@ def machines(project: Project, force: bool = False) -> Plan:
     return plan_of((step for step in whole if step.id in wanted), whole.holds)
 
 
-def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
-    """What differs on the cluster; None where there is nothing to compare with.
+def _compared(comparing: Future[Seen] | None, facts: ClusterFacts) -> Seen:
+    """What differs on the cluster.
 
     A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say
     so.
     """
     try:
-        return comparing.result() if comparing else None
+        return comparing.result() if comparing else Seen()
     except CommandError:
         if facts.answers:
             raise
-        return None
+        return Seen()
 
 
-def _compare(project: Project) -> str | None:
+def _compare(project: Project) -> Seen:
     """What deploying would change, where there is a cluster with passwords to compare with."""
+    kubectl = project.kubectl
     if (
-        not project.kubectl.has_access()
-        or not project.kubectl.path.exists()
+        not kubectl.has_access()
+        or not kubectl.path.exists()
         or secrets.missing(project.state.secrets)
     ):
-        return None
-    return project.deployment.diff()
+        return Seen()
+    with ThreadPoolExecutor(1) as pool:
+        is_stale = pool.submit(stale.api_is_stale, kubectl)
+        return Seen(project.deployment.diff(), is_stale=is_stale.result())
 
 
 def _look_at_machine(project: Project) -> ServiceState | None:

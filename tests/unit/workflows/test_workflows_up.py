@@ -29,7 +29,7 @@ from builders import (
     three,
 )
 
-from kubeup.application import apply
+from kubeup.application import apply, stale
 from kubeup.application.external import Published
 from kubeup.cluster.providers import base
 from kubeup.cluster.providers.base import Machines, NodeState
@@ -46,7 +46,9 @@ from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.report import Report
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
+from kubeup.database import passwords as database_passwords
 from kubeup.database.machine import DatabaseVm
+from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.facts.disks import Disk
 from kubeup.facts.host import HostFacts, Route
@@ -76,6 +78,7 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.render", lambda _: "")
+    monkeypatch.setattr(stale, "api_is_stale", lambda _: False)
 
 
 def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project:
@@ -319,6 +322,38 @@ def test_a_database_that_may_take_earlier_passwords_forgets_them(
     assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), (
         "it may take those that wait for the new ones"
     )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "standing_", "mends"),
+    [
+        ({"root": "rrrrrrrr"}, 0, True),
+        ({"root": "rrrrrrrr"}, 1, False),
+        ({"root": "rrrrrrrr", "api": "pppppppp"}, 0, False),
+        ({}, 0, False),
+    ],
+)
+def test_a_password_that_was_changed_by_sql_is_set_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    accepted: dict[str, str],
+    standing_: int,
+    mends: bool,
+) -> None:
+    """Where root's still opens the database, and the API does not stand."""
+    passwords(tmp_path)
+    one = project(tmp_path)
+    monkeypatch.setattr(
+        Server, "admits", lambda _, user, password: accepted.get(user, "other") == password
+    )
+    monkeypatch.setattr(database_passwords, "deployed", lambda _: {})
+    workloads = (KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, standing_))
+    seen = replace(standing(one, three()), workloads=workloads)
+    steps = by_id(whole(one, seen, monkeypatch).plan)
+    assert ("db/passwords" in steps) == mends
+    if mends:
+        assert steps["db/passwords"].reason == "the database has other passwords than .env"
+        assert {"deploy/db", "deploy/api", "db/old-passwords"} <= set(steps)
 
 
 def test_lost_passwords_never_lock_a_database_that_is_there(
