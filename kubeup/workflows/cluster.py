@@ -23,7 +23,9 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Planned, Step, after, step_ids
 from kubeup.core.record import CLUSTER, Location
 from kubeup.core.shell import Output
+from kubeup.facts import parts
 from kubeup.facts.connection import FOREIGN, Cause, Unanswered, unanswered
+from kubeup.facts.faults import Fault
 from kubeup.facts.kubernetes import (
     STAMP_FILE,
     KubeNode,
@@ -37,7 +39,7 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.nodes import is_ready, ready_step
 from kubeup.workflows.project import Project
 
-KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
+KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps,pods"
 # the play fetches the kubeconfig anew, and renews certificates that have ended
 MENDED = FOREIGN | {Cause.EXPIRED}
 # of a volume: the node that has it
@@ -57,6 +59,7 @@ class ClusterFacts:
     unanswered: Unanswered | None = None  # why not, where it was asked
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
     system: frozenset[str] = frozenset()  # workloads' names in kube-system
+    faults: tuple[Fault, ...] = ()  # that the API server tells of
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
@@ -75,6 +78,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         unanswered=answer.unanswered,
         workloads=tuple(row for row in workloads(items) if row.namespace == "default"),
         system=_system(items),
+        faults=_faults(project, items),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -114,6 +118,13 @@ def _with_images(project: Project, facts: ClusterFacts, reported: set[str]) -> C
 
 def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
     return nodes(item for item in items if item["kind"] == "Node")
+
+
+def _faults(project: Project, items: Sequence[dict[str, Any]]) -> tuple[Fault, ...]:
+    if not items:
+        return ()
+    expected = ("coredns", "kube-proxy", *project.provider.beside_kubernetes)
+    return (*parts.of_nodes(items), *parts.not_running(items, expected))
 
 
 def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
@@ -182,8 +193,10 @@ def inventory(project: Project, facts: ClusterFacts) -> str:
     return play.text(inventories.inventory(inventory_inputs(project, facts)))
 
 
-def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]:
-    """What makes machines and cluster as the settings want them."""
+def plan(
+    project: Project, facts: ClusterFacts, needed: Needed, repairs: Sequence[Step] = ()
+) -> list[Planned]:
+    """What makes machines and cluster as the settings want them, `repairs` of nodes among it."""
     if facts.unreachable:
         name, why = next(iter(facts.unreachable.items()))
         what = f"{name} runs but can't be reached by SSH"
@@ -193,13 +206,14 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     # kubelet starts anew after both
     made = [id_ for id_ in step_ids(machines) if id_.kind in (Kind.NODE, Kind.RESIZE)]
     key = keys.plan(state.private_key, state.public_key) if provider.uses_kubeadm else ()
-    steps = [*key, *machines, *_provision(project, facts, made)]
+    mended = step_ids(repairs)
+    steps = [*key, *machines, *repairs, *after(mended, _provision(project, facts, made))]
     trusted = after(made, provider.trust(facts.stamps, bool(made)))
     settled = (*made, *step_ids(trusted))
     provisions = ids.PROVISION in step_ids(steps)
     ready = facts.answers and all(is_ready(node, facts.machines.boots) for node in facts.nodes)
-    if provisions or trusted or made or not ready:
-        needs = (*settled, ids.PROVISION)
+    if provisions or trusted or made or mended or not ready:
+        needs = (*settled, *mended, ids.PROVISION)
         waiting: Planned = ready_step(project, "the application needs them", needs, 10)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")

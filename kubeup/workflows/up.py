@@ -19,7 +19,7 @@ from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.system import machine as this_machine
 from kubeup.system import secrets
-from kubeup.workflows import choices, cluster, release, requirements, rollout
+from kubeup.workflows import choices, cluster, health, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
@@ -59,14 +59,17 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
             project, [image.reference for image in project.images] if application else ()
         )
         found = on_machine.result() if on_machine else None
+        seen_health = health.look(project, facts)
     seen = replace(_compared(comparing, facts), service=found)
     fresh = not facts.machines.any_there
     images = project.images if application else ()
     image_steps, needed = _images(project, facts.machines, images)
-    nodes = cluster.plan(project, facts, needed)
+    nodes = cluster.plan(project, facts, needed, health.on_nodes(project, facts, seen_health))
     provisions = any(step.id == ids.PROVISION for step in todo(nodes))
     own_images = _own_images(project, facts, provisions)
-    steps = [*own_images, *image_steps, *nodes]
+    mended = health.by_api(project, seen_health, nodes)
+    kept = health.keep_baseline(project, seen_health, [*nodes, *mended])
+    steps = [*own_images, *image_steps, *nodes, *mended, *kept]
     if application:
         steps += rollout.steps(project, facts, seen, before=todo(steps))
     tools = list(project.provider.install()) if todo(steps) else []

@@ -59,8 +59,9 @@ from kubeup.inspect.verify import proof
 from kubeup.inspect.verify.model import Line
 from kubeup.system import keys, machine, packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import choices, cluster, converge, down, rollout, up
+from kubeup.workflows import choices, cluster, converge, down, health, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.loading import load
 from kubeup.workflows.project import Project
 
@@ -79,6 +80,7 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.render", lambda _: "")
     monkeypatch.setattr(stale, "api_is_stale", lambda _: False)
+    monkeypatch.setattr(health, "look", lambda *_: Health())
 
 
 def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project:
