@@ -51,6 +51,7 @@ FOLDERS = (
     Folder("vagrant", 15, 60),
     Folder("machines", 0, 40),
     Folder("policies", 0, 60),
+    Folder("faults", 0, 60),
 )
 
 

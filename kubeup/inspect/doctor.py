@@ -11,7 +11,7 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.options import Options
 from kubeup.core.plan import Holds, Planned, plan_of, todo
 from kubeup.core.report import Report
-from kubeup.facts import proxies, software
+from kubeup.facts import manifests, proxies, software
 from kubeup.facts.faults import Repair
 from kubeup.system import keys, packages, secrets, tls
 from kubeup.workflows import (
@@ -252,6 +252,16 @@ def _parts(found: Health, steps: Sequence[Planned]) -> list[Finding]:
     ]
 
 
+def _application(project: Project) -> Finding:
+    """Whether the application is on the cluster as the settings want it."""
+    name = "application"
+    if secrets.missing(project.state.secrets) or not project.kubectl.answers():
+        return Finding(name, True, "compared once the API server answers")
+    changed = manifests.changed(project.deployment.diff())
+    wrong = f"{', '.join(changed)} not as the settings want it" if changed else ""
+    return _judged(name, wrong, "as the settings want it", "`inv up`")
+
+
 def _database(project: Project) -> Finding:
     wrong = database.unfinished(project)
     return _judged(
@@ -291,6 +301,7 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "certificate": _certificate,
     "machines": _machines,
     "nodes": _cluster,
+    "application": _application,
     "database": _database,
     "http port": _http_port,
 }
