@@ -187,6 +187,9 @@ def bring_up(
             _require_converged(project, out, application, disrupted, given.force)
             if prove is not None:
                 prove(project, out)
+        if not given.json:
+            for fault in found[-1].unmended:
+                out.say(f"! {fault}: no step mends that, see docs/reliability.md")
         if application and not given.json:
             show_urls(project, out)
 

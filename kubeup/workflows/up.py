@@ -15,12 +15,14 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo
 from kubeup.core.record import VM
 from kubeup.database.service_state import ServiceState
+from kubeup.facts.faults import Fault, Repair
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.system import machine as this_machine
 from kubeup.system import secrets
 from kubeup.workflows import choices, cluster, health, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
 from kubeup.workflows.rollout import Seen
@@ -32,12 +34,14 @@ SYSTEM_IMAGES = frozenset(image.name for image in IMAGES)
 class UpPlan:
     """A plan with the facts it was made from.
 
-    `incomplete`: something could not be looked at until a part of it has run.
+    `incomplete`: something could not be looked at until a part of it has run. `unmended`: what is
+    wrong with the cluster, and no step of it mends.
     """
 
     plan: Plan
     facts: ClusterFacts
     incomplete: bool
+    unmended: tuple[Fault, ...] = ()
 
 
 def plan(project: Project, application: bool = True, force: bool = False) -> UpPlan:
@@ -47,29 +51,19 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     it, with `force` where it does not for certain.
     """
     choices.refuse_unrecorded(project)
-    with ThreadPoolExecutor(3) as pool:
-        # compared while machines are looked at: most of a second run's time is this one command
-        comparing = pool.submit(_compare, project) if application else None
-        on_machine = (
-            pool.submit(_look_at_machine, project)
-            if application and project.database_on == VM
-            else None
-        )
-        facts = cluster.observe(
-            project, [image.reference for image in project.images] if application else ()
-        )
-        found = on_machine.result() if on_machine else None
-        seen_health = health.look(project, facts)
-    seen = replace(_compared(comparing, facts), service=found)
-    fresh = not facts.machines.any_there
+    facts, found, seen = _look(project, application)
     images = project.images if application else ()
     image_steps, needed = _images(project, facts.machines, images)
-    nodes = cluster.plan(project, facts, needed, health.on_nodes(project, facts, seen_health))
+    nodes = cluster.plan(project, facts, needed, health.on_nodes(project, facts, found))
     provisions = any(step.id == ids.PROVISION for step in todo(nodes))
-    own_images = _own_images(project, facts, provisions)
-    mended = health.by_api(project, seen_health, nodes)
-    kept = health.keep_baseline(project, seen_health, [*nodes, *mended])
-    steps = [*own_images, *image_steps, *nodes, *mended, *kept]
+    mended = health.by_api(project, found, nodes)
+    steps = [
+        *_own_images(project, facts, provisions),
+        *image_steps,
+        *nodes,
+        *mended,
+        *health.keep_baseline(project, found, [*nodes, *mended]),
+    ]
     if application:
         steps += rollout.steps(project, facts, seen, before=todo(steps))
     tools = list(project.provider.install()) if todo(steps) else []
@@ -79,10 +73,30 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     if whole:
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
+    return UpPlan(whole, facts, bool(whole) and _is_hidden(facts), tuple(found.of(Repair.NONE)))
+
+
+def _look(project: Project, application: bool) -> tuple[ClusterFacts, Health, Seen]:
+    """Machines, nodes, cluster and application, side by side."""
+    with ThreadPoolExecutor(3) as pool:
+        # compared while machines are looked at: most of a second run's time is this one command
+        comparing = pool.submit(_compare, project) if application else None
+        on_machine = (
+            pool.submit(_look_at_machine, project)
+            if application and project.database_on == VM
+            else None
+        )
+        wanted = [image.reference for image in project.images] if application else ()
+        facts = cluster.observe(project, wanted)
+        found = health.look(project, facts)
+        service = on_machine.result() if on_machine else None
+    return facts, found, replace(_compared(comparing, facts), service=service)
+
+
+def _is_hidden(facts: ClusterFacts) -> bool:
+    """Whether what is on machines that are there can't be looked at before they run."""
     stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return UpPlan(
-        whole, facts, incomplete=bool(whole) and not fresh and (stopped or not facts.answers)
-    )
+    return facts.machines.any_there and (stopped or not facts.answers)
 
 
 def _images(

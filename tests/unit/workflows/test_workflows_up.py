@@ -51,6 +51,7 @@ from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.facts.disks import Disk
+from kubeup.facts.faults import Fault
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
@@ -837,6 +838,17 @@ def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(
             )
             == code
         )
+
+
+def test_what_no_step_mends_is_said_where_there_is_nothing_to_do(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]],
+) -> None:
+    one, _, plans = brought_up
+    full = Fault("dev-worker-1", "the disk of dev-worker-1 is full", "/ is at 97%")
+    plans.append(replace(found(), unmended=(full,)))
+    said = io.StringIO()
+    converge.bring_up(one, Report(said), Options("up", yes=True), proof.prove)
+    assert "! the disk of dev-worker-1 is full (/ is at 97%): no step" in said.getvalue()
 
 
 def test_something_left_to_do_is_an_error(
