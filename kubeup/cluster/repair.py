@@ -15,6 +15,7 @@ from kubeup.system.ssh import SshTarget
 Argv = tuple[str, ...]
 KUBEADM = "/etc/kubeup/kubeadm.yaml"  # what the control plane was made by
 READY = "kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
+RESOLV = "/etc/resolv.conf"
 PHASES = {
     "etcd": ("etcd", "local"),
     "kube-apiserver": ("control-plane", "apiserver"),
@@ -83,6 +84,35 @@ def renew_certificates(target: SshTarget) -> OnNode:
         ("timeout", "240", "sh", "-c", f"until {READY}; do sleep 1; done"),
     )
     return OnNode(target, lines)
+
+
+@dataclass(frozen=True)
+class CopyNameServers:
+    """Give a node the resolv.conf(5) of another one, which is on the same networks."""
+
+    source: SshTarget
+    target: SshTarget
+
+    def commands(self) -> tuple[str, ...]:
+        words = (("cat", RESOLV), self.target.words(("tee", RESOLV), root=True))
+        read, write = (shown(one.argv(*line)) for one, line in zip(self._both, words, strict=True))
+        return (f"{read} | {write}",)
+
+    @property
+    def _both(self) -> tuple[SshTarget, SshTarget]:
+        return self.source, self.target
+
+    def run(self, log: Log) -> None:
+        text = ssh.run(self.source, "cat", RESOLV).stdout
+        # in its place: an engine mounts that very file into a container
+        wrote = ssh.run(self.target, "tee", RESOLV, stdin=text, root=True)
+        if "nameserver" not in text or not wrote.ok:
+            raise KubeupError(
+                f"{self.target.name} still has no name server",
+                wrote.stderr.strip() or f"{self.source.name} has none, either",
+                f"write one into {RESOLV} there",
+            )
+        log(text.strip())
 
 
 @dataclass(frozen=True)

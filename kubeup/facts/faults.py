@@ -13,6 +13,7 @@ class Repair(Enum):
     UNITS = "start its services"
     POD_NETWORK = "set its routes and rules for pods"
     CNI = "configure its pod network"
+    NAMES = "give it another node's name servers"
     STATIC_PODS = "write the control plane's manifests again"
     CERTIFICATES = "renew the control plane's certificates"
     SCHEDULING = "let it take pods again"

@@ -67,7 +67,8 @@ def _network(node: str, words: list[str]) -> Iterator[Fault]:
 
 
 def _names(node: str, _: list[str]) -> Iterator[Fault]:
-    yield Fault(node, f"{node} has no name server", "/etc/resolv.conf names none")
+    what = f"{node} has no name server"
+    yield Fault(node, what, "/etc/resolv.conf names none", Repair.NAMES, node)
 
 
 def _disk(node: str, words: list[str]) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeup.application import network
 from kubeup.cluster import baseline, repair
@@ -26,6 +26,7 @@ ON_NODES = (
     Repair.UNITS,
     Repair.POD_NETWORK,
     Repair.CNI,
+    Repair.NAMES,
     Repair.STATIC_PODS,
     Repair.CERTIFICATES,
 )
@@ -73,11 +74,21 @@ def _nodes(project: Project, facts: ClusterFacts) -> list[Fault]:
     targets = [target for target in provider.ssh_targets() if target.name in running]
     outputs = ssh.run_all(targets, "sh", "-c", node_health.SCRIPT, root=True) if targets else {}
     now = time.time()
-    return [
+    found = [
         fault
         for name, output in outputs.items()
         for fault in node_health.faults(name, output.stdout or output.stderr, now)
     ]
+    without = {fault.target for fault in found if fault.repair is Repair.NAMES}
+    giver = min(running - without, default="")
+    return [_given_names(one, giver) if one.repair is Repair.NAMES else one for one in found]
+
+
+def _given_names(fault: Fault, giver: str) -> Fault:
+    """With the node that has name servers to give, if there is one."""
+    if not giver:
+        return replace(fault, repair=Repair.NONE)
+    return replace(fault, details=(giver,))
 
 
 def on_nodes(project: Project, facts: ClusterFacts, health: Health) -> list[Step]:
@@ -150,10 +161,12 @@ def _node_action(project: Project, facts: ClusterFacts, group: Group) -> Action:
     if first.repair is Repair.CNI:
         inventory = cluster.inventory(project, facts)
         return play.Provision(project.state, inventory, limit=first.target, tags="network")
-    target = next(one for one in project.provider.ssh_targets() if one.name == first.target)
-    made: dict[Repair, Callable[[], repair.OnNode]] = {
+    targets = {one.name: one for one in project.provider.ssh_targets()}
+    target = targets[first.target]
+    made: dict[Repair, Callable[[], Action]] = {
         Repair.UNITS: lambda: repair.start_units(target, _details(group)),
         Repair.POD_NETWORK: lambda: repair.set_pod_network(target),
+        Repair.NAMES: lambda: repair.CopyNameServers(targets[first.details[0]], target),
         Repair.STATIC_PODS: lambda: repair.write_manifests(target, _details(group)),
         Repair.CERTIFICATES: lambda: repair.renew_certificates(target),
     }

@@ -245,6 +245,12 @@ NODES = (
         _steps(f"repair/cni-{WORKER_1}", "cluster/answers"),
     ),
     Breakage(
+        "a node without a name server",
+        _on(WORKER_1, ": > /etc/resolv.conf"),
+        f"{WORKER_1} has no name server",
+        _steps(f"repair/names-{WORKER_1}"),
+    ),
+    Breakage(
         "the pod network's service disabled",
         _on(WORKER_1, "systemctl disable --now pod-network"),
         f"pod-network on {WORKER_1} is inactive, disabled",

@@ -46,7 +46,7 @@ def test_a_node_that_does_not_answer_to_the_end_is_not_well(text: str) -> None:
         ("cni missing", Repair.CNI, ()),
         ("network ip route replace 10.1.1.0/24 via 192.168.60.11", Repair.POD_NETWORK, ()),
         ("network sh: 6: /usr/local/sbin/kubeup-pod-network: not found", Repair.CNI, ()),
-        ("names missing", Repair.NONE, ()),
+        ("names missing", Repair.NAMES, ()),
         ("disk / 97%", Repair.NONE, ()),
         ("manifest etcd missing", Repair.STATIC_PODS, ("etcd",)),
         ("manifest kube-scheduler changed", Repair.STATIC_PODS, ("kube-scheduler",)),
@@ -75,7 +75,7 @@ def test_the_script_itself_asks_to_the_end(tmp_path: Path) -> None:
     ran = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
     found = node_health.faults("dev-control", ran.stdout, float(ran.stdout.split()[-2]))
     assert ran.stdout.endswith("end\n")
-    assert {fault.repair for fault in found} == {Repair.UNITS, Repair.CNI, Repair.NONE}
+    assert {fault.repair for fault in found} == {Repair.UNITS, Repair.CNI, Repair.NAMES}
 
 
 @pytest.mark.processes

@@ -155,6 +155,35 @@ def test_nodes_that_the_play_has_made_are_asked_and_no_others(
     assert [fault.what for fault in found.faults] == ["cordoned", "dev-control could not be asked"]
 
 
+@pytest.mark.parametrize(
+    ("without", "repair", "giver"),
+    [
+        (("dev-worker-1",), Repair.NAMES, ("dev-control",)),
+        (("dev-control", "dev-worker-1"), Repair.NAMES, ("dev-worker-2",)),
+        (("dev-control", "dev-worker-1", "dev-worker-2"), Repair.NONE, ()),
+    ],
+)
+def test_a_node_gets_name_servers_of_one_that_has_them(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    without: tuple[str, ...],
+    repair: Repair,
+    giver: tuple[str, ...],
+) -> None:
+    well = "unit kubelet active enabled\nend\n"
+    told = {
+        one.name: Output(0, f"names missing\n{well}" if one.name in without else well, "")
+        for one in three().nodes
+    }
+    monkeypatch.setattr(ssh, "run_all", lambda *_, **__: told)
+    found = health.look(project, facts())
+    assert {(fault.repair, fault.details) for fault in found.faults} == {(repair, giver)}
+    steps = health.on_nodes(project, facts(), found)
+    assert len(steps) == (len(without) if giver else 0)
+    for one in steps:
+        assert "cat /etc/resolv.conf" in lines(one)[0] and "tee /etc/resolv.conf" in lines(one)[0]
+
+
 class Holding(Kubectl):
     """A cluster with these objects in kube-system."""
 
