@@ -28,12 +28,15 @@ class KubeupError(Exception):
         self.what, self.why, self.next = what, why, next
 
     def lines(self) -> list[str]:
-        rows = [f"error: {self.what}"]
-        for label, text in (("why: ", self.why), ("next:", self.next)):
-            for line in text.splitlines():
-                rows.append(f"  {label} {line}")
-                label = "     "
-        return rows
+        return [f"error: {self.what}", *labelled(self.why, self.next)]
+
+
+def labelled(why: str, next: str) -> Iterator[str]:
+    """The lines below what is wrong."""
+    for label, text in (("why: ", why), ("next:", next)):
+        for line in text.splitlines():
+            yield f"  {label} {line}"
+            label = "     "
 
 
 UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing

@@ -1,5 +1,6 @@
 """NodePorts, the product's way through the application, and the form that is sent."""
 
+import copy
 import json
 import socket
 import struct
@@ -17,6 +18,7 @@ from kubeup.application.external import Published
 from kubeup.core.errors import CommandError
 from kubeup.core.pace import Pace
 from kubeup.database import scripts
+from kubeup.facts.pods import Seen
 from kubeup.inspect.verify import product
 from kubeup.inspect.verify.checks import (
     http_port,
@@ -137,14 +139,33 @@ def test_what_is_wrong_behind_a_nodeport(recorded):
         for item in recorded("services.json")
         if item["kind"] == "Service"
     }
-    ready = recorded("system_pods_pending.json")[2:3]
-    assert node_ports.behind("api", 31000, services, ready) == ""
-    assert node_ports.behind("api", 31000, services, []) == "api has no pod"
-    assert (
-        node_ports.behind("api", 31001, services, ready)
-        == "the Service api has the NodePort 31000, the settings say 31001"
+    (ready,) = copy.deepcopy(recorded("system_pods_pending.json")[2:3])
+    ready |= {"kind": "Pod"}
+    ready["metadata"]["labels"]["app"] = "api"
+    broken = copy.deepcopy(ready)
+    broken["status"] = {"phase": "Failed", "reason": "Evicted"}
+    message = 'pods "api-x" is forbidden: exceeded quota: none'
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    refused = {
+        "kind": "Deployment",
+        "metadata": {"name": "api", "labels": {"app": "api"}},
+        "spec": {"replicas": 1},
+        "status": {"conditions": [condition | {"message": message}]},
+    }
+
+    def behind(port, *items):
+        return node_ports.behind("api", port, services, Seen(items))
+
+    assert behind(31000, ready) == ("", node_ports.PLAN)
+    assert behind(31000) == ("api has no pod", node_ports.PLAN)
+    assert "Evicted" in behind(31000, broken)[0]
+    cause, fix = behind(31000, refused)
+    assert cause == f"Deployment api can't make its pods: {message}" and "quota" in fix
+    assert behind(31001, ready)[0] == (
+        "the Service api has the NodePort 31000, the settings say 31001"
     )
-    assert node_ports.behind("api", 31000, {}, []) == "there is no Service api: it is not deployed"
+    nowhere = node_ports.behind("api", 31000, {}, Seen())
+    assert nowhere[0] == "there is no Service api: it is not deployed"
 
 
 def test_the_product_is_saved_shown_and_removed():
