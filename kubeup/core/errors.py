@@ -27,6 +27,11 @@ class KubeupError(Exception):
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
 
+    @property
+    def said(self) -> str:
+        """The cause in few words."""
+        return self.why or self.what
+
     def lines(self) -> list[str]:
         return [f"error: {self.what}", *labelled(self.why, self.next)]
 
@@ -82,6 +87,9 @@ class NotConverged(KubeupError):
     code = Exit.NOT_CONVERGED
 
 
+WORDS = 3  # lines: `kubectl exec` has one more after those of the command
+
+
 class CommandError(KubeupError):
     """A tool that ended with an error; carries its output (see `kubeup.core.shell.Output`)."""
 
@@ -90,3 +98,9 @@ class CommandError(KubeupError):
     ) -> None:
         super().__init__(what, why, next)
         self.status, self.stderr = code, stderr
+
+    @property
+    def said(self) -> str:
+        """The tool's own last words, without the command line; the cause where it had none."""
+        lines = self.stderr.strip().splitlines()
+        return "\n".join(lines[-WORDS:]) or super().said

@@ -118,7 +118,7 @@ class Probes:
                 *self._context.namespace, *command, stdin=script, timeout=30
             )
         except KubeupError as error:
-            return {"error": error.why or error.what}
+            return {"error": error.said}
         answer: dict[str, Any] = json.loads(output.stdout)
         return answer
 

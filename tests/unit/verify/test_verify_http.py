@@ -19,7 +19,7 @@ from kubeup.core.errors import CommandError
 from kubeup.core.pace import Pace
 from kubeup.database import scripts
 from kubeup.facts.pods import Seen
-from kubeup.inspect.verify import product
+from kubeup.inspect.verify import product, proof
 from kubeup.inspect.verify.checks import (
     http_port,
     node_ports,
@@ -31,6 +31,8 @@ from kubeup.inspect.verify.checks import (
 from kubeup.inspect.verify.model import Context, ExternalDatabase
 from kubeup.inspect.verify.picture import png
 from kubeup.inspect.verify.product import Sample
+from kubeup.inspect.verify.run import Check, Run
+from kubeup.inspect.verify.runner import run_checks
 from kubeup.settings.model import Settings
 from kubeup.system import http
 from kubeup.system.http import Answer
@@ -341,10 +343,24 @@ def test_a_database_that_lets_nobody_in_is_named_with_what_to_do():
     written = SimpleNamespace(sample=SAMPLE, id=5)
     secrets = partial(dict, MYSQL_USER="x", MYSQL_DATABASE="x", MYSQL_PASSWORD="x")
     for database, next_ in (
-        (None, "run `inv status`, then `inv deploy.logs mysql`"),
+        (None, "run `inv status`, then `inv deploy.logs db`"),
         (ExternalDatabase("10.0.0.9", select, str), "run `inv status`"),
     ):
         kubectl = SimpleNamespace(read=lambda *_, **__: select(""), namespace="x")
         context = Context(Settings(profile="dev"), kubectl, (), (), "api:1", (), secrets, database)
         verdict = product_in_database.look(SimpleNamespace(context=context, product=written))
         assert (verdict.ok, verdict.cause, verdict.next) == (False, "Account is locked", next_)
+
+
+def test_without_a_password_the_line_says_what_is_missing(tmp_path):
+    (tmp_path / ".env").touch(0o600)
+    project = SimpleNamespace(
+        settings=Settings(profile="dev"), state=SimpleNamespace(secrets=tmp_path / ".env")
+    )
+    context = Context(
+        Settings(profile="dev"), None, (), (), "api:1", (), partial(proof.secret_values, project)
+    )
+    run = Run(context)
+    run.product._id = 5
+    line = run_checks([Check("in the database", "", product_in_database.look)], run)[0]
+    assert line.detail == "MYSQL_PASSWORD is not in .env" and "restore the file" in line.next

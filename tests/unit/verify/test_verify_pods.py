@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeup.core import shell
 from kubeup.facts import trouble
 from kubeup.facts.pods import pod_ready
 from kubeup.inspect.verify import probes
@@ -128,6 +129,28 @@ def test_a_node_without_a_probe_is_not_passed_over():
     )
     assert not verdict.ok
     assert "worker-2: no probe pod (ErrImagePull)" in verdict.cause
+
+
+def test_what_could_not_be_tried_is_no_failed_connection():
+    probes_seen = (*READY[:2], Probe("worker-2", "x", "", "ErrImagePull"))
+    verdict = pods_across_nodes.evaluate(probes_seen, {"control": {"connect": {"worker-1": ""}}})
+    assert verdict.detail == "1 of 3 nodes could not be tried"
+
+
+def test_a_pod_that_can_not_be_asked_is_told_by_what_kubectl_said():
+    class Refusing(Kubectl):
+        def read(self, *words, **_):
+            said = "error: unable to upgrade connection: container not found"
+            raise shell.failed(("/cache/kubectl", *words), 1, f"{said}\n")
+
+    kubectl = Refusing(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev")
+    context = Context(Settings(profile="dev"), kubectl, (), (), "api:1", (), dict)
+    asking = probes.Probes(context, threading.Event())
+    asking.all = READY[:1]
+    (problem,) = probes.unasked(asking.ask({"control": {}}))
+    assert problem.text == (
+        "control: could not be asked: error: unable to upgrade connection: container not found"
+    )
 
 
 def test_pending_pods_have_the_schedulers_words(recorded):
