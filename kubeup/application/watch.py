@@ -76,7 +76,9 @@ class Watched:
         """The pods in one line, and why they are not ready as far as it is known."""
         told = ", ".join(sorted(f"{pod.name} {pod.state}" for pod in pods(self.pods.values())))
         cause = self.trouble.why.splitlines()[0] if self.trouble else ""
-        return told if cause in told else ": ".join(filter(None, (told, cause)))
+        for state in self.states:  # each is told already
+            cause = cause.removeprefix(state).lstrip(":, ")
+        return ": ".join(filter(None, (told, cause)))
 
 
 def until_ready(

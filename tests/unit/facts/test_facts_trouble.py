@@ -504,7 +504,9 @@ def test_an_evicted_pod_that_was_replaced_does_not_count(pod: Item) -> None:
     evicted["status"] = {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
     assert trouble.of_app("api", rollout(pod, evicted)) is None
     found = trouble.of_app("api", rollout(evicted))
-    assert found is not None and found.why == "Evicted: low on memory"
+    assert found is not None and found.why == "Evicted: low on memory" and found.final == RETRIED
+    del evicted["metadata"]["ownerReferences"]
+    assert of(evicted).final == 0.0, "nobody makes another"
 
 
 def test_of_what_a_service_needs_only_that_its_node_has_gone(pod: Item, database: Item) -> None:
