@@ -92,7 +92,7 @@ def of_app(app: str, seen: Seen) -> Trouble | None:
     made = [pod for pod in newest(items) if not leaves(pod)]
     found = [of_pod(pod, seen) for pod in (*standing(made), *leaving)]
     if not leaving:
-        found.append(_unmade(items, sum(phase(pod) != "Failed" for pod in made), seen))
+        found.append(_unmade(items, len(made), seen))
     if app in NAMES and (row := service(app)).needs and not row.ready_alone:
         found += [_lost(pod, seen) for pod in seen.pods(row.needs) if not leaves(pod)]
     return min(filter(None, found), key=lambda one: one.final, default=None)
