@@ -140,7 +140,7 @@ def _unmade(items: Sequence[Item], made: int, seen: Seen) -> Trouble | None:
         next_ = "`kubectl describe quota` shows it" if "quota" in refused else "it is named above"
         next_ = f"{next_}: change or remove what refuses the pods; they come by themselves then"
         return Trouble(f"{title} can't make its pods", refused, next_, RETRIED)
-    cause = "nobody makes one: kube-controller-manager does not run, or can't reach the API server"
+    cause = "nobody has made one: does kube-controller-manager run, and reach the API server?"
     return None if made else Trouble(f"{title} has no pod", cause, PARTS, RETRIED)
 
 
@@ -180,7 +180,7 @@ def _unscheduled(pod: Item, seen: Seen) -> Trouble | None:
         return None
     what, row = f"{name_of(pod)} can't be scheduled", condition(pod, "PodScheduled")
     if not row:
-        cause = "not scheduled yet: kube-scheduler does not run, or can't reach the API server"
+        cause = "not scheduled yet: does kube-scheduler run, and reach the API server?"
         return Trouble(what, cause, PARTS, RETRIED)
     message = row.get("message", "")
     asks = [_asked(pod)] if "Insufficient" in message else []
@@ -363,7 +363,7 @@ def _to_answer(pod: Item, answer: str, seen: Seen) -> tuple[str, float]:
         if words in answer:
             return next_, RETRIED
     needs = service(app_of(pod)).needs if app_of(pod) in NAMES else ""
-    if UNREACHED.search(answer) and any(map(pod_ready, seen.pods(needs))):
+    if needs and UNREACHED.search(answer) and any(map(pod_ready, seen.pods(needs))):
         return "`inv verify` tests names, routes and network policies one by one", SLOW
     return f"read why: {_to_read(pod)}", NEVER
 

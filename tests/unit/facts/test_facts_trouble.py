@@ -330,7 +330,7 @@ def test_a_claim_that_is_pending_and_why(database: Item) -> None:
 
 def test_no_scheduler_has_looked_at_it(pod: Item) -> None:
     found = of(pending(pod))
-    assert "kube-scheduler does not run" in found.why and found.final == RETRIED
+    assert "does kube-scheduler run" in found.why and found.final == RETRIED
 
 
 # nodes
@@ -413,6 +413,9 @@ def test_a_database_that_is_starting_makes_the_api_wait(pod: Item, database: Ite
     starting = not_ready(database, RUNNING)
     assert of(not_ready(pod, RUNNING), starting, answer=said).final == NEVER
     assert of(not_ready(pod, RUNNING), answer=said).final == NEVER, "it is on another machine"
+    somebodys = the_pod("ui")
+    pod["metadata"]["labels"] = somebodys["metadata"]["labels"] = {}
+    assert of(not_ready(pod, RUNNING), somebodys, answer=said).final == NEVER
 
 
 def test_without_an_answer_kubelets_own_words_count(pod: Item) -> None:
