@@ -42,6 +42,7 @@ WORKLOADS = ("Deployment", "StatefulSet")
 # kubelets try again after 10 s (backOffPeriod and MaxContainerBackOff's base in
 # kubernetes/pkg/kubelet/kubelet.go); nodes become ready, volumes bound and Secrets come within
 RETRIED = 20.0
+ELECTED = 30.0  # a controller may first wait 15 s for the lease of one that has gone
 SLOW = 90.0  # CoreDNS keeps a database's old address for 30 s, and a kubelet may be busy
 NEVER = math.inf
 # a runtime under load, still at work on an earlier try
@@ -54,15 +55,15 @@ ABSENT = re.compile(r"not ?found|does not exist|manifest unknown", re.I)
 TAINT = re.compile(r"untolerated taint \{([^:}]+)")
 # in the API's own words (apps/api/products/db.py): what no waiting mends, and what is not reached
 REFUSED = {
-    "(error 1045)": "`inv db.rotate` gives both new passwords; `inv verify` tells more",
+    "(error 1045)": "`inv up` where the Secret was changed; else `inv db.rotate`: all get new ones",
     "(error 1044)": "`inv db.shell --root` shows the user's grants",
     "(error 1049)": "`inv db.shell --root` shows the schemas; database.name is to be one of them",
     "no certificate that": "`inv up` renews the database's certificate",
     "a migration failed": "read why: `inv deploy.logs api`",
 }
 UNREACHED = re.compile(r"\(error (20\d\d|3159)\)")
-PARTS = "`inv status` shows kube-system's pods, `inv doctor` what is wrong with the cluster"
-NODE = "`inv doctor` tells what is wrong with the node; `inv cluster.start` where it is stopped"
+PARTS = "`inv doctor` tells what is wrong with it, and `inv up` mends that"
+NODE = "`inv doctor` tells what is wrong with the node, and `inv up` mends most of that"
 NOTHING = Seen()
 
 
@@ -141,7 +142,7 @@ def _unmade(items: Sequence[Item], made: int, seen: Seen) -> Trouble | None:
         next_ = f"{next_}: change or remove what refuses the pods; they come by themselves then"
         return Trouble(f"{title} can't make its pods", refused, next_, RETRIED)
     cause = "nobody has made one: does kube-controller-manager run, and reach the API server?"
-    return None if made else Trouble(f"{title} has no pod", cause, PARTS, RETRIED)
+    return None if made else Trouble(f"{title} has no pod", cause, PARTS, ELECTED)
 
 
 def _refused(workload: Item, seen: Seen) -> str:
@@ -181,7 +182,7 @@ def _unscheduled(pod: Item, seen: Seen) -> Trouble | None:
     what, row = f"{name_of(pod)} can't be scheduled", condition(pod, "PodScheduled")
     if not row:
         cause = "not scheduled yet: does kube-scheduler run, and reach the API server?"
-        return Trouble(what, cause, PARTS, RETRIED)
+        return Trouble(what, cause, PARTS, ELECTED)
     message = row.get("message", "")
     asks = [_asked(pod)] if "Insufficient" in message else []
     lines = (_joined(row.get("reason", "Unschedulable"), message), *asks, *_claims(pod, seen))
@@ -214,11 +215,11 @@ def _to_schedule(message: str, seen: Seen) -> str:
     nodes, taints = seen.of("Node"), sorted({*TAINT.findall(message)} - {CONTROL_LABEL})
     if "were unschedulable" in message:
         cordoned = [name_of(node) for node in nodes if node["spec"].get("unschedulable")]
-        return f"`kubectl uncordon {' '.join(cordoned) or 'NODE'}`"
+        return f"`inv up`, or `kubectl uncordon {' '.join(cordoned) or 'NODE'}`"
     if taints and not taints[0].startswith("node.kubernetes.io/"):
         keys = {name_of(node): map(_key, node["spec"].get("taints", [])) for node in nodes}
         tainted = [name for name, has in keys.items() if taints[0] in has]
-        return f"`kubectl taint node {' '.join(tainted) or 'NODE'} {taints[0]}-`"
+        return f"`inv up`, or `kubectl taint node {' '.join(tainted) or 'NODE'} {taints[0]}-`"
     if taints:
         return NODE
     if "Insufficient" in message or "Too many pods" in message:

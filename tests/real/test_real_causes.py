@@ -24,13 +24,13 @@ MANIFESTS = "/etc/kubernetes/manifests"
 
 
 def waited(cluster: Cluster) -> KubeupError:
-    """How waiting for the API ends; it does so within half a minute."""
+    """How waiting for the API ends; it does so in seconds."""
     began = time.monotonic()
     with pytest.raises(KubeupError) as raised:
         kubectl, pace = cluster.project.kubectl, cluster.project.host.pace
         watch.until_ready(kubectl, "api", {}, 120, print, apply.never, pace)
     took, error = time.monotonic() - began, raised.value
-    assert took < pace.seconds(35), f"{took:.0f} s\n{error.lines()}\n{cluster.looked()}"
+    assert took < pace.seconds(45), f"{took:.0f} s\n{error.lines()}\n{cluster.looked()}"
     assert "inv " in error.next or "kubectl" in error.next, error.lines()
     return error
 
@@ -128,7 +128,7 @@ def test_nodes_that_are_cordoned(cluster: Cluster) -> None:
     with mended(lambda: rolled(cluster), lambda: cluster.kubectl("uncordon", WORKER_1, WORKER_2)):
         cluster.kubectl("cordon", WORKER_1, WORKER_2)
         anew(cluster)
-        assert waited(cluster).next == f"`kubectl uncordon {WORKER_1} {WORKER_2}`"
+        assert waited(cluster).next == f"`inv up`, or `kubectl uncordon {WORKER_1} {WORKER_2}`"
 
 
 @pytest.mark.long

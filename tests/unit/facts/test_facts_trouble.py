@@ -13,7 +13,7 @@ from builders import recorded
 
 from kubeup.facts import trouble
 from kubeup.facts.pods import Seen, last_event, probe
-from kubeup.facts.trouble import NEVER, RETRIED, SLOW, Trouble
+from kubeup.facts.trouble import ELECTED, NEVER, RETRIED, SLOW, Trouble
 
 Item = dict[str, Any]
 IMAGE = "docker.io/ana/fast-api-products:84cd8e436066"
@@ -309,10 +309,10 @@ def test_which_node_is_cordoned_or_tainted(pod: Item) -> None:
     cordoned[1]["spec"]["unschedulable"] = True
     tainted[2]["spec"]["taints"] = [{"key": "example.com/gpu", "effect": "NoSchedule"}]
     found = of(pending(copy.deepcopy(pod), CORDONED), *cordoned)
-    assert found.next == "`kubectl uncordon dev-worker-1`"
+    assert found.next == "`inv up`, or `kubectl uncordon dev-worker-1`"
     found = of(pending(copy.deepcopy(pod), TAINTED), *tainted)
-    assert found.next == "`kubectl taint node dev-worker-2 example.com/gpu-`"
-    assert "cluster.start" in of(pending(pod, GONE)).next
+    assert found.next == "`inv up`, or `kubectl taint node dev-worker-2 example.com/gpu-`"
+    assert "inv doctor" in of(pending(pod, GONE)).next
 
 
 def test_a_claim_that_is_pending_and_why(database: Item) -> None:
@@ -330,7 +330,7 @@ def test_a_claim_that_is_pending_and_why(database: Item) -> None:
 
 def test_no_scheduler_has_looked_at_it(pod: Item) -> None:
     found = of(pending(pod))
-    assert "does kube-scheduler run" in found.why and found.final == RETRIED
+    assert "does kube-scheduler run" in found.why and found.final == ELECTED
 
 
 # nodes
@@ -458,7 +458,7 @@ def test_of_a_stateful_set_only_events_tell() -> None:
 def test_nobody_makes_pods(status: Item) -> None:
     found = trouble.of_app("api", Seen([deployment(**status), replica_set("api-new")]))
     assert found is not None and found.what == "Deployment api has no pod"
-    assert "kube-controller-manager" in found.why and found.final == RETRIED
+    assert "kube-controller-manager" in found.why and found.final == ELECTED
 
 
 def test_none_are_missed_while_an_earlier_one_goes(pod: Item) -> None:
