@@ -186,7 +186,7 @@ def _unscheduled(pod: Item, seen: Seen) -> Trouble | None:
     message = row.get("message", "")
     asks = [_asked(pod)] if "Insufficient" in message else []
     lines = (_joined(row.get("reason", "Unschedulable"), message), *asks, *_claims(pod, seen))
-    return Trouble(what, "\n".join(lines), _to_schedule(message, seen), RETRIED)
+    return Trouble(what, "\n".join(lines), _to_schedule(message), RETRIED)
 
 
 def _asked(pod: Item) -> str:
@@ -207,28 +207,16 @@ def _claims(pod: Item, seen: Seen) -> Iterator[str]:
             yield f"claim {name_of(claim)} is {phase(claim)}{last and f', last event: {last}'}"
 
 
-def _to_schedule(message: str, seen: Seen) -> str:
+def _to_schedule(message: str) -> str:
     """What to do for a scheduler's message.
 
     What somebody did on purpose comes first: the rest may be there because of that.
     """
-    nodes, taints = seen.of("Node"), sorted({*TAINT.findall(message)} - {CONTROL_LABEL})
-    if "were unschedulable" in message:
-        cordoned = [name_of(node) for node in nodes if node["spec"].get("unschedulable")]
-        return f"`inv up`, or `kubectl uncordon {' '.join(cordoned) or 'NODE'}`"
-    if taints and not taints[0].startswith("node.kubernetes.io/"):
-        keys = {name_of(node): map(_key, node["spec"].get("taints", [])) for node in nodes}
-        tainted = [name for name, has in keys.items() if taints[0] in has]
-        return f"`inv up`, or `kubectl taint node {' '.join(tainted) or 'NODE'} {taints[0]}-`"
-    if taints:
-        return NODE
+    if "were unschedulable" in message or {*TAINT.findall(message)} - {CONTROL_LABEL}:
+        return "`inv doctor` names the nodes, and `inv up` lets them take pods again"
     if "Insufficient" in message or "Too many pods" in message:
         return "set nodes.workers.memory, .cpu or .count, then `inv up`; or free some: `inv status`"
     return "see the nodes and the volume: `inv status`, `inv doctor`"
-
-
-def _key(taint: Item) -> str:
-    return str(taint["key"])
 
 
 def _lost(pod: Item, seen: Seen) -> Trouble | None:

@@ -304,15 +304,10 @@ def test_what_nodes_are_short_of(pod: Item) -> None:
     assert "nodes.workers.memory" in found.next
 
 
-def test_which_node_is_cordoned_or_tainted(pod: Item) -> None:
-    cordoned, tainted = nodes(), nodes()
-    cordoned[1]["spec"]["unschedulable"] = True
-    tainted[2]["spec"]["taints"] = [{"key": "example.com/gpu", "effect": "NoSchedule"}]
-    found = of(pending(copy.deepcopy(pod), CORDONED), *cordoned)
-    assert found.next == "`inv up`, or `kubectl uncordon dev-worker-1`"
-    found = of(pending(copy.deepcopy(pod), TAINTED), *tainted)
-    assert found.next == "`inv up`, or `kubectl taint node dev-worker-2 example.com/gpu-`"
-    assert "inv doctor" in of(pending(pod, GONE)).next
+@pytest.mark.parametrize("message", [CORDONED, TAINTED, GONE])
+def test_nodes_that_take_no_pods(pod: Item, message: str) -> None:
+    found = of(pending(pod, message))
+    assert message in found.why and "`inv up` lets them take pods again" in found.next
 
 
 def test_a_claim_that_is_pending_and_why(database: Item) -> None:

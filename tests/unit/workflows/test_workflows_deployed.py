@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,12 @@ from typing import Any
 import pytest
 from builders import recorded
 
+from kubeup.cli import deploy
+from kubeup.core.options import Options
+from kubeup.core.report import Report
 from kubeup.core.shell import Output
+from kubeup.facts.kubernetes import pods as parse_pods
+from kubeup.facts.trouble import Trouble
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import deployed
 
@@ -75,3 +81,21 @@ def test_what_is_wrong_is_told_with_what_to_do(
         f"{api['metadata']['name']} is not ready: {REFUSED}",
         "Deployment ui can't make its pods",
     ]
+
+
+def test_how_it_is_shown(monkeypatch: pytest.MonkeyPatch, pods: list[dict[str, Any]]) -> None:
+    found = deployed.Deployed(
+        ((parse_pods(pods[:1])[0], "it ended"),), (Trouble("x keeps ending", "it ended", "read"),)
+    )
+    monkeypatch.setattr(deployed, "status", lambda _: found)
+    told, data = io.StringIO(), io.StringIO()
+    for shown, json_ in ((told, False), (data, True)):
+        monkeypatch.setattr(deploy, "open_project", lambda _, shown=shown: (None, Report(shown)))
+        deploy.status.body.__wrapped__(Options("deploy.status", json=json_))
+    assert told.getvalue().endswith("x keeps ending\n  why:  it ended\n  next: read\n")
+    (row,) = json.loads(data.getvalue())
+    assert (row["name"], row["why"], row["ready"]) == (
+        pods[0]["metadata"]["name"],
+        "it ended",
+        True,
+    )
