@@ -16,7 +16,7 @@ ASK = """import http.client, sys
 asked = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=6)
 asked.request("GET", sys.argv[2])
 answer = asked.getresponse()
-print(answer.status, answer.read(2000).decode())
+print(answer.status, answer.read(2000).decode(errors="replace"))
 """
 
 
