@@ -42,7 +42,8 @@ WORKLOADS = ("Deployment", "StatefulSet")
 # kubelets try again after 10 s (backOffPeriod and MaxContainerBackOff's base in
 # kubernetes/pkg/kubelet/kubelet.go); nodes become ready, volumes bound and Secrets come within
 RETRIED = 20.0
-ELECTED = 30.0  # a controller may first wait 15 s for the lease of one that has gone
+# a controller waits 15 s for the lease of one that has gone, and ends while no API server answers
+ELECTED = 60.0
 SLOW = 90.0  # CoreDNS keeps a database's old address for 30 s, and a kubelet may be busy
 NEVER = math.inf
 # a runtime under load, still at work on an earlier try
