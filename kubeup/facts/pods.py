@@ -91,7 +91,8 @@ def probe(pod: Item) -> tuple[str, str, str] | None:
     """Container, port and path of a readiness probe by HTTP that fails; None where none does."""
     for container, row in containers(pod):
         asked = value(container, "readinessProbe", "httpGet", default={})
-        if asked and row.get("started") and not row["ready"] and "running" in row["state"]:
+        runs = row.get("started") and "running" in row.get("state", {})
+        if asked and runs and not row["ready"]:
             ports = {one.get("name"): one["containerPort"] for one in container.get("ports", [])}
             return container["name"], str(ports.get(asked["port"], asked["port"])), asked["path"]
     return None

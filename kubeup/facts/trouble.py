@@ -153,7 +153,7 @@ def _refused(workload: Item, seen: Seen) -> str:
     """
     event, row = seen.event(workload), condition(workload, "ReplicaFailure")
     told = row if row.get("status") == "True" else event
-    return str(told["message"]).strip() if told.get("reason") == "FailedCreate" else ""
+    return str(told.get("message", "")).strip() if told.get("reason") == "FailedCreate" else ""
 
 
 def _leaving(pod: Item, seen: Seen) -> Trouble | None:

@@ -24,12 +24,16 @@ MANIFESTS = "/etc/kubernetes/manifests"
 
 
 def waited(cluster: Cluster, within: float = 40) -> KubeupError:
-    """How waiting for the API ends; it does so in seconds."""
-    began = time.monotonic()
+    """How waiting for the API ends; the cause is told in less than half a minute, if not final."""
+    told, began = dict[str, float](), time.monotonic()
     with pytest.raises(KubeupError) as raised:
         kubectl, pace = cluster.project.kubectl, cluster.project.host.pace
-        watch.until_ready(kubectl, "api", {}, 120, print, apply.never, pace)
+        log = lambda line: told.setdefault(line, time.monotonic() - began)  # noqa: E731
+        watch.until_ready(kubectl, "api", {}, 120, log, apply.never, pace)
     took, error = time.monotonic() - began, raised.value
+    cause = error.why.splitlines()[0][-30:]
+    first = min((at for line, at in told.items() if cause in line), default=took)
+    assert first < pace.seconds(25), f"{first:.0f} s\n{told}"
     assert took < pace.seconds(within), f"{took:.0f} s\n{error.lines()}\n{cluster.looked()}"
     assert "inv " in error.next or "kubectl" in error.next, error.lines()
     return error

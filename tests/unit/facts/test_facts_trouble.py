@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 from builders import recorded
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubeup.facts import trouble
-from kubeup.facts.pods import Seen, last_event, probe
+from kubeup.facts.pods import Seen, last_event, pod_ready, probe
 from kubeup.facts.trouble import ELECTED, NEVER, RETRIED, SLOW, Trouble
 
 Item = dict[str, Any]
+PODS, NODES = (
+    json.loads(recorded(f"facts/kubectl_{kind}.json"))["items"] for kind in ("pods", "nodes")
+)
 IMAGE = "docker.io/ana/fast-api-products:84cd8e436066"
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed"}}
 RUNNING = {"running": {"startedAt": "2026-11-23T21:31:42Z"}}
@@ -23,8 +28,7 @@ RUNNING = {"running": {"startedAt": "2026-11-23T21:31:42Z"}}
 
 def the_pod(app: str) -> Item:
     """One that runs and is ready."""
-    items = json.loads(recorded("facts/kubectl_pods.json"))["items"]
-    found = next(item for item in items if item["metadata"]["labels"]["app"] == app)
+    found = next(item for item in PODS if item["metadata"]["labels"]["app"] == app)
     return {**copy.deepcopy(found), "kind": "Pod"}
 
 
@@ -39,8 +43,7 @@ def database() -> Item:
 
 
 def nodes() -> list[Item]:
-    items = json.loads(recorded("facts/kubectl_nodes.json"))["items"]
-    return [{**item, "kind": "Node"} for item in items]
+    return [{**copy.deepcopy(item), "kind": "Node"} for item in NODES]
 
 
 def not_ready(
@@ -515,6 +518,56 @@ def test_of_what_a_service_needs_only_that_its_node_has_gone(pod: Item, database
     assert found is not None and found.final == NEVER
     found = trouble.of_app("api", rollout(api, not_ready(database)))
     assert found is not None and found.what.startswith("mysql-0 is on")
+
+
+REASONS = st.sampled_from([*trouble.IMAGE, *trouble.CONFIG, *trouble.STARTING, "CrashLoopBackOff"])
+ENDS = st.fixed_dictionaries(
+    {"exitCode": st.integers(0, 255)}, optional={"reason": st.text(), "message": st.text()}
+)
+STATES = st.one_of(
+    st.fixed_dictionaries({"waiting": st.fixed_dictionaries({}, optional={"reason": REASONS})}),
+    st.fixed_dictionaries({"terminated": ENDS}),
+    st.just({"running": {}}),
+    st.just({}),
+)
+ROWS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["api-backend-fastapi", "another"]), "ready": st.booleans()},
+    optional={
+        "state": STATES,
+        "lastState": STATES,
+        "restartCount": st.integers(0, 9),
+        "started": st.booleans(),
+    },
+)
+CONDITIONS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["Ready", "PodScheduled"]),
+        "status": st.sampled_from(["True", "False"]),
+    },
+    optional={"message": st.text(), "reason": st.text()},
+)
+STATUSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "phase": st.sampled_from(["Pending", "Running", "Failed", "Unknown"]),
+        "conditions": st.lists(CONDITIONS, max_size=3),
+        "containerStatuses": st.lists(ROWS, max_size=2),
+    },
+)
+
+
+@given(STATUSES, st.booleans(), st.booleans(), st.text())
+def test_whatever_is_not_ready_has_a_cause(
+    status: Item, placed: bool, leaves: bool, answer: str
+) -> None:
+    pod = the_pod("api") | {"status": status}
+    pod["spec"] = {key: of for key, of in pod["spec"].items() if placed or key != "nodeName"}
+    if leaves:
+        pod["metadata"]["deletionTimestamp"] = "2026-11-23T21:40:00Z"
+    found = trouble.of_pod(pod, Seen([pod, *nodes()], {pod["metadata"]["name"]: answer}))
+    assert (found is None) is pod_ready(pod)
+    assert probe(pod) in (None, ("api-backend-fastapi", "8000", "/readyz"))
+    assert found is None or (found.what and found.why and found.next and found.final >= 0)
 
 
 def test_the_newest_event_counts() -> None:
