@@ -186,7 +186,7 @@ def _unscheduled(pod: Item, seen: Seen) -> Trouble | None:
         return Trouble(what, cause, PARTS, ELECTED)
     message = row.get("message", "")
     asks = [_asked(pod)] if "Insufficient" in message else []
-    lines = (_joined(row.get("reason", "Unschedulable"), message), *asks, *_claims(pod, seen))
+    lines = (_joined(row.get("reason") or "Unschedulable", message), *asks, *_claims(pod, seen))
     return Trouble(what, "\n".join(lines), _to_schedule(message), RETRIED)
 
 

@@ -265,6 +265,8 @@ def test_what_a_container_waits_for_before_it_is_made(pod: Item) -> None:
     )
     assert missing.why == f"ContainerCreating, last event: FailedMount: {message}"
     assert missing.final == RETRIED
+    again = of(made, event(pod, "FailedMount", message), event(pod, "Pulling", "x", "Normal"))
+    assert again.final == NEVER, "the later of the same second"
     network = event(pod, "NetworkNotReady", "network is not ready: cni plugin not initialized")
     assert of(made, network).final == SLOW, "nodes get theirs within"
 

@@ -83,6 +83,15 @@ def test_an_image_that_is_not_there(recorded):
     assert "inv up" in verdict.next
 
 
+@pytest.mark.parametrize(
+    ("reason", "ends"), [("ContainerCreating", False), ("InvalidImageName", True)]
+)
+def test_what_waiting_does_not_mend_ends_it(recorded, reason, ends):
+    item = copy.deepcopy(recorded("probes_no_image.json")[0])
+    item["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason}}
+    assert probes.hopeless(item) is ends
+
+
 def test_the_last_event_tells_what_a_pod_that_is_being_made_waits_for(recorded):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
