@@ -10,7 +10,8 @@ from kubeup.facts import objects
 from kubeup.facts.faults import Fault, Repair
 from kubeup.facts.kubernetes import CONTROL_LABEL
 from kubeup.facts.nested import value
-from kubeup.facts.pods import pod_ready, workload_trouble
+from kubeup.facts.pods import pod_ready
+from kubeup.facts.trouble import of_pods
 
 Item = dict[str, Any]
 KUBE_SYSTEM = "kube-system"
@@ -120,7 +121,7 @@ def _workloads(system: Sequence[Item], expected: frozenset[str]) -> Iterator[Fau
                 yield Fault(part.name, f"{part.workload} is gone")
         elif not _runs(item):
             pods = [one for one in system if one["kind"] == "Pod" and _app(one) == part.app]
-            why = workload_trouble(part.name, [pod for pod in pods if not pod_ready(pod)])
+            why = of_pods(part.name, [pod for pod in pods if not pod_ready(pod)])
             what = f"{part.name} does not run as it should"
             yield Fault(part.name, what, why, Repair.WAIT, part.workload)
 
@@ -146,7 +147,7 @@ def _control_plane(system: Sequence[Item]) -> Iterator[Fault]:
             if one["kind"] == "Pod" and value(one, "metadata", "labels", "component") == name
         ]
         if not any(map(pod_ready, pods)):
-            yield Fault("control plane", f"{name} does not run", workload_trouble(name, pods))
+            yield Fault("control plane", f"{name} does not run", of_pods(name, pods))
 
 
 def of_nodes(items: Iterable[Item]) -> list[Fault]:
