@@ -190,7 +190,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
         waiting: Planned = ready_step(project, "the application needs them", needs, 10)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")
-    steps += [*trusted, waiting, *after(settled, _beside(project, facts))]
+    steps += [*trusted, waiting, *after(settled, _beside(project, facts, provisions))]
     planned = {step.id for step in steps}
     started = provider.after_start() if made else ()
     return [*steps, *after(settled, [step for step in started if step.id not in planned])]
@@ -229,21 +229,18 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     wanted = inventories.digest(inventory_inputs(project, facts))
     if outdated := [name for name, stamp in facts.stamps.items() if stamp != wanted]:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
-    if facts.answers and (lacking := _lacking(project, facts)):
-        return f"{' and '.join(lacking)} not in the cluster"
     if not facts.answers and not project.kubectl.has_access():
         return f"{project.state.kubeconfig} is missing, or names no cluster"
     return ""
 
 
-def _lacking(project: Project, facts: ClusterFacts) -> list[str]:
-    return [name for name in project.provider.beside_kubernetes if name not in facts.system]
-
-
-def _beside(project: Project, facts: ClusterFacts) -> Sequence[Planned]:
+def _beside(project: Project, facts: ClusterFacts, provisions: bool) -> Sequence[Planned]:
     """What brings metrics and the enforcement of policies, where the play does not."""
-    may_lack = facts.answers or not facts.machines.any_there
-    return project.provider.beside(_lacking(project, facts)) if may_lack else ()
+    new = not project.provider.uses_kubeadm and not facts.machines.any_there
+    if provisions or not (facts.answers or new):
+        return ()
+    lacking = [name for name in project.provider.beside_kubernetes if name not in facts.system]
+    return project.provider.beside(lacking, project.kubectl)
 
 
 def start(project: Project) -> list[Planned]:

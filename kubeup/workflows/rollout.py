@@ -11,7 +11,7 @@ from kubeup.application import apply, data, saved_data
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo, without_unused
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import machine_service, packet_filter, passwords
@@ -48,7 +48,8 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
         )
     built = builds.plan(images, project.builder)
     standing = [Holds(one, "the cluster answers") for one in (ids.PROVISION, ids.ANSWERS)]
-    wanted = [*built, *standing, *steps(project, facts, _look(project, parts), parts)]
+    rolled_out = steps(project, facts, _look(project, parts), parts)
+    wanted = without_unused([*built, *standing, *rolled_out])
     return plan_of(host_packages(project, wanted), wanted)
 
 

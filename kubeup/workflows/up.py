@@ -11,7 +11,7 @@ from kubeup.cluster.release.components import IMAGES
 from kubeup.core import ids
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo
+from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo, without_unused
 from kubeup.core.record import VM
 from kubeup.database.service_state import ServiceState
 from kubeup.images import build, load
@@ -67,6 +67,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     steps = [*own_images, *image_steps, *nodes]
     if application:
         steps += rollout.steps(project, facts, rollout.Seen(diff, found), before=todo(steps))
+    steps = without_unused(steps)
     tools = list(project.provider.install()) if todo(steps) else []
     whole = plan_of(
         tools, rollout.host_packages(project, steps), after([step.id for step in tools], steps)

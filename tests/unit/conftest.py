@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kubeup.cluster.providers.local import Local
 from kubeup.core import lock
 from kubeup.facts.certificates import Store
 
@@ -34,6 +35,12 @@ def administrators_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setattr("kubeup.facts.certificates.STORES", stores)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No container engine is asked what there is already of what nodes are made of."""
+    monkeypatch.setattr(Local, "_unless_there", lambda _, step: step)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from builders import (
     SANDBOX,
     access,
     by_id,
+    commands,
     error_of,
     machines,
     names,
@@ -105,14 +106,31 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert plan(one, facts(one, three())) == {}
 
 
-@pytest.mark.parametrize("gone", ["metrics-server", "kube-router"])
-def test_what_runs_beside_kubernetes_is_brought_back_after_it_was_deleted(
-    tmp_path: Path, gone: str
+@pytest.mark.parametrize(
+    ("gone", "step"), [("metrics-server", "cluster/metrics"), ("kube-router", "cluster/policies")]
+)
+def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
+    tmp_path: Path, gone: str, step: str
 ) -> None:
     one = project(tmp_path)
     left = frozenset({"coredns", "metrics-server", "kube-router"} - {gone})
     steps = plan(one, facts(one, three(), system=left))
-    assert steps["cluster/provision"].reason == f"{gone} not in the cluster"
+    assert list(steps) == [step] and steps[step].reason == "not in the cluster"
+    (line,) = commands(steps.values())
+    role, manifest = Path(line.split()[-1]).parts[-3], Path(line.split()[-1])
+    assert manifest.name == f"{gone}.yaml" and f"metadata: {{name: {gone}" in manifest.read_text()
+    tasks = (manifest.parents[1] / "tasks" / "main.yml").read_text()
+    assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
+
+
+def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    outdated = facts(one, three(), system=frozenset(), stamps=dict.fromkeys(NAMES, "other"))
+    for seen in (outdated, facts(one, three("missing"), answers=False, nodes=())):
+        steps = plan(one, seen)
+        assert "cluster/provision" in steps and "cluster/metrics" not in steps
+    asleep = facts(one, three(), system=frozenset(), answers=False, nodes=())
+    assert "cluster/metrics" not in plan(one, asleep), "nobody tells that it is missing"
 
 
 def test_calico_enforces_policies_itself(tmp_path: Path) -> None:
