@@ -79,6 +79,10 @@ class NotConverged(KubeupError):
     code = Exit.NOT_CONVERGED
 
 
+class Interrupted(KeyboardInterrupt):
+    """A plan that Ctrl-C ended between two steps; says what is left of it."""
+
+
 class CommandError(KubeupError):
     """A tool that ended with an error; carries its output (see `kubeup.core.shell.Output`)."""
 

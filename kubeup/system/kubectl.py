@@ -136,5 +136,7 @@ class Kubectl(Paced):
             return False
         try:
             return self.look("get", "--raw", "/readyz").ok
-        except CommandError:  # it took too long
-            return False
+        except CommandError as error:
+            if error.status == shell.STOPPED:  # else it would be asked again and again
+                raise
+            return False  # it took too long
