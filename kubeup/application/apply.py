@@ -360,7 +360,7 @@ def wait(
             f"wait for {service(part).title}",
             why,
             WaitForPart(deployment, part),
-            (*needs, ids.load(part)),
+            (*needs, ids.load(part), ids.push(part)),
             10,
         )
         for part in parts

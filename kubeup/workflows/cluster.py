@@ -179,15 +179,20 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     machines = list(provider.plan(facts.machines, needed))
     # kubelet starts anew after both
     made = [id_ for id_ in step_ids(machines) if id_.kind in (Kind.NODE, Kind.RESIZE)]
+    # what running nodes stand on may be put back, too
+    below = [*made, *(id_ for id_ in step_ids(machines) if id_.kind is Kind.LOCAL)]
     key = keys.plan(state.private_key, state.public_key) if provider.uses_kubeadm else ()
-    steps = [*key, *machines, *_provision(project, facts, made)]
+    steps = [*key, *machines, *_provision(project, facts, below)]
     trusted = after(made, provider.trust(facts.stamps, bool(made)))
-    settled = (*made, *step_ids(trusted))
+    settled = (*below, *step_ids(trusted))
     provisions = ids.PROVISION in step_ids(steps)
     ready = facts.answers and all(is_ready(node, facts.machines.boots) for node in facts.nodes)
     if provisions or trusted or made or not ready:
-        needs = (*settled, ids.PROVISION)
-        waiting: Planned = ready_step(project, "the application needs them", needs, 10)
+        own_kubectl = (ids.KUBERNETES,) if provider.uses_kubeadm else ()
+        needs = (*settled, ids.PROVISION, *own_kubectl)
+        # one that is stopped may never have joined: once it runs, the next plan has the play do it
+        joined = facts.machines.hidden and not provisions
+        waiting: Planned = ready_step(project, "the application needs them", needs, 10, joined)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")
     steps += [*trusted, waiting, *after(settled, _beside(project, facts, provisions))]
@@ -196,7 +201,7 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     return [*steps, *after(settled, [step for step in started if step.id not in planned])]
 
 
-def _provision(project: Project, facts: ClusterFacts, made: Sequence[StepId]) -> Iterator[Planned]:
+def _provision(project: Project, facts: ClusterFacts, below: Sequence[StepId]) -> Iterator[Planned]:
     """The play, where it has to run."""
     if not project.provider.uses_kubeadm:
         yield Holds(ids.PROVISION, f"{project.provider.name} makes Kubernetes itself")
@@ -211,7 +216,7 @@ def _provision(project: Project, facts: ClusterFacts, made: Sequence[StepId]) ->
         "make Kubernetes of the nodes",
         reason,
         play.Provision(project.state, inventory(project, facts)),
-        (*made, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY),
+        (*below, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY),
         seconds=45,
     )
 

@@ -148,8 +148,9 @@ def steps(
         *_images_on_nodes(project, facts, parts),
     ]
     provisioned = any(step.id == ids.PROVISION for step in before)
-    if facts.machines.any_there and not facts.answers and not provisioned:
-        # the cluster is there but asleep: what it holds is looked at when it is awake
+    asleep = facts.machines.any_there and not facts.answers and not provisioned
+    if asleep or facts.machines.hidden:
+        # what is there, the images of each node as well, is looked at when it is awake
         return brought
     needs: tuple[StepId, ...] = (
         *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),

@@ -75,10 +75,8 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     if whole:
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
-    stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return UpPlan(
-        whole, facts, incomplete=bool(whole) and not fresh and (stopped or not facts.answers)
-    )
+    hidden = facts.machines.hidden or not facts.answers
+    return UpPlan(whole, facts, incomplete=bool(whole) and not fresh and hidden)
 
 
 def _images(

@@ -106,6 +106,11 @@ class Machines:
         return {node.name: node.booted for node in self.nodes if node.booted}
 
     @property
+    def hidden(self) -> bool:
+        """Whether some can't be looked into before a part of the plan has run."""
+        return any(node.state == "stopped" or node.closed for node in self.nodes)
+
+    @property
     def any_there(self) -> bool:
         return any(node.state in ("running", "stopped") for node in self.nodes)
 

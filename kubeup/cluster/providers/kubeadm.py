@@ -126,7 +126,9 @@ class KubeadmProvider(ABC):
         missing = [
             node for node in machines.nodes if node.role == "control" and node.state == "missing"
         ]
-        if missing and any(node.state in ("running", "stopped") for node in workers):
+        # nodes are made side by side: before the play got us access none of them can have joined it
+        joined = self.state.kubeconfig.exists()
+        if missing and joined and any(node.state in ("running", "stopped") for node in workers):
             raise Refused(
                 f"the control plane {missing[0].name} is gone, its workers are not",
                 "the cluster's state went with it, and workers can't join another cluster",

@@ -73,7 +73,7 @@ def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> 
 
 def test_a_part_is_waited_for_once_it_can_have_its_image(deployment: Deployment) -> None:
     (step,) = apply.wait(deployment, ("api",), sids("cluster/answers"))
-    assert names(step.needs) == ["cluster/answers", "load/api"]
+    assert names(step.needs) == ["cluster/answers", "load/api", "push/api"]
 
 
 def test_only_what_differs_is_deployed_and_named(

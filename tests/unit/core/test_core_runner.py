@@ -379,7 +379,7 @@ def test_a_first_interrupt_starts_nothing_further_and_tells_what_is_left(tmp_pat
 
 
 def test_an_interrupt_in_the_last_step_starts_nothing_after_the_plan(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted, match="1 of 1 steps are done$"):
+    with pytest.raises(Interrupted, match=r"1 of 1 steps are done$"):
         carry_out(tmp_path, step("a", action=Do(ctrl_c)))
 
 

@@ -33,7 +33,7 @@ from builders import (
 )
 
 from kubeup.application.external import External
-from kubeup.cluster.providers.base import Machines, Needed
+from kubeup.cluster.providers.base import Blocked, Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
 from kubeup.core import ids
@@ -528,6 +528,39 @@ def test_nodes_that_never_come_are_not(
         pace.times > 1,
     )
     assert vars(kubectl)["time"] == waited
+
+
+def test_a_node_that_never_joined_is_the_next_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by a run that was cut off before the play, and stopped since."""
+    kubectl = Coming(monkeypatch, NAMES[:2])
+    there = [api_node(name) for name in NAMES[:2]]
+    monkeypatch.setattr(Kubectl, "items", lambda *_: there)
+    nodes.WaitForNodes(kubectl, NAMES, dict, joined=True).run(lambda _: None)
+    assert vars(kubectl)["time"] < 450, "it waited for the third"
+
+
+def test_what_a_stopped_machine_holds_is_planned_once_it_runs(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    mixed = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "stopped"))
+    steps = plan(one, facts(one, mixed))
+    assert steps["cluster/answers"].action.joined  # type: ignore[attr-defined]
+    mixed = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
+    assert not plan(one, facts(one, mixed))["cluster/answers"].action.joined  # type: ignore[attr-defined]
+
+
+def test_the_play_waits_for_what_lets_nodes_reach_each_other(tmp_path: Path) -> None:
+    """Somebody has flushed the packet filter, and the roles have changed."""
+    one = project(tmp_path)
+    seen = facts(one, three(blocked=Blocked("no rules")), stamps=dict.fromkeys(NAMES, "other"))
+    steps = plan(one, seen)
+    assert ids.FORWARDING in steps["cluster/provision"].needs
+
+
+def test_nodes_are_waited_for_once_there_is_a_kubectl_to_ask_by(tmp_path: Path) -> None:
+    """The cache was emptied: compiling takes longer than anybody waits for an API server."""
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three(), answers=False, nodes=()))
+    assert ids.KUBERNETES in steps["cluster/answers"].needs
 
 
 def test_an_api_server_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,19 @@ def test_nodes_that_were_stopped_need_rules_only_where_they_are_gone(
     assert ("local/forwarding" in steps) is not rules and "node/dev-control" in steps
 
 
+def test_images_are_not_rolled_out_past_a_machine_that_sleeps(there: World) -> None:
+    """Which of them it has is not known: the next plan brings what it lacks."""
+    having(there, "network", "image", "volume")
+    there.passwords()
+    mixed = machines(
+        node("dev-control", "stopped"), node("dev-worker-1"), node("dev-worker-2", "missing")
+    )
+    there.patch.setattr(cluster, "observe", lambda *_, **__: ClusterFacts(mixed))
+    made = up.plan(there.project(), force=True)
+    assert made.incomplete and {ids.PROVISION, ids.node("dev-control")} <= set(made.plan.ids)
+    assert not [one for one in names(made.plan) if one.startswith("deploy/")]
+
+
 def test_an_image_that_every_node_has_is_not_built_again(there: World) -> None:
     """The cache was emptied since: nobody needs the archives, nor what they are built on."""
     having(there)
