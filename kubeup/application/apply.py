@@ -82,7 +82,13 @@ class ApplyPart(Paced):
     wait: float = 300
 
     def commands(self) -> tuple[str, ...]:
-        return (self.deployment.kubectl.shown(*APPLY),)
+        kubectl = self.deployment.kubectl
+        return (kubectl.shown(*APPLY), *(kubectl.shown(*words) for words in self._forget()))
+
+    def _forget(self) -> Sequence[tuple[str, ...]]:
+        if self.part != DATABASE.name:
+            return ()
+        return endpoints_to_forget(bool(self.deployment.overlay.machine))
 
     def run(self, log: Log) -> None:
         self.run_unless(never, log)
@@ -98,8 +104,8 @@ class ApplyPart(Paced):
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        if self.part == DATABASE.name:
-            forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        for forget in self._forget():
+            kubectl.write(*forget)
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
@@ -108,8 +114,8 @@ class ApplyPart(Paced):
             )
 
 
-def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
-    """Remove the addresses that a Service keeps of its other side.
+def endpoints_to_forget(outside: bool) -> tuple[tuple[str, ...], ...]:
+    """What removes the addresses that a Service keeps of its other side.
 
     One that lost its selector keeps those of its pods, one that got a selector those written by
     hand.
@@ -119,10 +125,11 @@ def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
             "kubernetes.io/service-name=mysql-headless,"
             "endpointslice.kubernetes.io/managed-by!=kubeup"
         )
-        kubectl.write("delete", "endpoints", "mysql-headless", "--ignore-not-found")
-        kubectl.write("delete", "endpointslices", "-l", theirs)
-    else:
-        kubectl.write("delete", "endpointslice", "mysql-vm", "--ignore-not-found")
+        return (
+            ("delete", "endpoints", "mysql-headless", "--ignore-not-found"),
+            ("delete", "endpointslices", "-l", theirs),
+        )
+    return (("delete", "endpointslice", "mysql-vm", "--ignore-not-found"),)
 
 
 def require_asked(published: Published) -> None:
@@ -141,6 +148,9 @@ class ApplyService:
     """Apply the UI's Service alone, as it is to be now."""
 
     deployment: Deployment
+
+    def commands(self) -> tuple[str, ...]:
+        return (self.deployment.kubectl.shown(*APPLY),)
 
     def run(self, log: Log) -> None:
         rendered = manifests.documents(self.deployment.render())
