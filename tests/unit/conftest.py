@@ -11,7 +11,8 @@ from kubeup.cluster.providers.local import Local
 from kubeup.core import lock
 from kubeup.facts.certificates import Store
 
-settings.register_profile("kubeup", deadline=None, max_examples=60)
+# the same in every run: what fails today is no other's change
+settings.register_profile("kubeup", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("kubeup")
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kubeup")
 

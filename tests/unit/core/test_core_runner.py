@@ -9,12 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Do, DoneAlready, Told, error_of, names, step
+from builders import Do, DoneAlready, Told, error_of, graphs, names, step, there_already
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
 
 from kubeup.core import pace
 from kubeup.core.errors import Exit, Interrupted, KubeupError, Refused, UsageError
@@ -48,6 +51,26 @@ def test_needs_are_done_first(tmp_path: Path) -> None:
     )
     assert order[0] == "first" and order[3] == "last"
     assert sorted(names(result.changed)) == ["first", "last", "left", "right"]
+
+
+@profile(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(graphs())
+def test_no_order_of_the_runner_breaks_a_need(tmp_path: Path, graph: dict[int, set[int]]) -> None:
+    done, early, lock = set[int](), list[int](), threading.Lock()
+
+    def act(number: int, needs: set[int]) -> None:
+        with lock:
+            early.extend(needs.intersection(graph) - done)
+        time.sleep(0.001 * (number % 3))
+        with lock:
+            done.add(number)
+
+    steps = [
+        step(str(n), *map(str, needs), action=Do(partial(act, n, needs)))
+        for n, needs in graph.items()
+    ]
+    run(plan_of(steps, there_already(graph)), Told(), Journal(tmp_path, "up"))
+    assert early == [] and done == set(graph)
 
 
 def test_steps_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> None:
