@@ -89,7 +89,13 @@ class ApplyPart(Paced):
 
     def commands(self) -> tuple[str, ...]:
         restart = [RESTART] if self.restarts else []
-        return tuple(self.deployment.kubectl.shown(*words) for words in (APPLY, *restart))
+        words = (APPLY, *self._forget(), *restart)
+        return tuple(self.deployment.kubectl.shown(*one) for one in words)
+
+    def _forget(self) -> Sequence[tuple[str, ...]]:
+        if self.part != DATABASE.name:
+            return ()
+        return endpoints_to_forget(bool(self.deployment.overlay.machine))
 
     def run(self, log: Log) -> None:
         self.run_unless(never, log)
@@ -105,8 +111,8 @@ class ApplyPart(Paced):
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        if self.part == DATABASE.name:
-            forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        for forget in self._forget():
+            kubectl.write(*forget)
         if self.restarts:
             kubectl.write(*RESTART, log=log)
         for words in published.left_out:
@@ -117,8 +123,8 @@ class ApplyPart(Paced):
             )
 
 
-def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
-    """Remove the addresses that a Service keeps of its other side.
+def endpoints_to_forget(outside: bool) -> tuple[tuple[str, ...], ...]:
+    """What removes the addresses that a Service keeps of its other side.
 
     One that lost its selector keeps those of its pods, one that got a selector those written by
     hand.
@@ -128,10 +134,11 @@ def forget_endpoints(kubectl: Kubectl, outside: bool) -> None:
             "kubernetes.io/service-name=mysql-headless,"
             "endpointslice.kubernetes.io/managed-by!=kubeup"
         )
-        kubectl.write("delete", "endpoints", "mysql-headless", "--ignore-not-found")
-        kubectl.write("delete", "endpointslices", "-l", theirs)
-    else:
-        kubectl.write("delete", "endpointslice", "mysql-vm", "--ignore-not-found")
+        return (
+            ("delete", "endpoints", "mysql-headless", "--ignore-not-found"),
+            ("delete", "endpointslices", "-l", theirs),
+        )
+    return (("delete", "endpointslice", "mysql-vm", "--ignore-not-found"),)
 
 
 def require_asked(published: Published) -> None:
@@ -150,6 +157,9 @@ class ApplyService:
     """Apply the UI's Service alone, as it is to be now."""
 
     deployment: Deployment
+
+    def commands(self) -> tuple[str, ...]:
+        return (self.deployment.kubectl.shown(*APPLY),)
 
     def run(self, log: Log) -> None:
         rendered = manifests.documents(self.deployment.render())
@@ -383,7 +393,7 @@ def wait(
             f"wait for {service(part).title}",
             why,
             WaitForPart(deployment, part),
-            (*needs, ids.load(part)),
+            (*needs, ids.load(part), ids.push(part)),
             10,
         )
         for part in parts

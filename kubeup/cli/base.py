@@ -113,8 +113,9 @@ def _ending() -> Iterator[None]:
         if isinstance(error, BrokenPipeError) and nobody_reads():
             raise
         raise Exit(code=_told(as_error(error))) from None
-    except KeyboardInterrupt:
-        complain("interrupted: what was under way has been ended; run the same again to go on")
+    except KeyboardInterrupt as interrupt:
+        how = str(interrupt) or "interrupted: what was under way has been ended"
+        complain(_reporter().redacted(f"{how}; run the same again to go on"))
         raise Exit(code=int(Code.INTERRUPTED)) from None
 
 
@@ -152,15 +153,24 @@ def _show_help(command: str) -> NoReturn:
 
 
 def _take_as_interrupts() -> None:
-    """End what was started also where a terminal is closed, or by kill(1), as Ctrl-C does.
+    """End what was started by Ctrl-C, and also where a terminal is closed, or by kill(1).
 
     It would go on beside the next command.
     """
     import signal
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has one ignored
-            signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup(1) has one ignored
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end_all)
+
+
+def _end_all(*_: object) -> NoReturn:
+    """What other threads have started ends first: this one waits for them."""
+    from kubeup.core import shell
+
+    shell.stop_all()
+    raise KeyboardInterrupt
 
 
 def _reporter() -> Report:

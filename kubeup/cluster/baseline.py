@@ -19,8 +19,8 @@ Item = dict[str, Any]
 SYSTEM = ("-n", parts.KUBE_SYSTEM)
 
 
-def read(path: Path) -> list[Item] | None:
-    """The objects as they were made; None where none were written down.
+def read(path: Path, made_by: str) -> list[Item] | None:
+    """The objects as they were made; None where none were written down, or what makes them changed.
 
     Raises Refused for a file that can't be understood.
     """
@@ -28,16 +28,17 @@ def read(path: Path) -> list[Item] | None:
     if text is None:
         return None
     try:
-        items: list[Item] = json.loads(text)
+        kept = json.loads(text)
+        items: list[Item] = kept["objects"]
         for item in items:
             objects.key(item)
+        return items if kept["made_by"] == made_by else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Refused(
             f"{path} can't be understood",
             f"it says how Kubernetes' own parts were made: {error}",
             "put it back as it was; or move it away, and what is there now counts as right",
         ) from None
-    return items
 
 
 def now(kubectl: Kubectl) -> list[Item]:
@@ -50,14 +51,16 @@ def now(kubectl: Kubectl) -> list[Item]:
 
 @dataclass(frozen=True)
 class KeepBaseline:
-    """Write down how the parts are now."""
+    """Write down how the parts are now, and what they were made by."""
 
     kubectl: Kubectl
     path: Path
+    made_by: str
 
     def run(self, log: Log) -> None:
         items = [objects.as_decided(item) for item in now(self.kubectl)]
-        write_private(self.path, json.dumps(items, indent=1))
+        kept = {"made_by": self.made_by, "objects": items}
+        write_private(self.path, json.dumps(kept, indent=1))
         log(f"{len(items)} objects")
 
 
@@ -67,6 +70,7 @@ class PutBack:
 
     kubectl: Kubectl
     path: Path
+    made_by: str
     names: tuple[str, ...]
 
     def commands(self) -> tuple[str, ...]:
@@ -78,7 +82,9 @@ class PutBack:
 
     def run(self, log: Log) -> None:
         there = {objects.key(item) for item in now(self.kubectl)}
-        wanted = [one for one in read(self.path) or () if objects.key(one) in self.names]
+        wanted = [
+            one for one in read(self.path, self.made_by) or () if objects.key(one) in self.names
+        ]
         self._write("create", wanted, lambda name: name not in there, log)
         # a whole object: applying one would leave what somebody has added to it
         self._write("replace", wanted, lambda name: name in there, log)

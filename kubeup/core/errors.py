@@ -87,6 +87,10 @@ class NotConverged(KubeupError):
     code = Exit.NOT_CONVERGED
 
 
+class Interrupted(KeyboardInterrupt):
+    """A plan that Ctrl-C ended between two steps; says what is left of it."""
+
+
 WORDS = 3  # lines: `kubectl exec` has one more after those of the command
 
 

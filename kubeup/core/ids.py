@@ -48,6 +48,9 @@ class Kind(Enum):
     ADDON = "switches an addon of the provider's"
 
 
+MATERIAL = frozenset({Kind.ROOTFS, Kind.SYSTEM_IMAGES, Kind.IMAGE})  # made for other steps alone
+
+
 @dataclass(frozen=True)
 class StepId:
     """The name of a step, as the journal and `plan --json` print it, and its kind."""

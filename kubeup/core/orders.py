@@ -7,7 +7,7 @@ reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubeup.core import ids
@@ -114,11 +114,13 @@ WORK = (
     After(Kind.NODE, Kind.HALF, "what is made anew takes its place"),
     After(ids.PROVISION, Kind.NODE, "the play runs on them"),
     After(ids.PROVISION, Kind.RESIZE, "kubelet starts anew with it"),
+    After(ids.PROVISION, ids.FORWARDING, "workers reach the API server by it"),
     After(ids.PROVISION, ids.KEY, "the play reaches nodes with it"),
     After(ids.PROVISION, ids.KUBERNETES, "the play brings it to them"),
     After(ids.PROVISION, ids.SYSTEM_IMAGES, "the play brings them along"),
     After(ids.PROVISION, ids.CNI, "the play applies it"),
     After(ids.ANSWERS, ids.PROVISION, "until then there is no cluster"),
+    After(ids.ANSWERS, ids.KUBERNETES, "this machine asks by its kubectl"),
     After(ids.ANSWERS, Kind.NODE, "they are the ones that are waited for"),
     After(ids.ANSWERS, Kind.RESIZE, "kubelet starts anew with it"),
     After(ids.ANSWERS, Kind.SNAPSHOT, "the nodes that answer are about to go"),
@@ -141,8 +143,21 @@ ORDERS = (*DATA, *WORK)
 
 def broken(needs: Mapping[StepId, Collection[StepId]], held: Collection[StepId]) -> list[str]:
     """What a plan gets wrong: its steps with their needs, each after those, and what holds."""
-    before = _before(needs)
-    return [wrong for rule in ORDERS for wrong in _breaches(rule, before, held)]
+    before, steps, there = _before(needs), _by_sort(needs), _by_sort((*needs, *held))
+    return [
+        wrong
+        for rule in ORDERS
+        if rule.this in steps
+        for wrong in _breaches(rule, before, steps, there)
+    ]
+
+
+def _by_sort(found: Iterable[StepId]) -> dict[Sort, list[StepId]]:
+    sorts = dict[Sort, list[StepId]]()
+    for one in found:
+        sorts.setdefault(one, []).append(one)
+        sorts.setdefault(one.kind, []).append(one)
+    return sorts
 
 
 def _before(needs: Mapping[StepId, Collection[StepId]]) -> dict[StepId, set[StepId]]:
@@ -156,10 +171,11 @@ def _before(needs: Mapping[StepId, Collection[StepId]]) -> dict[StepId, set[Step
 def _breaches(
     rule: After,
     before: Mapping[StepId, Collection[StepId]],
-    held: Collection[StepId],
+    steps: Mapping[Sort, Sequence[StepId]],
+    there: Collection[Sort],
 ) -> Iterator[str]:
-    these, those = ([one for one in before if _is(one, sort)] for sort in (rule.this, rule.that))
-    if rule.always and these and not those and not any(_is(one, rule.that) for one in held):
+    these, those = steps[rule.this], steps.get(rule.that, ())
+    if rule.always and rule.that not in there:
         yield f"{these[0]} without {rule.that}, or a fact in its place: {rule.why}"
     yield from (
         f"{this} does not wait for {that}: {rule.why}"
@@ -167,7 +183,3 @@ def _breaches(
         for that in those
         if this != that and that not in before[this]
     )
-
-
-def _is(one: StepId, sort: Sort) -> bool:
-    return sort in (one, one.kind)

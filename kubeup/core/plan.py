@@ -14,7 +14,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from kubeup.core import orders
 from kubeup.core.errors import Mistake
-from kubeup.core.ids import StepId
+from kubeup.core.ids import MATERIAL, StepId
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.things import Thing
 
@@ -125,6 +125,23 @@ Planned = Step | Holds
 def todo(planned: Iterable[Planned]) -> list[Step]:
     """The steps alone."""
     return [step for step in planned if isinstance(step, Step)]
+
+
+def unless_done(step: Step) -> Planned:
+    """The step, or the fact in its place where its action finds its work done."""
+    why = step.action.already() if isinstance(step.action, Rechecked) else ""
+    return Holds(step.id, why) if why else step
+
+
+def without_unused(planned: Iterable[Planned]) -> list[Planned]:
+    """The same without what is made for other steps alone, and that none needs any more."""
+    left = list(planned)
+    while True:
+        needed = {need for step in todo(left) for need in step.needs}
+        unused = [one for one in todo(left) if one.id.kind in MATERIAL and one.id not in needed]
+        if not unused:
+            return left
+        left = [one for one in left if one not in unused]
 
 
 def step_ids(planned: Iterable[Planned]) -> tuple[StepId, ...]:

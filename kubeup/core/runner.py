@@ -2,17 +2,19 @@
 
 Each step is looked at again just before it acts: what is refused by then has changed nothing. A
 failure lets running steps end (those that only wait, soon), starts no further ones and is raised
-with the step's name; an interrupt ends the commands under way. The journal (one JSON object a line)
-lives in the profile's state folder.
+with the step's name. So does a first Ctrl-C, which tells what is left; the second ends the commands
+under way. The journal (one JSON object a line) lives in the profile's state folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeup.core import private, shell
-from kubeup.core.errors import KubeupError, Mistake, Refused, after_changes
+from kubeup.core.errors import Interrupted, KubeupError, Mistake, Refused, after_changes
 from kubeup.core.ids import StepId
 from kubeup.core.pace import AS_MEANT, Pace
 from kubeup.core.plan import Action, Done, Outcome, Paced, Plan, Rechecked, Step, Waiting
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from kubeup.core.report import LineProgress
 
 SIDE_BY_SIDE = 8  # steps mostly wait for other processes
-LATEST = 1.0  # seconds: Python sees a signal that came just before it began to wait only afterwards
+# Seconds: where another thread than the one that waits takes a signal, Python sees it only
+# afterwards, and two of them as one
+LATEST = 0.1
 
 
 class Journal:
@@ -102,7 +106,8 @@ def run(
     result = Run(plan, progress, journal, pace, keep, ledger)
     result.show_pace()
     try:
-        result.carry_out()
+        with first_interrupt(result.interrupted):
+            result.carry_out()
     except KeyboardInterrupt:
         shell.stop_all()
         journal.add("interrupted")
@@ -112,6 +117,26 @@ def run(
         error = journal.error(KubeupError)
         progress.note(f"everything ran, but {error.what}: {error.why}")
     return result
+
+
+@contextlib.contextmanager
+def first_interrupt(noted: threading.Event) -> Iterator[None]:
+    """Only note the first Ctrl-C of this block; the next one does what it did before."""
+    before = signal.getsignal(signal.SIGINT)
+    # where it is ignored, as in a shell's background, it stays so
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        noted.set()
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass
@@ -129,6 +154,8 @@ class Run:
     failure: KubeupError | None = None
     failed: threading.Event = field(default_factory=threading.Event)
     acted: threading.Event = field(default_factory=threading.Event)
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    told: bool = False  # that it was interrupted
 
     @property
     def changed(self) -> list[StepId]:
@@ -138,9 +165,10 @@ class Run:
         waiting = list(self.plan.steps)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             try:
-                while self.running or (waiting and self.failure is None):
+                while self.running or (waiting and not self._ends()):
                     if waiting and self.journal.is_broken():
                         self._fail(self.journal.error(KubeupError))
+                    self._tell_interrupted()
                     for step in self._startable(waiting):
                         waiting.remove(step)
                         action = step.action
@@ -157,9 +185,30 @@ class Run:
             self.journal.add("end", failed=self.failure.what)
             with after_changes(self.acted.is_set()):
                 raise self.failure
+        if self.interrupted.is_set():
+            raise Interrupted(self._left())
+
+    def _ends(self) -> bool:
+        """Whether no further step is to be started."""
+        return self.failure is not None or self.interrupted.is_set()
+
+    def _tell_interrupted(self) -> None:
+        # not by the handler of the signal: it would wait for whoever is just printing
+        if self.running and self.interrupted.is_set() and not self.told:
+            self.told = True
+            under_way = ", ".join(step.title for step in self.running.values())
+            self.progress.note(
+                f"interrupted: waiting for the end of: {under_way}; Ctrl-C again ends it now"
+            )
+
+    def _left(self) -> str:
+        done = {done.id for done in self.done}
+        left = [step.title for step in self.plan if step.id not in done]
+        steps = f"interrupted: {len(done)} of {len(self.plan)} steps are done"
+        return f"{steps}; left: {', '.join(left)}" if left else steps
 
     def _startable(self, waiting: list[Step]) -> list[Step]:
-        if self.failure is not None:
+        if self._ends():
             return []
         met = self.plan.held.union(done.id for done in self.done)
         ready = [step for step in waiting if met.issuperset(step.needs)]

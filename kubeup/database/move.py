@@ -209,7 +209,8 @@ class Switch:
         record.change(self.state, database=self.to, left=self.left, target=None)
         kubectl, service = self.deployment.kubectl, _rendered(self.deployment, of_service=True)
         kubectl.write(*apply.APPLY, stdin=service, log=log)
-        apply.forget_endpoints(kubectl, bool(self.deployment.overlay.machine))
+        for words in apply.endpoints_to_forget(bool(self.deployment.overlay.machine)):
+            kubectl.write(*words)
         lock_out(self.source)
 
 

@@ -54,16 +54,43 @@ class BuildImage(Command):
             options += ("--build-arg", f"{name}={base}")
         return engine.build_argv(image.local, image.context, *options)
 
+    def commands(self) -> tuple[str, ...]:
+        engine, image = self.builder.engine, self.image
+        bases = (rootfs.importing(root, engine) for _, root in image.rootfs)
+        return (
+            *map(shell.shown, bases),
+            *super().commands(),
+            *map(shell.shown, self._tag()),
+            saving(self._save(), image.archive),
+        )
+
     def run(self, log: Log) -> None:
         engine, image = self.builder.engine, self.image
         for _, root in image.rootfs:
             rootfs.load(root, engine, log)
         super().run(log)
-        if image.context is None:
-            engine.write("tag", image.source, image.reference, log=log)
+        for tag in self._tag():
+            shell.write(*tag, log=log)
         with cache.made_whole(image.archive.parent) as work:
-            save = engine.argv("save", image.local)
-            shell.save(*save, into=work / image.archive.name, log=log)
+            shell.save(*self._save(), into=work / image.archive.name, log=log)
+
+    def _tag(self) -> list[Argv]:
+        """What gives a pulled one our name."""
+        engine, image = self.builder.engine, self.image
+        return [engine.argv("tag", image.source, image.reference)] if image.context is None else []
+
+    def _save(self) -> Argv:
+        return self.builder.engine.argv("save", self.image.local)
+
+
+def saving(argv: Argv, archive: Path) -> str:
+    """A command line whose output is kept, for a shell."""
+    return f"{shell.shown(argv)} > {shell.shown((str(archive),))}"
+
+
+def building(engine: Engine, tag: str, *options: str) -> str:
+    """The command line of `build_image`, but for its folder: that is a new one each time."""
+    return shell.shown(engine.build_argv(tag, cache.folder("contexts", "NEW"), *options))
 
 
 def build_image(

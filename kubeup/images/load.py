@@ -103,11 +103,20 @@ class PushImage(Command):
             push.append(NO_TLS)
         return self.engine.argv(*push, self.image.reference)
 
+    def commands(self) -> tuple[str, ...]:
+        return (*(self.engine.shown(*words) for words in self._before()), *super().commands())
+
+    def _before(self) -> tuple[Argv, Argv]:
+        return (
+            ("load", "-i", str(self.image.archive)),
+            ("tag", self.image.local, self.image.reference),
+        )
+
     def run(self, log: Log) -> None:
-        local = self.image.local
-        if not self.engine.has("image", local):
-            self.engine.write("load", "-i", str(self.image.archive), log=log)
-        self.engine.write("tag", local, self.image.reference, log=log)
+        load, tag = self._before()
+        if not self.engine.has("image", self.image.local):
+            self.engine.write(*load, log=log)
+        self.engine.write(*tag, log=log)
         try:
             super().run(log)
         except KubeupError as error:

@@ -183,10 +183,15 @@ def _build(root: Rootfs, folder: Path, log: Log) -> None:
         shell.read(*commands.untag, ok=None)
 
 
+def importing(root: Rootfs, engine: Engine) -> Argv:
+    """What makes the image of a root file system."""
+    return engine.argv("import", str(root.path), root.image)
+
+
 def load(root: Rootfs, engine: Engine, log: Log) -> str:
     """Make the image of a root file system, where the engine lacks it, and return its name."""
     if not engine.has("image", root.image):
-        engine.write("import", str(root.path), root.image, log=log)
+        shell.write(*importing(root, engine), log=log)
     return root.image
 
 

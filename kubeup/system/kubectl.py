@@ -137,8 +137,10 @@ class Kubectl(Paced):
             return Unanswered(Cause.OTHER, f"{self.kubeconfig} is missing, or names no cluster")
         try:
             answer = self.look("get", "--raw", "/readyz")
-        except CommandError as error:  # it took too long
-            return Unanswered(Cause.SILENT, error.why)
+        except CommandError as error:
+            if error.status == shell.STOPPED:  # else it would be asked again and again
+                raise
+            return Unanswered(Cause.SILENT, error.why)  # it took too long
         return None if answer.ok else unanswered(answer.stderr)
 
     def answers(self) -> bool:

@@ -172,7 +172,8 @@ def _connection(node: SshTarget) -> Iterator[Any]:
         connection = _connected(node)
     except Exception as error:
         raise _explained(node, error) from None
-    with connection:
+    argv = ("ssh", node.name)
+    with connection, shell.closed_when_stopped(argv, connection.transport.close):
         yield connection
 
 

@@ -206,25 +206,30 @@ def plan(
     machines = list(provider.plan(facts.machines, needed))
     # kubelet starts anew after both
     made = [id_ for id_ in step_ids(machines) if id_.kind in (Kind.NODE, Kind.RESIZE)]
+    # what running nodes stand on may be put back, too
+    below = [*made, *(id_ for id_ in step_ids(machines) if id_.kind is Kind.LOCAL)]
     key = keys.plan(state.private_key, state.public_key) if provider.uses_kubeadm else ()
     mended = step_ids(repairs)
-    steps = [*key, *machines, *repairs, *after(mended, _provision(project, facts, made))]
+    steps = [*key, *machines, *repairs, *after(mended, _provision(project, facts, below))]
     trusted = after(made, provider.trust(facts.stamps, bool(made)))
-    settled = (*made, *step_ids(trusted))
+    settled = (*below, *step_ids(trusted))
     provisions = ids.PROVISION in step_ids(steps)
     ready = facts.answers and all(is_ready(node, facts.machines.boots) for node in facts.nodes)
     if provisions or trusted or made or mended or not ready:
-        needs = (*settled, *mended, ids.PROVISION)
-        waiting: Planned = ready_step(project, "the application needs them", needs, 10)
+        own_kubectl = (ids.KUBERNETES,) if provider.uses_kubeadm else ()
+        needs = (*settled, *mended, ids.PROVISION, *own_kubectl)
+        # one that is stopped may never have joined: once it runs, the next plan has the play do it
+        joined = facts.machines.hidden and not provisions
+        waiting: Planned = ready_step(project, "the application needs them", needs, 10, joined)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")
-    steps += [*trusted, waiting, *after(settled, _beside(project, facts))]
+    steps += [*trusted, waiting, *after(settled, _beside(project, facts, provisions))]
     planned = {step.id for step in steps}
     started = provider.after_start() if made else ()
     return [*steps, *after(settled, [step for step in started if step.id not in planned])]
 
 
-def _provision(project: Project, facts: ClusterFacts, made: Sequence[StepId]) -> Iterator[Planned]:
+def _provision(project: Project, facts: ClusterFacts, below: Sequence[StepId]) -> Iterator[Planned]:
     """The play, where it has to run."""
     if not project.provider.uses_kubeadm:
         yield Holds(ids.PROVISION, f"{project.provider.name} makes Kubernetes itself")
@@ -239,7 +244,7 @@ def _provision(project: Project, facts: ClusterFacts, made: Sequence[StepId]) ->
         "make Kubernetes of the nodes",
         reason,
         play.Provision(project.state, inventory(project, facts)),
-        (*made, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY),
+        (*below, ids.KUBERNETES, ids.SYSTEM_IMAGES, ids.CNI, ids.KEY),
         seconds=45,
     )
 
@@ -257,8 +262,6 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     wanted = inventories.digest(inventory_inputs(project, facts))
     if outdated := [name for name, stamp in facts.stamps.items() if stamp != wanted]:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
-    if facts.answers and (lacking := _lacking(project, facts)):
-        return f"{' and '.join(lacking)} not in the cluster"
     if not facts.answers and not project.kubectl.has_access():
         return f"{project.state.kubeconfig} is missing, or names no cluster"
     if facts.unanswered and facts.unanswered.cause in MENDED:
@@ -266,14 +269,17 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     return ""
 
 
-def _lacking(project: Project, facts: ClusterFacts) -> list[str]:
-    return [name for name in project.provider.beside_kubernetes if name not in facts.system]
-
-
-def _beside(project: Project, facts: ClusterFacts) -> Sequence[Planned]:
+def _beside(project: Project, facts: ClusterFacts, provisions: bool) -> Sequence[Planned]:
     """What brings metrics and the enforcement of policies, where the play does not."""
-    may_lack = facts.answers or not facts.machines.any_there
-    return project.provider.beside(_lacking(project, facts)) if may_lack else ()
+    new = not project.provider.uses_kubeadm and not facts.machines.any_there
+    if provisions or not (facts.answers or new):
+        return ()
+    return project.provider.beside(lacking(project, facts), project.kubectl)
+
+
+def lacking(project: Project, facts: ClusterFacts) -> list[str]:
+    """The workloads that have to run beside Kubernetes and are not in the cluster."""
+    return [name for name in project.provider.beside_kubernetes if name not in facts.system]
 
 
 def start(project: Project) -> list[Planned]:

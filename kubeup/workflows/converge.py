@@ -30,6 +30,10 @@ from kubeup.workflows.project import Project
 
 REMOVE = ("down", "cluster.destroy")
 ROUNDS = 2  # a second one only where stopped machines hid what is on them
+MORE = (
+    "That is not all: what is on a cluster that does not answer, or on machines that don't run or "
+    "are not finished, is looked at once they do. `inv up` plans the rest then."
+)
 ASKED_FROM = 60.0  # seconds: a plan that takes longer is asked about
 LOOK_AGAIN = 5.0  # seconds: after a question that stood longer the plan is made again
 
@@ -181,6 +185,8 @@ def bring_up(
         if not ran or not found[-1].incomplete:
             break
     if given.dry:
+        if found[-1].incomplete and not given.json:
+            out.say(MORE)
         return
     with after_changes(changed):
         if changed:

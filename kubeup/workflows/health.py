@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from kubeup.application import network
 from kubeup.cluster import baseline, repair
 from kubeup.cluster.provision import play
+from kubeup.cluster.provision.inventory import ANSIBLE
 from kubeup.core import ids
 from kubeup.core.errors import CommandError
 from kubeup.core.plan import Action, Planned, Step, step_ids
 from kubeup.facts import node_health, parts
 from kubeup.facts.faults import Fault, Repair
-from kubeup.system import ssh
+from kubeup.system import cache, ssh
 from kubeup.workflows import cluster
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
@@ -48,10 +49,20 @@ def look(project: Project, facts: ClusterFacts) -> Health:
     """Ask the nodes that run, and compare Kubernetes' own parts, side by side."""
     with ThreadPoolExecutor(2) as pool:
         on_nodes = pool.submit(_nodes, project, facts)
-        made = baseline.read(project.state.baseline)
+        made = baseline.read(project.state.baseline, made_by(project))
         changed = _changed(project, made) if made is not None and facts.answers else ()
-        found = (*facts.faults, *changed, *on_nodes.result())
+        # applied as a whole by a step of its own
+        whole = cluster.lacking(project, facts)
+        rest = [fault for fault in changed if fault.part not in whole]
+        found = (*facts.faults, *rest, *on_nodes.result())
     return Health(found, known=made is not None)
+
+
+def made_by(project: Project) -> str:
+    """Changes when what makes Kubernetes' own parts does: another play may make others."""
+    software, cni = project.settings.software, project.settings.network.cni
+    own = cache.tree_digest(ANSIBLE) if project.provider.uses_kubeadm else ""
+    return cache.digest(project.provider.name, own, str(software.kubernetes), str(cni))
 
 
 def _changed(project: Project, made: Sequence[baseline.Item]) -> Sequence[Fault]:
@@ -110,14 +121,19 @@ def by_api(project: Project, health: Health, before: Iterable[Planned]) -> list[
 
 
 def keep_baseline(project: Project, health: Health, before: Iterable[Planned]) -> list[Step]:
-    """What writes down how the parts are made, once the steps `before` have made them."""
-    made = [id_ for id_ in step_ids(before) if id_ == ids.PROVISION]
-    reason = "the play makes them" if made else "" if health.known else "it was not written down"
-    if not reason or (not made and health.of(Repair.WAIT)):
+    """What writes down how the parts are made, after the steps `before`; not as they are ill."""
+    if health.known or health.of(Repair.WAIT):
         return []
-    action = baseline.KeepBaseline(project.kubectl, project.state.baseline)
-    title = "write down how Kubernetes' own parts are made"
-    return [Step(ids.BASELINE, title, reason, action, (ids.ANSWERS, *step_ids(before)), 0.5)]
+    return [
+        Step(
+            ids.BASELINE,
+            "write down how Kubernetes' own parts are made",
+            "what makes them is new",
+            baseline.KeepBaseline(project.kubectl, project.state.baseline, made_by(project)),
+            (ids.ANSWERS, *step_ids(before)),
+            0.5,
+        )
+    ]
 
 
 Group = list[Fault]  # of one repair of one target
@@ -179,5 +195,5 @@ def _action(project: Project, group: Group) -> Action:
         return repair.LetTakePods(kubectl, first.target, _details(group))
     if first.repair is Repair.OBJECTS:
         names = tuple(fault.target for fault in group)
-        return baseline.PutBack(kubectl, project.state.baseline, names)
+        return baseline.PutBack(kubectl, project.state.baseline, made_by(project), names)
     return network.WaitForWorkload(kubectl, first.target)

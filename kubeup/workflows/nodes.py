@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +29,15 @@ def is_ready(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
     return node.ready and reported_since_boot(node.reported, node.name, boots)
 
 
-def ready_step(project: Project, reason: str, needs: tuple[StepId, ...], seconds: float) -> Step:
+def ready_step(
+    project: Project,
+    reason: str,
+    needs: tuple[StepId, ...],
+    seconds: float,
+    joined: bool = False,
+) -> Step:
     title, action = "wait for every node to be ready", wait_for_nodes(project)
+    action = replace(action, joined=joined)
     return Step(ids.ANSWERS, title, reason, action, needs, seconds=seconds)
 
 
@@ -44,18 +51,24 @@ class WaitForNodes(Paced):
     """Wait until the API server answers and every node is ready.
 
     For `seconds` at this machine's pace after the last news, which is what was not heard before.
+    Those alone that have `joined` the cluster, where it is not known of each whether it has.
     """
 
     kubectl: Kubectl
     names: tuple[str, ...]
     boots: Callable[[], Mapping[str, datetime]]
     seconds: float = 180
+    joined: bool = False
 
     def run(self, log: Log) -> None:
         if waiting := self.pace.waiting(self.seconds):
             log(waiting)
         self._until_answered(log)
-        not_ready, boots = dict.fromkeys(self.names, "not registered yet"), self.boots()
+        names = self.names
+        if self.joined:
+            known = {node.name for node in nodes(self.kubectl.items("nodes"))}
+            names = tuple(name for name in names if name in known)
+        not_ready, boots = dict.fromkeys(names, "not registered yet"), self.boots()
         patience = Patience(self.pace.seconds(self.seconds))
 
         def each(event: dict[str, Any] | None) -> bool:

@@ -50,9 +50,11 @@ def _restarted(project: Project, facts: ClusterFacts) -> list[Planned]:
     """What waits for nodes, and for the parts that stood before."""
     why = "the play restarts what it changes"
     standing = [workload.app for workload in facts.workloads if workload.standing]
-    loaded = [Holds(ids.load(app), "it runs with it") for app in standing]
+    brought = [
+        Holds(way(app), "it runs with it") for app in standing for way in (ids.load, ids.push)
+    ]
     waits = apply.wait(project.deployment, standing, (ids.ANSWERS,), why)
-    return [ready_step(project, why, (ids.PROVISION,), 5), *loaded, *waits]
+    return [ready_step(project, why, (ids.PROVISION,), 5), *brought, *waits]
 
 
 def ping(project: Project, limit: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kubeup.application import apply
@@ -95,12 +96,18 @@ class LeaveCluster(Paced):
     name: str
     forget: bool
 
+    def commands(self) -> tuple[str, ...]:
+        return tuple(self.kubectl.shown(*words) for words in self._words())
+
+    def _words(self) -> Iterator[tuple[str, ...]]:
+        pods = ("--ignore-daemonsets", "--delete-emptydir-data", "--force")
+        limit = self.pace.seconds(DRAIN_SECONDS)
+        yield ("drain", self.name, *pods, f"--timeout={limit:.0f}s")
+        if self.forget:
+            yield ("delete", "node", self.name)
+
     def run(self, log: Log) -> None:
         if self.name not in {node.name for node in nodes(self.kubectl.items("nodes"))}:
             return
-        limit = self.pace.seconds(DRAIN_SECONDS)
-        pods = ("--ignore-daemonsets", "--delete-emptydir-data", "--force")
-        words = ("drain", self.name, *pods, f"--timeout={limit:.0f}s")
-        self.kubectl.write(*words, log=log, timeout=limit + 60)
-        if self.forget:
-            self.kubectl.write("delete", "node", self.name, log=log)
+        for words in self._words():
+            self.kubectl.write(*words, log=log, timeout=self.pace.seconds(DRAIN_SECONDS) + 60)

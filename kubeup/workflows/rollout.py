@@ -11,7 +11,7 @@ from kubeup.application import apply, data, saved_data, stale
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo, without_unused
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import machine_service, packet_filter, passwords
@@ -50,7 +50,8 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
         )
     built = builds.plan(images, project.builder)
     standing = [Holds(one, "the cluster answers") for one in (ids.PROVISION, ids.ANSWERS)]
-    wanted = [*built, *standing, *steps(project, facts, _look(project, parts), parts)]
+    rolled_out = steps(project, facts, _look(project, parts), parts)
+    wanted = without_unused([*built, *standing, *rolled_out])
     return plan_of(host_packages(project, wanted), wanted)
 
 
@@ -152,8 +153,9 @@ def steps(
         *_images_on_nodes(project, facts, parts),
     ]
     provisioned = any(step.id == ids.PROVISION for step in before)
-    if facts.machines.any_there and not facts.answers and not provisioned:
-        # the cluster is there but asleep: what it holds is looked at when it is awake
+    asleep = facts.machines.any_there and not facts.answers and not provisioned
+    if asleep or facts.machines.hidden:
+        # what is there, the images of each node as well, is looked at when it is awake
         return brought
     needs: tuple[StepId, ...] = (
         *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),

@@ -12,7 +12,7 @@ from kubeup.cluster.release.components import IMAGES
 from kubeup.core import ids
 from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo
+from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo, without_unused
 from kubeup.core.record import VM
 from kubeup.database.service_state import ServiceState
 from kubeup.facts.faults import Fault, Repair
@@ -66,6 +66,7 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     ]
     if application:
         steps += rollout.steps(project, facts, seen, before=todo(steps))
+    steps = without_unused(steps)
     tools = list(project.provider.install()) if todo(steps) else []
     whole = plan_of(
         tools, rollout.host_packages(project, steps), after([step.id for step in tools], steps)
@@ -95,8 +96,7 @@ def _look(project: Project, application: bool) -> tuple[ClusterFacts, Health, Se
 
 def _is_hidden(facts: ClusterFacts) -> bool:
     """Whether what is on machines that are there can't be looked at before they run."""
-    stopped = any(node.state == "stopped" for node in facts.machines.nodes)
-    return facts.machines.any_there and (stopped or not facts.answers)
+    return facts.machines.any_there and (facts.machines.hidden or not facts.answers)
 
 
 def _images(

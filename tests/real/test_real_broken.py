@@ -181,6 +181,8 @@ def test_following_the_advice_brings_metrics_server_back(cluster: Cluster) -> No
             "metrics-server is not in the cluster" in lines["metrics"]["cause"]
             and "inv up" in lines["metrics"]["next"]
         )
+        # one manifest, and not the whole play for it
+        assert [step["id"] for step in cluster.plan()] == ["cluster/metrics"]
         cluster.up()
         cluster.verify_until_ok()
 

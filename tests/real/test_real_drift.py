@@ -137,6 +137,8 @@ def test_a_removed_node_is_made_again_and_only_that(cluster: Cluster) -> None:
     cluster.podman("rm", "--force", "--time", "0", WORKER_2)
     steps = cluster.plan()
     assert [step for step in ids(steps) if step.startswith("node/")] == [f"node/{WORKER_2}"]
+    # what it stands on is there
+    assert ids(steps).isdisjoint({"local/network", "local/image", "local/disk", "image/system"})
     assert WORKER_2 in next(step["reason"] for step in steps if step["id"] == "cluster/provision")
     cluster.up()
     after = cluster.containers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -47,7 +48,13 @@ def test_a_second_command_is_refused_and_names_the_first(cluster: Cluster) -> No
     assert cluster.plan() == []
 
 
-# Ctrl-C, kill(1), a terminal that is closed
+def control_c_twice(process: subprocess.Popen[str]) -> None:
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.5)  # two that come at once are one (signal(7))
+
+
+# Ctrl-C twice, kill(1), a terminal that is closed
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: Cluster) -> None:
     words, row = ("cluster.provision",), len(cluster.journal)
@@ -56,7 +63,10 @@ def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: C
     time.sleep(2)  # the play has forked
     children = processes_of(process.pid)
     assert any("ansible" in text for text in alive(children)), alive(children)
-    os.kill(process.pid, how) if how == signal.SIGTERM else os.killpg(process.pid, how)
+    if how == signal.SIGINT:
+        control_c_twice(process)
+    else:
+        os.kill(process.pid, how) if how == signal.SIGTERM else os.killpg(process.pid, how)
     ran = cluster.end(process, words, began, code=130, timeout=30)
     assert (
         "interrupted" in ran.both
@@ -66,6 +76,20 @@ def test_an_interrupt_ends_everything_it_started(how: signal.Signals, cluster: C
     until(lambda: not alive(children), f"children gone: {alive(children)}", 10)
     assert cluster.journal[-1]["event"] == "interrupted"
     cluster.inv("cluster.provision")  # the lock is free
+    assert cluster.plan() == []
+
+
+def test_one_interrupt_lets_the_step_end_and_tells_what_is_left(cluster: Cluster) -> None:
+    words, row = ("cluster.provision",), len(cluster.journal)
+    process, began = cluster.start(*words), time.monotonic()
+    until(lambda: started(cluster, "cluster/provision", row), "the play under way", 30, 0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    ran = cluster.end(process, words, began, code=130, timeout=300)
+    assert "waiting for the end of: run the play" in ran.out, str(ran)
+    assert "left: wait for every node to be ready" in ran.err, str(ran)
+    events = [(entry["event"], entry["step"]) for entry in cluster.journal[row:]]
+    assert events[-2:] == [("changed", "cluster/provision"), ("interrupted", "")]
+    cluster.up()
     assert cluster.plan() == []
 
 
@@ -130,7 +154,7 @@ def test_control_c_while_a_node_is_made(cluster: Cluster, seconds: float) -> Non
     process, began = cluster.start(*words), time.monotonic()
     until(lambda: started(cluster, f"node/{WORKER_2}", row), "the node being made", 60, 0.02)
     time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGINT)
+    control_c_twice(process)
     ran = cluster.end(process, words, began, code=130, timeout=60)
     assert "Traceback" not in ran.both
     cluster.up()

@@ -13,6 +13,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 
 from kubeup.application.place import Place
 from kubeup.cluster.providers.base import Machines, NodeState
@@ -270,6 +271,27 @@ def step(id: str, *needs: str, action: Any = None, **more: Any) -> Step:
 
 def holds(*ids_: str) -> list[Holds]:
     return [Holds(sid(one), "it is there") for one in ids_]
+
+
+Graph = dict[int, set[int]]
+
+
+def there_already(graph: Graph) -> list[Holds]:
+    """Needs that are no part of the graph."""
+    return holds(*{str(need) for needs in graph.values() for need in needs if need not in graph})
+
+
+@st.composite
+def graphs(draw: Any) -> Graph:
+    """Any graph without a circle: a step needs only steps of a smaller number; some numbers are
+    no part of it.
+    """
+    size = draw(st.integers(0, 12))
+    return {
+        n: draw(st.sets(st.integers(0, n - 1), max_size=4)) if n else set()
+        for n in range(size)
+        if draw(st.booleans())
+    }
 
 
 def by_id(planned: Any) -> dict[str, Step]:

@@ -23,18 +23,8 @@ if TYPE_CHECKING:
     from kubeup.settings import Settings
     from kubeup.settings.model import NodeSpec
     from kubeup.system.engine import Engine
+    from kubeup.system.kubectl import Kubectl
     from kubeup.system.ssh import SshTarget
-
-# what runs beside Kubernetes itself: roles of the play install them where kubeadm makes the cluster
-METRICS = "metrics-server"
-POLICIES = "kube-router"  # enforces NetworkPolicies
-# pod networks that do so themselves
-ENFORCING = frozenset({"calico", "cilium"})
-
-
-def beside_kubernetes(cni: str | None) -> tuple[str, ...]:
-    """The workloads that a cluster with this pod network has to have in kube-system."""
-    return (METRICS,) if cni in ENFORCING else (METRICS, POLICIES)
 
 
 @dataclass(frozen=True)
@@ -114,6 +104,11 @@ class Machines:
     def boots(self) -> Mapping[str, datetime]:
         """Since when each runs that tells it."""
         return {node.name: node.booted for node in self.nodes if node.booted}
+
+    @property
+    def hidden(self) -> bool:
+        """Whether some can't be looked into before a part of the plan has run."""
+        return any(node.state == "stopped" or node.closed for node in self.nodes)
 
     @property
     def any_there(self) -> bool:
@@ -256,10 +251,10 @@ class Provider(Protocol):
 
     @property
     def beside_kubernetes(self) -> tuple[str, ...]:
-        """The workloads that kube-system has to have, of those in this module."""
+        """The workloads that kube-system has to have (`kubeup.cluster.providers.beside`)."""
 
-    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
-        """What brings those of them that the cluster lacks; nothing where the play does."""
+    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
+        """What brings those of them that the cluster lacks."""
 
     def after_start(self) -> Sequence[Step]:
         """What has to be done to a cluster whose nodes were started.

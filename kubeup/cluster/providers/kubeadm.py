@@ -15,9 +15,9 @@ from kubeup.cluster.providers.base import (
     ReadinessCheck,
     Sizes,
     ToolCommand,
-    beside_kubernetes,
     never_ready,
 )
+from kubeup.cluster.providers.beside import beside_kubernetes, put_back
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.core.state import State
@@ -30,6 +30,7 @@ from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
 from kubeup.system import engine as engines
 from kubeup.system import ssh
+from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
 
 DATA = "/var/lib/kubeup/data"  # made by the play
@@ -125,7 +126,9 @@ class KubeadmProvider(ABC):
         missing = [
             node for node in machines.nodes if node.role == "control" and node.state == "missing"
         ]
-        if missing and any(node.state in ("running", "stopped") for node in workers):
+        # nodes are made side by side: before the play got us access none of them can have joined it
+        joined = self.state.kubeconfig.exists()
+        if missing and joined and any(node.state in ("running", "stopped") for node in workers):
             raise Refused(
                 f"the control plane {missing[0].name} is gone, its workers are not",
                 "the cluster's state went with it, and workers can't join another cluster",
@@ -148,8 +151,8 @@ class KubeadmProvider(ABC):
     def beside_kubernetes(self) -> tuple[str, ...]:
         return beside_kubernetes(self.settings.network.cni)
 
-    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
-        return ()
+    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
+        return put_back(lacking, kubectl)
 
     def after_start(self) -> Sequence[Step]:
         return ()

@@ -13,7 +13,7 @@ import yaml
 from kubeup.cluster.release.download import fetch, fetching
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError
-from kubeup.core.plan import Holds, Log, Planned, Step
+from kubeup.core.plan import Holds, Log, Planned, Step, unless_done
 from kubeup.core.state import State, write_private
 from kubeup.settings import Settings
 from kubeup.system import cache
@@ -64,16 +64,25 @@ class PrepareManifest:
     def cached(self) -> Path:
         return cache.folder("manifests", f"{self.cni}-{self.version}.yaml")
 
+    def already(self) -> str:
+        if not self.cached.exists() or not self.target.exists():
+            return ""
+        return "prepared" if self.target.read_text(encoding="utf-8") == self._text() else ""
+
     def commands(self) -> tuple[str, ...]:
+        if self.cached.exists():
+            return ()
         return fetching(self.pinned.url, self.pinned.sha256, self.cached)
 
     def run(self, log: Log) -> None:
         if not self.cached.exists():
             otherwise = f"{BRIDGE_INSTEAD}, which needs nothing fetched"
             fetch(self.pinned.url, self.pinned.sha256, self.cached, log, otherwise)
+        write_private(self.target, self._text(), 0o644)
+
+    def _text(self) -> str:
         manifest = self.cached.read_text(encoding="utf-8")
-        text = filled(manifest, self.cni, self.version, self.pod_cidr)
-        write_private(self.target, text, 0o644)
+        return filled(manifest, self.cni, self.version, self.pod_cidr)
 
 
 def target(state: State) -> Path:
@@ -88,7 +97,7 @@ def steps(settings: Settings, state: State) -> list[Planned]:
         return [Holds(ids.CNI, f"{why}, which has no manifest")]
     prepare = PrepareManifest(cni, version(settings), pod_cidr, target(state))
     title = f"prepare the manifest of {cni} {prepare.version}"
-    return [Step(ids.CNI, title, why, prepare, seconds=3)]
+    return [unless_done(Step(ids.CNI, title, why, prepare, seconds=3))]
 
 
 def version(settings: Settings) -> str:

@@ -5,6 +5,7 @@ They are pulled where their registries answer, else built.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from kubeup.cluster.release.components import IMAGES, SystemImage
 from kubeup.cluster.release.source import Release
 from kubeup.core import shell
 from kubeup.core.plan import Log, Room
-from kubeup.images.build import build_image
-from kubeup.images.rootfs import Origin, Rootfs, load
+from kubeup.images.build import build_image, building, saving
+from kubeup.images.rootfs import Origin, Rootfs, importing, load
 from kubeup.system import cache
+from kubeup.system.commands import Argv
 from kubeup.system.engine import Engine
 
 ROOM = Room(cache=420, images=600)  # the archive, and what it is saved from
@@ -51,20 +53,40 @@ class MakeSystemImages:
     def already(self) -> str:
         return cache.hit(archive(self.release, self.root))
 
-    def run(self, log: Log) -> None:
+    def commands(self) -> tuple[str, ...]:
+        lines = dict[str, None]()  # what several are built on is made once
+        for image in IMAGES:
+            lines |= dict.fromkeys(self._lines(image))
+        return (*lines, saving(self._save(), archive(self.release, self.root)))
+
+    def _lines(self, image: SystemImage) -> Iterator[str]:
+        if self.release.pulls(image):
+            yield from map(shell.shown, self._pull(image))
+            return
+        if image.debian:
+            yield shell.shown(importing(self.root, self.engine))
+        yield building(self.engine, image.name, "--quiet")
+
+    def _pull(self, image: SystemImage) -> tuple[Argv, Argv]:
         engine = self.engine
+        pull = engine.argv("pull", "--quiet", image.pinned)
+        return pull, engine.argv("tag", image.pinned, image.name)
+
+    def _save(self) -> Argv:
         # podman saves several images to one archive only when told so (podman-save(1))
-        several = ("-m",) if engine.name == "podman" else ()
+        several = ("-m",) if self.engine.name == "podman" else ()
+        return self.engine.argv("save", *several, *NAMES)
+
+    def run(self, log: Log) -> None:
         with cache.made_whole(archive(self.release, self.root).parent) as work:
             for image in IMAGES:
                 log(image.name)
                 if self.release.pulls(image):
-                    engine.write("pull", "--quiet", image.pinned, log=log)
-                    engine.write("tag", image.pinned, image.name, log=log)
+                    for argv in self._pull(image):
+                        shell.write(*argv, log=log)
                 else:
                     self._build(image, log)
-            save = engine.argv("save", *several, *NAMES)
-            shell.save(*save, into=work / "images.tar", log=log)
+            shell.save(*self._save(), into=work / "images.tar", log=log)
 
     def _build(self, image: SystemImage, log: Log) -> None:
         template, base = SCRATCH, ""

@@ -25,7 +25,8 @@ LATE, LOST, STOPPED = 124, 129, 130
 SILENCE = 15.0  # seconds without output until `alive` is asked
 # sudo asks the program in SUDO_ASKPASS, or ends: what is started here has no terminal (sudo(8))
 BY_PROGRAM = "-A"
-KILL_SECONDS = 5.0  # between SIGTERM and SIGKILL for a command that took too long
+KILL_SECONDS = 5.0  # between SIGTERM and SIGKILL
+POLL = 0.02  # seconds
 SHORT = 160  # characters of a command line that an error has room for
 # options of sh: return at once, raise nothing, keep nothing that goes to a sink anyway. In a
 # session of its own a command gets no Ctrl-C of the terminal's, and ends with all that it started
@@ -77,9 +78,8 @@ class Command:
         if self.stopped.is_set():
             self.signal()
 
-    def stop(self) -> None:
-        self.stopped.set()
-        self.signal()
+    def is_alive(self) -> bool:
+        return self.process is None or bool(self.process.is_alive())
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal to the command and whatever it started itself."""
@@ -104,8 +104,7 @@ class Command:
         `podman volume rm` calls it a success to be stopped halfway.
         """
         if self.stopped.is_set():
-            why = "the command was interrupted"
-            raise _ended_early(self.argv, STOPPED, "was stopped", why, "run it again")
+            raise interrupted(self.argv)
 
     def _launch(self) -> Any:
         import sh
@@ -131,7 +130,21 @@ class Command:
         return sh.Command(words[0])(*words[1:], **options)
 
 
-running: set[Command] = set()
+@dataclass(eq=False)
+class Connection:
+    """What was opened to a machine, and ends by being closed."""
+
+    close: Callable[[], object]
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.close()
+
+    def is_alive(self) -> bool:
+        return False
+
+
+running: set[Command | Connection] = set()
 running_lock = threading.Lock()
 
 
@@ -171,11 +184,7 @@ def limited(
         if error is None:
             return
         errors.append(error)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for command in commands:
-                command.signal(number)
-            if ended.wait(KILL_SECONDS):
-                break
+        _end(commands, ended.wait)
 
     threading.Thread(target=watch, daemon=True).start()
     try:
@@ -184,6 +193,15 @@ def limited(
         ended.set()
     for error in errors:
         raise error
+
+
+def _end(commands: Sequence[Command | Connection], gone: Callable[[float], bool]) -> None:
+    """By force what has not gone within some seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for command in commands:
+            command.signal(number)
+        if gone(KILL_SECONDS):
+            break
 
 
 def _broken_limit(
@@ -251,16 +269,43 @@ def signal_as_root(group: int, number: signal.Signals) -> None:
         kill.process.wait()
 
 
+@contextlib.contextmanager
+def closed_when_stopped(argv: Sequence[str], close: Callable[[], object]) -> Iterator[None]:
+    """`stop_all` closes what this block works with, which then ends with a CommandError."""
+    connection = Connection(close)
+    with running_lock:
+        running.add(connection)
+    try:
+        yield
+    except Exception:
+        if not connection.stopped.is_set():
+            raise
+    finally:
+        with running_lock:
+            running.discard(connection)
+    if connection.stopped.is_set():
+        raise interrupted(argv)
+
+
 def stop_all() -> None:
     """Ask every process started here and still running to end (used on an interrupt).
 
-    Whoever waits for one gets a CommandError.
+    Whoever waits for one gets a CommandError. What is started from then on, to tidy up, is left
+    alone. For the handler of a signal: it waits for nobody, this process' end does.
     """
-    # a copy: each leaves the set as it ends
-    with running_lock:
-        commands = list(running)
+    # a copy without the lock, which this very thread may hold
+    commands = [command for command in list(running) if not command.stopped.is_set()]
     for command in commands:
-        command.stop()
+        command.stopped.set()
+
+    def gone(seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while (left := any(command.is_alive() for command in commands)) and time.monotonic() < end:
+            time.sleep(POLL)
+        return not left
+
+    if commands:
+        threading.Thread(target=_end, args=(commands, gone)).start()
 
 
 def late(argv: Sequence[str], seconds: float) -> CommandError:
@@ -269,6 +314,11 @@ def late(argv: Sequence[str], seconds: float) -> CommandError:
         "run it again; see `inv doctor` when it repeats",
     )
     return _ended_early(argv, LATE, what, "the command was stopped", next_)
+
+
+def interrupted(argv: Sequence[str]) -> CommandError:
+    why = "the command was interrupted"
+    return _ended_early(argv, STOPPED, "was stopped", why, "run it again")
 
 
 def lost(argv: Sequence[str]) -> CommandError:

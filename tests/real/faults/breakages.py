@@ -158,8 +158,8 @@ KUBE_SYSTEM = (
     Breakage(
         "metrics-server deleted",
         _kubectl(*SYSTEM, "delete", "deployment", "metrics-server"),
-        "Deployment metrics-server is gone",
-        OBJECTS,
+        "Deployment/metrics-server is gone",
+        _steps("cluster/metrics"),
     ),
     Breakage(
         "metrics-server's API unregistered",

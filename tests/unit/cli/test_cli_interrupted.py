@@ -1,7 +1,8 @@
-"""What ends a command from outside ends what it has started."""
+"""What ends a command from outside ends what it has started; a first Ctrl-C lets it end itself."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -27,12 +28,17 @@ from kubeup.core.runner import Journal, run
 from kubeup.cli.base import _ending
 
 def body():
-    pid = sys.argv[1]
-    wait = ToolCommand(("sh", "-c", f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 60"))
+    pid, script = sys.argv[1:]
+    wait = ToolCommand(("sh", "-c", f"echo $$ >{pid}.new; mv {pid}.new {pid}; {script}"))
     folder = Path(sys.argv[1]).parent
     with lock.profile(folder, "up"), progress(Report()) as shown:
-        step = Step(StepId(Kind.HOST, "wait"), "wait", "asked for", wait)
-        run(plan_of([step]), shown, Journal(folder, "up"))
+        first, second = (StepId(Kind.HOST, name) for name in ("wait", "after"))
+        after = ToolCommand(("touch", str(folder / "after")))
+        steps = [
+            Step(first, "wait", "asked for", wait),
+            Step(second, "do what comes after", "asked for", after, (first,)),
+        ]
+        run(plan_of(steps), shown, Journal(folder, "up"))
 
 try:
     with _ending():
@@ -49,10 +55,12 @@ def deaf_to_nothing() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def begun(folder: Path, *before: str) -> tuple[subprocess.Popen[str], int]:
+def begun(
+    folder: Path, *before: str, script: str = "exec sleep 60"
+) -> tuple[subprocess.Popen[str], int]:
     """A task at work, and the process that it waits for."""
     told = folder / "number"
-    words = (*before, sys.executable, "-c", TASK, str(told))
+    words = (*before, sys.executable, "-c", TASK, str(told), script)
     process = subprocess.Popen(
         words,
         cwd=PROJECT,
@@ -75,21 +83,94 @@ def runs(number: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_what_was_started_ends_as_well(how: signal.Signals, tmp_path: Path) -> None:
+def send(process: subprocess.Popen[str], *signals: signal.Signals) -> tuple[str, str, float]:
+    """What the task says from then on, and for how long it went on."""
+    began, first, *others = time.monotonic(), *signals
+    process.send_signal(first)
+    for number in others:  # two that come at once are one (signal(7))
+        assert process.stdout is not None
+        assert any("Ctrl-C again ends it now" in line for line in process.stdout)
+        process.send_signal(number)
+    printed, said = process.communicate(timeout=20)
+    assert process.returncode == 130 and "Traceback" not in said, said
+    return printed, said, time.monotonic() - began
+
+
+def events(folder: Path) -> list[str]:
+    rows = (folder / "journal.jsonl").read_text().splitlines()
+    return [json.loads(row)["event"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "how", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGHUP,)]
+)
+def test_what_was_started_ends_as_well(how: tuple[signal.Signals, ...], tmp_path: Path) -> None:
     process, number = begun(tmp_path)
     assert runs(number)
-    process.send_signal(how)
-    _, said = process.communicate(timeout=20)
-    assert (
-        process.returncode == 130
-        and "interrupted: what was under way has been ended" in said
-        and "Traceback" not in said
-    ), said
-    end = time.monotonic() + 10
-    while runs(number):
-        assert time.monotonic() < end
+    _, said, _ = send(process, *how)
+    assert "interrupted: what was under way has been ended; run the same again" in said, said
+    assert not runs(number) and not (tmp_path / "after").exists()
+    assert events(tmp_path)[-1] == "interrupted"
+
+
+def test_what_does_not_listen_ends_all_the_same(tmp_path: Path) -> None:
+    """The command and what it has started itself."""
+    deaf = f"trap '' TERM INT; sleep 60 & echo $! >{tmp_path}/child; wait"
+    process, number = begun(tmp_path, script=deaf)
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
         time.sleep(0.02)
+    child = int((tmp_path / "child").read_text())
+    assert runs(number) and runs(child)
+    _, _, seconds = send(process, signal.SIGINT, signal.SIGINT)
+    assert not runs(number) and not runs(child)
+    assert 4 < seconds < 12, "it had the time to tidy up"
+
+
+def test_a_first_interrupt_waits_for_the_step_under_way_and_tells_what_is_left(
+    tmp_path: Path,
+) -> None:
+    process, number = begun(tmp_path, script=f"sleep 2; touch {tmp_path}/ended")
+    printed, said, _ = send(process, signal.SIGINT)
+    assert "interrupted: waiting for the end of: wait; Ctrl-C again ends it now" in printed
+    assert said.strip() == (
+        "interrupted: 1 of 2 steps are done; left: do what comes after; run the same again to go on"
+    )
+    assert (tmp_path / "ended").exists() and not (tmp_path / "after").exists()
+    assert events(tmp_path) == ["plan", "start", "changed", "interrupted"] and not runs(number)
+
+
+LOOKING = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from invoke import Exit
+from kubeup.cli.base import _ending
+from kubeup.core import shell
+
+def look(script):
+    shell.read("sh", "-c", script, ok=None)
+
+with _ending(), ThreadPoolExecutor() as pool:
+    for number in "12":
+        pool.submit(look, f"echo $$ >{sys.argv[1]}/{number}; exec sleep 60")
+"""
+
+
+def test_who_only_looks_ends_at_once_with_all_that_is_asked(tmp_path: Path) -> None:
+    """Several are asked side by side, and waited for."""
+    process = subprocess.Popen(
+        (sys.executable, "-c", LOOKING, str(tmp_path)),
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=deaf_to_nothing,
+    )
+    files = [tmp_path / number for number in "12"]
+    while not all(file.exists() and file.read_text().strip() for file in files):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert not any(runs(int(file.read_text())) for file in files)
 
 
 def test_nohup_is_obeyed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from builders import access, error_of
 
 from kubeup.core import shell
-from kubeup.core.errors import KubeupError
+from kubeup.core.errors import CommandError, KubeupError
 from kubeup.facts import kubeconfig
 from kubeup.system.kubectl import Kubectl
 
@@ -161,3 +161,21 @@ def test_a_kubeconfig_that_can_not_be_read_leads_nowhere(tmp_path: Path) -> None
     assert not kubectl.has_access()
     kubectl.kubeconfig.mkdir()
     assert "does not lead to this profile's cluster" in error_of(kubectl.has_access).what
+
+
+@pytest.mark.parametrize(("status", "told_"), [(shell.LATE, False), (shell.STOPPED, None)])
+def test_a_question_that_was_interrupted_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, told_: bool | None
+) -> None:
+    """Who waits for an answer would ask on and on."""
+
+    def ended(*_: str, **__: object) -> None:
+        raise CommandError("kubectl ended", code=status)
+
+    (tmp_path / "kubectl").touch()
+    kubectl = told(tmp_path, WHOLE, tmp_path / "kubectl")
+    monkeypatch.setattr(shell, "read", ended)
+    if told_ is None:
+        assert error_of(kubectl.answers).what == "kubectl ended"
+    else:
+        assert kubectl.answers() is told_

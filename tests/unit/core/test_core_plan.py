@@ -3,32 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import Do, error_of, holds, names, sids, step
+from builders import Do, Graph, error_of, graphs, holds, names, sids, step, there_already
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeup.core import ids
-from kubeup.core.plan import Holds, Plan, Step, plan_of
-
-Graph = dict[int, set[int]]
-
-
-def there_already(graph: Graph) -> list[Holds]:
-    """Needs that are no part of the graph."""
-    return holds(*{str(need) for needs in graph.values() for need in needs if need not in graph})
-
-
-@st.composite
-def graphs(draw: Any) -> Graph:
-    """Any graph without a circle: a step needs only steps of a smaller number; some numbers are
-    no part of it.
-    """
-    size = draw(st.integers(0, 12))
-    return {
-        n: draw(st.sets(st.integers(0, n - 1), max_size=4)) if n else set()
-        for n in range(size)
-        if draw(st.booleans())
-    }
+from kubeup.core.plan import Plan, Step, plan_of
 
 
 @given(graphs(), st.randoms())

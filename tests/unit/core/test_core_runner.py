@@ -3,19 +3,24 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Do, DoneAlready, Told, error_of, names, step
+from builders import Do, DoneAlready, Told, error_of, graphs, names, step, there_already
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
 
 from kubeup.core import pace
-from kubeup.core.errors import Exit, KubeupError, Refused, UsageError
+from kubeup.core.errors import Exit, Interrupted, KubeupError, Refused, UsageError
 from kubeup.core.pace import Pace
 from kubeup.core.plan import Log, Paced, Step, plan_of
 from kubeup.core.report import Report, Unwritable, progress
@@ -46,6 +51,26 @@ def test_needs_are_done_first(tmp_path: Path) -> None:
     )
     assert order[0] == "first" and order[3] == "last"
     assert sorted(names(result.changed)) == ["first", "last", "left", "right"]
+
+
+@profile(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(graphs())
+def test_no_order_of_the_runner_breaks_a_need(tmp_path: Path, graph: dict[int, set[int]]) -> None:
+    done, early, lock = set[int](), list[int](), threading.Lock()
+
+    def act(number: int, needs: set[int]) -> None:
+        with lock:
+            early.extend(needs.intersection(graph) - done)
+        time.sleep(0.001 * (number % 3))
+        with lock:
+            done.add(number)
+
+    steps = [
+        step(str(n), *map(str, needs), action=Do(partial(act, n, needs)))
+        for n, needs in graph.items()
+    ]
+    run(plan_of(steps, there_already(graph)), Told(), Journal(tmp_path, "up"))
+    assert early == [] and done == set(graph)
 
 
 def test_steps_that_do_not_need_each_other_run_side_by_side(tmp_path: Path) -> None:
@@ -350,6 +375,71 @@ def test_an_interrupt_is_written_down_and_ends_what_runs(
         carry_out(tmp_path, step("a", action=Do(interrupt)))
     assert stopped
     assert rows(tmp_path)[-1]["event"] == "interrupted"
+
+
+def ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_first_interrupt_starts_nothing_further_and_tells_what_is_left(tmp_path: Path) -> None:
+    ran, told = list[str](), Told()
+
+    def slow() -> None:
+        ctrl_c()
+        end = time.monotonic() + 5
+        while not told.rows[-1][1].startswith("interrupted") and time.monotonic() < end:
+            time.sleep(0.01)
+        ran.append("a")
+
+    plan = plan_of([step("a", action=Do(slow)), step("b", "a", action=Do(lambda: ran.append("b")))])
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted) as left:
+        run(plan, told, Journal(tmp_path, "up"))
+    assert ran == ["a"] and str(left.value) == ("interrupted: 1 of 2 steps are done; left: do b")
+    assert [row["event"] for row in rows(tmp_path)][-2:] == ["changed", "interrupted"]
+    assert "interrupted: waiting for the end of: do a" in told.rows[-2][1]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_in_the_last_step_starts_nothing_after_the_plan(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match=r"1 of 1 steps are done$"):
+        carry_out(tmp_path, step("a", action=Do(ctrl_c)))
+
+
+def test_a_failure_after_an_interrupt_is_told(tmp_path: Path) -> None:
+    def broken() -> None:
+        ctrl_c()
+        raise KubeupError("no space left on device")
+
+    assert "no space left" in error_of(carry_out, tmp_path, step("a", action=Do(broken))).what
+
+
+def test_the_second_interrupt_ends_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = threading.Event()
+    monkeypatch.setattr("kubeup.core.shell.stop_all", stopped.set)
+
+    def slow() -> None:
+        ctrl_c()
+        while not told.rows[-1][1].startswith("interrupted"):
+            time.sleep(0.01)
+        ctrl_c()
+        assert stopped.wait(5)
+
+    told = Told()
+    with pytest.raises(KeyboardInterrupt) as ended:
+        run(plan_of([step("a", action=Do(slow))]), told, Journal(tmp_path, "up"))
+    assert type(ended.value) is KeyboardInterrupt and stopped.is_set()
+
+
+def test_an_interrupt_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        result, _ = carry_out(tmp_path, step("a", action=Do(ctrl_c)), step("b", "a"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names(result.changed) == ["a", "b"]
 
 
 def test_an_empty_plan_does_nothing(tmp_path: Path) -> None:

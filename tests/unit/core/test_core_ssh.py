@@ -13,7 +13,7 @@ from builders import error_of, reach, state
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
-from kubeup.core.shell import Output
+from kubeup.core.shell import Output, processes
 from kubeup.system import ssh
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost root@dev-worker-1"
@@ -207,6 +207,12 @@ def server(seconds: float) -> Iterator[tuple[int, str]]:
         def check_auth_publickey(self, username: str, key: object) -> int:
             return 0  # AUTH_SUCCESSFUL
 
+        def check_channel_request(self, kind: str, number: int) -> int:
+            return 0  # OPEN_SUCCEEDED
+
+        def check_channel_exec_request(self, channel: object, command: bytes) -> bool:
+            return True  # it never ends
+
     host, listening, open_ = (
         ECDSAKey.generate(),
         socket.create_server(("127.0.0.1", 0)),
@@ -244,6 +250,27 @@ def test_a_machine_under_load_may_greet_late(
         known.write_text(ssh.known_hosts_line(busy, host) + "\n")
         with ssh._connection(busy) as connection:
             assert connection.is_connected
+
+
+@pytest.mark.real
+def test_an_interrupt_ends_what_is_asked_of_a_node(tmp_path: Path) -> None:
+    key, known = tmp_path / "id", tmp_path / "known_hosts"
+    shell.write("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    ended = list[KubeupError]()
+    with server(0) as (port, host):
+        node = replace(reach(), key=key, known_hosts=known, address="127.0.0.1", port=port)
+        known.write_text(ssh.known_hosts_line(node, host) + "\n")
+        thread = threading.Thread(
+            target=lambda: ended.append(error_of(lambda: ssh.run(node, "sleep", "60")))
+        )
+        thread.start()
+        while not processes.running:
+            time.sleep(0.01)
+        time.sleep(0.3)  # the command has begun, too
+        shell.stop_all()
+        thread.join(5)
+    assert [one.what for one in ended] == ["ssh was stopped"], "no answer is not an answer"
+    assert not processes.running
 
 
 def test_a_node_that_can_not_be_fed_is_told(

@@ -213,12 +213,15 @@ def test_what_an_images_user_reads_is_readable_however_strict_the_checkouts_umas
 
 def test_build_command(tmp_path: Path) -> None:
     found = images(tmp_path, SANDBOX)
-    base = found["api"].rootfs[0][0]
+    root = found["api"].rootfs[0][1]
+    podman = "podman --runtime runc --cgroup-manager cgroupfs"
     assert commands([plan(found, SANDBOX)["image/api"]]) == [
-        "podman --runtime runc --cgroup-manager cgroupfs build --isolation chroot --build-arg "
-        f"BASE={base} "
+        f"{podman} import {root.path} {root.image}",
+        f"{podman} build --isolation chroot --build-arg "
+        f"BASE={root.image} "
         f"--tag {found['api'].reference} -f {found['api'].context}/Containerfile "
-        f"{found['api'].context}"
+        f"{found['api'].context}",
+        f"{podman} save {found['api'].local} > {found['api'].archive}",
     ]
 
 
@@ -226,7 +229,7 @@ def test_own_authorities_are_lent_to_a_build(tmp_path: Path) -> None:
     found = images(tmp_path, DESKTOP)
     podman = replace(engine.choose("podman", DESKTOP), build_options=("--isolation", "chroot"))
     lent = build.Builder(podman, Path("/cache/ca-certificates.crt"))
-    (line,) = commands([by_id(build.plan(tuple(found.values()), lent))["image/api"]])
+    line, _ = commands([by_id(build.plan(tuple(found.values()), lent))["image/api"]])
     there = "/etc/ssl/certs/ca-certificates.crt"
     assert f"build --isolation chroot -v /cache/ca-certificates.crt:{there}:ro " in line
     assert f"--build-arg PIP_CERT={there} --build-arg NODE_EXTRA_CA_CERTS={there}" in line
@@ -242,7 +245,11 @@ def test_a_pulled_image(tmp_path: Path) -> None:
         f"pull {bases.HUB_IMAGES['mysql 8.4']}",
         "not in the cache",
     )  # type: ignore[attr-defined]
-    assert commands([step]) == [f"podman pull {bases.HUB_IMAGES['mysql 8.4']}"]
+    assert commands([step]) == [
+        f"podman pull {bases.HUB_IMAGES['mysql 8.4']}",
+        f"podman tag {bases.HUB_IMAGES['mysql 8.4']} {found['db'].reference}",
+        f"podman save {found['db'].local} > {found['db'].archive}",
+    ]
 
 
 def test_what_nodes_pull_themselves_needs_no_archive(tmp_path: Path) -> None:

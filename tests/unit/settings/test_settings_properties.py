@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -119,6 +120,31 @@ TREES = st.recursive(
 @given(values=st.dictionaries(st.sampled_from(list(shape_of(Keys).fields)), TREES, max_size=6))
 def test_any_values_under_known_keys(path: Path, values: dict[str, Any]) -> None:
     check(path, json.dumps({"settings": {"env": "dev", "users": {"dev": values}}}).encode())
+
+
+@quick
+@given(
+    whole=st.sampled_from(["", HEAD, HOWTO]),
+    words=st.lists(st.sampled_from([*KEYS, "settings", "users", "dev", "env"]), max_size=5),
+    value=TREES,
+)
+def test_any_document_is_taken_or_told_of_by_line_and_column(
+    path: Path, whole: str, words: list[str], value: Any
+) -> None:
+    """Something of any kind in any place of it, known or not."""
+    document = yaml.safe_load(whole) or {}
+    place, keys = document, [key for word in words for key in word.split(".")]
+    for key in keys[:-1]:
+        inner = place.get(key)
+        place[key] = place = inner if isinstance(inner, dict) else {}
+    place |= {keys[-1]: value} if keys else {}
+    text = yaml.safe_dump(document)
+    loaded = check(path, text.encode())
+    lines = text.splitlines()
+    for problem in loaded.errors:
+        if problem.origin.kind == "file":
+            assert problem.file == str(path), problem
+            assert 1 <= problem.line <= len(lines) and problem.column >= 1, (problem, text)
 
 
 NODE_PORTS = st.integers(30000, 32767)

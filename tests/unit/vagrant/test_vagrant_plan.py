@@ -14,6 +14,7 @@ from builders import (
     DEBIAN,
     DESKTOP,
     SANDBOX,
+    access,
     by_id,
     commands,
     error_of,
@@ -38,6 +39,7 @@ from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.ids import Kind
 from kubeup.core.plan import Step, todo
 from kubeup.core.shell import Output
+from kubeup.core.state import write_private
 from kubeup.facts.host import Distribution, HostFacts, Route
 from kubeup.settings import check_provider
 from kubeup.system import ssh
@@ -230,7 +232,9 @@ SURPLUS = NodeState("dev-worker-3", "worker", "", "surplus", detail="not in the 
 def test_what_is_refused(
     make: Callable[..., Vagrant], machines: Machines, what: str, next_: str
 ) -> None:
-    error = error_of(plan, make(), machines)
+    provider = make()
+    write_private(provider.state.kubeconfig, access())
+    error = error_of(plan, provider, machines)
     assert isinstance(error, Refused) and what in error.what and next_ in error.next
 
 

@@ -16,6 +16,7 @@ from builders import (
     SANDBOX,
     access,
     by_id,
+    commands,
     error_of,
     machines,
     names,
@@ -32,7 +33,7 @@ from builders import (
 )
 
 from kubeup.application.external import External
-from kubeup.cluster.providers.base import Machines, Needed
+from kubeup.cluster.providers.base import Blocked, Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
 from kubeup.core import ids
@@ -106,14 +107,31 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert plan(one, facts(one, three())) == {}
 
 
-@pytest.mark.parametrize("gone", ["metrics-server", "kube-router"])
-def test_what_runs_beside_kubernetes_is_brought_back_after_it_was_deleted(
-    tmp_path: Path, gone: str
+@pytest.mark.parametrize(
+    ("gone", "step"), [("metrics-server", "cluster/metrics"), ("kube-router", "cluster/policies")]
+)
+def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
+    tmp_path: Path, gone: str, step: str
 ) -> None:
     one = project(tmp_path)
     left = frozenset({"coredns", "metrics-server", "kube-router"} - {gone})
     steps = plan(one, facts(one, three(), system=left))
-    assert steps["cluster/provision"].reason == f"{gone} not in the cluster"
+    assert list(steps) == [step] and steps[step].reason == "not in the cluster"
+    (line,) = commands(steps.values())
+    role, manifest = Path(line.split()[-1]).parts[-3], Path(line.split()[-1])
+    assert manifest.name == f"{gone}.yaml" and f"metadata: {{name: {gone}" in manifest.read_text()
+    tasks = (manifest.parents[1] / "tasks" / "main.yml").read_text()
+    assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
+
+
+def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    outdated = facts(one, three(), system=frozenset(), stamps=dict.fromkeys(NAMES, "other"))
+    for seen in (outdated, facts(one, three("missing"), answers=False, nodes=())):
+        steps = plan(one, seen)
+        assert "cluster/provision" in steps and "cluster/metrics" not in steps
+    asleep = facts(one, three(), system=frozenset(), answers=False, nodes=())
+    assert "cluster/metrics" not in plan(one, asleep), "nobody tells that it is missing"
 
 
 def test_calico_enforces_policies_itself(tmp_path: Path) -> None:
@@ -513,6 +531,39 @@ def test_nodes_that_never_come_are_not(
         pace.times > 1,
     )
     assert vars(kubectl)["time"] == waited
+
+
+def test_a_node_that_never_joined_is_the_next_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by a run that was cut off before the play, and stopped since."""
+    kubectl = Coming(monkeypatch, NAMES[:2])
+    there = [api_node(name) for name in NAMES[:2]]
+    monkeypatch.setattr(Kubectl, "items", lambda *_: there)
+    nodes.WaitForNodes(kubectl, NAMES, dict, joined=True).run(lambda _: None)
+    assert vars(kubectl)["time"] < 450, "it waited for the third"
+
+
+def test_what_a_stopped_machine_holds_is_planned_once_it_runs(tmp_path: Path) -> None:
+    one = project(tmp_path)
+    mixed = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "stopped"))
+    steps = plan(one, facts(one, mixed))
+    assert steps["cluster/answers"].action.joined  # type: ignore[attr-defined]
+    mixed = machines(node("dev-control"), node("dev-worker-1"), node("dev-worker-2", "missing"))
+    assert not plan(one, facts(one, mixed))["cluster/answers"].action.joined  # type: ignore[attr-defined]
+
+
+def test_the_play_waits_for_what_lets_nodes_reach_each_other(tmp_path: Path) -> None:
+    """Somebody has flushed the packet filter, and the roles have changed."""
+    one = project(tmp_path)
+    seen = facts(one, three(blocked=Blocked("no rules")), stamps=dict.fromkeys(NAMES, "other"))
+    steps = plan(one, seen)
+    assert ids.FORWARDING in steps["cluster/provision"].needs
+
+
+def test_nodes_are_waited_for_once_there_is_a_kubectl_to_ask_by(tmp_path: Path) -> None:
+    """The cache was emptied: compiling takes longer than anybody waits for an API server."""
+    one = project(tmp_path)
+    steps = plan(one, facts(one, three(), answers=False, nodes=()))
+    assert ids.KUBERNETES in steps["cluster/answers"].needs
 
 
 @pytest.mark.parametrize(

@@ -126,14 +126,11 @@ def test_what_does_not_run_is_waited_for_where_nothing_else_brings_it(project: P
     assert by_api(project, DNS, before=[step("cluster/answers")]) == []
 
 
-def test_how_the_parts_are_made_is_written_down_once_and_after_each_play(project: Project) -> None:
+def test_how_the_parts_are_made_is_written_down_once(project: Project) -> None:
     play = step("cluster/provision")
-    for found, before, reason in (
-        (Health(known=False), [], "it was not written down"),
-        (Health(), [play], "the play makes them"),
-    ):
-        (one,) = health.keep_baseline(project, found, before)
-        assert one.reason == reason and {str(need) for need in one.needs} >= {"cluster/answers"}
+    (one,) = health.keep_baseline(project, Health(known=False), [play])
+    assert one.needs == sids("cluster/answers", "cluster/provision")
+    assert health.keep_baseline(project, Health(), [play]) == []
     assert health.keep_baseline(project, Health((DNS,), known=False), []) == [], "not as it is ill"
 
 
@@ -208,24 +205,25 @@ def holding(*items: Any) -> Holding:
 def test_what_is_there_is_replaced_and_what_is_gone_is_made(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     said: list[str] = []
-    baseline.KeepBaseline(holding(CONFIG, PROXY), path).run(said.append)
+    baseline.KeepBaseline(holding(CONFIG, PROXY), path, "play 1").run(said.append)
     assert said == ["2 objects"] and path.stat().st_mode & 0o777 == 0o600
     changed = {**CONFIG, "data": {"Corefile": "other"}}
-    found = parts.changed(baseline.read(path) or [], [changed])
+    assert baseline.read(path, "play 2") is None, "another play may make others"
+    found = parts.changed(baseline.read(path, "play 1") or [], [changed])
     kubectl = holding(changed)
-    baseline.PutBack(kubectl, path, tuple(fault.target for fault in found)).run(print)
+    baseline.PutBack(kubectl, path, "play 1", tuple(fault.target for fault in found)).run(print)
     assert vars(kubectl)["wrote"] == [("create", ["kube-proxy"]), ("replace", ["coredns"])]
     kubectl = holding(CONFIG, PROXY)
-    baseline.PutBack(kubectl, path, ("ConfigMap/coredns",)).run(print)
+    baseline.PutBack(kubectl, path, "play 1", ("ConfigMap/coredns",)).run(print)
     assert vars(kubectl)["wrote"] == [("replace", ["coredns"])], "and nothing that was not asked"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"kind": "Pod"}]', '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"objects": [{"kind": "Pod"}]}', '{"a": 1}'])
 def test_a_baseline_that_can_not_be_read_is_not_taken_for_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "baseline.json"
-    assert baseline.read(path) is None
+    assert baseline.read(path, "play 1") is None
     write_private(path, text)
-    assert isinstance(error_of(baseline.read, path), Refused)
+    assert isinstance(error_of(baseline.read, path, "play 1"), Refused)
 
 
 def test_doctor_names_each_fault_and_mends_what_is_safe(

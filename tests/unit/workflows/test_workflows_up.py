@@ -285,7 +285,7 @@ def test_through_a_registry_images_are_pushed_not_loaded(
         "push/api",
     ]
     assert all(plain for _, plain in asked)
-    (line,) = steps["push/api"].action.commands()  # type: ignore[attr-defined]
+    *_, line = steps["push/api"].action.commands()  # type: ignore[attr-defined]
     assert line.startswith(
         "podman --runtime runc --cgroup-manager cgroupfs push --tls-verify=false "
         "192.168.1.5:5000/ana/fast-api-products:"
@@ -792,6 +792,17 @@ def test_what_was_started_is_proved_though_the_second_look_finds_nothing(
     assert calls == ["run", "settle, shaken", "prove", "urls"] and plans == []
 
 
+@pytest.mark.parametrize("incomplete", [True, False])
+def test_a_plan_says_where_it_can_not_be_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, incomplete: bool
+) -> None:
+    made, said = found("node/dev-control", incomplete=incomplete), io.StringIO()
+    monkeypatch.setattr(up, "plan", lambda *_: made)
+    monkeypatch.setattr(converge, "_show", lambda *_: None)
+    converge.bring_up(project(tmp_path), Report(said), Options("plan", dry=True), proof.prove)
+    assert (converge.MORE in said.getvalue()) is incomplete
+
+
 def test_the_shortest_address_is_shown_first(tmp_path: Path) -> None:
     one = project(tmp_path)
     nodeports = (("ui", "http://192.168.60.12:30001/"), ("api", "http://192.168.60.12:31000/docs"))
@@ -871,7 +882,10 @@ def test_pods_that_fell_are_waited_for_once_again(
 
     def falling(*parts: str) -> up.UpPlan:
         return up.UpPlan(
-            plan_of(holds("load/api", "load/ui"), apply.wait(one.deployment, parts, ())),
+            plan_of(
+                holds("load/api", "load/ui", "push/api", "push/ui"),
+                apply.wait(one.deployment, parts, ()),
+            ),
             ClusterFacts(three()),
             False,
         )

@@ -23,7 +23,7 @@ from kubeup.cluster.release.components import NODE_BINARIES
 from kubeup.core import ids, shell, things
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Action, Holds, Planned, Room, Step, todo
+from kubeup.core.plan import Action, Holds, Planned, Room, Step, todo, unless_done
 from kubeup.core.things import Thing
 from kubeup.facts.containers import Container
 from kubeup.images import rootfs
@@ -108,8 +108,12 @@ class Local(LocalReading):
             return steps
         if not missing:
             steps += EXISTING
-        why = blocked.why if blocked else "nodes are made or started"
-        return [*steps, self._let_forward(why, "" if missing else machines.image)]
+        if blocked:
+            return [*steps, self._let_forward(blocked.why, "" if missing else machines.image)]
+        forward = self._let_forward("nodes are made or started", "" if missing else machines.image)
+        # by a container of that image, in that network
+        there = {one.id for one in steps if isinstance(one, Holds)}.issuperset(forward.needs)
+        return [*steps, self._unless_there(forward) if there else forward]
 
     def _brought_up(self, node: NodeState) -> Iterator[Planned]:
         """What lets a node that is there run with its size."""
@@ -143,7 +147,7 @@ class Local(LocalReading):
             return []
         steps: list[Planned] = [
             *EXISTING,
-            self._let_forward("nodes are started", image_of(ours)),
+            self._unless_there(self._let_forward("nodes are started", image_of(ours))),
             *map(self._start, stopped),
         ]
         states = [self._node_state(spec, stopped.get(name)) for name, spec in self._specs.items()]
@@ -204,44 +208,55 @@ class Local(LocalReading):
         held = [f"{name} {path.parent.name}" for name, path in needed.archives]
         return f"kubeup-disk-{cache.digest(self.node_image(), *held)}"
 
-    def _foundation(self, needed: Needed) -> list[Planned]:
-        """What all nodes are made of: their network, image and disk."""
+    def _foundation(self, needed: Needed) -> Iterator[Planned]:
+        """What all nodes are made of: their network, image and disk, where they are not there."""
         root = image.rootfs(self.root_origin)
-        binaries = tuple(self.release.binary(name) for name in NODE_BINARIES)
-        subnet = str(self.settings.node_network)
-        node_image = self.node_image()
-        archives = tuple(path for _, path in needed.archives)
-        return [
+        yield self._unless_there(
             Step(
                 ids.LOCAL_NETWORK,
-                f"make the network {self.network} ({subnet})",
+                f"make the network {self.network} ({self.settings.node_network})",
                 "nodes keep their addresses on it",
-                nodes.CreateNetwork(self.engine, self.network, subnet),
+                nodes.CreateNetwork(self.engine, self.network, str(self.settings.node_network)),
                 needs=(ids.PACKAGES,),
                 makes=(self._thing("network"),),
-            ),
-            rootfs.plan(root, "the nodes"),
-            Step(
-                ids.LOCAL_IMAGE,
-                "build the nodes' image",
-                f"{node_image} is what nodes are made from",
-                image.BuildNodeImage(self.engine, root, binaries, node_image),
-                needs=(ids.PACKAGES, ids.rootfs(root.name), ids.KUBERNETES),
-                seconds=10,
-                room=Room(nodes=500),
-                measures=True,
-            ),
-            Step(
-                ids.LOCAL_DISK,
-                "fill the nodes' disk with images",
-                f"{len(archives)} archives, once instead of on every node",
-                disks.MakeDisk(self.engine, node_image, self._disk(needed), archives),
-                needs=(ids.LOCAL_IMAGE, *needed.steps),
-                seconds=15,
-                room=Room(nodes=2200),
-                measures=True,
-            ),
-        ]
+            )
+        )
+        built = self._unless_there(self._build(root))
+        if isinstance(built, Holds):
+            # which a container of that image looks at
+            yield from (built, self._unless_there(self._fill(needed)))
+        else:
+            yield from (rootfs.plan(root, "the nodes"), built, self._fill(needed))
+
+    def _unless_there(self, step: Step) -> Planned:
+        return unless_done(step) if shell.which(self.engine.name) else step
+
+    def _build(self, root: rootfs.Rootfs) -> Step:
+        node_image = self.node_image()
+        binaries = tuple(self.release.binary(name) for name in NODE_BINARIES)
+        return Step(
+            ids.LOCAL_IMAGE,
+            "build the nodes' image",
+            f"{node_image} is what nodes are made from",
+            image.BuildNodeImage(self.engine, root, binaries, node_image),
+            needs=(ids.PACKAGES, ids.rootfs(root.name), ids.KUBERNETES),
+            seconds=10,
+            room=Room(nodes=500),
+            measures=True,
+        )
+
+    def _fill(self, needed: Needed) -> Step:
+        archives = tuple(path for _, path in needed.archives)
+        return Step(
+            ids.LOCAL_DISK,
+            "fill the nodes' disk with images",
+            f"{len(archives)} archives, once instead of on every node",
+            disks.MakeDisk(self.engine, self.node_image(), self._disk(needed), archives),
+            needs=(ids.LOCAL_IMAGE, *needed.steps),
+            seconds=15,
+            room=Room(nodes=2200),
+            measures=True,
+        )
 
     def _let_forward(self, why: str, node_image: str) -> Step:
         return Step(

@@ -7,7 +7,7 @@ nothing else needs root.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,23 @@ class MakeDisk:
     def already(self) -> str:
         return "made" if complete_disk(self.engine, self.image, self.volume) else ""
 
-    def run(self, log: Log) -> None:
+    def commands(self) -> tuple[str, ...]:
+        return tuple(map(shell.shown, self._lines()))
+
+    def _lines(self) -> Iterator[tuple[str, ...]]:
         engine = self.engine
         # what an interrupted run left is not known to be whole
-        engine.write("volume", "rm", "--force", self.volume, log=log)
-        engine.write("volume", "create", "--label", "kubeup=disk", self.volume, log=log)
+        yield engine.argv("volume", "rm", "--force", self.volume)
+        yield engine.argv("volume", "create", "--label", "kubeup=disk", self.volume)
         mounts = [f"{path}:/archives/{n}.tar:ro" for n, path in enumerate(self.archives)]
         mounts.append(f"{self.volume}:/var")
         container = _container(engine, self.image, *mounts, options=("--privileged",))
-        shell.write(*container, "sh", "-c", IMPORT, log=log)
+        yield (*container, "sh", "-c", IMPORT)
+
+    def run(self, log: Log) -> None:
+        engine = self.engine
+        for line in self._lines():
+            shell.write(*line, log=log)
         if not complete_disk(engine, self.image, self.volume):
             raise KubeupError(
                 "the nodes' disk could not be filled",

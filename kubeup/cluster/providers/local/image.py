@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeup.core import shell
 from kubeup.core.plan import Log
-from kubeup.images.build import build_image
-from kubeup.images.rootfs import Origin, Rootfs, load
+from kubeup.images.build import build_image, building
+from kubeup.images.rootfs import Origin, Rootfs, importing, load
 from kubeup.system import cache
 from kubeup.system.engine import Engine
 
@@ -58,6 +59,13 @@ class BuildNodeImage:
 
     def already(self) -> str:
         return "built" if self.engine.has("image", self.image) else ""
+
+    def commands(self) -> tuple[str, ...]:
+        base = f"BASE={self.root.image}"
+        return (
+            shell.shown(importing(self.root, self.engine)),
+            building(self.engine, self.image, "--build-arg", base),
+        )
 
     def run(self, log: Log) -> None:
         base = f"BASE={load(self.root, self.engine, log)}"

@@ -150,17 +150,34 @@ class CreateNode(Command, Paced):
     def argv(self) -> Argv:
         return self.node.argv(self.engine)
 
+    def commands(self) -> tuple[str, ...]:
+        """But for the copy of the disk: where a volume lies is known once it is made."""
+        created = (self.engine.shown(*self._create(name)) for name in self._volumes)
+        users = shell.shown(admitting(self.engine, self.node.name, self.users))
+        return (self.engine.shown(*self._forget), *created, *super().commands(), users)
+
+    @property
+    def _volumes(self) -> Argv:
+        return (self.node.var, self.node.data)
+
+    @property
+    def _forget(self) -> Argv:
+        # a disk without its container is of a node that was not finished: it is made anew
+        return ("volume", "rm", "--force", self.node.var)
+
+    def _create(self, volume: str) -> Argv:
+        return ("volume", "create", *_label_options(self.node.labels), volume)
+
     def run(self, log: Log) -> None:
         self._refuse_existing()
         node, write = self.node, self.engine.write
         # another machine had this address before, with another host key
         ssh.forget(self.state, self.reach)
-        # a disk without its container is of a node that was not finished: it is made anew
-        write("volume", "rm", "--force", node.var, log=log)
+        write(*self._forget, log=log)
         # the data volume may have outlived an earlier node of this name
-        for volume in (node.var, node.data):
+        for volume in self._volumes:
             if not self.engine.has("volume", volume):
-                write("volume", "create", *_label_options(node.labels), volume, log=log)
+                write(*self._create(volume), log=log)
         copy_disk(self.engine, node.image, node.disk, node.var, log)
         shell.write(*self.argv(), log=log, cwd=ASIDE)
         log("starting")
@@ -209,6 +226,10 @@ class AdmitNode(Paced):
     reach: SshTarget
     state: State
     users: Argv
+
+    def commands(self) -> tuple[str, ...]:
+        start = StartNode(self.engine, self.name).commands()
+        return (*start, shell.shown(admitting(self.engine, self.name, self.users)))
 
     def run(self, log: Log) -> None:
         if self.engine.read("exec", self.name, "true", ok=None).ok:
@@ -323,6 +344,10 @@ ADMIT = (
 )
 
 
+def admitting(engine: Engine, name: str, users: Argv) -> Argv:
+    return engine.argv("exec", "--interactive", name, "sh", "-c", ADMIT, "admit", *users)
+
+
 def admit(engine: Engine, name: str, reach: SshTarget, state: State, users: Argv) -> None:
     """Let users in by the project's key on a new node, and record the node's host key.
 
@@ -331,7 +356,6 @@ def admit(engine: Engine, name: str, reach: SshTarget, state: State, users: Argv
     Both through the engine, which is trusted already.
     """
     key = state.public_key.read_text(encoding="utf-8").strip()
-    enter = engine.argv("exec", "--interactive", name, "sh", "-c", ADMIT, "admit", *users)
-    shell.write(*enter, stdin=key)
+    shell.write(*admitting(engine, name, users), stdin=key)
     host_key = engine.read("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
     ssh.remember(state, [ssh.known_hosts_line(reach, host_key)])

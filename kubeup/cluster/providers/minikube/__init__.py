@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from kubeup.cluster.providers.base import (
+from kubeup.cluster.providers.base import Sizes, ToolCommand
+from kubeup.cluster.providers.beside import (
+    MANIFESTS,
     METRICS,
     POLICIES,
-    Sizes,
-    ToolCommand,
+    STEPS,
+    ApplyManifest,
     beside_kubernetes,
 )
 from kubeup.cluster.providers.external_tool import in_state
 from kubeup.cluster.providers.minikube import actions
 from kubeup.cluster.providers.minikube.actions import LoadImage, RemoveNetwork
 from kubeup.cluster.providers.minikube.addons import (
-    EnforcePolicies,
     KeepServicesInside,
     SetMetricsResolution,
     ShortenDnsCache,
@@ -28,7 +29,6 @@ from kubeup.cluster.providers.minikube.planning import NodePlans, why_stopped
 from kubeup.cluster.providers.minikube.trust import ConfigureTrust, NodeTrust
 from kubeup.core import ids
 from kubeup.core.errors import UsageError
-from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.facts import registries
 from kubeup.images.catalog import AppImage
@@ -80,14 +80,21 @@ class Minikube(NodePlans):
     def beside_kubernetes(self) -> tuple[str, ...]:
         return beside_kubernetes(self.settings.minikube.cni)
 
-    def beside(self, lacking: Collection[str]) -> Sequence[Step]:
+    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
         enable = self.planned.command("addons", "enable", METRICS, *self.planned.on)
-        actions: dict[str, tuple[StepId, str, Action]] = {
-            METRICS: (ids.METRICS, f"enable {METRICS}", SetMetricsResolution(self._access, enable)),
-            POLICIES: (ids.POLICIES, "enforce NetworkPolicies", EnforcePolicies(self._access)),
+        actions: dict[str, tuple[str, Action]] = {
+            METRICS: (f"enable {METRICS}", SetMetricsResolution(kubectl, enable)),
+            POLICIES: (
+                "enforce NetworkPolicies",
+                # of minikube's own pod networks the bridge enforces none
+                ApplyManifest(kubectl, MANIFESTS[POLICIES]),
+            ),
         }
         why = f"not in the profile {self.profile_name}"
-        return [Step(*actions[name][:2], why, actions[name][2], seconds=5) for name in lacking]
+        return [
+            Step(STEPS[name], actions[name][0], why, actions[name][1], seconds=5)
+            for name in lacking
+        ]
 
     def after_start(self) -> Sequence[Step]:
         services = self.profile().services

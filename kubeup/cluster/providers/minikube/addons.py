@@ -10,7 +10,6 @@ from typing import Any
 from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.providers.minikube.actions import Nodes, run_on_all
 from kubeup.core.plan import Log
-from kubeup.core.state import PROJECT
 from kubeup.system import cache
 from kubeup.system.kubectl import Kubectl
 
@@ -35,8 +34,6 @@ INSTALL = (
     "enable --no-reload --quiet kubeup-services && "
     "systemctl start kubeup-services"
 )
-# what the play applies to other clusters
-MANIFEST = PROJECT / "ansible" / "roles" / "policies" / "files" / "kube-router.yaml"
 ARGUMENTS = "/spec/template/spec/containers/0/args"
 RESOLUTION = "--metric-resolution=15s"
 # as in ansible/roles/control_plane/files/coredns.yaml, which says why
@@ -78,21 +75,6 @@ class SetMetricsResolution:
             if wanted != args:
                 patch = [{"op": "replace", "path": ARGUMENTS, "value": wanted}]
                 _patch(self.kubectl, log, "deployment", "metrics-server", patch, "--type=json")
-
-
-@dataclass(frozen=True)
-class EnforcePolicies:
-    """Bring kube-router's firewall, as on every other cluster.
-
-    Of minikube's own pod networks the bridge enforces no NetworkPolicy at all.
-    """
-
-    kubectl: Kubectl
-
-    def run(self, log: Log) -> None:
-        manifest = MANIFEST.read_text(encoding="utf-8")
-        how = ("--server-side", "--force-conflicts", "--field-manager=kubeup")
-        self.kubectl.write("apply", *how, "--filename=-", stdin=manifest, log=log)
 
 
 @dataclass(frozen=True)
