@@ -13,7 +13,7 @@ from kubeup.core.plan import Holds, Planned, plan_of, todo
 from kubeup.core.report import Report
 from kubeup.facts import proxies, software
 from kubeup.system import keys, packages, secrets, tls
-from kubeup.workflows import cluster, database, guarding, requirements, up
+from kubeup.workflows import cluster, database, guarding, requirements, scheduled, up
 from kubeup.workflows.converge import carry_out, confirm
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
@@ -225,6 +225,13 @@ def _database(project: Project) -> Finding:
     )
 
 
+def _backups(project: Project) -> Finding:
+    """Whether those that run by themselves do, and can be restored."""
+    found = scheduled.health(project)
+    fix = "mend what is named; `inv db.schedule` sets them up anew, `inv db.backup` makes one now"
+    return _judged("backups", found.wrong, found.words, fix)
+
+
 def _http_port(project: Project) -> Finding:
     """Whether the UI has its port of every node's address, and no other program needs it."""
     external, name = project.external, "http port"
@@ -255,5 +262,6 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "machines": _machines,
     "nodes": _nodes,
     "database": _database,
+    "backups": _backups,
     "http port": _http_port,
 }

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeup.application.network import WaitForNetwork
+from kubeup.application.overlay import MANAGED
 from kubeup.cluster.providers.base import Machines, Needed
 from kubeup.cluster.provision import cni, play
 from kubeup.cluster.provision import inventory as inventories
@@ -31,6 +32,7 @@ from kubeup.facts.kubernetes import (
     reported_since_boot,
     workloads,
 )
+from kubeup.facts.nested import value
 from kubeup.system import keys, ssh
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.nodes import is_ready, ready_step
@@ -52,6 +54,7 @@ class ClusterFacts:
     answers: bool = False
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
     system: frozenset[str] = frozenset()  # workloads' names in kube-system
+    schedules: bool = False  # whether it backs the database up by itself
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
@@ -68,6 +71,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         answers=items is not None,
         workloads=tuple(row for row in workloads(items or ()) if row.namespace == "default"),
         system=_system(items or ()),
+        schedules=any(item["kind"] == "CronJob" for item in items or ()),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -126,7 +130,7 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     """The API server's nodes and workloads; None where it does not answer."""
     if not kubectl.has_access() or not kubectl.path.exists():
         return None
-    kinds = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
+    kinds = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps,cronjobs.batch"
     try:
         answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
     except CommandError:  # nothing at all is at its address, not even a refusal
@@ -134,7 +138,11 @@ def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
     if not answer.ok:
         return None
     items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
-    return items
+    return [item for item in items if item["kind"] != "CronJob" or _is_ours(item)]
+
+
+def _is_ours(item: Mapping[str, Any]) -> bool:
+    return bool(value(item, "metadata", "labels", MANAGED) == "kubeup")
 
 
 def _ask_nodes(project: Project, names: Collection[str]) -> dict[str, Output]:

@@ -21,7 +21,7 @@ from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import cluster, guarding
+from kubeup.workflows import cluster, guarding, scheduling
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -167,6 +167,11 @@ def steps(
     why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
     applied = _applied(project, diff, parts, needs, why)
     falling = _falling(project, facts, parts, applied)
+    scheduled = (
+        scheduling.steps(project, [*served, *applied], facts.schedules, seen.service, needs)
+        if DATABASE.name in parts
+        else ()
+    )
     return [
         *brought,
         *served,
@@ -174,6 +179,7 @@ def steps(
         *applied,
         *(guarding.steps(project, needs) if guards else ()),
         *apply.wait(project.deployment, falling, needs),
+        *scheduled,
     ]
 
 

@@ -198,6 +198,25 @@ def test_those_of_a_machine_have_no_mark(node: Node, files: Files) -> None:
     ] == ["mysql-vm"]
 
 
+def test_backups_that_were_made_beside_them_come_along(node: Node, files: Files) -> None:
+    node.fill(ROWS)
+    made = node.data / "backups"
+    made.mkdir()
+    for name in ("a.sql.zst", "a.sql.zst.json", "b.sql.zst"):
+        (made / name).write_text(f"saved {name}")
+    save(files)
+    node.lose()
+    made.mkdir(parents=True)
+    (made / "b.sql.zst").write_text("of the new machine")
+    restore(files)
+    assert node.rows == ROWS and left(node) == {"backups"}
+    assert {path.name: path.read_text() for path in made.iterdir()} == {
+        "a.sql.zst": "saved a.sql.zst",
+        "a.sql.zst.json": "saved a.sql.zst.json",
+        "b.sql.zst": "of the new machine",
+    }
+
+
 def as_looked_at(node: Node) -> None:
     """As a look at an empty folder leaves it."""
     node.lose()
