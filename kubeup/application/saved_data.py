@@ -89,8 +89,7 @@ for mark; do
 done
 # renamed one by one: whole, and beside those that are there, of which none is touched
 if is_there "$work/new/backups"; then
-  is_there "$folder/backups" || mkdir -m 700 "$folder/backups"
-  chown --reference "$work/new/backups" "$folder/backups"
+  is_there "$folder/backups" || mv "$work/new/backups" "$folder/backups"
   for file in "$work/new/backups"/*; do
     if is_there "$file" && ! is_there "$folder/backups/${file##*/}"; then
       mv "$file" "$folder/backups/"

@@ -34,6 +34,8 @@ default-character-set=utf8mb4
 max-allowed-packet=1G
 ssl-ca=/run/kubeup-tls/{authority}
 {checks_name}
+[mysql]
+connect-timeout=10
 """
 
 
@@ -105,6 +107,7 @@ class Backups:
         return {
             "PROFILE": self.settings.slug,
             "DATABASE": self.settings.database.name,
+            "EVERY": self.schedule().every,
             "KEEP": str(self.schedule().keep),
         }
 

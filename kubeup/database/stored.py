@@ -13,7 +13,7 @@ from kubeup.application.schedule import FOLDER, PERIODS
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.plan import Log
-from kubeup.core.record import Schedule
+from kubeup.core.record import BY_HAND, Schedule
 from kubeup.core.shell import Output
 from kubeup.database import backups
 from kubeup.database.backups import BackupManifest, Listed
@@ -47,6 +47,14 @@ class LastRun:
     ended: str = ""
     ok: bool = False
     why: str = ""
+    every: str = ""  # of the schedule that it is of
+    keep: int = 0
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule that it is of, if that can still be had."""
+        known = self.every in PERIODS and self.keep > 0
+        return Schedule(self.every, self.keep, self.began) if known else BY_HAND
 
 
 @dataclass(frozen=True)

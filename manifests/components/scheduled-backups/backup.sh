@@ -14,12 +14,15 @@ umask 077
 
 readonly FOLDER=${FOLDER:-/backups} SCRATCH=${SCRATCH:-/scratch}
 readonly OPTIONS=${OPTIONS:-/run/kubeup-backup/client.cnf}  # address, account, password, TLS
-: "${PROFILE:?}" "${DATABASE:?}" "${KEEP:?}"
+: "${PROFILE:?}" "${DATABASE:?}" "${EVERY:?}" "${KEEP:?}"
 readonly WORK=$SCRATCH/work
 readonly SPARE=65536      # KiB that stay free beside a backup: the database's disk is often the same
 readonly SERVER_ROOM=409600  # KiB that an empty server takes
 readonly START_WAIT=300   # seconds; the machine may be very slow
 readonly LOCK_WAIT=60     # seconds; one that was ended may still be on its way out
+# seconds: the database may be starting, and a new pod's address is let in some seconds after it has
+# it, where policies are enforced by the nodes' packet filters
+readonly REACH_WAIT=${REACH_WAIT:-120}
 BEGAN=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
 name='' part='' session='' scratch_server='' why='it was cut off'
@@ -43,7 +46,8 @@ write() {
 tell() {
     local words=${why//[\"\\]/ }
     write "$FOLDER/last.run" <<END
-{"began": "$BEGAN", "ended": "$2", "ok": $1, "why": "${words//[[:cntrl:]]/ }"}
+{"began": "$BEGAN", "ended": "$2", "ok": $1, "why": "${words//[[:cntrl:]]/ }",
+ "every": "$EVERY", "keep": $KEEP}
 END
 }
 
@@ -84,6 +88,17 @@ backups() { # of this schedule, the oldest first
 }
 
 says() { grep -qs "\"$2\": \"[^\"]" "$1.json"; }  # says FILE KEY: whether it has a value there
+
+# The client's own numbers for a server that can't be reached, or whose name is not known yet.
+reach() {
+    local deadline=$((SECONDS + REACH_WAIT))
+    until ask -e 'SELECT 1' >/dev/null 2>"$WORK/errors"; do
+        grep -Eq '^ERROR (2002|2003|2005|2006|2013) ' "$WORK/errors" &&
+            [ "$SECONDS" -lt "$deadline" ] ||
+            die "the database can't be asked: $(last_line "$WORK/errors")"
+        sleep 1
+    done
+}
 
 # --- room ----------------------------------------------------------------------
 
@@ -293,6 +308,7 @@ main() {
     rm -rf "$FOLDER"/.*-scheduled.sql.*.part "$FOLDER"/*.new "${SCRATCH:?}"/*
     mkdir "$WORK"
     tell false '' 2>/dev/null || true  # a full disk is told of below
+    reach
     require_room
     choose_name
     begin_session

@@ -54,6 +54,7 @@ class Runs:
     empty: Path  # an empty data folder
     keep: int = 2
     script: Path = SCRIPT
+    reach_wait: int = 60
 
     def __post_init__(self) -> None:
         for path in (self.backups, self.scratch, self.bin):
@@ -90,7 +91,8 @@ class Runs:
             ["bash", str(self.script)],
             env={
                 "PATH": f"{self.bin}:{os.environ['PATH']}",
-                **{"PROFILE": "dev", "DATABASE": "api", "KEEP": str(self.keep)},
+                **{"PROFILE": "dev", "DATABASE": "api", "EVERY": "6h", "KEEP": str(self.keep)},
+                "REACH_WAIT": str(self.reach_wait),
                 **{"FOLDER": str(self.backups), "SCRATCH": str(self.scratch)},
                 "OPTIONS": str(options),
             },
@@ -272,6 +274,17 @@ def test_a_full_disk_keeps_what_is_there_and_says_so(runs: Runs) -> None:
     assert runs.names == [good] and runs.left() == set()
 
 
+def test_a_database_that_is_not_up_yet_is_waited_for(
+    mariadb: MariaDb, empty: Path, tmp_path: Path
+) -> None:
+    runs = Runs(tmp_path, options(mariadb), empty)
+    process = runs.start()
+    with mariadb.running():
+        assert process.wait(60) == 0
+    runs.reach_wait = 1
+    assert "the database can't be asked: ERROR 2002" in runs.run(code=1)
+
+
 def test_a_dump_without_its_last_line_is_none(runs: Runs) -> None:
     runs.program("mysqldump", f'{found_program("mariadb-dump")} "$@" | head -n -1')
     assert "its last line is missing" in runs.run(code=1)
@@ -389,6 +402,7 @@ def test_what_a_machine_lists_is_what_is_there(runs: Runs, tmp_path: Path) -> No
     found = listed()
     assert [one.file.name for one in found.backups] == runs.names and found.good
     assert found.last and found.last.ok and not found.backups[0].wrong
+    assert (found.last.schedule.every, found.last.schedule.keep) == ("6h", 2)
     wanted = Schedule("6h", 7, "2026-01-01T00:00:00Z")
     assert "restored 20" in stored.health(wanted, found).words
     assert not stored.health(wanted, found).wrong

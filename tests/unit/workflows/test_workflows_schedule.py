@@ -193,7 +193,7 @@ def test_the_cluster_gets_it_where_it_is_wanted_and_the_database_is_there(tmp_pa
         for row in found["patches"]
     }
     assert [row["value"] for row in patches["CronJob mysql-backup"]] == [
-        *("17 */6 * * *", "dev", "api", "7")
+        *("17 */6 * * *", "dev", "api", "6h", "7")
     ]
     assert [row["value"] for row in patches["PersistentVolume mysql-backups"]] == [
         *("/data/backups", ["dev-worker-1"])
@@ -205,7 +205,7 @@ def test_its_manifests_name_what_the_patches_replace() -> None:
     job = next(row for row in rows if row["kind"] == "CronJob")
     pod = job["spec"]["jobTemplate"]["spec"]["template"]
     (container,) = pod["spec"]["containers"]
-    assert [row["name"] for row in container["env"]] == ["PROFILE", "DATABASE", "KEEP"]
+    assert [row["name"] for row in container["env"]] == ["PROFILE", "DATABASE", "EVERY", "KEEP"]
     assert pod["metadata"]["labels"] == {"app": "db-backup"}, "its Service must not lead here"
     assert all(row["metadata"]["labels"] == {"app": "db"} for row in rows)
     assert "secret" not in str(container).lower(), "no password in its environment"
@@ -347,7 +347,7 @@ def test_its_script_makes_units_runs_the_image_and_takes_all_away(
     for words in (
         "--network host --add-host mysql-0.mysql-headless.default.svc.cluster.local:192.168.60.11",
         "--user 999:999 --read-only --cap-drop ALL",
-        "--env PROFILE=dev --env DATABASE=api --env KEEP=7",
+        "--env PROFILE=dev --env DATABASE=api --env EVERY=6h --env KEEP=7",
         f"--volume {tmp_path}/data/backups:/backups",
         f"--volume {folder}/client.cnf:/run/kubeup-backup/client.cnf:ro",
         "--entrypoint bash localhost/kubeup-mysql:1 /run/kubeup-script/backup.sh",
