@@ -221,20 +221,19 @@ def test_the_last_that_were_restored_are_kept_and_others_left_alone(runs: Runs) 
 
 
 def test_what_was_not_restored_replaces_none_that_was(runs: Runs) -> None:
-    runs.keep = 1
     runs.run()
     (good,) = runs.names
     server = (runs.bin / "mysqld").read_text()
     runs.program("mysqld", "echo 'no memory' >&2; exit 1")
     for _ in range(2):
         assert "could not be tested: its server did not start: no memory" in runs.run(code=1)
-    tested = {
-        one.file.name: one.about.restored for one in backups.listed(runs.backups) if one.about
-    }
-    assert len(tested) == 3 and [name for name, when in tested.items() if when] == [good]
+    listed = [one.about for one in backups.listed(runs.backups) if one.about]
+    assert len(listed) == 3 and [one.file for one in listed if one.restored] == [good]
     (runs.bin / "mysqld").write_text(server)
     runs.run()
-    assert len(runs.names) == 1 and runs.names[0] > max(tested)
+    assert good in runs.names, "with the new one two that were restored are kept"
+    runs.run()
+    assert len(runs.names) == 2 and runs.names[0] > max(one.file for one in listed)
 
 
 @pytest.mark.parametrize(
@@ -256,8 +255,9 @@ def test_one_that_is_not_what_the_database_had_is_never_called_good(
     bad = backups.listed(runs.backups)[-1]
     assert told in bad.wrong and bad.about and not bad.about.restored
     assert "failed its test" in error_of(backups.check, bad.file).what
+    runs.run(code=1)
+    assert {good, bad.file.name} < set(runs.names), "it stays until a good one came after it"
     (runs.bin / "mysqldump").unlink()
-    assert good in runs.names
     runs.run()
     assert len(runs.names) == 1 and not {good, bad.file.name} & set(runs.names)
 
