@@ -124,6 +124,7 @@ def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
 SCHEDULED = (
     ("cronjob", "mysql-backup"),
     ("networkpolicy", "db-backup"),
+    ("networkpolicy", "db-from-backup"),
     ("persistentvolumeclaim", "mysql-backups"),
     ("persistentvolume", "mysql-backups"),
     ("secret", "mysql-backup"),

@@ -268,7 +268,7 @@ test_backup() {
     scratch "$DATABASE" <<<"$READ" | sed -n 's/^do //p' >"$WORK/statements"
     scratch "$DATABASE" <"$WORK/statements" >"$WORK/restored" 2>"$WORK/errors" ||
         die "$UNTESTED: $(last_line "$WORK/errors")"
-    cmp -s <(grep . "$WORK/dumped") <(grep . "$WORK/restored") ||
+    [ "$(sha256sum <"$WORK/dumped")" = "$(sha256sum <"$WORK/restored")" ] ||
         refuse "what was restored of it has other rows than the database had"
 }
 

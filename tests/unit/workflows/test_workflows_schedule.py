@@ -17,6 +17,7 @@ import yaml
 from builders import by_id, error_of, on_record, reach, settings, state, three
 from scenarios import ABOUT, EVERY_6_HOURS, IN_CLUSTER, World, standing
 
+from kubeup.application import data
 from kubeup.application import schedule as wanted
 from kubeup.application.overlay import Overlay
 from kubeup.application.place import Place
@@ -209,6 +210,13 @@ def test_its_manifests_name_what_the_patches_replace() -> None:
     assert pod["metadata"]["labels"] == {"app": "db-backup"}, "its Service must not lead here"
     assert all(row["metadata"]["labels"] == {"app": "db"} for row in rows)
     assert "secret" not in str(container).lower(), "no password in its environment"
+
+
+def test_what_it_brings_is_what_its_end_takes_away() -> None:
+    rows = manifests.documents((wanted.COMPONENT / "backups.yaml").read_text())
+    brought = {(row["kind"].lower(), row["metadata"]["name"]) for row in rows}
+    generated = {("secret", "mysql-backup"), ("configmap", "mysql-backup")}
+    assert brought | generated == set(data.SCHEDULED)
 
 
 def test_the_password_is_in_a_file_alone_and_changes_with_roots(tmp_path: Path) -> None:
