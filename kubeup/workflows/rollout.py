@@ -155,23 +155,16 @@ def steps(
     )
     served = list[Planned]()
     if project.database_on == VM and DATABASE.name in parts:
-        made = [step.id for step in before if step.id.kind is Kind.NODE]
-        found = seen.service and without_certificate(seen.service, certificate)
-        if found and made:  # whose addresses are not known before
-            found = _without(found, packet_filter.NAME)
-        served = machine_steps(
-            project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
-        )
+        served = _served(project, seen.service, certificate, before)
         needs = (*needs, ids.MACHINE_SERVICE)
     diff = seen.diff if facts.answers else None
     why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
     applied = _applied(project, diff, parts, needs, why)
     falling = _falling(project, facts, parts, applied)
-    scheduled = (
-        scheduling.steps(project, [*served, *applied], facts.schedules, seen.service, needs)
-        if DATABASE.name in parts
-        else ()
-    )
+    scheduled = list[Step]()
+    if DATABASE.name in parts:
+        changed = [*served, *applied]
+        scheduled = scheduling.steps(project, changed, facts.schedules, seen.service, needs)
     return [
         *brought,
         *served,
@@ -181,6 +174,21 @@ def steps(
         *apply.wait(project.deployment, falling, needs),
         *scheduled,
     ]
+
+
+def _served(
+    project: Project,
+    found: ServiceState | None,
+    certificate: Iterable[Planned],
+    before: Sequence[Step],
+) -> list[Planned]:
+    """What makes the database run on its machine; `found` there is what was looked at."""
+    made = [step.id for step in before if step.id.kind is Kind.NODE]
+    known = found and without_certificate(found, certificate)
+    if known and made:  # whose addresses are not known before
+        known = _without(known, packet_filter.NAME)
+    needs = (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
+    return machine_steps(project, known, needs)
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
