@@ -29,6 +29,7 @@ from kubeup.core.plan import Plan
 from kubeup.core.record import BY_HAND, VM, Location, Schedule
 from kubeup.core.shell import Output
 from kubeup.database import backups, machine_schedule, machine_service, service_state, stored
+from kubeup.database import schedule as accounts
 from kubeup.database.backups import Listed
 from kubeup.database.machine import DatabaseVm, checksums
 from kubeup.database.service_state import ServiceState
@@ -37,7 +38,8 @@ from kubeup.images.catalog import AppImage
 from kubeup.inspect import doctor
 from kubeup.system import ssh, tls
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, database, scheduled
+from kubeup.workflows import cluster, database, rotation, scheduled
+from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.down import ForgetAccess
 from kubeup.workflows.project import Project
@@ -314,6 +316,21 @@ def test_before_its_database_is_in_use_a_machine_makes_no_backups(world: World) 
     assert machine_schedule.files(one.machine)
 
 
+def test_it_goes_with_the_database_and_with_its_passwords(world: World) -> None:
+    one = project(world, schedule=EVERY_6_HOURS)
+    moved = by_id(moving.plan(one, "vm"))["db/schedule"]
+    assert ids.TIDY in moved.needs
+    assert isinstance(moved.action, accounts.Begin) and moved.action.machine is not None
+    machine = moved.action.machine
+    assert machine_schedule.files(machine) == {}
+    on_record(one.state, database=ON_MACHINE, left=IN_CLUSTER)  # as the switch does
+    assert machine_schedule.files(machine), "the timer begins once the name leads there"
+    rotated = by_id(rotation.plan(one))
+    assert {ids.DEPLOY_DATABASE, ids.DEPLOY_API} <= set(rotated["db/schedule"].needs)
+    on_record(one.state, schedule=BY_HAND)
+    assert "db/schedule" not in by_id(rotation.plan(one))
+
+
 def test_what_it_had_is_found_in_one_look() -> None:
     for name in ("schedule.sh", "backup.sh", "client.cnf", "ca.crt"):
         assert name in service_state.LOOK
@@ -382,10 +399,10 @@ def test_backups_on_a_machine_of_the_users_go_by_name_alone(
 
 def test_with_its_data_the_wish_is_forgotten_and_kept_without(tmp_path: Path) -> None:
     of = state(tmp_path)
-    for data, left in ((False, EVERY_6_HOURS), (True, BY_HAND)):
+    for with_data, left in ((False, EVERY_6_HOURS), (True, BY_HAND)):
         on_record(of, schedule=EVERY_6_HOURS)
         with lock.profile(of.folder, "a test"):
-            ForgetAccess(of, data).run(print)
+            ForgetAccess(of, with_data).run(print)
         assert record.read(of).schedule == left
 
 
