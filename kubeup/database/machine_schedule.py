@@ -31,7 +31,7 @@ case $1 in
     docker rm --force --volumes "$unit" >/dev/null 2>&1
     exec docker run --rm --name "$unit" --network host --add-host {host}:{address} \
       --user {uid}:{uid} --read-only --cap-drop ALL --security-opt no-new-privileges \
-      --memory 1g --tmpfs /tmp {environment} \
+      --tmpfs /tmp {environment} \
       --volume "$backups:/backups" --volume "$scratch:/scratch" \
       --volume "$folder/backup.sh:/run/kubeup-script/backup.sh:ro" \
       --volume "$folder/{options}:/run/kubeup-backup/{options}:ro" \
