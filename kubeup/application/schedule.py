@@ -86,7 +86,8 @@ def wanted(known: Schedule, every: str, keep: int, now: str) -> Schedule:
             "the last good one is never removed",
             "name a number from 1 on; `inv db.schedule --off` ends the schedule",
         )
-    return Schedule(every, keep, known.since if every == known.every else now)
+    since = known.since if every == known.every else now
+    return Schedule(every, keep, since, known.account)
 
 
 def password(root: str) -> str:

@@ -91,12 +91,14 @@ class Location(Strict):
 class Schedule(Strict):
     """How often the database is backed up by itself, how many are kept, and since when (UTC).
 
-    Without a period it is not.
+    Without a period it is not. `account`: a mark of the password and the place of the database that
+    has let its account in.
     """
 
     every: str = ""
     keep: int = 0
     since: str = ""
+    account: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.every)

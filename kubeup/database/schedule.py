@@ -5,11 +5,11 @@ In the cluster the application's manifests bring the rest (`kubeup.application.o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeup.application.schedule import ACCOUNT, Backups
 from kubeup.core import record
-from kubeup.core.plan import Log
+from kubeup.core.plan import Action, Log
 from kubeup.core.record import Schedule
 from kubeup.core.state import State
 from kubeup.database import machine_schedule
@@ -17,6 +17,7 @@ from kubeup.database import server as servers
 from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import Server
 from kubeup.database.version import Version
+from kubeup.system import secrets
 
 # what mysqldump takes for a dump of one database, but for routines, see
 # https://dev.mysql.com/doc/refman/8.4/en/mysqldump.html
@@ -40,6 +41,8 @@ class Begin:
 
     server: Server
     backups: Backups
+    state: State
+    where: str  # the database lies
     machine: DatabaseVm | None = None
 
     def run(self, log: Log) -> None:
@@ -50,6 +53,28 @@ class Begin:
         if self.machine:
             machine_schedule.begin(self.machine)
             log(f"the timer runs on {self.machine.place.node}")
+        # last: a run that is cut off before does all of it again
+        known = record.read(self.state).schedule
+        mark = account_mark(self.backups, self.where)
+        record.change(self.state, schedule=replace(known, account=mark))
+
+
+@dataclass(frozen=True)
+class End:
+    """Stop them on one side; the account goes, too, from the `server` in use."""
+
+    stop: Action
+    server: Server | None
+
+    def run(self, log: Log) -> None:
+        self.stop.run(log)
+        if self.server:
+            self.server.sql(f"DROP USER IF EXISTS {servers.accounts(ACCOUNT, ['%'])}")
+
+
+def account_mark(backups: Backups, where: str) -> str:
+    """What tells the account, as it is to be, from what another password or place made of it."""
+    return secrets.fingerprint({"password": backups.password(), "database": where})
 
 
 def account(database: str, password: str, version: Version) -> str:

@@ -13,7 +13,7 @@ from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, plan_of, step_ids
 from kubeup.core.record import CLUSTER, VM, Record, Side
 from kubeup.core.state import State
-from kubeup.database import machine_service, move, schedule
+from kubeup.database import machine_service, move
 from kubeup.database import server as servers
 from kubeup.database.backups import without_revision
 from kubeup.database.server import Server
@@ -112,9 +112,7 @@ def _switch(project: Project, to: Side, left: Side) -> list[Step]:
     title, tidy = "remove what copying has left there", move.Tidy(target)
     steps.append(Step(ids.TIDY, title, "the API writes there", tidy, proved))
     if project.schedule:
-        machine = project.machine if to == VM else None
-        begin = schedule.Begin(target, project.backups, machine)
-        steps.append(scheduling.step(project, "it was so before", begin, (ids.TIDY,)))
+        steps.append(scheduling.begin_on(project, to, "it was so before", (ids.TIDY,)))
     title = f"stop the database on the side that is left ({SIDES[left]})"
     steps.append(Step(ids.STOP_LEFT, title, "its data are kept", stop, proved, seconds=5))
     return steps

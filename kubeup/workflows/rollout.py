@@ -161,9 +161,10 @@ def steps(
     why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
     applied = _applied(project, diff, parts, needs, why)
     falling = _falling(project, facts, parts, applied)
+    waiting = apply.wait(project.deployment, falling, needs)
     scheduled = list[Step]()
     if DATABASE.name in parts:
-        changed = [*served, *applied]
+        changed = [*served, *applied, *waiting]
         scheduled = scheduling.steps(project, changed, facts.schedules, seen.service, needs)
     return [
         *brought,
@@ -171,7 +172,7 @@ def steps(
         *before_database(project, applied, needs),
         *applied,
         *(guarding.steps(project, needs) if guards else ()),
-        *apply.wait(project.deployment, falling, needs),
+        *waiting,
         *scheduled,
     ]
 

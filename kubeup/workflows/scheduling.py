@@ -8,13 +8,16 @@ from kubeup.application import data
 from kubeup.core import ids
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Planned, Step, step_ids
-from kubeup.core.record import CLUSTER, VM
+from kubeup.core.record import CLUSTER, VM, Side
+from kubeup.core.services import DATABASE
 from kubeup.database import machine_schedule, schedule
 from kubeup.database.service_state import ServiceState
+from kubeup.system import secrets
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
 
-SERVES = (ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE)
+# what ends with a database that answers
+SERVES = (ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE, ids.wait_for(DATABASE.name))
 
 
 def steps(
@@ -33,26 +36,35 @@ def steps(
     side = project.database_on if project.schedule else None
     there = {CLUSTER: in_cluster, VM: bool(found and found.schedule)}
     steps = [_end(project, one, before) for one in SIDES if there[one] and one != side]
-    if side and (why := _why(project, served, found)):
+    if side and (why := _why(project, found)):
         steps.append(begin(project, why, before))
     return steps
 
 
-def _why(project: Project, served: tuple[StepId, ...], found: ServiceState | None) -> str:
+def _why(project: Project, found: ServiceState | None) -> str:
     """Why it has to be begun (anew), or ''."""
-    if project.database_on == VM and found:
-        machine = project.machine
-        return machine_schedule.changes(machine, found) or (served and "it is deployed") or ""
-    return "the database is deployed" if served else ""
+    side = project.database_on
+    if secrets.missing(project.state.secrets) or (side == VM and not found):
+        return "the database is new"
+    if project.schedule.account != schedule.account_mark(project.backups, _where(project, side)):
+        return "its account is not let in yet"
+    return machine_schedule.changes(project.machine, found) if side == VM and found else ""
+
+
+def _where(project: Project, side: Side) -> str:
+    return f"{side} {project.location(side)}"
 
 
 def begin(project: Project, why: str, needs: tuple[StepId, ...]) -> Step:
     """The database in use is backed up by itself."""
-    machine = project.machine if project.database_on == VM else None
-    return step(project, why, schedule.Begin(project.server, project.backups, machine), needs)
+    return begin_on(project, project.database_on, why, needs)
 
 
-def step(project: Project, why: str, action: Action, needs: tuple[StepId, ...]) -> Step:
+def begin_on(project: Project, side: Side, why: str, needs: tuple[StepId, ...]) -> Step:
+    """The same for a side that is about to be the one in use."""
+    machine = project.machine if side == VM else None
+    where, backups = _where(project, side), project.backups
+    action = schedule.Begin(project.server_on(side), backups, project.state, where, machine)
     title = f"back the database up by itself ({project.schedule})"
     return Step(ids.SCHEDULE, title, why, action, needs, seconds=2)
 
@@ -63,5 +75,6 @@ def _end(project: Project, side: str, needs: tuple[StepId, ...]) -> Step:
     action: Action = data.Unschedule(project.kubectl)
     if side == VM:
         action = machine_schedule.Unschedule(project.machine.place)
-    title = f"end the scheduled backups on {where}"
+    server = project.server if not project.schedule and side == project.database_on else None
+    action, title = schedule.End(action, server), f"end the scheduled backups on {where}"
     return Step(ids.unschedule(side), title, why, action, needs, seconds=2)

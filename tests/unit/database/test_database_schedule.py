@@ -347,8 +347,12 @@ def test_its_account_reads_over_tls_and_does_nothing_else(
     runs = Runs(tmp_path, text.replace("ssl-verify-server-cert", ""), empty)
     with mariadb.running(*served, port=port) as server:
         assert "ERROR 1045" in runs.run(code=1)
-        accounts.Begin(server, known).run(print)
-        accounts.Begin(server, known).run(print)  # once more is no harm
+        with lock.profile(state(tmp_path).folder, "a test"):
+            for _ in range(2):  # once more is no harm
+                accounts.Begin(server, known, state(tmp_path), "cluster one").run(print)
+        mark = record.read(state(tmp_path)).schedule.account
+        assert mark == accounts.account_mark(known, "cluster one")
+        assert mark != accounts.account_mark(known, "vm one")
         assert "restored and compared" in runs.run()
         (one,) = backups.listed(runs.backups)
         assert b"seven" in subprocess.run(["zstd", "-dcq", one.file], capture_output=True).stdout

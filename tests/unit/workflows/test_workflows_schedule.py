@@ -28,12 +28,15 @@ from kubeup.core.errors import KubeupError, UsageError
 from kubeup.core.plan import Plan
 from kubeup.core.record import BY_HAND, VM, Location, Schedule
 from kubeup.core.shell import Output
+from kubeup.core.state import write_private
 from kubeup.database import backups, machine_schedule, machine_service, service_state, stored
 from kubeup.database import schedule as accounts
 from kubeup.database.backups import Listed
 from kubeup.database.machine import DatabaseVm, checksums
+from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.facts import manifests
+from kubeup.facts.kubernetes import KubeWorkload
 from kubeup.images.catalog import AppImage
 from kubeup.inspect import doctor
 from kubeup.system import ssh, tls
@@ -80,6 +83,13 @@ def differing(world: World, *objects: str, **facts: Any) -> None:
     world.patch.setattr(cluster, "observe", lambda *_: seen)
 
 
+def let_in(one: Project) -> None:
+    """The account is there, as it is to be."""
+    where = f"{one.database_on} {one.location(one.database_on)}"
+    mark = accounts.account_mark(one.backups, where)
+    on_record(one.state, schedule=replace(EVERY_6_HOURS, account=mark))
+
+
 def of_schedule(plan: Plan) -> list[str]:
     return [name for name in by_id(plan) if "schedule" in name or name == "deploy/db"]
 
@@ -99,6 +109,7 @@ def test_asked_for_it_is_on_record_before_anything_follows_from_it(world: World)
 def test_nothing_that_is_the_same_is_applied(world: World) -> None:
     one = project(world, schedule=EVERY_6_HOURS)
     differing(world, schedules=True)
+    let_in(one)
     assert of_schedule(world.up(one, three(), **standing(three()), schedules=True)) == []
     # asked for again its account is made anew, and what is not said stays
     for every, keep in (("6h", 7), ("", 0)):
@@ -116,6 +127,27 @@ def test_up_puts_back_what_is_wanted_and_missing(world: World) -> None:
     assert {ids.DEPLOY_DATABASE, ids.ANSWERS} <= set(by_id(plan)["db/schedule"].needs)
 
 
+def test_one_that_was_cut_off_before_its_account_was_let_in_is_finished(world: World) -> None:
+    one = project(world, schedule=EVERY_6_HOURS)
+    differing(world, schedules=True)
+    seen = {**standing(three()), "schedules": True}
+    (step,) = [row for name, row in by_id(world.up(one, three(), **seen)).items() if "sch" in name]
+    asleep = {**seen, "workloads": (KubeWorkload("mysql", "db", 1, 0),)}
+    steps = {one.id: one for one in world.up(one, three(), **asleep)}
+    assert ids.wait_for("db") in steps[ids.SCHEDULE].needs, (
+        "a database that is not up is waited for"
+    )
+    asked = list[str]()
+    world.patch.setattr(Server, "sql", lambda _, text, *__, **___: asked.append(text) or "8.4.3")
+    with lock.profile(one.state.folder, "a test"):
+        step.action.run(print)
+    assert "CREATE USER IF NOT EXISTS" in asked[-1]
+    assert of_schedule(world.up(one, three(), **seen)) == []
+    # so it is where root's password, and with it the account's, is another one
+    write_private(one.state.secrets, "MYSQL_ROOT_PASSWORD=qqqqqqqq\nMYSQL_PASSWORD=pppppppp\n")
+    assert of_schedule(world.up(one, three(), **seen)) == ["db/schedule"]
+
+
 def test_off_ends_it_and_a_run_that_was_cut_off_is_finished(world: World) -> None:
     one = project(world, schedule=EVERY_6_HOURS)
     differing(world, schedules=True)
@@ -125,7 +157,10 @@ def test_off_ends_it_and_a_run_that_was_cut_off_is_finished(world: World) -> Non
     assert of_schedule(scheduled.plan(one, "", 0, off=True)) == ["db/unschedule-cluster"]
     gone = list[tuple[str, ...]]()
     world.patch.setattr(Kubectl, "write", lambda _, *words, **__: gone.append(words))
+    dropped = list[str]()
+    world.patch.setattr(Server, "sql", lambda _, text: dropped.append(text))
     by_id(plan)["db/unschedule-cluster"].action.run(print)
+    assert dropped == ["DROP USER IF EXISTS 'kubeup_backup'@'%'"]
     assert ("delete", "cronjob", "mysql-backup") in [words[:3] for words in gone]
     assert not any("data-mysql-0" in words for words in gone)
 
@@ -285,6 +320,7 @@ def test_its_plan_waits_for_the_service_and_leaves_a_good_one_alone(world: World
     keys = "database: {on: vm}"
     one = project(world, keys, schedule=EVERY_6_HOURS, database=ON_MACHINE)
     machine = one.machine
+    let_in(one)
     files = checksums({**machine.files(), **machine_schedule.files(machine)})
     runs = ServiceState(
         daemon=True, image=True, files=files, schedule="on", filtered=True, state="running",
