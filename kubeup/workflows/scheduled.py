@@ -121,7 +121,10 @@ def _place(project: Project) -> Place:
 
 def _waits(project: Project) -> str:
     """What keeps a run in the cluster from beginning, '' where nothing is known to."""
-    items = project.kubectl.items("pods", "-l", "app=db-backup")
+    try:
+        items = project.kubectl.items("pods", "-l", "app=db-backup")
+    except KubeupError:  # who looks at the API server tells of it
+        return ""
     for raw, pod in zip(items, pods(items), strict=True):
         reasons = [f"{reason}: {message}" for reason, message in pod.waiting]
         if why := "; ".join((*reasons, unscheduled(raw))).strip("; "):

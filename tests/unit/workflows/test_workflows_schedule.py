@@ -510,6 +510,8 @@ def test_status_and_doctor_say_it_and_what_keeps_a_run_from_beginning(world: Wor
     def away(*_: Any, **__: Any) -> Output:
         raise KubeupError("dev-worker-1 can't be reached by SSH", "no answer")
 
+    world.patch.setattr(Kubectl, "items", away)
+    assert "overdue" in scheduled.health(one).wrong, "also without an API server"
     world.patch.setattr(ssh, "run", away)
     assert "can't be reached" in scheduled.health(one).wrong, "unasked is not well"
     assert not scheduled.health(replace(one, stands_on="")).wrong, "a cluster that is down"
