@@ -24,6 +24,7 @@ QUICK_DB = (
 # of the tests in tests/real those of the database, which take as long as all others
 DATABASE = (
     "db_backup",
+    "db_schedule",
     "db_guarded",
     "db_rotate",
     "db_move",

@@ -26,6 +26,7 @@ DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER
 SECRET = f"Secret {stale.SECRET}"
 API_WORKLOAD = f"Deployment {API.name}"
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
+VOLUMES = ("data-mysql-0", "mysql-backups")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 NEW_PASSWORDS = "the passwords are new"
@@ -178,22 +179,12 @@ def release_volume(kubectl: Kubectl, part: str) -> None:
     """
     if part != DATABASE.name:
         return
-    phase = kubectl.read(
-        "get",
-        "persistentvolume",
-        "data-mysql-0",
-        "--ignore-not-found",
-        "-o",
-        "jsonpath={.status.phase}",
-    ).stdout
-    if phase == "Released":
-        kubectl.write(
-            "patch",
-            "persistentvolume",
-            "data-mysql-0",
-            "--type=json",
-            '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]',
-        )
+    told = """-o=jsonpath={range .items[*]}{.metadata.name} {.status.phase}{"\\n"}{end}"""
+    rows = kubectl.read("get", "persistentvolumes", told).stdout.splitlines()
+    for volume in VOLUMES:
+        if f"{volume} Released" in rows:
+            without = '--patch=[{"op":"remove","path":"/spec/claimRef/uid"}]'
+            kubectl.write("patch", "persistentvolume", volume, "--type=json", without)
 
 
 class ForgottenPasswords(Refused):

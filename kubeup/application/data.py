@@ -6,7 +6,7 @@ whether they are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubeup.application.overlay import Overlay
@@ -25,6 +25,9 @@ CHECK = (
     + TELLS
     + r"""
 folder=$1 mark=$1/mysql.passwords
+if ! is_there "$folder/backups"; then
+  mkdir -p -m 700 "$folder" && install -d -m 700 -o 999 -g 999 "$folder/backups" || exit
+fi
 if holds "$folder/mysql"; then
   echo "$(tells "$folder/mysql")"
   if is_there "$mark"; then cat "$mark"; fi
@@ -117,6 +120,35 @@ def accept(overlay: Overlay, also: Mapping[str, str] | None = None) -> None:
     place.run("accept", ACCEPT, place.folder, *dict.fromkeys(marks), failure=failure, advice=DOCTOR)
 
 
+# what backs the database in the cluster up; the backups themselves stay on their node
+SCHEDULED = (
+    ("cronjob", "mysql-backup"),
+    ("networkpolicy", "db-backup"),
+    ("networkpolicy", "db-from-backup"),
+    ("persistentvolumeclaim", "mysql-backups"),
+    ("persistentvolume", "mysql-backups"),
+    ("secret", "mysql-backup"),
+    ("configmap", "mysql-backup"),
+)
+
+
+def remove(kubectl: Kubectl, objects: Iterable[tuple[str, str]], log: Log) -> None:
+    """Remove objects by kind and name, those that are there."""
+    for kind, name in objects:
+        gone = ("--ignore-not-found", "--wait=true", "--timeout=120s")
+        kubectl.write("delete", kind, name, *gone, log=log)
+
+
+@dataclass(frozen=True)
+class Unschedule:
+    """Stop the backups that the cluster makes by itself; those that were made stay."""
+
+    kubectl: Kubectl
+
+    def run(self, log: Log) -> None:
+        remove(self.kubectl, SCHEDULED, log)
+
+
 @dataclass(frozen=True)
 class DropData:
     """Remove the database from the cluster with its volume and files, asked for by name."""
@@ -131,9 +163,7 @@ class DropData:
             "persistentvolume": "data-mysql-0",
             "secret": "mysql-tls",
         }
-        for kind, name in kinds.items():
-            gone = ("--ignore-not-found", "--wait=true", "--timeout=120s")
-            self.kubectl.write("delete", kind, name, *gone, log=log)
+        remove(self.kubectl, [*SCHEDULED, *kinds.items()], log)
         folder = self.place.folder
         self.place.run(
             "drop",

@@ -13,6 +13,8 @@ import yaml
 
 from kubeup.application.external import PUBLISHED, External, Published
 from kubeup.application.place import Place
+from kubeup.application.schedule import COMPONENT as SCHEDULED
+from kubeup.application.schedule import FOLDER, OPTIONS, PERIODS, Backups
 from kubeup.core import services
 from kubeup.core.errors import Refused
 from kubeup.core.services import API, DATABASE, SERVICES
@@ -47,6 +49,7 @@ class Overlay:
     external: External | None = None  # tells at which of the nodes' addresses the UI answers
     # whether the server refuses plain text: the API does without it by then
     guarded: Callable[[], bool] = lambda: True
+    backups: Backups | None = None  # that run by themselves, where the record has a schedule
 
     def published(self) -> Published:
         """Where the UI answers without a NodePort, as it is to be now."""
@@ -83,6 +86,8 @@ class Overlay:
         secret = self.secret()
         files = {f"secret/{key}": value for key, value in secret.items()}
         files |= {f"tls/{name}": text for name, text in tls.texts(self.tls_folder).items()}
+        if self._schedules:
+            files[f"backup/{OPTIONS}"] = self._schedules.options()
         if not self.machine:
             files["init.sql"] = f"CREATE DATABASE IF NOT EXISTS `{self.settings.database.name}`;\n"
         files["kustomization.yaml"] = yaml.safe_dump(self.kustomization(secret), sort_keys=False)
@@ -97,7 +102,7 @@ class Overlay:
         files = self.files()
         with tempfile.TemporaryDirectory(prefix="kubeup-") as name:  # 0700
             folder = Path(name)
-            for base in (BASE, ON_VM):  # kustomize takes no absolute path
+            for base in (BASE, ON_VM, SCHEDULED):  # kustomize takes no absolute path
                 (folder / base.name).symlink_to(base)
             for file, text in files.items():
                 write_private(folder / file, text)
@@ -108,6 +113,7 @@ class Overlay:
         init = [{"name": "mysql-initdb-config", "files": ["init.sql"], "options": labelled}]
         served = [f"tls/{tls.CERTIFICATE}", f"tls/{tls.KEY}"]
         certificate = [{"name": "mysql-tls", "files": served, "options": labelled}]
+        account = [{"name": "mysql-backup", "files": [f"backup/{OPTIONS}"], "options": labelled}]
         authority = {
             "name": "mysql-authority",
             "files": [f"tls/{tls.AUTHORITY}"],
@@ -117,7 +123,7 @@ class Overlay:
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [f"{BASE.name}/{service.name}" for service in SERVICES],
-            "components": [ON_VM.name] if self.machine else [],
+            "components": list(self._components()),
             "labels": [
                 {"pairs": {MANAGED: "kubeup"}, "includeSelectors": False, "includeTemplates": True}
             ],
@@ -130,10 +136,23 @@ class Overlay:
                     "options": labelled,
                 },
                 *([] if self.machine else certificate),
+                *(account if self._schedules else []),
             ],
             "configMapGenerator": [authority, *([] if self.machine else init)],
             "patches": self._patches(secrets.fingerprint({**secret, **self._authority()})),
         }
+
+    @property
+    def _schedules(self) -> Backups | None:
+        """What backs the database in the cluster up; on a machine that is its timer's work."""
+        known = self.backups
+        return known if known and known.schedule() and not self.machine else None
+
+    def _components(self) -> Iterator[str]:
+        if self.machine:
+            yield ON_VM.name
+        if self._schedules:
+            yield SCHEDULED.name
 
     def _authority(self) -> dict[str, str]:
         return {tls.AUTHORITY: tls.texts(self.tls_folder)[tls.AUTHORITY]}
@@ -141,6 +160,7 @@ class Overlay:
     def _patches(self, fingerprint: str) -> list[dict[str, Any]]:
         patches: list[Patch] = [
             *(self._on_machine(self.machine()) if self.machine else self._in_cluster()),
+            *(self._backed_up(self._schedules) if self._schedules else ()),
             *self._ports(),
             self._pods_network(),
             *self._deployments(fingerprint),
@@ -176,19 +196,30 @@ class Overlay:
                 patches.append(({"kind": "Deployment", "name": one.name}, operations))
         return patches
 
+    def _lies_in(self, folder: str) -> Iterator[dict[str, object]]:
+        """A volume is that folder of the data's node."""
+        terms = "/spec/nodeAffinity/required/nodeSelectorTerms"
+        yield _replace("/spec/local/path", f"{self.place.folder}/{folder}")
+        yield _replace(f"{terms}/0/matchExpressions/0/values", [self.place.node])
+
+    def _backed_up(self, backups: Backups) -> list[Patch]:
+        container = "/spec/jobTemplate/spec/template/spec/containers/0"
+        values = enumerate(backups.environment().values())
+        job = [
+            _replace("/spec/schedule", PERIODS[backups.schedule().every].cron),
+            *(_replace(f"{container}/env/{number}/value", value) for number, value in values),
+        ]
+        return [
+            ({"kind": "PersistentVolume", "name": "mysql-backups"}, [*self._lies_in(FOLDER)]),
+            ({"kind": "CronJob", "name": "mysql-backup"}, job),
+        ]
+
     def _in_cluster(self) -> list[Patch]:
         storage, replace = self.settings.database.storage, _replace
         return [
             (
                 {"kind": "PersistentVolume", "name": "data-mysql-0"},
-                [
-                    replace("/spec/capacity/storage", storage),
-                    replace("/spec/local/path", f"{self.place.folder}/mysql"),
-                    replace(
-                        "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values",
-                        [self.place.node],
-                    ),
-                ],
+                [replace("/spec/capacity/storage", storage), *self._lies_in("mysql")],
             ),
             (
                 {"kind": "StatefulSet", "name": "mysql"},

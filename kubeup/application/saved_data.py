@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kubeup.application import archives
 from kubeup.application.place import Place
+from kubeup.application.schedule import FOLDER
 from kubeup.core import ids, private, record
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
@@ -37,7 +38,7 @@ holds() {
 }
 """
 # arguments: folder, archive, who may read it, and the names to pack, of which the first holds the
-# data
+# data; the backups that were made there by themselves come along
 PACK = (
     LOOK
     + r"""
@@ -86,6 +87,15 @@ for mark; do
     rm -f "$folder/$mark"
   fi
 done
+# renamed one by one: whole, and beside those that are there, of which none is touched
+if is_there "$work/new/backups"; then
+  is_there "$folder/backups" || mv "$work/new/backups" "$folder/backups"
+  for file in "$work/new/backups"/*; do
+    if is_there "$file" && ! is_there "$folder/backups/${file##*/}"; then
+      mv "$file" "$folder/backups/"
+    fi
+  done
+fi
 echo "$sum $(stat -c %i "$work/new/$data")" >"$note"
 sync
 if is_there "$folder/$data"; then rmdir "$folder/$data"; fi
@@ -158,7 +168,7 @@ class SaveData(Paced):
         packed = place.run(
             "pack",
             PACK,
-            *(place.folder, files.remote, node.user, *files.names),
+            *(place.folder, files.remote, node.user, *files.names, FOLDER),
             failure="can't pack the database's data",
             advice=LOSE,
             timeout=1800,
@@ -214,6 +224,8 @@ class StopInCluster(Paced):
 
     def run(self, log: Log) -> None:
         limit = self.pace.seconds(END_SECONDS)
+        # there is nothing to back up any more; where the database is next is planned anew
+        self.kubectl.write("delete", "cronjob/mysql-backup", "--ignore-not-found", log=log)
         self.kubectl.write("scale", "statefulset/mysql", "--replicas=0", log=log)
         pods = ("pod", "-l", "app=db")
         end = ("--for=delete", f"--timeout={limit:.0f}s")

@@ -26,7 +26,7 @@ def backup(given: Options, to: str = "") -> None:
 
 @kubeup_task("json", name="list")
 def list_(given: Options) -> None:
-    """List this profile's backups: when, how large, of which server, how many rows.
+    """List this profile's backups: where, when, how large, whether one was ever restored.
 
     Example: inv db.list
     """
@@ -35,7 +35,8 @@ def list_(given: Options) -> None:
     project, out = open_project(given)
     rows = database.listed(project)
     out.data(rows) if given.json else out.table(
-        ("backup", "made", "size", "server", "rows"), [database.row(one) for one in rows]
+        ("backup", "on", "made", "size", "restored", "server", "rows"),
+        [database.row(one) for one in rows],
     )
 
 
@@ -54,6 +55,27 @@ def restore(given: Options, backup: str) -> None:
     from kubeup.workflows import database
 
     change(given, lambda project: database.restored(project, backup))
+
+
+@kubeup_task(
+    "yes",
+    "dry",
+    "commands",
+    "json",
+    help={
+        "every": "how often: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 1d or 7d (at first 1d)",
+        "keep": "how many of those that were restored to test them are kept (at first 7)",
+        "off": "no more; those that were made are kept",
+    },
+)
+def schedule(given: Options, every: str = "", keep: int = 0, off: bool = False) -> None:
+    """Back the database up by itself, where its data lie; each backup is restored to test it.
+
+    Example: inv db.schedule --every 6h --keep 7    or    inv db.schedule --off
+    """
+    from kubeup.workflows import scheduled
+
+    change(given, lambda project: scheduled.plan(project, every, keep, off))
 
 
 @kubeup_task(help={"root": "as the database's root"})

@@ -133,6 +133,9 @@ MACHINE_PACKAGES = StepId(Kind.DATABASE, "db/vm-packages")
 MACHINE_IMAGE = StepId(Kind.DATABASE, "db/vm-image")
 MACHINE_SERVICE = StepId(Kind.DATABASE, "db/vm-service")
 BACKUP = StepId(Kind.DATABASE, "db/backup")
+FETCH_BACKUP = StepId(Kind.DATABASE, "db/fetch")
+CHOOSE_SCHEDULE = StepId(Kind.DATABASE, "db/schedule-choice")
+SCHEDULE = StepId(Kind.DATABASE, "db/schedule")
 RESTORE_BACKUP = StepId(Kind.DATABASE, "db/restore")
 MIGRATE = StepId(Kind.DATABASE, "db/migrate")
 
@@ -225,6 +228,11 @@ def save(side: str) -> StepId:
 SAVE_CLUSTER, SAVE_MACHINE = save("cluster"), save("vm")
 DATABASE_IMAGE = image(services.DATABASE.name)
 DEPLOY_DATABASE, DEPLOY_API = deploy(services.DATABASE.name), deploy(services.API.name)
+
+
+def unschedule(side: str) -> StepId:
+    """Of the end of backups that run by themselves on one side."""
+    return StepId(Kind.DATABASE, f"db/unschedule-{side}")
 
 
 def loss(name: str) -> StepId:

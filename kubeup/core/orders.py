@@ -59,6 +59,14 @@ DATA = (
     After(ids.DEPLOY_DATABASE, ids.RESTORE_DATA, "it would start empty in their place"),
     After(ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE, "the database's name would have no endpoint"),
     After(ids.MIGRATE, ids.RESTORE_BACKUP, "the tables that it changes are about to be exchanged"),
+    After(ids.RESTORE_BACKUP, ids.FETCH_BACKUP, "it is not here before"),
+    # backups by themselves
+    After(ids.SCHEDULE, ids.DEPLOY_DATABASE, "the server makes their account"),
+    After(ids.SCHEDULE, ids.MACHINE_SERVICE, "the server makes their account"),
+    After(ids.SCHEDULE, ids.SET_PASSWORDS, "their account's password is made of root's"),
+    After(ids.SCHEDULE, ids.TAKE_PASSWORDS, "their account's password is made of root's"),
+    After(ids.SCHEDULE, ids.SWITCH, "until then the side that is left is backed up"),
+    After(Kind.DEPLOY, ids.CHOOSE_SCHEDULE, "what is deployed follows from the record"),
     # passwords
     After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is not on disk is lost with the run"),
     always(ids.TAKE_PASSWORDS, ids.SET_PASSWORDS, "the database does not take them yet"),

@@ -88,6 +88,29 @@ class Location(Strict):
 
 
 @dataclass(frozen=True)
+class Schedule(Strict):
+    """How often the database is backed up by itself, how many are kept, and since when (UTC).
+
+    Without a period it is not. `account`: a mark of the password and the place of the database that
+    has let its account in.
+    """
+
+    every: str = ""
+    keep: int = 0
+    since: str = ""
+    account: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.every)
+
+    def __str__(self) -> str:
+        return f"every {self.every}, {self.keep} kept" if self else "by hand alone"
+
+
+BY_HAND = Schedule()
+
+
+@dataclass(frozen=True)
 class Record(Strict):
     """All of it.
 
@@ -105,6 +128,7 @@ class Record(Strict):
     target: Location | None = None
     passwords: str = ""
     guarded: bool = False
+    schedule: Schedule = BY_HAND
     # folders of checkouts that are gone, whose things are this one's now
     taken_over: tuple[str, ...] = ()
     # that were made outside the project's folders, and not removed since

@@ -9,7 +9,7 @@ the chains away |
 destroy` |
 | profile | minikube's | minikube | `minikube profile list` | `minikube delete` |
 | service | its container | a machine: name, or name@address | docker there | `docker rm`, its
-files and its packet filter |
+files, its packet filter and its timer |
 | line | the line | a file | the line, as it was written | taking it away |
 | context | its name | a kubeconfig | the name | taking it away, with what only it uses |
 

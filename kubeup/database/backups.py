@@ -12,20 +12,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kubeup.core import ids, private, shell
 from kubeup.core.errors import CommandError, KubeupError, Refused, UsageError
 from kubeup.core.plan import Log, Step
-from kubeup.core.state import write_private
+from kubeup.core.state import flush, write_private
 from kubeup.database import compression, scripts
 from kubeup.database import server as servers
 from kubeup.database.server import Server
 from kubeup.database.version import Version
 from kubeup.system import cache
 
-FORMAT = 1
+FORMAT = 2  # since it is told whether a backup was ever restored
 ABOUT = ".json"
 PART = ".part-"
 ENDS = b"-- Dump completed"  # mysqldump's and mariadb-dump's last line
@@ -58,6 +58,9 @@ class BackupManifest:
     revision: str  # of the schema, '' where there is none
     rows: dict[str, int]
     format: int = FORMAT
+    scheduled: bool = False  # made by itself
+    restored: str = ""  # when it last was, and had the rows that it should; '' for never
+    wrong: str = ""  # why it could not be
 
     @property
     def server(self) -> Version:
@@ -79,23 +82,29 @@ def about(file: Path) -> BackupManifest:
             f"there is no backup {file}", "no such file", "`inv db.list` shows those there are"
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] > FORMAT:
-            raise Refused(
-                f"{file.name} was made by a newer kubeup",
-                f"its format is {values['format']}, this one reads {FORMAT}",
-                "use that kubeup for it",
-            )
-        return BackupManifest(**values)
+        return parsed(file.name, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refused(
             f"{path.name} is missing",
             "without it there is no way to check that the backup is whole",
             f"put it back beside {file.name}",
         ) from None
+
+
+def parsed(name: str, text: str) -> BackupManifest:
+    """What the text beside a backup of that name says. Raises Refused as above."""
+    try:
+        values = json.loads(text)
+        if values["format"] > FORMAT:
+            raise Refused(
+                f"{name} was made by a newer kubeup",
+                f"its format is {values['format']}, this one reads {FORMAT}",
+                "use that kubeup for it",
+            )
+        return BackupManifest(**values)
     except (ValueError, KeyError, TypeError):
         raise Refused(
-            f"{path.name} can't be read", "it does not describe a backup", ANOTHER
+            f"{name}{ABOUT} can't be read", "it does not describe a backup", ANOTHER
         ) from None
 
 
@@ -105,26 +114,51 @@ def check(file: Path) -> BackupManifest:
     Raises Refused for one that was altered or cut off.
     """
     manifest = about(file)
-    if wrong := _wrong_size(file, manifest):
+    if wrong := wrong_size(file.stat().st_size, manifest):
         raise Refused(f"{file.name} is not whole", f"it has {wrong}", ANOTHER)
+    refuse_failed(manifest)
     if cache.sha256(file) != manifest.sha256:
         why = "its sha256 is not the one it was written with"
         raise Refused(f"{file.name} was altered", why, ANOTHER)
     return manifest
 
 
-def _wrong_size(file: Path, manifest: BackupManifest) -> str:
-    size = file.stat().st_size
+def wrong_size(size: int, manifest: BackupManifest) -> str:
+    """What is wrong with the size of a backup's file, '' where nothing is."""
     return "" if size == manifest.bytes else f"{size} of {manifest.bytes} bytes"
+
+
+def refuse_failed(manifest: BackupManifest) -> None:
+    """Raises Refused for a backup that failed when it was restored to test it."""
+    if manifest.wrong:
+        raise Refused(f"{manifest.file} failed its test", manifest.wrong, ANOTHER)
+
+
+def mark_restored(file: Path, manifest: BackupManifest) -> None:
+    """Write down that a backup was restored and had the rows that it should."""
+    known = replace(manifest, restored=_now(), format=FORMAT)
+    write_private(manifest_of(file), _text(known))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _text(manifest: BackupManifest) -> str:
+    return json.dumps(asdict(manifest), indent=2) + "\n"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A backup in the list; `wrong` says why it is of no use, '' for a good one."""
+    """A backup in the list; `wrong` says why it is of no use, '' for a good one.
+
+    `node`: the machine that has it, '' for this one.
+    """
 
     file: Path
     about: BackupManifest | None
     wrong: str = ""
+    node: str = ""
 
 
 def listed(folder: Path) -> list[Listed]:
@@ -133,7 +167,8 @@ def listed(folder: Path) -> list[Listed]:
     for file in compression.files(folder, "*{}"):
         try:
             manifest = about(file)
-            rows.append(Listed(file, manifest, _wrong_size(file, manifest)))
+            wrong = wrong_size(file.stat().st_size, manifest) or manifest.wrong
+            rows.append(Listed(file, manifest, wrong))
         except KubeupError as error:
             rows.append(Listed(file, None, error.what))
     return rows
@@ -177,10 +212,9 @@ class Backup:
 
     def run(self, log: Log) -> None:
         try:
-            with _unfinished(self.file) as part:
+            with unfinished(self.file) as part:
                 manifest = self._written(part)
-                write_private(manifest_of(self.file), json.dumps(asdict(manifest), indent=2) + "\n")
-                part.replace(self.file)
+                finish(part, self.file, manifest)
         except CommandError as error:
             raise KubeupError(
                 f"the backup {self.file.name} could not be made",
@@ -224,7 +258,7 @@ class Backup:
             sha256=cache.sha256(part),
             bytes=part.stat().st_size,
             sql_bytes=dumped.size,
-            made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            made=_now(),
             profile=self.profile,
             database=self.server.database,
             version=moment.version,
@@ -312,7 +346,7 @@ def _one_moment(server: Server) -> Iterator[ConsistentSnapshot]:
 
 
 @contextlib.contextmanager
-def _unfinished(file: Path) -> Iterator[Path]:
+def unfinished(file: Path) -> Iterator[Path]:
     """A private file beside `file`, gone at the end unless it was renamed."""
     private.make_folder(file.parent)
     # what a killed run left
@@ -327,6 +361,13 @@ def _unfinished(file: Path) -> Iterator[Path]:
         yield part
     finally:
         part.unlink(missing_ok=True)
+
+
+def finish(part: Path, file: Path, manifest: BackupManifest) -> None:
+    """What is whole by now becomes the backup, with the file beside it."""
+    write_private(manifest_of(file), _text(manifest))
+    part.replace(file)
+    flush(file.parent)
 
 
 def _advice(error: CommandError) -> str:

@@ -36,7 +36,14 @@ ZSTD = Compression(
     compress=("zstd", "--quiet", "--stdout"),
     decompress=("zstd", "--quiet", "--decompress", "--stdout"),
 )
-COMPRESSIONS = (ZSTD,)
+# of backups by themselves, where the database's image lacks the other
+GZIP = Compression(
+    suffix=".sql.gz",
+    packages=("gzip",),
+    compress=("gzip", "--stdout"),
+    decompress=("gzip", "--decompress", "--stdout"),
+)
+COMPRESSIONS = (ZSTD, GZIP)
 DEFAULT = ZSTD  # of a backup whose name is made up
 UNNAMED = ZSTD  # of a file that a person named without a suffix: never another, as it tells nothing
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from kubeup.application import schedule
 from kubeup.application.data import Admit
 from kubeup.application.place import Place
 from kubeup.core.errors import KubeupError, Refused
@@ -31,14 +32,9 @@ FOLDER = "/var/lib/kubeup/db"
 VOLUME = "mysql-vm"  # below the folder of what must outlive the machine
 PORT = 3306
 UID = "999"  # the image's user
-# of the service's files
-MODES = {
-    "compose.yaml": "644",
-    ".env": "600",
-    tls.CERTIFICATE: "644",
-    tls.KEY: "600",
-    packet_filter.NAME: "644",
-}
+# the service's files, and those that have passwords or keys
+FILES = ("compose.yaml", ".env", tls.CERTIFICATE, tls.KEY, packet_filter.NAME)
+PRIVATE = (".env", tls.KEY, schedule.OPTIONS)
 ENTRY = 'set -a; . /run/kubeup.env; set +a; exec docker-entrypoint.sh mysqld "$@"'
 HEALTH = (
     'ping=$(command -v mysqladmin || command -v mariadb-admin) && exec "$ping" '
@@ -90,6 +86,17 @@ volumes:
     driver: local
     driver_opts: {{type: none, o: bind, device: {volume}}}
 """
+# whole or not at all; the content comes on standard input
+WRITE = r"""
+set -e
+umask 077
+install -d -m 755 "$1"
+new=$1/.$2.new
+cat >"$new"
+chmod "$3" "$new"
+chown "$4" "$new"
+mv "$new" "$1/$2"
+"""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class DatabaseVm:
     admit: Admit | None = None  # as for `kubeup.application.data.CheckData`
     # whether the server refuses plain text, as for `kubeup.application.overlay.Overlay`
     guarded: Callable[[], bool] = lambda: True
+    backups: schedule.Backups | None = None  # that run by themselves, where any are wanted
 
     @property
     def address(self) -> str:
@@ -155,6 +163,13 @@ class DatabaseVm:
         rules = packet_filter.script(PORT, self.clients())
         service = {"compose.yaml": self.compose(), ".env": self.env_text(), **self._pair()}
         return {**service, packet_filter.NAME: rules}
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the service. What is private is the image's user's alone."""
+        mode = mode_of(name)
+        user = UID if mode == "600" else "0"
+        words = (FOLDER, name, mode, user)
+        self.place.run("write", WRITE, *words, failure=f"can't write {name}", stdin=text)
 
     def _pair(self) -> dict[str, str]:
         """The database's certificate and its key."""
@@ -222,7 +237,7 @@ class DatabaseVm:
     def _changed_files(self, state: ServiceState) -> list[str]:
         # on a new profile there are no passwords yet to compare with
         if not state.files:
-            return list(MODES)
+            return list(FILES)
         wanted = checksums(self.files())
         return [name for name, digest in wanted.items() if state.files.get(name) != digest]
 
@@ -282,6 +297,11 @@ def assignments(values: Mapping[str, str]) -> str:
 def checksums(files: Mapping[str, str]) -> dict[str, str]:
     """Files as LOOK prints them: sha256 and mode."""
     return {
-        name: f"{hashlib.sha256(text.encode()).hexdigest()} {MODES[name]}"
+        name: f"{hashlib.sha256(text.encode()).hexdigest()} {mode_of(name)}"
         for name, text in files.items()
     }
+
+
+def mode_of(name: str) -> str:
+    """Of a file of the service."""
+    return "600" if name in PRIVATE else "644"

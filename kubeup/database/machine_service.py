@@ -6,17 +6,17 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kubeup.application import schedule
 from kubeup.application.saved_data import REMOVE, restore_traces
 from kubeup.core import ids
 from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Holds, Log, Paced, Planned, Step, after
-from kubeup.database import packet_filter, passwords
+from kubeup.database import machine_schedule, packet_filter, passwords
 from kubeup.database.access import keep_root_local
 from kubeup.database.machine import (
     CONTAINER,
     FOLDER,
-    MODES,
     PROJECT,
     UID,
     VOLUME,
@@ -99,17 +99,6 @@ done
 echo "$state"
 docker logs --tail 20 "$4" 2>&1
 exit 1
-"""
-# whole or not at all; the content comes on standard input
-WRITE = r"""
-set -e
-umask 077
-install -d -m 755 "$1"
-new=$1/.$2.new
-cat >"$new"
-chmod "$3" "$new"
-chown "$4" "$new"
-mv "$new" "$1/$2"
 """
 UP_SECONDS = 300.0  # that a new database may take to make its files
 
@@ -278,7 +267,7 @@ class Run(Paced):
         self._change_passwords(log)
         compose, tries = machine.compose_command(), str(seconds * 2)
         for name, text in machine.files().items():
-            write(machine, name, text)
+            machine.write(name, text)
             log(f"{FOLDER}/{name}")
         machine.place.run(  # before there is something to reach
             "filter",
@@ -346,6 +335,7 @@ class Stop:
 
     def run(self, log: Log) -> None:
         place = self.machine.place
+        machine_schedule.end(place)
         stop = ("docker", "stop", "--time", "60", CONTAINER)
         output = ssh.run(place.reach(), *stop, root=True)
         if "No such container" not in output.stderr:
@@ -354,12 +344,18 @@ class Stop:
 
 @dataclass(frozen=True)
 class Drop:
-    """Remove the service and its data from the machine, asked for by name."""
+    """Remove the service and its data from the machine, asked for by name.
+
+    So go the `backups` that it made by itself, where they are named as well.
+    """
 
     machine: DatabaseVm
+    backups: bool = False
 
     def run(self, log: Log) -> None:
         place = self.machine.place
+        machine_schedule.end(place)
+        made = (f"{place.folder}/{schedule.FOLDER}",) if self.backups else ()
         containers = (
             f'test ! -e "$2/{packet_filter.NAME}" || sh "$2/{packet_filter.NAME}" remove\n'
             f"docker rm --force --volumes {CONTAINER} 2>/dev/null\n"
@@ -368,18 +364,6 @@ class Drop:
         place.run(
             "drop",
             containers + REMOVE,
-            *(self.machine.volume, FOLDER, *restore_traces(place.folder, VOLUME)),
+            *(self.machine.volume, FOLDER, *restore_traces(place.folder, VOLUME), *made),
             failure="can't remove its database",
         )
-
-
-def write(machine: DatabaseVm, name: str, text: str) -> None:
-    """Write a file of the service. What is private is the image's user's alone."""
-    user = UID if MODES[name] == "600" else "0"
-    machine.place.run(
-        "write",
-        WRITE,
-        *(FOLDER, name, MODES[name], user),
-        failure=f"can't write {name}",
-        stdin=text,
-    )

@@ -5,6 +5,7 @@ It is loaded into a schema beside it first, then both are exchanged in one state
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ class Restore:
         except KubeupError:
             clear(self.server)
             raise
+        with contextlib.suppress(OSError):  # it may lie where nothing can be written
+            backups.mark_restored(self.file, manifest)
         log(servers.describe(manifest.rows))
 
     def _replace(self, manifest: BackupManifest) -> None:

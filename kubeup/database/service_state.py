@@ -17,11 +17,13 @@ LOOK = (
     + r"""
 command -v apt-get >/dev/null && echo tool apt-get
 ss -Hlx 2>/dev/null | grep -q '/docker\.sock ' && echo tool daemon
-for file in compose.yaml .env tls.crt tls.key filter.sh; do
+for file in compose.yaml .env tls.crt tls.key filter.sh \
+  schedule.sh backup.sh client.cnf ca.crt; do
   sum=$(sha256sum "$1/$file" 2>/dev/null | cut -d' ' -f1)
   echo "file $file $sum $(stat -c %a "$1/$file" 2>/dev/null)"
 done
 echo "filter $(test ! -e "$1/filter.sh" || sh "$1/filter.sh" state)"
+echo "schedule $(test ! -e "$1/schedule.sh" || sh "$1/schedule.sh" state)"
 echo "data $(ls -A "$2" 2>/dev/null | wc -l)"
 echo "wrote $(tells "$2")"
 ls /usr/local/share/ca-certificates 2>/dev/null | sed -n 's/^kubeup-/certificate &/p'
@@ -75,6 +77,8 @@ class ServiceState:
     pid: str = ""
     certificates: tuple[str, ...] = ()  # names of our files
     filtered: bool = False  # whether the packet filter has our rules, see `packet_filter`
+    # of the timer that backs it up, see `machine_schedule`: `on` or `off`, '' where it has none
+    schedule: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -107,6 +111,7 @@ def parse(text: str) -> ServiceState:
         containers={name: folder for name, _, folder in named},
         certificates=tuple(sorted(rows["certificate"])),
         filtered=rows["filter"] == ["on"],
+        schedule="".join(rows["schedule"][:1]),
     )
     if not rows["container"]:
         return without_container

@@ -21,6 +21,7 @@ from kubeup.workflows import (
     health,
     lost_passwords,
     requirements,
+    scheduled,
     up,
 )
 from kubeup.workflows.converge import carry_out, confirm
@@ -272,6 +273,13 @@ def _database(project: Project) -> Finding:
     )
 
 
+def _backups(project: Project) -> Finding:
+    """Whether those that run by themselves do, and can be restored."""
+    found = scheduled.health(project)
+    fix = "mend what is named; `inv db.schedule` sets them up anew, `inv db.backup` makes one now"
+    return _judged("backups", found.wrong, found.words, fix)
+
+
 def _http_port(project: Project) -> Finding:
     """Whether the UI has its port of every node's address, and no other program needs it."""
     external, name = project.external, "http port"
@@ -303,5 +311,6 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "nodes": _cluster,
     "application": _application,
     "database": _database,
+    "backups": _backups,
     "http port": _http_port,
 }

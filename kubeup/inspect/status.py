@@ -11,7 +11,7 @@ from kubeup.application.external import Published
 from kubeup.cluster.providers.base import NodeState
 from kubeup.core.report import Report
 from kubeup.facts.kubernetes import KubeClaim, KubeNode, KubePod, claims, nodes, pods
-from kubeup.workflows import cluster, database
+from kubeup.workflows import cluster, database, scheduled
 from kubeup.workflows.converge import urls
 from kubeup.workflows.project import Project
 
@@ -36,14 +36,16 @@ class Status:
     claims: tuple[KubeClaim, ...]
     urls: tuple[tuple[str, str], ...]
     unanswered: str = ""  # why the API server did not answer
+    backups: str = ""  # that run by themselves
     left_out: tuple[str, ...] = ()  # nodes at whose address the UI does not answer, and why
 
 
 def collect(project: Project) -> Status:
     # each asks another program, and takes up to some seconds
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         place = pool.submit(database.where, project)
         asked = pool.submit(cluster.ask, project.kubectl, KINDS)
+        backups = pool.submit(scheduled.health, project)
         machines = pool.submit(
             project.provider.observe,
             lambda boots: cluster.ready_since_boot(asked.result().items, boots),
@@ -66,6 +68,7 @@ def collect(project: Project) -> Status:
         pods=pods(by_kind["Pod"]),
         claims=claims(by_kind["PersistentVolumeClaim"]),
         urls=urls(project, published),
+        backups=backups.result().wrong or backups.result().words,
         left_out=published.left_out,
     )
 
@@ -73,7 +76,8 @@ def collect(project: Project) -> Status:
 def show(status: Status, out: Report) -> None:
     out.say(f"profile {status.profile} on {status.provider}")
     out.say(status.release)
-    out.say(f"database: {status.database}\n")
+    out.say(f"database: {status.database}")
+    out.say(f"backups: {status.backups}\n")
     by_name = {node.name: node for node in status.nodes}
     out.table(
         ("node", "role", "address", "machine", "kubernetes", "version", "differs"),

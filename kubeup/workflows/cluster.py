@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeup.application.network import WaitForNetwork
+from kubeup.application.overlay import MANAGED
 from kubeup.cluster.providers.base import Machines, Needed
 from kubeup.cluster.provision import cni, play
 from kubeup.cluster.provision import inventory as inventories
@@ -34,12 +35,13 @@ from kubeup.facts.kubernetes import (
     reported_since_boot,
     workloads,
 )
+from kubeup.facts.nested import value
 from kubeup.system import keys, ssh
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.nodes import is_ready, ready_step
 from kubeup.workflows.project import Project
 
-KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps,pods"
+KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps,cronjobs.batch,pods"
 # the play fetches the kubeconfig anew, and renews certificates that have ended
 MENDED = FOREIGN | {Cause.EXPIRED}
 # of a volume: the node that has it
@@ -60,6 +62,7 @@ class ClusterFacts:
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
     system: frozenset[str] = frozenset()  # workloads' names in kube-system
     faults: tuple[Fault, ...] = ()  # that the API server tells of
+    schedules: bool = False  # whether it backs the database up by itself
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
@@ -79,6 +82,7 @@ def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = Fal
         workloads=tuple(row for row in workloads(items) if row.namespace == "default"),
         system=_system(items),
         faults=_faults(project, items),
+        schedules=any(item["kind"] == "CronJob" and _is_ours(item) for item in items),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -160,6 +164,10 @@ def ask(kubectl: Kubectl, kinds: str) -> Answer:
     if not answer.ok:
         return Answer(unanswered=unanswered(answer.stderr))
     return Answer(tuple(json.loads(answer.stdout)["items"]))
+
+
+def _is_ours(item: Mapping[str, Any]) -> bool:
+    return bool(value(item, "metadata", "labels", MANAGED) == "kubeup")
 
 
 def _ask_nodes(project: Project, names: Collection[str]) -> dict[str, Output]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Plan, Planned, Step, plan_of, todo
+from kubeup.core.plan import Plan, Planned, Step, after, plan_of, step_ids, todo
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE
 from kubeup.database import backups, compression, restore, schema, scripts
@@ -20,7 +20,7 @@ from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import ROOT
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import lost_passwords, rollout, up
+from kubeup.workflows import lost_passwords, rollout, scheduled, up
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
 
@@ -84,13 +84,19 @@ def restored(project: Project, name: str) -> Plan:
 
     Raises Refused for one that is altered, cut off, or of a newer server.
     """
-    file = backup_file(project, name)
-    about, server = backups.check(file), project.server
+    file, server, fetched = backup_file(project, name), project.server, None
+    if not file.exists() and Path(name).parent == Path():
+        file = project.state.backups / name
+        fetched = scheduled.fetch(project, file)
+    about = fetched.about if fetched else backups.check(file)
+    backups.refuse_failed(about)
     restore.refuse_newer(about.server, servers.version(server))
     now = backups.without_revision(servers.count(server, server.database))
     reason = f"the backup's revision is {about.revision or 'unknown'}"
     migrate = _migrate(project, reason, (ids.RESTORE_BACKUP,))
-    return plan_of(_tools(project, file), restore.plan(server, file, about, now), [migrate])
+    first = [fetched.step] if fetched else []
+    replaced = after(step_ids(first), restore.plan(server, file, about, now))
+    return plan_of(first, _tools(project, file), replaced, [migrate])
 
 
 def migrated(project: Project) -> Plan:
@@ -139,15 +145,17 @@ def backup_file(project: Project, name: str) -> Path:
 
 
 def listed(project: Project) -> list[Listed]:
-    return backups.listed(project.state.backups)
+    """Those in the profile's own folder, then those that machines have."""
+    return [*backups.listed(project.state.backups), *scheduled.listed(project)]
 
 
 def row(backup: Listed) -> tuple[str, ...]:
-    name, about = backup.file.name, backup.about
+    name, about, node = backup.file.name, backup.about, backup.node or "here"
     if about is None:
-        return name, "-", "-", "-", backup.wrong
-    size = f"{about.bytes / 2**20:.1f} MiB"
-    return name, about.made, size, str(about.server), backup.wrong or servers.describe(about.rows)
+        return name, node, "-", "-", "-", "-", backup.wrong
+    size, restored = f"{about.bytes / 2**20:.1f} MiB", about.restored or "never"
+    rows = backup.wrong or servers.describe(about.rows)
+    return name, node, about.made, size, restored, str(about.server), rows
 
 
 def enter(project: Project, root: bool) -> None:

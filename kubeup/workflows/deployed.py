@@ -18,7 +18,7 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
 
 # neither claim nor volume: those hold the data
-DELETED = "statefulset,deployment,service,endpointslice,configmap,secret,networkpolicy"
+DELETED = "cronjob,statefulset,deployment,service,endpointslice,configmap,secret,networkpolicy"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from kubeup.core import record as records
 from kubeup.core.errors import Refused
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, step_ids, todo
-from kubeup.core.record import NOTHING, VM, Location
+from kubeup.core.record import BY_HAND, NOTHING, VM, Location
 from kubeup.core.state import State
 from kubeup.core.things import Thing, of_kind
 from kubeup.database import machine_service
@@ -94,9 +94,9 @@ def _lost(project: Project) -> Iterator[Step]:
             ids.loss(where.node),
             f"remove the database from {where}",
             "asked for by name",
-            machine_service.Drop(project.machine),
+            machine_service.Drop(project.machine, backups=True),
             seconds=10,
-            loses=f"the database's data on {where}",
+            loses=f"the database's data on {where}, and the backups that it made by itself",
             removes=(project.machine.service,),
         )
 
@@ -188,5 +188,5 @@ class ForgetAccess:
         forgotten: dict[str, Any] = {"provider": ""}
         if self.data:
             nowhere = dict.fromkeys(("database", "left", "target"))
-            forgotten |= {"made": NOTHING, **nowhere, "passwords": ""}
+            forgotten |= {"made": NOTHING, **nowhere, "passwords": "", "schedule": BY_HAND}
         records.change(self.state, **forgotten)

@@ -18,7 +18,7 @@ from kubeup.database import server as servers
 from kubeup.database.backups import without_revision
 from kubeup.database.server import Server
 from kubeup.system import http, tls
-from kubeup.workflows import database
+from kubeup.workflows import database, scheduling
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
 from kubeup.workflows.rollout import data_steps
@@ -111,6 +111,8 @@ def _switch(project: Project, to: Side, left: Side) -> list[Step]:
     steps.append(Step(ids.SEE, title, "it proves the move", see, switched, seconds=5))
     title, tidy = "remove what copying has left there", move.Tidy(target)
     steps.append(Step(ids.TIDY, title, "the API writes there", tidy, proved))
+    if project.schedule:
+        steps.append(scheduling.begin_on(project, to, "it was so before", (ids.TIDY,)))
     title = f"stop the database on the side that is left ({SIDES[left]})"
     steps.append(Step(ids.STOP_LEFT, title, "its data are kept", stop, proved, seconds=5))
     return steps

@@ -15,12 +15,13 @@ from kubeup.application.external import External
 from kubeup.application.overlay import Overlay
 from kubeup.application.place import Place, volume_node
 from kubeup.application.saved_data import Files
+from kubeup.application.schedule import Backups
 from kubeup.cluster.providers import base as providers
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release import source
 from kubeup.core import record as records
 from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
+from kubeup.core.record import BY_HAND, CLUSTER, VM, Location, Made, Record, Schedule, Side
 from kubeup.core.services import DATABASE
 from kubeup.core.state import State
 from kubeup.database.machine import VOLUME, DatabaseVm
@@ -54,6 +55,7 @@ class Project:
     state: State
     host: HostFacts
     stands_on: str = ""  # the provider of the cluster that this profile has
+    asked: Schedule | None = None  # of backups, for a plan that has yet to write it down
 
     @cached_property
     def chosen(self) -> tuple[providers.Provider, str]:
@@ -179,8 +181,26 @@ class Project:
     @property
     def _overlay(self) -> Overlay:
         """The application as it is in the cluster alone."""
+        return replace(self._without_backups, backups=self.backups)
+
+    @property
+    def _without_backups(self) -> Overlay:
         state = self.state
         return Overlay(self.settings, self.images, state.secrets, self.place, state.tls)
+
+    @property
+    def schedule(self) -> Schedule:
+        """How often the database is backed up by itself."""
+        return self.record.schedule if self.asked is None else self.asked
+
+    @property
+    def backups(self) -> Backups:
+        """Of the database in use, wherever it runs."""
+        return Backups(self.settings, self._without_backups.secret, lambda: self.schedule)
+
+    def _schedule_on_machine(self) -> Schedule:
+        """The same for a machine, which has none before its database is the one in use."""
+        return self.schedule if self.database_on == VM else BY_HAND
 
     def deployment_without(self, node: str) -> Deployment:
         """The application as it is to be once a node has left."""
@@ -248,6 +268,7 @@ class Project:
             self.authorities.pems if beside else None,
             self.admit,
             self._is_guarded,
+            replace(self.backups, schedule=self._schedule_on_machine),
         )
 
     def _clients(self, own: SshTarget | None, beside: bool) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import lock
 from kubeup.core import record as records
 from kubeup.core.errors import Refused
-from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Side
+from kubeup.core.record import BY_HAND, CLUSTER, VM, Location, Made, Record, Schedule, Side
 from kubeup.core.report import Report
 from kubeup.core.state import RECORD
+from kubeup.database import stored
 from kubeup.database.machine import VOLUME
 from kubeup.database.version import Version
 from kubeup.facts import datafolder
+from kubeup.system import ssh
 from kubeup.workflows.converge import confirm
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
@@ -127,7 +129,20 @@ def _record(project: Project, name: str, traces: Sequence[Trace], node: str) -> 
         database=database,
         # a move leaves one place at most, see `_in_use`
         left=next((place for place in wrote if place != database), None),
+        schedule=_schedule(provider, database),
     )
+
+
+def _schedule(provider: providers.Provider, database: Location | None) -> Schedule:
+    """How often the database was backed up by itself, by what the last run has left.
+
+    A node that is not up can't be asked; nothing is lost by that but the next backups.
+    """
+    machines = (*provider.ssh_targets(), *provider.extra_machines())
+    targets = [one for one in machines if database and one.name == database.node]
+    answers = ssh.run_all(targets, *stored.words(provider.data_folder), root=True)
+    known = [stored.parse(name, one.stdout).last for name, one in answers.items() if one.ok]
+    return next((last.schedule for last in known if last), BY_HAND)
 
 
 def _in_use(places: list[Location], node: str) -> Location | None:
@@ -154,6 +169,8 @@ def _say(record: Record, out: Report) -> None:
     if record.database:
         wrote = Version(record.made.server) if record.made.server else "unknown"
         out.say(f"the database that wrote them: {wrote}")
+    unknown = "" if record.schedule else ", or not known: `inv db.schedule` sets them up"
+    out.say(f"backups of the database: {record.schedule}{unknown}")
     for owner in record.taken_over:
         out.say(f"taken over from {owner}, which is gone")
 

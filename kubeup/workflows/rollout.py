@@ -21,7 +21,7 @@ from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import cluster, guarding, lost_passwords
+from kubeup.workflows import cluster, guarding, lost_passwords, scheduling
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
@@ -162,30 +162,26 @@ def steps(
     )
     served = list[Planned]()
     if project.database_on == VM and DATABASE.name in parts:
-        made = [step.id for step in before if step.id.kind is Kind.NODE]
-        found = seen.service and without_certificate(seen.service, certificate)
-        if found and made:  # whose addresses are not known before
-            found = _without(found, packet_filter.NAME)
-        served = machine_steps(
-            project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
-        )
+        served = _served(project, seen.service, certificate, before)
         needs = (*needs, ids.MACHINE_SERVICE)
     if not facts.answers:
         seen = replace(seen, diff=None)
     why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
-    refuses = database_refuses(project, facts, parts)
-    applied = _applied(project, seen, parts, needs, REFUSES if refuses else why)
-    if refuses:
-        changed = passwords.steps(project.passwords, REFUSES, ())
-        applied = [*(one for one in applied if one.id != ids.SET_PASSWORDS), *changed]
-    falling = _falling(project, facts, parts, applied)
+    applied = _applied(project, facts, seen, parts, needs, why)
+    waiting = apply.wait(project.deployment, _falling(project, facts, parts, applied), needs)
+    changed = [*served, *applied, *waiting]
     return [
         *brought,
         *served,
         *before_database(project, applied, needs),
         *applied,
         *(guarding.steps(project, needs) if guards else ()),
-        *apply.wait(project.deployment, falling, needs),
+        *waiting,
+        *(
+            scheduling.steps(project, changed, facts.schedules, seen.service, needs)
+            if DATABASE.name in parts
+            else ()
+        ),
     ]
 
 
@@ -204,6 +200,21 @@ def database_refuses(project: Project, facts: ClusterFacts, parts: Sequence[str]
         return not project.passwords.in_use() and bool(project.passwords.root())
     except KubeupError:  # it can't be asked: then passwords are not what is wrong first
         return False
+
+
+def _served(
+    project: Project,
+    found: ServiceState | None,
+    certificate: Iterable[Planned],
+    before: Sequence[Step],
+) -> list[Planned]:
+    """What makes the database run on its machine; `found` there is what was looked at."""
+    made = [step.id for step in before if step.id.kind is Kind.NODE]
+    known = found and without_certificate(found, certificate)
+    if known and made:  # whose addresses are not known before
+        known = _without(known, packet_filter.NAME)
+    needs = (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
+    return machine_steps(project, known, needs)
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
@@ -234,6 +245,7 @@ def _without(found: ServiceState, file: str) -> ServiceState:
 
 def _applied(
     project: Project,
+    facts: ClusterFacts,
     seen: Seen,
     parts: Sequence[str],
     needs: tuple[StepId, ...],
@@ -244,12 +256,16 @@ def _applied(
     `again_as`: why the database and the API come though nothing differs, '' where they need not.
     """
     forgets = _forgets(project) and set(WITH_PASSWORDS) <= set(parts)
-    why = apply.NEW_PASSWORDS if forgets else again_as
+    refuses = database_refuses(project, facts, parts)
+    why = apply.NEW_PASSWORDS if forgets else REFUSES if refuses else again_as
     again = {part: why for part in WITH_PASSWORDS if why and part in parts}
     carry = partial(passwords.carry, project.passwords)
     applied = apply.plan(
         project.deployment, seen.diff, needs, parts, carry, again, is_stale=seen.is_stale
     )
+    if refuses:
+        others = [one for one in applied if one.id != ids.SET_PASSWORDS]
+        applied = [*others, *passwords.steps(project.passwords, REFUSES, ())]
     return [*applied, *(_forget_steps(project, applied) if forgets else ())]
 
 

@@ -20,7 +20,7 @@ from kubeup.core.runner import as_error
 from kubeup.core.services import WITH_PASSWORDS, service
 from kubeup.database import machine_service, passwords
 from kubeup.system import secrets, tls
-from kubeup.workflows import rollout
+from kubeup.workflows import rollout, scheduling
 from kubeup.workflows.converge import carry_out
 from kubeup.workflows.project import Project
 
@@ -78,7 +78,9 @@ def _everywhere(
     before = step_ids(into_env) or (change.id,)
     certificate = tls.plan(project.state.tls)
     deployed = _deploy(project, (*before, ids.CERTIFICATE))
-    return plan_of(certificate, chosen, [change], into_env, deployed, [discard], RUNS)
+    done = step_ids(deployed)
+    again = [scheduling.begin(project, reason, done)] if project.schedule else []
+    return plan_of(certificate, chosen, [change], into_env, deployed, [discard], again, RUNS)
 
 
 def _deploy(project: Project, needs: tuple[StepId, ...]) -> list[Step]:

@@ -19,6 +19,8 @@ import pytest
 from kubeup.application.apply import Deployment
 from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
+from kubeup.application.schedule import Backups
+from kubeup.core.record import Schedule
 from kubeup.core.state import PROJECT
 from kubeup.system import tls
 from kubeup.system.secrets import PASSWORDS
@@ -40,6 +42,7 @@ SCRIPTS = [
     PROJECT / ".ci" / "run",
     *PROJECT.glob("scripts/*.sh"),
     *PROJECT.glob("apps/*/*.sh"),
+    *PROJECT.glob("manifests/*/*/*.sh"),
     *PROJECT.glob("ansible/roles/*/files/*.sh"),
     *PROJECT.glob("tests/beds/*/*.sh"),
 ]
@@ -121,7 +124,11 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     on_vm.write_text(
         Deployment(replace(overlay, machine=lambda: "192.168.60.11"), project.kubectl).render()
     )
-    return [rendered, on_vm, *GIVEN]
+    backups = Backups(project.settings, overlay.secret, lambda: Schedule("6h", 7))
+    scheduled = folder / "scheduled.yaml"
+    scheduled.write_text(Deployment(replace(overlay, backups=backups), project.kubectl).render())
+    assert "CronJob" in scheduled.read_text()
+    return [rendered, on_vm, scheduled, *GIVEN]
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -46,6 +46,7 @@ ORDER = (
     "registry",
     "trust",
     "db_backup",
+    "db_schedule",
     "db_rotate",
     "db_move",
     "db_killed",

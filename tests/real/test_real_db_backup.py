@@ -104,7 +104,7 @@ def test_what_is_not_what_was_written_is_refused(
         (content[:-100], {}, "is not whole"),
         (content[:100] + b"x" + content[101:], {}, "was altered"),
         (content, {"version": "99.1.0"}, "the server is the older"),
-        (content, {"format": 2}, "newer kubeup"),
+        (content, {"format": 9}, "newer kubeup"),
         (content, {"version": "10.11.6-MariaDB"}, "MariaDB"),
     ):
         file.write_bytes(altered)

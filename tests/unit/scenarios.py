@@ -25,12 +25,12 @@ from kubeup.cluster.providers.vagrant.observing import PARTIAL
 from kubeup.cluster.release import go
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Plan, plan_of
-from kubeup.core.record import CLUSTER, VM, Location
+from kubeup.core.record import CLUSTER, VM, Location, Schedule
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
 from kubeup.database import backups
 from kubeup.database import server as servers
-from kubeup.database.backups import BackupManifest
+from kubeup.database.backups import BackupManifest, Listed
 from kubeup.database.machine import DatabaseVm
 from kubeup.database.passwords import Passwords
 from kubeup.database.service_state import ServiceState
@@ -51,6 +51,7 @@ from kubeup.workflows import (
     removal,
     rollout,
     rotation,
+    scheduled,
     snapshots,
     up,
 )
@@ -62,6 +63,10 @@ from kubeup.workflows.project import Project
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
 IN_CLUSTER = Location(CLUSTER, "dev-worker-1")
 VAGRANT = "provider: vagrant\nvagrant: {provider: docker, image: localhost/box:1}"
+EVERY_6_HOURS = Schedule("6h", 7, "2026-01-01T00:00:00Z")
+ABOUT = BackupManifest(
+    "b.sql.zst", "", 1, 1, "2026-01-01", "dev", "api", "8.4.3", "abc", {"products": 7}
+)
 CHANGED = "\n---\n".join(
     (
         "{kind: Secret, apiVersion: v1, metadata: {name: mysecret, labels: {app: db}}}",
@@ -347,11 +352,47 @@ def rotation_taken_back(world: World) -> Plan:
 
 
 def backup_restored(world: World) -> Plan:
-    about = BackupManifest(
-        "b.sql.zst", "", 1, 1, "2026-01-01", "dev", "api", "8.4.3", "abc", {"products": 7}
-    )
-    world.patch.setattr(backups, "check", lambda _: about)
-    return database.restored(world.project(), "b.sql.zst")
+    world.patch.setattr(backups, "check", lambda _: ABOUT)
+    write_private(world.folder / "b.sql.zst", "a backup")
+    return database.restored(world.project(), str(world.folder / "b.sql.zst"))
+
+
+def backed_up_by_itself(world: World) -> Plan:
+    on_record(world.project().state, schedule=EVERY_6_HOURS)
+    return new_passwords(world)
+
+
+def backed_up_on_a_machine(world: World) -> Plan:
+    keys_ = "database: {on: vm}"
+    on_record(world.project(keys_).state, schedule=EVERY_6_HOURS)
+    return new_passwords(world, keys_)
+
+
+def rotated_with_backups(world: World) -> Plan:
+    on_record(world.project().state, schedule=EVERY_6_HOURS)
+    return rotated(world)
+
+
+def moved_with_backups(world: World) -> Plan:
+    on_record(world.project().state, schedule=EVERY_6_HOURS)
+    return move_to_a_machine(world)
+
+
+def asked_to_back_up(world: World) -> Plan:
+    one, found = world.project(), three()
+    world.passwords()
+    world.changed("Secret mysecret")
+    world.patch.setattr(apply, "new_passwords", lambda _: False)
+    world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(found, **standing(found)))
+    return scheduled.plan(one, "6h", 7, off=False)
+
+
+def fetched_and_restored(world: World) -> Plan:
+    one = world.project()
+    row = Listed(Path(ABOUT.file), ABOUT, "", "dev-worker-1")
+    world.patch.setattr(scheduled, "listed", lambda _: [row])
+    world.patch.setattr(scheduled, "targets", lambda _: one.provider.ssh_targets())
+    return database.restored(one, ABOUT.file)
 
 
 def all_down(world: World) -> Plan:
@@ -470,6 +511,12 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     rotation_gone_on_with,
     rotation_taken_back,
     backup_restored,
+    backed_up_by_itself,
+    backed_up_on_a_machine,
+    rotated_with_backups,
+    moved_with_backups,
+    asked_to_back_up,
+    fetched_and_restored,
     all_down,
     all_down_with_data,
     local_down,

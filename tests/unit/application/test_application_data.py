@@ -198,6 +198,25 @@ def test_those_of_a_machine_have_no_mark(node: Node, files: Files) -> None:
     ] == ["mysql-vm"]
 
 
+def test_backups_that_were_made_beside_them_come_along(node: Node, files: Files) -> None:
+    node.fill(ROWS)
+    made = node.data / "backups"
+    made.mkdir()
+    for name in ("a.sql.zst", "a.sql.zst.json", "b.sql.zst"):
+        (made / name).write_text(f"saved {name}")
+    save(files)
+    node.lose()
+    made.mkdir(parents=True)
+    (made / "b.sql.zst").write_text("of the new machine")
+    restore(files)
+    assert node.rows == ROWS and left(node) == {"backups"}
+    assert {path.name: path.read_text() for path in made.iterdir()} == {
+        "a.sql.zst": "saved a.sql.zst",
+        "a.sql.zst.json": "saved a.sql.zst.json",
+        "b.sql.zst": "of the new machine",
+    }
+
+
 def as_looked_at(node: Node) -> None:
     """As a look at an empty folder leaves it."""
     node.lose()
@@ -388,6 +407,8 @@ def test_an_empty_folder_gets_the_mark_of_those_who_come(node: Node, overlay: Ov
     look.run(print)
     own = secrets.fingerprint(overlay.secret())
     assert node.mark == f"{own}\n" and (node.data / "mysql").stat().st_mode & 0o777 == 0o700
+    made = (node.data / "backups").stat()  # a volume of backups is a folder that has to be there
+    assert (made.st_mode & 0o777, made.st_uid) == (0o700, 999)
     node.fill({"ibdata1": b"rows"}, mark="")
     look.run(print)
     (overlay.env.parent / ".env").write_text(

@@ -77,7 +77,7 @@ def test_what_is_altered_cut_off_or_unexplained_is_refused_by_name(tmp_path: Pat
     file.write_bytes(b"a back")
     assert "6 of 8 bytes" in error_of(backups.check, file).why
     assert [one.wrong for one in backups.listed(tmp_path)] == ["6 of 8 bytes"]
-    write(file, format=2)
+    write(file, format=9)
     assert "newer kubeup" in error_of(backups.check, file).what
     backups.manifest_of(file).write_text("[]")
     assert "can't be read" in error_of(backups.check, file).what
@@ -85,6 +85,22 @@ def test_what_is_altered_cut_off_or_unexplained_is_refused_by_name(tmp_path: Pat
     error = error_of(backups.check, file)
     assert isinstance(error, Refused) and "one.sql.zst.json is missing" in error.what
     assert isinstance(error_of(backups.check, tmp_path / "none"), UsageError)
+
+
+def test_one_that_was_never_restored_says_so_and_one_that_failed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "one.sql.zst"
+    write(file)
+    path = backups.manifest_of(file)
+    new = {"scheduled", "restored", "wrong"}
+    earlier = {key: value for key, value in json.loads(path.read_text()).items() if key not in new}
+    path.write_text(json.dumps({**earlier, "format": 1}))  # as an earlier kubeup has it
+    found = backups.check(file)
+    assert (found.restored, found.format) == ("", 1)
+    backups.mark_restored(file, found)
+    assert backups.check(file).restored.endswith("Z") and backups.check(file).format == 2
+    write(file, wrong="other rows")
+    assert [one.wrong for one in backups.listed(tmp_path)] == ["other rows"]
+    assert "failed its test" in error_of(backups.check, file).what
 
 
 def test_a_backup_is_never_overwritten(tmp_path: Path) -> None:
@@ -100,19 +116,19 @@ def test_a_backup_is_never_overwritten(tmp_path: Path) -> None:
 def test_another_compression_is_a_row_and_old_backups_stay_good(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gzip = Compression(".sql.gz", ("gzip",), ("gzip", "--stdout"), ("gzip", "-dc"))
-    monkeypatch.setattr(compression, "COMPRESSIONS", (*compression.COMPRESSIONS, gzip))
-    monkeypatch.setattr(compression, "DEFAULT", gzip)
+    xz = Compression(".sql.xz", ("xz-utils",), ("xz", "--stdout"), ("xz", "-dc"))
+    monkeypatch.setattr(compression, "COMPRESSIONS", (*compression.COMPRESSIONS, xz))
+    monkeypatch.setattr(compression, "DEFAULT", xz)
     old, new = tmp_path / "a.sql.zst", backups.target(tmp_path, "dev", "api", "")
-    assert new.name.endswith(".sql.gz") and " | gzip --stdout > " in commands(server, new)
+    assert new.name.endswith(".sql.xz") and " | xz --stdout > " in commands(server, new)
     for file in (old, new):
         write(file)
         (tmp_path / f".{file.name}{backups.PART}x").touch()
-    with backups._unfinished(new) as part:
+    with backups.unfinished(new) as part:
         assert part.name.startswith(f".{new.name}{backups.PART}")
     assert [one.file for one in backups.listed(tmp_path)] == [old, new]
     assert not list(tmp_path.glob(f".*{backups.PART}*")), "what was left of both is gone"
-    assert [compression.of(file).decompress[0] for file in (old, new)] == ["zstd", "gzip"]
+    assert [compression.of(file).decompress[0] for file in (old, new)] == ["zstd", "xz"]
     # a name without a suffix: whatever is made by it now, it was zstd when it was written
     assert " | zstd --quiet --stdout > " in commands(server, tmp_path / "mine")
 
@@ -125,7 +141,7 @@ def commands(server: Server, file: Path) -> str:
 def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     write(tmp_path / "one.sql.zst")
     (tmp_path / ".two.sql.zst.part-abc").touch()
-    with backups._unfinished(tmp_path / "three.sql.zst") as part:
+    with backups.unfinished(tmp_path / "three.sql.zst") as part:
         assert part.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sql.zst", "one.sql.zst.json"]
 

@@ -286,7 +286,7 @@ def test_the_server_shows_its_certificate_and_refuses_plain_text(
     assert "./tls.key:/run/kubeup-tls/tls.key:ro" in after["volumes"]
     files = one.files()
     assert files["tls.key"] == (tmp_path / "tls" / "tls.key").read_text()
-    assert machine.MODES["tls.key"] == "600" and not any("ca.key" in name for name in files)
+    assert machine.mode_of("tls.key") == "600" and not any("ca.key" in name for name in files)
     opened = replace(one, guarded=lambda: False)
     assert "--require-secure-transport=OFF" in service(opened)["command"]
 
@@ -385,7 +385,7 @@ BOOM = Output(1, "", "boom")
         lambda db: machine_service.Install(db)._run("can't install docker", "true"),
         lambda db: machine_service.Stop(db).run(print),
         lambda db: machine_service.Drop(db).run(print),
-        lambda db: machine_service.write(db, ".env", "secret"),
+        lambda db: db.write(".env", "secret"),
     ],
 )
 def test_what_fails_on_the_machine_is_told_in_its_words(
@@ -403,7 +403,7 @@ def test_a_service_that_does_not_come_up_is_told(
     db: DatabaseVm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ssh, "run", lambda *_, **__: BOOM)
-    monkeypatch.setattr(machine_service, "write", lambda *_: None)
+    monkeypatch.setattr(DatabaseVm, "write", lambda *_: None)
     monkeypatch.setattr(DatabaseVm, "tools", lambda _: Tools())
     assert (
         error_of(machine_service.Run(db).run, print).what

@@ -33,11 +33,13 @@ from kubeup.core import lock
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.options import Options
 from kubeup.core.plan import plan_of
-from kubeup.core.record import CLUSTER, VM, Location, Made, Record
+from kubeup.core.record import CLUSTER, VM, Location, Made, Record, Schedule
 from kubeup.core.report import Report
+from kubeup.core.shell import Output
 from kubeup.core.state import write_private
 from kubeup.core.things import Thing
 from kubeup.facts.containers import Container, Volume, containers
+from kubeup.system import ssh
 from kubeup.workflows import choices, converge, repair, rollout, up
 from kubeup.workflows.project import Project
 
@@ -114,6 +116,17 @@ def test_nodes_and_data_are_found_by_their_labels(project: Project, there: There
     assert found.record == Record(
         provider="local", made=Made(engine="podman"), database=ON_WORKER_1, things=things
     )
+
+
+def test_how_often_it_was_backed_up_is_told_by_the_last_run(
+    project: Project, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.data = {"dev-worker-1": ("mysql",)}
+    ran = '{"began": "2026-01-02T03:04:05Z", "ok": true, "every": "6h", "keep": 5}'
+    said = Output(0, f"now 2026-01-02T05:00:00Z\nlast {ran}\n", "")
+    monkeypatch.setattr(ssh, "run_all", lambda nodes, *_, **__: {one.name: said for one in nodes})
+    found = repair.look(without_record(project)).record
+    assert found.schedule == Schedule("6h", 5, "2026-01-02T03:04:05Z")
 
 
 def test_of_two_places_with_data_the_one_in_use_is_named(project: Project, there: There) -> None:

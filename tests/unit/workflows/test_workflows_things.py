@@ -231,7 +231,10 @@ def test_a_database_on_a_machine_of_the_users_goes_by_name_alone(
     assert not taken_down(one, monkeypatch, data=False)
     drop = by_id(taken_down(one, monkeypatch, data=True))["data/dev-db"]
     assert isinstance(drop.action, Drop) and drop.removes == (service,)
-    assert drop.loses == "the database's data on dev-db@192.168.1.9"
+    assert drop.loses == (
+        "the database's data on dev-db@192.168.1.9, and the backups that it made by itself"
+    )
+    assert drop.action.backups
 
 
 def test_a_service_is_told_by_its_machine(project: Project) -> None:
