@@ -8,8 +8,12 @@ from kubeup.facts.faults import Fault, Repair
 
 DISK_PERCENT = 95
 CLOCK_SECONDS = 60.0  # certificates and leases stand less than an hour
-# Run as root on a node; a line each, its kind first. What is as it should be prints nothing but
-# its units, the clock and an end, without which the node could not be asked.
+# kubeadm's are good for a year, and each costs a start of openssl: looked into are those that are
+# older than this, or all where something is wrong
+SOME, ALL = "-mtime +300", ""
+# Run as root on a node with one of these in CERTIFICATES; a line each, its kind first. What is as
+# it should be prints nothing but its units, the clock and an end, without which the node could not
+# be asked.
 SCRIPT = rf"""
 for unit in containerd kubelet pod-network; do
   echo "unit $unit $(systemctl is-active $unit) $(systemctl is-enabled $unit 2>/dev/null)"
@@ -27,9 +31,9 @@ if test -e /etc/kubeup/control-plane; then
   sha256sum --check --quiet --ignore-missing /etc/kubeup/manifests.sha256 2>/dev/null |
     sed -n 's/^\(.*\)\.yaml: FAILED$/manifest \1 changed/p'
   cd /etc/kubernetes/pki
-  for file in *.crt etcd/*.crt; do
-    test -e "$file" || continue
-    openssl x509 -in "$file" -noout -checkend 604800 >/dev/null || echo "certificate $file"
+  find . -name '*.crt' $CERTIFICATES | while read -r file; do
+    openssl x509 -in "$file" -noout -checkend 604800 >/dev/null ||
+      echo "certificate ${{file#./}}"
   done
 fi
 echo "clock $(date +%s)"

@@ -83,7 +83,9 @@ def _nodes(project: Project, facts: ClusterFacts) -> list[Fault]:
         if node.state == "running" and not node.closed and facts.stamps.get(node.name)
     }
     targets = [target for target in provider.ssh_targets() if target.name in running]
-    outputs = ssh.run_all(targets, "sh", "-c", node_health.SCRIPT, root=True) if targets else {}
+    certificates = node_health.SOME if facts.answers else node_health.ALL
+    words = ("env", f"CERTIFICATES={certificates}", "sh", "-c", node_health.SCRIPT)
+    outputs = ssh.run_all(targets, *words, root=True) if targets else {}
     now = time.time()
     found = [
         fault

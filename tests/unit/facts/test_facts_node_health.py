@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -96,16 +97,25 @@ def test_the_script_tells_of_a_control_plane(tmp_path: Path) -> None:
     (manifests / "etcd.yaml").unlink()
     (manifests / "kube-scheduler.yaml").write_text("another\n")
     pki = etc / "kubernetes" / "pki"
-    for name, days in (("apiserver", 1), ("ca", 3650)):
+    for name, days in (("apiserver", 1), ("etcd/server", 1), ("ca", 3650)):
         words = f"req -x509 -newkey ed25519 -nodes -subj /CN=x -days {days}".split()
         files = ["-keyout", str(tmp_path / "key"), "-out", str(pki / f"{name}.crt")]
         subprocess.run(["openssl", *words, *files], check=True, capture_output=True)
-    ran = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
-    lines = ran.stdout.splitlines()
+    old = pki / "etcd" / "server.crt"
+    os.utime(old, (1, 1))
+
+    def told(certificates: str) -> list[str]:
+        env = {**os.environ, "CERTIFICATES": certificates}
+        words = ["sh", "-c", text]
+        ran = subprocess.run(words, capture_output=True, text=True, check=False, env=env)
+        return ran.stdout.splitlines()
+
+    lines = told(node_health.ALL)
     assert [line for line in lines if line.startswith("manifest")] == [
         "manifest etcd missing",
         "manifest kube-scheduler changed",
     ]
-    assert [line for line in lines if line.startswith("certificate")] == [
-        "certificate apiserver.crt"
-    ]
+    ended = {line for line in lines if line.startswith("certificate")}
+    assert ended == {"certificate apiserver.crt", "certificate etcd/server.crt"}
+    some = [line for line in told(node_health.SOME) if line.startswith("certificate")]
+    assert some == ["certificate etcd/server.crt"]
