@@ -30,7 +30,7 @@ from kubeup.cluster.release import go, source
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.components import IMAGES
-from kubeup.core import ids, shell
+from kubeup.core import ids, record, shell
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Plan, Rechecked, Step
 from kubeup.facts import manifests
@@ -498,6 +498,18 @@ HALF: dict[type, Callable[..., None]] = {
 }
 
 
+def once(asked: Callable[..., Any]) -> Callable[..., Any]:
+    known = dict[str, Any]()
+
+    def answer(*arguments: Any, **named: Any) -> Any:
+        key = repr((arguments, named))
+        if key not in known:
+            known[key] = asked(*arguments, **named)
+        return known[key]
+
+    return answer
+
+
 @contextmanager
 def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
     """Gives a new world each time that it is called; plans are made of the last one."""
@@ -505,13 +517,6 @@ def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
         World(folder, patch)
         one = Project(settings(folder, keys_), state(folder), SANDBOX)
         worlds = list[Simulated]()
-        digests = dict[tuple[Path, ...], str]()
-        whole = cache.tree_digest
-
-        def digest(*roots: Path, **but: Any) -> str:
-            if roots not in digests:
-                digests[roots] = whole(*roots, **but)
-            return digests[roots]
 
         def now() -> Simulated:
             return worlds[-1]
@@ -519,17 +524,12 @@ def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
         def differing(_: str) -> tuple[str, ...]:
             return tuple(key for part, key in PARTS.items() if not now().deployed.get(part))
 
-        folders = dict[str, Path]()
-        built = source.Release.folder
-
-        def built_once(release: source.Release, build: Any) -> Path:
-            if build.name not in folders:
-                folders[build.name] = built(release, build)
-            return folders[build.name]
-
         for owner, name, value in (
-            (cache, "tree_digest", digest),
-            (source.Release, "folder", built_once),
+            # the same each time, and asked for again and again
+            (cache, "tree_digest", once(cache.tree_digest)),
+            (cache, "folder", once(cache.folder)),
+            (source.Release, "folder", once(source.Release.folder)),
+            (record, "read", lambda _: record.Record()),
             (play, "text", lambda _: "inventory"),
             (Local, "_unless_there", ASK),
             (shell, "which", lambda tool: tool if now().packages else None),

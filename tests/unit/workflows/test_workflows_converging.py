@@ -15,7 +15,7 @@ from kubeup.core import orders
 
 many = profile(
     derandomize=True,  # the same in every run
-    max_examples=180,
+    max_examples=150,
     phases=(Phase.generate,),
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -53,4 +53,4 @@ def test_every_plan_that_ran_leaves_nothing_to_do(tmp_path: Path, keys: str) -> 
             ran.append(rounds(world, chance))
 
         check()
-    assert sum(ran) > 600 and max(ran) > CUTS
+    assert sum(ran) > 500 and max(ran) > CUTS
