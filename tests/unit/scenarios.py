@@ -27,6 +27,7 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Plan, plan_of
 from kubeup.core.record import CLUSTER, VM, Location
 from kubeup.core.shell import Output
+from kubeup.core.shell.processes import Command
 from kubeup.core.state import State, write_private
 from kubeup.database import backups
 from kubeup.database import server as servers
@@ -96,8 +97,8 @@ class World:
         patch.setattr(Vagrant, "refuse_unfit", lambda *_: None)
 
     @staticmethod
-    def _refuse(argv: tuple[str, ...], *_: Any, **__: Any) -> int:
-        raise AssertionError(f"this starts `{' '.join(map(str, argv))}`")
+    def _refuse(command: Command, *_: Any, **__: Any) -> int:
+        raise AssertionError(f"this starts `{' '.join(command.argv)}`")
 
     def project(self, keys_: str = "", host: HostFacts = SANDBOX) -> Project:
         return Project(settings(self.folder, keys_), state(self.folder), host)

@@ -271,6 +271,7 @@ def test_a_start_ends_once_the_clusters_network_is_back(
     monkeypatch.setattr(type(one.provider), "observe", lambda self: three("stopped"))
     monkeypatch.setattr(type(one.provider), "start", lambda self: [step("node/dev-control")])
     steps = by_id(cluster.start(one))
+    assert steps["cluster/answers"].action.joined, "one that never joined is `up`'s"  # type: ignore[attr-defined]
     assert list(steps) == ["node/dev-control", "cluster/answers", "cluster/network"]
     assert steps["cluster/network"].needs == sids("cluster/answers")
     monkeypatch.setattr(type(one.provider), "start", lambda self: [])
