@@ -36,8 +36,8 @@ from kubeup.application.external import External
 from kubeup.cluster.providers.base import Blocked, Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
-from kubeup.core import ids
-from kubeup.core.errors import Refused, UsageError
+from kubeup.core import ids, shell
+from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Step, todo
 from kubeup.core.record import CLUSTER, VM, Location
@@ -538,6 +538,27 @@ def test_a_node_that_never_joined_is_the_next_plans(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Kubectl, "items", lambda *_: there)
     nodes.WaitForNodes(kubectl, NAMES, dict, joined=True).run(lambda _: None)
     assert vars(kubectl)["time"] < 450, "it waited for the third"
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [([1], ""), ([1, 1], ""), ([1, 1, 1], "kubectl ended"), ([shell.STOPPED], "kubectl ended")],
+)
+def test_an_api_server_that_is_away_again_is_asked_once_more(
+    monkeypatch: pytest.MonkeyPatch, ends: list[int], told: str
+) -> None:
+    def items(*_: object) -> list[dict[str, Any]]:
+        if ends:
+            raise CommandError("kubectl ended", code=ends.pop(0))
+        return [api_node(name) for name in NAMES]
+
+    wait = nodes.WaitForNodes(Coming(monkeypatch, NAMES), NAMES, dict, joined=True)
+    monkeypatch.setattr(Kubectl, "items", items)
+    if told:
+        assert error_of(wait.run, print).what == told
+    else:
+        wait.run(lambda _: None)
+    assert ends == []
 
 
 def test_what_a_stopped_machine_holds_is_planned_once_it_runs(tmp_path: Path) -> None:
