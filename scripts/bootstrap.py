@@ -152,6 +152,9 @@ def install(lock: Path) -> None:
         if not uv or not by_uv(uv, each):
             more = [] if each.name == RUN else ["--no-compile"]
             subprocess.run([*PIP, "-q", "install", *EXACTLY, *more, "-r", str(each)], check=True)
+    # uv lets everybody write to the file that it locks, whatever the umask
+    with contextlib.suppress(FileNotFoundError):
+        (VENV / ".lock").chmod(0o644)
 
 
 def find_uv(lock: Path) -> str:

@@ -51,6 +51,8 @@ FOLDERS = (
     Folder("vagrant", 15, 60),
     Folder("machines", 0, 40),
     Folder("policies", 0, 60),
+    Folder("faults", 0, 80),
+    Folder("soak", 0, 75),
 )
 
 

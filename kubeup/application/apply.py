@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubeup.application import watch
+from kubeup.application import stale, watch
 from kubeup.application.external import PUBLISHED, Published
 from kubeup.application.overlay import Overlay
 from kubeup.core import ids, shell
@@ -21,8 +21,10 @@ from kubeup.system.kubectl import MANAGER, Kubectl
 
 TYPED = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 APPLY = (*TYPED, "-f", "-")
+RESTART = ("rollout", "restart", f"deployment/{API.name}")
 DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
-SECRET = "Secret mysecret"  # noqa: S105 - the name of an object
+SECRET = f"Secret {stale.SECRET}"
+API_WORKLOAD = f"Deployment {API.name}"
 PASSWORD_KEYS = ("ROOT_PASSWORD", "MYSQL_PASSWORD")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
@@ -75,20 +77,26 @@ class Deployment:
 
 @dataclass(frozen=True)
 class ApplyPart(Paced):
-    """Apply one part and watch it until it is ready, or can't become ready by itself."""
+    """Apply one part and watch it until it is ready, or can't become ready by itself.
+
+    `restarts`: its pods are made anew though their template stays.
+    """
 
     deployment: Deployment
     part: str
     wait: float = 300
+    restarts: bool = False
 
     def commands(self) -> tuple[str, ...]:
         kubectl = self.deployment.kubectl
-        return (kubectl.shown(*APPLY), *(kubectl.shown(*words) for words in self._forget()))
+        return tuple(kubectl.shown(*words) for words in (APPLY, *self._then()))
 
-    def _forget(self) -> Sequence[tuple[str, ...]]:
-        if self.part != DATABASE.name:
-            return ()
-        return endpoints_to_forget(bool(self.deployment.overlay.machine))
+    def _then(self) -> Iterator[tuple[str, ...]]:
+        """What comes once it is applied."""
+        if self.part == DATABASE.name:
+            yield from endpoints_to_forget(bool(self.deployment.overlay.machine))
+        if self.restarts:
+            yield RESTART
 
     def run(self, log: Log) -> None:
         self.run_unless(never, log)
@@ -104,8 +112,8 @@ class ApplyPart(Paced):
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        for forget in self._forget():
-            kubectl.write(*forget)
+        for command in self._then():
+            kubectl.write(*command, log=log)
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):
@@ -205,28 +213,35 @@ def plan(
     parts: Sequence[str] = NAMES,
     carry: Callable[[], list[Step]] | None = None,
     again: Mapping[str, str] = NOTHING,
+    is_stale: bool = False,
 ) -> list[Planned]:
     """A step for each part that differs from what the cluster has.
 
     By kubectl's `diff`; None where there is nothing to compare with. `carry` plans how a database
     that is there gets new passwords; it raises ForgottenPasswords where that can't be done. Some
-    come `again`, for a reason, though nothing differs.
+    come `again`, for a reason, though nothing differs; so does an API that `is_stale`, by
+    `kubeup.application.stale`, or becomes it.
     """
     if diff is None:
         reasons = dict.fromkeys(parts, "not on the cluster yet")
         first = Holds(ids.SET_PASSWORDS, "nothing is deployed yet that has others")
         return [first, *_deploy_steps(deployment, reasons, needs)]
     changes = set(manifests.changed(diff))
-    if not changes and not again:
+    if not changes and not again and not is_stale:
         return [SAME_PASSWORDS]
     # the Secret was not compared, and comes along
     alone = DATABASE.name not in parts and bool(set(parts) & set(WITH_PASSWORDS))
     carried = list[Planned](
         _carried(deployment, parts, carry) if SECRET in changes or alone else []
     )
-    anew = dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else again
-    reasons = _reasons(deployment, _by_part(deployment, changes, parts), anew)
-    return [*(carried or [SAME_PASSWORDS]), *_deploy_steps(deployment, reasons, needs)]
+    anew = dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else dict(again)
+    changed = _by_part(deployment, changes, parts)
+    # other passwords are in the pods' template as well, by their fingerprint
+    restarts = is_stale or (SECRET in changes and API_WORKLOAD not in changes and not carried)
+    if restarts and API.name in parts:
+        anew.setdefault(API.name, stale.WHY)
+    reasons = _reasons(deployment, changed, anew)
+    return [*(carried or [SAME_PASSWORDS]), *_deploy_steps(deployment, reasons, needs, restarts)]
 
 
 def _reasons(
@@ -243,10 +258,17 @@ def _reasons(
 
 
 def _deploy_steps(
-    deployment: Deployment, reasons: Mapping[str, str], needs: tuple[StepId, ...]
+    deployment: Deployment,
+    reasons: Mapping[str, str],
+    needs: tuple[StepId, ...],
+    restarts: bool = False,
 ) -> list[Step]:
     return [
-        _step(deployment, part, reason, _after_database(part, reasons, needs))
+        _step(
+            ApplyPart(deployment, part, restarts=restarts and part == API.name),
+            reason,
+            _after_database(part, reasons, needs),
+        )
         for part, reason in reasons.items()
     ]
 
@@ -378,12 +400,13 @@ def wait(
     ]
 
 
-def _step(deployment: Deployment, part: str, reason: str, needs: tuple[StepId, ...]) -> Step:
+def _step(action: ApplyPart, reason: str, needs: tuple[StepId, ...]) -> Step:
+    part = action.part
     return Step(
         ids.deploy(part),
         f"deploy {service(part).title}",
         reason,
-        ApplyPart(deployment, part),
+        action,
         (
             *needs,
             ids.load(part),

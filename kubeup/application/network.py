@@ -43,6 +43,21 @@ class WaitForNetwork(Paced):
         _until(kubectl, NAMES, seconds, lambda: watch.all_ready(kubectl, NAMES, boots))
 
 
+@dataclass(frozen=True)
+class WaitForWorkload(Paced):
+    """Wait until a workload of kube-system, such as Deployment/coredns, runs as it should."""
+
+    kubectl: Kubectl
+    name: str
+    seconds: float = 120
+
+    def run(self, log: Log) -> None:
+        retry_starts(self.kubectl, log)
+        seconds = self.pace.seconds(self.seconds)
+        words = (*SYSTEM, "rollout", "status", self.name.lower(), f"--timeout={seconds:.0f}s")
+        self.kubectl.write(*words, log=log, timeout=seconds + 30)
+
+
 def _until(
     kubectl: Kubectl,
     where: tuple[str, ...],

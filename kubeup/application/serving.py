@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
-from kubeup.core.errors import KubeupError
+from kubeup.application import why
+from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.services import API, SERVICES, Service, service
 from kubeup.system.kubectl import Kubectl
 
@@ -36,13 +38,20 @@ def until_serving(kubectl: Kubectl, seconds: float = SECONDS, doubted: bool = Fa
         else:
             yes_since, doubted = 0.0, True
         if now - began > seconds:
-            one, why = denied or (API, f"it answered for less than {STEADY:.0f} s")
+            one, told = denied or (API, f"it answered for less than {STEADY:.0f} s")
             raise KubeupError(
                 f"{one.title} does not reach {service(one.needs).title} after {seconds:.0f} s",
-                why,
+                _own_word(kubectl, one) or told,
                 f"`inv deploy.logs {one.name}` tells why; `inv deploy.status` shows both",
             )
         time.sleep(TICK)
+
+
+def _own_word(kubectl: Kubectl, one: Service) -> str:
+    """Why it says that it is not ready, which does not come through the API server; '' for none."""
+    with contextlib.suppress(CommandError):
+        return "\n".join(why.look(kubectl, one.name).answers.values())
+    return ""
 
 
 def _denied(kubectl: Kubectl) -> tuple[Service, str] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from invoke import Collection
 
 from kubeup.cli.base import change, kubeup_task, open_project
+from kubeup.core.errors import labelled
 from kubeup.core.options import Options
 from kubeup.core.services import NAMES, SERVICES, Service
 
@@ -40,13 +41,13 @@ def status(given: Options) -> None:
     from kubeup.workflows import deployed
 
     project, out = open_project(given)
-    pods = deployed.pods(project)
+    found = deployed.status(project)
     if given.json:
-        out.data(pods)
-    else:
-        out.table(
-            ("pod", "node", "state", "restarts", "image"), [deployed.row(pod) for pod in pods]
-        )
+        out.data([{**vars(pod), "why": cause} for pod, cause in found.pods])
+        return
+    out.table(("pod", "node", "state", "restarts", "image"), found.rows)
+    for one in found.troubles:
+        out.say("\n".join(("", one.what, *labelled(one.why, one.next))))
 
 
 @kubeup_task(

@@ -28,3 +28,14 @@ def unseal(given: Options) -> None:
 
     sealing.require_sops()
     change(given, lambda project: sealing.unseal(project.state.secrets))
+
+
+@kubeup_task("yes", "dry", "commands")
+def restore(given: Options) -> None:
+    """Write passwords that .env lacks back to it, as the cluster's Secret has them.
+
+    Example: inv secrets.restore
+    """
+    from kubeup.workflows import lost_passwords
+
+    change(given, lost_passwords.restore)

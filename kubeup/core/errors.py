@@ -27,13 +27,21 @@ class KubeupError(Exception):
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
 
+    @property
+    def said(self) -> str:
+        """The cause in few words."""
+        return self.why or self.what
+
     def lines(self) -> list[str]:
-        rows = [f"error: {self.what}"]
-        for label, text in (("why: ", self.why), ("next:", self.next)):
-            for line in text.splitlines():
-                rows.append(f"  {label} {line}")
-                label = "     "
-        return rows
+        return [f"error: {self.what}", *labelled(self.why, self.next)]
+
+
+def labelled(why: str, next: str) -> Iterator[str]:
+    """The lines below what is wrong."""
+    for label, text in (("why: ", why), ("next:", next)):
+        for line in text.splitlines():
+            yield f"  {label} {line}"
+            label = "     "
 
 
 UNCHANGED = (Exit.USAGE, Exit.REFUSED)  # what these end has changed nothing
@@ -83,6 +91,9 @@ class Interrupted(KeyboardInterrupt):
     """A plan that Ctrl-C ended between two steps; says what is left of it."""
 
 
+WORDS = 3  # lines: `kubectl exec` has one more after those of the command
+
+
 class CommandError(KubeupError):
     """A tool that ended with an error; carries its output (see `kubeup.core.shell.Output`)."""
 
@@ -91,3 +102,9 @@ class CommandError(KubeupError):
     ) -> None:
         super().__init__(what, why, next)
         self.status, self.stderr = code, stderr
+
+    @property
+    def said(self) -> str:
+        """The tool's own last words, without the command line; the cause where it had none."""
+        lines = self.stderr.strip().splitlines()
+        return "\n".join(lines[-WORDS:]) or super().said

@@ -38,6 +38,7 @@ class Kind(Enum):
     PUSH = "brings an image to a registry"
     DEPLOY = "applies a part of the application"
     WAIT = "waits for a part of the application"
+    SETTLE = "waits for a part of Kubernetes"
     DELETE = "takes the application off the cluster"
     DATA = "looks at the database's files, or puts saved ones back"
     SAVE = "saves the database's files to this machine"
@@ -111,6 +112,7 @@ POLICIES = StepId(Kind.CLUSTER, "cluster/policies")
 SERVICES = StepId(Kind.CLUSTER, "cluster/services")
 NAMES = StepId(Kind.CLUSTER, "cluster/names")
 TRUST = StepId(Kind.CLUSTER, "cluster/trust")
+BASELINE = StepId(Kind.CLUSTER, "cluster/baseline")
 UNPUBLISH = StepId(Kind.LEAVE, "deploy/address")
 LEAVE = StepId(Kind.LEAVE, "cluster/leave")
 FORGET_ACCESS = StepId(Kind.FORGET, "cluster/access")
@@ -204,6 +206,16 @@ def deploy(part: str) -> StepId:
 def wait_for(part: str) -> StepId:
     """Of waiting for a part that was applied before."""
     return StepId(Kind.WAIT, f"deploy/{part}")
+
+
+def repair(what: str) -> StepId:
+    """Of putting right what is not as it was made."""
+    return StepId(Kind.CLUSTER, f"repair/{what}")
+
+
+def settle(part: str) -> StepId:
+    """Of waiting for a part of Kubernetes that is as it was made, and does not run."""
+    return StepId(Kind.SETTLE, f"repair/{part}")
 
 
 def save(side: str) -> StepId:

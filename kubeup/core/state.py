@@ -54,6 +54,11 @@ class State:
         return self.folder / "ssh_config"
 
     @property
+    def baseline(self) -> Path:
+        """How Kubernetes' own parts of the cluster were made."""
+        return self.folder / "baseline.json"
+
+    @property
     def tls(self) -> Path:
         """The folder of the database's certificate and of the authority that vouches for it."""
         return self.folder / "tls"

@@ -20,7 +20,7 @@ from kubeup.application.apply import Deployment
 from kubeup.application.overlay import PART_OF_SERVICE
 from kubeup.core import record
 from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.plan import Log
+from kubeup.core.plan import Log, Paced
 from kubeup.core.record import Location
 from kubeup.core.services import DATABASE
 from kubeup.core.state import State
@@ -50,7 +50,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class StartInCluster:
+class StartInCluster(Paced):
     """The database's pod, on its volume, while the Service still leads elsewhere."""
 
     deployment: Deployment
@@ -61,7 +61,7 @@ class StartInCluster:
         database = _rendered(self.deployment, of_service=False)
         apply.release_volume(kubectl, DATABASE.name)
         kubectl.write(*apply.APPLY, stdin=database, log=log)
-        watch.until_ready(kubectl, DATABASE.name, boots(), self.wait, log, apply.never)
+        watch.until_ready(kubectl, DATABASE.name, boots(), self.wait, log, apply.never, self.pace)
 
 
 def _rendered(deployment: Deployment, of_service: bool) -> str:

@@ -75,6 +75,13 @@ class Passwords:
         if not self.deployment.overlay.machine:
             data.accept(self.deployment.overlay, also)
 
+    def in_use(self) -> bool:
+        """Whether the database takes those of `.env`."""
+        wanted = self.wanted()
+        return all(
+            self.server.admits(user, wanted[name]) for name, user in users(self.server).items()
+        )
+
     def root(self) -> str:
         """The root password that works. Raises Refused where none does."""
         for password in self.known():
@@ -90,9 +97,12 @@ class Passwords:
 def carry(passwords: Passwords) -> list[Step]:
     """What brings passwords that were changed in `.env` alone into the database.
 
-    Raises ForgottenPasswords where SQL can't do it.
+    Nothing where it has those already: then somebody changed the Secret, whose passwords must not
+    become good. Raises ForgottenPasswords where SQL can't do it.
     """
     try:
+        if passwords.in_use():
+            return []
         passwords.root()
     except KubeupError as error:
         raise ForgottenPasswords(f"{error.what}: {error.why}") from None

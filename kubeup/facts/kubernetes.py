@@ -55,6 +55,14 @@ class KubePod:
     deleting: bool = False
     began: datetime | None = None  # when the longest running of its containers was started
 
+    @property
+    def state(self) -> str:
+        """How it is, in a word."""
+        if self.deleting:
+            return "terminating"
+        waits = next((reason for reason, _ in self.waiting), self.phase.lower())
+        return "ready" if self.ready else waits
+
 
 @dataclass(frozen=True)
 class KubeClaim:
@@ -93,7 +101,7 @@ def _workload(item: Item) -> KubeWorkload:
     current = _observed(item) and status.get("replicas", 0) <= updated
     return KubeWorkload(
         name=item["metadata"]["name"],
-        app=_app(item),
+        app=app_of(item),
         wanted=item["spec"].get("replicas", 1),
         ready=min(status.get("readyReplicas", 0), updated) if current else 0,
         namespace=value(item, "metadata", "namespace", default="default"),
@@ -106,7 +114,8 @@ def _observed(item: Item) -> bool:
     return bool(seen >= item["metadata"].get("generation", 0))
 
 
-def _app(item: Item) -> str:
+def app_of(item: Item) -> str:
+    """Its label `app`, '' where it has none."""
     return str(value(item, "metadata", "labels", "app"))
 
 
@@ -197,17 +206,18 @@ def left_alone(status: Mapping[str, Any]) -> bool:
     of its containers.
     """
     rows = status.get("containerStatuses", [])
-    return bool(rows) and not _is_ready(status) and all(row["ready"] for row in rows)
+    ready = is_ready({"status": status})
+    return bool(rows) and not ready and all(row["ready"] for row in rows)
 
 
-def _ready(status: Mapping[str, Any]) -> Item:
-    """The condition of that type."""
-    rows: list[Item] = status.get("conditions", [])
-    return next((row for row in rows if row["type"] == "Ready"), {})
+def condition(item: Item, kind: str) -> Item:
+    """The condition of that type; {} where there is none."""
+    rows: list[Item] = value(item, "status", "conditions", default=[])
+    return next((row for row in rows if row["type"] == kind), {})
 
 
-def _is_ready(status: Mapping[str, Any]) -> bool:
-    return bool(_ready(status).get("status") == "True")
+def is_ready(item: Item) -> bool:
+    return bool(condition(item, "Ready").get("status") == "True")
 
 
 def claims(items: Iterable[Item]) -> tuple[KubeClaim, ...]:
@@ -228,20 +238,20 @@ def nodes(items: Iterable[Item]) -> tuple[KubeNode, ...]:
 
 def _node(item: Item) -> KubeNode:
     status, meta = item.get("status", {}), item["metadata"]
-    condition, ready = _ready(status), _is_ready(status)
+    told, ready = condition(item, "Ready"), is_ready(item)
     addresses = {row["type"]: row["address"] for row in status.get("addresses", [])}
     images = (image.get("names") or [] for image in status.get("images", []))
     return KubeNode(
         name=meta["name"],
         ready=ready,
-        why="" if ready else condition.get("message", "no report"),
+        why="" if ready else told.get("message", "no report"),
         version=value(status, "nodeInfo", "kubeletVersion"),
         address=addresses.get("InternalIP", ""),
         control=CONTROL_LABEL in meta.get("labels", {}),
         images=frozenset(chain.from_iterable(images)),
         stamp=value(meta, "annotations", STAMP),
         schedulable=not item["spec"].get("unschedulable", False),
-        reported=_time(condition.get("lastHeartbeatTime")),
+        reported=_time(told.get("lastHeartbeatTime")),
     )
 
 
@@ -260,8 +270,8 @@ def _pod(item: Item) -> KubePod:
         namespace=meta.get("namespace", ""),
         node=spec.get("nodeName", ""),
         phase=status.get("phase", ""),
-        ready=_is_ready(status),
-        app=_app(item),
+        ready=is_ready(item),
+        app=app_of(item),
         address=status.get("podIP", ""),
         restarts=sum(row.get("restartCount", 0) for row in rows),
         waiting=tuple((wait.get("reason", ""), wait.get("message", "")) for wait in waiting),

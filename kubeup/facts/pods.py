@@ -1,74 +1,47 @@
-"""Why a pod is not ready, and what a workload's pods lack, in Kubernetes' own words.
-
-Pure functions over `kubectl get -o json`.
-"""
+"""Pods, their containers, and what is said of them, as `kubectl get -o json` has it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from kubeup.facts.kubernetes import own_end
+from kubeup.facts.kubernetes import app_of, condition
+from kubeup.facts.nested import value
 
 Item = dict[str, Any]
-IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-# states that another second of waiting does not heal
-HOPELESS = IMAGE_REASONS | {
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "CrashLoopBackOff",
-}
-STARTING = {"ContainerCreating", "PodInitializing"}
+# what is read at once to tell why something is not ready
+KINDS = "deployments,statefulsets,replicasets,pods,persistentvolumeclaims,events,nodes"
 
 
-def pod_ready(pod: Item) -> bool:
-    return (
-        "deletionTimestamp" not in pod["metadata"]
-        and _condition(pod, "Ready").get("status") == "True"
-    )
+@dataclass(frozen=True)
+class Seen:
+    """Objects of any kind, read at once, and by pod what its readiness probe was answered."""
 
+    items: Sequence[Item] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
 
-def pod_trouble(pod: Item) -> str:
-    """Why the pod is not ready; '' when it is, or when it has done its work."""
-    if "deletionTimestamp" in pod["metadata"]:
-        return "Terminating"
-    if pod_ready(pod) or _phase(pod) == "Succeeded":
-        return ""
-    return _failure(pod) or _unscheduled(pod) or _container_trouble(pod) or _unready(pod)
+    def of(self, *kinds: str) -> list[Item]:
+        return [item for item in self.items if item["kind"] in kinds]
 
+    def pods(self, app: str) -> list[Item]:
+        return [item for item in self.of("Pod") if app_of(item) == app]
 
-def hopeless(pod: Item) -> bool:
-    """Whether the pod will not become ready by waiting."""
-    for row in _containers(pod):
-        # one that the runtime could not start for once may well run the next time
-        final = own_end(_last_end(row), row.get("restartCount", 0))
-        if final and _waiting(row).get("reason") in HOPELESS:
-            return True
-    return _phase(pod) == "Failed"
-
-
-def image_missing(pod: Item) -> bool:
-    return any(_waiting(row).get("reason") in IMAGE_REASONS for row in _containers(pod))
-
-
-def workload_trouble(what: str, pods: Iterable[Item]) -> str:
-    """What is wrong with the pods of `what`, '' when one is ready.
-
-    Either there is none, or each has its reason.
-    """
-    items = list(pods)
-    if not items:
-        return f"{what} has no pod"
-    if any(map(pod_ready, items)):
-        return ""
-    listed = "; ".join(f"{item['metadata']['name']}: {pod_trouble(item)}" for item in items)
-    return f"no pod of {what} is ready: {listed}"
+    def event(self, item: Item, *reasons: str) -> Item:
+        """The newest event about an object, of those reasons where some are named; {} for none."""
+        uid = item["metadata"].get("uid")
+        about = [event for event in self.of("Event") if event["involvedObject"].get("uid") == uid]
+        chosen = [event for event in about if not reasons or event.get("reason") in reasons]
+        # of the same second the last one, as they are listed in the order of their making
+        return max(reversed(chosen), key=_event_time, default={})
 
 
 def last_event(events: Iterable[Item]) -> str:
     """The newest event's reason and message, or ''."""
-    event = max(events, key=_event_time, default=None)
+    return event_words(max(events, key=_event_time, default={}))
+
+
+def event_words(event: Item) -> str:
     return f"{event.get('reason', '')}: {event.get('message', '').strip()}" if event else ""
 
 
@@ -77,72 +50,49 @@ def _event_time(event: Item) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or created or "")
 
 
-def _failure(pod: Item) -> str:
-    if _phase(pod) != "Failed":
-        return ""
-    status = pod["status"]
-    ends = [_described(_last_end(row)) for row in _containers(pod)]
-    return _joined(status.get("reason", "Failed"), status.get("message", ""), *ends)
+def name_of(item: Item) -> str:
+    return str(item["metadata"]["name"])
 
 
-def _unscheduled(pod: Item) -> str:
-    row = _condition(pod, "PodScheduled")
-    if row.get("status") == "False":
-        return f"{row.get('reason', 'Unschedulable')}: {row.get('message', '')}"
-    return "" if pod["spec"].get("nodeName") else "not scheduled yet (does kube-scheduler run?)"
+def leaves(pod: Item) -> bool:
+    """Whether it is being deleted."""
+    return "deletionTimestamp" in pod["metadata"]
 
 
-def _container_trouble(pod: Item) -> str:
-    rows = _containers(pod)
-    for row in rows:
-        waiting, end = _waiting(row), _last_end(row)
-        reason = waiting.get("reason", "")
-        if reason and reason not in STARTING:
-            return _joined(reason, waiting.get("message", "") or _described(end))
-        if end.get("exitCode"):
-            return _described(end)
-    return "ContainerCreating" if any(map(_waiting, rows)) else ""
+def phase(pod: Item) -> str:
+    return str(value(pod, "status", "phase"))
 
 
-def _unready(pod: Item) -> str:
-    message = _condition(pod, "Ready").get("message")
-    return f"runs, but not ready: {message}" if message else "not ready yet"
+def pod_ready(pod: Item) -> bool:
+    return not leaves(pod) and condition(pod, "Ready").get("status") == "True"
 
 
-def _described(end: Item) -> str:
-    """How a container ended, '' where it did not."""
-    if "exitCode" not in end:
-        return ""
-    message = end.get("message", "").strip()[:300]
-    return ", ".join(
-        filter(None, (end.get("reason", "Error"), f"exit status {end['exitCode']}", message))
-    )
+def containers(pod: Item) -> list[tuple[Item, Item]]:
+    """Its containers that a kubelet has told of: what each is to be, and how it is."""
+    spec, status = pod["spec"], pod.get("status", {})
+    rows = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    wanted = [*spec.get("initContainers", []), *spec["containers"]]
+    by_name = {one.get("name"): one for one in wanted}
+    return [(by_name.get(row.get("name"), {}), row) for row in rows]
 
 
-def _joined(*texts: str) -> str:
-    return ": ".join(filter(None, texts))
+def waiting(row: Item) -> tuple[str, str]:
+    """Reason and message of what a container waits for; both '' where it doesn't."""
+    return value(row, "state", "waiting", "reason"), value(row, "state", "waiting", "message")
 
 
-def _phase(pod: Item) -> str:
-    return str(pod.get("status", {}).get("phase", ""))
-
-
-def _condition(pod: Item, kind: str) -> Item:
-    rows = pod.get("status", {}).get("conditions", [])
-    return next((row for row in rows if row["type"] == kind), {})
-
-
-def _containers(pod: Item) -> list[Item]:
-    status = pod.get("status", {})
-    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-
-
-def _waiting(row: Item) -> Item:
-    waiting: Item = row.get("state", {}).get("waiting") or {}
-    return waiting
-
-
-def _last_end(row: Item) -> Item:
+def last_end(row: Item) -> Item:
     """How a container ended last; {} where it did not."""
     states = (row.get("state", {}), row.get("lastState", {}))
     return next((state["terminated"] for state in states if state.get("terminated")), {})
+
+
+def probe(pod: Item) -> tuple[str, str, str] | None:
+    """Container, port and path of a readiness probe by HTTP that fails; None where none does."""
+    for container, row in containers(pod):
+        asked = value(container, "readinessProbe", "httpGet", default={})
+        runs = row.get("started") and "running" in row.get("state", {})
+        if asked and runs and not row["ready"]:
+            ports = {one.get("name"): one["containerPort"] for one in container.get("ports", [])}
+            return container["name"], str(ports.get(asked["port"], asked["port"])), asked["path"]
+    return None

@@ -11,12 +11,24 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.options import Options
 from kubeup.core.plan import Holds, Planned, plan_of, todo
 from kubeup.core.report import Report
-from kubeup.facts import proxies, software
+from kubeup.facts import manifests, proxies, software
+from kubeup.facts.faults import Repair
 from kubeup.system import keys, packages, secrets, tls
-from kubeup.workflows import cluster, database, guarding, requirements, up
+from kubeup.workflows import (
+    cluster,
+    database,
+    guarding,
+    health,
+    lost_passwords,
+    requirements,
+    up,
+)
 from kubeup.workflows.converge import carry_out, confirm
+from kubeup.workflows.health import Health
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
+
+SEE = "docs/reliability.md says what it may be and what helps"
 
 
 @dataclass(frozen=True)
@@ -172,6 +184,8 @@ def _passwords(project: Project) -> Finding:
         wrong, fix = f"{path} can be read by others", shell.shown(("chmod", "600", str(path)))
         return Finding("passwords", False, wrong, fix)
     missing = secrets.missing(path)
+    if missing:
+        lost_passwords.refuse(project, cluster.observe(project))
     wrong = f"{', '.join(missing)} missing" if missing else ""
     fix = "`inv up` generates them"
     return _judged("passwords", wrong, f"{path.name} has them", fix, secrets.plan(path))
@@ -203,16 +217,49 @@ def _machines(project: Project) -> Finding:
     )
 
 
-def _nodes(project: Project) -> Finding:
+def _cluster(project: Project) -> list[Finding]:
+    """Whether its nodes are ready, and what of it is not as it was made."""
     facts = cluster.observe(project)
     wrong = [
         f"{name} can't be reached: {why.splitlines()[0]}" for name, why in facts.unreachable.items()
     ]
     if not facts.answers:
-        wrong.append("the API server does not answer")
+        wrong.append(f"the API server does not answer: {facts.unanswered}")
     wrong += [f"{node.name} not ready: {node.why}" for node in facts.nodes if not node.ready]
     fix = "`inv up`; where a node stays so: `inv ssh.run 'journalctl -u kubelet -n 30'`"
-    return _judged("nodes", "; ".join(wrong), "all ready", fix)
+    found = health.look(project, facts)
+    return [
+        _judged("nodes", "; ".join(wrong), "all ready", fix),
+        *_parts(found, health.on_nodes(project, facts, found)),
+    ]
+
+
+def _parts(found: Health, steps: Sequence[Planned]) -> list[Finding]:
+    """A finding for each fault; what somebody may have wanted is not mended unasked."""
+    if not found.faults:
+        well = "Kubernetes' own parts, and what the nodes have of it, are as they were made"
+        return [Finding("kubernetes", True, well)]
+    safe = tuple(step for step in todo(steps) if not step.loses)
+    return [
+        Finding(
+            fault.part,
+            False,
+            str(fault),
+            f"`inv up`: {fault.repair.value}" if fault.repair is not Repair.NONE else SEE,
+            safe if number == 0 else (),
+        )
+        for number, fault in enumerate(found.faults)
+    ]
+
+
+def _application(project: Project) -> Finding:
+    """Whether the application is on the cluster as the settings want it."""
+    name = "application"
+    if secrets.missing(project.state.secrets) or not project.kubectl.answers():
+        return Finding(name, True, "compared once the API server answers")
+    changed = manifests.changed(project.deployment.diff())
+    wrong = f"{', '.join(changed)} not as the settings want it" if changed else ""
+    return _judged(name, wrong, "as the settings want it", "`inv up`")
 
 
 def _database(project: Project) -> Finding:
@@ -253,7 +300,8 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "passwords": _passwords,
     "certificate": _certificate,
     "machines": _machines,
-    "nodes": _nodes,
+    "nodes": _cluster,
+    "application": _application,
     "database": _database,
     "http port": _http_port,
 }

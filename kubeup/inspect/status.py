@@ -35,6 +35,7 @@ class Status:
     pods: tuple[KubePod, ...]
     claims: tuple[KubeClaim, ...]
     urls: tuple[tuple[str, str], ...]
+    unanswered: str = ""  # why the API server did not answer
     left_out: tuple[str, ...] = ()  # nodes at whose address the UI does not answer, and why
 
 
@@ -42,15 +43,16 @@ def collect(project: Project) -> Status:
     # each asks another program, and takes up to some seconds
     with ThreadPoolExecutor(3) as pool:
         place = pool.submit(database.where, project)
-        asked = pool.submit(_ask, project)
+        asked = pool.submit(cluster.ask, project.kubectl, KINDS)
         machines = pool.submit(
-            project.provider.observe, lambda boots: cluster.ready_since_boot(asked.result(), boots)
+            project.provider.observe,
+            lambda boots: cluster.ready_since_boot(asked.result().items, boots),
         )
-    items = asked.result()
-    answers = items is not None
+    answer = asked.result()
+    answers = answer.unanswered is None
     published = project.external.found() if answers else Published()
     by_kind = defaultdict[str, list[dict[str, Any]]](list)
-    for item in items or ():
+    for item in answer.items:
         by_kind[item["kind"]].append(item)
     return Status(
         profile=project.settings.profile,
@@ -59,19 +61,13 @@ def collect(project: Project) -> Status:
         database=f"{project.images[0].what}; {place.result()}",
         machines=machines.result().nodes,
         answers=answers,
+        unanswered=str(answer.unanswered or ""),
         nodes=nodes(by_kind["Node"]),
         pods=pods(by_kind["Pod"]),
         claims=claims(by_kind["PersistentVolumeClaim"]),
         urls=urls(project, published),
         left_out=published.left_out,
     )
-
-
-def _ask(project: Project) -> list[dict[str, Any]] | None:
-    """What the API server has; None where it does not answer."""
-    if not project.kubectl.answers():
-        return None
-    return project.kubectl.items(KINDS, "--all-namespaces")
 
 
 def show(status: Status, out: Report) -> None:
@@ -86,8 +82,8 @@ def show(status: Status, out: Report) -> None:
     # nodes and pods are not empty then, they are unknown
     if not status.answers:
         out.say(
-            "\nThe API server does not answer. `inv cluster.start` starts what is stopped, "
-            "`inv up` makes what is missing."
+            f"\nThe API server does not answer: {status.unanswered}. `inv cluster.start` starts "
+            "what is stopped, `inv up` makes what is missing."
         )
         return
     out.say()

@@ -14,6 +14,7 @@ from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.plan import Log, Paced
 from kubeup.core.shell import Output
 from kubeup.facts import kubeconfig as facts
+from kubeup.facts.connection import Cause, Unanswered, unanswered
 
 ANSWER_SECONDS = 4.0  # of a server that is awake
 MANAGER = "kubeup"  # the one field manager of server-side apply
@@ -130,13 +131,18 @@ class Kubectl(Paced):
             # a watch that ends at once, as without a server, is not begun again in a rush
             time.sleep(max(0.0, tick - (time.monotonic() - began)))
 
-    def answers(self) -> bool:
-        """Whether the API server is there (a few seconds at most)."""
+    def unanswered(self) -> Unanswered | None:
+        """Why the API server is not there, a few seconds at most; None where it answers."""
         if not self.has_access() or not self.path.exists():
-            return False
+            return Unanswered(Cause.OTHER, f"{self.kubeconfig} is missing, or names no cluster")
         try:
-            return self.look("get", "--raw", "/readyz").ok
+            answer = self.look("get", "--raw", "/readyz")
         except CommandError as error:
             if error.status == shell.STOPPED:  # else it would be asked again and again
                 raise
-            return False  # it took too long
+            return Unanswered(Cause.SILENT, error.why)  # it took too long
+        return None if answer.ok else unanswered(answer.stderr)
+
+    def answers(self) -> bool:
+        """Whether the API server is there (a few seconds at most)."""
+        return self.unanswered() is None

@@ -23,6 +23,9 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Planned, Step, after, step_ids
 from kubeup.core.record import CLUSTER, Location
 from kubeup.core.shell import Output
+from kubeup.facts import parts
+from kubeup.facts.connection import FOREIGN, Cause, Unanswered, unanswered
+from kubeup.facts.faults import Fault
 from kubeup.facts.kubernetes import (
     STAMP_FILE,
     KubeNode,
@@ -36,6 +39,9 @@ from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.nodes import is_ready, ready_step
 from kubeup.workflows.project import Project
 
+KINDS = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps,pods"
+# the play fetches the kubeconfig anew, and renews certificates that have ended
+MENDED = FOREIGN | {Cause.EXPIRED}
 # of a volume: the node that has it
 VOLUME_NODE = "{.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]}"
 
@@ -50,24 +56,29 @@ class ClusterFacts:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[KubeNode, ...] = ()
     answers: bool = False
+    unanswered: Unanswered | None = None  # why not, where it was asked
     workloads: tuple[KubeWorkload, ...] = ()  # the application's
     system: frozenset[str] = frozenset()  # workloads' names in kube-system
+    faults: tuple[Fault, ...] = ()  # that the API server tells of
 
 
 def observe(project: Project, wanted: Collection[str] = (), on_nodes: bool = False) -> ClusterFacts:
     """Look at machines and the API server; `on_nodes` asks each node for its images itself."""
     with ThreadPoolExecutor(2) as pool:
-        asked = pool.submit(_ask, project.kubectl)
+        asked = pool.submit(ask, project.kubectl, KINDS)
         observed = pool.submit(
-            project.provider.observe, lambda boots: ready_since_boot(asked.result(), boots)
+            project.provider.observe, lambda boots: ready_since_boot(asked.result().items, boots)
         )
-        machines, items = observed.result(), asked.result()
+        machines, answer = observed.result(), asked.result()
+    items = answer.items
     facts = ClusterFacts(
         machines,
         nodes=_nodes(items),
-        answers=items is not None,
-        workloads=tuple(row for row in workloads(items or ()) if row.namespace == "default"),
-        system=_system(items or ()),
+        answers=answer.unanswered is None,
+        unanswered=answer.unanswered,
+        workloads=tuple(row for row in workloads(items) if row.namespace == "default"),
+        system=_system(items),
+        faults=_faults(project, items),
     )
     return _with_images(project, facts, set() if on_nodes else _reported(project, facts, wanted))
 
@@ -105,8 +116,15 @@ def _with_images(project: Project, facts: ClusterFacts, reported: set[str]) -> C
     return replace(facts, stamps=stamps, images=images, unreachable=unreachable)
 
 
-def _nodes(items: Sequence[dict[str, Any]] | None) -> tuple[KubeNode, ...]:
-    return nodes(item for item in items or () if item["kind"] == "Node")
+def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
+    return nodes(item for item in items if item["kind"] == "Node")
+
+
+def _faults(project: Project, items: Sequence[dict[str, Any]]) -> tuple[Fault, ...]:
+    if not items:
+        return ()
+    expected = ("coredns", "kube-proxy", *project.provider.beside_kubernetes)
+    return (*parts.of_nodes(items), *parts.not_running(items, expected))
 
 
 def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
@@ -114,7 +132,7 @@ def _system(items: Sequence[dict[str, Any]]) -> frozenset[str]:
     return frozenset(meta["name"] for meta in metas if meta.get("namespace") == "kube-system")
 
 
-def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str, datetime]) -> bool:
+def ready_since_boot(items: Sequence[dict[str, Any]], boots: Mapping[str, datetime]) -> bool:
     """Whether the API server calls every machine ready that runs since then.
 
     See `kubeup.cluster.providers.base.Vouching`.
@@ -122,19 +140,26 @@ def ready_since_boot(items: Sequence[dict[str, Any]] | None, boots: Mapping[str,
     return boots.keys() <= {node.name for node in _nodes(items) if is_ready(node, boots)}
 
 
-def _ask(kubectl: Kubectl) -> list[dict[str, Any]] | None:
-    """The API server's nodes and workloads; None where it does not answer."""
-    if not kubectl.has_access() or not kubectl.path.exists():
-        return None
-    kinds = "nodes,deployments.apps,statefulsets.apps,daemonsets.apps"
+@dataclass(frozen=True)
+class Answer:
+    """What the API server has; nothing where it did not answer, and why."""
+
+    items: tuple[dict[str, Any], ...] = ()
+    unanswered: Unanswered | None = None
+
+
+def ask(kubectl: Kubectl, kinds: str) -> Answer:
+    """All objects of these kinds."""
+    # first: kubectl itself asks a server that is silent six times what kinds it has
+    if why := kubectl.unanswered():
+        return Answer(unanswered=why)
     try:
         answer = kubectl.look("get", kinds, "--all-namespaces", "-o", "json")
-    except CommandError:  # nothing at all is at its address, not even a refusal
-        return None
+    except CommandError as error:
+        return Answer(unanswered=Unanswered(Cause.SILENT, error.why))
     if not answer.ok:
-        return None
-    items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
-    return items
+        return Answer(unanswered=unanswered(answer.stderr))
+    return Answer(tuple(json.loads(answer.stdout)["items"]))
 
 
 def _ask_nodes(project: Project, names: Collection[str]) -> dict[str, Output]:
@@ -169,8 +194,10 @@ def inventory(project: Project, facts: ClusterFacts) -> str:
     return play.text(inventories.inventory(inventory_inputs(project, facts)))
 
 
-def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]:
-    """What makes machines and cluster as the settings want them."""
+def plan(
+    project: Project, facts: ClusterFacts, needed: Needed, repairs: Sequence[Step] = ()
+) -> list[Planned]:
+    """What makes machines and cluster as the settings want them, `repairs` of nodes among it."""
     if facts.unreachable:
         name, why = next(iter(facts.unreachable.items()))
         what = f"{name} runs but can't be reached by SSH"
@@ -182,14 +209,15 @@ def plan(project: Project, facts: ClusterFacts, needed: Needed) -> list[Planned]
     # what running nodes stand on may be put back, too
     below = [*made, *(id_ for id_ in step_ids(machines) if id_.kind is Kind.LOCAL)]
     key = keys.plan(state.private_key, state.public_key) if provider.uses_kubeadm else ()
-    steps = [*key, *machines, *_provision(project, facts, below)]
+    mended = step_ids(repairs)
+    steps = [*key, *machines, *repairs, *after(mended, _provision(project, facts, below))]
     trusted = after(made, provider.trust(facts.stamps, bool(made)))
     settled = (*below, *step_ids(trusted))
     provisions = ids.PROVISION in step_ids(steps)
     ready = facts.answers and all(is_ready(node, facts.machines.boots) for node in facts.nodes)
-    if provisions or trusted or made or not ready:
+    if provisions or trusted or made or mended or not ready:
         own_kubectl = (ids.KUBERNETES,) if provider.uses_kubeadm else ()
-        needs = (*settled, ids.PROVISION, *own_kubectl)
+        needs = (*settled, *mended, ids.PROVISION, *own_kubectl)
         # one that is stopped may never have joined: once it runs, the next plan has the play do it
         joined = facts.machines.hidden and not provisions
         waiting: Planned = ready_step(project, "the application needs them", needs, 10, joined)
@@ -236,6 +264,8 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
         return f"{', '.join(outdated)} not provisioned as the settings and roles are now"
     if not facts.answers and not project.kubectl.has_access():
         return f"{project.state.kubeconfig} is missing, or names no cluster"
+    if facts.unanswered and facts.unanswered.cause in MENDED:
+        return f"the API server does not answer: {facts.unanswered}"
     return ""
 
 

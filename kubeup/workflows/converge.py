@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 
 from kubeup.application import apply, network, serving, watch
@@ -193,6 +193,9 @@ def bring_up(
             _require_converged(project, out, application, disrupted, given.force)
             if prove is not None:
                 prove(project, out)
+        if not given.json:
+            for fault in found[-1].unmended:
+                out.say(f"! {fault}: no step mends that, see docs/reliability.md")
         if application and not given.json:
             show_urls(project, out)
 
@@ -232,15 +235,16 @@ def disrupts_nodes(plan: Plan) -> bool:
 def _left_once_healthy(project: Project, application: bool, disrupted: bool, force: bool) -> Plan:
     """What is left to do once everything stands.
 
-    Where nothing but waiting is left, pods have fallen meanwhile: one more look.
+    Where nothing but waiting is left, pods have fallen meanwhile: one more look. Parts of
+    Kubernetes that have just been made may take longer than the application.
     """
     if application:
         wait_until_healthy(project, disrupted)
     left = up.plan(project, application, force).plan
-    if left and all(step.id.kind is Kind.WAIT for step in left):
+    if left and all(step.id.kind in (Kind.WAIT, Kind.SETTLE) for step in left):
         wait_until_healthy(project, True)
         left = up.plan(project, application, force).plan
-    return left
+    return replace(left, steps=tuple(one for one in left if one.id.kind is not Kind.SETTLE))
 
 
 def wait_until_healthy(project: Project, disrupted: bool) -> None:

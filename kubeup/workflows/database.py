@@ -20,7 +20,7 @@ from kubeup.database.machine import DatabaseVm
 from kubeup.database.server import ROOT
 from kubeup.images import build as builds
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import rollout, up
+from kubeup.workflows import lost_passwords, rollout, up
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
 
@@ -106,6 +106,7 @@ def _migrate(project: Project, reason: str, needs: tuple[StepId, ...] = ()) -> S
 def on_machine(project: Project) -> Plan:
     """The service on the machine with the role `db`, whether or not it is the one in use."""
     machine = project.machine
+    lost_passwords.refuse(project)
     generated = secrets.plan(project.state.secrets)
     certificate = tls.plan(project.state.tls)
     images = tuple(image for image in project.images if image.part == DATABASE.name)

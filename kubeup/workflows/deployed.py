@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kubeup.application import why
 from kubeup.application.overlay import MANAGED
 from kubeup.core import ids
 from kubeup.core.plan import Log, Plan, Step, plan_of
-from kubeup.facts.kubernetes import KubePod
+from kubeup.core.services import NAMES
+from kubeup.facts import trouble
+from kubeup.facts.kubernetes import KubePod, app_of
 from kubeup.facts.kubernetes import pods as parse_pods
+from kubeup.facts.trouble import Trouble
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
 
@@ -16,23 +21,26 @@ from kubeup.workflows.project import Project
 DELETED = "statefulset,deployment,service,endpointslice,configmap,secret,networkpolicy"
 
 
-def pods(project: Project) -> tuple[KubePod, ...]:
-    return parse_pods(project.kubectl.items("pods", "-l", f"{MANAGED}=kubeup"))
+@dataclass(frozen=True)
+class Deployed:
+    """The application's pods, each with why it is not ready, and what keeps it from being so."""
+
+    pods: tuple[tuple[KubePod, str], ...]
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def rows(self) -> Iterator[tuple[str, str, str, int, str]]:
+        for pod, cause in self.pods:
+            state = cause.splitlines()[0] if cause else pod.state
+            yield pod.name, pod.node or "-", state, pod.restarts, ", ".join(pod.images)
 
 
-def row(pod: KubePod) -> tuple[str, str, str, int, str]:
-    state = (
-        "ready"
-        if pod.ready
-        else ", ".join(f"{reason}: {message}"[:80] for reason, message in pod.waiting) or pod.phase
-    )
-    return (
-        pod.name,
-        pod.node or "-",
-        "terminating" if pod.deleting else state,
-        pod.restarts,
-        ", ".join(pod.images),
-    )
+def status(project: Project) -> Deployed:
+    seen = why.look(project.kubectl, *NAMES)
+    found = [item for item in seen.of("Pod") if app_of(item) in NAMES]
+    facts = zip(parse_pods(found), (trouble.why(item, seen) for item in found), strict=True)
+    troubles = filter(None, (trouble.of_app(name, seen) for name in NAMES))
+    return Deployed(tuple(facts), tuple(dict.fromkeys(troubles)))
 
 
 def delete(project: Project) -> Plan:

@@ -13,11 +13,14 @@ from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import StepId
 from kubeup.core.pace import Patience
 from kubeup.core.plan import Log, Paced, Step
+from kubeup.facts.connection import LASTING
 from kubeup.facts.kubernetes import KubeNode, nodes, reported_since_boot
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
 
 TRIES = 3  # to ask a server that has just started
+# a server that is being made anew shows its earlier certificate for a moment
+LASTING_SECONDS = 10.0
 
 
 def is_ready(node: KubeNode, boots: Mapping[str, datetime]) -> bool:
@@ -98,16 +101,14 @@ class WaitForNodes(Paced):
         return set()
 
     def _until_answered(self, log: Log) -> None:
-        kubectl = self.kubectl.at(self.pace)
-        end = time.monotonic() + self.pace.seconds(self.seconds)
-        while not kubectl.answers():
-            if time.monotonic() > end:
+        kubectl, began = self.kubectl.at(self.pace), time.monotonic()
+        while found := kubectl.unanswered():
+            waits = LASTING_SECONDS if found.cause in LASTING else self.seconds
+            if time.monotonic() - began > self.pace.seconds(waits):
                 raise self._failed(
-                    "the API server does not answer",
-                    [f"nothing at the address in {kubectl.kubeconfig}"],
-                    "see why: `inv ssh.control -- journalctl -u kubelet -n 50`",
+                    "the API server does not answer", [str(found)], found.cause.advice
                 )
-            log("the API server is not up yet")
+            log(f"the API server is not up yet: {found.cause.words}")
             time.sleep(0.5)
 
     def _failed(self, what: str, reasons: list[str], advice: str) -> KubeupError:

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kubeup.application import apply, data, saved_data
+from kubeup.application import apply, data, saved_data, stale
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Holds, Plan, Planned, Step, plan_of, todo, without_unused
 from kubeup.core.record import CLUSTER, VM
-from kubeup.core.services import DATABASE, NAMES, WITH_PASSWORDS
+from kubeup.core.services import API, DATABASE, NAMES, WITH_PASSWORDS
 from kubeup.database import machine_service, packet_filter, passwords
 from kubeup.database.service_state import ServiceState
 from kubeup.database.version import Version, require_files
@@ -21,9 +21,11 @@ from kubeup.images import build as builds
 from kubeup.images import load
 from kubeup.images.catalog import AppImage
 from kubeup.system import packages, secrets, tls
-from kubeup.workflows import cluster, guarding
+from kubeup.workflows import cluster, guarding, lost_passwords
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
+
+REFUSES = "the database has other passwords than .env"
 
 
 def part(name: str) -> str:
@@ -43,7 +45,7 @@ def plan(project: Project, parts: Sequence[str]) -> Plan:
     if not facts.answers:
         raise KubeupError(
             "the cluster does not answer",
-            f"{project.state.kubeconfig} points to no cluster that answers",
+            str(facts.unanswered),
             "start it: `inv cluster.start`, or make it: `inv up`",
         )
     built = builds.plan(images, project.builder)
@@ -58,7 +60,8 @@ def _look(project: Project, parts: Sequence[str]) -> Seen:
     if secrets.missing(project.state.secrets):
         return Seen()
     on_machine = project.database_on == VM and DATABASE.name in parts
-    return Seen(project.deployment.diff(parts), project.machine.look() if on_machine else None)
+    service = project.machine.look() if on_machine else None
+    return Seen(project.deployment.diff(parts), service, stale.api_is_stale(project.kubectl))
 
 
 def host_packages(project: Project, planned: Iterable[Planned]) -> list[Planned]:
@@ -122,12 +125,14 @@ def service_steps(
 class Seen:
     """What was looked at before a rollout is planned.
 
-    What differs on the cluster, in kubectl's `diff` (None: there is nothing to compare with), and
-    the database's machine (None: it isn't in use, or not there).
+    What differs on the cluster, in kubectl's `diff` (None: there is nothing to compare with),
+    the database's machine (None: it isn't in use, or not there), and whether the API runs with an
+    earlier Secret.
     """
 
     diff: str | None = None
     service: ServiceState | None = None
+    is_stale: bool = False
 
 
 def steps(
@@ -165,9 +170,14 @@ def steps(
             project, found, (ids.PASSWORDS, ids.PROVISION, ids.SET_PASSWORDS, *made)
         )
         needs = (*needs, ids.MACHINE_SERVICE)
-    diff = seen.diff if facts.answers else None
+    if not facts.answers:
+        seen = replace(seen, diff=None)
     why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
-    applied = _applied(project, diff, parts, needs, why)
+    refuses = database_refuses(project, facts, parts)
+    applied = _applied(project, seen, parts, needs, REFUSES if refuses else why)
+    if refuses:
+        changed = passwords.steps(project.passwords, REFUSES, ())
+        applied = [*(one for one in applied if one.id != ids.SET_PASSWORDS), *changed]
     falling = _falling(project, facts, parts, applied)
     return [
         *brought,
@@ -177,6 +187,23 @@ def steps(
         *(guarding.steps(project, needs) if guards else ()),
         *apply.wait(project.deployment, falling, needs),
     ]
+
+
+def database_refuses(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> bool:
+    """Whether the API does not stand as the database has other passwords than `.env`.
+
+    Somebody changed them by SQL. Asked only where root's still opens it, and nothing else is
+    known to be under way.
+    """
+    api = [one for one in facts.workloads if one.app == API.name]
+    if not api or api[0].standing or not set(WITH_PASSWORDS) <= set(parts):
+        return False
+    if project.changing_passwords or secrets.missing(project.state.secrets):
+        return False
+    try:
+        return not project.passwords.in_use() and bool(project.passwords.root())
+    except KubeupError:  # it can't be asked: then passwords are not what is wrong first
+        return False
 
 
 def _images_on_nodes(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> list[Planned]:
@@ -207,7 +234,7 @@ def _without(found: ServiceState, file: str) -> ServiceState:
 
 def _applied(
     project: Project,
-    diff: str | None,
+    seen: Seen,
     parts: Sequence[str],
     needs: tuple[StepId, ...],
     again_as: str,
@@ -220,7 +247,9 @@ def _applied(
     why = apply.NEW_PASSWORDS if forgets else again_as
     again = {part: why for part in WITH_PASSWORDS if why and part in parts}
     carry = partial(passwords.carry, project.passwords)
-    applied = apply.plan(project.deployment, diff, needs, parts, carry=carry, again=again)
+    applied = apply.plan(
+        project.deployment, seen.diff, needs, parts, carry, again, is_stale=seen.is_stale
+    )
     return [*applied, *(_forget_steps(project, applied) if forgets else ())]
 
 
@@ -261,22 +290,13 @@ def password_steps(project: Project, facts: ClusterFacts) -> list[Planned]:
 
     Raises Refused where a database runs with passwords that are no longer there, or half changed.
     """
-    begun = project.begun_passwords
     if facts.answers and (
         project.database_on == VM or any(one.app == DATABASE.name for one in facts.workloads)
     ):
         # where no database is there, it has to come first: what finishes these talks to it
         _refuse_half_done(project)
-    generated = secrets.plan(project.state.secrets)
-    lacking = todo(generated)
-    if lacking and (begun or any(one.app == DATABASE.name for one in facts.workloads)):
-        raise Refused(
-            f"{project.state.secrets.name} lacks passwords of a database that is there",
-            lacking[0].reason,
-            "put the file back; `kubectl get secret mysecret -o yaml` has the values, in base64 "
-            "(ROOT_PASSWORD is MYSQL_ROOT_PASSWORD)",
-        )
-    return generated
+    lost_passwords.refuse(project, facts)
+    return secrets.plan(project.state.secrets)
 
 
 def _refuse_half_done(project: Project) -> None:

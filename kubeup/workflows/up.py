@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from kubeup.application import stale
 from kubeup.cluster.providers.base import Machines, Needed
 from kubeup.cluster.release.components import IMAGES
 from kubeup.core import ids
@@ -14,14 +15,17 @@ from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Plan, Planned, Step, after, plan_of, todo, without_unused
 from kubeup.core.record import VM
 from kubeup.database.service_state import ServiceState
+from kubeup.facts.faults import Fault, Repair
 from kubeup.images import build, load
 from kubeup.images.catalog import AppImage
 from kubeup.system import machine as this_machine
 from kubeup.system import secrets
-from kubeup.workflows import choices, cluster, release, requirements, rollout
+from kubeup.workflows import choices, cluster, health, release, requirements, rollout
 from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 from kubeup.workflows.requirements import Work
+from kubeup.workflows.rollout import Seen
 
 SYSTEM_IMAGES = frozenset(image.name for image in IMAGES)
 
@@ -30,12 +34,14 @@ SYSTEM_IMAGES = frozenset(image.name for image in IMAGES)
 class UpPlan:
     """A plan with the facts it was made from.
 
-    `incomplete`: something could not be looked at until a part of it has run.
+    `incomplete`: something could not be looked at until a part of it has run. `unmended`: what is
+    wrong with the cluster, and no step of it mends.
     """
 
     plan: Plan
     facts: ClusterFacts
     incomplete: bool
+    unmended: tuple[Fault, ...] = ()
 
 
 def plan(project: Project, application: bool = True, force: bool = False) -> UpPlan:
@@ -45,28 +51,21 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     it, with `force` where it does not for certain.
     """
     choices.refuse_unrecorded(project)
-    with ThreadPoolExecutor(3) as pool:
-        # compared while machines are looked at: most of a second run's time is this one command
-        comparing = pool.submit(_compare, project) if application else None
-        on_machine = (
-            pool.submit(_look_at_machine, project)
-            if application and project.database_on == VM
-            else None
-        )
-        facts = cluster.observe(
-            project, [image.reference for image in project.images] if application else ()
-        )
-        found = on_machine.result() if on_machine else None
-    diff = _compared(comparing, facts)
-    fresh = not facts.machines.any_there
+    facts, found, seen = _look(project, application)
     images = project.images if application else ()
     image_steps, needed = _images(project, facts.machines, images)
-    nodes = cluster.plan(project, facts, needed)
+    nodes = cluster.plan(project, facts, needed, health.on_nodes(project, facts, found))
     provisions = any(step.id == ids.PROVISION for step in todo(nodes))
-    own_images = _own_images(project, facts, provisions)
-    steps = [*own_images, *image_steps, *nodes]
+    mended = health.by_api(project, found, nodes)
+    steps = [
+        *_own_images(project, facts, provisions),
+        *image_steps,
+        *nodes,
+        *mended,
+        *health.keep_baseline(project, found, [*nodes, *mended]),
+    ]
     if application:
-        steps += rollout.steps(project, facts, rollout.Seen(diff, found), before=todo(steps))
+        steps += rollout.steps(project, facts, seen, before=todo(steps))
     steps = without_unused(steps)
     tools = list(project.provider.install()) if todo(steps) else []
     whole = plan_of(
@@ -75,8 +74,29 @@ def plan(project: Project, application: bool = True, force: bool = False) -> UpP
     if whole:
         work = _work(project, facts.machines, whole.steps)
         requirements.require(requirements.check(work), force)
-    hidden = facts.machines.hidden or not facts.answers
-    return UpPlan(whole, facts, incomplete=bool(whole) and not fresh and hidden)
+    return UpPlan(whole, facts, bool(whole) and _is_hidden(facts), tuple(found.of(Repair.NONE)))
+
+
+def _look(project: Project, application: bool) -> tuple[ClusterFacts, Health, Seen]:
+    """Machines, nodes, cluster and application, side by side."""
+    with ThreadPoolExecutor(3) as pool:
+        # compared while machines are looked at: most of a second run's time is this one command
+        comparing = pool.submit(_compare, project) if application else None
+        on_machine = (
+            pool.submit(_look_at_machine, project)
+            if application and project.database_on == VM
+            else None
+        )
+        wanted = [image.reference for image in project.images] if application else ()
+        facts = cluster.observe(project, wanted)
+        found = health.look(project, facts)
+        service = on_machine.result() if on_machine else None
+    return facts, found, replace(_compared(comparing, facts), service=service)
+
+
+def _is_hidden(facts: ClusterFacts) -> bool:
+    """Whether what is on machines that are there can't be looked at before they run."""
+    return facts.machines.any_there and (facts.machines.hidden or not facts.answers)
 
 
 def _images(
@@ -151,29 +171,32 @@ def machines(project: Project, force: bool = False) -> Plan:
     return plan_of((step for step in whole if step.id in wanted), whole.holds)
 
 
-def _compared(comparing: Future[str | None] | None, facts: ClusterFacts) -> str | None:
-    """What differs on the cluster; None where there is nothing to compare with.
+def _compared(comparing: Future[Seen] | None, facts: ClusterFacts) -> Seen:
+    """What differs on the cluster.
 
     A comparison that failed is a fault where the cluster answers; where it sleeps, the facts say
     so.
     """
     try:
-        return comparing.result() if comparing else None
+        return comparing.result() if comparing else Seen()
     except CommandError:
         if facts.answers:
             raise
-        return None
+        return Seen()
 
 
-def _compare(project: Project) -> str | None:
+def _compare(project: Project) -> Seen:
     """What deploying would change, where there is a cluster with passwords to compare with."""
+    kubectl = project.kubectl
     if (
-        not project.kubectl.has_access()
-        or not project.kubectl.path.exists()
+        not kubectl.has_access()
+        or not kubectl.path.exists()
         or secrets.missing(project.state.secrets)
     ):
-        return None
-    return project.deployment.diff()
+        return Seen()
+    with ThreadPoolExecutor(1) as pool:
+        is_stale = pool.submit(stale.api_is_stale, kubectl)
+        return Seen(project.deployment.diff(), is_stale=is_stale.result())
 
 
 def _look_at_machine(project: Project) -> ServiceState | None:

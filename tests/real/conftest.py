@@ -39,6 +39,7 @@ ORDER = (
     "proxy",
     "reach",
     "broken",
+    "causes",
     "bad_settings",
     "drift",
     "interrupted",

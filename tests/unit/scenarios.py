@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from builders import SANDBOX, access, machines, node, on_record, recorded, settings, state, three
 
-from kubeup.application import apply
+from kubeup.application import apply, stale
 from kubeup.application.apply import Deployment
 from kubeup.application.external import External
 from kubeup.cluster.providers.base import Machines, NodeState, ToolCommand
@@ -47,6 +47,7 @@ from kubeup.workflows import (
     cluster,
     database,
     down,
+    health,
     playbook,
     removal,
     rollout,
@@ -56,6 +57,7 @@ from kubeup.workflows import (
 )
 from kubeup.workflows import move as moving
 from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -88,10 +90,13 @@ class World:
         patch.setattr(up.this_machine, "routes", tuple)
         patch.setattr(Deployment, "render", lambda _: CHANGED)
         patch.setattr(Deployment, "diff", lambda *_: "")
+        patch.setattr(stale, "api_is_stale", lambda _: False)
+        patch.setattr(health, "look", lambda *_: Health())
         patch.setattr(loads, "in_registry", lambda *_: False)
         patch.setattr(servers, "version", lambda _: Version("8.4.3"))
         patch.setattr(servers, "count", lambda *_: {"products": 7})
         patch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
+        patch.setattr(Passwords, "in_use", lambda _: False)
         patch.setattr(DatabaseVm, "look", lambda _: ServiceState())
         patch.setattr(VagrantTool, "providers", lambda _: {"docker": frozenset(NAMES)})
         patch.setattr(Vagrant, "refuse_unfit", lambda *_: None)

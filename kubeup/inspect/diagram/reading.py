@@ -10,8 +10,7 @@ from typing import Any
 
 from kubeup.cluster.providers.base import NodeState
 from kubeup.core.services import SERVICES
-from kubeup.facts import kubernetes
-from kubeup.facts import pods as pod_facts
+from kubeup.facts import kubernetes, trouble
 from kubeup.facts.volumes import node_of, path_of
 from kubeup.inspect.diagram.model import (
     APPS,
@@ -106,7 +105,7 @@ def _pod(item: Item) -> Pod:
         part=part_of(item),
         node=fact.node,
         address=fact.address,
-        why=pod_facts.pod_trouble(item),
+        why=trouble.why(item),
         restarts=fact.restarts,
         claims=tuple(filter(None, claims)),
     )

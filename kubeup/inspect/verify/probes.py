@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from kubeup.core.errors import CommandError, KubeupError
-from kubeup.facts import pods as pod_facts
+from kubeup.facts import trouble
+from kubeup.facts.pods import Seen
 from kubeup.inspect.verify.model import Context, Problem
 
 PORT = 8899
@@ -117,7 +118,7 @@ class Probes:
                 *self._context.namespace, *command, stdin=script, timeout=30
             )
         except KubeupError as error:
-            return {"error": error.why or error.what}
+            return {"error": error.said}
         answer: dict[str, Any] = json.loads(output.stdout)
         return answer
 
@@ -132,12 +133,15 @@ class Probes:
         while True:
             ready = kubectl.read(*namespace, *wait, ok=None).ok
             item = kubectl.json(*namespace, "get", "pod", probe.name)
-            if ready or pod_facts.hopeless(item) or self._stop.is_set() or time.monotonic() > end:
-                return seen(probe, item, "" if ready else self._event(probe))
+            if ready or hopeless(item) or self._stop.is_set() or time.monotonic() > end:
+                about = f"--field-selector=involvedObject.name={probe.name}"
+                return seen(probe, item, [] if ready else self._context.items("events", about))
 
-    def _event(self, probe: Probe) -> str:
-        selector = f"--field-selector=involvedObject.name={probe.name}"
-        return pod_facts.last_event(self._context.items("events", selector))
+
+def hopeless(item: dict[str, Any]) -> bool:
+    """Whether a pod won't become ready by waiting."""
+    found = trouble.of_pod(item)
+    return found is not None and not found.final
 
 
 def not_tried(earlier: str) -> KubeupError:
@@ -149,14 +153,11 @@ def not_tried(earlier: str) -> KubeupError:
     )
 
 
-def seen(probe: Probe, item: dict[str, Any], event: str = "") -> Probe:
-    """The probe as its pod's object, and where it is not ready its last event, tell."""
-    why = pod_facts.pod_trouble(item)
-    # what is hopeless says why itself, what is still being made does not
-    if why and event and not pod_facts.hopeless(item):
-        why = f"{why}, last event: {event}"
+def seen(probe: Probe, item: dict[str, Any], events: Sequence[dict[str, Any]] = ()) -> Probe:
+    """The probe as its pod's object, and where it is not ready its events, tell."""
+    why = trouble.why(item, Seen(events))
     address = item.get("status", {}).get("podIP", "")
-    return replace(probe, address=address, why=why, image_missing=pod_facts.image_missing(item))
+    return replace(probe, address=address, why=why, image_missing=trouble.image_missing(item))
 
 
 def missing(probes: Sequence[Probe]) -> list[Problem]:

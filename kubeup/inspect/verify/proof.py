@@ -72,8 +72,9 @@ def _external_database(project: Project) -> ExternalDatabase | None:
 
 def secret_values(project: Project) -> dict[str, str]:
     database = project.settings.database
+    password = secrets.password(project.state.secrets, "MYSQL_PASSWORD")
     names = {"MYSQL_DATABASE": database.name, "MYSQL_USER": database.user}
-    return {**names, **secrets.read(project.state.secrets)}
+    return {**names, "MYSQL_PASSWORD": password}
 
 
 def _print(line: Line, out: Report) -> None:

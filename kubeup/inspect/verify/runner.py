@@ -70,7 +70,7 @@ class _Runner:
         try:
             return check.look(self._run)
         except KubeupError as error:
-            return bad(error.what, error.why or error.what, error.next or "run `inv doctor`")
+            return bad(error.what, error.said, error.next or "run `inv doctor`")
         except Exception as error:  # a mistake in kubeup must not hide the other lines
             frame = traceback.extract_tb(error.__traceback__)[-1]
             return bad(

@@ -116,7 +116,7 @@ def test_a_download_with_another_sum_is_not_taken(bare: OnMinikube, tmp_path: Pa
     )
     for run in (words, ("cluster.minikube", *words[2:])):
         ran = bare.inv(*run, "--yes", env=env, code=1)
-        assert "has the wrong checksum" in ran.err and "published is " in ran.err
+        assert "has the wrong checksum" in ran.err and "that of the release is " in ran.err
     server.shutdown()
     assert nothing_made(bare)
     assert not list((tmp_path / "cache").rglob("minikube"))

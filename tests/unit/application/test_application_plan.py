@@ -164,6 +164,38 @@ def test_a_secret_that_somebody_changed_is_put_back_for_the_api_as_well(
     )
 
 
+SECRET_DIFFERS = (
+    "diff -u -N /tmp/LIVE-1/v1.Secret.default.mysecret /tmp/MERGED-2/v1.Secret.default.mysecret\n"
+)
+
+
+def test_pods_are_started_anew_where_the_secret_alone_is_put_back(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has those of `.env`: the others must not become good, nor stay in use."""
+    answer(monkeypatch, 0, cluster_holds("by hand", "api"))
+    steps = by_id(apply.plan(deployment, SECRET_DIFFERS, carry=list))
+    assert list(steps) == ["deploy/db", "deploy/api"]
+    assert steps["deploy/api"].reason == "its pods were started with another Secret"
+    last = {name: step.action.commands()[-1] for name, step in steps.items()}
+    assert "rollout restart" not in last["deploy/db"]
+    assert last["deploy/api"].endswith("rollout restart deployment/api")
+
+
+def test_a_template_that_changes_starts_them_by_itself(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, 0, cluster_holds("by hand", "api"))
+    steps = by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt"), carry=list))
+    assert len(steps["deploy/api"].action.commands()) == 1
+
+
+def test_an_api_with_an_earlier_secret_is_started_anew(deployment: Deployment) -> None:
+    steps = by_id(apply.plan(deployment, "", is_stale=True))
+    assert list(steps) == ["deploy/api"] and len(steps["deploy/api"].action.commands()) == 2
+    assert todo(apply.plan(deployment, "", parts=["db", "ui"], is_stale=True)) == []
+
+
 @pytest.mark.parametrize(
     "holds",
     [

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from builders import error_of
 
-from kubeup.application import serving
+from kubeup.application import serving, why
+from kubeup.core.errors import CommandError
 from kubeup.core.shell import Output
+from kubeup.facts.pods import Seen
 from kubeup.system.kubectl import Kubectl
 
 KUBECTL = Kubectl(Path("kubectl"), Path("config"), "kubeup-dev")
@@ -33,7 +35,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     def answers(*told: Output) -> list[str]:
         rest = itertools.chain(told, itertools.repeat(told[-1]))
 
-        def read(self: Kubectl, *words: str, ok: object = None) -> Output:
+        def read(self: Kubectl, *words: str, ok: object = (0,), timeout: float = 60) -> Output:
+            if "--raw" not in words:  # why it says so
+                raise CommandError("kubectl failed", "nobody answers")
             questions.append(words[-1])
             return next(rest)
 
@@ -82,3 +86,14 @@ def test_a_database_that_stays_away(asked: Callable[..., list[str]]) -> None:
         and "deploy.logs api" in error.next
     )
     assert len(questions) == 22
+
+
+def test_what_the_api_says_of_its_database_is_the_cause(
+    asked: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server hands on the status alone."""
+    asked(NO)
+    said = "the database does not answer (error 2003)"
+    monkeypatch.setattr(why, "look", lambda _, app: Seen((), {f"{app}-x": said}))
+    error = error_of(serving.until_serving, KUBECTL, 10.0)
+    assert error.what.startswith("the API does not reach") and error.why == said

@@ -1,22 +1,30 @@
-"""Pods as kubectl gave them; those in trouble are the recorded ones with the states that a
-kubelet 1.26 writes.
+"""How a rollout is waited for, with pods as kubectl gave them; those that are not ready are the
+recorded ones with the states that a kubelet 1.26 writes.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from builders import error_of, recorded
 
-from kubeup.application import watch
-from kubeup.application.watch import UNSCHEDULED_SECONDS, Trouble, Watched
+from kubeup.application import watch, why
+from kubeup.application.watch import Watched
+from kubeup.core import shell
+from kubeup.core.errors import KubeupError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.shell import Output, processes
+from kubeup.facts.pods import KINDS
+from kubeup.facts.trouble import RETRIED, SLOW
 from kubeup.system.kubectl import Kubectl
 
 Pod = dict[str, Any]
@@ -26,7 +34,8 @@ Pod = dict[str, Any]
 def pod() -> Pod:
     """The API's pod, running and ready."""
     items = json.loads(recorded("facts/kubectl_pods.json"))["items"]
-    return copy.deepcopy(next(item for item in items if item["metadata"]["labels"]["app"] == "api"))
+    found = next(item for item in items if item["metadata"]["labels"]["app"] == "api")
+    return {**copy.deepcopy(found), "kind": "Pod"}
 
 
 def not_ready(
@@ -46,97 +55,44 @@ def not_ready(
     return pod
 
 
-def seen(*pods: Pod, app: str = "api") -> Watched:
-    watched = Watched(app, since=100.0)
+def seen(*pods: Pod) -> Watched:
+    watched = Watched("api")
     for one in pods:
         watched.take({"type": "ADDED", "object": one})
     return watched
 
 
 def pods_ready(watched: Watched) -> bool:
-    return watch.pods_ready(watched.of_app(), {})
+    return watch.pods_ready(watched.pods.values(), {})
 
 
-def progress(pod: Pod, at: float = 101.0) -> Trouble:
-    found = seen(pod).trouble(at)
-    assert found is not None
-    return found
-
-
-def test_a_healthy_pod_stands(pod: Pod) -> None:
-    watched = seen(pod)
-    assert watched.trouble(10_000.0) is None
+def test_a_pod_that_is_deleted_does_not_count(pod: Pod) -> None:
+    leaving = copy.deepcopy(pod)
+    leaving["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
+    watched = seen(leaving, pod)
+    assert not pods_ready(watched), "it is still there"
+    assert "api-old terminating" in watched.progress
+    watched.take({"type": "DELETED", "object": leaving})
     assert pods_ready(watched)
-    assert watch.progress(watched) == f"{pod['metadata']['name']} ready"
+    assert watched.progress == f"{pod['metadata']['name']} ready"
 
 
-@pytest.mark.parametrize(
-    "reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"]
-)
-def test_an_image_that_can_not_be_had(pod: Pod, reason: str) -> None:
-    message = 'Back-off pulling image "localhost/fast-api-products:84cd8e436066"'
-    found = progress(not_ready(pod, {"waiting": {"reason": reason, "message": message}}))
-    assert found.what.startswith(
-        f"{pod['metadata']['name']} can't get its image localhost/fast-api-products:"
-    )
-    assert found.why == f"{reason}: {message}"
-    assert "inv images.load" in found.next
+def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
+    watched = seen(not_ready(copy.deepcopy(pod), {"waiting": {"reason": "ContainerCreating"}}))
+    assert not pods_ready(watched)
+    watched.take({"type": "MODIFIED", "object": pod})
+    assert pods_ready(watched)
 
 
-def test_a_real_pull_error() -> None:
-    pod = json.loads(recorded("deploy/pod_pull_error.json"))
-    found = seen(pod, app=pod["metadata"]["labels"].get("app", "")).trouble(101.0)
-    assert found is not None and "connection refused" in found.why
+def test_no_pods_do_not_stand() -> None:
+    assert not pods_ready(seen()) and seen().progress == ""
 
 
-def test_a_secret_that_is_missing(pod: Pod) -> None:
-    waiting = not_ready(
-        pod,
-        {
-            "waiting": {
-                "reason": "CreateContainerConfigError",
-                "message": 'secret "mysecret" not found',
-            }
-        },
-    )
-    assert seen(waiting).trouble(101.0) is None  # it may be a moment behind
-    found = progress(waiting, at=116.0)
-    assert found.what.endswith("can't be started")
-    assert found.why == 'CreateContainerConfigError: secret "mysecret" not found'
-
-
-def test_a_container_that_could_not_be_started_is_tried_again(pod: Pod) -> None:
-    state = {
-        "waiting": {
-            "reason": "CrashLoopBackOff",
-            "message": "back-off 10s restarting failed container",
-        }
-    }
-    ended = {
-        "terminated": {
-            "exitCode": 128,
-            "reason": "StartError",
-            "message": "failed to create containerd task: timed out",
-        }
-    }
-    assert seen(not_ready(pod, state, 1, ended)).trouble(200.0) is None
-    assert (
-        progress(not_ready(pod, state, 3, ended)).why
-        == "StartError with status 128: failed to create containerd task: timed out (3 restarts)"
-    )
-
-
-def test_a_container_whose_machine_went_away_is_no_failure(pod: Pod) -> None:
-    state = {
-        "waiting": {
-            "reason": "CrashLoopBackOff",
-            "message": "back-off 10s restarting failed container",
-        }
-    }
-    ended = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
-    assert seen(not_ready(pod, state, 7, ended)).trouble(200.0) is None
-    own = {"terminated": {"exitCode": 255, "reason": "Error"}}
-    assert progress(not_ready(pod, state, 7, own)).why == "Error with status 255 (7 restarts)"
+def test_an_evicted_pod_is_left_behind_by_the_one_in_its_place(pod: Pod) -> None:
+    evicted = copy.deepcopy(pod)
+    evicted["metadata"]["name"] = "api-evicted"
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
+    assert pods_ready(seen(evicted, pod)) and not pods_ready(seen(evicted))
 
 
 def test_pods_without_their_image_are_replaced_once_it_is_there(
@@ -153,104 +109,6 @@ def test_pods_without_their_image_are_replaced_once_it_is_there(
     monkeypatch.setattr(Kubectl, "write", lambda self, *words, log: wrote.append(words))
     watch.retry_pulls(Kubectl(Path("kubectl"), Path("config"), "kubeup-dev"), lambda line: None)
     assert wrote == [("delete", "pod", "api-pulling", "--wait=false")]
-
-
-def test_a_crash_loop_tells_how_it_ended(pod: Pod) -> None:
-    message = (
-        "back-off 20s restarting failed container=api-backend-fastapi "
-        "pod=api-79d64858f6-dfn4c_default(0b3a)"
-    )
-    ended = {
-        "terminated": {
-            "exitCode": 137,
-            "reason": "OOMKilled",
-            "startedAt": "2026-11-23T21:31:32Z",
-            "finishedAt": "2026-11-23T21:31:40Z",
-        }
-    }
-    found = progress(
-        not_ready(pod, {"waiting": {"reason": "CrashLoopBackOff", "message": message}}, 2, ended)
-    )
-    assert found.what == f"{pod['metadata']['name']} keeps ending"
-    assert found.why == "OOMKilled with status 137 (2 restarts)"
-    assert found.next == "read why: `inv deploy.logs api`"
-
-
-def test_one_crash_is_not_yet_a_loop(pod: Pod) -> None:
-    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
-    assert (
-        seen(not_ready(pod, {"running": {"startedAt": "2026-11-23T21:31:42Z"}}, 1, ended)).trouble(
-            400.0
-        )
-        is None
-    )
-
-
-@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
-def test_a_start_is_no_trouble_and_does_not_stand(pod: Pod, reason: str) -> None:
-    watched = seen(not_ready(pod, {"waiting": {"reason": reason}}))
-    assert watched.trouble(400.0) is None
-    assert not pods_ready(watched)
-    assert watch.progress(watched) == f"{pod['metadata']['name']} {reason}"
-
-
-def unscheduled(pod: Pod) -> Pod:
-    message = (
-        "0/3 nodes are available: 1 node(s) had untolerated taint "
-        "{node-role.kubernetes.io/control-plane: }, 2 Insufficient memory."
-    )
-    pod["spec"].pop("nodeName")
-    pod["status"] = {
-        "phase": "Pending",
-        "qosClass": "Burstable",
-        "conditions": [
-            {
-                "type": "PodScheduled",
-                "status": "False",
-                "reason": "Unschedulable",
-                "message": message,
-                "lastProbeTime": None,
-            }
-        ],
-    }
-    return pod
-
-
-def test_no_node_is_trouble_only_after_the_grace(pod: Pod) -> None:
-    watched = seen(unscheduled(pod))
-    assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
-    found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
-    assert found is not None
-    assert found.what.endswith("can't be scheduled")
-    assert "2 Insufficient memory" in found.why
-    assert watch.progress(watched).endswith(" pending")
-
-
-def test_a_pod_that_is_deleted_does_not_count(pod: Pod) -> None:
-    broken = not_ready(
-        copy.deepcopy(pod), {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    )
-    broken["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
-    watched = seen(broken, pod)
-    assert watched.trouble(101.0) is None
-    assert not pods_ready(watched), "it is still there"
-    watched.take({"type": "DELETED", "object": broken})
-    assert pods_ready(watched)
-
-
-def test_a_later_event_replaces_an_earlier_one(pod: Pod) -> None:
-    broken = not_ready(
-        copy.deepcopy(pod), {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    )
-    watched = seen(broken)
-    assert watched.trouble(101.0)
-    watched.take({"type": "MODIFIED", "object": pod})
-    assert watched.trouble(101.0) is None
-
-
-def test_no_pods_do_not_stand() -> None:
-    assert not pods_ready(seen())
-    assert watch.progress(seen()) == ""
 
 
 def test_what_was_ready_before_its_node_started_anew_does_not_stand(pod: Pod) -> None:
@@ -287,7 +145,7 @@ class Answering(Kubectl):
     ) -> Output:
         assert words == (
             "get",
-            "deployments,statefulsets,replicasets,pods",
+            "deployments,statefulsets,pods",
             "-l",
             "app=api",
             "-o",
@@ -307,7 +165,6 @@ def deployment(**status: int) -> dict[str, Any]:
 
 
 def test_a_complete_rollout_stands(pod: Pod) -> None:
-    pod["kind"] = "Pod"
     assert watch.all_ready(Answering(deployment(), pod), ("-l", "app=api"), {})
 
 
@@ -316,86 +173,18 @@ def test_a_complete_rollout_stands(pod: Pod) -> None:
     [{"observedGeneration": 1}, {"replicas": 2}, {"updatedReplicas": 0}, {"readyReplicas": 0}],
 )
 def test_a_rollout_on_its_way_does_not_stand(pod: Pod, status: dict[str, int]) -> None:
-    pod["kind"] = "Pod"
     assert not watch.all_ready(Answering(deployment(**status), pod), ("-l", "app=api"), {})
 
 
 def test_an_old_pod_that_still_drains_does_not_stand(pod: Pod) -> None:
     """It is no longer counted by its Deployment, but may still be asked."""
-    pod["kind"] = "Pod"
     old = copy.deepcopy(pod)
     old["metadata"] |= {"name": "api-old", "deletionTimestamp": "2026-11-23T21:40:00Z"}
     assert not watch.all_ready(Answering(deployment(), pod, old), ("-l", "app=api"), {})
 
 
 def test_pods_without_their_workload_do_not_stand(pod: Pod) -> None:
-    pod["kind"] = "Pod"
     assert not watch.all_ready(Answering(pod), ("-l", "app=api"), {})
-
-
-def replica_set(name: str, revision: str) -> dict[str, Any]:
-    return {
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": name,
-            "generation": 1,
-            "annotations": {"deployment.kubernetes.io/revision": revision},
-            "ownerReferences": [{"kind": "Deployment", "name": "api"}],
-        },
-        "status": {"observedGeneration": 1},
-    }
-
-
-def rolled(pod: Pod, **status: int) -> Answering:
-    """The pod is of the first template, and the Deployment is at its second."""
-    second = deployment(**status)
-    second["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "2"}
-    first = pod["metadata"]["ownerReferences"][0]["name"]
-    return Answering(second, replica_set(first, "1"), replica_set("api-new", "2"), pod)
-
-
-def broken(pod: Pod, name: str = "") -> Pod:
-    pod["kind"] = "Pod"
-    pod["metadata"]["ownerReferences"][0]["name"] = (
-        name or pod["metadata"]["ownerReferences"][0]["name"]
-    )
-    return not_ready(pod, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
-
-
-def test_trouble_of_an_older_template_may_be_what_the_rollout_mends(pod: Pod) -> None:
-    assert watch.newest_trouble(rolled(broken(pod)), "api", ("-l", "app=api"), 1.0) is None
-
-
-def test_trouble_of_the_newest_template(pod: Pod) -> None:
-    answering = rolled(broken(copy.deepcopy(pod)))
-    newer = broken(pod, "api-new")
-    items = [*json.loads(vars(answering)["text"])["items"], newer]
-    found = watch.newest_trouble(Answering(*items), "api", ("-l", "app=api"), 1.0)
-    assert found is not None and found.why == "ErrImagePull: not found"
-
-
-def test_a_template_that_its_controller_has_not_seen_has_no_pods(pod: Pod) -> None:
-    assert (
-        watch.newest_trouble(
-            rolled(broken(pod, "api-new"), observedGeneration=1), "api", ("-l", "app=api"), 1.0
-        )
-        is None
-    )
-
-
-@pytest.mark.parametrize(("revision", "wrong"), [("mysql-1", False), ("mysql-2", True)])
-def test_a_stateful_sets_pods_carry_their_revision(pod: Pod, revision: str, wrong: bool) -> None:
-    status = {"observedGeneration": 3, "updateRevision": "mysql-2"}
-    stateful = {
-        "kind": "StatefulSet",
-        "metadata": {"name": "mysql", "generation": 3},
-        "status": status,
-    }
-    one = broken(pod)
-    one["metadata"]["labels"]["controller-revision-hash"] = revision
-    assert (
-        bool(watch.newest_trouble(Answering(stateful, one), "api", ("-l", "app=api"), 1.0)) is wrong
-    )
 
 
 def test_waiting_ends_where_it_is_in_vain() -> None:
@@ -403,56 +192,6 @@ def test_waiting_ends_where_it_is_in_vain() -> None:
         watch.until_ready, Answering(), "api", {}, 60.0, lambda line: None, lambda: True
     )
     assert (error.what, error.why) == ("no longer waited for api", "another step failed")
-
-
-def test_a_pod_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
-    """As the control plane tells of it forty seconds after the node's last word: the pod is not
-    ready, its containers still are.
-    """
-    for row in pod["status"]["conditions"]:
-        row["status"] = "False" if row["type"] == "Ready" else row["status"]
-    assert all(row["ready"] for row in pod["status"]["containerStatuses"])
-    watched = seen(pod)
-    assert watched.trouble(100.0 + UNSCHEDULED_SECONDS) is None
-    found = watched.trouble(100.0 + UNSCHEDULED_SECONDS + 1)
-    assert (
-        found is not None
-        and found.what.endswith(f"is on {pod['spec']['nodeName']}, which is down")
-        and "inv cluster.start" in found.next
-    )
-
-
-def test_a_pod_that_needs_another_whose_node_has_gone_is_not_waited_for(pod: Pod) -> None:
-    """The API is not ready without its database, which stays on the node that holds its data."""
-    database = next(
-        item
-        for item in json.loads(recorded("facts/kubectl_pods.json"))["items"]
-        if item["metadata"]["labels"]["app"] == "db"
-    )
-    waiting = not_ready(pod, {"running": {"startedAt": "2026-11-23T21:31:42Z"}})
-    watched = seen(waiting, database)
-    assert watched.trouble(400.0) is None
-    assert not pods_ready(watched), "a database that is ready is not the API"
-    assert "mysql-0" not in watch.progress(watched)
-    for row in database["status"]["conditions"]:
-        row["status"] = "False" if row["type"] == "Ready" else row["status"]
-    found = watched.trouble(400.0)
-    assert (
-        found is not None
-        and found.what == f"mysql-0 is on {database['spec']['nodeName']}, which is down"
-    )
-
-
-def test_other_troubles_of_what_a_pod_needs_are_told_by_whoever_waits_for_that(pod: Pod) -> None:
-    database = next(
-        item
-        for item in json.loads(recorded("facts/kubectl_pods.json"))["items"]
-        if item["metadata"]["labels"]["app"] == "db"
-    )
-    broken_image = not_ready(
-        database, {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    )
-    assert seen(pod, broken_image).trouble(400.0) is None
 
 
 class Slow(Answering):
@@ -515,33 +254,227 @@ def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, pod: Pod)
     )
 
 
-def test_logs_that_do_not_come_in_time_are_no_failure_of_their_own(
-    monkeypatch: pytest.MonkeyPatch,
+NAME = "api-79d64858f6-dfn4c"
+RUNNING = {"running": {"startedAt": "2026-11-23T21:31:42Z"}}
+REFUSED = "the database refuses this user or password (error 1045)"
+WELL = "ready"
+SILENT = "the database does not answer (error 2003)"
+
+
+def replica_set(pod: Pod) -> dict[str, Any]:
+    meta = {"name": pod["metadata"]["ownerReferences"][0]["name"], "labels": {"app": "api"}}
+    return {
+        "kind": "ReplicaSet",
+        "metadata": meta | {"ownerReferences": [{"kind": "Deployment", "name": "api"}]},
+    }
+
+
+class Living(Answering):
+    """A cluster as time goes by, a second from one tick to the next.
+
+    `pods`: of the API, by the second from which on they are so; `answers`: likewise, what /readyz
+    says; `silent`: seconds in which a look gets no answer.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        pods: dict[float, list[Pod]],
+        answers: dict[float, str] | None = None,
+        others: tuple[dict[str, Any], ...] = (),
+        silent: range = range(0),
+    ) -> None:
+        super().__init__()
+        vars(self).update(pods=pods, answers=answers or {0: ""}, others=others, silent=silent)
+        vars(self).update(time=0.0, progress=[], asked=[])
+        monkeypatch.setattr(watch, "Watched", partial(Watched, now=self.now))
+        monkeypatch.setattr(watch, "Patience", partial(Patience, now=self.now))
+
+    def now(self) -> float:
+        return float(vars(self)["time"])
+
+    def at(self, scenes: dict[float, Any]) -> Any:
+        return scenes[max(since for since in scenes if since <= self.now())]
+
+    def read(self, *words: str, **_: Any) -> Output:
+        me, pods = vars(self), self.at(vars(self)["pods"])
+        if "exec" in words:
+            me["asked"].append(words)
+            said = self.at(me["answers"])
+            status = 503 if said != WELL else 200
+            return Output(0, f"{status} {json.dumps({'detail': said})}\n", "")
+        if "logs" in words:
+            return Output(0, f"what {words[3]} printed\n", "")
+        if KINDS in words and int(self.now()) in me["silent"]:
+            raise processes.late(("kubectl", "get"), 10)
+        status = {} if all(watch.pods_ready([pod], {}) for pod in pods) else {"readyReplicas": 0}
+        sets = {pod["metadata"]["name"]: replica_set(pod) for pod in pods}.values()
+        items = [deployment(**status), *sets, *pods, *me["others"]]
+        return Output(0, json.dumps({"items": items}), "")
+
+    def watch(self, *words: str, each: Any, tick: float = 2.0) -> None:
+        first = self.at(vars(self)["pods"])
+        ended = any(each({"type": "ADDED", "object": pod}) for pod in first)
+        while not ended:
+            vars(self)["time"] += 1.0
+            now = self.at(vars(self)["pods"])
+            told = {"type": "MODIFIED", "object": now[0]} if now != first else None
+            first, ended = now, each(told)
+
+    def until_ready(self, pace: Pace = AS_MEANT) -> KubeupError | None:
+        """How waiting ended, at `time`; None: all is ready."""
+        log = vars(self)["progress"].append
+        try:
+            watch.until_ready(self, "api", {}, 300.0, log, lambda: False, pace)
+        except KubeupError as error:
+            return error
+        return None
+
+
+def waits(pod: Pod, reason: str, message: str = "", restarts: int = 0) -> Pod:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return not_ready(copy.deepcopy(pod), state, restarts)
+
+
+def unready(pod: Pod) -> Pod:
+    found = not_ready(copy.deepcopy(pod), RUNNING)
+    found["status"]["containerStatuses"][0]["started"] = True
+    return found
+
+
+def ended(error: KubeupError | None) -> KubeupError:
+    assert error is not None
+    return error
+
+
+def test_what_is_hopeless_ends_the_wait_in_seconds_with_its_log(
+    monkeypatch: pytest.MonkeyPatch, pod: Pod
 ) -> None:
-    """They only explain one: a kubelet that is busy must not be what the user is told of."""
+    loop = not_ready(
+        copy.deepcopy(pod),
+        {"waiting": {"reason": "CrashLoopBackOff"}},
+        2,
+        {"terminated": {"exitCode": 1, "reason": "Error"}},
+    )
+    cluster = Living(monkeypatch, {0: [waits(pod, "ContainerCreating")], 6: [loop]})
+    error = ended(cluster.until_ready())
+    assert cluster.now() < 6 + 2 * watch.LOOK_SECONDS
+    assert error.what == f"{NAME} keeps ending" and error.next == "read why: `inv deploy.logs api`"
+    cause = "CrashLoopBackOff: Error, exit status 1 (2 restarts)"
+    assert error.why == f"{cause}\nwhat {NAME} printed"
+
+
+def test_what_kubelet_tries_again_is_waited_for(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    """As seen: long after the wait began a first try failed, and the second succeeded."""
+    failed = waits(pod, "RunContainerError", "failed to create containerd task")
+    cluster = Living(monkeypatch, {0: [waits(pod, "ContainerCreating")], 60: [failed], 75: [pod]})
+    assert cluster.until_ready() is None
+    assert f"{NAME} RunContainerError: failed" in " ".join(vars(cluster)["progress"])
+
+
+def test_what_stands_for_a_while_ends_the_wait(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    waiting = waits(pod, "CreateContainerConfigError", 'secret "mysecret" not found')
+    cluster = Living(monkeypatch, {0: [waiting]})
+    assert ended(cluster.until_ready()).what.endswith("can't be started")
+    assert RETRIED < cluster.now() < 30
+    late = Living(monkeypatch, {0: [waiting], RETRIED - 2: [pod]})
+    assert late.until_ready() is None, "a Secret may be a moment behind its pod"
+    slow = Living(monkeypatch, {0: [waiting], 150: [pod]})
+    assert slow.until_ready(Pace(10)) is None, "and longer on a slow machine"
+
+
+def test_what_comes_and_goes_is_not_added_up(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    waiting = waits(pod, "CreateContainerConfigError", "x")
+    creating = waits(pod, "ContainerCreating")
+    scenes = {0: [waiting], 15: [creating], 22: [waiting], 35: [pod]}
+    assert Living(monkeypatch, scenes).until_ready() is None
+
+
+def test_what_the_api_says_of_its_database(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    cluster = Living(monkeypatch, {0: [unready(pod)]}, {0: REFUSED})
+    error = ended(cluster.until_ready())
+    assert error.what == f"{NAME} is not ready: {REFUSED}" and "inv db.rotate" in error.next
+    assert RETRIED < cluster.now() < 30
+    assert f"{NAME} running: runs, but not ready: {REFUSED}" in vars(cluster)["progress"]
+    words = vars(cluster)["asked"][0]
+    assert words[:7] == ("-n", "default", "exec", NAME, "-c", "api-backend-fastapi", "--")
+    assert words[-2:] == ("8000", "/readyz")
+
+
+def test_a_database_that_is_starting_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, pod: Pod
+) -> None:
+    answers = {0: SILENT, 100: "the migrations have not run yet"}
+    cluster = Living(monkeypatch, {0: [unready(pod)], 150: [pod]}, answers)
+    assert cluster.until_ready() is None
+    assert any(SILENT in line for line in vars(cluster)["progress"])
+
+
+def test_a_database_that_is_ready_and_not_reached(
+    monkeypatch: pytest.MonkeyPatch, pod: Pod
+) -> None:
+    items = json.loads(recorded("facts/kubectl_pods.json"))["items"]
+    database = next(one for one in items if one["metadata"]["labels"]["app"] == "db")
+    others = ({**database, "kind": "Pod"},)
+    cluster = Living(monkeypatch, {0: [unready(pod)]}, {0: SILENT}, others)
+    assert "inv verify" in ended(cluster.until_ready()).next and SLOW < cluster.now() < 105
+
+
+def test_one_that_got_well_just_now_says_nothing(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    cluster = Living(monkeypatch, {0: [unready(pod)], 50: [pod]}, {0: WELL})
+    assert cluster.until_ready() is None
+    assert not any(f"ready: {WELL}" in line for line in vars(cluster)["progress"])
+
+
+def test_a_look_without_an_answer_is_no_finding(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    """Of an API server that is away nothing is known: neither that no pod is there, nor that one
+    got well.
+    """
+    waiting = waits(pod, "CreateContainerConfigError", "x")
+    cluster = Living(monkeypatch, {0: [waiting]}, silent=range(8, 16))
+    assert ended(cluster.until_ready()).what.endswith("can't be started")
+    assert cluster.now() < 30
+
+
+def test_at_the_limit_the_cause_is_told_as_well(monkeypatch: pytest.MonkeyPatch, pod: Pod) -> None:
+    error = ended(Living(monkeypatch, {0: [unready(pod)]}, {0: SILENT}).until_ready())
+    assert error.what == "api is not ready after 300 s"
+    assert error.why == f"{NAME} running: runs, but not ready: {SILENT}"
+    assert error.next == "read why: `inv deploy.logs api`"
+
+
+def test_what_only_explains_is_no_failure_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kubelet that is busy must not be what the user is told of."""
 
     def late(*_: object, **__: object) -> Output:
         raise processes.late(("kubectl", "logs"), 10)
 
     monkeypatch.setattr(Kubectl, "read", late)
-    assert watch.logs(Kubectl(Path("kubectl"), Path("kubeconfig"), "kubeup-dev"), "api") == ""
+    assert why.logs(Kubectl(Path("kubectl"), Path("kubeconfig"), "kubeup-dev"), "api") == ""
 
 
-def test_a_pod_in_trouble_ends_the_wait_with_its_log(
-    pod: Pod, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kubectl = Kubectl(Path("kubectl"), Path("config"), "kubeup-dev")
-    broken = not_ready(pod, {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
-    monkeypatch.setattr(
-        Kubectl, "watch", lambda self, *_, each, tick: each({"type": "ADDED", "object": broken})
-    )
-    monkeypatch.setattr(
-        watch, "newest_trouble", lambda *_: Trouble("it can't start", "no image", "push it")
-    )
-    monkeypatch.setattr(watch, "logs", lambda *_: "its last line")
-    error = error_of(watch.until_ready, kubectl, "api", {}, 60.0, print, lambda: False)
-    assert (error.what, error.why, error.next) == (
-        "it can't start",
-        "no image\nits last line",
-        "push it",
-    )
+@pytest.mark.parametrize(
+    ("body", "said"), [('{"detail": "x"}', "x"), ("plain\n", "plain"), ('"x"', '"x"'), ("", "")]
+)
+def test_an_answer_may_be_anything(body: str, said: str) -> None:
+    assert why.words(body) == said
+
+
+class Draining(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # the name is http.server's
+        self.send_response(503)
+        self.send_header("Retry-After", "2")
+        self.end_headers()
+        self.wfile.write(json.dumps({"detail": f"{self.path} says no"}).encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.processes
+def test_what_is_run_in_a_pod_asks_as_its_probe_does() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Draining) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        port = str(server.server_address[1])
+        asked = shell.read(sys.executable, "-I", "-c", why.ASK, port, "/readyz")
+        server.shutdown()
+    assert asked.stdout == '503 {"detail": "/readyz says no"}\n'

@@ -122,6 +122,18 @@ def test_without_a_root_password_that_works_nothing_is_carried_through(
     assert names(passwords.carry(held)) == ["db/passwords", "db/old-passwords"]
 
 
+def test_a_database_that_has_those_of_env_is_given_no_others(
+    held: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has changed the Secret: what it holds must not become good."""
+    have = {"root": "old-root", "api": "old api"}
+    monkeypatch.setattr(Server, "admits", lambda _, user, password: have[user] == password)
+    monkeypatch.setattr(passwords, "deployed", lambda _: {"MYSQL_ROOT_PASSWORD": "by hand"})
+    assert passwords.carry(held) == []
+    have["api"] = "changed by SQL"
+    assert names(passwords.carry(held)) == ["db/passwords", "db/old-passwords"]
+
+
 @pytest.mark.usefixtures("held_profile")
 def test_from_the_first_statement_to_the_last_it_is_on_record(
     env: Path, held: Passwords, monkeypatch: pytest.MonkeyPatch

@@ -43,7 +43,7 @@ def test_each_file_of_real_tests_runs_once(long: bool) -> None:
     assert len(files) > 20
     for file in files:
         number = sum(runs(command, file) for command in commands)
-        if not long and file.parent.name in ("machines", "policies"):
+        if not long and file.parent.name in ("machines", "policies", "faults", "soak"):
             assert number == 0 and "pytest.mark.long" in file.read_text(), file
         elif long and file.stem == "test_real_farewell":
             assert number == 2  # the end of the clusters of both stages

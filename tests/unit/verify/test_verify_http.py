@@ -1,5 +1,6 @@
 """NodePorts, the product's way through the application, and the form that is sent."""
 
+import copy
 import json
 import socket
 import struct
@@ -17,7 +18,8 @@ from kubeup.application.external import Published
 from kubeup.core.errors import CommandError
 from kubeup.core.pace import Pace
 from kubeup.database import scripts
-from kubeup.inspect.verify import product
+from kubeup.facts.pods import Seen
+from kubeup.inspect.verify import product, proof
 from kubeup.inspect.verify.checks import (
     http_port,
     node_ports,
@@ -29,6 +31,8 @@ from kubeup.inspect.verify.checks import (
 from kubeup.inspect.verify.model import Context, ExternalDatabase
 from kubeup.inspect.verify.picture import png
 from kubeup.inspect.verify.product import Sample
+from kubeup.inspect.verify.run import Check, Run
+from kubeup.inspect.verify.runner import run_checks
 from kubeup.settings.model import Settings
 from kubeup.system import http
 from kubeup.system.http import Answer
@@ -137,14 +141,33 @@ def test_what_is_wrong_behind_a_nodeport(recorded):
         for item in recorded("services.json")
         if item["kind"] == "Service"
     }
-    ready = recorded("system_pods_pending.json")[2:3]
-    assert node_ports.behind("api", 31000, services, ready) == ""
-    assert node_ports.behind("api", 31000, services, []) == "api has no pod"
-    assert (
-        node_ports.behind("api", 31001, services, ready)
-        == "the Service api has the NodePort 31000, the settings say 31001"
+    (ready,) = copy.deepcopy(recorded("system_pods_pending.json")[2:3])
+    ready |= {"kind": "Pod"}
+    ready["metadata"]["labels"]["app"] = "api"
+    broken = copy.deepcopy(ready)
+    broken["status"] = {"phase": "Failed", "reason": "Evicted"}
+    message = 'pods "api-x" is forbidden: exceeded quota: none'
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    refused = {
+        "kind": "Deployment",
+        "metadata": {"name": "api", "labels": {"app": "api"}},
+        "spec": {"replicas": 1},
+        "status": {"conditions": [condition | {"message": message}]},
+    }
+
+    def behind(port, *items):
+        return node_ports.behind("api", port, services, Seen(items))
+
+    assert behind(31000, ready) == ("", node_ports.PLAN)
+    assert behind(31000) == ("api has no pod", node_ports.PLAN)
+    assert "Evicted" in behind(31000, broken)[0]
+    cause, fix = behind(31000, refused)
+    assert cause == f"Deployment api can't make its pods: {message}" and "quota" in fix
+    assert behind(31001, ready)[0] == (
+        "the Service api has the NodePort 31000, the settings say 31001"
     )
-    assert node_ports.behind("api", 31000, {}, []) == "there is no Service api: it is not deployed"
+    nowhere = node_ports.behind("api", 31000, {}, Seen())
+    assert nowhere[0] == "there is no Service api: it is not deployed"
 
 
 def test_the_product_is_saved_shown_and_removed():
@@ -320,10 +343,24 @@ def test_a_database_that_lets_nobody_in_is_named_with_what_to_do():
     written = SimpleNamespace(sample=SAMPLE, id=5)
     secrets = partial(dict, MYSQL_USER="x", MYSQL_DATABASE="x", MYSQL_PASSWORD="x")
     for database, next_ in (
-        (None, "run `inv status`, then `inv deploy.logs mysql`"),
+        (None, "run `inv status`, then `inv deploy.logs db`"),
         (ExternalDatabase("10.0.0.9", select, str), "run `inv status`"),
     ):
         kubectl = SimpleNamespace(read=lambda *_, **__: select(""), namespace="x")
         context = Context(Settings(profile="dev"), kubectl, (), (), "api:1", (), secrets, database)
         verdict = product_in_database.look(SimpleNamespace(context=context, product=written))
         assert (verdict.ok, verdict.cause, verdict.next) == (False, "Account is locked", next_)
+
+
+def test_without_a_password_the_line_says_what_is_missing(tmp_path):
+    (tmp_path / ".env").touch(0o600)
+    project = SimpleNamespace(
+        settings=Settings(profile="dev"), state=SimpleNamespace(secrets=tmp_path / ".env")
+    )
+    context = Context(
+        Settings(profile="dev"), None, (), (), "api:1", (), partial(proof.secret_values, project)
+    )
+    run = Run(context)
+    run.product._id = 5
+    line = run_checks([Check("in the database", "", product_in_database.look)], run)[0]
+    assert line.detail == "MYSQL_PASSWORD is not in .env" and "restore the file" in line.next

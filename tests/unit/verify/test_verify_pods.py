@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kubeup.facts import pods as pod_facts
+from kubeup.core import shell
+from kubeup.facts import trouble
+from kubeup.facts.pods import pod_ready
 from kubeup.inspect.verify import probes
 from kubeup.inspect.verify.checks import pods_across_nodes, pods_start
 from kubeup.inspect.verify.model import Context
@@ -32,6 +34,12 @@ def matrix(*failing):
         }
         for one in NODES
     }
+
+
+def told(item, reason, message):
+    """An event about a pod."""
+    about = {"involvedObject": {"uid": item["metadata"]["uid"]}, "metadata": {}}
+    return {"kind": "Event", "reason": reason, "message": message} | about
 
 
 def test_a_probe_pod_may_run_under_the_restricted_standard():
@@ -60,7 +68,9 @@ def test_a_probe_pod_is_tied_to_its_node_and_tolerates_the_control_planes_taint(
 def test_an_image_that_is_not_there(recorded):
     items = recorded("probes_no_image.json")
     seen = [
-        probes.seen(Probe(node, item["metadata"]["name"]), item, "Failed: whatever")
+        probes.seen(
+            Probe(node, item["metadata"]["name"]), item, [told(item, "BackOff", "whatever")]
+        )
         for node, item in zip(NODES, items, strict=True)
     ]
     verdict = pods_start.evaluate(seen, "localhost/nothing:1")
@@ -73,10 +83,20 @@ def test_an_image_that_is_not_there(recorded):
     assert "inv up" in verdict.next
 
 
+@pytest.mark.parametrize(
+    ("reason", "ends"), [("ContainerCreating", False), ("InvalidImageName", True)]
+)
+def test_what_waiting_does_not_mend_ends_it(recorded, reason, ends):
+    item = copy.deepcopy(recorded("probes_no_image.json")[0])
+    item["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason}}
+    assert probes.hopeless(item) is ends
+
+
 def test_the_last_event_tells_what_a_pod_that_is_being_made_waits_for(recorded):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
-    probe = probes.seen(READY[0], item, "NetworkNotReady: cni plugin not initialized")
+    event = told(item, "NetworkNotReady", "cni plugin not initialized")
+    probe = probes.seen(READY[0], item, [event])
     assert probe.why == "ContainerCreating, last event: NetworkNotReady: cni plugin not initialized"
     assert not probe.image_missing
 
@@ -120,19 +140,37 @@ def test_a_node_without_a_probe_is_not_passed_over():
     assert "worker-2: no probe pod (ErrImagePull)" in verdict.cause
 
 
+def test_what_could_not_be_tried_is_no_failed_connection():
+    probes_seen = (*READY[:2], Probe("worker-2", "x", "", "ErrImagePull"))
+    verdict = pods_across_nodes.evaluate(probes_seen, {"control": {"connect": {"worker-1": ""}}})
+    assert verdict.detail == "1 of 3 nodes could not be tried"
+
+
+def test_a_pod_that_can_not_be_asked_is_told_by_what_kubectl_said():
+    class Refusing(Kubectl):
+        def read(self, *words, **_):
+            said = "error: unable to upgrade connection: container not found"
+            raise shell.failed(("/cache/kubectl", *words), 1, f"{said}\n")
+
+    kubectl = Refusing(Path("/cache/kubectl"), Path("/state/kubeconfig"), "kubeup-dev")
+    context = Context(Settings(profile="dev"), kubectl, (), (), "api:1", (), dict)
+    asking = probes.Probes(context, threading.Event())
+    asking.all = READY[:1]
+    (problem,) = probes.unasked(asking.ask({"control": {}}))
+    assert problem.text == (
+        "control: could not be asked: error: unable to upgrade connection: container not found"
+    )
+
+
 def test_pending_pods_have_the_schedulers_words(recorded):
     pending = [
         item
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("coredns")
     ]
-    assert pod_facts.workload_trouble("coredns", pending).startswith(
-        "no pod of coredns is ready: coredns-"
-    )
-    assert "Unschedulable: 0/1 nodes are available" in pod_facts.workload_trouble(
-        "coredns", pending
-    )
-    assert pod_facts.workload_trouble("coredns", []) == "coredns has no pod"
+    assert trouble.of_pods("coredns", pending).startswith("no pod of coredns is ready: coredns-")
+    assert "Unschedulable: 0/1 nodes are available" in trouble.of_pods("coredns", pending)
+    assert trouble.of_pods("coredns", []) == "coredns has no pod"
 
 
 def test_running_pods_have_no_trouble(recorded):
@@ -141,8 +179,8 @@ def test_running_pods_have_no_trouble(recorded):
         for item in recorded("system_pods_pending.json")
         if item["metadata"]["name"].startswith("kube-proxy")
     ]
-    assert [pod_facts.pod_trouble(item) for item in running] == ["", "", ""]
-    assert pod_facts.workload_trouble("kube-proxy", running) == ""
+    assert [trouble.why(item) for item in running] == ["", "", ""]
+    assert trouble.of_pods("kube-proxy", running) == ""
 
 
 @pytest.mark.parametrize(
@@ -156,7 +194,7 @@ def test_running_pods_have_no_trouble(recorded):
         (
             {"waiting": {"reason": "CrashLoopBackOff"}},
             {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
-            "CrashLoopBackOff: OOMKilled, exit status 137",
+            "CrashLoopBackOff: OOMKilled, exit status 137, its limit is 96Mi",
         ),
         ({"terminated": {"reason": "Error", "exitCode": 2}}, {}, "Error, exit status 2"),
         ({"running": {}}, {}, "runs, but not ready: containers with unready status: [probe]"),
@@ -165,24 +203,14 @@ def test_running_pods_have_no_trouble(recorded):
 def test_why_a_container_does_not_run(recorded, state, last, why):
     item = copy.deepcopy(recorded("probes_no_image.json")[0])
     item["status"]["containerStatuses"][0] |= {"state": state, "lastState": last}
-    assert pod_facts.pod_trouble(item) == why
+    assert trouble.why(item) == why
 
 
 def test_a_pod_that_is_being_deleted_is_not_ready(recorded):
     item = copy.deepcopy(recorded("system_pods_pending.json")[2])
     item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert pod_facts.pod_trouble(item) == "Terminating"
-    assert not pod_facts.pod_ready(item)
-
-
-def test_the_newest_event_counts():
-    stamps = ("2026-02", "B"), ("2026-01", "A")
-    events = [
-        {"metadata": {}, "lastTimestamp": stamp, "reason": reason, "message": "text "}
-        for stamp, reason in stamps
-    ]
-    assert pod_facts.last_event(events) == "B: text"
-    assert pod_facts.last_event([]) == ""
+    assert trouble.why(item) == "Terminating"
+    assert not pod_ready(item)
 
 
 def test_a_run_takes_its_own_pods_away_and_earlier_ones_whose_time_is_over():

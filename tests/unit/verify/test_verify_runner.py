@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.inspect.verify.model import Context, good
 from kubeup.inspect.verify.run import Check, Run
@@ -57,6 +58,17 @@ def test_an_error_is_a_line_and_ends_nothing(run):
         "next",
     )
     assert lines[1].ok
+
+
+def test_a_command_that_fails_is_quoted_by_what_it_said(run):
+    """Its command line is long, and tells little."""
+    argv = ("/home/ana/.cache/kubeup/release/v1.26.1/kubectl", "--kubeconfig", "x" * 99, "get")
+    error = shell.failed(argv, 1, 'Error from server (NotFound): pods "x" not found\n')
+    silent = shell.failed(argv, 7, "")
+    checks = [Check("a", "", lambda _: fail(error)), Check("b", "", lambda _: fail(silent))]
+    said, nothing = run_checks(checks, run)
+    assert said.cause == 'Error from server (NotFound): pods "x" not found'
+    assert nothing.cause.endswith("ended with status 7")
 
 
 def test_a_mistake_is_told_with_its_place(run):

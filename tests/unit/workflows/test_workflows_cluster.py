@@ -42,12 +42,13 @@ from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Step, todo
 from kubeup.core.record import CLUSTER, VM, Location
 from kubeup.core.state import write_private
+from kubeup.facts.connection import Cause, Unanswered
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.system import keys
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, nodes, playbook, release, removal, snapshots
-from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.cluster import Answer, ClusterFacts
 from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -353,16 +354,18 @@ def test_kubernetes_vouches_for_machines_it_has_heard_of_since_they_run(
     }
     monkeypatch.setattr(
         cluster,
-        "_ask",
-        lambda kubectl: [
-            {
-                "kind": "Node",
-                "metadata": {"name": name},
-                "spec": {},
-                "status": {"conditions": [ready]},
-            }
-            for name in ("dev-control", "dev-worker-1")
-        ],
+        "ask",
+        lambda *_: Answer(
+            tuple(
+                {
+                    "kind": "Node",
+                    "metadata": {"name": name},
+                    "spec": {},
+                    "status": {"conditions": [ready]},
+                }
+                for name in ("dev-control", "dev-worker-1")
+            )
+        ),
     )
     one = project(tmp_path)
     boots = dict.fromkeys(names, boot)
@@ -482,7 +485,7 @@ class Coming(Kubectl):
         monkeypatch.setattr(
             nodes, "Patience", lambda seconds: Patience(seconds, lambda: vars(self)["time"])
         )
-        monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+        monkeypatch.setattr(Kubectl, "unanswered", lambda _: None)
 
     def at(self, pace: Pace) -> Coming:
         return self
@@ -585,18 +588,50 @@ def test_nodes_are_waited_for_once_there_is_a_kubectl_to_ask_by(tmp_path: Path) 
     assert ids.KUBERNETES in steps["cluster/answers"].needs
 
 
-def test_an_api_server_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    kubectl = Coming(monkeypatch, NAMES)
-    answers = [False, True]
-    monkeypatch.setattr(Kubectl, "answers", lambda _: answers.pop(0))
-    monkeypatch.setattr(nodes.time, "sleep", lambda _: None)
+@pytest.mark.parametrize(
+    ("cause", "waited"),
+    [(Cause.REFUSED, 181), (Cause.AUTHORITY, 11), (Cause.EXPIRED, 11)],
+)
+def test_an_api_server_that_does_not_come_is_told(
+    monkeypatch: pytest.MonkeyPatch, cause: Cause, waited: int
+) -> None:
+    """With what the connection said; what waiting can't change is not waited for."""
+    kubectl, clock = Coming(monkeypatch, NAMES), [0.0]
+    found: list[Unanswered | None] = [Unanswered(cause, "said so")] * 3
+    monkeypatch.setattr(Kubectl, "unanswered", lambda _: found.pop(0) if found else None)
+    monkeypatch.setattr(nodes.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(nodes.time, "sleep", lambda _: clock.__setitem__(0, clock[0] + 1))
     wait = nodes.WaitForNodes(kubectl, NAMES, dict)
     wait._until_answered(print)
-    answers[:] = [False, False]
-    assert (
-        error_of(replace(wait, seconds=-1.0)._until_answered, print).what
-        == "the API server does not answer"
-    )
+    monkeypatch.setattr(Kubectl, "unanswered", lambda _: Unanswered(cause, "said so"))
+    clock[0] = 0.0
+    error = error_of(wait._until_answered, print)
+    assert error.what == "the API server does not answer" and "said so" in error.why
+    assert error.next == cause.advice and clock[0] == waited
+
+
+@pytest.mark.parametrize(
+    ("cause", "provisions"),
+    [
+        (Cause.AUTHORITY, True),
+        (Cause.UNAUTHORIZED, True),
+        (Cause.NAME, True),
+        (Cause.EXPIRED, True),
+        (Cause.REFUSED, False),
+        (Cause.SILENT, False),
+        (Cause.EARLY, False),
+    ],
+)
+def test_a_kubeconfig_of_another_cluster_is_fetched_anew(
+    tmp_path: Path, cause: Cause, provisions: bool
+) -> None:
+    one = project(tmp_path)
+    write_private(one.state.kubeconfig, access())
+    found = facts(one, three(), answers=False, unanswered=Unanswered(cause, "so"))
+    steps = plan(one, found)
+    assert ("cluster/provision" in steps) == provisions
+    if provisions:
+        assert "(so)" in steps["cluster/provision"].reason
 
 
 def test_the_play_is_for_machines_that_run_and_are_ours_to_provision(

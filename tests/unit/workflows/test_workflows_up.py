@@ -29,7 +29,7 @@ from builders import (
     three,
 )
 
-from kubeup.application import apply
+from kubeup.application import apply, stale
 from kubeup.application.external import Published
 from kubeup.cluster.providers import base
 from kubeup.cluster.providers.base import Machines, NodeState
@@ -46,9 +46,12 @@ from kubeup.core.record import CLUSTER, NOTHING, VM, Location, Made, Record
 from kubeup.core.report import Report
 from kubeup.core.shell import Output
 from kubeup.core.state import State, write_private
+from kubeup.database import passwords as database_passwords
 from kubeup.database.machine import DatabaseVm
+from kubeup.database.server import Server
 from kubeup.database.service_state import ServiceState
 from kubeup.facts.disks import Disk
+from kubeup.facts.faults import Fault
 from kubeup.facts.host import HostFacts, Route
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.images import load as loads
@@ -57,8 +60,9 @@ from kubeup.inspect.verify import proof
 from kubeup.inspect.verify.model import Line
 from kubeup.system import keys, machine, packages, secrets, tls
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import choices, cluster, converge, down, rollout, up
+from kubeup.workflows import choices, cluster, converge, down, health, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.loading import load
 from kubeup.workflows.project import Project
 
@@ -76,6 +80,8 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(go, "go_tool", lambda: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "")
     monkeypatch.setattr("kubeup.application.apply.Deployment.render", lambda _: "")
+    monkeypatch.setattr(stale, "api_is_stale", lambda _: False)
+    monkeypatch.setattr(health, "look", lambda *_: Health())
 
 
 def project(folder: Path, host: HostFacts = SANDBOX, keys_: str = "") -> Project:
@@ -319,6 +325,38 @@ def test_a_database_that_may_take_earlier_passwords_forgets_them(
     assert "db/old-passwords" not in by_id(whole(one, anew, monkeypatch).plan), (
         "it may take those that wait for the new ones"
     )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "standing_", "mends"),
+    [
+        ({"root": "rrrrrrrr"}, 0, True),
+        ({"root": "rrrrrrrr"}, 1, False),
+        ({"root": "rrrrrrrr", "api": "pppppppp"}, 0, False),
+        ({}, 0, False),
+    ],
+)
+def test_a_password_that_was_changed_by_sql_is_set_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    accepted: dict[str, str],
+    standing_: int,
+    mends: bool,
+) -> None:
+    """Where root's still opens the database, and the API does not stand."""
+    passwords(tmp_path)
+    one = project(tmp_path)
+    monkeypatch.setattr(
+        Server, "admits", lambda _, user, password: accepted.get(user, "other") == password
+    )
+    monkeypatch.setattr(database_passwords, "deployed", lambda _: {})
+    workloads = (KubeWorkload("mysql", "db", 1, 1), KubeWorkload("api", "api", 1, standing_))
+    seen = replace(standing(one, three()), workloads=workloads)
+    steps = by_id(whole(one, seen, monkeypatch).plan)
+    assert ("db/passwords" in steps) == mends
+    if mends:
+        assert steps["db/passwords"].reason == "the database has other passwords than .env"
+        assert {"deploy/db", "deploy/api", "db/old-passwords"} <= set(steps)
 
 
 def test_lost_passwords_never_lock_a_database_that_is_there(
@@ -811,6 +849,17 @@ def test_a_refusal_after_something_ran_does_not_say_that_nothing_was_changed(
             )
             == code
         )
+
+
+def test_what_no_step_mends_is_said_where_there_is_nothing_to_do(
+    brought_up: tuple[Project, list[str], list[up.UpPlan]],
+) -> None:
+    one, _, plans = brought_up
+    full = Fault("dev-worker-1", "the disk of dev-worker-1 is full", "/ is at 97%")
+    plans.append(replace(found(), unmended=(full,)))
+    said = io.StringIO()
+    converge.bring_up(one, Report(said), Options("up", yes=True), proof.prove)
+    assert "! the disk of dev-worker-1 is full (/ is at 97%): no step" in said.getvalue()
 
 
 def test_something_left_to_do_is_an_error(

@@ -8,7 +8,7 @@ from typing import Any
 
 from kubeup.core.errors import KubeupError
 from kubeup.core.services import API
-from kubeup.facts import pods as pod_facts
+from kubeup.facts import trouble
 from kubeup.inspect.verify.checks import outside_names, wrong_order
 from kubeup.inspect.verify.model import Context, Problem, Verdict, failed, good
 from kubeup.inspect.verify.probes import Answers, missing, unasked
@@ -128,6 +128,6 @@ def _listed(addresses: frozenset[str]) -> str:
 
 def _coredns_trouble(context: Context) -> str:
     try:
-        return pod_facts.workload_trouble("coredns", context.system_pods("kube-dns"))
+        return trouble.of_pods("coredns", context.system_pods("kube-dns"))
     except KubeupError:
         return ""  # the names that do not resolve are cause enough

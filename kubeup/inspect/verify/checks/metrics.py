@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from kubeup.core.shell import Output
-from kubeup.facts import pods as pod_facts
+from kubeup.facts import trouble
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.run import Run
 
@@ -55,7 +55,7 @@ def _explained(context: Context, verdict: Verdict) -> Verdict:
     pods = context.system_pods("metrics-server")
     # it may run without having measured anything yet
     if pods:
-        return verdict.because(pod_facts.workload_trouble("metrics-server", pods))
+        return verdict.because(trouble.of_pods("metrics-server", pods))
     return verdict.because(
         "metrics-server is not in the cluster", "run `inv up`: it installs metrics-server"
     )

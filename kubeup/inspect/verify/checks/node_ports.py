@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from kubeup.application import why
 from kubeup.core.pace import Pace
 from kubeup.core.services import Service, service
-from kubeup.facts import pods as pod_facts
+from kubeup.facts import trouble
+from kubeup.facts.pods import Seen, pod_ready
 from kubeup.inspect.verify.model import Context, Verdict, bad, good
 from kubeup.inspect.verify.run import Check, Run
 from kubeup.system import http
@@ -75,24 +77,27 @@ def explain(context: Context, app: str, port: int, verdict: Verdict) -> Verdict:
     if verdict.ok:
         return verdict
     services = {item["metadata"]["name"]: item for item in context.items("services")}
-    pods = context.items("pods", "-l", f"app={app}")
-    fix = PLAN
-    if app in services and pods:  # deployed, so its own words tell more
-        fix = f"run `inv deploy.logs {app}`"
-    return verdict.because(behind(app, port, services, pods), fix)
+    return verdict.because(*behind(app, port, services, why.look(context.kubectl, app)))
 
 
 def behind(
-    app: str, port: int, services: Mapping[str, dict[str, Any]], pods: Sequence[dict[str, Any]]
-) -> str:
-    """What is wrong behind a NodePort: the Service, its port, or the pods; '' where nothing is."""
+    app: str, port: int, services: Mapping[str, dict[str, Any]], seen: Seen
+) -> tuple[str, str]:
+    """What is wrong behind a NodePort, and what to do: the Service, its port, or the pods.
+
+    Both are '' where nothing is.
+    """
     if app not in services:
-        return f"there is no Service {app}: it is not deployed"
+        return f"there is no Service {app}: it is not deployed", PLAN
     ports = [row.get("nodePort") for row in services[app]["spec"].get("ports", [])]
     if port not in ports:
         actual = ", ".join(map(str, ports))
-        return f"the Service {app} has the NodePort {actual}, the settings say {port}"
-    return pod_facts.workload_trouble(app, pods)
+        return f"the Service {app} has the NodePort {actual}, the settings say {port}", PLAN
+    pods = seen.pods(app)
+    found = None if any(map(pod_ready, pods)) else trouble.of_app(app, seen)
+    if found:
+        return f"{found.what}: {found.why}", found.next
+    return trouble.of_pods(app, pods, seen), PLAN
 
 
 def _why(answer: Answer) -> str:

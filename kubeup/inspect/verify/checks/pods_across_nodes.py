@@ -42,7 +42,10 @@ def evaluate(probes: Sequence[Probe], answers: Answers) -> Verdict:
     problems = [*_pairs(probes, failures), *unasked(answers), *missing(probes)]
     tried = sum(len(answer.get("connect", {})) for answer in answers.values())
     if problems:
-        verdict = failed(f"{len(failures)} of {tried} connections failed", problems)
+        detail = f"{len(failures)} of {tried} connections failed"
+        if not failures:
+            detail = f"{len(problems)} of {len(probes)} nodes could not be tried"
+        verdict = failed(detail, problems)
         ready = [probe.node for probe in probes if not probe.why]
         return verdict.because(_pattern(ready, failures))
     if not tried:

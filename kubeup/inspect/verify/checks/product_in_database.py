@@ -35,8 +35,8 @@ def look(run: Run) -> Verdict:
     try:
         output = context.database.select(sql) if context.database else _select(context, sql)
     except CommandError as error:
-        more = "" if context.database else ", then `inv deploy.logs mysql`"
-        return bad("the database could not be asked", error.why, f"run `inv status`{more}")
+        more = "" if context.database else ", then `inv deploy.logs db`"
+        return bad("the database could not be asked", error.said, f"run `inv status`{more}")
     return evaluate(run.product.sample, parse(output))
 
 
