@@ -96,10 +96,14 @@ class World:
         patch.setattr(servers, "version", lambda _: Version("8.4.3"))
         patch.setattr(servers, "count", lambda *_: {"products": 7})
         patch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
-        patch.setattr(Passwords, "in_use", lambda _: False)
+        patch.setattr(Passwords, "in_use", self._silent)
         patch.setattr(DatabaseVm, "look", lambda _: ServiceState())
         patch.setattr(VagrantTool, "providers", lambda _: {"docker": frozenset(NAMES)})
         patch.setattr(Vagrant, "refuse_unfit", lambda *_: None)
+
+    @staticmethod
+    def _silent(*_: Any) -> bool:
+        raise KubeupError("no server answers")
 
     @staticmethod
     def _refuse(command: Command, *_: Any, **__: Any) -> int:
@@ -130,6 +134,7 @@ class World:
         self.patch.setattr(Deployment, "diff", lambda *_: "changed")
         self.patch.setattr("kubeup.facts.manifests.changed", lambda _: objects)
         self.patch.setattr(apply, "new_passwords", lambda _: True)
+        self.patch.setattr(Passwords, "in_use", lambda _: False)
 
 
 def standing(found: Machines) -> dict[str, Any]:
