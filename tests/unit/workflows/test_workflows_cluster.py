@@ -43,12 +43,14 @@ from kubeup.core.plan import Step, todo
 from kubeup.core.record import CLUSTER, VM, Location
 from kubeup.core.state import write_private
 from kubeup.facts.connection import Cause, Unanswered
+from kubeup.facts.faults import Fault, Repair
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.system import keys
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, nodes, playbook, release, removal, snapshots
+from kubeup.workflows import cluster, health, nodes, playbook, release, removal, snapshots
 from kubeup.workflows.cluster import Answer, ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -122,6 +124,15 @@ def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
     assert manifest.name == f"{gone}.yaml" and f"metadata: {{name: {gone}" in manifest.read_text()
     tasks = (manifest.parents[1] / "tasks" / "main.yml").read_text()
     assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
+
+
+def test_what_its_manifest_brings_is_not_put_back_twice(tmp_path: Path) -> None:
+    gone = Fault("metrics", "it is gone", "", Repair.OBJECTS, "Deployment/metrics-server")
+    other = replace(gone, target="ConfigMap/coredns", details=("ConfigMap/coredns",))
+    one, brought = project(tmp_path), [step("cluster/metrics")]
+    assert health.by_api(one, Health((gone,)), brought) == []
+    assert len(health.by_api(one, Health((gone, other)), brought)) == 1
+    assert len(health.by_api(one, Health((gone,)), [])) == 1
 
 
 def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:
