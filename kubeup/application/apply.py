@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -89,14 +89,15 @@ class ApplyPart(Paced):
     restarts: bool = False
 
     def commands(self) -> tuple[str, ...]:
-        restart = [RESTART] if self.restarts else []
-        words = (APPLY, *self._forget(), *restart)
-        return tuple(self.deployment.kubectl.shown(*one) for one in words)
+        kubectl = self.deployment.kubectl
+        return tuple(kubectl.shown(*words) for words in (APPLY, *self._then()))
 
-    def _forget(self) -> Sequence[tuple[str, ...]]:
-        if self.part != DATABASE.name:
-            return ()
-        return endpoints_to_forget(bool(self.deployment.overlay.machine))
+    def _then(self) -> Iterator[tuple[str, ...]]:
+        """What comes once it is applied."""
+        if self.part == DATABASE.name:
+            yield from endpoints_to_forget(bool(self.deployment.overlay.machine))
+        if self.restarts:
+            yield RESTART
 
     def run(self, log: Log) -> None:
         self.run_unless(never, log)
@@ -112,10 +113,8 @@ class ApplyPart(Paced):
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
         kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
-        for forget in self._forget():
-            kubectl.write(*forget)
-        if self.restarts:
-            kubectl.write(*RESTART, log=log)
+        for command in self._then():
+            kubectl.write(*command, log=log)
         for words in published.left_out:
             log(f"{words}: left out")
         if self.deployment.has_pods(self.part):

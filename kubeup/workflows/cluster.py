@@ -304,7 +304,8 @@ def start(project: Project) -> list[Planned]:
         (ids.ANSWERS,),
         seconds=15,
     )
-    ready = ready_step(project, "they were stopped", started, 20)
+    # a machine that never joined keeps no cluster from being back: `up` has the play do it
+    ready = ready_step(project, "they were stopped", started, 20, joined=True)
     return [*steps, ready, network, *after(started, project.provider.after_start())]
 
 

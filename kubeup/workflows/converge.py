@@ -168,13 +168,8 @@ def bring_up(
     NotConverged where a plan is left afterwards.
     """
     application = prove is not None
-    name, why = project.provider.name, project.chosen[1]
     if not given.json:
-        out.say(
-            f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}"
-        )
-        if application:
-            out.say(f"database: {project.images[0].what}")
+        _introduce(project, out, application)
     changed = disrupted = False
     for _ in range(ROUNDS):
         found: list[up.UpPlan] = []
@@ -198,6 +193,15 @@ def bring_up(
                 out.say(f"! {fault}: no step mends that, see docs/reliability.md")
         if application and not given.json:
             show_urls(project, out)
+
+
+def _introduce(project: Project, out: Report, application: bool) -> None:
+    name, why = project.provider.name, project.chosen[1]
+    out.say(
+        f"profile {project.settings.profile} on {name} ({why}); Kubernetes {project.kubernetes}"
+    )
+    if application:
+        out.say(f"database: {project.images[0].what}")
 
 
 def _require_converged(

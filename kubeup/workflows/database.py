@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
-from kubeup.core.plan import Plan, Planned, Step, after, plan_of, step_ids, todo
+from kubeup.core.plan import Plan, Planned, Step, after, plan_of, step_ids, todo, without_unused
 from kubeup.core.record import CLUSTER, VM
 from kubeup.core.services import DATABASE
 from kubeup.database import backups, compression, restore, schema, scripts
@@ -130,9 +130,9 @@ def on_machine(project: Project) -> Plan:
         # without passwords its files can't be compared: then there is no service of ours, either
         state = replace(state, files={})
     state = rollout.without_certificate(state, certificate)
-    service = rollout.service_steps(project, state, ())
-    packages_ = rollout.host_packages(project, built)
-    return plan_of(packages_, generated, certificate, built, service)
+    steps = without_unused([*built, *rollout.service_steps(project, state, ())])
+    packages_ = rollout.host_packages(project, [one for one in built if one in steps])
+    return plan_of(packages_, generated, certificate, steps)
 
 
 def backup_file(project: Project, name: str) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kubeup.core import ids
-from kubeup.core.errors import KubeupError
+from kubeup.core import ids, shell
+from kubeup.core.errors import CommandError, KubeupError
 from kubeup.core.ids import StepId
 from kubeup.core.pace import Patience
 from kubeup.core.plan import Log, Paced, Step
@@ -18,6 +18,7 @@ from kubeup.facts.kubernetes import KubeNode, nodes, reported_since_boot
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows.project import Project
 
+TRIES = 3  # to ask a server that has just started
 # a server that is being made anew shows its earlier certificate for a moment
 LASTING_SECONDS = 10.0
 
@@ -64,10 +65,8 @@ class WaitForNodes(Paced):
         if waiting := self.pace.waiting(self.seconds):
             log(waiting)
         self._until_answered(log)
-        names = self.names
-        if self.joined:
-            known = {node.name for node in nodes(self.kubectl.items("nodes"))}
-            names = tuple(name for name in names if name in known)
+        known = self._known(log) if self.joined else self.names
+        names = [name for name in self.names if name in known]
         not_ready, boots = dict.fromkeys(names, "not registered yet"), self.boots()
         patience = Patience(self.pace.seconds(self.seconds))
 
@@ -89,6 +88,17 @@ class WaitForNodes(Paced):
                 [f"{name}: {why}" for name, why in sorted(not_ready.items())],
                 "`inv doctor`, or `inv ssh.run 'journalctl -u kubelet -n 30'`",
             )
+
+    def _known(self, log: Log) -> set[str]:
+        """The nodes that have joined; an API server that has just started may be away again."""
+        for left in reversed(range(TRIES)):
+            try:
+                return {node.name for node in nodes(self.kubectl.items("nodes"))}
+            except CommandError as error:
+                if not left or error.status == shell.STOPPED:
+                    raise
+            self._until_answered(log)
+        return set()
 
     def _until_answered(self, log: Log) -> None:
         kubectl, began = self.kubectl.at(self.pace), time.monotonic()

@@ -27,6 +27,7 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Plan, plan_of
 from kubeup.core.record import CLUSTER, VM, Location, Schedule
 from kubeup.core.shell import Output
+from kubeup.core.shell.processes import Command
 from kubeup.core.state import State, write_private
 from kubeup.database import backups
 from kubeup.database import server as servers
@@ -94,21 +95,24 @@ class World:
         patch.setattr(up.this_machine, "routes", tuple)
         patch.setattr(Deployment, "render", lambda _: CHANGED)
         patch.setattr(Deployment, "diff", lambda *_: "")
+        patch.setattr(stale, "api_is_stale", lambda _: False)
+        patch.setattr(health, "look", lambda *_: Health())
         patch.setattr(loads, "in_registry", lambda *_: False)
         patch.setattr(servers, "version", lambda _: Version("8.4.3"))
         patch.setattr(servers, "count", lambda *_: {"products": 7})
         patch.setattr(Passwords, "root", lambda _: "rrrrrrrr")
-        patch.setattr(Passwords, "in_use", lambda _: False)
-        patch.setattr(rollout, "database_refuses", lambda *_: False)
-        patch.setattr(stale, "api_is_stale", lambda _: False)
-        patch.setattr(health, "look", lambda *_: Health())
+        patch.setattr(Passwords, "in_use", self._silent)
         patch.setattr(DatabaseVm, "look", lambda _: ServiceState())
         patch.setattr(VagrantTool, "providers", lambda _: {"docker": frozenset(NAMES)})
         patch.setattr(Vagrant, "refuse_unfit", lambda *_: None)
 
     @staticmethod
-    def _refuse(argv: tuple[str, ...], *_: Any, **__: Any) -> int:
-        raise AssertionError(f"this starts `{' '.join(map(str, argv))}`")
+    def _silent(*_: Any) -> bool:
+        raise KubeupError("no server answers")
+
+    @staticmethod
+    def _refuse(command: Command, *_: Any, **__: Any) -> int:
+        raise AssertionError(f"this starts `{' '.join(command.argv)}`")
 
     def project(self, keys_: str = "", host: HostFacts = SANDBOX) -> Project:
         return Project(settings(self.folder, keys_), state(self.folder), host)
@@ -135,6 +139,7 @@ class World:
         self.patch.setattr(Deployment, "diff", lambda *_: "changed")
         self.patch.setattr("kubeup.facts.manifests.changed", lambda _: objects)
         self.patch.setattr(apply, "new_passwords", lambda _: True)
+        self.patch.setattr(Passwords, "in_use", lambda _: False)
 
 
 def standing(found: Machines) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from kubeup.cluster.release import go, source
 from kubeup.cluster.release import images as system_images
 from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.components import IMAGES
-from kubeup.core import ids, shell
+from kubeup.core import ids, record, shell
 from kubeup.core.ids import StepId
 from kubeup.core.plan import Plan, Rechecked, Step
 from kubeup.facts import manifests
@@ -45,7 +45,7 @@ from kubeup.images.load import LoadImage, PushImage
 from kubeup.system import cache, keys, packages, secrets, tls
 from kubeup.system.engine import Engine
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, health, up
+from kubeup.workflows import cluster, health, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.health import Health
 from kubeup.workflows.nodes import WaitForNodes
@@ -88,12 +88,12 @@ class Simulated:
     rules: bool = False
     packages: bool = False
     certificate: bool = False
+    baseline: bool = False  # whether it is written down how Kubernetes' own parts were made
     nodes: dict[str, Node] = field(default_factory=dict)
     registry: set[str] = field(default_factory=set)
     system: set[str] = field(default_factory=set)
     deployed: dict[str, bool] = field(default_factory=dict)  # whether it is as it should be
     standing: set[str] = field(default_factory=set)
-    baseline: bool = False
     objects: bool = True  # whether Kubernetes' own are as they were made
 
     # files
@@ -139,7 +139,7 @@ class Simulated:
         for file in (path for group in some(self.files) for path in group):
             touch(file)
         self.engine, self.rules = some(("network", "image", "volume")), chance.random() < share
-        self.packages, self.certificate = (chance.random() < 0.5 for _ in "12")
+        self.packages, self.certificate, self.baseline = (chance.random() < 0.5 for _ in "123")
         state_ = self.project.state
         for path in (state_.private_key, state_.public_key) if chance.random() < share else ():
             touch(path)
@@ -168,7 +168,7 @@ class Simulated:
         control = self.control
         if control and chance.random() < 0.7:
             self._join(chance)
-            self.baseline, self.objects = chance.random() < 0.7, chance.random() < 0.7
+            self.objects = chance.random() < 0.7
             self.system = {one for one in (METRICS, POLICIES) if chance.random() < 0.8}
             self.deployed = {part: chance.random() < 0.7 for part in PARTS if chance.random() < 0.8}
             self.standing = {part for part in self.deployed if chance.random() < 0.7}
@@ -534,7 +534,7 @@ DONE: dict[type, Callable[..., None]] = {
     PushImage: _push,
     ApplyPart: _deploy,
     WaitForPart: _wait,
-    up.rollout.data.CheckData: _nothing,
+    rollout.data.CheckData: _nothing,
 }
 HALF: dict[type, Callable[..., None]] = {
     nodes.CreateNode: _half_node,
@@ -544,6 +544,18 @@ HALF: dict[type, Callable[..., None]] = {
 }
 
 
+def once(asked: Callable[..., Any]) -> Callable[..., Any]:
+    known = dict[str, Any]()
+
+    def answer(*arguments: Any, **named: Any) -> Any:
+        key = repr((arguments, named))
+        if key not in known:
+            known[key] = asked(*arguments, **named)
+        return known[key]
+
+    return answer
+
+
 @contextmanager
 def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
     """Gives a new world each time that it is called; plans are made of the last one."""
@@ -551,13 +563,6 @@ def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
         World(folder, patch)
         one = Project(settings(folder, keys_), state(folder), SANDBOX)
         worlds = list[Simulated]()
-        digests = dict[tuple[Path, ...], str]()
-        whole = cache.tree_digest
-
-        def digest(*roots: Path, **but: Any) -> str:
-            if roots not in digests:
-                digests[roots] = whole(*roots, **but)
-            return digests[roots]
 
         def now() -> Simulated:
             return worlds[-1]
@@ -565,17 +570,13 @@ def simulation(folder: Path, keys_: str) -> Iterator[Callable[[], Simulated]]:
         def differing(_: str) -> tuple[str, ...]:
             return tuple(key for part, key in PARTS.items() if not now().deployed.get(part))
 
-        folders = dict[str, Path]()
-        built = source.Release.folder
-
-        def built_once(release: source.Release, build: Any) -> Path:
-            if build.name not in folders:
-                folders[build.name] = built(release, build)
-            return folders[build.name]
-
         for owner, name, value in (
-            (cache, "tree_digest", digest),
-            (source.Release, "folder", built_once),
+            # the same each time, and asked for again and again
+            (cache, "tree_digest", once(cache.tree_digest)),
+            (cache, "folder", once(cache.folder)),
+            (source.Release, "folder", once(source.Release.folder)),
+            (rollout, "database_refuses", lambda *_: False),
+            (record, "read", lambda _: record.Record()),
             (play, "text", lambda _: "inventory"),
             (Local, "_unless_there", ASK),
             (shell, "which", lambda tool: tool if now().packages else None),

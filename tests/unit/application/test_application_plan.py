@@ -178,7 +178,7 @@ def test_pods_are_started_anew_where_the_secret_alone_is_put_back(
     assert list(steps) == ["deploy/db", "deploy/api"]
     assert steps["deploy/api"].reason == "its pods were started with another Secret"
     last = {name: step.action.commands()[-1] for name, step in steps.items()}
-    assert "restart" not in last["deploy/db"]
+    assert "rollout restart" not in last["deploy/db"]
     assert last["deploy/api"].endswith("rollout restart deployment/api")
 
 

@@ -228,6 +228,17 @@ def test_files_that_were_saved_from_a_machine_are_back_before_its_service_runs(
     assert sid("data/restore") in steps["db/vm-service"].needs
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_an_image_that_the_machine_has_is_not_built_for_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setattr(DatabaseVm, "look", lambda _: ServiceState(image=there))
+    for image in project.images:
+        image.archive.unlink(missing_ok=True)
+    steps = by_id(database.on_machine(project))
+    assert ("image/db" in steps) is not there and ("db/vm-image" in steps) is not there
+
+
 def test_where_a_run_was_cut_off_decides(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert moving.plan(project, "cluster").ids == ()
     record.change(project.state, target=ON_MACHINE)

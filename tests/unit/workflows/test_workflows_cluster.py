@@ -36,19 +36,21 @@ from kubeup.application.external import External
 from kubeup.cluster.providers.base import Blocked, Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
-from kubeup.core import ids
-from kubeup.core.errors import Refused, UsageError
+from kubeup.core import ids, shell
+from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.pace import AS_MEANT, Pace, Patience
 from kubeup.core.plan import Step, todo
 from kubeup.core.record import CLUSTER, VM, Location
 from kubeup.core.state import write_private
 from kubeup.facts.connection import Cause, Unanswered
+from kubeup.facts.faults import Fault, Repair
 from kubeup.facts.host import HostFacts
 from kubeup.facts.kubernetes import KubeNode, KubeWorkload
 from kubeup.system import keys
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, nodes, playbook, release, removal, snapshots
+from kubeup.workflows import cluster, health, nodes, playbook, release, removal, snapshots
 from kubeup.workflows.cluster import Answer, ClusterFacts
+from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -122,6 +124,15 @@ def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
     assert manifest.name == f"{gone}.yaml" and f"metadata: {{name: {gone}" in manifest.read_text()
     tasks = (manifest.parents[1] / "tasks" / "main.yml").read_text()
     assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
+
+
+def test_what_its_manifest_brings_is_not_put_back_twice(tmp_path: Path) -> None:
+    gone = Fault("metrics", "it is gone", "", Repair.OBJECTS, "Deployment/metrics-server")
+    other = replace(gone, target="ConfigMap/coredns", details=("ConfigMap/coredns",))
+    one, brought = project(tmp_path), [step("cluster/metrics")]
+    assert health.by_api(one, Health((gone,)), brought) == []
+    assert len(health.by_api(one, Health((gone, other)), brought)) == 1
+    assert len(health.by_api(one, Health((gone,)), [])) == 1
 
 
 def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:
@@ -272,6 +283,7 @@ def test_a_start_ends_once_the_clusters_network_is_back(
     monkeypatch.setattr(type(one.provider), "observe", lambda self: three("stopped"))
     monkeypatch.setattr(type(one.provider), "start", lambda self: [step("node/dev-control")])
     steps = by_id(cluster.start(one))
+    assert steps["cluster/answers"].action.joined, "one that never joined is `up`'s"  # type: ignore[attr-defined]
     assert list(steps) == ["node/dev-control", "cluster/answers", "cluster/network"]
     assert steps["cluster/network"].needs == sids("cluster/answers")
     monkeypatch.setattr(type(one.provider), "start", lambda self: [])
@@ -540,6 +552,27 @@ def test_a_node_that_never_joined_is_the_next_plans(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Kubectl, "items", lambda *_: there)
     nodes.WaitForNodes(kubectl, NAMES, dict, joined=True).run(lambda _: None)
     assert vars(kubectl)["time"] < 450, "it waited for the third"
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [([1], ""), ([1, 1], ""), ([1, 1, 1], "kubectl ended"), ([shell.STOPPED], "kubectl ended")],
+)
+def test_an_api_server_that_is_away_again_is_asked_once_more(
+    monkeypatch: pytest.MonkeyPatch, ends: list[int], told: str
+) -> None:
+    def items(*_: object) -> list[dict[str, Any]]:
+        if ends:
+            raise CommandError("kubectl ended", code=ends.pop(0))
+        return [api_node(name) for name in NAMES]
+
+    wait = nodes.WaitForNodes(Coming(monkeypatch, NAMES), NAMES, dict, joined=True)
+    monkeypatch.setattr(Kubectl, "items", items)
+    if told:
+        assert error_of(wait.run, print).what == told
+    else:
+        wait.run(lambda _: None)
+    assert ends == []
 
 
 def test_what_a_stopped_machine_holds_is_planned_once_it_runs(tmp_path: Path) -> None:
