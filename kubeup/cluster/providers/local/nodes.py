@@ -41,6 +41,7 @@ LOOK_FOR_SSHD = (
 # labels; OWNER's value is the folder of the checkout
 PROFILE, OWNER, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 NAMED = "kubeup.named"  # the profile as it is written, where nodes' names have other letters
+OURS = "kubeup"  # all that a network of an earlier kubeup bears
 VAR_VOLUME, DATA_VOLUME = "-var", "-data"
 
 
@@ -49,6 +50,7 @@ class CreateNetwork(Command):
     engine: Engine
     name: str
     subnet: str
+    labels: tuple[tuple[str, str], ...] = ()
 
     def already(self) -> str:
         return "there" if self.engine.has("network", self.name) else ""
@@ -57,8 +59,17 @@ class CreateNetwork(Command):
         # the cluster resolves names; a resolver of the engine's own would take port 53 on the
         # bridge (containers/aardvark-dns#13)
         no_dns = ("--disable-dns",) if self.engine.name == "podman" else ()
-        words = ("--subnet", self.subnet, *no_dns, "--label", "kubeup=1", self.name)
+        labels = _label_options({OURS: "1", **dict(self.labels)})
+        words = ("--subnet", self.subnet, *no_dns, *labels, self.name)
         return self.engine.argv("network", "create", *words)
+
+
+def owned(profile: str, named: str, owner: str) -> dict[str, str]:
+    """The labels that say whose something is."""
+    labels = {PROFILE: profile, OWNER: owner}
+    if named not in ("", profile):
+        labels[NAMED] = named
+    return labels
 
 
 @dataclass(frozen=True)
@@ -80,10 +91,7 @@ class NodeContainer:
     @property
     def labels(self) -> dict[str, str]:
         """Whose it is, on its container and on its volumes."""
-        labels = {PROFILE: self.profile, OWNER: self.owner}
-        if self.named not in ("", self.profile):
-            labels[NAMED] = self.named
-        return labels
+        return owned(self.profile, self.named, self.owner)
 
     @property
     def var(self) -> str:
