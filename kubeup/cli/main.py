@@ -107,6 +107,23 @@ def doctor(given: Options, fix: bool = False) -> None:
         doctors.examine(project, out, given, fix)
 
 
+@kubeup_task("yes", "dry", help={"to": "the file (default: one in the profile's folder)"})
+def support(given: Options, to: str = "") -> None:
+    """Pack what helps somebody help: versions, plan, journal, events, logs; no secret is in it.
+
+    Example: inv support --to help.tar.gz
+    """
+    from kubeup.core.errors import Refused
+    from kubeup.inspect import support as supports
+    from kubeup.workflows.repair import NONE
+
+    try:
+        opened = open_project(given, strict=False)
+    except Refused:  # such as a record that can't be understood, which is packed as it is
+        opened = open_project(given, strict=False, record=NONE)
+    supports.pack(*opened, given, to)
+
+
 @kubeup_task(
     "json",
     help={

@@ -26,7 +26,7 @@ ONLY_BY_FLAG: dict[str, dict[str, Any]] = {
 TAKES = {
     name: list(inspect.signature(namespace[name].body).parameters) for name in namespace.task_names
 }
-OF_NO_PROFILE = ("cache.prune",)  # it holds the cache
+OF_NO_PROFILE = ("cache.prune", "support")  # the one holds the cache, the other only looks
 CHANGING = sorted(
     name
     for name, takes in TAKES.items()
@@ -38,6 +38,7 @@ LOOKING = [
     "profiles",
     "cache.show",
     "cache.prune",
+    "support",
     "status",
     "verify",
     "doctor",
