@@ -230,11 +230,12 @@ def _remarks(one: Profile, knows: Callable[[str], bool]) -> Iterator[str]:
             "`vagrant global-status --prune`"
         )
         return
+    access = " and `inv up`, for a way to its nodes" if one.provider == "minikube" else ""
     first = "" if knows(one.name) else f"name a profile {one.name} in config/settings.yaml; then "
     yield (
         f"its checkout is gone. To take it over here: {first}`inv state.repair --profile "
-        f"{one.name}`. To clear it then: `inv down --profile {one.name}` (data is kept), or "
-        f"`inv down --data --profile {one.name}`"
+        f"{one.name}`{access}. To clear it then: `inv down --profile {one.name}` (data is kept), "
+        f"or `inv down --data --profile {one.name}`"
     )
 
 

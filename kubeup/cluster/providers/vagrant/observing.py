@@ -129,8 +129,8 @@ class ObservedMachines(KubeadmProvider):
     def _stands(self, thing: Thing) -> bool:
         backend = BACKENDS[thing.at]
         identity = replace(self.tool, provider=thing.at).id(thing.name)
-        if identity:
-            return backend.find(identity, known=True) is not None
+        if identity:  # Vagrant itself knows it yet: who can't be asked does not say it is gone
+            return not backend.installed or backend.find(identity, known=True) is not None
         machine = backend.find(thing.name) if backend.installed else None
         return machine is not None and machine.folder == str(self.folder)
 
