@@ -9,7 +9,9 @@ from typing import Any
 
 from kubeup.application import saved_data
 from kubeup.application.saved_data import Files
+from kubeup.cluster.providers import base as providers
 from kubeup.cluster.providers.base import NodeState
+from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import ids
 from kubeup.core import record as records
 from kubeup.core.errors import KubeupError, Refused
@@ -76,7 +78,7 @@ def down(project: Project, with_data: bool) -> Plan:
             with_data,
             tuple(sorted(removed.union(gone))),
             tuple(thing for thing in gone if _is_remote(thing) and thing not in removed),
-            project.provider.standing,
+            _standing(project),
         ),
         step_ids(steps),
         seconds=1,
@@ -87,6 +89,14 @@ def down(project: Project, with_data: bool) -> Plan:
     if known:
         steps.append(forget)
     return plan_of(saved, [whole], steps)
+
+
+def _standing(project: Project) -> Standing:
+    """By all providers: the settings may name another one by now than has made something."""
+    every = [
+        providers.make(name, project.settings, project.state, project.host) for name in PROVIDERS
+    ]
+    return lambda things: tuple(thing for one in every for thing in one.standing(things))
 
 
 def _forget(context: Thing, needs: tuple[StepId, ...]) -> Step:
@@ -228,10 +238,12 @@ class ForgetAccess:
     def run(self, log: Log) -> None:
         left = (*self.standing(self.removed), *filter(_is_written, self.removed), *self.kept)
         if left:
+            records.account(self.state, left, ())  # steps have struck off what they removed
             raise KubeupError(
                 "something of the profile is still there",
                 "\n".join(map(str, left)),
-                f"remove it by hand ({_by_hand(left)}), then run this again",
+                f"remove it by hand ({_by_hand(left)}), or with the settings that it was made "
+                "with; then run this again",
             )
         log("nothing that was made is left")
         self.state.kubeconfig.unlink(missing_ok=True)

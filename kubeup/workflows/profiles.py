@@ -167,7 +167,8 @@ def show(found: Found, out: Report, knows: Callable[[str], bool]) -> None:
         names = ", ".join(trace.thing.name for trace in found.shared)
         out.say(
             f"\nshared by all profiles and on no record: the prepared disks {names} "
-            f"({_size(_total(found.shared))}), images, and the cache (`inv cache.show`)"
+            f"({_size(_total(found.shared))}; `{found.shared[0].thing.at} volume rm NAME` frees "
+            "one, nodes have copies), images, and the cache (`inv cache.show`)"
         )
     for tool, why in found.untold.items():
         out.say(f"\n{tool} can't be asked, so what it has is not in this list: {why}")

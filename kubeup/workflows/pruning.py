@@ -6,7 +6,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -92,7 +92,7 @@ def show(project: Project, out: Report) -> None:
     parts = look()
     out.say(f"{cache.folder()}\n")
     out.table(("kind", "part", "size", "last used", "used by"), map(_row, parts))
-    free = [part for part in parts if _is_free(part, 0)]
+    free = _free_parts(0)
     out.say(
         f"\n{_size(parts)} in all; no profile uses {_size(free)} of it: `inv cache.prune` frees "
         f"what was not used for {USUAL} either, `inv cache.prune --all` all of that"
@@ -134,21 +134,31 @@ def prune(project: Project, out: Report, given: Options, older_than: str, every:
     Raises Refused while another command uses the cache, and where a profile's uses are not known.
     """
     age = 0.0 if every else seconds(older_than or USUAL)
-    with ExitStack() as held:
-        if not given.dry:
-            held.enter_context(lock.alone(cache.folder(cache.LOCK), "the cache"))
-        if every:
-            _say_unnoted(project, out)
-        else:
-            _refuse_unnoted(project)
-        parts = [part for part in look() if _is_free(part, age)]
-        plan = plan_of(_steps(parts, age))
-        out.plan(plan, given.commands)
-        if given.dry or not plan:
-            return
-        confirm(f"Free {_size(parts)}? It is made again where it is needed.", given.yes)
-        with progress(out) as shown:
-            run(plan, shown, Journal(cache.folder(), given.command))
+    if every:
+        _say_unnoted(project, out)
+    else:
+        _refuse_unnoted(project)
+    parts = _free_parts(age)
+    plan = plan_of(_steps(parts, age))
+    out.plan(plan, given.commands)
+    if given.dry or not plan:
+        return
+    with _alone():
+        pass  # told before anything is asked
+    confirm(f"Free {_size(parts)}? It is made again where it is needed.", given.yes)
+    with _alone(), progress(out) as shown:
+        # another command may have come to use some of it while the question stood
+        shown_before = {part.path for part in parts}
+        still = [part for part in _free_parts(age) if part.path in shown_before]
+        run(plan_of(_steps(still, age)), shown, Journal(cache.folder(), given.command))
+
+
+def _alone() -> AbstractContextManager[None]:
+    return lock.alone(cache.folder(cache.LOCK), "the cache")
+
+
+def _free_parts(age: float) -> list[Part]:
+    return [part for part in look() if _is_free(part, age)]
 
 
 def seconds(age: str) -> float:

@@ -84,7 +84,9 @@ def note(project: Project) -> None:
             "state": str(project.state.folder),
             "parts": named,
         }
-        write_private(_file(project.state), json.dumps(use, indent=1) + "\n")
+        file, text = _file(project.state), json.dumps(use, indent=1) + "\n"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            write_private(file, text)
 
 
 def _file(state: State) -> Path:

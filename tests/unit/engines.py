@@ -81,12 +81,15 @@ class Podman:
                 return _lines(one["Name"] for one in self.containers if _bears(one, label))
             case ("volume", "ls", "--quiet", "--filter", label):
                 return _lines(one["Name"] for one in self.volumes if _bears(one, label))
+            case ("volume", "ls", "--quiet"):
+                return _lines(one["Name"] for one in self.volumes)
             case ("network", "ls", *_):
                 return _lines(one["name"] for one in self.networks)
             case ("container" | "volume" | "network" as kind, "inspect", *names):
                 rows = getattr(self, f"{kind}s")
                 found = [one for one in rows if (one.get("Name") or one["name"]) in names]
-                return Output(0 if len(found) == len(names) else 125, json.dumps(found), "")
+                code = 0 if len(found) == len(names) else 125
+                return Output(code, json.dumps(found), f"no such {kind}" if code else "")
             case ("image", "inspect", name):
                 return Output(0 if name in self.images else 125, "[]", "")
             case ("image", "ls", *_):

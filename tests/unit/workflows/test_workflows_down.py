@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, OURS, error_of, settings, state
+from builders import DESKTOP, OURS, by_id, error_of, settings, state, three
 from engines import Podman, replayed, volume
 
+from kubeup.cluster.providers.base import Needed
+from kubeup.cluster.providers.vagrant import Vagrant
 from kubeup.core import record
-from kubeup.core.errors import KubeupError
+from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.options import Options
 from kubeup.core.record import Record
 from kubeup.core.report import Report
 from kubeup.core.state import write_private
-from kubeup.core.things import Thing
+from kubeup.core.things import Thing, of_kind
 from kubeup.workflows import down
 from kubeup.workflows.project import Project
 
@@ -72,6 +74,7 @@ def test_what_is_still_there_is_an_error_and_stays_on_record(
     error = error_of(take_down, project)
     assert type(error) is KubeupError and stuck in error.why and stuck in error.next
     assert project.state.kubeconfig.exists() and project.record.provider == "local"
+    assert stuck in {thing.name for thing in project.record.things}
     podman.stuck.clear()
     take_down(project)
     assert project.record.provider == "" and stuck not in podman.names
@@ -146,6 +149,47 @@ def test_labels_decide_not_names(project: Project, podman: Podman, labels: dict[
         "podman",
     }
     assert project.record.things == (), "ours are gone"
+
+
+def test_anothers_volumes_under_our_node_stay(project: Project, podman: Podman) -> None:
+    """Of a container that is ours, by a label of its own."""
+    podman.volumes[0]["Labels"] = {}
+    podman.volumes[1]["Labels"] = {"kubeup.profile": "dev", "kubeup.project": "/another"}
+    take_down(project, data=True)
+    assert podman.names == {podman.volumes[0]["Name"], podman.volumes[1]["Name"], "podman"}
+
+
+def test_a_node_is_not_made_on_anothers_volume(project: Project, podman: Podman) -> None:
+    """`up` would take it for the node's data, and remove it as its disk."""
+    podman.containers, podman.volumes = [], [volume("dev-control-data", a="b")]
+    make = by_id(project.provider.plan(three("missing"), Needed()))["node/dev-control"].action
+    error = error_of(make.run, print)
+    assert isinstance(error, Refused) and "dev-control-data is not this profile's" in error.what
+    assert podman.ran == []
+
+
+def test_a_network_of_an_earlier_kubeup_is_anothers_without_record_and_nodes(
+    project: Project, podman: Podman
+) -> None:
+    """It bears no owner: another checkout's profile of this name may have it."""
+    podman.containers, podman.volumes = [], []
+    record.write(project.state, Record(provider="local"))
+    take_down(project)
+    assert podman.names == {"kubeup-dev", "podman"}
+
+
+def test_what_another_provider_made_is_not_forgotten(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings name another one since: it alone can tell, and remove it."""
+    machine = Thing("machine", "dev-control", "virtualbox")
+    record.account(project.state, (machine,), ())
+    monkeypatch.setattr(Vagrant, "standing", lambda self, things: of_kind(things, "machine"))
+    assert str(machine) in error_of(take_down, project).why
+    assert machine in project.record.things
+    monkeypatch.setattr(Vagrant, "standing", lambda self, things: ())
+    take_down(project)
+    assert machine not in project.record.things
 
 
 def test_a_new_network_says_whose_it_is(project: Project) -> None:

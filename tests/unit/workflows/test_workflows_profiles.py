@@ -126,7 +126,7 @@ def test_what_all_share_is_nobodys(project: Project, podman: Podman) -> None:
     podman.volumes.append(volume("kubeup-disk-1", kubeup="disk"))
     found = profiles.find(project)
     assert [trace.thing.name for trace in found.shared] == ["kubeup-disk-1"]
-    assert "on no record: the prepared disks kubeup-disk-1 (1.4 GiB)" in shown(found)
+    assert "on no record: the prepared disks kubeup-disk-1 (1.4 GiB;" in shown(found)
 
 
 def test_a_profile_of_minikubes_is_whose_record_names_it(

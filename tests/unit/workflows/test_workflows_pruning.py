@@ -155,6 +155,21 @@ def test_nothing_is_freed_while_a_command_uses_the_cache(project: Project) -> No
     assert old.exists()
 
 
+def test_what_comes_into_use_while_the_question_stands_stays(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other commands don't wait for the answer."""
+    old, new = part(OLD, days=31), part(NEW, days=31)
+
+    def answer(*_: object) -> None:
+        with lock.beside_others(cache.folder(cache.LOCK)):
+            touched(old, 0)
+
+    monkeypatch.setattr(pruning, "confirm", answer)
+    prune(project)
+    assert old.exists() and not new.exists()
+
+
 def test_what_is_being_made_is_left(project: Project) -> None:
     """By an earlier kubeup, which holds that alone."""
     old = part(OLD, days=31)

@@ -159,8 +159,9 @@ class Local(LocalReading):
         steps += self._orphaned({container.name for container in containers}, data)
         if self.engine.name not in self.host.tools:
             return steps
-        network, rules = self._owns_network(), self._thing("rules")
-        ruled = network or rules in record.read(self.state).things
+        made, rules = record.read(self.state).things, self._thing("rules")
+        network = self._owns_network(made)
+        ruled = network or rules in made
         if ruled and (node_image := image_of(containers) or self._built()):
             title = "take the nodes' rules out of this machine's packet filter"
             unforward = forwarding.Unforward(self._nodes_network(node_image))
@@ -279,6 +280,7 @@ class Local(LocalReading):
                 self.ssh_target(spec),
                 self.state,
                 self.settings.ssh.users,
+                self._owners,
             ),
             # a node that reaches no other can't join
             needs=(ids.FORWARDING, ids.LOCAL_DISK, ids.KEY),
@@ -321,6 +323,8 @@ class Local(LocalReading):
         why, loses = "asked for; its data volume stays", ""
         if data:
             volumes.append(f"{name}{nodes.DATA_VOLUME}")
+        volumes = [volume for volume in volumes if volume not in self._foreign_volumes(volumes)]
+        if data:
             why, loses = "asked for", f"all data on {name}, the database's included if it is there"
         return Step(
             ids.removal(name),

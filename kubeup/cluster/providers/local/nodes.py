@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 from kubeup.cluster.providers.kubeadm import DATA
-from kubeup.cluster.providers.local.disks import copy_disk
+from kubeup.cluster.providers.local import disks
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.pace import Pace, Patience
 from kubeup.core.plan import Log, Paced
 from kubeup.core.state import State
+from kubeup.facts.containers import Volume
 from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
 from kubeup.system.commands import Argv, Command
@@ -133,6 +134,15 @@ class NodeContainer:
         )
 
 
+def bears(volume: Volume, profile: str, owners: Collection[str]) -> bool:
+    """Whether its label names the profile, and its owner one of these.
+
+    An earlier kubeup wrote no owner.
+    """
+    labels = dict(volume.labels)
+    return labels.get(PROFILE) == profile and (OWNER not in labels or labels[OWNER] in owners)
+
+
 def _size(spec: NodeSpec) -> dict[str, str]:
     return {"--cpus": str(spec.cpus), "--memory": f"{spec.memory_mb}m"}
 
@@ -154,6 +164,7 @@ class CreateNode(Command, Paced):
     reach: SshTarget
     state: State
     users: Argv  # whom the project's key lets in
+    owners: frozenset[str] = frozenset()  # whose volumes of an earlier node are taken
 
     def argv(self) -> Argv:
         return self.node.argv(self.engine)
@@ -169,14 +180,14 @@ class CreateNode(Command, Paced):
         for volume in (node.var, node.data):
             if not self.engine.has("volume", volume):
                 write("volume", "create", *_label_options(node.labels), volume, log=log)
-        copy_disk(self.engine, node.image, node.disk, node.var, log)
+        disks.copy_disk(self.engine, node.image, node.disk, node.var, log)
         shell.write(*self.argv(), log=log, cwd=ASIDE)
         log("starting")
         wait_for_sshd(self.engine, node.name, self.pace, log)
         admit(self.engine, node.name, self.reach, self.state, self.users)
 
     def _refuse_existing(self) -> None:
-        """Raise for a container of that name, or where the engine can't tell.
+        """Raise for a container of that name or another's volume, or where the engine can't tell.
 
         `volume rm --force` would take its disk, and whoever uses it.
         """
@@ -193,6 +204,15 @@ class CreateNode(Command, Paced):
                 inspected.stderr.strip()[-500:] or f"exit status {inspected.code}",
                 "correct that, then run the same again",
             )
+        node, owners = self.node, {*self.owners, self.node.owner}
+        for volume in disks.named(self.engine, (node.var, node.data)):
+            if not bears(volume, node.profile, owners):
+                raise Refused(
+                    f"the volume {volume.name} is not this profile's",
+                    f"its labels are {dict(volume.labels) or 'none'}; a node would take it for its "
+                    "disk or its data",
+                    "give this profile another name (settings.env), or rename that volume",
+                )
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,9 @@ class LocalReading(KubeadmProvider):
 
     def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
         """Rules can be looked at only where an image of nodes is left to do it with."""
+        if not of_kind(things, "container", "volume", "network", "rules"):
+            return ()
         if not shell.which(self.engine.name):
-            if not things:
-                return ()
             raise KubeupError(
                 f"{self.engine.name} is not installed",
                 f"it can't be asked about {', '.join(map(str, things))}",
@@ -91,7 +91,7 @@ class LocalReading(KubeadmProvider):
             )
         there = {container.name for container in self._ours()}
         there |= {volume.name for volume in self._volumes() if self._is_ours(volume)}
-        if self._owns_network():
+        if self._owns_network(things):
             there.add(self.network)
         of_names = of_kind(things, "container", "volume", "network")
         left = [thing for thing in of_names if thing.name in there]
@@ -101,15 +101,17 @@ class LocalReading(KubeadmProvider):
             left += rules
         return tuple(left)
 
-    def _owns_network(self) -> bool:
+    def _owns_network(self, made: Collection[Thing]) -> bool:
         """Whether the nodes' network is there, and was made by this checkout for this profile.
 
-        An earlier kubeup gave it no owner.
+        An earlier kubeup gave it no owner: then it is among what was `made`, or has our nodes.
         """
         for network in survey.networks(self.engine):
             if network.name == self.network:
-                older = nodes.OWNER not in network.labels and nodes.OURS in network.labels
-                return older or self._is_ours(network)
+                if nodes.OWNER in network.labels or nodes.OURS not in network.labels:
+                    return self._is_ours(network)
+                thing = Thing("network", self.network, self.engine.name)
+                return thing in made or bool(self._ours())
         return False
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
@@ -163,6 +165,12 @@ class LocalReading(KubeadmProvider):
         if not shell.which(self.engine.name):
             return []
         return survey.labelled_volumes(self.engine, f"{nodes.PROFILE}={self.settings.slug}")
+
+    def _foreign_volumes(self, names: Collection[str]) -> set[str]:
+        """Of volumes with these names those that no label says to be this profile's."""
+        found = disks.named(self.engine, names)
+        bears = partial(nodes.bears, profile=self.settings.slug, owners=self._owners)
+        return {volume.name for volume in found if not bears(volume)}
 
     def _ours(self) -> list[Container]:
         """What this checkout made or took over: another one may have a profile of this name."""
