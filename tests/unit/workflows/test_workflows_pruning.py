@@ -7,10 +7,12 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import DESKTOP, error_of, held_elsewhere, on_record, settings, state
 
+from kubeup.cli import base
 from kubeup.core import lock
 from kubeup.core.errors import Refused, UsageError
 from kubeup.core.options import Options
@@ -164,10 +166,29 @@ def test_what_comes_into_use_while_the_question_stands_stays(
     def answer(*_: object) -> None:
         with lock.beside_others(cache.folder(cache.LOCK)):
             touched(old, 0)
+            more.append(part("images/not-shown", days=31))
 
+    more = list[Path]()
     monkeypatch.setattr(pruning, "confirm", answer)
     prune(project)
-    assert old.exists() and not new.exists()
+    assert old.exists() and more[0].exists() and not new.exists()
+
+
+def test_who_changes_a_profile_holds_the_cache(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(given: Options, strict: bool, first: Any, record: str) -> tuple[Any, Any]:
+        if first:
+            first(project.state)
+        return project, None
+
+    monkeypatch.setattr(base, "open_project", opened)
+    old = part(OLD, days=31)
+    with base.change_project(Options("up")):
+        assert isinstance(error_of(prune, project), Refused)
+    with base.change_project(Options("up", dry=True)):
+        prune(project)
+    assert not old.exists()
 
 
 def test_what_is_being_made_is_left(project: Project) -> None:
