@@ -138,15 +138,16 @@ def _of_folder(checkout: str, folder: Path) -> Profile:
 def _joined(known: list[Profile], traces: Iterable[tuple[str, Trace]]) -> list[Profile]:
     """Profiles with their things; those that have no folder are known by their things alone."""
     by_key = {(one.checkout, slug(one.name)): one for one in known}
+    of_records = [(key, one.record) for key, one in by_key.items() if one.record]
     # what bears no label is whose record names it
-    on_record = {
-        thing: key for key, one in by_key.items() for thing in (one.record or NOTHING_KNOWN).things
-    }
+    on_record = {thing: key for key, record in of_records for thing in record.things}
+    taken_over = {(gone, key[1]): key for key, record in of_records for gone in record.taken_over}
     for provider, trace in traces:
         name, unmarked = trace.profile or trace.thing.name, not trace.profile
         key = (trace.owner, slug(name))
         if unmarked or not trace.owner:
             key = on_record.get(trace.thing, key)
+        key = taken_over.get(key, key)
         one = by_key.get(key) or Profile(name, trace.owner, provider, unmarked=unmarked)
         provider = one.provider or provider
         by_key[key] = replace(one, traces=(*one.traces, trace), provider=provider)

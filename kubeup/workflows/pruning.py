@@ -94,8 +94,8 @@ def show(project: Project, out: Report) -> None:
     out.table(("kind", "part", "size", "last used", "used by"), map(_row, parts))
     free = _free_parts(0)
     out.say(
-        f"\n{_size(parts)} in all; no profile uses {_size(free)} of it: `inv cache.prune` frees "
-        f"what was not used for {USUAL} either, `inv cache.prune --all` all of that"
+        f"\n{_size(parts)} in all, of which no profile uses {_size(free)}: `inv cache.prune` frees "
+        f"what nobody has used for {USUAL} either, `inv cache.prune --all` all of these"
     )
     _say_unnoted(project, out)
     if rest := [f"{name} ({size // MIB} MiB)" for name, size in others() if size >= MIB]:
@@ -110,6 +110,8 @@ def _row(part: Part) -> tuple[str, ...]:
 
 def _size(parts: Sequence[Part]) -> str:
     mib = sum(part.size for part in parts) / MIB
+    if 0 < mib < 1:
+        return "< 1 MiB"
     return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.1f} GiB"
 
 

@@ -11,14 +11,17 @@ import pytest
 from builders import DESKTOP, error_of, on_record, recorded, settings, state
 from engines import Podman, replayed, volume
 
+from kubeup.cluster.providers.local import disks
 from kubeup.cluster.providers.minikube import Minikube
 from kubeup.cluster.providers.vagrant import facts
+from kubeup.core import lock
 from kubeup.core.errors import KubeupError
+from kubeup.core.options import Options
 from kubeup.core.report import Report
 from kubeup.core.state import State, write_private
 from kubeup.core.things import Thing
 from kubeup.facts.containers import volume_sizes
-from kubeup.workflows import profiles
+from kubeup.workflows import down, profiles, repair
 from kubeup.workflows.profiles import Found
 from kubeup.workflows.project import Project
 
@@ -88,6 +91,27 @@ def test_of_a_checkout_that_is_gone_it_says_what_to_type(project: Project, podma
     assert "`inv down --data --profile old`" in shown(found, "old")
     (gone,) = [one for one in profiles.data(found)["profiles"] if one["gone"]]  # type: ignore[attr-defined]
     assert gone["machines"] == {"dev-control": "running", "dev-worker-1": "running"}
+
+
+@pytest.mark.parametrize("network", [{"kubeup": "1"}, {"kubeup.profile": "dev"}])
+def test_what_it_says_to_type_clears_it(
+    project: Project, podman: Podman, monkeypatch: pytest.MonkeyPatch, network: dict[str, str]
+) -> None:
+    """By a checkout that has never made anything, whatever an earlier kubeup labelled."""
+    for row in (*podman.containers, *podman.volumes):
+        row.get("Config", row)["Labels"]["kubeup.project"] = "/gone"
+    owner = {} if "kubeup" in network else {"kubeup.project": "/gone"}
+    podman.networks[0]["labels"] = {**network, **owner}
+    monkeypatch.setattr(disks, "holding", lambda *_: ())
+    silent = Report(io.StringIO())
+    fresh = replace(project, state=replace(project.state, record="state.json.none"))
+    with lock.profile(project.state.folder, "a test"):
+        repair.repair(fresh, silent, yes=True)
+        again = Project(project.settings, project.state, project.host, "local")
+        assert [len(one.machines) for one in profiles.find(again).profiles] == [2], "taken over"
+        down.take_down(again, silent, Options("down", yes=True), data=True)
+    assert podman.names == {"podman"} and podman.rules == ""
+    assert [one.checkout for one in profiles.find(again).profiles] == [project.state.ours]
 
 
 def test_other_checkouts_that_are_there_are_looked_into(

@@ -15,6 +15,7 @@ import pytest
 from builders import DESKTOP, access, error_of, on_record, reach, settings, state
 from hypothesis import given
 from hypothesis import strategies as st
+from invoke import Context
 
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Mistake, Refused
@@ -30,6 +31,7 @@ from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import up
 from kubeup.workflows.project import Project
+from tasks import namespace
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n{}\n-----END OPENSSH PRIVATE KEY-----\n"
 LINES = ("b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQCANARYKEYLINEONE", "c2Vjb25kCANARYLINETWO00")
@@ -258,6 +260,25 @@ def test_a_secret_that_is_left_is_a_mistake_and_nothing_is_written(
     monkeypatch.setattr(Redaction, "of_text", lambda self, text: text)
     assert isinstance(error_of(pack, project), Mistake)
     assert not list(project.state.folder.glob("kubeup-support*"))
+
+
+def test_a_record_that_can_not_be_understood_is_packed_as_it_is(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what somebody may ask help for."""
+    write_private(project.state.folder / "state.json", "{broken")
+    asked = list[str]()
+
+    def opened(_: object, strict: bool, record: str = "") -> tuple[Project, Report]:
+        asked.append(record)
+        if not record:
+            raise Refused("state.json can't be understood")
+        return project, Report(io.StringIO())
+
+    monkeypatch.setattr("kubeup.cli.main.open_project", opened)
+    namespace["support"](Context(), yes=True, to=str(tmp_path / "help"))
+    assert asked == ["", "state.json.none"]
+    assert packed(tmp_path / "help")["record.json"] == "{broken"
 
 
 def test_a_large_source_is_cut_at_its_end(project: Project, tmp_path: Path) -> None:

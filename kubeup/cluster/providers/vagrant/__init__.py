@@ -215,8 +215,8 @@ class Vagrant(CheckedMachines):
     def _lone_containers(self, known: Sequence[str]) -> list[Step]:
         """Of the record's machines those that Vagrant was killed over before it knew them."""
         made = of_kind(record.read(self.state).things, "machine")
-        lone = names(thing for thing in self.standing(made) if thing.name not in known)
-        return todo(self._remove_partial(lone))
+        lone = self.standing([thing for thing in made if thing.name not in known])
+        return todo(self._remove_partial(names(lone)))
 
     def _machines(self, machines: Iterable[str]) -> tuple[Thing, ...]:
         return tuple(Thing("machine", name, self.chosen) for name in machines)
