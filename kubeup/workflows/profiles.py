@@ -202,7 +202,7 @@ def _machines(one: Profile) -> str:
     parts += [f"{count} {state}" for state, count in sorted(states_.items())]
     volumes = [trace for trace in one.traces if trace.thing.kind == "volume"]
     if volumes and not parts:
-        parts = [f"none, {len(volumes)} volumes"]
+        parts = [f"none, volumes of data: {len(volumes)}"]
     return ", ".join(parts) or "none"
 
 

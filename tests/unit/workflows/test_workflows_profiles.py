@@ -76,7 +76,7 @@ def test_one_that_is_down_is_known_by_its_folder_and_its_data(
 ) -> None:
     podman.containers, podman.networks = [], []
     podman.volumes = podman.volumes[1:2]
-    assert row(profiles.find(project), "dev")[2] == "none, 1 volumes"
+    assert row(profiles.find(project), "dev")[2] == "none, volumes of data: 1"
     podman.volumes = []
     assert row(profiles.find(project), "dev")[2:4] == ["none", "-"]
 
