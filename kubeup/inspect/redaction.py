@@ -12,6 +12,7 @@ from urllib.parse import quote
 from kubeup.core.report import HIDDEN
 
 SHORTEST = 4  # characters: a shorter one would hide parts of other words
+LINE = 16  # of one of several lines
 PEM_BASE64 = base64.b64encode(b"-----BEGIN ").decode()[:14]
 NAME = (
     r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|certificate-key"
@@ -56,10 +57,7 @@ class Redaction:
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Redaction:
-        plain = {secret.strip() for secret in secrets}
-        # a key goes line by line: a log may have some of them
-        lines = {line.strip() for secret in plain for line in secret.splitlines()}
-        known = {one for one in plain | lines if len(one) >= SHORTEST and "-----" not in one}
+        known = {one for secret in secrets for one in _parts(secret.strip())}
         written = {way for one in known for way in _ways(one)}
         return cls(tuple(sorted(written, key=len, reverse=True)))
 
@@ -70,6 +68,16 @@ class Redaction:
         for pattern, replacement in PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The whole, and its lines: a log may have some of a key's."""
+    if len(secret) >= SHORTEST:
+        yield secret
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        stripped = (line.strip() for line in lines)
+        yield from (one for one in stripped if len(one) >= LINE and not one.startswith("-----"))
 
 
 def _ways(secret: str) -> Iterator[str]:

@@ -323,7 +323,8 @@ class Local(LocalReading):
         why, loses = "asked for; its data volume stays", ""
         if data:
             volumes.append(f"{name}{nodes.DATA_VOLUME}")
-        volumes = [volume for volume in volumes if volume not in self._foreign_volumes(volumes)]
+        foreign = self._foreign_volumes(volumes)
+        volumes = [volume for volume in volumes if volume not in foreign]
         if data:
             why, loses = "asked for", f"all data on {name}, the database's included if it is there"
         return Step(
