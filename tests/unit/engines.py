@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ class Podman:
         self.stuck: set[str] = set()  # what it says to have removed, and has not
         self.broken = False
         self.ran: list[tuple[str, ...]] = []
+        self.lock = threading.Lock()
 
     @property
     def names(self) -> set[str]:
@@ -58,6 +60,10 @@ class Podman:
         return output
 
     def write(self, *argv: str, **_: Any) -> str:
+        with self.lock:  # steps run side by side
+            return self._remove(*argv)
+
+    def _remove(self, *argv: str) -> str:
         self.ran.append(argv[1:])
         words = argv[argv.index("podman") + 1 :]
         if words[0] == "run":

@@ -55,7 +55,6 @@ def local(
     made._containers = lambda: found  # type: ignore[method-assign]
     made._blocked = lambda *_: None  # type: ignore[method-assign]
     made._taken = lambda: ""  # type: ignore[method-assign]
-    made._foreign_volumes = lambda names: set()  # type: ignore[method-assign]
     return made
 
 

@@ -323,15 +323,12 @@ class Local(LocalReading):
         why, loses = "asked for; its data volume stays", ""
         if data:
             volumes.append(f"{name}{nodes.DATA_VOLUME}")
-        foreign = self._foreign_volumes(volumes)
-        volumes = [volume for volume in volumes if volume not in foreign]
-        if data:
             why, loses = "asked for", f"all data on {name}, the database's included if it is there"
         return Step(
             ids.removal(name),
             f"remove {name}",
             why,
-            nodes.RemoveNode(self.engine, name, tuple(volumes)),
+            nodes.RemoveNode(self.engine, name, tuple(volumes), self.settings.slug, self._owners),
             seconds=3,
             loses=loses,
             removes=self._node_things(name, *volumes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -277,28 +277,29 @@ class StopNode(Command, Paced):
 
 @dataclass(frozen=True)
 class RemoveNode:
-    """Remove a node's container and these of its volumes."""
+    """Remove a node's container, and of these volumes those that are ours by their label."""
 
     engine: Engine
     node: str
     volumes: tuple[str, ...]
+    profile: str
+    owners: frozenset[str]
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(self.engine.shown(*words) for words in self._words())
+        return tuple(self.engine.shown(*words) for words in self._words(self.volumes))
 
     def run(self, log: Log) -> None:
-        stop, *rest = self._words()
+        named = disks.named(self.engine, self.volumes)
+        ours = [one.name for one in named if bears(one, self.profile, self.owners)]
+        stop, *rest = self._words(ours)
         self.engine.read(*stop, ok=None)  # it may be stopped already
         for words in rest:
             self.engine.write(*words, log=log)
 
-    def _words(self) -> tuple[Argv, ...]:
+    def _words(self, volumes: Sequence[str]) -> tuple[Argv, ...]:
         # stopped first, so that a database writes down what it has: `rm --force` kills at once
-        return (
-            ("stop", "--time", "10", self.node),
-            ("rm", "--force", self.node),
-            ("volume", "rm", "--force", *self.volumes),
-        )
+        removed = [("volume", "rm", "--force", *volumes)] if volumes else []
+        return (("stop", "--time", "10", self.node), ("rm", "--force", self.node), *removed)
 
 
 def wait_for_sshd(engine: Engine, name: str, pace: Pace, log: Log) -> None:

@@ -166,12 +166,6 @@ class LocalReading(KubeadmProvider):
             return []
         return survey.labelled_volumes(self.engine, f"{nodes.PROFILE}={self.settings.slug}")
 
-    def _foreign_volumes(self, names: Collection[str]) -> set[str]:
-        """Of volumes with these names those that no label says to be this profile's."""
-        found = disks.named(self.engine, names)
-        bears = partial(nodes.bears, profile=self.settings.slug, owners=self._owners)
-        return {volume.name for volume in found if not bears(volume)}
-
     def _ours(self) -> list[Container]:
         """What this checkout made or took over: another one may have a profile of this name."""
         return [container for container in self._containers() if self._is_ours(container)]
