@@ -237,8 +237,10 @@ def change_project(
 
         def first(state: State) -> None:
             from kubeup.core import lock
+            from kubeup.system import cache
 
             held.enter_context(lock.profile(state.folder, given.command))
+            held.enter_context(lock.beside_others(cache.folder(cache.LOCK)))
 
         yield open_project(given, strict, first if changes and not given.dry else None, record)
 

@@ -211,9 +211,10 @@ def destroy(given: Options, data: bool = False) -> None:
 
     Example: inv cluster.destroy --yes
     """
-    from kubeup.workflows import down
+    from kubeup.workflows.down import take_down
 
-    change(given, lambda project: down.down(project, data))
+    with change_project(given) as (project, out):
+        take_down(project, out, given, data)
 
 
 @kubeup_task(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kubeup.cli.base import change, change_project, kubeup_task, open_project
+from kubeup.cli.base import change_project, kubeup_task, open_project, settings_file
 from kubeup.core.options import Options
 
 
@@ -32,9 +32,10 @@ def down(given: Options, data: bool = False) -> None:
 
     Example: inv down --yes    or    inv down --data
     """
-    from kubeup.workflows import down as workflow
+    from kubeup.workflows.down import take_down
 
-    change(given, lambda project: workflow.down(project, data))
+    with change_project(given) as (project, out):
+        take_down(project, out, given, data)
 
 
 @kubeup_task("json", "commands", "force")
@@ -64,6 +65,25 @@ def status(given: Options) -> None:
 
 
 @kubeup_task("json")
+def profiles(given: Options) -> None:
+    """List the profiles of this machine: their machines, memory and disk, and whose they are.
+
+    Example: inv profiles
+    """
+    from kubeup.workflows import profiles as workflow
+    from kubeup.workflows.loading import read_settings
+
+    project, out = open_project(given, strict=False)
+    found = workflow.find(project)
+    if given.json:
+        out.data(workflow.data(found))
+        return
+    workflow.show(
+        found, out, lambda name: read_settings(settings_file(given.file), name).settings is not None
+    )
+
+
+@kubeup_task("json")
 def verify(given: Options) -> None:
     """Prove that the cluster and the application work, a line for each check.
 
@@ -85,6 +105,23 @@ def doctor(given: Options, fix: bool = False) -> None:
 
     with change_project(given, changes=fix, strict=False) as (project, out):
         doctors.examine(project, out, given, fix)
+
+
+@kubeup_task("yes", "dry", help={"to": "the file (default: one in the profile's folder)"})
+def support(given: Options, to: str = "") -> None:
+    """Pack what helps somebody help: versions, plan, journal, events, logs; no secret is in it.
+
+    Example: inv support --to help.tar.gz
+    """
+    from kubeup.core.errors import Refused
+    from kubeup.inspect import support as supports
+    from kubeup.workflows.repair import NONE
+
+    try:
+        opened = open_project(given, strict=False)
+    except Refused:  # such as a record that can't be understood, which is packed as it is
+        opened = open_project(given, strict=False, record=NONE)
+    supports.pack(*opened, given, to)
 
 
 @kubeup_task(

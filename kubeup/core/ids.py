@@ -45,6 +45,7 @@ class Kind(Enum):
     LOSS = "removes data, asked for by name"
     DATABASE = "does something to the database"
     MOVE = "moves the database, or removes what a move has left"
+    CACHE = "frees a part of the cache"
     ADDON = "switches an addon of the provider's"
 
 
@@ -197,6 +198,11 @@ def profile_removal(name: str) -> StepId:
     return StepId(Kind.REMOVAL, f"remove/{name}")
 
 
+def leftover(name: str) -> StepId:
+    """Of the removal of something that outlived its node."""
+    return StepId(Kind.LEFTOVER, f"remove/{name}")
+
+
 def half_removal(name: str) -> StepId:
     """Of a profile without a single whole machine."""
     return StepId(Kind.HALF, f"remove/{name}")
@@ -242,6 +248,10 @@ def loss(name: str) -> StepId:
 
 def seal(verb: str) -> StepId:
     return StepId(Kind.SECRETS, f"secrets/{verb}")
+
+
+def free(kind: str) -> StepId:
+    return StepId(Kind.CACHE, f"cache/{kind}")
 
 
 def addon(name: str) -> StepId:

@@ -114,6 +114,34 @@ def env(file: Path, command: str, patience: float = 0) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def beside_others(file: Path) -> Iterator[None]:
+    """Hold a file that others hold as well, with all that is started meanwhile.
+
+    Who has it alone is waited for: that takes no longer than removing files.
+    """
+    private.make_folder(file.parent)
+    with private.opened(file) as opened:
+        fcntl.flock(opened, fcntl.LOCK_SH)
+        with inherited.holding(str(file), opened.fileno()):
+            yield
+
+
+@contextlib.contextmanager
+def alone(file: Path, subject: str) -> Iterator[None]:
+    """Hold a file that nobody else holds. Raises Refused where somebody does."""
+    private.make_folder(file.parent)
+    with private.opened(file) as opened:
+        if not _taken(opened):
+            raise Refused(
+                f"another kubeup command is using {subject}",
+                f"{file} is held",
+                "wait for it to end, then run this again; `inv state.stop` ends what a killed "
+                "one has left",
+            )
+        yield
+
+
 def held(lock: Path) -> bool:
     """Whether this process holds it."""
     return str(lock) in inherited.held

@@ -24,6 +24,7 @@ LOCK = "lock"
 MARKS = (OWNER, RECORD, LOCK, "known_hosts")  # of a folder that a profile had before
 # git ignores what is not whole yet, and could be left by `kill -9`
 PART = ".part"
+FOLDER = ".kubeup"  # of all profiles of a checkout, where state_dir names no other
 PROJECT = Path(__file__).resolve().parents[2]
 
 

@@ -2,12 +2,13 @@
 
 | kind | name | at | found by | undone by |
 |---|---|---|---|---|
-| container, volume, network | the engine's | podman, docker | that engine | that engine's `rm` |
+| container, volume, network | the engine's | podman, docker | their labels | that engine's `rm` |
 | rules | the nodes' network | podman, docker | the profile's chains in the packet filter | taking
 the chains away |
 | machine | Vagrant's | virtualbox, libvirt, docker | Vagrant's index in the profile | `vagrant
 destroy` |
-| profile | minikube's | minikube | `minikube profile list` | `minikube delete` |
+| profile | minikube's | minikube | `minikube profile list`, the mark in its folder | `minikube
+delete` |
 | service | its container | a machine: name, or name@address | docker there | `docker rm`, its
 files, its packet filter and its timer |
 | line | the line | a file | the line, as it was written | taking it away |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,10 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from kubeup.facts.nested import value
+
+# sizes as both engines print them (HumanSize in docker/go-units)
+UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZE = re.compile(r"([\d.]+)(B|kB|MB|GB|TB)")
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def containers(inspect_json: str) -> tuple[Container, ...]:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume with its labels."""
+    """A volume, or a network, with its labels."""
 
     name: str
     labels: Mapping[str, str]
@@ -99,6 +104,27 @@ def networks(inspect_json: str) -> dict[str, tuple[IPv4Network, ...]]:
     """IPv4 ranges of an engine's networks by name, from podman's or docker's `network inspect`."""
     return {
         row.get("name") or row["Name"]: _ranges(row) for row in json.loads(inspect_json or "[]")
+    }
+
+
+def labelled_networks(inspect_json: str) -> tuple[Volume, ...]:
+    """An engine's networks with their labels, from podman's or docker's `network inspect`."""
+    return tuple(
+        Volume(row.get("name") or row["Name"], row.get("labels") or row.get("Labels") or {})
+        for row in json.loads(inspect_json or "[]")
+    )
+
+
+def volume_sizes(text: str) -> dict[str, int]:
+    """MiB by volume, from the last table of podman's or docker's `system df --verbose`.
+
+    What they do not tell (N/A) is left out.
+    """
+    _, _, table = text.partition("VOLUME NAME")
+    rows = (line.split() for line in table.partition("\n\n")[0].splitlines()[1:])
+    sizes = {row[0]: SIZE.fullmatch(row[-1]) for row in rows if len(row) == 3}
+    return {
+        name: round(float(size[1]) * UNITS[size[2]] / 2**20) for name, size in sizes.items() if size
     }
 
 

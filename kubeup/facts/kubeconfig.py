@@ -7,6 +7,10 @@ it to fill in.
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -14,6 +18,7 @@ import yaml
 from kubeup.facts.manifests import LOADER
 from kubeup.facts.nested import value
 
+SECRETS = re.compile(r"([\w-]+-data|token|password)[\"']?:\s*[\"']?([^\s\"',}]+)")
 PARTS = ("contexts", "clusters", "users")
 
 
@@ -38,6 +43,15 @@ def misfit(text: str, context: str) -> str:
     if not str(value(clusters, cluster, "cluster", "server")).startswith("https://"):
         return f"its context {context} leads to no server by TLS"
     return "" if user in users else f"its context {context} has no user"
+
+
+def secrets(text: str) -> Iterator[str]:
+    """What lets in by a kubeconfig, whole or not: certificates, keys, tokens, passwords."""
+    for name, found in SECRETS.findall(text):
+        yield found
+        if name.endswith("-data"):
+            with suppress(ValueError):
+                yield b64decode(found).decode(errors="replace")
 
 
 def without(text: str, context: str) -> str:

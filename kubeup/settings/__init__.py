@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kubeup.settings.problem import Problem as Problem
     from kubeup.settings.shown import SECRET_KEYS as SECRET_KEYS
     from kubeup.settings.shown import origins as origins
+    from kubeup.settings.shown import secret_values as secret_values
     from kubeup.settings.shown import values as values
 
 HOMES = {
@@ -30,6 +31,7 @@ HOMES = {
     "check_routes": "checks.routes",
     "load": "loading",
     "origins": "shown",
+    "secret_values": "shown",
     "values": "shown",
 }
 

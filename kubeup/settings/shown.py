@@ -19,6 +19,21 @@ def values(settings: Settings) -> dict[str, str]:
     return dict(_flat(settings, ""))
 
 
+def secret_values(settings: Settings) -> list[str]:
+    """Values that nobody may see, for who takes them out of a text."""
+    found = list[str]()
+    parts: list[object] = [settings]
+    while parts:
+        value = parts.pop()
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            parts += (getattr(value, name) for name in type(value).model_fields)
+        elif isinstance(value, tuple):
+            parts += value
+    return list(filter(None, found))
+
+
 def origins(settings: Settings) -> dict[str, Origin]:
     """Each key with where its value came from."""
     return {key: settings.origin(key) for key in values(settings)}

@@ -16,6 +16,8 @@ from pathlib import Path
 from kubeup.core import paths, private
 from kubeup.core.errors import UsageError
 
+LOCK = "lock"  # in the cache: held by who uses it, and alone by who frees parts of it
+
 
 def folder(*parts: str) -> Path:
     """A path below $XDG_CACHE_HOME/kubeup (default ~/.cache/kubeup); not made yet.
@@ -79,6 +81,19 @@ def tree_digest(*roots: Path, but: Iterable[str] = ()) -> str:
     return digest(*parts)
 
 
+def taken(root: Path) -> int:
+    """Bytes that a file, or all below a folder, takes on its disk; what goes meanwhile is none."""
+    sizes = dict[tuple[int, int], int]()  # a file with several names counts once
+    for place, _, files in os.walk(root):
+        for path in (Path(place), *(Path(place, name) for name in files)):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                sizes[status.st_dev, status.st_ino] = 512 * status.st_blocks
+    if root.is_file():
+        return 512 * root.lstat().st_blocks
+    return sum(sizes.values())
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -104,6 +119,24 @@ def made_whole(target: Path) -> Iterator[Path]:
                 work.rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def free(path: Path) -> bool:
+    """Remove what was made whole, or what is left of making it; False where somebody makes it."""
+    # as `made_whole` calls its lock and what it works on
+    name = path.stem.removeprefix(".") if path.name.startswith(".") else path.name
+    with (path.parent / f".{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        # out of everybody's way in one step: nobody finds half of it
+        aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=path.parent))
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(aside / "freed")
+        shutil.rmtree(aside)
+        Path(lock.name).unlink(missing_ok=True)
+    return True
 
 
 @contextlib.contextmanager

@@ -152,6 +152,25 @@ def is_old(podman: apt.Version) -> bool:
     return () < podman < OLDEST_PODMAN
 
 
+def here(host: HostFacts) -> tuple[str, ...]:
+    """The engines that may have something of ours on this machine."""
+    docker = host.tools & {"docker-engine", "docker-of-root"}
+    return (
+        *(("podman",) if "podman" in host.tools else ()),
+        *(("docker",) if docker else ()),
+    )
+
+
+def to_ask(name: str, host: HostFacts) -> Engine:
+    """The engine as root has it, where nodes are, to look alone.
+
+    Raises Refused for a user who can't become root.
+    """
+    if name == "docker":
+        return _docker(host, () if "docker-engine" in host.tools else _root_by(host, name))
+    return _podman(host, _root_by(host, name))
+
+
 def for_images(wanted: str, host: HostFacts) -> Engine:
     """The engine that builds, saves and pushes images, which any user may do."""
     if _takes_docker(wanted, host):

@@ -25,7 +25,7 @@ from kubeup.core.report import Report, duration, plan_data, progress, visible
 from kubeup.core.runner import Journal, run
 from kubeup.core.services import NAMES, SERVICES
 from kubeup.system import machine
-from kubeup.workflows import choices, up
+from kubeup.workflows import choices, up, uses
 from kubeup.workflows.project import Project
 
 REMOVE = ("down", "cluster.destroy")
@@ -52,6 +52,8 @@ def carry_out(
     choices.refuse_unreachable(project)
     if not given.dry and given.command not in REMOVE:  # which shows what it has found
         choices.refuse_unrecorded(project)
+    if not given.dry and given.command not in REMOVE:
+        uses.note(project)
     plan = make()
     if given.json and (given.dry or not plan):
         out.data(plan_data(plan))

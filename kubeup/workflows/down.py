@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kubeup.application import saved_data
 from kubeup.application.saved_data import Files
+from kubeup.cluster.providers import base as providers
 from kubeup.cluster.providers.base import NodeState
+from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import ids
 from kubeup.core import record as records
-from kubeup.core.errors import Refused
+from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
+from kubeup.core.options import Options
 from kubeup.core.plan import Action, Holds, Log, Plan, Planned, Step, after, plan_of, step_ids, todo
-from kubeup.core.record import BY_HAND, NOTHING, VM, Location
+from kubeup.core.record import NOTHING, VM, Location
+from kubeup.core.report import Report
 from kubeup.core.state import State
 from kubeup.core.things import Thing, of_kind
 from kubeup.database import machine_service
 from kubeup.system import kubeconfig
 from kubeup.workflows import cluster
+from kubeup.workflows.converge import carry_out
 from kubeup.workflows.placement import SIDES
 from kubeup.workflows.project import Project
 
 DELETED = "its cluster is being deleted"
+SHARED = (
+    "kept, as all profiles share them: images and prepared disks of the container engine, and the "
+    "cache (`inv cache.show`)"
+)
+# how to remove by hand what a tool has left
+BY_HAND = {
+    "container": "{at} rm --force {name}",
+    "volume": "{at} volume rm {name}",
+    "network": "{at} network rm {name}",
+    "machine": "vagrant global-status",
+    "profile": "minikube delete -p {name}",
+    "context": "kubectl config delete-context {name} --kubeconfig {at}",
+}
 LOSE = "or, to lose them: `inv down --data`"
+# which of things are there now
+Standing = Callable[[Collection[Thing]], tuple[Thing, ...]]
+
+
+def take_down(project: Project, out: Report, given: Options, data: bool) -> None:
+    """Carry that plan out, and say what outlives it."""
+    if carry_out(project, lambda: down(project, data), out, given):
+        out.say(SHARED)
 
 
 def down(project: Project, with_data: bool) -> Plan:
@@ -41,22 +67,36 @@ def down(project: Project, with_data: bool) -> Plan:
     gone = tuple(thing for thing in things if with_data or not _outlives(thing))
     needs = step_ids([*machines, *lost])
     contexts = [_forget(context, needs) for context in of_kind(things, "context")]
-    config = project.state.kubeconfig
+    config, steps = project.state.kubeconfig, [*machines, *lost, *contexts]
+    removed = {thing for step in steps for thing in step.removes}
     forget = Step(
         ids.FORGET_ACCESS,
-        f"forget {config}",
+        f"look that all of it is gone, and forget {config}",
         DELETED,
-        ForgetAccess(project.state, with_data),
-        (*needs, *step_ids(contexts)),
-        seconds=0,
+        ForgetAccess(
+            project.state,
+            with_data,
+            tuple(sorted(removed.union(gone))),
+            tuple(thing for thing in gone if _is_remote(thing) and thing not in removed),
+            _standing(project),
+        ),
+        step_ids(steps),
+        seconds=1,
         removes=gone,
     )
-    known = config.exists() or project.stands_on or lost or gone
+    known = config.exists() or project.stands_on or steps or gone
     whole = Holds(ids.LEAVE, "the whole cluster goes")
-    steps = [*machines, *lost, *contexts]
     if known:
         steps.append(forget)
     return plan_of(saved, [whole], steps)
+
+
+def _standing(project: Project) -> Standing:
+    """By all providers: the settings may name another one by now than has made something."""
+    every = [
+        providers.make(name, project.settings, project.state, project.host) for name in PROVIDERS
+    ]
+    return lambda things: tuple(thing for one in every for thing in one.standing(things))
 
 
 def _forget(context: Thing, needs: tuple[StepId, ...]) -> Step:
@@ -73,7 +113,14 @@ def _forget(context: Thing, needs: tuple[StepId, ...]) -> Step:
 
 def _outlives(thing: Thing) -> bool:
     """Whether it stays where the machines go and data are kept."""
-    return thing.kind in ("volume", "line") or (thing.kind == "service" and "@" in thing.at)
+    if thing.kind == "volume":
+        return not thing.name.endswith("-var")
+    return thing.kind == "line" or _is_remote(thing)
+
+
+def _is_remote(thing: Thing) -> bool:
+    """Whether it is on a machine of the user's own."""
+    return thing.kind == "service" and "@" in thing.at
 
 
 def _lost(project: Project) -> Iterator[Step]:
@@ -175,18 +222,47 @@ def _lost_with_machines(project: Project) -> Iterator[Location]:
 
 @dataclass(frozen=True)
 class ForgetAccess:
-    """Remove the profile's kubeconfig, and which provider its cluster was on.
+    """Remove the profile's kubeconfig, and which provider its cluster was on, once all is gone.
 
-    The user's kubeconfig stays as it is.
+    The user's kubeconfig stays as it is. `removed` are looked for once more by whoever has them:
+    what is still there, or was left on a machine of the user's own (`kept`), stays on record.
+    Raises KubeupError for it.
     """
 
     state: State
     data: bool = False  # its data go, too: the next database may be anywhere
+    removed: tuple[Thing, ...] = ()
+    kept: tuple[Thing, ...] = ()
+    standing: Standing = lambda things: ()
 
     def run(self, log: Log) -> None:
+        left = (*self.standing(self.removed), *filter(_is_written, self.removed), *self.kept)
+        if left:
+            records.account(self.state, left, ())  # steps have struck off what they removed
+            raise KubeupError(
+                "something of the profile is still there",
+                "\n".join(map(str, left)),
+                f"remove it by hand ({_by_hand(left)}), or with the settings that it was made "
+                "with; then run this again",
+            )
+        log("nothing that was made is left")
         self.state.kubeconfig.unlink(missing_ok=True)
         forgotten: dict[str, Any] = {"provider": ""}
         if self.data:
             nowhere = dict.fromkeys(("database", "left", "target"))
-            forgotten |= {"made": NOTHING, **nowhere, "passwords": "", "schedule": BY_HAND}
+            forgotten |= {"made": NOTHING, **nowhere, "passwords": "", "schedule": records.BY_HAND}
         records.change(self.state, **forgotten)
+
+
+def _is_written(thing: Thing) -> bool:
+    """Whether a line or a context is still in its file."""
+    path = Path(thing.at)
+    if thing.kind == "context":
+        return not kubeconfig.TakeOut(thing.name, path).already()
+    return thing.kind == "line" and path.exists() and thing.name in path.read_text().splitlines()
+
+
+def _by_hand(things: Iterable[Thing]) -> str:
+    known = [thing for thing in things if thing.kind in BY_HAND]
+    lines = (BY_HAND[thing.kind].format(name=thing.name, at=thing.at) for thing in known)
+    return ", ".join(f"`{line}`" for line in dict.fromkeys(lines)) or "as it is named above"

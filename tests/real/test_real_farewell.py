@@ -115,8 +115,18 @@ def test_down_with_data_leaves_nothing_of_this_profile_alone(
             f"kubeup.project={project}",
             name,
         )
+    # a stranger's, with a name that a node's disk would have
+    cluster.podman("volume", "create", "e2e-worker-9-var")
+    request.addfinalizer(lambda: cluster.podman("volume", "rm", "e2e-worker-9-var"))
     request.addfinalizer(lambda: [cluster.podman("volume", "rm", name) for name in kept])
-    cluster.inv("down", "--data", "--yes")
+    # a node whose making was cut off: ours, by its labels
+    labels = ("kubeup.profile=e2e", f"kubeup.project={cluster.project.state.ours}")
+    words = [word for label in labels for word in ("--label", label)]
+    cluster.podman("volume", "create", *words, "e2e-worker-8-var")
+    ran = cluster.inv("down", "--data", "--yes")
+    assert "look that all of it is gone" in ran.out and "inv cache.show" in ran.out
+    assert "e2e-worker-9-var" in cluster.podman("volume", "ls", "--quiet").split()
+    assert "e2e-worker-8-var" not in cluster.podman("volume", "ls", "--quiet").split()
     assert set(kept) <= set(cluster.podman("volume", "ls", "--quiet").split())
     cluster.podman("volume", "rm", "e2e-elsewhere-data")
     del kept["e2e-elsewhere-data"]

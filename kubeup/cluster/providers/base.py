@@ -117,10 +117,18 @@ class Machines:
 
 @dataclass(frozen=True)
 class Trace:
-    """Something that bears a profile's name, and the folder of the checkout that made it."""
+    """Something that bears a profile's name, and the folder of the checkout that made it.
+
+    `owner` is '' where its label does not tell. A machine's are `state` and `memory` (MiB at most,
+    0 where not told); `disk` in MiB, None where not told.
+    """
 
     thing: Thing
     owner: str
+    profile: str = ""
+    state: str = ""
+    memory: int = 0
+    disk: int | None = None
 
     def __str__(self) -> str:
         return str(self.thing)
@@ -176,6 +184,8 @@ class ToolCommand(Paced):
         )
 
 
+# tells what all profiles of all checkouts have on this machine
+Survey = Callable[[], tuple[Trace, ...]]
 # whether Kubernetes itself calls all of these machines ready, by reports since each of them runs
 ReadinessCheck = Callable[[Mapping[str, datetime]], bool]
 
@@ -215,6 +225,19 @@ class Provider(Protocol):
         """What there is of this profile, whichever checkout made it, by labels alone.
 
         Raises KubeupError where that can't be told.
+        """
+
+    def surveys(self) -> Mapping[str, Survey]:
+        """By the name of each of its tools that is here, what tells of every profile's things.
+
+        By labels alone. Each raises KubeupError where its tool can't be asked.
+        """
+
+    def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
+        """Which of these are there now and this checkout's, of the kinds that are the provider's.
+
+        Looked at anew; a thing of that name that bears another label is none of them. Raises
+        KubeupError where that can't be told.
         """
 
     def leads_to(self, thing: Thing) -> bool:
@@ -300,6 +323,8 @@ class Provider(Protocol):
     def destroy(self, data: bool) -> Sequence[Step]: ...
     def remove(self, name: str) -> Step: ...
     def packages(self) -> tuple[str, ...]: ...
+    def cached(self) -> tuple[Path, ...]:
+        """What it alone uses of the cache, whether or not it is there yet."""
 
     def image_engine(self) -> Engine:
         """The container engine that builds and saves images."""

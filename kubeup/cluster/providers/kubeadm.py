@@ -172,6 +172,9 @@ class KubeadmProvider(ABC):
     def install(self) -> Sequence[Step]:
         return ()
 
+    def cached(self) -> tuple[Path, ...]:
+        return ()
+
     def host_steps(self) -> Sequence[Planned]:
         return ()
 

@@ -91,13 +91,19 @@ def target(state: State) -> Path:
 
 def steps(settings: Settings, state: State) -> list[Planned]:
     """What brings the manifest, for pod networks that have one."""
-    cni, pod_cidr = settings.network.cni, str(settings.network.pod_cidr)
+    cni = settings.network.cni
     why = f"network.cni is {cni}"
     if cni == EMBEDDED:
         return [Holds(ids.CNI, f"{why}, which has no manifest")]
-    prepare = PrepareManifest(cni, version(settings), pod_cidr, target(state))
+    prepare = prepared(settings, state)
     title = f"prepare the manifest of {cni} {prepare.version}"
     return [unless_done(Step(ids.CNI, title, why, prepare, seconds=3))]
+
+
+def prepared(settings: Settings, state: State) -> PrepareManifest:
+    """Of a pod network that has a manifest."""
+    pod_cidr = str(settings.network.pod_cidr)
+    return PrepareManifest(settings.network.cni, version(settings), pod_cidr, target(state))
 
 
 def version(settings: Settings) -> str:

@@ -115,6 +115,9 @@ def test_two_profiles_side_by_side_and_one_goes(cluster: OnMinikube, other: OnMi
     )
     users = other.users_kubeconfig.read_text()
     began = other.profiles()[other.name]["Config"]
+    refused = other.inv("down", "--yes", code=3)
+    assert "is not this profile's" in refused.err and other.name in other.profiles()
+    assert other.name in cluster.inv("profiles").out
     ran = other.up()
     assert "create the minikube profile" not in ran.out and " ✔ product removed" in ran.out
     assert other.profiles()[other.name]["Config"]["Nodes"] == began["Nodes"]

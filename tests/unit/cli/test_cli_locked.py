@@ -26,10 +26,19 @@ ONLY_BY_FLAG: dict[str, dict[str, Any]] = {
 TAKES = {
     name: list(inspect.signature(namespace[name].body).parameters) for name in namespace.task_names
 }
-CHANGING = sorted(name for name, takes in TAKES.items() if "dry" in takes or name in ONLY_BY_FLAG)
+OF_NO_PROFILE = ("cache.prune", "support")  # the one holds the cache, the other only looks
+CHANGING = sorted(
+    name
+    for name, takes in TAKES.items()
+    if ("dry" in takes or name in ONLY_BY_FLAG) and name not in OF_NO_PROFILE
+)
 PLANNING = sorted(name for name in CHANGING if "dry" in TAKES[name])
 LOOKING = [
     "plan",
+    "profiles",
+    "cache.show",
+    "cache.prune",
+    "support",
     "status",
     "verify",
     "doctor",

@@ -82,7 +82,7 @@ def test_stopping_gives_systemd_time() -> None:
 
 def test_docker_removes_a_node_with_options_that_it_has() -> None:
     assert nodes.RemoveNode(
-        engine.choose("docker", DESKTOP), "dev-control", ("dev-control-var",)
+        engine.choose("docker", DESKTOP), "dev-control", ("dev-control-var",), "dev", frozenset()
     ).commands() == (
         "docker stop --time 10 dev-control",
         "docker rm --force dev-control",

@@ -352,7 +352,7 @@ def removal(steps: object) -> list[tuple[str, str]]:
 
 def test_down_keeps_data_unless_it_is_named(tmp_path: Path) -> None:
     provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), podman_nodes())
-    provider._orphaned_data = lambda done: []  # type: ignore[method-assign]
+    provider._orphaned = lambda removed, data: []  # type: ignore[method-assign]
     kept = provider.destroy(data=False)
     assert removal(kept) == [("node/dev-control", ""), ("node/dev-worker-1", "")]
     assert commands(kept)[:3] == [
@@ -391,6 +391,7 @@ def test_data_of_another_profile_or_checkout_is_never_touched(
 def test_containers_of_another_checkout_are_never_touched(tmp_path: Path, what: str) -> None:
     provider = local(tmp_path, replace(DESKTOP, tools=frozenset()), podman_nodes())
     provider.state = replace(provider.state, ours="/home/ana/another-checkout")
+    provider._volumes = lambda: []  # type: ignore[method-assign]
     steps = provider.destroy(data=False) if what == "destroy" else provider.stop()
     assert names(steps) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -25,13 +26,15 @@ from kubeup.cluster.providers.minikube import (
     actions,
     addons,
     facts,
+    mark,
     release,
     selection,
     trust,
 )
 from kubeup.cluster.providers.minikube.actions import RunAndAdmit, Tool
+from kubeup.cluster.providers.minikube.mark import Mark
 from kubeup.cluster.providers.minikube.remake import RemakeNode
-from kubeup.core import ids, shell
+from kubeup.core import ids, lock, record, shell
 from kubeup.core.errors import Refused, UsageError
 from kubeup.core.plan import Step, todo
 from kubeup.core.shell import Output
@@ -735,7 +738,7 @@ def test_doctor_fetches_it_too(tools: Make) -> None:
 def test_down_takes_the_network_that_minikube_forgets(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = make(*TWO)
+    one = access(make(*TWO))
     monkeypatch.setattr(actions, "network_of", lambda engine, name: True)
     monkeypatch.setattr(shell, "which", lambda name: f"/usr/bin/{name}")
     delete, network = one.destroy(data=False)
@@ -747,6 +750,81 @@ def test_down_takes_the_network_that_minikube_forgets(
     assert "the database's data included" in one.destroy(data=True)[0].loses
     one.host = replace(SANDBOX, root=False)
     assert commands(one.destroy(data=False))[1] == "sudo -n podman network rm test-1.26-2nodes"
+
+
+@pytest.mark.parametrize("project", [None, "/home/bob/kubeup"])
+def test_down_leaves_a_profile_that_is_not_ours(make: Make, project: str | None) -> None:
+    """Its name alone says nothing: made by hand and never used, or by another checkout."""
+    one = make(*TWO)
+    if project:
+        mark.write(one._folder, Mark("dev", project))
+        access(one)
+    error = error_of(one.destroy, True)
+    assert isinstance(error, Refused) and (project or "somebody by hand") in error.why
+    assert f"`minikube delete -p {one.profile_name}`" in error.next
+
+
+def test_a_profile_that_up_has_taken_over_is_ours(make: Make) -> None:
+    """As an earlier kubeup's, which made no marks: it has our access, or is on record."""
+    one = make(*TWO)
+    with lock.profile(one.state.folder, "a test"):
+        record.change(one.state, provider="minikube")
+    assert names(one.destroy(data=False))
+    record_of_things = replace(record.read(one.state), provider="", things=(one.thing,))
+    with lock.profile(one.state.folder, "a test"):
+        record.write(one.state, record_of_things)
+    assert names(one.destroy(data=False))
+
+
+def test_a_new_profile_is_marked_and_found_by_its_mark(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make()
+    create = planned(one)[f"node/{one.profile_name}"].action
+    assert isinstance(create, RunAndAdmit)
+    assert one.traces() == ()
+    monkeypatch.setattr(shell, "write", lambda *_, **__: "")
+    create.run(lambda line: None)
+    (found,) = one.traces()
+    assert (found.thing, found.owner, found.profile) == (one.thing, one.state.ours, "dev")
+    monkeypatch.setattr(
+        Minikube, "ask", lambda self, *words: recorded("minikube/profiles_two_running.rc0.json")
+    )
+    assert one.foreign == "" and one.standing((one.thing,)) == (one.thing,)
+
+
+def test_what_is_standing_is_asked_of_minikube(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make()
+    assert one.standing((one.thing,)) == ()
+    monkeypatch.setattr(Minikube, "ask", lambda self, *words: "")
+    assert error_of(one.standing, (one.thing,)).what == "minikube does not list its profiles"
+
+
+def test_every_profile_of_minikubes_is_told_with_what_it_takes(make: Make) -> None:
+    one = make("profiles_two_stopped.rc0.json")
+    (survey,) = one.surveys().values()
+    (found,) = survey()
+    assert (found.thing.name, found.state, found.memory) == (one.profile_name, "stopped", 8192)
+    assert (found.owner, found.profile) == ("", ""), "nothing says that it is ours"
+    mark.write(one._folder, Mark("dev", "/gone"))
+    assert survey()[0].owner == "/gone"
+
+
+def test_data_on_its_nodes_are_looked_for_by_minikubes_own_way(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, asked = make(*TWO), list[tuple[str, ...]]()
+
+    def read(*argv: str, **_: object) -> Output:
+        asked.append(argv)
+        return Output(0, "mysql mysql 8.4\n" if argv[5].endswith("m02") else "", "")
+
+    monkeypatch.setattr(shell, "read", read)
+    assert one.holding(("mysql",)) == (("test-1.26-2nodes-m02", "mysql", "mysql 8.4"),)
+    assert asked[0][:7] == ("minikube", "ssh", "-p", one.profile_name, "-n", one.profile_name, "--")
+    assert shlex.split(asked[0][7])[:3] == ["sudo", "sh", "-c"]
+    monkeypatch.setattr(shell, "read", lambda *_, **__: Output(83, "", "not running"))
+    assert "can't tell what data" in error_of(one.holding, ("mysql",)).what
 
 
 def test_corednss_usual_times_are_made_short_and_nothing_else() -> None:

@@ -35,11 +35,14 @@ from kubeup.cluster.providers.vagrant.actions import Admission, Tool
 from kubeup.cluster.providers.vagrant.facts import Machine
 from kubeup.cluster.providers.vagrant.observing import NO_HOST_KEY, PARTIAL
 from kubeup.cluster.providers.versions import dotted
+from kubeup.core import record
 from kubeup.core.errors import CommandError, Refused, UsageError
 from kubeup.core.ids import Kind
 from kubeup.core.plan import Step, todo
+from kubeup.core.record import Record
 from kubeup.core.shell import Output
 from kubeup.core.state import write_private
+from kubeup.core.things import Thing
 from kubeup.facts.host import Distribution, HostFacts, Route
 from kubeup.settings import check_provider
 from kubeup.system import ssh
@@ -628,6 +631,58 @@ def test_a_machine_that_left_the_settings_stays_known_until_it_is_removed(
     rows = json.loads(after._texts()["machines.json"])["machines"]
     assert [row["name"] for row in rows] == list(NAMES)
     assert commands([after.remove(NAMES[2])])[0].endswith("vagrant destroy --force dev-worker-2")
+
+
+@pytest.mark.parametrize(
+    ("answer", "there"),
+    [
+        (Output(0, 'name="dev-control"\nUUID="1"\nVMState="running"\n', ""), True),
+        (Output(1, "", "Could not find a registered machine"), False),
+    ],
+)
+def test_after_destroy_its_program_is_asked_again(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch, answer: Output, there: bool
+) -> None:
+    """A machine that Vagrant has forgotten is ours no more, whatever has its name."""
+    provider, thing = make(), Thing("machine", "dev-control", "virtualbox")
+    known(provider, "dev-control")
+    asked = says(monkeypatch, answer)
+    assert provider.standing((thing,)) == ((thing,) if there else ())
+    assert asked[0][0][:3] == ("VBoxManage", "showvminfo", "id-of-dev-control")
+    provider.tool.id_file("dev-control").unlink()
+    assert provider.standing((thing,)) == ()
+
+
+def test_a_program_that_does_not_answer_has_no_machine_removed(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, thing = make(), Thing("machine", "dev-control", "virtualbox")
+    known(provider, "dev-control")
+    says(monkeypatch, Output(1, "", "the kernel module is not loaded"))
+    assert "does not say whether" in error_of(provider.standing, (thing,)).what
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: None)
+    assert provider.standing((thing,)) == (thing,)
+
+
+@pytest.mark.usefixtures("held_profile")
+def test_a_container_that_vagrant_was_killed_over_goes_with_the_others(
+    make: Callable[..., Vagrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It bears our label; another one of that name on record stays."""
+    provider = make(DOCKER)
+    things = tuple(Thing("machine", name, "docker") for name in NAMES[:2])
+    record.write(provider.state, Record(provider="vagrant", things=things))
+    rows = json.loads(recorded("local/docker_inspect.json"))[:1]
+
+    def read(*argv: str, **_: object) -> Output:
+        rows[0]["Name"] = argv[-1]
+        folder = str(provider.folder) if argv[-1] == "dev-control" else "/another"
+        rows[0]["Config"]["Labels"] = {"kubeup.vagrant": folder}
+        return Output(0, json.dumps(rows), "")
+
+    monkeypatch.setattr("kubeup.core.shell.read", read)
+    monkeypatch.setattr("kubeup.core.shell.which", lambda name: f"/usr/bin/{name}")
+    assert commands(provider.destroy(data=False)) == ["docker rm --force --volumes dev-control"]
 
 
 def test_removing_names_what_is_lost(make: Callable[..., Vagrant]) -> None:

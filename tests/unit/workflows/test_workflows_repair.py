@@ -204,7 +204,7 @@ def test_one_that_is_gone_is_taken_over(project: Project, there: There) -> None:
     again = Project(project.settings, project.state, DESKTOP)
     assert again.record.taken_over == ("/gone",) and again.place.node == "dev-worker-1"
     assert {node.state for node in again.provider.observe().nodes} == {"running", "missing"}
-    assert names(again.provider._orphaned_data(set())) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
+    assert names(again.provider._orphaned(set(), True)) == ["data/dev-worker-1"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("held_profile")

@@ -20,6 +20,7 @@ from builders import (
     step,
     three,
 )
+from engines import replayed
 
 from kubeup.cluster.providers.base import Needed
 from kubeup.cluster.providers.local import Local
@@ -132,9 +133,7 @@ def test_down_takes_away_all_that_up_makes(
     there = (*nodes, replace(nodes[1], name="dev-worker-2"))
     monkeypatch.setattr(Local, "_containers", lambda _: there)
     monkeypatch.setattr(Local, "_volumes", lambda _: [])
-    monkeypatch.setattr(
-        "kubeup.core.shell.read", lambda *_, **__: type("Output", (), {"ok": True, "stdout": "[]"})
-    )
+    replayed(monkeypatch)
     assert removed(local.destroy(data=True)) == things
     left = things - removed(local.destroy(data=False))
     assert {thing.name for thing in left} == {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from kubeup.cluster.providers.base import (
     Machines,
@@ -20,7 +21,7 @@ from kubeup.cluster.providers.base import (
 from kubeup.cluster.providers.local import disks, forwarding, image, nodes
 from kubeup.cluster.providers.local.reading import UNFINISHED, LocalReading, image_of
 from kubeup.cluster.release.components import NODE_BINARIES
-from kubeup.core import ids, shell, things
+from kubeup.core import ids, record, shell, things
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Action, Holds, Planned, Room, Step, todo, unless_done
@@ -58,6 +59,9 @@ class Local(LocalReading):
     def packages(self) -> tuple[str, ...]:
         """Packages that this machine needs for it."""
         return (*engines.for_nodes(self.engine), *self.root_origin.packages, "openssh-client")
+
+    def cached(self) -> tuple[Path, ...]:
+        return (image.rootfs(self.root_origin).path.parent,)
 
     def made_by(self) -> str:
         return self.engine.name
@@ -156,15 +160,19 @@ class Local(LocalReading):
     def destroy(self, data: bool) -> Sequence[Step]:
         containers = self._ours()
         steps = [self._remove(container.name, data) for container in containers]
-        if data:
-            steps += self._orphaned_data({container.name for container in containers})
-        if self.engine.name not in self.host.tools or not self.engine.has("network", self.network):
+        steps += self._orphaned({container.name for container in containers}, data)
+        if self.engine.name not in self.host.tools:
             return steps
-        if node_image := image_of(containers) or self._built():
+        made, rules = record.read(self.state).things, self._thing("rules")
+        network = self._owns_network(made)
+        ruled = network or rules in made
+        if ruled and (node_image := image_of(containers) or self._built()):
             title = "take the nodes' rules out of this machine's packet filter"
             unforward = forwarding.Unforward(self._nodes_network(node_image))
             # before the network, whose interface the rules name
-            steps.append(_last(steps, ids.UNFORWARD, title, unforward, self._thing("rules")))
+            steps.append(_last(steps, ids.UNFORWARD, title, unforward, rules))
+        if not network:
+            return steps
         title = f"remove the network {self.network}"
         command = ToolCommand(self.engine.argv("network", "rm", self.network))
         steps.append(_last(steps, ids.REMOVE_LOCAL_NETWORK, title, command, self._thing("network")))
@@ -204,6 +212,12 @@ class Local(LocalReading):
             named=self.settings.profile,
         )
 
+    @property
+    def _labels(self) -> tuple[tuple[str, str], ...]:
+        """Of what is the whole profile's."""
+        profile, named = self.settings.slug, self.settings.profile
+        return tuple(nodes.owned(profile, named, self.state.ours).items())
+
     def _disk(self, needed: Needed) -> str:
         held = [f"{name} {path.parent.name}" for name, path in needed.archives]
         return f"kubeup-disk-{cache.digest(self.node_image(), *held)}"
@@ -216,7 +230,9 @@ class Local(LocalReading):
                 ids.LOCAL_NETWORK,
                 f"make the network {self.network} ({self.settings.node_network})",
                 "nodes keep their addresses on it",
-                nodes.CreateNetwork(self.engine, self.network, str(self.settings.node_network)),
+                nodes.CreateNetwork(
+                    self.engine, self.network, str(self.settings.node_network), self._labels
+                ),
                 needs=(ids.PACKAGES,),
                 makes=(self._thing("network"),),
             )
@@ -281,6 +297,7 @@ class Local(LocalReading):
                 self.ssh_target(spec),
                 self.state,
                 self.settings.ssh.users,
+                self._owners,
             ),
             # a node that reaches no other can't join
             needs=(ids.FORWARDING, ids.LOCAL_DISK, ids.KEY),
@@ -328,28 +345,32 @@ class Local(LocalReading):
             ids.removal(name),
             f"remove {name}",
             why,
-            nodes.RemoveNode(self.engine, name, tuple(volumes)),
+            nodes.RemoveNode(self.engine, name, tuple(volumes), self.settings.slug, self._owners),
             seconds=3,
             loses=loses,
             removes=self._node_things(name, *volumes),
         )
 
-    def _orphaned_data(self, removed: set[str]) -> Iterator[Step]:
-        """Data volumes whose nodes were removed before (a `down` that kept them)."""
-        if not shell.which(self.engine.name):
-            return
+    def _orphaned(self, removed: set[str], data: bool) -> Iterator[Step]:
+        """Volumes whose nodes are gone: disks of nodes half made, data that a `down` kept."""
         for volume in filter(self._is_ours, self._volumes()):
-            name = volume.name.removesuffix(nodes.DATA_VOLUME)
-            if name in removed or name == volume.name:
+            name, _, ending = volume.name.rpartition("-")
+            if name in removed:
                 continue
-            yield Step(
-                ids.loss(name),
-                f"remove the data of {name}",
-                "asked for by name",
-                ToolCommand(self.engine.argv("volume", "rm", volume.name)),
-                loses=f"all data of {name}",
-                removes=(Thing("volume", volume.name, self.engine.name),),
-            )
+            thing = Thing("volume", volume.name, self.engine.name)
+            remove = ToolCommand(self.engine.argv("volume", "rm", volume.name))
+            if f"-{ending}" == nodes.VAR_VOLUME:
+                title, why = f"remove the disk of {name}", "its node is gone"
+                yield Step(ids.leftover(volume.name), title, why, remove, removes=(thing,))
+            elif data and f"-{ending}" == nodes.DATA_VOLUME:
+                yield Step(
+                    ids.loss(name),
+                    f"remove the data of {name}",
+                    "asked for by name",
+                    remove,
+                    loses=f"all data of {name}",
+                    removes=(thing,),
+                )
 
     def _node_things(self, name: str, *volumes: str) -> tuple[Thing, ...]:
         container = Thing("container", name, self.engine.name)

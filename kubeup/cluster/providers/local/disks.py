@@ -7,7 +7,7 @@ nothing else needs root.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from kubeup.cluster.providers.kubeadm import HOLDING, held
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
+from kubeup.facts.containers import Volume, volumes
 from kubeup.system.engine import Engine
 
 COMPLETE = "lib/kubeup-disk"  # in the volume: every image was taken
@@ -84,6 +85,14 @@ def complete_disk(engine: Engine, image: str, volume: str) -> bool:
         return False
     container = _container(engine, image, f"{volume}:/disk:ro")
     return shell.read(*container, "test", "-e", f"/disk/{COMPLETE}", ok=(0, 1)).ok
+
+
+def named(engine: Engine, names: Collection[str]) -> tuple[Volume, ...]:
+    """Of volumes with these names those that are there. Raises CommandError where it can't tell."""
+    there = set(engine.read("volume", "ls", "--quiet").stdout.split()).intersection(names)
+    if not there:
+        return ()
+    return volumes(engine.read("volume", "inspect", *sorted(there)).stdout)
 
 
 def holding(

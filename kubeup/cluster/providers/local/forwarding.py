@@ -6,6 +6,7 @@ all that takes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -82,6 +83,11 @@ class NodesNetwork:
         if interactive:
             options.append("--interactive")
         return self.engine.argv("run", *options, self.image, *words)
+
+    def has_rules(self) -> bool:
+        """Whether the profile's own chains are in the packet filter."""
+        own = re.compile(rf"^:{re.escape(chain(self.profile))} ", re.MULTILINE)
+        return own.search(shell.read(*self.inside("iptables-save")).stdout) is not None
 
     def blocked(self, worker: str, control: str, ready_since_boot: bool) -> Blocked | None:
         """What keeps running nodes from each other; None where nothing does.

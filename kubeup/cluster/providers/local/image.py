@@ -34,6 +34,7 @@ PACKAGES = (
     "python3",
     "python3-apt",
 )
+NAME = "localhost/kubeup/node"
 # its text counts in the image's name
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 
@@ -45,7 +46,7 @@ def rootfs(origin: Origin) -> Rootfs:
 def tag(root: Rootfs, release: str) -> str:
     """The image's name: its tag changes with anything that goes into it."""
     digest = cache.digest(root.path.parent.name, release, CONTAINERFILE.read_text())
-    return f"localhost/kubeup/node:{digest}"
+    return f"{NAME}:{digest}"
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from kubeup.cluster.providers.kubeadm import DATA
-from kubeup.cluster.providers.local.disks import copy_disk
+from kubeup.cluster.providers.local import disks
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.pace import Pace, Patience
 from kubeup.core.plan import Log, Paced
 from kubeup.core.state import State
+from kubeup.facts.containers import Volume
 from kubeup.settings.model import NodeSpec
 from kubeup.system import ssh
 from kubeup.system.commands import Argv, Command
@@ -41,6 +42,7 @@ LOOK_FOR_SSHD = (
 # labels; OWNER's value is the folder of the checkout
 PROFILE, OWNER, ROLE, ADDRESS = "kubeup.profile", "kubeup.project", "kubeup.role", "kubeup.address"
 NAMED = "kubeup.named"  # the profile as it is written, where nodes' names have other letters
+OURS = "kubeup"  # all that a network of an earlier kubeup bears
 VAR_VOLUME, DATA_VOLUME = "-var", "-data"
 
 
@@ -49,6 +51,7 @@ class CreateNetwork(Command):
     engine: Engine
     name: str
     subnet: str
+    labels: tuple[tuple[str, str], ...] = ()
 
     def already(self) -> str:
         return "there" if self.engine.has("network", self.name) else ""
@@ -57,8 +60,17 @@ class CreateNetwork(Command):
         # the cluster resolves names; a resolver of the engine's own would take port 53 on the
         # bridge (containers/aardvark-dns#13)
         no_dns = ("--disable-dns",) if self.engine.name == "podman" else ()
-        words = ("--subnet", self.subnet, *no_dns, "--label", "kubeup=1", self.name)
+        labels = _label_options({OURS: "1", **dict(self.labels)})
+        words = ("--subnet", self.subnet, *no_dns, *labels, self.name)
         return self.engine.argv("network", "create", *words)
+
+
+def owned(profile: str, named: str, owner: str) -> dict[str, str]:
+    """The labels that say whose something is."""
+    labels = {PROFILE: profile, OWNER: owner}
+    if named not in ("", profile):
+        labels[NAMED] = named
+    return labels
 
 
 @dataclass(frozen=True)
@@ -80,10 +92,7 @@ class NodeContainer:
     @property
     def labels(self) -> dict[str, str]:
         """Whose it is, on its container and on its volumes."""
-        labels = {PROFILE: self.profile, OWNER: self.owner}
-        if self.named not in ("", self.profile):
-            labels[NAMED] = self.named
-        return labels
+        return owned(self.profile, self.named, self.owner)
 
     @property
     def var(self) -> str:
@@ -125,6 +134,15 @@ class NodeContainer:
         )
 
 
+def bears(volume: Volume, profile: str, owners: Collection[str]) -> bool:
+    """Whether its label names the profile, and its owner one of these.
+
+    An earlier kubeup wrote no owner.
+    """
+    labels = dict(volume.labels)
+    return labels.get(PROFILE) == profile and (OWNER not in labels or labels[OWNER] in owners)
+
+
 def _size(spec: NodeSpec) -> dict[str, str]:
     return {"--cpus": str(spec.cpus), "--memory": f"{spec.memory_mb}m"}
 
@@ -146,6 +164,7 @@ class CreateNode(Command, Paced):
     reach: SshTarget
     state: State
     users: Argv  # whom the project's key lets in
+    owners: frozenset[str] = frozenset()  # whose volumes of an earlier node are taken
 
     def argv(self) -> Argv:
         return self.node.argv(self.engine)
@@ -178,14 +197,14 @@ class CreateNode(Command, Paced):
         for volume in self._volumes:
             if not self.engine.has("volume", volume):
                 write(*self._create(volume), log=log)
-        copy_disk(self.engine, node.image, node.disk, node.var, log)
+        disks.copy_disk(self.engine, node.image, node.disk, node.var, log)
         shell.write(*self.argv(), log=log, cwd=ASIDE)
         log("starting")
         wait_for_sshd(self.engine, node.name, self.pace, log)
         admit(self.engine, node.name, self.reach, self.state, self.users)
 
     def _refuse_existing(self) -> None:
-        """Raise for a container of that name, or where the engine can't tell.
+        """Raise for a container of that name or another's volume, or where the engine can't tell.
 
         `volume rm --force` would take its disk, and whoever uses it.
         """
@@ -202,6 +221,15 @@ class CreateNode(Command, Paced):
                 inspected.stderr.strip()[-500:] or f"exit status {inspected.code}",
                 "correct that, then run the same again",
             )
+        node, owners = self.node, {*self.owners, self.node.owner}
+        for volume in disks.named(self.engine, (node.var, node.data)):
+            if not bears(volume, node.profile, owners):
+                raise Refused(
+                    f"the volume {volume.name} is not this profile's",
+                    f"its labels are {dict(volume.labels) or 'none'}; a node would take it for its "
+                    "disk or its data",
+                    "give this profile another name (settings.env), or rename that volume",
+                )
 
 
 @dataclass(frozen=True)
@@ -270,28 +298,29 @@ class StopNode(Command, Paced):
 
 @dataclass(frozen=True)
 class RemoveNode:
-    """Remove a node's container and these of its volumes."""
+    """Remove a node's container, and of these volumes those that are ours by their label."""
 
     engine: Engine
     node: str
     volumes: tuple[str, ...]
+    profile: str
+    owners: frozenset[str]
 
     def commands(self) -> tuple[str, ...]:
-        return tuple(self.engine.shown(*words) for words in self._words())
+        return tuple(self.engine.shown(*words) for words in self._words(self.volumes))
 
     def run(self, log: Log) -> None:
-        stop, *rest = self._words()
+        named = disks.named(self.engine, self.volumes)
+        ours = [one.name for one in named if bears(one, self.profile, self.owners)]
+        stop, *rest = self._words(ours)
         self.engine.read(*stop, ok=None)  # it may be stopped already
         for words in rest:
             self.engine.write(*words, log=log)
 
-    def _words(self) -> tuple[Argv, ...]:
+    def _words(self, volumes: Sequence[str]) -> tuple[Argv, ...]:
         # stopped first, so that a database writes down what it has: `rm --force` kills at once
-        return (
-            ("stop", "--time", "10", self.node),
-            ("rm", "--force", self.node),
-            ("volume", "rm", "--force", *self.volumes),
-        )
+        removed = [("volume", "rm", "--force", *volumes)] if volumes else []
+        return (("stop", "--time", "10", self.node), ("rm", "--force", self.node), *removed)
 
 
 def wait_for_sshd(engine: Engine, name: str, pace: Pace, log: Log) -> None:

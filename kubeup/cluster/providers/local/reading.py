@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, partial
 
-from kubeup.cluster.providers.base import Blocked, NodeState, Trace
+from kubeup.cluster.providers.base import Blocked, NodeState, Survey, Trace
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
-from kubeup.cluster.providers.local import disks, image, nodes
+from kubeup.cluster.providers.local import disks, image, nodes, survey
 from kubeup.cluster.providers.local.forwarding import NodesNetwork
 from kubeup.cluster.release import source
 from kubeup.core import record, shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.state import State
-from kubeup.core.things import Kind, Thing
+from kubeup.core.things import Thing, of_kind
 from kubeup.facts.cgroups import Limits, limits
-from kubeup.facts.containers import Container, Volume, containers, networks, volumes
+from kubeup.facts.containers import Container, Volume, containers, networks
 from kubeup.facts.host import HostFacts
 from kubeup.images import bases
 from kubeup.images.rootfs import Origin
@@ -66,15 +66,53 @@ class LocalReading(KubeadmProvider):
         if not shell.which(self.engine.name):
             return ()
         containers = [
-            self._trace("container", container)
+            survey.trace("container", container, self.engine)
             for container in self._containers()
             if container.label(nodes.PROFILE) == self.settings.slug
         ]
-        return (*containers, *(self._trace("volume", volume) for volume in self._volumes()))
+        volumes = (survey.trace("volume", volume, self.engine) for volume in self._volumes())
+        return (*containers, *volumes)
 
-    def _trace(self, kind: Kind, item: Container | Volume) -> Trace:
-        owner = dict(item.labels).get(nodes.OWNER, "")
-        return Trace(Thing(kind, item.name, self.engine.name), owner)
+    def surveys(self) -> dict[str, Survey]:
+        return {name: partial(self._survey, name) for name in engines.here(self.host)}
+
+    def _survey(self, name: str) -> tuple[Trace, ...]:
+        return survey.everything(engines.to_ask(name, self.host))
+
+    def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
+        """Rules can be looked at only where an image of nodes is left to do it with."""
+        if not of_kind(things, "container", "volume", "network", "rules"):
+            return ()
+        if not shell.which(self.engine.name):
+            raise KubeupError(
+                f"{self.engine.name} is not installed",
+                f"it can't be asked about {', '.join(map(str, things))}",
+                "install it again, then run this again",
+            )
+        there = {container.name for container in self._ours()}
+        there |= {volume.name for volume in self._volumes() if self._is_ours(volume)}
+        if self._owns_network(things):
+            there.add(self.network)
+        of_names = of_kind(things, "container", "volume", "network")
+        left = [thing for thing in of_names if thing.name in there]
+        rules = of_kind(things, "rules")
+        node_image = self._built() if rules else ""
+        if node_image and self._nodes_network(node_image).has_rules():
+            left += rules
+        return tuple(left)
+
+    def _owns_network(self, made: Collection[Thing]) -> bool:
+        """Whether the nodes' network is there, and was made by this checkout for this profile.
+
+        An earlier kubeup gave it no owner: then it is among what was `made`, or has our nodes.
+        """
+        for network in survey.networks(self.engine):
+            if network.name == self.network:
+                if nodes.OWNER in network.labels or nodes.OURS not in network.labels:
+                    return self._is_ours(network)
+                thing = Thing("network", self.network, self.engine.name)
+                return thing in made or bool(self._ours())
+        return False
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
         """By the volumes, whether or not their nodes are there."""
@@ -95,9 +133,12 @@ class LocalReading(KubeadmProvider):
         )
 
     def _built(self) -> str:
-        """The image of new nodes, '' where it was not built yet."""
+        """The image of new nodes, or an earlier one; '' where there is none."""
         node_image = self.node_image()
-        return node_image if self.engine.has("image", node_image) else ""
+        if self.engine.has("image", node_image):
+            return node_image
+        earlier = ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", image.NAME)
+        return next(iter(self.engine.read(*earlier).stdout.split()), "")
 
     def _containers(self) -> tuple[Container, ...]:
         """This profile's node containers, and those of others that have a name that it needs."""
@@ -121,15 +162,9 @@ class LocalReading(KubeadmProvider):
 
     def _volumes(self) -> list[Volume]:
         """This profile's, whichever checkout made them."""
-        label = f"label={nodes.PROFILE}={self.settings.slug}"
-        names = self.engine.read("volume", "ls", "--quiet", "--filter", label).stdout.split()
-        if not names:
+        if not shell.which(self.engine.name):
             return []
-        # compared here as well: podman before 4.7 takes two filters for "one or the other", and
-        # another profile's data would be gone (containers/podman#19219)
-        profile = {nodes.PROFILE: self.settings.slug}
-        inspected = volumes(self.engine.read("volume", "inspect", *names).stdout)
-        return [volume for volume in inspected if volume.has(profile)]
+        return survey.labelled_volumes(self.engine, f"{nodes.PROFILE}={self.settings.slug}")
 
     def _ours(self) -> list[Container]:
         """What this checkout made or took over: another one may have a profile of this name."""

@@ -6,6 +6,7 @@ It makes machines and Kubernetes in one; what is there is taken as it is.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from kubeup.cluster.providers.base import Sizes, ToolCommand
 from kubeup.cluster.providers.beside import (
@@ -17,7 +18,7 @@ from kubeup.cluster.providers.beside import (
     beside_kubernetes,
 )
 from kubeup.cluster.providers.external_tool import in_state
-from kubeup.cluster.providers.minikube import actions
+from kubeup.cluster.providers.minikube import actions, release
 from kubeup.cluster.providers.minikube.actions import LoadImage, RemoveNetwork
 from kubeup.cluster.providers.minikube.addons import (
     KeepServicesInside,
@@ -28,7 +29,7 @@ from kubeup.cluster.providers.minikube.facts import KUBERNETES_STOPPED, UNKNOWN
 from kubeup.cluster.providers.minikube.planning import NodePlans, why_stopped
 from kubeup.cluster.providers.minikube.trust import ConfigureTrust, NodeTrust
 from kubeup.core import ids
-from kubeup.core.errors import UsageError
+from kubeup.core.errors import Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.facts import registries
 from kubeup.images.catalog import AppImage
@@ -49,6 +50,9 @@ class Minikube(NodePlans):
 
     def image_engine(self) -> engines.Engine:
         return engines.for_images(self.settings.local.engine, self.host)
+
+    def cached(self) -> tuple[Path, ...]:
+        return (release.path(self.host).parent,)
 
     def made_by(self) -> str:
         return ""
@@ -166,6 +170,13 @@ class Minikube(NodePlans):
         known = self._profiles()
         if name not in known:
             return []
+        if maker := self.foreign:
+            raise Refused(
+                f"the minikube profile {name} is not this profile's",
+                f"it was made by {maker}",
+                "`inv up` takes one over that was made by hand; or delete it where it belongs: "
+                f"`minikube delete -p {name}`",
+            )
         everything = f"everything in the minikube profile {name}, the database's data included"
         delete = Step(
             ids.profile_removal(name),

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubeup.cluster.providers.base import ToolCommand
 from kubeup.cluster.providers.external_tool import ExternalTool, Words, error_text
+from kubeup.cluster.providers.minikube import mark
+from kubeup.cluster.providers.minikube.mark import Mark
 from kubeup.core import shell
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log, Paced
@@ -40,16 +43,26 @@ class Tool(ExternalTool):
 
 
 @dataclass(frozen=True)
+class MarkedProfile:
+    """The folder of a new profile, and what tells in it whose that is."""
+
+    folder: Path
+    mark: Mark
+
+
+@dataclass(frozen=True)
 class RunAndAdmit(Paced):
     """Commands that make or start nodes; the nodes' host keys are on record afterwards, for ssh.
 
-    Without a command it admits nodes that were made outside kubeup.
+    Without a command it admits nodes that were made outside kubeup. `made`: the profile that the
+    commands make.
     """
 
     tool: Tool
     tool_commands: tuple[ToolCommand, ...]
     nodes: Nodes
     state: State
+    made: MarkedProfile | None = None
 
     def commands(self) -> Words:
         return tuple(line for command in self.tool_commands for line in command.commands())
@@ -58,6 +71,8 @@ class RunAndAdmit(Paced):
         for command in self.tool_commands:
             # what a slow machine takes longer for is known only now
             command.at(self.pace).run(log)
+        if self.made:
+            mark.write(self.made.folder, self.made.mark)
         nodes = self.nodes()
         with ThreadPoolExecutor(max(1, len(nodes))) as pool:
             ssh.remember(self.state, list(pool.map(self._known_hosts_line, nodes)))

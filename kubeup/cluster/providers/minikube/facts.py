@@ -167,6 +167,16 @@ def profiles(text: str) -> dict[str, Profile]:
     return known
 
 
+def states(text: str) -> dict[str, str]:
+    """By profile from `minikube profile list -o json` (not --light): running, stopped, or other."""
+    words = {"OK": "running", "Running": "running"}
+    rows = _object(text).get("valid") or []
+    return {
+        str(row["Name"]): words.get(row.get("Status"), str(row.get("Status") or "").lower())
+        for row in rows
+    }
+
+
 def starting(text: str, name: str) -> bool:
     """Whether `minikube profile list -o json` (not --light) calls a profile half made."""
     rows = _object(text).get("valid") or []

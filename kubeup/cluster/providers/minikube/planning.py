@@ -11,8 +11,14 @@ from pathlib import Path
 from kubeup.cluster.providers.base import Machines, Needed, NodeState, ToolCommand, nothing_on
 from kubeup.cluster.providers.external_tool import in_state, names
 from kubeup.cluster.providers.minikube import command, facts
-from kubeup.cluster.providers.minikube.actions import START_SECONDS, AskAndRun, RunAndAdmit
+from kubeup.cluster.providers.minikube.actions import (
+    START_SECONDS,
+    AskAndRun,
+    MarkedProfile,
+    RunAndAdmit,
+)
 from kubeup.cluster.providers.minikube.facts import OUTDATED_KUBECONFIG, DryRun, Profile
+from kubeup.cluster.providers.minikube.mark import Mark
 from kubeup.cluster.providers.minikube.profile import CONTAINER_DRIVERS, ObservedProfile
 from kubeup.cluster.providers.minikube.remake import RemakeNode
 from kubeup.core import ids, shell
@@ -28,10 +34,6 @@ CONFIGURATION = "/var/tmp/minikube/kubeadm.yaml"  # noqa: S108
 
 class NodePlans(ObservedProfile):
     """How a profile is made, started, repaired and taken over."""
-
-    # below one of the few folders that survive a restart with every driver:
-    # handbook/persistent_volumes of minikube's documentation
-    data_folder = "/var/lib/minikube/kubeup/data"
 
     def plan(self, machines: Machines, needed: Needed) -> Sequence[Planned]:
         """What makes the nodes as the settings want them.
@@ -163,7 +165,9 @@ class NodePlans(ObservedProfile):
 
     def _create_with(self, chosen: command.Driver) -> RunAndAdmit:
         words = command.start(self.settings, chosen, self.host)
-        return self._admitting(self.planned.command(*words, timeout=START_SECONDS))
+        start = self.planned.command(*words, timeout=START_SECONDS)
+        made = MarkedProfile(self._folder, Mark(self.settings.profile, self.state.ours))
+        return replace(self._admitting(start), made=made)
 
     def _create_as_minikube_chooses(self) -> RunAndAdmit:
         return self._create_with(self._driver())

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
-from kubeup.cluster.providers.external_tool import Words, names
-from kubeup.cluster.providers.minikube import command, facts
-from kubeup.cluster.providers.minikube.facts import NO_PROFILE, NodeStatus, Profile
+from kubeup.cluster.providers.base import (
+    Machines,
+    NodeState,
+    ReadinessCheck,
+    Survey,
+    Trace,
+    never_ready,
+)
+from kubeup.cluster.providers.external_tool import Words, error_text, names
+from kubeup.cluster.providers.kubeadm import HOLDING, held
+from kubeup.cluster.providers.minikube import command, facts, mark
+from kubeup.cluster.providers.minikube.facts import NO_PROFILE, UNKNOWN, NodeStatus, Profile
+from kubeup.cluster.providers.minikube.mark import Mark
 from kubeup.cluster.providers.minikube.selection import SelectedTool
-from kubeup.core import shell
+from kubeup.core import record, shell
 from kubeup.core.errors import KubeupError, Refused
-from kubeup.core.things import Thing
+from kubeup.core.shell import Output
+from kubeup.core.things import Thing, of_kind
 from kubeup.facts.containers import containers
+from kubeup.settings.kinds import slug
 from kubeup.settings.model import NodeSpec
 from kubeup.settings.providers import minikube as node_size
 from kubeup.system.ssh import SshTarget
@@ -38,6 +50,9 @@ class ObservedProfile(SelectedTool):
 
     # by when the profile's file was written: minikube takes a tenth of a second to read it
     _known: Mapping[int, Profile] = {}
+    # below one of the few folders that survive a restart with every driver:
+    # handbook/persistent_volumes of minikube's documentation
+    data_folder = "/var/lib/minikube/kubeup/data"
 
     @property
     def context(self) -> str:
@@ -53,11 +68,72 @@ class ObservedProfile(SelectedTool):
         return thing.kind != "profile" or thing == self.thing
 
     def traces(self) -> tuple[Trace, ...]:
-        """None: minikube's profiles bear no label, and one made by hand is taken as it is."""
-        return ()
+        """By the mark that it was given; one that was made by hand has none."""
+        made = mark.read(self._folder)
+        if made is None or slug(made.profile) != self.settings.slug:
+            return ()
+        return (Trace(self.thing, made.project, made.profile),)
+
+    def surveys(self) -> dict[str, Survey]:
+        return {"minikube": self._survey} if self.tool or self._folder.parent.is_dir() else {}
+
+    def _survey(self) -> tuple[Trace, ...]:
+        """Every profile of minikube's: those without a mark are told as nobody's."""
+        if self.tool is None:
+            raise KubeupError(
+                "minikube is not installed here",
+                f"there are profiles in {self._folder.parent}",
+                "`inv doctor --fix --set provider=minikube` fetches it",
+            )
+        text = self._listing()
+        states = facts.states(text)
+        found = list[Trace]()
+        for name, profile in facts.profiles(text).items():
+            made = mark.read(self._folder.with_name(name)) or Mark()
+            memory = profile.memory * max(1, len(profile.nodes))
+            thing = Thing("profile", name, "minikube")
+            found.append(Trace(thing, made.project, made.profile, states.get(name, ""), memory))
+        return tuple(found)
+
+    def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
+        profiles = of_kind(things, "profile")
+        if not profiles:
+            return ()
+        if self.tool is None:
+            return tuple(one for one in profiles if self._folder.with_name(one.name).exists())
+        known = self._profiles("--light")
+        return tuple(one for one in profiles if one.name in known)
+
+    @property
+    def _folder(self) -> Path:
+        return self.home / "profiles" / self.profile_name
+
+    @property
+    def foreign(self) -> str:
+        """Who made the profile, where neither its mark nor the record says that it is ours."""
+        known = record.read(self.state)
+        if made := mark.read(self._folder):
+            ours = made.project in (self.state.ours, *known.taken_over)
+            return "" if ours and made.profile == self.settings.profile else str(made)
+        # an earlier kubeup made no mark, and one that was made by hand may have been taken over
+        taken = self.thing in known.things or known.provider == "minikube"
+        return "" if taken or self.state.kubeconfig.exists() else "somebody by hand"
 
     def holding(self, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-        return ()
+        """By minikube's own way to its nodes: all of them have to run."""
+        rows = list[tuple[str, str, str]]()
+        for node in self.profile().nodes:
+            look = ("sudo", "sh", "-c", HOLDING, "holding", self.data_folder, *names)
+            words = ("ssh", "-p", self.profile_name, "-n", node.name, "--", shlex.join(look))
+            output = self.tool.read(*words) if self.tool else Output(1, "", UNKNOWN)
+            if not output.ok:
+                raise KubeupError(
+                    f"can't tell what data {node.name} has",
+                    error_text(output),
+                    f"`minikube start -p {self.profile_name}` first",
+                )
+            rows += [(node.name, *folder) for folder in held(output.stdout)]
+        return tuple(rows)
 
     def extra_machines(self) -> tuple[SshTarget, ...]:
         return ()
@@ -102,6 +178,9 @@ class ObservedProfile(SelectedTool):
 
         Raises KubeupError where it lists none at all: not told is not gone.
         """
+        return facts.profiles(self._listing(*options))
+
+    def _listing(self, *options: str) -> str:
         text = self.ask("profile", "list", *options, "-o", "json")
         if not facts.lists_profiles(text):
             path = self.tool.path if self.tool else "minikube"
@@ -110,7 +189,7 @@ class ObservedProfile(SelectedTool):
                 text.strip()[-500:] or "it printed nothing",
                 f"see what it says: {path} profile list",
             )
-        return facts.profiles(text)
+        return text
 
     def _states(self, *only: str) -> dict[str, NodeStatus]:
         words = ("status", "-o", "json", "-p", self.profile_name, *only)

@@ -205,11 +205,18 @@ class Vagrant(CheckedMachines):
                 removes=self._machines(known),
             )
             steps.append(step)
+        steps += self._lone_containers(known)
         if data:
             needs = tuple(step.id for step in steps)
             lines = of_kind(record.read(self.state).things, "line")
             steps += [self._disallow(line, needs) for line in lines]
         return steps
+
+    def _lone_containers(self, known: Sequence[str]) -> list[Step]:
+        """Of the record's machines those that Vagrant was killed over before it knew them."""
+        made = of_kind(record.read(self.state).things, "machine")
+        lone = self.standing([thing for thing in made if thing.name not in known])
+        return todo(self._remove_partial(names(lone)))
 
     def _machines(self, machines: Iterable[str]) -> tuple[Thing, ...]:
         return tuple(Thing("machine", name, self.chosen) for name in machines)

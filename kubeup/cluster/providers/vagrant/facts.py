@@ -11,6 +11,7 @@ from typing import Literal
 
 from kubeup.cluster.providers import versions
 from kubeup.cluster.providers.versions import Version
+from kubeup.core.errors import KubeupError
 from kubeup.facts.containers import containers
 
 COMMA, NEWLINE = "%!(VAGRANT_COMMA)", "\\n"
@@ -75,6 +76,16 @@ class Machine:
         return self.state == "running"
 
 
+@dataclass(frozen=True)
+class Indexed:
+    """A machine in Vagrant's index: its state is as of the last command on it."""
+
+    name: str
+    provider: str
+    state: str
+    folder: str
+
+
 def version(text: str) -> Version:
     """From `vagrant --version`; () where it says something else."""
     return versions.parse(VAGRANT, text)
@@ -93,6 +104,21 @@ def plugins(machine_readable: str) -> frozenset[str]:
 def statuses(machine_readable: str) -> dict[str, str]:
     """State by machine, from `vagrant status --machine-readable`."""
     return {row[1]: row[3] for row in _rows(machine_readable, "state")}
+
+
+def index(text: str) -> tuple[Indexed, ...]:
+    """From Vagrant's index of all machines of a user (machine_index.rb).
+
+    Raises KubeupError for another text.
+    """
+    try:
+        keys = ("name", "provider", "state", "vagrantfile_path")
+        rows = json.loads(text)["machines"].values()
+        return tuple(Indexed(*(str(row[key]) for key in keys)) for row in rows)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        page = "see what `vagrant global-status` says"
+        raise KubeupError("Vagrant's index of machines can't be understood", why, page) from None
 
 
 def _rows(machine_readable: str, kind: str) -> Iterator[list[str]]:

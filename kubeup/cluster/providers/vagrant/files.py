@@ -81,6 +81,14 @@ def known_machines(folder: Path) -> dict[str, Row]:
         raise Refused(f"{path} can't be understood", why, FORGOTTEN) from None
 
 
+def memory(folder: Path, name: str) -> int:
+    """MiB that a machine was given; 0 where that can't be told any more."""
+    try:
+        return int(known_machines(folder)[name]["memory"])
+    except (KeyError, ValueError, Refused):
+        return 0
+
+
 def left_behind(folder: Path, names: Iterable[str]) -> list[Row]:
     """Machines that Vagrant has and the settings name no more, as they were written.
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from kubeup.cluster.providers.base import Machines, NodeState, ReadinessCheck, Trace, never_ready
+from kubeup.cluster.providers.base import (
+    Machines,
+    NodeState,
+    ReadinessCheck,
+    Survey,
+    Trace,
+    never_ready,
+)
 from kubeup.cluster.providers.external_tool import error_text, names
 from kubeup.cluster.providers.kubeadm import KubeadmProvider
 from kubeup.cluster.providers.vagrant import facts, files
@@ -18,9 +26,10 @@ from kubeup.cluster.providers.vagrant.backends import BACKENDS, Backend
 from kubeup.cluster.providers.vagrant.facts import Machine
 from kubeup.cluster.providers.vagrant.prerequisites import Prerequisites
 from kubeup.core import shell
+from kubeup.core import state as states
 from kubeup.core.errors import KubeupError
 from kubeup.core.state import State
-from kubeup.core.things import Thing
+from kubeup.core.things import Thing, of_kind
 from kubeup.facts.host import HostFacts
 from kubeup.settings import Settings
 from kubeup.settings.model import NodeSpec
@@ -83,6 +92,47 @@ class ObservedMachines(KubeadmProvider):
             for provider, names in self.tool.providers().items()
             for name in sorted(names)
         )
+
+    def surveys(self) -> dict[str, Survey]:
+        return {"vagrant": self._survey} if "vagrant" in self.host.tools else {}
+
+    def _survey(self) -> tuple[Trace, ...]:
+        """By Vagrant's own index, which keeps machines whose folder is gone as well."""
+        home = dict(self.tool.env).get("VAGRANT_HOME") or os.environ.get("VAGRANT_HOME")
+        index = Path(home or "~/.vagrant.d").expanduser() / "data" / "machine-index" / "index"
+        try:
+            text = index.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ()
+        return tuple(filter(None, map(self._indexed, facts.index(text))))
+
+    def _indexed(self, row: facts.Indexed) -> Trace | None:
+        """A machine of ours: Vagrant was started in a folder that kubeup has for it."""
+        folder = Path(row.folder)
+        state = replace(self.state, folder=folder.parent)
+        usual = state.folder.parent.name == states.FOLDER
+        gone = usual and not state.folder.exists()
+        if folder.name != files.FOLDER or not (gone or (folder / files.MACHINES).exists()):
+            return None
+        return Trace(
+            Thing("machine", row.name, row.provider),
+            str(state.folder.parent.parent) if usual else "",
+            states.owner(state) or state.folder.name,
+            row.state,
+            files.memory(folder, row.name),
+        )
+
+    def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
+        """By the id that Vagrant knows, or the label of a container of ours."""
+        return tuple(thing for thing in of_kind(things, "machine") if self._stands(thing))
+
+    def _stands(self, thing: Thing) -> bool:
+        backend = BACKENDS[thing.at]
+        identity = replace(self.tool, provider=thing.at).id(thing.name)
+        if identity:  # Vagrant itself knows it yet: who can't be asked does not say it is gone
+            return not backend.installed or backend.find(identity, known=True) is not None
+        machine = backend.find(thing.name) if backend.installed else None
+        return machine is not None and machine.folder == str(self.folder)
 
     def leads_to(self, thing: Thing) -> bool:
         return thing.kind != "machine" or thing.at == self.chosen
