@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubeup.core import private
 from kubeup.core.errors import Refused
-from kubeup.core.plan import Log
+from kubeup.core.plan import Log, Paced
 from kubeup.core.state import write_private
 from kubeup.facts import objects, parts
 from kubeup.system.kubectl import Kubectl
@@ -65,29 +65,34 @@ class KeepBaseline:
 
 
 @dataclass(frozen=True)
-class PutBack:
-    """Give objects, such as ConfigMap/coredns, the form that they were made in."""
+class PutBack(Paced):
+    """Give objects, such as ConfigMap/coredns, the form that they were made in.
+
+    Who read another configuration is started anew, and each part waited for.
+    """
 
     kubectl: Kubectl
     path: Path
     made_by: str
     names: tuple[str, ...]
+    seconds: float = 120
 
     def commands(self) -> tuple[str, ...]:
-        verbs = ("create", "replace")
-        return tuple(
+        writes = [
             f"{self.kubectl.shown(*SYSTEM, verb, '-f', '-')}  # {', '.join(self.names)}"
-            for verb in verbs
-        )
+            for verb in ("create", "replace")
+        ]
+        return (*writes, *(self.kubectl.shown(*words) for words in self._rollouts()))
 
     def run(self, log: Log) -> None:
         there = {objects.key(item) for item in now(self.kubectl)}
-        wanted = [
-            one for one in read(self.path, self.made_by) or () if objects.key(one) in self.names
-        ]
+        made = read(self.path, self.made_by) or ()
+        wanted = [one for one in made if objects.key(one) in self.names]
         self._write("create", wanted, lambda name: name not in there, log)
         # a whole object: applying one would leave what somebody has added to it
         self._write("replace", wanted, lambda name: name in there, log)
+        for words in self._rollouts():
+            self.kubectl.write(*words, log=log, timeout=self.pace.seconds(self.seconds) + 30)
 
     def _write(
         self, verb: str, items: Sequence[Item], chosen: Callable[[str], bool], log: Log
@@ -95,3 +100,14 @@ class PutBack:
         if rows := [item for item in items if chosen(objects.key(item))]:
             text = json.dumps({"apiVersion": "v1", "kind": "List", "items": rows})
             self.kubectl.write(*SYSTEM, verb, "-f", "-", stdin=text, log=log)
+
+    def _rollouts(self) -> Iterator[tuple[str, ...]]:
+        limit = f"--timeout={self.pace.seconds(self.seconds):.0f}s"
+        names = {name.lower() for name in self.names}
+        for part in parts.PARTS:
+            changed, workload = names.intersection(part.objects), part.workload.lower()
+            if changed - {workload}:
+                # neither notices: CoreDNS within a minute or two, kube-proxy at its next start
+                yield (*SYSTEM, "rollout", "restart", workload)
+            if changed:
+                yield (*SYSTEM, "rollout", "status", workload, limit)

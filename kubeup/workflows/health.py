@@ -175,7 +175,13 @@ def _step(group: Group, action: Action, needs: tuple[ids.StepId, ...]) -> Step:
     )
 
 
-SECONDS = {Repair.CNI: 15.0, Repair.STATIC_PODS: 5.0, Repair.CERTIFICATES: 40.0, Repair.WAIT: 10.0}
+SECONDS = {
+    Repair.OBJECTS: 10.0,
+    Repair.CNI: 15.0,
+    Repair.STATIC_PODS: 5.0,
+    Repair.CERTIFICATES: 40.0,
+    Repair.WAIT: 10.0,
+}
 
 
 def _node_action(project: Project, facts: ClusterFacts, group: Group) -> Action:

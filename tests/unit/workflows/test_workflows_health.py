@@ -191,8 +191,8 @@ class Holding(Kubectl):
         )
 
     def write(self, *words: str, stdin: str | None = None, **_: Any) -> str:
-        wrote = json.loads(stdin or "")["items"]
-        vars(self)["wrote"].append((words[2], [one["metadata"]["name"] for one in wrote]))
+        wrote = json.loads(stdin)["items"] if stdin else []
+        vars(self)["wrote"].append((*words[2:5], *(one["metadata"]["name"] for one in wrote)))
         return ""
 
 
@@ -212,10 +212,17 @@ def test_what_is_there_is_replaced_and_what_is_gone_is_made(tmp_path: Path) -> N
     found = parts.changed(baseline.read(path, "play 1") or [], [changed])
     kubectl = holding(changed)
     baseline.PutBack(kubectl, path, "play 1", tuple(fault.target for fault in found)).run(print)
-    assert vars(kubectl)["wrote"] == [("create", ["kube-proxy"]), ("replace", ["coredns"])]
+    assert vars(kubectl)["wrote"] == [
+        ("create", "-f", "-", "kube-proxy"),
+        ("replace", "-f", "-", "coredns"),
+        ("rollout", "restart", "deployment/coredns"),
+        ("rollout", "status", "deployment/coredns"),
+        ("rollout", "status", "daemonset/kube-proxy"),
+    ], "who reads a configuration that was another one starts anew"
     kubectl = holding(CONFIG, PROXY)
     baseline.PutBack(kubectl, path, "play 1", ("ConfigMap/coredns",)).run(print)
-    assert vars(kubectl)["wrote"] == [("replace", ["coredns"])], "and nothing that was not asked"
+    written = [row for row in vars(kubectl)["wrote"] if row[0] in ("create", "replace")]
+    assert written == [("replace", "-f", "-", "coredns")], "and nothing that was not asked"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"objects": [{"kind": "Pod"}]}', '{"a": 1}'])
