@@ -124,6 +124,8 @@ def test_a_cordon_and_a_taint_are_taken_off_and_asked_about(project: Project) ->
 def test_what_does_not_run_is_waited_for_where_nothing_else_brings_it(project: Project) -> None:
     assert names(one.id for one in by_api(project, DNS)) == ["repair/coredns"]
     assert by_api(project, DNS, before=[step("cluster/answers")]) == []
+    config = Fault("CoreDNS", "changed", "", Repair.OBJECTS, "ConfigMap/coredns", users=True)
+    assert names(one.id for one in by_api(project, DNS, config)) == ["repair/objects"]
 
 
 def test_how_the_parts_are_made_is_written_down_once(project: Project) -> None:
