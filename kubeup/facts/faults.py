@@ -19,6 +19,7 @@ class Repair(Enum):
     SCHEDULING = "let it take pods again"
     OBJECTS = "put parts of Kubernetes back as they were made"
     WAIT = "wait until it runs"
+    MANIFEST = "apply its manifest again"  # by a step that `up` has anyway
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
 # taints that Kubernetes sets and takes away by itself
 # (https://kubernetes.io/docs/reference/labels-annotations-taints/)
 AUTOMATIC = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+OURS = ("metrics-server", "kube-router")  # parts that a manifest of ours brings, not kubeadm
 READY_LABEL = "k8s-app"
 
 
@@ -118,7 +119,8 @@ def _workloads(system: Sequence[Item], expected: frozenset[str]) -> Iterator[Fau
         item, name = found.get(part.workload), part.workload.partition("/")[2]
         if item is None:
             if name in expected:
-                yield Fault(part.name, f"{part.workload} is gone")
+                repair = Repair.MANIFEST if part.name in OURS else Repair.NONE
+                yield Fault(part.name, f"{part.workload} is gone", "", repair)
         elif not _runs(item):
             pods = [one for one in system if one["kind"] == "Pod" and _app(one) == part.app]
             why = of_pods(part.name, [pod for pod in pods if not pod_ready(pod)])

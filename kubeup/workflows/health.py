@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from kubeup.application import network
 from kubeup.cluster import baseline, repair
-from kubeup.cluster.providers import beside
 from kubeup.cluster.provision import play
 from kubeup.cluster.provision.inventory import ANSIBLE
 from kubeup.core import ids
@@ -117,11 +116,13 @@ def by_api(project: Project, health: Health, before: Iterable[Planned]) -> list[
 
     What does not run is waited for where no step `before` makes it start anew.
     """
-    made = step_ids(before)
-    kinds = BY_API[:-1] if made else BY_API
-    # what is gone as a whole is brought by its own manifest
-    brought = {name for name, id_ in beside.STEPS.items() if id_ in made}
-    left = [one for one in health.faults if one.target.rpartition("/")[2] not in brought]
+    kinds = BY_API[:-1] if step_ids(before) else BY_API
+    put_back = {fault.part for fault in health.of(Repair.OBJECTS)}  # and waited for by that
+    left = [
+        fault
+        for fault in health.faults
+        if fault.repair is not Repair.WAIT or fault.part not in put_back
+    ]
     groups = _groups(replace(health, faults=tuple(left)), kinds)
     return [_step(group, _action(project, group), (ids.ANSWERS,)) for group in groups]
 

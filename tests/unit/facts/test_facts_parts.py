@@ -68,6 +68,9 @@ def test_a_daemon_set_without_a_node_does_not_run() -> None:
 def test_a_workload_that_is_gone_is_named() -> None:
     (fault,) = parts.not_running(without(system(), "metrics-server"), EXPECTED)
     assert fault.what == "Deployment/metrics-server is gone"
+    assert fault.repair is Repair.MANIFEST
+    (fault,) = parts.not_running(without(system(), "coredns"), EXPECTED)
+    assert fault.repair is Repair.NONE, "kubeadm's are put back as they were written down"
     assert parts.not_running(without(system(), "metrics-server"), ("coredns",)) == []
 
 
