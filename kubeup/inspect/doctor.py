@@ -17,6 +17,7 @@ from kubeup.system import keys, packages, secrets, tls
 from kubeup.workflows import (
     cluster,
     database,
+    deployed,
     guarding,
     health,
     lost_passwords,
@@ -254,13 +255,20 @@ def _parts(found: Health, steps: Sequence[Planned]) -> list[Finding]:
 
 
 def _application(project: Project) -> Finding:
-    """Whether the application is on the cluster as the settings want it."""
+    """Whether the application is on the cluster as the settings want it, and ready."""
     name = "application"
+    if project.record.database is None:
+        return Finding(name, True, "not deployed")
     if secrets.missing(project.state.secrets) or not project.kubectl.answers():
         return Finding(name, True, "compared once the API server answers")
-    changed = manifests.changed(project.deployment.diff())
-    wrong = f"{', '.join(changed)} not as the settings want it" if changed else ""
-    return _judged(name, wrong, "as the settings want it", "`inv up`")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(deployed.status, project)
+        changed = manifests.changed(project.deployment.diff())
+    differing = [f"{', '.join(changed)} not as the settings want it"] if changed else []
+    troubles = asked.result().troubles
+    wrong = [*differing, *(f"{one.what}: {one.why}" for one in troubles)]
+    fix = "`inv up`" if changed or not troubles else troubles[0].next
+    return _judged(name, "; ".join(wrong), "as the settings want it", fix)
 
 
 def _database(project: Project) -> Finding:

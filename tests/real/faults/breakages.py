@@ -283,6 +283,23 @@ CONTROL_PLANE = (
         _steps(f"repair/certificates-{CONTROL}", "cluster/answers"),
     ),
 )
+
+
+def _no_pods(cluster: Cluster) -> None:
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(QUOTA))
+    cluster.kubectl("delete", "pod", "-l", "app=api", "--wait=false")
+
+
+def _password_by_sql(cluster: Cluster) -> None:
+    """As an administrator would, past `.env`."""
+    sql = "ALTER USER 'api'@'%' IDENTIFIED BY 'changed by SQL'"
+    cluster.kubectl(
+        *("exec", "mysql-0", "--", "sh", "-c"),
+        f'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysql -uroot -e "{sql}"',
+    )
+    cluster.kubectl("delete", "pod", "-l", "app=api")
+
+
 APPLICATION = (
     Breakage(
         "the API scaled to nothing",
@@ -313,6 +330,19 @@ APPLICATION = (
         _kubectl("delete", "deployment", "ui"),
         "Deployment ui",
         _steps("deploy/ui"),
+    ),
+    Breakage(
+        "a quota that takes no pods",
+        _no_pods,
+        "exceeded quota",
+        frozenset(),
+        undo=_kubectl("delete", "quota", "none"),
+    ),
+    Breakage(
+        "the API's password changed in the database by SQL",
+        _password_by_sql,
+        "error 1045",
+        _steps("db/passwords", "deploy/api", "db/old-passwords"),
     ),
     Breakage(
         "the database's StatefulSet deleted",

@@ -7,14 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, DISK, error_of, settings, state, three
+from builders import DESKTOP, DISK, error_of, on_record, settings, state, three
 
+from kubeup.application.apply import Deployment
 from kubeup.application.external import External, Published
 from kubeup.core.options import Options
+from kubeup.core.record import CLUSTER, Location
 from kubeup.core.report import Report
+from kubeup.core.state import State
+from kubeup.facts import manifests
+from kubeup.facts.trouble import Trouble
 from kubeup.inspect import doctor
 from kubeup.system.kubectl import Kubectl
+from kubeup.workflows import deployed
+from kubeup.workflows.deployed import Deployed
 from kubeup.workflows.project import Project
+
+QUOTA = Trouble("Deployment api can't make its pods", "exceeded quota", "remove it", 20.0)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +136,40 @@ def test_what_is_wrong_ends_it_with_what_to_do(
     )
     found.pop()
     doctor.examine(one, out, Options("doctor"), False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "troubles", "what", "fix"),
+    [
+        ((), (), "as the settings want it", "`inv up`"),
+        (("Service ui",), (), "Service ui not as the settings want it", "`inv up`"),
+        ((), (QUOTA,), "Deployment api can't make its pods: exceeded quota", QUOTA.next),
+        (
+            ("Service ui",),
+            (QUOTA,),
+            "Service ui not as the settings want it; Deployment",
+            "`inv up`",
+        ),
+    ],
+)
+def test_what_of_the_application_differs_or_is_not_ready(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: tuple[str, ...],
+    troubles: tuple[Trouble, ...],
+    what: str,
+    fix: str,
+) -> None:
+    one = Project(settings(tmp_path), state(tmp_path), DESKTOP)
+    assert doctor._application(one).what == "not deployed"
+    on_record(one.state, database=Location(CLUSTER, "dev-worker-1"))
+    monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
+    assert "once the API server answers" in doctor._application(one).what
+    (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
+    monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+    monkeypatch.setattr(Deployment, "diff", lambda _: "")
+    monkeypatch.setattr(manifests, "changed", lambda _: changed)
+    monkeypatch.setattr(deployed, "status", lambda _: Deployed((), troubles))
+    found = doctor._application(one)
+    assert found.what.startswith(what) and found.fix == fix
+    assert found.ok == (not changed and not troubles)
