@@ -33,6 +33,7 @@ from builders import (
 )
 
 from kubeup.application.external import External
+from kubeup.cluster import baseline
 from kubeup.cluster.providers.base import Blocked, Machines, Needed
 from kubeup.cluster.provision import inventory as inventories
 from kubeup.cluster.release import go
@@ -50,7 +51,6 @@ from kubeup.system import keys
 from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import cluster, health, nodes, playbook, release, removal, snapshots
 from kubeup.workflows.cluster import Answer, ClusterFacts
-from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
 
 NAMES = ("dev-control", "dev-worker-1", "dev-worker-2")
@@ -126,13 +126,18 @@ def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
     assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
 
 
-def test_what_its_manifest_brings_is_not_put_back_twice(tmp_path: Path) -> None:
-    gone = Fault("metrics", "it is gone", "", Repair.OBJECTS, "Deployment/metrics-server")
-    other = replace(gone, target="ConfigMap/coredns", details=("ConfigMap/coredns",))
-    one, brought = project(tmp_path), [step("cluster/metrics")]
-    assert health.by_api(one, Health((gone,)), brought) == []
-    assert len(health.by_api(one, Health((gone, other)), brought)) == 1
-    assert len(health.by_api(one, Health((gone,)), [])) == 1
+def test_what_its_manifest_brings_is_not_put_back_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Fault("metrics-server", "it is gone", "", Repair.OBJECTS, "Deployment/metrics-server")
+    other = replace(gone, part="CoreDNS", target="ConfigMap/coredns")
+    monkeypatch.setattr(baseline, "read", lambda *_: [])
+    monkeypatch.setattr(health, "_changed", lambda *_: [gone, other])
+    monkeypatch.setattr(health, "_nodes", lambda *_: [])
+    one = project(tmp_path)
+    without = facts(one, three(), system=frozenset({"coredns", "kube-router"}))
+    assert health.look(one, without).faults == (other,)
+    assert health.look(one, facts(one, three())).faults == (gone, other)
 
 
 def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:

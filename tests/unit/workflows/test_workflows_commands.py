@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,7 +124,8 @@ def put_to_work(there: World, ran: Recorded) -> None:
         (build, "go_tool", lambda: "/usr/lib/go-1.19/bin/go"),
         (disks, "copy_disk", lambda *_: None),
         (disks, "complete_disk", lambda *_: True),
-        (nodes, "copy_disk", lambda *_: None),
+        (disks, "named", lambda _, names: [SimpleNamespace(name=one) for one in names]),
+        (nodes, "bears", lambda *_: True),
         (nodes, "wait_for_sshd", lambda *_: None),
         (ssh, "known_hosts_line", lambda *_: ""),
         (NodesNetwork, "forwarding", lambda _: wanted),
