@@ -16,6 +16,8 @@ ANNOTATIONS = (
     "deprecated.daemonset.template.generation",
     "kubectl.kubernetes.io/last-applied-configuration",
 )
+# Services whose address kubelets are told; the others get any, and keep it where they are replaced
+FIXED = ("kube-dns",)
 RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of a template, by `kubectl rollout restart`
 SHOWN = 3  # differences of one object
 
@@ -30,6 +32,8 @@ def as_decided(item: Item) -> Item:
     if annotations := _without(meta.pop("annotations", {}), *ANNOTATIONS):
         meta["annotations"] = annotations
     decided = {**_without(item, "status"), "metadata": meta}
+    if item["kind"] == "Service" and item["metadata"]["name"] not in FIXED:
+        decided["spec"] = _without(item["spec"], "clusterIP", "clusterIPs")
     template = value(item, "spec", "template", default={})
     if template:
         decided["spec"] = {**item["spec"], "template": _template(template)}

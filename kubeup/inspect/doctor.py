@@ -30,6 +30,7 @@ from kubeup.workflows.health import Health
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
 
+READ_SECONDS = 7.0  # of a check's question to a cluster
 SEE = "docs/reliability.md says what it may be and what helps"
 
 
@@ -98,7 +99,11 @@ def _show(results: Sequence[Finding], out: Report, json: bool) -> None:
 
 
 def findings(project: Project) -> list[Finding]:
-    """What every check says, in their order."""
+    """What every check says, in their order.
+
+    One that a broken cluster keeps waiting has found something wrong, too.
+    """
+    project = replace(project, reads=project.host.pace.seconds(READ_SECONDS))
     with ThreadPoolExecutor(len(CHECKS)) as pool:
         results = pool.map(lambda name: _findings(name, project), CHECKS)
         return [finding for several in results for finding in several]

@@ -31,6 +31,7 @@ class Kubectl(Paced):
     kubeconfig: Path
     context: str
     namespace: str = "default"
+    reads: float = 60  # seconds that reading may take
 
     def look(self, *words: str) -> Output:
         """Ask an API server that may be away: one that does not answer within seconds is an error.
@@ -62,12 +63,13 @@ class Kubectl(Paced):
         *words: str,
         ok: tuple[int, ...] | None = (0,),
         stdin: str | None = None,
-        timeout: float = 60,
+        timeout: float | None = None,
     ) -> Output:
         """Look at something. See `kubeup.core.shell.read`."""
         # a diff tool of the user's own prints what can't be read here
         env = {"KUBECTL_EXTERNAL_DIFF": ""}
-        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=timeout, env=env)
+        within = timeout or self.reads
+        return shell.read(*self.argv(*words), ok=ok, stdin=stdin, timeout=within, env=env)
 
     def require_access(self) -> None:
         """Raises KubeupError where there is no cluster to talk to."""
@@ -103,7 +105,7 @@ class Kubectl(Paced):
             "cluster's nodes",
         )
 
-    def json(self, *words: str, timeout: float = 60) -> Any:
+    def json(self, *words: str, timeout: float | None = None) -> Any:
         return json.loads(self.read(*words, "-o", "json", timeout=timeout).stdout)
 
     def items(self, *words: str) -> list[dict[str, Any]]:

@@ -246,7 +246,8 @@ class ForgetAccess:
                 "with; then run this again",
             )
         log("nothing that was made is left")
-        self.state.kubeconfig.unlink(missing_ok=True)
+        for of_cluster in (self.state.kubeconfig, self.state.baseline):
+            of_cluster.unlink(missing_ok=True)
         forgotten: dict[str, Any] = {"provider": ""}
         if self.data:
             nowhere = dict.fromkeys(("database", "left", "target"))

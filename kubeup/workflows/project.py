@@ -55,6 +55,7 @@ class Project:
     state: State
     host: HostFacts
     stands_on: str = ""  # the provider of the cluster that this profile has
+    reads: float = 60  # seconds that reading something of the cluster may take
     asked: Schedule | None = None  # of backups, for a plan that has yet to write it down
 
     @cached_property
@@ -139,7 +140,8 @@ class Project:
     @cached_property
     def kubectl(self) -> Kubectl:
         path = self.provider.kubectl() or self.release.kubectl
-        return Kubectl(path, self.state.kubeconfig, self.provider.context, pace=self.host.pace)
+        access = (path, self.state.kubeconfig, self.provider.context)
+        return Kubectl(*access, reads=self.reads, pace=self.host.pace)
 
     @property
     def kubernetes(self) -> str:

@@ -83,6 +83,7 @@ END_CERTIFICATE = """
 cd /etc/kubernetes/pki
 names=$(openssl x509 -in apiserver.crt -noout -ext subjectAltName | tail -1)
 echo "subjectAltName=$names" | sed 's/IP Address:/IP:/g' > /tmp/names
+echo "extendedKeyUsage=serverAuth" >> /tmp/names
 openssl req -new -key apiserver.key -subj /CN=kube-apiserver |
   openssl x509 -req -CA ca.crt -CAkey ca.key -set_serial 9 -days -1 -extfile /tmp/names > /tmp/ended
 cp /tmp/ended apiserver.crt

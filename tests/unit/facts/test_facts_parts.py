@@ -82,6 +82,7 @@ def test_what_the_cluster_itself_writes_is_no_change() -> None:
     deployment["status"] = {"readyReplicas": 0}
     restarted = {"kubectl.kubernetes.io/restartedAt": "2026-11-30T10:00:00Z"}
     deployment["spec"]["template"]["metadata"]["annotations"] = restarted
+    of(now, "Service/metrics-server")["spec"].update(clusterIP="10.1.2.3", clusterIPs=["10.1.2.3"])
     assert parts.changed(system(), now) == []
 
 
@@ -99,6 +100,12 @@ def test_what_somebody_changed_is_said_in_words_and_may_be_meant() -> None:
     assert service.what.endswith("spec.selector.k8s-app other, was kube-dns")
     assert {fault.repair for fault in (deployment, service)} == {Repair.OBJECTS}
     assert deployment.users and deployment.target == COREDNS
+
+
+def test_the_address_that_kubelets_are_told_is_no_other() -> None:
+    now = system()
+    of(now, "Service/kube-dns")["spec"]["clusterIP"] = "10.1.2.3"
+    assert len(parts.changed(system(), now)) == 1
 
 
 def test_what_is_gone_nobody_can_want_back_as_it_is_now() -> None:

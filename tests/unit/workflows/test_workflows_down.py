@@ -42,6 +42,7 @@ def project(tmp_path: Path, podman: Podman) -> Project:
     one = Project(settings(tmp_path), state(tmp_path), DESKTOP, "local")
     record.write(one.state, Record(provider="local", things=tuple(sorted(MADE))))
     write_private(one.state.kubeconfig, "")
+    write_private(one.state.baseline, "")
     return one
 
 
@@ -55,6 +56,7 @@ def test_all_that_was_made_is_gone_but_data(project: Project, podman: Podman) ->
     said = take_down(project)
     assert podman.names == {"dev-control-data", "dev-worker-1-data", "podman"}
     assert podman.rules == "" and not project.state.kubeconfig.exists()
+    assert not project.state.baseline.exists(), "another cluster is made anew"
     assert {thing.name for thing in project.record.things} == {
         "dev-control-data",
         "dev-worker-1-data",
