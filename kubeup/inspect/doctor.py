@@ -30,7 +30,7 @@ from kubeup.workflows.health import Health
 from kubeup.workflows.loading import problems
 from kubeup.workflows.project import Project
 
-READ_SECONDS = 7.0  # of a check's question to a cluster
+READ_SECONDS = 4.0  # of a check's question to a cluster
 SEE = "docs/reliability.md says what it may be and what helps"
 
 
