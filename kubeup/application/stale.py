@@ -11,6 +11,7 @@ from kubeup.system.kubectl import Kubectl
 
 WHY = "its pods were started with another Secret"
 SECRET = "mysecret"  # noqa: S105 - the name of an object
+SECRET_OBJECT = f"Secret {SECRET}"  # as `manifests.key` has it
 # what the API server wrote down: kind, name, app, when made, when to be deleted, when changed
 COLUMNS = (
     "{.kind},{.metadata.name},{.metadata.labels.app},{.metadata.creationTimestamp},"

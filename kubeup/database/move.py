@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kubeup.application import apply, watch
-from kubeup.application.apply import Deployment
+from kubeup.application.deployment import Deployment
 from kubeup.application.overlay import PART_OF_SERVICE
 from kubeup.core import record
 from kubeup.core.errors import KubeupError, Refused

@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kubeup.application import data
-from kubeup.application.apply import SECRET, Deployment, ForgottenPasswords
+from kubeup.application import data, stale
+from kubeup.application.deploying import ForgottenPasswords
+from kubeup.application.deployment import Deployment
 from kubeup.core import ids, record
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.ids import StepId
@@ -32,14 +33,10 @@ BOTH_FROM = (8, 0, 14)
 
 def deployed(deployment: Deployment) -> dict[str, str]:
     """The passwords that the cluster's Secret holds, under their names in `.env`."""
-    kind, name = SECRET.split()
-    text = deployment.kubectl.read(
-        "get", kind.lower(), name, "--ignore-not-found", "-o", "json"
-    ).stdout
-    secret = json.loads(text or "{}").get("data", {})
-    return {
-        name: base64.b64decode(secret[key]).decode() for name, key in KEYS.items() if key in secret
-    }
+    secret = ("get", "secret", stale.SECRET, "--ignore-not-found", "-o", "json")
+    text = deployment.kubectl.read(*secret).stdout
+    held = json.loads(text or "{}").get("data", {})
+    return {name: base64.b64decode(held[key]).decode() for name, key in KEYS.items() if key in held}
 
 
 def users(server: Server) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeup.application.apply import Deployment
+from kubeup.application.deployment import Deployment
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused
 from kubeup.core.plan import Log, Plan, Step, plan_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubeup.application import apply
+from kubeup.application import deploying
 from kubeup.cluster.provision import cni, play
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, UsageError
@@ -53,7 +53,7 @@ def _restarted(project: Project, facts: ClusterFacts) -> list[Planned]:
     brought = [
         Holds(way(app), "it runs with it") for app in standing for way in (ids.load, ids.push)
     ]
-    waits = apply.wait(project.deployment, standing, (ids.ANSWERS,), why)
+    waits = deploying.wait(project.deployment, standing, (ids.ANSWERS,), why)
     return [ready_step(project, why, (ids.PROVISION,), 5), *brought, *waits]
 
 

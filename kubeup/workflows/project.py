@@ -9,8 +9,8 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from kubeup.application.apply import Deployment
 from kubeup.application.data import Admit
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import External
 from kubeup.application.overlay import Overlay
 from kubeup.application.place import Place, volume_node

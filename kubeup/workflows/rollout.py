@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kubeup.application import apply, data, saved_data, stale
+from kubeup.application import data, deploying, saved_data, stale
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
@@ -26,6 +26,10 @@ from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.project import Project
 
 REFUSES = "the database has other passwords than .env"
+NEW_CERTIFICATE = "a certificate is made for it"
+BEFORE_PARTS: tuple[StepId, ...] = (
+    *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),
+)
 
 
 def part(name: str) -> str:
@@ -146,7 +150,7 @@ def steps(
 
     They come after the steps `before`, which make or change the cluster.
     """
-    certificate, guards = tls.plan(project.state.tls), guarding.wanted(project, parts)
+    certificate = tls.plan(project.state.tls)
     brought = [
         *password_steps(project, facts),
         *certificate,
@@ -157,32 +161,34 @@ def steps(
     if asleep or facts.machines.hidden:
         # what is there, the images of each node as well, is looked at when it is awake
         return brought
-    needs: tuple[StepId, ...] = (
-        *(ids.ANSWERS, ids.PASSWORDS, ids.CERTIFICATE, ids.PROVISION, ids.SET_PASSWORDS),
-    )
-    served = list[Planned]()
-    if project.database_on == VM and DATABASE.name in parts:
-        served = _served(project, seen.service, certificate, before)
-        needs = (*needs, ids.MACHINE_SERVICE)
     if not facts.answers:
         seen = replace(seen, diff=None)
-    why = guarding.WHY if guards else "a certificate is made for it" if todo(certificate) else ""
-    applied = _applied(project, facts, seen, parts, needs, why)
-    waiting = apply.wait(project.deployment, _falling(project, facts, parts, applied), needs)
+    return [*brought, *_rolled_out(project, facts, seen, parts, before, certificate)]
+
+
+def _rolled_out(
+    project: Project,
+    facts: ClusterFacts,
+    seen: Seen,
+    parts: Sequence[str],
+    before: Sequence[Step],
+    certificate: Sequence[Planned],
+) -> list[Planned]:
+    """What is applied, what has to come before it, and what follows once it stands."""
+    needs, served = BEFORE_PARTS, list[Planned]()
+    if project.database_on == VM and DATABASE.name in parts:
+        needs = (*needs, ids.MACHINE_SERVICE)
+        served = _served(project, seen.service, certificate, before)
+    guards = guarding.steps(project, needs) if guarding.wanted(project, parts) else []
+    again_as = NEW_CERTIFICATE if todo(certificate) else ""
+    applied = _applied(project, facts, seen, parts, needs, guarding.WHY if guards else again_as)
+    waiting = deploying.wait(project.deployment, _falling(project, facts, parts, applied), needs)
+    planned = [*served, *before_database(project, applied, needs), *applied, *guards, *waiting]
+    if DATABASE.name not in parts:
+        return planned
     changed = [*served, *applied, *waiting]
-    return [
-        *brought,
-        *served,
-        *before_database(project, applied, needs),
-        *applied,
-        *(guarding.steps(project, needs) if guards else ()),
-        *waiting,
-        *(
-            scheduling.steps(project, changed, facts.schedules, seen.service, needs)
-            if DATABASE.name in parts
-            else ()
-        ),
-    ]
+    scheduled = scheduling.steps(project, changed, facts.schedules, seen.service, needs)
+    return [*planned, *scheduled]
 
 
 def database_refuses(project: Project, facts: ClusterFacts, parts: Sequence[str]) -> bool:
@@ -257,10 +263,10 @@ def _applied(
     """
     forgets = _forgets(project) and set(WITH_PASSWORDS) <= set(parts)
     refuses = database_refuses(project, facts, parts)
-    why = apply.NEW_PASSWORDS if forgets else REFUSES if refuses else again_as
+    why = deploying.NEW_PASSWORDS if forgets else REFUSES if refuses else again_as
     again = {part: why for part in WITH_PASSWORDS if why and part in parts}
     carry = partial(passwords.carry, project.passwords)
-    applied = apply.plan(
+    applied = deploying.plan(
         project.deployment, seen.diff, needs, parts, carry, again, is_stale=seen.is_stale
     )
     if refuses:

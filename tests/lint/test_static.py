@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kubeup.application.apply import Deployment
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
 from kubeup.application.schedule import Backups

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from builders import SANDBOX, access, machines, node, on_record, recorded, settings, state, three
 
-from kubeup.application import apply, stale
-from kubeup.application.apply import Deployment
+from kubeup.application import deploying, stale
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import External
 from kubeup.cluster.providers.base import Machines, NodeState, ToolCommand
 from kubeup.cluster.providers.local import Local
@@ -138,7 +138,7 @@ class World:
         """What `kubectl diff` names, for a database with other passwords than `.env` has."""
         self.patch.setattr(Deployment, "diff", lambda *_: "changed")
         self.patch.setattr("kubeup.facts.manifests.changed", lambda _: objects)
-        self.patch.setattr(apply, "new_passwords", lambda _: True)
+        self.patch.setattr(deploying, "new_passwords", lambda _: True)
         self.patch.setattr(Passwords, "in_use", lambda _: False)
 
 
@@ -387,7 +387,7 @@ def asked_to_back_up(world: World) -> Plan:
     one, found = world.project(), three()
     world.passwords()
     world.changed("Secret mysecret")
-    world.patch.setattr(apply, "new_passwords", lambda _: False)
+    world.patch.setattr(deploying, "new_passwords", lambda _: False)
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(found, **standing(found)))
     return scheduled.plan(one, "6h", 7, off=False)
 

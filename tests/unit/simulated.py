@@ -17,7 +17,8 @@ import pytest
 from builders import SANDBOX, access, settings, state
 from scenarios import World
 
-from kubeup.application.apply import ApplyPart, Deployment, WaitForPart
+from kubeup.application.apply import ApplyPart, WaitForPart
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import Published
 from kubeup.application.overlay import Overlay
 from kubeup.cluster import repair

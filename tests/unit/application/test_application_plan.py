@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from builders import access, by_id, error_of, names, place, reach, recorded, settings, sids, step
 
-from kubeup.application import apply, data, saved_data
-from kubeup.application.apply import Deployment
+from kubeup.application import data, deploying, saved_data
+from kubeup.application.deployment import Deployment
 from kubeup.application.overlay import Overlay
 from kubeup.core.errors import Refused
 from kubeup.core.plan import todo
@@ -62,7 +62,7 @@ def answer(
 
 
 def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> None:
-    steps = by_id(apply.plan(deployment, None, needs=sids("cluster/answers")))
+    steps = by_id(deploying.plan(deployment, None, needs=sids("cluster/answers")))
     assert list(steps) == ["deploy/db", "deploy/api", "deploy/ui"]
     assert {one.reason for one in steps.values()} == {"not on the cluster yet"}
     assert steps["deploy/api"].needs == sids(
@@ -72,7 +72,7 @@ def test_a_cluster_that_is_not_there_gets_everything(deployment: Deployment) -> 
 
 
 def test_a_part_is_waited_for_once_it_can_have_its_image(deployment: Deployment) -> None:
-    (step,) = apply.wait(deployment, ("api",), sids("cluster/answers"))
+    (step,) = deploying.wait(deployment, ("api",), sids("cluster/answers"))
     assert names(step.needs) == ["cluster/answers", "load/api", "push/api"]
 
 
@@ -80,7 +80,7 @@ def test_only_what_differs_is_deployed_and_named(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(monkeypatch, 0)  # neither Secret nor claim is on the cluster
-    steps = by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))
+    steps = by_id(deploying.plan(deployment, recorded("deploy/kubectl_diff.txt")))
     assert list(steps) == ["deploy/db", "deploy/api"]
     assert steps["deploy/api"].reason == "Service api, Deployment api new or changed"
     assert steps["deploy/db"].reason == (
@@ -91,7 +91,7 @@ def test_only_what_differs_is_deployed_and_named(
 
 
 def test_no_difference_means_no_steps(deployment: Deployment) -> None:
-    assert todo(apply.plan(deployment, "")) == []
+    assert todo(deploying.plan(deployment, "")) == []
 
 
 def cluster_holds(password: str, database: str, *, claim: bool = True) -> str:
@@ -118,7 +118,7 @@ def test_other_passwords_than_the_databases_are_refused(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(monkeypatch, 0, cluster_holds("earlier", "products"))
-    error = error_of(apply.plan, deployment, recorded("deploy/kubectl_diff.txt"))
+    error = error_of(deploying.plan, deployment, recorded("deploy/kubectl_diff.txt"))
     assert isinstance(error, Refused)
     assert "put the earlier values back into .env" in error.next
     assert "earlier\n" not in str(error) and "api-secret" not in str(error)
@@ -137,7 +137,7 @@ def test_new_passwords_reach_the_database_and_the_api_together(
         "/tmp/MERGED-2/apps.v1.Deployment.default.api\n"
     )
     error = error_of(
-        lambda: apply.plan(
+        lambda: deploying.plan(
             deployment,
             recorded("deploy/kubectl_diff.txt") if "db" in parts else diff,
             (),
@@ -157,7 +157,7 @@ def test_a_secret_that_somebody_changed_is_put_back_for_the_api_as_well(
         "/tmp/MERGED-2/v1.Secret.default.mysecret\n"
     )
     carried = [step("db/passwords")]
-    steps = by_id(apply.plan(deployment, diff, carry=lambda: carried))
+    steps = by_id(deploying.plan(deployment, diff, carry=lambda: carried))
     assert (
         list(steps) == ["db/passwords", "deploy/db", "deploy/api"]
         and steps["deploy/api"].reason == "the passwords are new"
@@ -174,7 +174,7 @@ def test_pods_are_started_anew_where_the_secret_alone_is_put_back(
 ) -> None:
     """The database has those of `.env`: the others must not become good, nor stay in use."""
     answer(monkeypatch, 0, cluster_holds("by hand", "api"))
-    steps = by_id(apply.plan(deployment, SECRET_DIFFERS, carry=list))
+    steps = by_id(deploying.plan(deployment, SECRET_DIFFERS, carry=list))
     assert list(steps) == ["deploy/db", "deploy/api"]
     assert steps["deploy/api"].reason == "its pods were started with another Secret"
     last = {name: step.action.commands()[-1] for name, step in steps.items()}
@@ -186,14 +186,14 @@ def test_a_template_that_changes_starts_them_by_itself(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(monkeypatch, 0, cluster_holds("by hand", "api"))
-    steps = by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt"), carry=list))
+    steps = by_id(deploying.plan(deployment, recorded("deploy/kubectl_diff.txt"), carry=list))
     assert len(steps["deploy/api"].action.commands()) == 1
 
 
 def test_an_api_with_an_earlier_secret_is_started_anew(deployment: Deployment) -> None:
-    steps = by_id(apply.plan(deployment, "", is_stale=True))
+    steps = by_id(deploying.plan(deployment, "", is_stale=True))
     assert list(steps) == ["deploy/api"] and len(steps["deploy/api"].action.commands()) == 2
-    assert todo(apply.plan(deployment, "", parts=["db", "ui"], is_stale=True)) == []
+    assert todo(deploying.plan(deployment, "", parts=["db", "ui"], is_stale=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def test_another_key_or_no_data_yet_is_put_back(
     answer(monkeypatch, 0, holds)
     assert (
         "Secret mysecret"
-        in by_id(apply.plan(deployment, recorded("deploy/kubectl_diff.txt")))["deploy/db"].reason
+        in by_id(deploying.plan(deployment, recorded("deploy/kubectl_diff.txt")))[
+            "deploy/db"
+        ].reason
     )
 
 
@@ -218,7 +220,7 @@ def test_an_object_of_nobody_is_a_mistake(deployment: Deployment) -> None:
         "diff -u -N /tmp/LIVE-1/v1.Service.default.stranger "
         "/tmp/MERGED-2/v1.Service.default.stranger\n"
     )
-    assert "Service stranger" in error_of(apply.plan, deployment, diff).what
+    assert "Service stranger" in error_of(deploying.plan, deployment, diff).what
 
 
 def test_the_diff_of_one_part_is_asked_with_that_part_alone(
@@ -267,7 +269,7 @@ def test_another_size_for_a_claim_that_is_there_is_refused_in_words(
 
 
 def test_the_apply_command_can_be_pasted(deployment: Deployment) -> None:
-    deploy = by_id(apply.plan(deployment, None))["deploy/ui"]
+    deploy = by_id(deploying.plan(deployment, None))["deploy/ui"]
     assert deploy.action.commands() == (  # type: ignore[attr-defined]
         f"/cache/kubectl --kubeconfig {deployment.kubectl.kubeconfig} --context kubeup-dev "
         "apply --server-side --force-conflicts --field-manager=kubeup -f -",

@@ -18,7 +18,7 @@ from invoke import Context, Exit
 from scenarios import VAGRANT, World, _minikube, standing, world
 from simulated import PARTS, RENDERED
 
-from kubeup.application.apply import Deployment
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import External, Published
 from kubeup.application.overlay import Overlay
 from kubeup.cluster.providers.local import Local

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 from builders import error_of, names, place, settings, state
 
-from kubeup.application.apply import Deployment, ForgottenPasswords
+from kubeup.application.deploying import ForgottenPasswords
+from kubeup.application.deployment import Deployment
 from kubeup.application.overlay import Overlay
 from kubeup.core import record
 from kubeup.core.errors import Refused

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from builders import DESKTOP, DISK, error_of, on_record, settings, state, three
 
-from kubeup.application.apply import Deployment
+from kubeup.application.deployment import Deployment
 from kubeup.application.external import External, Published
 from kubeup.core.options import Options
 from kubeup.core.record import CLUSTER, Location

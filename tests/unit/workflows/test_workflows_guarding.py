@@ -110,11 +110,11 @@ def test_the_api_alone_is_not_sent_to_a_server_without_a_certificate(world: Worl
     error = error_of(rollout.plan, one, ("api",))
     assert isinstance(error, Refused) and "`inv deploy.all`" in error.next
     world.changed("Secret mysecret")
-    world.patch.setattr("kubeup.application.apply.new_passwords", lambda _: False)
+    world.patch.setattr("kubeup.application.deploying.new_passwords", lambda _: False)
     assert "db/tls" not in names(rollout.plan(one, ("db",)))
     on_record(one.state, guarded=True)
     world.changed("Deployment api")
-    world.patch.setattr("kubeup.application.apply.new_passwords", lambda _: False)
+    world.patch.setattr("kubeup.application.deploying.new_passwords", lambda _: False)
     assert "deploy/api" in names(rollout.plan(one, ("api",)))
 
 

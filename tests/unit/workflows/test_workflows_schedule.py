@@ -121,7 +121,7 @@ def test_nothing_that_is_the_same_is_applied(world: World) -> None:
 def test_up_puts_back_what_is_wanted_and_missing(world: World) -> None:
     one = project(world, schedule=EVERY_6_HOURS)
     differing(world, "CronJob mysql-backup")
-    world.patch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "changed")
+    world.patch.setattr("kubeup.application.deployment.Deployment.diff", lambda *_: "changed")
     plan = world.up(one, three(), **standing(three()))
     assert of_schedule(plan) == ["deploy/db", "db/schedule"]
     assert {ids.DEPLOY_DATABASE, ids.ANSWERS} <= set(by_id(plan)["db/schedule"].needs)

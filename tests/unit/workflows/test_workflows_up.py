@@ -29,7 +29,7 @@ from builders import (
     three,
 )
 
-from kubeup.application import apply, stale
+from kubeup.application import deploying, stale
 from kubeup.application.external import Published
 from kubeup.cluster.providers import base
 from kubeup.cluster.providers.base import Machines, NodeState
@@ -78,8 +78,8 @@ def made_by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         packages, "missing", lambda names: tuple(name for name in names if name == "mmdebstrap")
     )
     monkeypatch.setattr(go, "go_tool", lambda: "")
-    monkeypatch.setattr("kubeup.application.apply.Deployment.diff", lambda *_: "")
-    monkeypatch.setattr("kubeup.application.apply.Deployment.render", lambda _: "")
+    monkeypatch.setattr("kubeup.application.deployment.Deployment.diff", lambda *_: "")
+    monkeypatch.setattr("kubeup.application.deployment.Deployment.render", lambda _: "")
     monkeypatch.setattr(stale, "api_is_stale", lambda _: False)
     monkeypatch.setattr(health, "look", lambda *_: Health())
 
@@ -375,7 +375,7 @@ def test_lost_passwords_never_lock_a_database_that_is_there(
 def test_a_change_that_the_cluster_refuses_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kubeup.application.apply import Deployment
+    from kubeup.application.deployment import Deployment
     from kubeup.core.shell import failed
 
     def refuse(*_: object) -> str:
@@ -884,7 +884,7 @@ def test_pods_that_fell_are_waited_for_once_again(
         return up.UpPlan(
             plan_of(
                 holds("load/api", "load/ui", "push/api", "push/ui"),
-                apply.wait(one.deployment, parts, ()),
+                deploying.wait(one.deployment, parts, ()),
             ),
             ClusterFacts(three()),
             False,
