@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log
 from kubeup.core.shell import shown
+from kubeup.facts.kubernetes import STAMP, STAMP_FILE
 from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
 from kubeup.system.ssh import SshTarget
@@ -84,6 +85,24 @@ def renew_certificates(target: SshTarget) -> OnNode:
         ("timeout", "240", "sh", "-c", f"until {READY}; do sleep 1; done"),
     )
     return OnNode(target, lines)
+
+
+def register(target: SshTarget) -> OnNode:
+    """Have a node's kubelet join again that was deleted from the cluster, and mark it as it was.
+
+    A kubelet registers its node once, when it starts
+    (https://kubernetes.io/docs/concepts/architecture/nodes/#self-registration-of-nodes).
+    """
+    own = f"kubectl --kubeconfig /etc/kubernetes/kubelet.conf {{}} node {target.name}"
+    mark = f"{own.format('annotate')} --overwrite {STAMP}=$(cat {STAMP_FILE})"
+    lines = [
+        ("systemctl", "restart", "kubelet"),
+        ("timeout", "120", "sh", "-c", f"until {own.format('get')}; do sleep 1; done"),
+        ("sh", "-c", mark),
+    ]
+    if target.role == "control":
+        lines.append(("kubeadm", "init", "phase", "mark-control-plane", "--config", KUBEADM))
+    return OnNode(target, tuple(lines))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ class Repair(Enum):
     CNI = "configure its pod network"
     NAMES = "give it another node's name servers"
     STATIC_PODS = "write the control plane's manifests again"
+    REGISTER = "have its kubelet join again"
     CERTIFICATES = "renew the control plane's certificates"
     SCHEDULING = "let it take pods again"
     OBJECTS = "put parts of Kubernetes back as they were made"

@@ -158,6 +158,20 @@ def of_nodes(items: Iterable[Item]) -> list[Fault]:
     return [fault for node in nodes for fault in (*_scheduling(node), *_pressure(node))]
 
 
+def removed(there: Iterable[str], running: Iterable[str]) -> list[Fault]:
+    """Which machines `running` as nodes are not among the nodes that are `there`."""
+    return [
+        Fault(
+            name,
+            f"{name} is no node of the cluster any more",
+            "its machine runs, and a kubelet joins at its start alone",
+            Repair.REGISTER,
+            name,
+        )
+        for name in sorted(set(running) - set(there))
+    ]
+
+
 def _scheduling(node: Item) -> Iterator[Fault]:
     name, is_control = node["metadata"]["name"], CONTROL_LABEL in node["metadata"].get("labels", {})
     if node["spec"].get("unschedulable"):

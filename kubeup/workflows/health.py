@@ -30,6 +30,7 @@ ON_NODES = (
     Repair.NAMES,
     Repair.STATIC_PODS,
     Repair.CERTIFICATES,
+    Repair.REGISTER,
 )
 BY_API = (Repair.SCHEDULING, Repair.OBJECTS, Repair.WAIT)
 
@@ -94,6 +95,8 @@ def _nodes(project: Project, facts: ClusterFacts) -> list[Fault]:
     ]
     without = {fault.target for fault in found if fault.repair is Repair.NAMES}
     giver = min(running - without, default="")
+    if facts.answers:
+        found += parts.removed((node.name for node in facts.nodes), running)
     return [_given_names(one, giver) if one.repair is Repair.NAMES else one for one in found]
 
 
@@ -181,6 +184,7 @@ SECONDS = {
     Repair.CNI: 15.0,
     Repair.STATIC_PODS: 5.0,
     Repair.CERTIFICATES: 40.0,
+    Repair.REGISTER: 10.0,
     Repair.WAIT: 10.0,
 }
 
@@ -198,6 +202,7 @@ def _node_action(project: Project, facts: ClusterFacts, group: Group) -> Action:
         Repair.NAMES: lambda: repair.CopyNameServers(targets[first.details[0]], target),
         Repair.STATIC_PODS: lambda: repair.write_manifests(target, _details(group)),
         Repair.CERTIFICATES: lambda: repair.renew_certificates(target),
+        Repair.REGISTER: lambda: repair.register(target),
     }
     return made[first.repair]()
 

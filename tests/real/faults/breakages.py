@@ -189,6 +189,18 @@ NODES = (
         _steps(f"repair/scheduling-{WORKER_2}"),
     ),
     Breakage(
+        "a worker deleted from the cluster",
+        _kubectl("delete", "node", WORKER_1),
+        f"{WORKER_1} is no node of the cluster any more",
+        _steps(f"repair/register-{WORKER_1}", "cluster/answers"),
+    ),
+    Breakage(
+        "the control plane's node deleted from the cluster",
+        _kubectl("delete", "node", CONTROL),
+        f"{CONTROL} is no node of the cluster any more",
+        _steps(f"repair/register-{CONTROL}", "cluster/answers"),
+    ),
+    Breakage(
         "kubelet stopped and disabled",
         _on(WORKER_1, "systemctl disable --now kubelet"),
         f"kubelet on {WORKER_1} is inactive, disabled",

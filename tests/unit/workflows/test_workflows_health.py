@@ -32,6 +32,7 @@ from kubeup.core.shell import Output
 from kubeup.core.state import write_private
 from kubeup.facts import parts
 from kubeup.facts.faults import Fault, Repair
+from kubeup.facts.kubernetes import KubeNode
 from kubeup.inspect import doctor
 from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
@@ -60,7 +61,8 @@ def project(tmp_path: Path) -> Project:
 def facts(*faults: Fault, found: Machines | None = None) -> ClusterFacts:
     running = found or three()
     stamps = {one.name: "stamp" for one in running.nodes}
-    return ClusterFacts(running, stamps=stamps, answers=True, faults=faults)
+    there = tuple(KubeNode(one.name, True, "", "", "", False, frozenset()) for one in running.nodes)
+    return ClusterFacts(running, stamps=stamps, nodes=there, answers=True, faults=faults)
 
 
 def on_nodes(project: Project, *faults: Fault) -> list[Step]:
@@ -181,6 +183,24 @@ def test_a_node_gets_name_servers_of_one_that_has_them(
     assert len(steps) == (len(without) if giver else 0)
     for one in steps:
         assert "cat /etc/resolv.conf" in lines(one)[0] and "tee /etc/resolv.conf" in lines(one)[0]
+
+
+def test_a_running_machine_that_is_no_node_any_more_joins_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "run_all", lambda *_, **__: {})
+    seen = replace(facts(), nodes=facts().nodes[1:])
+    found = health.look(project, seen)
+    assert [fault.what for fault in found.faults] == [
+        "dev-control is no node of the cluster any more"
+    ]
+    (one,) = health.on_nodes(project, seen, found)
+    assert str(one.id) == "repair/register-dev-control" and not one.loses
+    assert "systemctl restart kubelet" in lines(one)[0] and "mark-control-plane" in lines(one)[-1]
+    worker = replace(seen, nodes=facts().nodes[:-1])
+    (one,) = health.on_nodes(project, worker, health.look(project, worker))
+    assert "kubeup/provisioned=$(cat /etc/kubeup/provisioned)" in lines(one)[-1]
+    assert not health.look(project, replace(seen, answers=False)).faults, "nobody knows then"
 
 
 class Holding(Kubectl):
