@@ -103,7 +103,7 @@ def _ending() -> Iterator[None]:
 
     try:
         _refuse_windows()
-        _take_as_interrupts()
+        _end_on_signals()
         yield
     except KubeupError as error:
         raise Exit(code=_told(error)) from None
@@ -152,25 +152,10 @@ def _show_help(command: str) -> NoReturn:
     raise Exit
 
 
-def _take_as_interrupts() -> None:
-    """End what was started by Ctrl-C, and also where a terminal is closed, or by kill(1).
+def _end_on_signals() -> None:
+    from kubeup.cli import interrupts  # Windows has not what it needs
 
-    It would go on beside the next command.
-    """
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup(1) has one ignored
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _end_all)
-
-
-def _end_all(*_: object) -> NoReturn:
-    """What other threads have started ends first: this one waits for them."""
-    from kubeup.core import shell
-
-    shell.stop_all()
-    raise KeyboardInterrupt
+    interrupts.end_on_signals()
 
 
 def _reporter() -> Report:

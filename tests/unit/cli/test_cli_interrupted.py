@@ -173,6 +173,33 @@ def test_who_only_looks_ends_at_once_with_all_that_is_asked(tmp_path: Path) -> N
     assert not any(runs(int(file.read_text())) for file in files)
 
 
+ELSEWHERE = """
+import signal, threading, time
+from invoke import Exit
+from kubeup.cli.base import _ending
+
+def wait():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    time.sleep(30)
+
+with _ending():
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join()
+"""
+
+
+def test_a_signal_that_another_thread_gets_is_noticed_as_well() -> None:
+    """The kernel may give it to any, and the main one may be waiting for a lock."""
+    began = time.monotonic()
+    ran = subprocess.run(
+        (sys.executable, "-c", ELSEWHERE), cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+    assert "interrupted: what was under way has been ended" in ran.stderr, ran.stderr
+    assert time.monotonic() - began < 20, "not only once the other one has ended"
+
+
 def test_nohup_is_obeyed(tmp_path: Path) -> None:
     process, number = begun(tmp_path, "nohup")
     process.send_signal(signal.SIGHUP)
