@@ -119,7 +119,7 @@ def test_what_is_gone_or_changed_is_put_back(scheduled: Cluster) -> None:
         "patch", "secret", "mysql-backup", "--patch", '{"data": {"client.cnf": "eA=="}}'
     )
     steps = {step["id"] for step in cluster.plan()}
-    assert {"deploy/db", "db/schedule"} <= steps and "node/e2e-control" not in steps
+    assert "deploy/db" in steps and "node/e2e-control" not in steps
     uid = cluster.pods()["mysql-0"]
     cluster.up()
     assert cluster.plan() == [] and cluster.pods()["mysql-0"] == uid, "the database runs on"

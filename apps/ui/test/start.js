@@ -10,6 +10,7 @@ import { createLifecycle } from '../src/lifecycle.js';
 
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
 const CONTAINERFILE = readFileSync(join(FOLDER, 'Containerfile'), 'utf8');
+const [, ARENAS] = /^ENV MALLOC_ARENA_MAX=(\d+)$/m.exec(CONTAINERFILE) ?? [];
 const [, ...ARGUMENTS] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(CONTAINERFILE)?.[1] ?? '');
 
 /**
@@ -61,7 +62,9 @@ export async function startUi(apiUrl, { imageUrl = null, apiTimeoutMs, allowedHo
  */
 export function spawnUi(env) {
   const child = spawn(process.execPath, ARGUMENTS, {
-    cwd: FOLDER, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: FOLDER,
+    env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: ARENAS, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   /** @type {Record<string, unknown>[]} */
   const logged = [];
