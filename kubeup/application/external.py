@@ -9,8 +9,8 @@ are written, and only where the port is free.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubeup.core.errors import Refused
@@ -76,6 +76,10 @@ class External:
     state: State
     leaving: str = ""
     memory: Memory = field(default_factory=Memory, repr=False, compare=False)
+
+    def on(self, names: Collection[str]) -> External:
+        """The same as far as it concerns some nodes: nobody else is asked."""
+        return replace(self, nodes=lambda: tuple(one for one in self.nodes() if one.name in names))
 
     def now(self) -> Published:
         """Where the UI is to answer. Raises Refused where a port that was named is taken."""

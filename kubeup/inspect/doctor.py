@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kubeup.core import ids, shell
 from kubeup.core.errors import KubeupError
@@ -25,6 +26,7 @@ from kubeup.workflows import (
     scheduled,
     up,
 )
+from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.converge import carry_out, confirm
 from kubeup.workflows.health import Health
 from kubeup.workflows.loading import problems
@@ -104,14 +106,24 @@ def findings(project: Project) -> list[Finding]:
     One that a broken cluster keeps waiting has found something wrong, too.
     """
     project = replace(project, reads=project.host.pace.seconds(READ_SECONDS))
-    with ThreadPoolExecutor(len(CHECKS)) as pool:
-        results = pool.map(lambda name: _findings(name, project), CHECKS)
+    with ThreadPoolExecutor(len(CHECKS) + len(OF_CLUSTER) + 1) as pool:
+        observed = pool.submit(cluster.observe, project)
+        checks = {name: partial(check, project) for name, check in CHECKS.items()}
+        for name, of_cluster in OF_CLUSTER.items():
+            checks[name] = partial(_once_observed, of_cluster, project, observed)
+        results = pool.map(_findings, checks, checks.values())
         return [finding for several in results for finding in several]
 
 
-def _findings(name: str, project: Project) -> Sequence[Finding]:
+def _once_observed(
+    check: OfCluster, project: Project, observed: Future[ClusterFacts]
+) -> Finding | list[Finding]:
+    return check(project, observed.result())
+
+
+def _findings(name: str, check: Callable[[], Finding | list[Finding]]) -> Sequence[Finding]:
     try:
-        results = CHECKS[name](project)
+        results = check()
     except KubeupError as error:  # a check that can't look has found something wrong, too
         return [Finding(name, False, f"{error.what}: {error.why}", error.next)]
     return [results] if isinstance(results, Finding) else results
@@ -209,8 +221,8 @@ def _certificate(project: Project) -> Finding:
     return _judged("certificate", wrong, well, "`inv up` makes it anew")
 
 
-def _machines(project: Project) -> Finding:
-    machines = project.provider.observe()
+def _machines(_: Project, facts: ClusterFacts) -> Finding:
+    machines = facts.machines
     stopped = [node for node in machines.nodes if node.state != "running"]
     wrong = [f"{node.name} {node.state}" for node in stopped]
     wrong += [machines.blocked.why] if machines.blocked else []
@@ -224,9 +236,8 @@ def _machines(project: Project) -> Finding:
     )
 
 
-def _cluster(project: Project) -> list[Finding]:
+def _cluster(project: Project, facts: ClusterFacts) -> list[Finding]:
     """Whether its nodes are ready, and what of it is not as it was made."""
-    facts = cluster.observe(project)
     wrong = [
         f"{name} can't be reached: {why.splitlines()[0]}" for name, why in facts.unreachable.items()
     ]
@@ -259,12 +270,12 @@ def _parts(found: Health, steps: Sequence[Planned]) -> list[Finding]:
     ]
 
 
-def _application(project: Project) -> Finding:
+def _application(project: Project, facts: ClusterFacts) -> Finding:
     """Whether the application is on the cluster as the settings want it, and ready."""
     name = "application"
     if project.record.database is None:
         return Finding(name, True, "not deployed")
-    if secrets.missing(project.state.secrets) or not project.kubectl.answers():
+    if secrets.missing(project.state.secrets) or not facts.answers:
         return Finding(name, True, "compared once the API server answers")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(deployed.status, project)
@@ -293,13 +304,14 @@ def _backups(project: Project) -> Finding:
     return _judged("backups", found.wrong, found.words, fix)
 
 
-def _http_port(project: Project) -> Finding:
+def _http_port(project: Project, facts: ClusterFacts) -> Finding:
     """Whether the UI has its port of every node's address, and no other program needs it."""
-    external, name = project.external, "http port"
+    running = [node.name for node in facts.machines.nodes if node.state == "running"]
+    external, name = project.external.on(running), "http port"
     # nothing to look at yet is no fault
     if not external.port:
         return Finding(name, True, "not wanted by the settings")
-    if not project.kubectl.answers():
+    if not facts.answers:
         return Finding(name, True, f"{external.port}, once the API server answers")
     fix = "stop what has it, or set ports.http to another port, or to 0"
     if shadowed := external.shadowed():
@@ -311,6 +323,8 @@ def _http_port(project: Project) -> Finding:
     return Finding(name, not published.refused, what, fix)
 
 
+OfCluster = Callable[[Project, ClusterFacts], Finding | list[Finding]]
+# of this machine, and of what is on record
 CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "settings": _settings,
     "provider": _provider,
@@ -320,10 +334,13 @@ CHECKS: dict[str, Callable[[Project], Finding | list[Finding]]] = {
     "keys": _keys,
     "passwords": _passwords,
     "certificate": _certificate,
+    "database": _database,
+    "backups": _backups,
+}
+# of what was found of the cluster, which is looked at once for all of them
+OF_CLUSTER: dict[str, OfCluster] = {
     "machines": _machines,
     "nodes": _cluster,
     "application": _application,
-    "database": _database,
-    "backups": _backups,
     "http port": _http_port,
 }

@@ -206,3 +206,10 @@ def test_a_program_that_came_later_waits_in_vain(make: Make) -> None:
     pod["spec"]["containers"][0]["ports"] = [{"containerPort": 8000, "hostPort": 80}]
     first = f"Pod default/{pod['metadata']['name']} on dev-control"
     assert external.shadowed() == (first, "nginx on dev-worker-1")
+
+
+def test_nodes_that_do_not_run_are_not_asked(make: Make) -> None:
+    external, asked = make({"dev-worker-1": Output(0, NGINX, "")})
+    service(external)["spec"]["externalIPs"] = list(ADDRESSES)
+    assert external.on(["dev-control", "dev-worker-2"]).shadowed() == ()
+    assert "dev-worker-1" not in asked and asked

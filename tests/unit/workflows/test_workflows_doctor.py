@@ -18,11 +18,12 @@ from kubeup.core.state import State
 from kubeup.facts import manifests
 from kubeup.facts.trouble import Trouble
 from kubeup.inspect import doctor
-from kubeup.system.kubectl import Kubectl
 from kubeup.workflows import deployed
+from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.deployed import Deployed
 from kubeup.workflows.project import Project
 
+ANSWERS = ClusterFacts(three(), answers=True)
 QUOTA = Trouble("Deployment api can't make its pods", "exceeded quota", "remove it", 20.0)
 
 
@@ -44,16 +45,18 @@ def test_who_has_the_uis_port(
 ) -> None:
     words = ("port 80 of dev-worker-1 can't be the UI's: nginx has it",)
     published = Published(80, ("192.168.60.10",), words, refused=refused)
-    monkeypatch.setattr(Kubectl, "answers", lambda _: True)
     monkeypatch.setattr(External, "found", lambda _: published)
     monkeypatch.setattr(External, "shadowed", lambda _: shadowed)
-    found = doctor._http_port(Project(settings(tmp_path), state(tmp_path), DESKTOP))
+    found = doctor._http_port(Project(settings(tmp_path), state(tmp_path), DESKTOP), ANSWERS)
     assert found.ok == ok and what in found.what and "ports.http" in found.fix
 
 
 def test_without_a_port_or_a_cluster_nothing_is_wrong(tmp_path: Path) -> None:
     for keys in ("ports: {http: 0}", ""):
-        assert doctor._http_port(Project(settings(tmp_path, keys), state(tmp_path), DESKTOP)).ok
+        assert doctor._http_port(
+            Project(settings(tmp_path, keys), state(tmp_path), DESKTOP),
+            replace(ANSWERS, answers=False),
+        ).ok
 
 
 @pytest.mark.parametrize(
@@ -161,15 +164,16 @@ def test_what_of_the_application_differs_or_is_not_ready(
     fix: str,
 ) -> None:
     one = Project(settings(tmp_path), state(tmp_path), DESKTOP)
-    assert doctor._application(one).what == "not deployed"
+    assert doctor._application(one, ANSWERS).what == "not deployed"
     on_record(one.state, database=Location(CLUSTER, "dev-worker-1"))
     monkeypatch.setattr(State, "secrets", property(lambda _: tmp_path / ".env"))
-    assert "once the API server answers" in doctor._application(one).what
+    assert "once the API server answers" in doctor._application(one, ANSWERS).what
     (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=rrrrrrrr\nMYSQL_PASSWORD=pppppppp\n")
-    monkeypatch.setattr(Kubectl, "answers", lambda _: True)
+    silent = replace(ANSWERS, answers=False)
+    assert "once the API server answers" in doctor._application(one, silent).what
     monkeypatch.setattr(Deployment, "diff", lambda _: "")
     monkeypatch.setattr(manifests, "changed", lambda _: changed)
     monkeypatch.setattr(deployed, "status", lambda _: Deployed((), troubles))
-    found = doctor._application(one)
+    found = doctor._application(one, ANSWERS)
     assert found.what.startswith(what) and found.fix == fix
     assert found.ok == (not changed and not troubles)

@@ -36,7 +36,7 @@ from kubeup.facts.kubernetes import KubeNode
 from kubeup.inspect import doctor
 from kubeup.system import ssh
 from kubeup.system.kubectl import Kubectl
-from kubeup.workflows import cluster, health
+from kubeup.workflows import health
 from kubeup.workflows.cluster import ClusterFacts
 from kubeup.workflows.health import Health
 from kubeup.workflows.project import Project
@@ -258,13 +258,12 @@ def test_a_baseline_that_can_not_be_read_is_not_taken_for_none(tmp_path: Path, t
 def test_doctor_names_each_fault_and_mends_what_is_safe(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "observe", lambda *_: facts())
     monkeypatch.setattr(health, "look", lambda *_: Health((CORDON, UNIT)))
-    nodes, cordon, unit = doctor._cluster(project)
+    nodes, cordon, unit = doctor._cluster(project, facts())
     assert nodes.ok and not cordon.ok and "let it take pods again" in cordon.fix
     assert names(step.id for step in (*cordon.steps, *unit.steps)) == ["repair/units-dev-worker-1"]
     monkeypatch.setattr(health, "look", lambda *_: Health())
-    assert all(finding.ok for finding in doctor._cluster(project))
+    assert all(finding.ok for finding in doctor._cluster(project, facts()))
 
 
 def test_repairs_of_nodes_come_before_the_api_server_is_waited_for(project: Project) -> None:
