@@ -27,11 +27,19 @@ class Seen:
     def pods(self, app: str) -> list[Item]:
         return [item for item in self.of("Pod") if app_of(item) == app]
 
-    def event(self, item: Item, *reasons: str) -> Item:
-        """The newest event about an object, of those reasons where some are named; {} for none."""
+    def event(self, item: Item, *reasons: str, begins: str = "") -> Item:
+        """The newest event about an object; {} for none.
+
+        Of those reasons where some are named, and whose message `begins` like that.
+        """
         uid = item["metadata"].get("uid")
         about = [event for event in self.of("Event") if event["involvedObject"].get("uid") == uid]
-        chosen = [event for event in about if not reasons or event.get("reason") in reasons]
+        chosen = [
+            event
+            for event in about
+            if (not reasons or event.get("reason") in reasons)
+            and event.get("message", "").startswith(begins)
+        ]
         # of the same second the last one, as they are listed in the order of their making
         return max(reversed(chosen), key=_event_time, default={})
 

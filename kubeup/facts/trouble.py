@@ -35,6 +35,8 @@ from kubeup.facts.pods import (
     waiting,
 )
 
+# kubelet's reason is the same for what follows from it ("Error: ImagePullBackOff")
+PULLING = "Failed to pull image"
 IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 STARTING = {"", "ContainerCreating", "PodInitializing"}
@@ -258,9 +260,8 @@ def _container(pod: Item, seen: Seen) -> Trouble | None:
 
 def _no_image(pod: Item, container: Item, reason: str, message: str, seen: Seen) -> Trouble:
     # while kubelet waits for its next try, only the event of the last one tells why
-    told = str(seen.event(pod, "Failed").get("message", ""))
-    if reason == "ImagePullBackOff" and told.startswith("Failed to pull image"):
-        message = told
+    if reason == "ImagePullBackOff":
+        message = seen.event(pod, "Failed", begins=PULLING).get("message") or message
     image = container.get("image", "")
     next_, final = _to_pull(image, message)
     if reason not in ("ErrImagePull", "ImagePullBackOff"):  # nothing is asked again

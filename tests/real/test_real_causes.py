@@ -31,7 +31,7 @@ def waited(cluster: Cluster, within: float = 40) -> KubeupError:
         log = lambda line: told.setdefault(line, time.monotonic() - began)  # noqa: E731
         watch.until_ready(kubectl, "api", {}, 120, log, apply.never, pace)
     took, error = time.monotonic() - began, raised.value
-    cause = error.why.splitlines()[0][-30:]
+    cause = error.why.splitlines()[0][-20:]
     first = min((at for line, at in told.items() if cause in line), default=took)
     assert first < pace.seconds(25), f"{first:.0f} s\n{told}"
     assert took < pace.seconds(within), f"{took:.0f} s\n{error.lines()}\n{cluster.looked()}"

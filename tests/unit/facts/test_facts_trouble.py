@@ -189,6 +189,7 @@ def test_what_a_registry_says(pod: Item, message: str, next: str, final: float) 
     told = (
         event(pod, "Failed", f'Failed to pull image "{IMAGE}": {message}', at=1),
         event(pod, "BackOff", f'Back-off pulling image "{IMAGE}"', "Normal", at=2),
+        event(pod, "Failed", "Error: ImagePullBackOff", at=3),
     )
     later = of(back_off, *told)
     for found in (now, later):
