@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from development.bench.timing import HOUR, Times, from_nothing, in_turn, task, timed
-from kubeup.application.apply import DIFF, TYPED
 from kubeup.cluster.provision.play import environment
 from kubeup.cluster.release.build import GoCompile
 from kubeup.cluster.release.components import KUBERNETES_BUILD
@@ -21,6 +20,7 @@ from kubeup.core.ids import Kind
 from kubeup.core.shell import write
 from kubeup.images.load import IMPORT, LoadImage
 from kubeup.system import machine, ssh
+from kubeup.system.kubectl import APPLY, DIFF
 from kubeup.workflows import up
 from kubeup.workflows.project import Project
 
@@ -81,7 +81,7 @@ def _by_hand(project: Project, application: bool) -> float:
     if not application:
         return time.monotonic() - began
     with project.deployment.overlay.written() as folder:
-        project.kubectl.write(*TYPED, "-k", str(folder))
+        project.kubectl.write(*APPLY, "-k", str(folder))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         project.kubectl.write("rollout", "status", workload)
     return time.monotonic() - began

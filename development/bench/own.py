@@ -6,12 +6,12 @@ import shlex
 import time
 
 from development.bench.timing import HOUR, Times, from_nothing, in_turn, task, timed
-from kubeup.application.apply import TYPED
 from kubeup.core import ids, lock
 from kubeup.core.errors import UsageError
 from kubeup.core.ids import Kind, StepId
 from kubeup.core.plan import Explained, todo
 from kubeup.core.shell import write
+from kubeup.system.kubectl import APPLY
 from kubeup.workflows import rollout, up
 from kubeup.workflows.project import Project
 
@@ -56,7 +56,7 @@ def _all_typed(project: Project) -> float:
         for step in todo(rollout.data_steps(project, ())):  # the volume's folder
             step.action.run(lambda line: None)
     with project.deployment.overlay.written() as folder:
-        kubectl.write(*TYPED, "-k", str(folder))
+        kubectl.write(*APPLY, "-k", str(folder))
     for workload in ("statefulset/mysql", "deployment/api", "deployment/ui"):
         kubectl.write("rollout", "status", workload)
     return seconds + time.monotonic() - began

@@ -12,12 +12,9 @@ from kubeup.core.errors import KubeupError
 from kubeup.core.plan import Log, Paced
 from kubeup.core.services import API, DATABASE, WITH_PASSWORDS
 from kubeup.facts import manifests
-from kubeup.system.kubectl import MANAGER, Kubectl
+from kubeup.system.kubectl import APPLY, Kubectl
 
-APPLY = (
-    *("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}"),
-    *("-f", "-"),
-)
+APPLY_INPUT = (*APPLY, "-f", "-")
 RESTART = ("rollout", "restart", f"deployment/{API.name}")
 VOLUMES = ("data-mysql-0", "mysql-backups")
 
@@ -36,7 +33,7 @@ class ApplyPart(Paced):
 
     def commands(self) -> tuple[str, ...]:
         kubectl = self.deployment.kubectl
-        return tuple(kubectl.shown(*words) for words in (APPLY, *self._then()))
+        return tuple(kubectl.shown(*words) for words in (APPLY_INPUT, *self._then()))
 
     def _then(self) -> Iterator[tuple[str, ...]]:
         """What comes once it is applied."""
@@ -58,7 +55,7 @@ class ApplyPart(Paced):
         secret = [one for one in rendered if brings and manifests.key(one) == stale.SECRET_OBJECT]
         documents = [*secret, *manifests.of_part(rendered, self.part)]
         release_volume(kubectl, self.part)
-        kubectl.write(*APPLY, stdin=manifests.text(documents), log=log)
+        kubectl.write(*APPLY_INPUT, stdin=manifests.text(documents), log=log)
         for command in self._then():
             kubectl.write(*command, log=log)
         for words in published.left_out:
@@ -105,12 +102,12 @@ class ApplyService:
     deployment: Deployment
 
     def commands(self) -> tuple[str, ...]:
-        return (self.deployment.kubectl.shown(*APPLY),)
+        return (self.deployment.kubectl.shown(*APPLY_INPUT),)
 
     def run(self, log: Log) -> None:
         rendered = manifests.documents(self.deployment.render())
         service = [one for one in rendered if manifests.key(one) == f"Service {PUBLISHED}"]
-        self.deployment.kubectl.write(*APPLY, stdin=manifests.text(service), log=log)
+        self.deployment.kubectl.write(*APPLY_INPUT, stdin=manifests.text(service), log=log)
 
 
 @dataclass(frozen=True)

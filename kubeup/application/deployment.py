@@ -11,9 +11,8 @@ from kubeup.core import shell
 from kubeup.core.errors import Refused
 from kubeup.core.services import DATABASE, NAMES
 from kubeup.facts import manifests
-from kubeup.system.kubectl import MANAGER, Kubectl
+from kubeup.system.kubectl import DIFF, Kubectl
 
-DIFF = ("diff", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
 # the API server's words, see ValidateStatefulSetUpdate in kubernetes/pkg/apis/apps/validation
 IMMUTABLE = "Forbidden: updates to statefulset spec for fields other than"
 

@@ -60,7 +60,7 @@ class StartInCluster(Paced):
         kubectl, boots = self.deployment.kubectl, self.deployment.boots
         database = _rendered(self.deployment, of_service=False)
         apply.release_volume(kubectl, DATABASE.name)
-        kubectl.write(*apply.APPLY, stdin=database, log=log)
+        kubectl.write(*apply.APPLY_INPUT, stdin=database, log=log)
         watch.until_ready(kubectl, DATABASE.name, boots(), self.wait, log, apply.never, self.pace)
 
 
@@ -208,7 +208,7 @@ class Switch:
         # this one write is the switch: what is cut off after it goes on towards the new side
         record.change(self.state, database=self.to, left=self.left, target=None)
         kubectl, service = self.deployment.kubectl, _rendered(self.deployment, of_service=True)
-        kubectl.write(*apply.APPLY, stdin=service, log=log)
+        kubectl.write(*apply.APPLY_INPUT, stdin=service, log=log)
         for words in apply.endpoints_to_forget(bool(self.deployment.overlay.machine)):
             kubectl.write(*words)
         lock_out(self.source)

@@ -17,7 +17,11 @@ from kubeup.facts import kubeconfig as facts
 from kubeup.facts.connection import Cause, Unanswered, unanswered
 
 ANSWER_SECONDS = 4.0  # of a server that is awake
-MANAGER = "kubeup"  # the one field manager of server-side apply
+
+# one field manager applies everything (https://kubernetes.io/docs/reference/using-api/server-side-apply/)
+AS_MANAGER = ("--server-side", "--force-conflicts", "--field-manager=kubeup")
+APPLY = ("apply", *AS_MANAGER)
+DIFF = ("diff", *AS_MANAGER)
 
 
 @dataclass(frozen=True)

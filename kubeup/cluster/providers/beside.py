@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeup.core import ids
 from kubeup.core.plan import Log, Step
 from kubeup.core.state import PROJECT
-from kubeup.system.kubectl import MANAGER, Kubectl
+from kubeup.system.kubectl import APPLY, Kubectl
 
 METRICS = "metrics-server"
 POLICIES = "kube-router"  # enforces NetworkPolicies
@@ -21,7 +21,6 @@ MANIFESTS = {
     POLICIES: ROLES / "policies" / "files" / "kube-router.yaml",
 }
 STEPS = {METRICS: ids.METRICS, POLICIES: ids.POLICIES}
-APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "--filename")
 
 
 def beside_kubernetes(cni: str | None) -> tuple[str, ...]:
@@ -41,7 +40,7 @@ class ApplyManifest:
 
     @property
     def _words(self) -> tuple[str, ...]:
-        return (*APPLY, str(self.manifest))
+        return (*APPLY, "--filename", str(self.manifest))
 
     def run(self, log: Log) -> None:
         self.kubectl.write(*self._words, log=log)
