@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_data_on_record_keep_theirs_also_while_no_cluster_runs(
     assert isinstance(error, Refused)
     assert "lacks passwords of a database that is there" in error.what
     assert "`inv cluster.start`, then `inv secrets.restore`" in error.next
-    (finding,) = doctor._findings("passwords", project)
+    (finding,) = doctor._findings("passwords", partial(doctor._passwords, project))
     assert not finding.ok and not finding.safe and "inv secrets.restore" in finding.fix
 
 
