@@ -71,6 +71,7 @@ def test_one_is_made_restored_and_told(scheduled: Cluster) -> None:
     assert all(line["ok"] for line in cluster.verify_until_ok().values())
 
 
+@pytest.mark.long
 def test_it_holds_one_moment_while_somebody_writes(scheduled: Cluster) -> None:
     with Writer(scheduled) as writer:
         assert "restored and compared" in run(scheduled, "busy")
@@ -90,6 +91,7 @@ def test_what_a_node_has_is_fetched_and_restored(scheduled: Cluster) -> None:
     held.unlink()
 
 
+@pytest.mark.long
 def test_only_its_own_go_and_the_last_good_one_stays(scheduled: Cluster) -> None:
     cluster = scheduled
     cluster.on(WORKER_1, f"echo mine >{FOLDER}/by-hand.sql.zst")
@@ -99,6 +101,7 @@ def test_only_its_own_go_and_the_last_good_one_stays(scheduled: Cluster) -> None
     assert len(made) == 2 and "mine" in cluster.on(WORKER_1, f"cat {FOLDER}/by-hand.sql.zst")
 
 
+@pytest.mark.long
 def test_one_that_fails_is_told_and_asking_again_mends_it(scheduled: Cluster) -> None:
     cluster = scheduled
     run(cluster, "before")
@@ -112,6 +115,7 @@ def test_one_that_fails_is_told_and_asking_again_mends_it(scheduled: Cluster) ->
     assert backups_line(cluster)["ok"] and len(listed(cluster)) == 2
 
 
+@pytest.mark.long
 def test_what_is_gone_or_changed_is_put_back(scheduled: Cluster) -> None:
     cluster = scheduled
     cluster.kubectl("delete", "cronjob", "mysql-backup")
