@@ -194,7 +194,12 @@ def test_a_signal_that_another_thread_gets_is_noticed_as_well() -> None:
     """The kernel may give it to any, and the main one may be waiting for a lock."""
     began = time.monotonic()
     ran = subprocess.run(
-        (sys.executable, "-c", ELSEWHERE), cwd=PROJECT, capture_output=True, text=True, timeout=60
+        (sys.executable, "-c", ELSEWHERE),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=deaf_to_nothing,
     )
     assert "interrupted: what was under way has been ended" in ran.stderr, ran.stderr
     assert time.monotonic() - began < 20, "not only once the other one has ended"
