@@ -87,6 +87,7 @@ class Simulated:
     project: Project
     engine: set[str] = field(default_factory=set)  # network, image, volume
     rules: bool = False
+    engines_rules: bool = False  # put before all others when the first node starts
     packages: bool = False
     certificate: bool = False
     baseline: bool = False  # whether it is written down how Kubernetes' own parts were made
@@ -140,6 +141,7 @@ class Simulated:
         for file in (path for group in some(self.files) for path in group):
             touch(file)
         self.engine, self.rules = some(("network", "image", "volume")), chance.random() < share
+        self.engines_rules = self.rules
         self.packages, self.certificate, self.baseline = (chance.random() < 0.5 for _ in "123")
         state_ = self.project.state
         for path in (state_.private_key, state_.public_key) if chance.random() < share else ():
@@ -308,7 +310,7 @@ class Simulated:
 
         Services that had ended start with their nodes.
         """
-        self.rules = False
+        self.rules = self.engines_rules = False
         for node in self.nodes.values():
             node.runs, node.ready, node.units = False, False, True
 
@@ -380,11 +382,12 @@ def _forward(world: Simulated, _: StepId, action: forwarding.LetForward) -> None
 
 
 def _create(world: Simulated, _: StepId, action: nodes.CreateNode) -> None:
-    assert {"network", "image", "volume"} <= world.engine and world.rules
+    assert {"network", "image", "volume"} <= world.engine
     assert action.node.name not in world.nodes
     needed(world.project.state.public_key)
     via = world.project.settings.images.via
     held = {one.reference for one in world.project.images if via == "load"}
+    _engine_starts(world)
     world.nodes[action.node.name] = Node(held | SYSTEM)
 
 
@@ -394,8 +397,14 @@ def _half_node(world: Simulated, id_: StepId, action: nodes.CreateNode, chance: 
         world.nodes[action.node.name].closed = True
 
 
+def _engine_starts(world: Simulated) -> None:
+    """As netavark does: its rules come first where they were not there."""
+    world.rules = world.rules and world.engines_rules
+    world.engines_rules = True
+
+
 def _start(world: Simulated, _: StepId, action: nodes.StartNode) -> None:
-    assert world.rules
+    _engine_starts(world)
     world.nodes[action.name].runs = True
 
 

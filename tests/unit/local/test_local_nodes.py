@@ -157,7 +157,9 @@ def test_stopped_nodes_are_started(tmp_path: Path) -> None:
     steps = todo(local(tmp_path, SANDBOX).plan(three("stopped"), NEEDED))
     *nodes, forwarding = steps
     assert names(nodes) == ["node/dev-control", "node/dev-worker-1", "node/dev-worker-2"]
-    assert {(one.reason, one.needs) for one in nodes} == {("it is stopped", (forwarding.id,))}
+    assert {(one.reason, one.needs) for one in nodes} == {("it is stopped", ())}
+    started = tuple(one.id for one in nodes)
+    assert forwarding.needs == (*sids("local/network", "local/image"), *started)
     assert commands(steps)[0] == "podman --runtime runc --cgroup-manager cgroupfs start dev-control"
 
 
@@ -211,8 +213,8 @@ def test_a_stopped_node_gets_its_size_again_when_it_is_started(tmp_path: Path) -
     )
     provider.state = replace(provider.state, ours=stopped[0].label("kubeup.project"))
     assert [(str(one.id), one.needs) for one in todo(provider.start())] == [
-        ("local/forwarding", sids("local/network", "local/image")),
-        ("node/dev-worker-1", sids("local/forwarding")),
+        ("node/dev-worker-1", ()),
+        ("local/forwarding", sids("local/network", "local/image", "node/dev-worker-1")),
         ("resize/dev-worker-1", sids("node/dev-worker-1")),
     ]
 
@@ -305,8 +307,8 @@ def test_from_nothing_to_three_nodes(tmp_path: Path) -> None:
     )
     assert steps["local/disk"].needs == sids("local/image", "image/system")
     assert steps["local/disk"].reason == "1 archives, once instead of on every node"
-    assert steps["node/dev-worker-2"].needs == sids("local/forwarding", "local/disk", "ssh/key")
-    assert steps["local/forwarding"].needs == sids("local/network", "local/image")
+    assert steps["node/dev-worker-2"].needs == sids("local/network", "local/disk", "ssh/key")
+    assert steps["local/forwarding"].needs == sids("local/network", "local/image", *made)
     assert steps["node/dev-worker-2"].reason == "192.168.60.12, 2 CPUs, 4096 MiB: missing"
     assert steps["local/network"].title == "make the network kubeup-dev (192.168.60.0/24)"
 

@@ -263,10 +263,10 @@ def test_stopped_nodes_are_started_and_waited_for(tmp_path: Path) -> None:
     write_private(one.state.kubeconfig, access())
     steps = plan(one, facts(one, three("stopped"), nodes=(), answers=False))
     assert list(steps) == [
-        "local/forwarding",
         "node/dev-control",
         "node/dev-worker-1",
         "node/dev-worker-2",
+        "local/forwarding",
         "cluster/answers",
     ]
 

@@ -239,10 +239,10 @@ def test_stopped_machines_hide_what_is_on_them(
     assert found.incomplete
     assert names(found.plan) == [
         "host/packages",
-        "local/forwarding",
         "node/dev-control",
         "node/dev-worker-1",
         "node/dev-worker-2",
+        "local/forwarding",
         "cluster/answers",
     ]
 

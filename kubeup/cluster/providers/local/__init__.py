@@ -103,7 +103,7 @@ class Local(LocalReading):
         if missing:
             steps += self._foundation(needed)
             steps += [self._create(node.name, self._disk(needed)) for node in missing]
-        made = any(step.id.kind is Kind.NODE for step in todo(steps))
+        made = tuple(step.id for step in todo(steps) if step.id.kind is Kind.NODE)
         blocked = machines.blocked
         # where nodes are made or started, the plan that is made afterwards tells
         if blocked and blocked.fix and not made:
@@ -112,12 +112,12 @@ class Local(LocalReading):
             return steps
         if not missing:
             steps += EXISTING
-        if blocked:
-            return [*steps, self._let_forward(blocked.why, "" if missing else machines.image)]
-        forward = self._let_forward("nodes are made or started", "" if missing else machines.image)
+        why = blocked.why if blocked else "nodes are made or started"
+        forward = self._let_forward(why, "" if missing else machines.image, made)
         # by a container of that image, in that network
-        there = {one.id for one in steps if isinstance(one, Holds)}.issuperset(forward.needs)
-        return [*steps, self._unless_there(forward) if there else forward]
+        holds = {one.id for one in steps if isinstance(one, Holds)}
+        there = holds.issuperset(fact.id for fact in EXISTING)
+        return [*steps, self._unless_there(forward) if there and not blocked else forward]
 
     def _brought_up(self, node: NodeState) -> Iterator[Planned]:
         """What lets a node that is there run with its size."""
@@ -149,11 +149,10 @@ class Local(LocalReading):
         stopped = {node.name: node for node in ours if node.state != "running"}
         if not stopped:
             return []
-        steps: list[Planned] = [
-            *EXISTING,
-            self._unless_there(self._let_forward("nodes are started", image_of(ours))),
-            *map(self._start, stopped),
-        ]
+        started = [self._start(name) for name in stopped]
+        after = tuple(step.id for step in started)
+        forward = self._let_forward("nodes are started", image_of(ours), after)
+        steps: list[Planned] = [*EXISTING, *started, self._unless_there(forward)]
         states = [self._node_state(spec, stopped.get(name)) for name, spec in self._specs.items()]
         return [*steps, *(self._resize(node) for node in states if node.differs)]
 
@@ -274,13 +273,13 @@ class Local(LocalReading):
             measures=True,
         )
 
-    def _let_forward(self, why: str, node_image: str) -> Step:
+    def _let_forward(self, why: str, node_image: str, made: tuple[StepId, ...]) -> Step:
         return Step(
             ids.FORWARDING,
             "let this machine forward what goes between the nodes",
             why,
             forwarding.LetForward(self._nodes_network(node_image)),
-            needs=(ids.LOCAL_NETWORK, ids.LOCAL_IMAGE),
+            needs=(ids.LOCAL_NETWORK, ids.LOCAL_IMAGE, *made),
             makes=(self._thing("rules"),),
         )
 
@@ -299,8 +298,7 @@ class Local(LocalReading):
                 self.settings.ssh.users,
                 self._owners,
             ),
-            # a node that reaches no other can't join
-            needs=(ids.FORWARDING, ids.LOCAL_DISK, ids.KEY),
+            needs=(ids.LOCAL_NETWORK, ids.LOCAL_DISK, ids.KEY),
             seconds=4,
             room=Room(nodes=300),
             measures=True,
@@ -313,7 +311,6 @@ class Local(LocalReading):
             f"start {name}",
             "it is stopped",
             nodes.StartNode(self.engine, name),
-            needs=(ids.FORWARDING,),
             seconds=3,
             measures=True,
         )
