@@ -75,6 +75,7 @@ PARTS = (
         "kube-router",
         "DaemonSet/kube-router",
         "kube-router",
+        "configmap/kube-router",
         "serviceaccount/kube-router",
         "clusterrole/kube-router",
         "clusterrolebinding/kube-router",
@@ -148,8 +149,19 @@ def _control_plane(system: Sequence[Item]) -> Iterator[Fault]:
             for one in system
             if one["kind"] == "Pod" and value(one, "metadata", "labels", "component") == name
         ]
-        if not any(map(pod_ready, pods)):
+        if not any(pod_ready(pod) or _starts_with_its_node(pod) for pod in pods):
             yield Fault("control plane", f"{name} does not run", of_pods(name, pods))
+
+
+def _starts_with_its_node(pod: Item) -> bool:
+    """Whether its startup probe is still to pass, for the first time since its node started."""
+    return all(
+        value(row, "state", "running")
+        and row.get("started") is False
+        # what containerd says of one that went with its machine
+        and value(row, "lastState", "terminated", "reason") in ("", "Unknown")
+        for row in value(pod, "status", "containerStatuses", default=[{}])
+    )
 
 
 def of_nodes(items: Iterable[Item]) -> list[Fault]:

@@ -44,6 +44,24 @@ def test_a_part_of_the_control_plane_that_is_gone_is_named(name: str) -> None:
     assert fault.part == "control plane" and fault.what == f"{name} does not run"
 
 
+def scheduler_after(reason: str) -> list[Item]:
+    """A scheduler whose probe is still to pass, after an earlier one that ended like that."""
+    items = system()
+    (pod,) = (one for one in items if one["metadata"]["name"].startswith("kube-scheduler"))
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    (row,) = pod["status"]["containerStatuses"]
+    row.update(ready=False, started=False, state={"running": {"startedAt": "now"}})
+    row["lastState"] = {"terminated": {"reason": reason, "exitCode": 255}} if reason else {}
+    return items
+
+
+def test_what_starts_with_its_node_is_no_fault() -> None:
+    for reason in ("", "Unknown"):
+        assert parts.not_running(scheduler_after(reason), EXPECTED) == []
+    (fault,) = parts.not_running(scheduler_after("Error"), EXPECTED)
+    assert fault.what == "kube-scheduler does not run", "it ends again and again"
+
+
 def test_a_part_that_does_not_run_is_waited_for_by_its_name() -> None:
     items = system()
     of(items, COREDNS)["status"]["readyReplicas"] = 1
