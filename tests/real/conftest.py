@@ -38,6 +38,7 @@ ORDER = (
     "nodes_by_ssh",
     "proxy",
     "reach",
+    "policies",
     "profiles",
     "broken",
     "causes",
