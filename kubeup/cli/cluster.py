@@ -163,6 +163,7 @@ def reload(given: Options) -> None:
     with change_project(given) as (project, out):
         stopped = carry_out(project, lambda: plan_of(project.provider.stop()), out, given)
         if given.dry:
+            out.say("Then they are started again, as by `inv cluster.start`.")
             return
         with after_changes(bool(stopped)):
             carry_out(project, lambda: plan_of(cluster.start(project)), out, given)

@@ -1,4 +1,4 @@
-"""Who enforces NetworkPolicies: from a pod's first packet on, and leaving to others what is theirs."""
+"""What enforces NetworkPolicies: from a pod's first packet on, and what others wrote stays."""
 
 from __future__ import annotations
 
