@@ -34,6 +34,7 @@ DATABASE = (
     "mariadb",
 )
 MARIADB = (("mysqld", "mariadb-server"), ("mysql", "mariadb-client"))  # programs, by package
+PACKET_FILTERS = (("nft", "nftables"), ("iptables", "iptables"))
 FAREWELL = "tests/real/test_real_farewell.py"  # the end of a cluster, in both of these stages
 ROOT = "root"
 SUDO = "root, or a user whose sudo asks for no password"
@@ -87,7 +88,7 @@ def _stages(long: bool) -> Iterator[Stage]:
         name="unit",
         minutes=1,
         commands=((*PYTEST, "tests/unit"),),
-        packages=(*MARIADB, ("nft", "nftables"), ("iptables", "iptables")),
+        packages=(*MARIADB, *PACKET_FILTERS, ("ruby", "ruby")),
         needs_release=True,
         first=True,
     )
