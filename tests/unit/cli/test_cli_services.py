@@ -31,11 +31,17 @@ def checkout(tmp_path: Path) -> Path:
     for file in (base / "docs").iterdir():
         text = file.read_text().replace("ui-node-products", "kubeup-docs")
         file.write_text(text.replace("app: ui", "app: docs").replace("name: ui", "name: docs"))
+    # of nobody: a cluster of the profile dev may stand on this machine
+    (made / "settings.yaml").write_text("settings: {env: services, users: {services: {}}}\n")
     return made
 
 
 def inv(checkout: Path, *words: str) -> str:
-    env = {"HOME": str(checkout.parent), "KUBEUP_NETWORK__CONTROL_IP": "10.213.8.10"}
+    env = {
+        "HOME": str(checkout.parent),
+        "KUBEUP_SETTINGS": str(checkout / "settings.yaml"),
+        "KUBEUP_NETWORK__CONTROL_IP": "10.213.8.10",
+    }
     done = shell.read(
         sys.executable, "-m", "invoke", *words, cwd=str(checkout), env=env, ok=None, timeout=300
     )

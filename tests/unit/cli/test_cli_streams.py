@@ -27,17 +27,20 @@ STARTS = {
     "by hand": (sys.executable, "-m", "invoke"),  # what `inv` is in an activated environment
 }
 FULL = "No space left on device"
+PROFILE = "streams"  # of nobody: a cluster of the profile dev may stand on this machine
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of a profile that has half of its key: a command has something to do, quickly."""
     settings = tmp_path / "settings.yaml"
-    settings.write_text(f"settings: {{env: dev, users: {{dev: {{state_dir: {tmp_path}}}}}}}\n")
+    settings.write_text(
+        f"settings: {{env: {PROFILE}, users: {{{PROFILE}: {{state_dir: {tmp_path}}}}}}}\n"
+    )
     monkeypatch.setenv("KUBEUP_SETTINGS", str(settings))
-    made = tmp_path / "dev"
+    made = tmp_path / PROFILE
     made.mkdir(mode=0o700)
-    write_private(made / "profile", "dev\n")
+    write_private(made / "profile", f"{PROFILE}\n")
     key = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made / "id_rsa"))
     subprocess.run(key, check=True)
     (made / "id_rsa.pub").unlink()
@@ -165,6 +168,7 @@ def test_where_the_reader_goes_meanwhile_the_work_is_finished(folder: Path, tmp_
         line = ""
         while "start" not in line:
             line = process.stdout.readline()
+            assert line, process.stderr.read()
         process.stdout.close()
         let_go(gate, process)  # for the step
         process.wait(60)
@@ -179,7 +183,7 @@ def test_a_umask_that_lets_everybody_in_does_not_count(folder: Path, tmp_path: P
         assert done.returncode == 0, done.stderr
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
     assert found == {
-        "dev": 0o700,
+        PROFILE: 0o700,
         "id_rsa": 0o600,
         "id_rsa.pub": 0o644,
         "journal.jsonl": 0o600,
