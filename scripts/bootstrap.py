@@ -80,7 +80,10 @@ def install_venv_module() -> None:
     apt = (*before, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq")
     for words in APT:
         command = [*apt, *words, *([package] if "install" in words else [])]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            why = done.stderr.strip() or f"{' '.join(command)} ended with {done.returncode}"
+            stop(f"{package} can't be installed", why, "mend that, and run the same again")
 
 
 def as_root() -> Sequence[str] | None:

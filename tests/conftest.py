@@ -4,6 +4,7 @@ output says so.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -58,3 +59,13 @@ def processes(request: pytest.FixtureRequest) -> Iterator[Guard]:
     guard.on = False
     refused, guard.refused = guard.refused, []
     assert not refused, refused
+
+
+def pytest_configure() -> None:
+    """Hear what a shell ignores for whom it starts in the background, as do those started here."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)

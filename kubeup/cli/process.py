@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import TextIO
 
 STREAMS = ("stdin", "stdout", "stderr")  # by their descriptors
 NOT_FOR_OTHERS = 0o022  # write permission (umask(2))
@@ -75,6 +76,11 @@ def nobody_reads() -> bool:
 
 def _flush_or_end() -> None:
     try:
+        sys.stderr.flush()
+    except OSError:
+        # from 3.13 on Python ends with 120 where it can't flush this either
+        _drop(sys.stderr)
+    try:
         sys.stdout.flush()
     except BrokenPipeError:
         _end_by_signal()
@@ -96,8 +102,12 @@ def complain(text: str) -> None:
 
 def drop_output() -> None:
     """Forget what can't be written to standard output, once that was told."""
+    _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
     with open(os.devnull, "wb") as null:  # noqa: PTH123
-        os.dup2(null.fileno(), sys.stdout.fileno())
+        os.dup2(null.fileno(), stream.fileno())
 
 
 def _end_by_signal() -> None:

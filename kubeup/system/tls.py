@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AUTHORITY, AUTHORITY_KEY = "ca.crt", "ca.key"
 CERTIFICATE, KEY = "tls.crt", "tls.key"
-MODES = {AUTHORITY: 0o644, AUTHORITY_KEY: 0o600, CERTIFICATE: 0o644, KEY: 0o600}
+FILES = (AUTHORITY, AUTHORITY_KEY, CERTIFICATE, KEY)
 SERVICE = "mysql-headless.default.svc.cluster.local"
 # of the Service and of the pod, as short as DNS in the cluster completes them
 NAMES = tuple(
@@ -58,7 +58,7 @@ def due(folder: Path) -> str:
 
     Raises Refused for files that are no certificates and keys.
     """
-    if not all((folder / name).exists() for name in MODES):
+    if not all((folder / name).exists() for name in FILES):
         return "not there"
     authority, certificate = (_certificate(folder / name) for name in (AUTHORITY, CERTIFICATE))
     now = datetime.now(UTC)
@@ -100,7 +100,7 @@ class MakeCertificate:
         certificate = _server_certificate(key, authority, authority_key, now)
         # the key first: a cut leaves a pair that does not fit, which is due
         write_private(folder / KEY, _pem_of_key(key))
-        write_private(folder / CERTIFICATE, _pem(certificate), MODES[CERTIFICATE])
+        write_private(folder / CERTIFICATE, _pem(certificate))
         log(f"{folder / CERTIFICATE}, good until {certificate.not_valid_after_utc:%Y-%m-%d}")
 
 
@@ -120,7 +120,7 @@ def _kept_authority(path: Path, key: EllipticCurvePrivateKey, now: datetime) -> 
         if _public(known) == _public(key) and now + AUTHORITY_RENEWED < known.not_valid_after_utc:
             return known
     made = _authority(key, now)
-    write_private(path, _pem(made), MODES[AUTHORITY])
+    write_private(path, _pem(made))
     return made
 
 

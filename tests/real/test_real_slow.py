@@ -14,7 +14,7 @@ from tests.real.harness import PROFILE, Cluster, output
 
 pytestmark = pytest.mark.real
 NAME = f"{PROFILE}-slow"
-PROCESSOR = "0.012"  # of one
+PROCESSOR = "0.01"  # of one
 
 
 @pytest.fixture

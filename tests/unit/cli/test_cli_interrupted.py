@@ -49,12 +49,6 @@ except Exit as end:
 """
 
 
-def deaf_to_nothing() -> None:
-    """Whoever runs the tests in the background may have these ignored."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def begun(
     folder: Path, *before: str, script: str = "exec sleep 60"
 ) -> tuple[subprocess.Popen[str], int]:
@@ -67,7 +61,6 @@ def begun(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=deaf_to_nothing,
     )
     end = time.monotonic() + 20
     while not told.exists():
@@ -162,7 +155,6 @@ def test_who_only_looks_ends_at_once_with_all_that_is_asked(tmp_path: Path) -> N
         cwd=PROJECT,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=deaf_to_nothing,
     )
     files = [tmp_path / number for number in "12"]
     while not all(file.exists() and file.read_text().strip() for file in files):
@@ -199,7 +191,6 @@ def test_a_signal_that_another_thread_gets_is_noticed_as_well() -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        preexec_fn=deaf_to_nothing,
     )
     assert "interrupted: what was under way has been ended" in ran.stderr, ran.stderr
     assert time.monotonic() - began < 20, "not only once the other one has ended"

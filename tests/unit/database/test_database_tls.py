@@ -101,7 +101,7 @@ def test_it_is_renewed_before_it_ends_by_the_same_authority(
         assert ": OK" in openssl(folder, trusted, "-attime", moment)
 
 
-@pytest.mark.parametrize("lost", sorted(tls.MODES))
+@pytest.mark.parametrize("lost", sorted(tls.FILES))
 def test_what_was_cut_off_or_lost_is_made_anew(folder: Path, lost: str) -> None:
     key = (folder / "ca.key").read_text()
     (folder / lost).unlink()
