@@ -155,12 +155,13 @@ def _control_plane(system: Sequence[Item]) -> Iterator[Fault]:
 
 def _starts_with_its_node(pod: Item) -> bool:
     """Whether its startup probe is still to pass, for the first time since its node started."""
-    return all(
+    rows = value(pod, "status", "containerStatuses", default=[])
+    return bool(rows) and all(
         value(row, "state", "running")
         and row.get("started") is False
         # what containerd says of one that went with its machine
         and value(row, "lastState", "terminated", "reason") in ("", "Unknown")
-        for row in value(pod, "status", "containerStatuses", default=[{}])
+        for row in rows
     )
 
 

@@ -39,8 +39,8 @@ PATH=$REAL_PATH {name} "$@"; end=$?
 test "$n.after" = "$CUT_AT" && kill -9 0
 exit $end
 """
-# what an ordinary user finds: nobody but root gives files to others
-KEEPING = """#!/bin/sh
+# install(1) for an ordinary user, who can give files to nobody
+INSTALL_WITHOUT_OWNER = """#!/bin/sh
 left=$#
 while [ $left -gt 0 ]; do
   case $1 in
@@ -74,7 +74,7 @@ class Node:
             return found
         own = self.tools.with_name("own")
         own.mkdir(exist_ok=True)
-        (own / "install").write_text(KEEPING)
+        (own / "install").write_text(INSTALL_WITHOUT_OWNER)
         (own / "install").chmod(0o755)
         return f"{own}:{found}"
 

@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
     for file in (base / "docs").iterdir():
         text = file.read_text().replace("ui-node-products", "kubeup-docs")
         file.write_text(text.replace("app: ui", "app: docs").replace("name: ui", "name: docs"))
-    # of nobody: a cluster of the profile dev may stand on this machine
+    # not dev: a cluster of that profile may run on this machine
     (made / "settings.yaml").write_text("settings: {env: services, users: {services: {}}}\n")
     return made
 

@@ -27,7 +27,7 @@ STARTS = {
     "by hand": (sys.executable, "-m", "invoke"),  # what `inv` is in an activated environment
 }
 FULL = "No space left on device"
-PROFILE = "streams"  # of nobody: a cluster of the profile dev may stand on this machine
+PROFILE = "streams"  # not dev: a cluster of that profile may run on this machine
 
 
 @pytest.fixture

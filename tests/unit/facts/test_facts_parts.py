@@ -60,6 +60,10 @@ def test_what_starts_with_its_node_is_no_fault() -> None:
         assert parts.not_running(scheduler_after(reason), EXPECTED) == []
     (fault,) = parts.not_running(scheduler_after("Error"), EXPECTED)
     assert fault.what == "kube-scheduler does not run", "it ends again and again"
+    items = scheduler_after("")
+    (pod,) = (one for one in items if one["metadata"]["name"].startswith("kube-scheduler"))
+    pod["status"]["containerStatuses"] = []
+    assert parts.not_running(items, EXPECTED), "nothing of it has been started yet"
 
 
 def test_a_part_that_does_not_run_is_waited_for_by_its_name() -> None:
