@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -79,6 +80,18 @@ class State:
     def secrets(self) -> Path:
         """The one source of passwords, in python-dotenv's syntax; git ignores it."""
         return PROJECT / ".env"
+
+
+def gone(checkout: Path) -> bool:
+    """Whether a checkout's folder is not there any more.
+
+    One that can't be looked at, such as another user's, is there: nothing of it is to be taken.
+    """
+    try:
+        checkout.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    return False
 
 
 def owner(state: State) -> str:

@@ -52,7 +52,7 @@ class Profile:
 
     @property
     def gone(self) -> bool:
-        return bool(self.checkout) and not Path(self.checkout).is_dir()
+        return bool(self.checkout) and states.gone(Path(self.checkout))
 
     @property
     def machines(self) -> tuple[Trace, ...]:

@@ -12,10 +12,10 @@ from kubeup.cluster.providers.base import Trace
 from kubeup.cluster.providers.table import PROVIDERS
 from kubeup.core import lock
 from kubeup.core import record as records
+from kubeup.core import state as states
 from kubeup.core.errors import Refused
 from kubeup.core.record import BY_HAND, CLUSTER, VM, Location, Made, Record, Schedule, Side
 from kubeup.core.report import Report
-from kubeup.core.state import RECORD
 from kubeup.database import stored
 from kubeup.database.machine import VOLUME
 from kubeup.database.version import Version
@@ -53,7 +53,7 @@ def repair(project: Project, out: Report, node: str = "", yes: bool = False) -> 
     confirm("Keep this as the profile's record?", yes)
     for kept in _set_aside(folder):
         out.say(f"what was there is kept as {kept}")
-    records.write(replace(project.state, record=RECORD), seen.record)
+    records.write(replace(project.state, record=states.RECORD), seen.record)
     out.say("`inv plan` shows what is left to do")
 
 
@@ -100,7 +100,7 @@ def _owners(project: Project, traces: Iterable[Trace]) -> tuple[str, ...]:
     # a checkout that is still there may be at work on them
     others = sorted({trace.owner for trace in traces} - {project.state.ours})
     for owner in others:
-        if Path(owner).is_dir():
+        if not states.gone(Path(owner)):
             raise Refused(
                 f"the profile {project.settings.profile} is another checkout's",
                 f"{owner} made it, and still exists",
@@ -181,6 +181,6 @@ def _place(where: Location | None) -> str:
 
 def _set_aside(folder: Path) -> list[str]:
     """Keep what was there, whatever it holds, under other names."""
-    there = [folder / name for name in (RECORD, records.EARLIER) if (folder / name).exists()]
+    there = [folder / name for name in (states.RECORD, records.EARLIER) if (folder / name).exists()]
     now = time.strftime("%Y%m%d-%H%M%S")
     return [path.rename(path.with_name(f"{path.name}.{now}")).name for path in there]

@@ -88,6 +88,13 @@ SANDBOX = HostFacts(
 )
 
 
+def unreachable(folder: Path) -> Path:
+    """A path there that can't be looked at, not even by root: a symbolic link to itself."""
+    path = folder / "loop"
+    path.symlink_to(path)
+    return path
+
+
 def recorded(name: str) -> str:
     return (DATA / name).read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ export const MAX_PICTURE_BYTES = 5 * 1024 * 1024;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 /** Forms that may have a picture are taken this many at a time: the room for files is bounded. */
-const MAX_UPLOADS = 8;
+const MAX_UPLOADS = 5;
 const SMALL_FORM_BYTES = 256 * 1024;
 
 const LIMITS = { fields: 20, files: 1, fieldSize: 100 * 1024, fileSize: MAX_PICTURE_BYTES };

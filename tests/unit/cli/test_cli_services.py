@@ -50,7 +50,7 @@ def inv(checkout: Path, *words: str) -> str:
 
 
 def test_it_is_built_brought_and_deployed(checkout: Path) -> None:
-    steps = [row["id"] for row in json.loads(inv(checkout, "up", "--dry", "--json"))]
+    steps = [row["id"] for row in json.loads(inv(checkout, "up", "--dry", "--json", "--force"))]
     assert "image/docs" in steps and "deploy/docs" in steps
     assert "deploy.docs" in inv(checkout, "--list")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import DESKTOP, error_of, on_record, recorded, settings, state
+from builders import DESKTOP, error_of, on_record, recorded, settings, state, unreachable
 from engines import Podman, replayed, volume
 
 from kubeup.cluster.providers.local import disks
@@ -79,6 +79,16 @@ def test_one_that_is_down_is_known_by_its_folder_and_its_data(
     assert row(profiles.find(project), "dev")[2] == "none, volumes of data: 1"
     podman.volumes = []
     assert row(profiles.find(project), "dev")[2:4] == ["none", "-"]
+
+
+def test_a_checkout_that_can_not_be_looked_at_is_not_gone(
+    project: Project, podman: Podman, tmp_path: Path
+) -> None:
+    checkout = str(unreachable(tmp_path))
+    for one in podman.containers:
+        one["Config"]["Labels"] |= {"kubeup.project": checkout, "kubeup.profile": "old"}
+    found = profiles.find(project)
+    assert row(found, "old")[5] == checkout and "state.repair" not in shown(found)
 
 
 def test_of_a_checkout_that_is_gone_it_says_what_to_type(project: Project, podman: Podman) -> None:
@@ -174,12 +184,11 @@ def test_a_profile_of_minikubes_is_whose_record_names_it(
     assert row(found, "dev")[2] == "3 running" and "mark" not in shown(found)
 
 
-def test_machines_of_vagrants_whose_folder_is_gone(
-    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_machines_of_vagrants_whose_folder_is_gone(project: Project, tmp_path: Path) -> None:
     host = replace(project.host, tools=frozenset({"vagrant"}))
     index = tmp_path / ".vagrant.d" / "data" / "machine-index" / "index"
-    write_private(index, recorded("vagrant/machine_index.json"))
+    text = recorded("vagrant/machine_index.json")
+    write_private(index, text.replace("/home/ana/gone", str(tmp_path / "gone")))
     found = profiles.find(replace(project, host=host))
     assert row(found, "old") == [
         "old",
@@ -187,10 +196,13 @@ def test_machines_of_vagrants_whose_folder_is_gone(
         "1 running",
         "-",
         "0 MiB",
-        "/home/ana/gone (gone)",
+        f"{tmp_path / 'gone'} (gone)",
     ]
-    text = shown(found)
-    assert "virsh --connect qemu:///system undefine old-control" in text and "default" not in text
+    told = shown(found)
+    assert "virsh --connect qemu:///system undefine old-control" in told and "default" not in told
+    write_private(index, text.replace("/home/ana/gone", str(unreachable(tmp_path))))
+    found = profiles.find(replace(project, host=host))
+    assert row(found, "old")[4:] == ["0 MiB", str(tmp_path / "loop")]
     write_private(index, "{}")
     found = profiles.find(replace(project, host=host))
     assert "Vagrant's index of machines can't be understood" in found.untold["vagrant"]

@@ -23,6 +23,7 @@ from builders import (
     settings,
     state,
     step,
+    unreachable,
 )
 
 from kubeup.cluster.providers.base import Trace
@@ -188,8 +189,10 @@ def test_a_profile_stands_on_one_provider(project: Project, there: There) -> Non
 def test_a_checkout_that_is_there_keeps_its_own(
     project: Project, there: There, tmp_path: Path
 ) -> None:
-    there.containers = two_nodes(str(tmp_path))
-    assert isinstance(error_of(repair.look, without_record(project)), Refused)
+    for checkout in (tmp_path, unreachable(tmp_path)):
+        there.containers = two_nodes(str(checkout))
+        error = error_of(repair.look, without_record(project))
+        assert isinstance(error, Refused) and f"{checkout} made it" in error.why
 
 
 @pytest.mark.usefixtures("held_profile")

@@ -111,15 +111,20 @@ class ObservedMachines(KubeadmProvider):
         folder = Path(row.folder)
         state = replace(self.state, folder=folder.parent)
         usual = state.folder.parent.name == states.FOLDER
-        gone = usual and not state.folder.exists()
-        if folder.name != files.FOLDER or not (gone or (folder / files.MACHINES).exists()):
+        # gone, or another user's: its place alone tells what it is
+        closed = not os.access(state.folder, os.R_OK | os.X_OK)
+        ours = usual if closed else (folder / files.MACHINES).exists()
+        if folder.name != files.FOLDER or not ours:
             return None
+        name, memory = state.folder.name, 0
+        if not closed:
+            name, memory = states.owner(state) or name, files.memory(folder, row.name)
         return Trace(
             Thing("machine", row.name, row.provider),
             str(state.folder.parent.parent) if usual else "",
-            states.owner(state) or state.folder.name,
+            name,
             row.state,
-            files.memory(folder, row.name),
+            memory,
         )
 
     def standing(self, things: Collection[Thing]) -> tuple[Thing, ...]:
