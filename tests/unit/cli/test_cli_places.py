@@ -94,7 +94,7 @@ def test_settings_are_read_and_a_plan_is_made_of_commands_that_can_be_pasted(
 ) -> None:
     assert "my settings.yaml" in inv(checkout, "config.check").stdout
     # an engine may have the nodes' disk with these very images: then `up` builds none
-    tasks = (("up",), ("images.build",))
+    tasks = (("up", "--force"), ("images.build",))
     shown = "".join(inv(checkout, *task, "--dry", "--commands").stdout for task in tasks)
     lines = [line.strip().removeprefix("$ ") for line in shown.splitlines()]
     rootfs = [shlex.split(line) for line in lines if line.startswith("mmdebstrap ")]

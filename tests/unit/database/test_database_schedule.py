@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -323,6 +324,10 @@ def test_without_zstd_it_is_gzip(runs: Runs, tmp_path: Path) -> None:
     assert one.file.name.endswith(".sql.gz") and backups.check(one.file).restored
 
 
+# of this machine as well, but MariaDB's client of 11.4 and newer compares no name with 127.0.0.1
+ADDRESS = "127.0.0.2"
+
+
 def test_its_account_reads_over_tls_and_does_nothing_else(
     mariadb: MariaDb, empty: Path, tmp_path: Path
 ) -> None:
@@ -357,12 +362,13 @@ def test_its_account_reads_over_tls_and_does_nothing_else(
         (one,) = backups.listed(runs.backups)
         unpack = (*compression.of(one.file).decompress, str(one.file))
         assert b"seven" in subprocess.run(unpack, capture_output=True, check=True).stdout
-        # a server that shows a certificate for another name gets no password
-        runs.options = text
-        assert "certificate" in runs.run(code=1)
         for sql in ("DELETE FROM api.products", "CREATE DATABASE mine", "SELECT * FROM mysql.user"):
             with pytest.raises(SqlError, match="refuses a statement"):
                 as_account(server, known, sql)
+    # a server that shows a certificate for another name gets no password
+    runs.options = text.replace("host=127.0.0.1", f"host={ADDRESS}")
+    with mariadb.running(*served, f"--bind-address={ADDRESS}", port=port):
+        assert re.search("certificate|Hostname verification failed", runs.run(code=1))
 
 
 def as_account(server: Server, known: Backups, sql: str) -> None:
