@@ -63,7 +63,7 @@ def plan(
     carried = list[Planned](
         _carried(deployment, parts, carry) if stale.SECRET_OBJECT in changes or alone else []
     )
-    anew = dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else dict(again)
+    anew = {**again, **(dict.fromkeys(WITH_PASSWORDS, NEW_PASSWORDS) if carried else {})}
     changed = _by_part(deployment, changes, parts)
     # other passwords are in the pods' template as well, by their fingerprint
     restarts = is_stale or (

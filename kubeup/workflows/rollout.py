@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kubeup.application import data, deploying, saved_data, stale
+from kubeup.application.external import PUBLISHED
 from kubeup.core import ids
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.ids import Kind, StepId
@@ -265,6 +266,7 @@ def _applied(
     refuses = database_refuses(project, facts, parts)
     why = deploying.NEW_PASSWORDS if forgets else REFUSES if refuses else again_as
     again = {part: why for part in WITH_PASSWORDS if why and part in parts}
+    again |= _at_new_addresses(project, parts)
     carry = partial(passwords.carry, project.passwords)
     applied = deploying.plan(
         project.deployment, seen.diff, needs, parts, carry, again, is_stale=seen.is_stale
@@ -273,6 +275,17 @@ def _applied(
         others = [one for one in applied if one.id != ids.SET_PASSWORDS]
         applied = [*others, *passwords.steps(project.passwords, REFUSES, ())]
     return [*applied, *(_forget_steps(project, applied) if forgets else ())]
+
+
+def _at_new_addresses(project: Project, parts: Sequence[str]) -> dict[str, str]:
+    """Why the UI comes though nothing differs.
+
+    Its Service names the nodes' addresses, and some are known once a node is made.
+    """
+    new = [spec.name for spec in project.provider.node_specs() if not spec.address]
+    if not (new and project.external.port and PUBLISHED in parts):
+        return {}
+    return {PUBLISHED: f"it is to answer at the addresses of {', '.join(new)}"}
 
 
 def _falling(

@@ -10,6 +10,7 @@ import pytest
 from builders import holds, machines, names, node, step, three
 from scenarios import World, standing, world
 
+from kubeup.application.external import External, Published
 from kubeup.cluster.providers.base import Blocked, Machines
 from kubeup.cluster.providers.local import Local, disks, forwarding
 from kubeup.cluster.provision import cni
@@ -18,6 +19,7 @@ from kubeup.core import ids, shell
 from kubeup.core.plan import Holds, plan_of, unless_done, without_unused
 from kubeup.core.state import write_private
 from kubeup.images import build
+from kubeup.settings.nodes import NodeSpec
 from kubeup.system.engine import Engine
 from kubeup.workflows import cluster, rollout, up
 from kubeup.workflows.cluster import ClusterFacts
@@ -149,6 +151,27 @@ def test_an_image_that_every_node_has_is_not_built_again(there: World) -> None:
     assert [one for one in deployed if one.startswith("image/")] == ["image/api"]
     # by its own name it is built wherever it is not in the cache
     assert "image/ui" in names(build.plan(one.images, one.builder))
+
+
+@pytest.mark.parametrize(("keys", "address", "deploys"), [
+    ("{}", "", True),
+    ("{}", "192.168.60.14", False),
+    ("{ports: {http: 0}}", "", False),
+])  # fmt: skip
+def test_the_ui_is_to_answer_at_addresses_that_are_not_known_yet(
+    there: World, keys: str, address: str, deploys: bool
+) -> None:
+    """As of a node that minikube is to make."""
+    there.passwords()
+    one = there.project(keys)
+    there.access(one)
+    specs = (*one.provider.node_specs(), NodeSpec("dev-m03", "worker", address, 2, 2048))
+    there.patch.setattr(type(one.provider), "node_specs", lambda _: specs)
+    there.changed()
+    there.patch.setattr(External, "found", lambda _: Published())
+    facts = ClusterFacts(three(), **standing(three()))
+    there.patch.setattr(cluster, "observe", lambda *_: facts)
+    assert ("deploy/ui" in names(rollout.plan(one, ("db", "api", "ui")))) == deploys
 
 
 def test_a_manifest_that_was_prepared(there: World) -> None:
