@@ -66,6 +66,11 @@ DATA = (
     After(ids.SCHEDULE, ids.SET_PASSWORDS, "their account's password is made of root's"),
     After(ids.SCHEDULE, ids.TAKE_PASSWORDS, "their account's password is made of root's"),
     After(ids.SCHEDULE, ids.SWITCH, "until then the side that is left is backed up"),
+    *(
+        After(ids.unschedule(side), server, "it takes their account away")
+        for side in ids.SIDES
+        for server in (ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE)
+    ),
     After(Kind.DEPLOY, ids.CHOOSE_SCHEDULE, "what is deployed follows from the record"),
     # passwords
     After(ids.SET_PASSWORDS, ids.NEXT_PASSWORDS, "what is not on disk is lost with the run"),
@@ -106,6 +111,7 @@ DATA = (
     After(Kind.SAVE, Kind.NODE, "a stopped machine can't be read"),
     After(Kind.SAVE, ids.ANSWERS, "the API server is asked to end the database first"),
     After(Kind.LEFTOVER, Kind.REMOVAL, "machines are still on it"),
+    After(ids.FORGET_CONTEXT, Kind.REMOVAL, "it is the way to a cluster that is still there"),
     After(ids.FORGET_ACCESS, Kind.REMOVAL, "it is the way to a cluster that is still there"),
     After(ids.FORGET_ACCESS, Kind.LOSS, "where data lie is known for as long as they are there"),
 )

@@ -115,7 +115,7 @@ def plan(
     planned = [_authorities(machine, state)]
     if machine.runs_well(state):
         runs = f"it runs on {machine.place.node} as it should"
-        return after(needs, [*planned, Holds(ids.MACHINE_SERVICE, runs)])
+        return [*planned, Holds(ids.MACHINE_SERVICE, runs)]
     machine.refuse_without(state)
     new = "a new machine" if observed is None else ""
     planned += [*_docker(machine, state, new), _service(machine, new or machine.changes(state))]

@@ -11,7 +11,6 @@ from collections.abc import Collection
 from kubeup.application import apply
 from kubeup.core import ids
 from kubeup.core.errors import Refused
-from kubeup.core.ids import StepId
 from kubeup.core.plan import Action, Step
 from kubeup.core.record import VM
 from kubeup.core.services import API, DATABASE, WITH_PASSWORDS
@@ -37,7 +36,7 @@ def wanted(project: Project, parts: Collection[str]) -> bool:
     return set(WITH_PASSWORDS) <= set(parts)
 
 
-def steps(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
+def steps(project: Project) -> list[Step]:
     """What comes once the database and the API were deployed."""
     again: Action = apply.ApplyPart(project.deployment, DATABASE.name)
     if project.database_on == VM:
@@ -48,7 +47,7 @@ def steps(project: Project, needs: tuple[StepId, ...]) -> list[Step]:
             "let root in from the database's own machine alone",
             WHY,
             access.KeepRootLocal(project.server),
-            (*needs, ids.DEPLOY_DATABASE),
+            (ids.DEPLOY_DATABASE,),
         ),
         Step(
             ids.REQUIRE_TLS,

@@ -180,7 +180,7 @@ def _rolled_out(
     if project.database_on == VM and DATABASE.name in parts:
         needs = (*needs, ids.MACHINE_SERVICE)
         served = _served(project, seen.service, certificate, before)
-    guards = guarding.steps(project, needs) if guarding.wanted(project, parts) else []
+    guards = guarding.steps(project) if guarding.wanted(project, parts) else []
     again_as = NEW_CERTIFICATE if todo(certificate) else ""
     applied = _applied(project, facts, seen, parts, needs, guarding.WHY if guards else again_as)
     waiting = deploying.wait(project.deployment, _falling(project, facts, parts, applied), needs)

@@ -29,6 +29,7 @@ from kubeup.core.record import CLUSTER, VM, Location, Schedule
 from kubeup.core.shell import Output
 from kubeup.core.shell.processes import Command
 from kubeup.core.state import State, write_private
+from kubeup.core.things import Thing
 from kubeup.database import backups
 from kubeup.database import server as servers
 from kubeup.database.backups import BackupManifest, Listed
@@ -220,13 +221,13 @@ def database_on_a_new_machine(world: World) -> Plan:
     )
 
 
-def new_passwords(world: World, keys_: str = "") -> Plan:
+def new_passwords(world: World, keys_: str = "", **facts: Any) -> Plan:
     one, found = world.project(keys_), three()
     world.passwords()
     world.access(one)
     world.saved(one)
     world.changed("Secret mysecret", "Deployment api")
-    return world.up(one, found, **standing(found))
+    return world.up(one, found, **standing(found), **facts)
 
 
 def new_passwords_on_a_machine(world: World) -> Plan:
@@ -373,6 +374,16 @@ def backed_up_on_a_machine(world: World) -> Plan:
     return new_passwords(world, keys_)
 
 
+def no_more_backups(world: World, keys_: str = "") -> Plan:
+    """Nodes and the cluster still make them."""
+    world.patch.setattr(up, "_look_at_machine", lambda _: ServiceState(schedule="on"))
+    return new_passwords(world, keys_, schedules=True)
+
+
+def no_more_backups_on_a_machine(world: World) -> Plan:
+    return no_more_backups(world, "database: {on: vm}")
+
+
 def rotated_with_backups(world: World) -> Plan:
     on_record(world.project().state, schedule=EVERY_6_HOURS)
     return rotated(world)
@@ -404,7 +415,9 @@ def all_down(world: World) -> Plan:
     """Both sides are saved from machines that sleep."""
     one = world.project(VAGRANT)
     world.access(one)
-    on_record(one.state, database=Location(VM, "dev-worker-2"), left=IN_CLUSTER)
+    context = Thing("context", "kubeup-dev", str(world.folder / "config"))
+    where = Location(VM, "dev-worker-2")
+    on_record(one.state, database=where, left=IN_CLUSTER, things=(context,))
     world.patch.setattr(cluster, "observe", lambda *_: ClusterFacts(three("stopped")))
     world.patch.setattr(Vagrant, "observe", lambda *_: three("stopped"))
     world.patch.setattr(
@@ -518,6 +531,8 @@ SCENARIOS: tuple[Callable[[World], Plan], ...] = (
     backup_restored,
     backed_up_by_itself,
     backed_up_on_a_machine,
+    no_more_backups,
+    no_more_backups_on_a_machine,
     rotated_with_backups,
     moved_with_backups,
     asked_to_back_up,

@@ -54,7 +54,7 @@ def put_back(lacking: Collection[str], kubectl: Kubectl) -> list[Step]:
             f"put {name} back",
             "not in the cluster",
             ApplyManifest(kubectl, MANIFESTS[name]),
-            (ids.PROVISION, ids.ANSWERS),
+            (ids.ANSWERS,),
             seconds=2,
         )
         for name in lacking

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from builders import error_of, state
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from mariadb import MariaDb
 
 from kubeup.application.overlay import BASE, OFFERS_TLS
@@ -125,6 +127,16 @@ def test_a_pair_that_does_not_fit_is_made_anew(folder: Path, tmp_path: Path) -> 
 def test_other_names_are_a_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "NAMES", (*tls.NAMES, "another"))
     assert tls.due(folder) == "it has other names"
+
+
+def test_a_key_of_another_kind_is_refused(folder: Path) -> None:
+    made = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    (folder / "ca.key").write_bytes(made)
+    error = error_of(tls.MakeCertificate(folder).run, print)
+    assert isinstance(error, Refused) and "no key on an elliptic curve" in error.why
+    assert (folder / "ca.key").read_bytes() == made
 
 
 @pytest.mark.parametrize("name", ["ca.crt", "ca.key", "tls.crt", "tls.key"])

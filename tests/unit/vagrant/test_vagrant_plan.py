@@ -20,6 +20,7 @@ from builders import (
     error_of,
     names,
     node,
+    on_record,
     recorded,
     settings,
     sid,
@@ -694,6 +695,17 @@ def test_removing_names_what_is_lost(make: Callable[..., Vagrant]) -> None:
     assert commands([kept])[0].endswith(
         "vagrant destroy --force dev-control dev-worker-1 dev-worker-2"
     )
+
+
+def test_a_line_for_virtualbox_stays_for_as_long_as_the_machines(
+    make: Callable[..., Vagrant],
+) -> None:
+    provider = make()
+    known(provider, *NAMES)
+    line = Thing("line", "* 192.168.60.0/24", "/etc/vbox/networks.conf")
+    on_record(provider.state, provider="vagrant", things=(line,))
+    machines, disallow = provider.destroy(data=True)
+    assert disallow.removes == (line,) and machines.id in disallow.needs
 
 
 def test_a_removed_machine_is_in_no_file_any_more(

@@ -119,11 +119,22 @@ def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
     left = frozenset({"coredns", "metrics-server", "kube-router"} - {gone})
     steps = plan(one, facts(one, three(), system=left))
     assert list(steps) == [step] and steps[step].reason == "not in the cluster"
+    assert ids.ANSWERS in steps[step].needs
     (line,) = commands(steps.values())
     role, manifest = Path(line.split()[-1]).parts[-3], Path(line.split()[-1])
     assert manifest.name == f"{gone}.yaml" and f"metadata: {{name: {gone}" in manifest.read_text()
     tasks = (manifest.parents[1] / "tasks" / "main.yml").read_text()
     assert f"roles/{role}/files/{gone}.yaml" in tasks, "it is the one that the play applies"
+
+
+def test_the_play_runs_once_nodes_are_mended(tmp_path: Path) -> None:
+    """It needs what is put back there, such as a container runtime that runs."""
+    one = project(tmp_path)
+    mended = step("repair/dev-worker-1")
+    outdated = facts(one, three(), stamps=dict.fromkeys(NAMES, "other"))
+    needed = Needed((("system", Path("/s.tar")),), (ids.SYSTEM_IMAGES,))
+    planned = by_id(todo(cluster.plan(one, outdated, needed, [mended])))
+    assert mended.id in planned["cluster/provision"].needs
 
 
 def test_what_its_manifest_brings_is_not_put_back_twice(

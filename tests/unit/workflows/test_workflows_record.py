@@ -118,6 +118,19 @@ def test_who_does_not_hold_the_profile_writes_nothing(
     assert (other.folder / "state.json").read_bytes() == before
 
 
+def test_what_is_no_text_is_not_empty(project: Project) -> None:
+    path = project.state.folder / "state.json"
+    write_private(path, b"\xff{}")
+    assert error_of(lambda: project.record).what == f"{path} can't be understood"
+    assert path.read_bytes() == b"\xff{}"
+
+
+def test_a_folder_in_the_place_of_what_decides_is_not_nothing(tmp_path: Path) -> None:
+    (tmp_path / "admitted.json").mkdir()
+    error = error_of(states.read_json, tmp_path / "admitted.json", "put it back")
+    assert isinstance(error, Refused) and error.next == "put it back"
+
+
 def test_a_document_says_of_which_version_it_is(project: Project) -> None:
     write_private(project.state.folder / "state.json", "{}")
     assert isinstance(error_of(lambda: project.record), Refused)

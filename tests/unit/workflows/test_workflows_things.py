@@ -279,6 +279,17 @@ def test_down_takes_a_merged_context_out_again(
     assert take.action.already()  # type: ignore[attr-defined]
 
 
+def test_a_context_stays_for_as_long_as_its_cluster(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = knowing(project, Thing("context", "kubeup-dev", str(tmp_path / "config")))
+    going = step("node/remove")
+    removal = replace(going, id=ids.profile_removal("dev"))
+    monkeypatch.setattr(Local, "destroy", lambda self, data: [removal])
+    planned = by_id(down.down(one, with_data=False))
+    assert removal.id in planned["cluster/context"].needs
+
+
 def test_a_users_link_to_a_kubeconfig_stays_and_the_copy_is_private(tmp_path: Path) -> None:
     file, link = tmp_path / "dotfiles" / "config", tmp_path / "config"
     file.parent.mkdir()
