@@ -280,9 +280,17 @@ class Tasks(ABC):
     def ui(self) -> str:
         return f"http://{self.address}:30001"
 
-    @cached_property
+    @property
     def api(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://{self.address}:31000", trust_env=False, timeout=20)
+        """At the address that it has now: a cluster that is made anew may get another one."""
+        url = f"http://{self.address}:31000"
+        if url not in self._clients:
+            self._clients[url] = httpx.Client(base_url=url, trust_env=False, timeout=20)
+        return self._clients[url]
+
+    @cached_property
+    def _clients(self) -> dict[str, httpx.Client]:
+        return {}
 
     def asked(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
