@@ -55,7 +55,7 @@ MARKS = LOOK + '! is_there "$1/mysql.passwords" || cat "$1/mysql.passwords"'
 DOCTOR = "`inv doctor`"
 # gets a node, and what its files tell of the database that wrote them, None where there are none;
 # raises Refused
-Admit = Callable[[str, str | None], None]
+CheckOrigin = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class CheckData:
     """Refuse to start the database on data that was made with another Secret."""
 
     overlay: Overlay
-    admit: Admit | None = None
+    admit: CheckOrigin | None = None
 
     def run(self, log: Log) -> None:
         # when it runs: passwords may have been generated a moment ago

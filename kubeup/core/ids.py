@@ -236,12 +236,12 @@ DATABASE_IMAGE = image(services.DATABASE.name)
 DEPLOY_DATABASE, DEPLOY_API = deploy(services.DATABASE.name), deploy(services.API.name)
 
 
-SIDES = ("cluster", "vm")  # where the database may run
-
-
 def unschedule(side: str) -> StepId:
     """Of the end of backups that run by themselves on one side."""
     return StepId(Kind.DATABASE, f"db/unschedule-{side}")
+
+
+UNSCHEDULE_CLUSTER, UNSCHEDULE_VM = unschedule("cluster"), unschedule("vm")
 
 
 def loss(name: str) -> StepId:

@@ -67,8 +67,8 @@ DATA = (
     After(ids.SCHEDULE, ids.TAKE_PASSWORDS, "their account's password is made of root's"),
     After(ids.SCHEDULE, ids.SWITCH, "until then the side that is left is backed up"),
     *(
-        After(ids.unschedule(side), server, "it takes their account away")
-        for side in ids.SIDES
+        After(end, server, "it takes their account away")
+        for end in (ids.UNSCHEDULE_CLUSTER, ids.UNSCHEDULE_VM)
         for server in (ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE)
     ),
     After(Kind.DEPLOY, ids.CHOOSE_SCHEDULE, "what is deployed follows from the record"),

@@ -155,7 +155,7 @@ class Run:
     failed: threading.Event = field(default_factory=threading.Event)
     acted: threading.Event = field(default_factory=threading.Event)
     interrupted: threading.Event = field(default_factory=threading.Event)
-    told: bool = False  # that it was interrupted
+    announced: bool = False  # that it was interrupted
 
     @property
     def changed(self) -> list[StepId]:
@@ -194,8 +194,8 @@ class Run:
 
     def _tell_interrupted(self) -> None:
         # not by the handler of the signal: it would wait for whoever is just printing
-        if self.running and self.interrupted.is_set() and not self.told:
-            self.told = True
+        if self.running and self.interrupted.is_set() and not self.announced:
+            self.announced = True
             under_way = ", ".join(step.title for step in self.running.values())
             self.progress.note(
                 f"interrupted: waiting for the end of: {under_way}; Ctrl-C again ends it now"

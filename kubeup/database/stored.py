@@ -143,7 +143,7 @@ def health(schedule: Schedule, stored: Stored) -> Health:
     """Of a schedule, from what its machine has."""
     good = stored.good
     known = good.about if good else None
-    have = f"the last is {told(known)}" if known else "none was made and restored yet"
+    have = f"the last is {described(known)}" if known else "none was made and restored yet"
     said = f"{schedule}; {have}"
     since = moment(max(known.made if known else "", schedule.since))
     within = timedelta(seconds=PERIODS[schedule.every].seconds * 1.5) + LATE
@@ -160,7 +160,7 @@ def _failed(last: LastRun | None) -> str:
     return last.why or "no word of why" if last and last.ended and not last.ok else ""
 
 
-def told(about: BackupManifest) -> str:
+def described(about: BackupManifest) -> str:
     """A backup in words."""
     tested = f"restored {about.restored}" if about.restored else "never restored"
     return f"{about.file} of {about.made} ({about.bytes / 2**20:.1f} MiB, {tested})"

@@ -238,20 +238,20 @@ def nodes(items: Iterable[Item]) -> tuple[KubeNode, ...]:
 
 def _node(item: Item) -> KubeNode:
     status, meta = item.get("status", {}), item["metadata"]
-    told, ready = condition(item, "Ready"), is_ready(item)
+    reported, ready = condition(item, "Ready"), is_ready(item)
     addresses = {row["type"]: row["address"] for row in status.get("addresses", [])}
     images = (image.get("names") or [] for image in status.get("images", []))
     return KubeNode(
         name=meta["name"],
         ready=ready,
-        why="" if ready else told.get("message", "no report"),
+        why="" if ready else reported.get("message", "no report"),
         version=value(status, "nodeInfo", "kubeletVersion"),
         address=addresses.get("InternalIP", ""),
         control=CONTROL_LABEL in meta.get("labels", {}),
         images=frozenset(chain.from_iterable(images)),
         stamp=value(meta, "annotations", STAMP),
         schedulable=not item["spec"].get("unschedulable", False),
-        reported=_time(told.get("lastHeartbeatTime")),
+        reported=_time(reported.get("lastHeartbeatTime")),
     )
 
 

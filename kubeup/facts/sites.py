@@ -41,7 +41,7 @@ class Answer:
     """
 
     kind: str
-    told: str
+    detail: str
 
     @property
     def yes(self) -> bool:

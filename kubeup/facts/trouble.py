@@ -154,8 +154,10 @@ def _refused(workload: Item, seen: Seen) -> str:
     A Deployment has its ReplicaSet's condition, of a StatefulSet only events tell.
     """
     event, row = seen.event(workload), condition(workload, "ReplicaFailure")
-    told = row if row.get("status") == "True" else event
-    return str(told.get("message", "")).strip() if told.get("reason") == "FailedCreate" else ""
+    failure = row if row.get("status") == "True" else event
+    return (
+        str(failure.get("message", "")).strip() if failure.get("reason") == "FailedCreate" else ""
+    )
 
 
 def _leaving(pod: Item, seen: Seen) -> Trouble | None:
@@ -302,14 +304,14 @@ def _not_started(pod: Item, row: Item) -> Trouble:
 def _ended(pod: Item, container: Item, row: Item) -> Trouble:
     """One that ended, and is or will be started again."""
     (reason, message), end, restarts = waiting(row), last_end(row), row.get("restartCount", 0)
-    told = _end(container, row) or message
+    detail = _end(container, row) or message
     count = f" ({restarts} restarts)" if restarts else ""
     final = 0.0 if reason and own_end(end, restarts) else NEVER
     next_, app = f"read why: {_to_read(pod)}", app_of(pod)
     if end.get("reason") == "OOMKilled" and app in NAMES:
         next_ = f"raise limits.memory in manifests/base/{app}, then `inv deploy.{app}`"
     what = f"{name_of(pod)} keeps ending"
-    return Trouble(what, _joined(reason, told + count), next_, final, name_of(pod))
+    return Trouble(what, _joined(reason, detail + count), next_, final, name_of(pod))
 
 
 def _end(container: Item, row: Item) -> str:
@@ -338,10 +340,10 @@ def _unready(pod: Item, seen: Seen) -> Trouble:
     """One that runs, and whose probe fails."""
     answer = seen.answers.get(name_of(pod), "")
     message = seen.event(pod, "Unhealthy").get("message") or condition(pod, "Ready").get("message")
-    told = answer or message
+    detail = answer or message
     ends = [_end(container, row) for container, row in containers(pod)]
     before = [f"it ended before: {end}" for end in filter(None, ends)]
-    cause = "; ".join((f"runs, but not ready: {told}" if told else "not ready yet", *before))
+    cause = "; ".join((f"runs, but not ready: {detail}" if detail else "not ready yet", *before))
     # one that answers something else by now has got on
     what = f"{name_of(pod)} is not ready{answer and f': {answer}'}"
     next_, final = _to_answer(pod, answer, seen)

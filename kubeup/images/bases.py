@@ -118,7 +118,7 @@ def _source(wanted: str, host: HostFacts, made: Made) -> tuple[str, str]:
     if made.bases:
         return made.bases, f"made so before ({made.bases_why})"
     answer = host.answer(HUB_IMAGE)
-    return ("hub", "Docker Hub answers") if answer.yes else ("debian", answer.told)
+    return ("hub", "Docker Hub answers") if answer.yes else ("debian", answer.detail)
 
 
 # Debian itself has its keys, others a package of them: Ubuntu 22.04 one from before Bookworm's
@@ -150,7 +150,7 @@ def origin(host: HostFacts, engine: Engine) -> Origin:
     fix = "run it where https://registry-1.docker.io can be reached (https_proxy is heeded)"
     if manager.named("mmdebstrap") and not host.distribution.has_apt:
         fix += f", or install mmdebstrap with apt: `{manager.command(('mmdebstrap',))}`"
-    return replace(none, why=f"{lacking}, and {answer.told}", fix=fix)
+    return replace(none, why=f"{lacking}, and {answer.detail}", fix=fix)
 
 
 def _lacks(tools: Sequence[str], host: HostFacts) -> str:

@@ -127,7 +127,7 @@ def _nodes(items: Sequence[dict[str, Any]]) -> tuple[KubeNode, ...]:
 def _faults(project: Project, items: Sequence[dict[str, Any]]) -> tuple[Fault, ...]:
     if not items:
         return ()
-    expected = ("coredns", "kube-proxy", *project.provider.beside_kubernetes)
+    expected = ("coredns", "kube-proxy", *project.provider.system_workloads)
     return (*parts.of_nodes(items), *parts.not_running(items, expected))
 
 
@@ -231,7 +231,7 @@ def plan(
         waiting: Planned = ready_step(project, "the application needs them", needs, 10, joined)
     else:
         waiting = Holds(ids.ANSWERS, "every node is ready")
-    steps += [*trusted, waiting, *after(settled, _beside(project, facts, provisions))]
+    steps += [*trusted, waiting, *after(settled, _put_back(project, facts, provisions))]
     planned = {step.id for step in steps}
     started = provider.after_start() if made else ()
     return [*steps, *after(settled, [step for step in started if step.id not in planned])]
@@ -277,17 +277,17 @@ def _why_provision(project: Project, facts: ClusterFacts) -> str:
     return ""
 
 
-def _beside(project: Project, facts: ClusterFacts, provisions: bool) -> Sequence[Planned]:
+def _put_back(project: Project, facts: ClusterFacts, provisions: bool) -> Sequence[Planned]:
     """What brings metrics and the enforcement of policies, where the play does not."""
     new = not project.provider.uses_kubeadm and not facts.machines.any_there
     if provisions or not (facts.answers or new):
         return ()
-    return project.provider.beside(lacking(project, facts), project.kubectl)
+    return project.provider.put_back(lacking(project, facts), project.kubectl)
 
 
 def lacking(project: Project, facts: ClusterFacts) -> list[str]:
-    """The workloads that have to run beside Kubernetes and are not in the cluster."""
-    return [name for name in project.provider.beside_kubernetes if name not in facts.system]
+    """The workloads that kube-system has to have and that are not in the cluster."""
+    return [name for name in project.provider.system_workloads if name not in facts.system]
 
 
 def start(project: Project) -> list[Planned]:

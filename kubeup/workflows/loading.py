@@ -91,13 +91,13 @@ def _asked(settings: Settings, questions: Sequence[Question]) -> HostFacts:
     ways = {one.url: registries.mirrored(one.url, mirrors) for one in questions}
     more = [replace(one, url=url) for one in questions for url in ways[one.url]]
     host = machine.observe((*questions, *more))
-    told = {
+    answers = {
         url: next(
             (host.answers[way] for way in several if host.answers[way].yes), host.answers[url]
         )
         for url, several in ways.items()
     }
-    return replace(host, answers=told)
+    return replace(host, answers=answers)
 
 
 def _questions(settings: Settings, made: Made, stands_on: str) -> tuple[Question, ...]:

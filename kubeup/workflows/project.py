@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from kubeup.application.data import Admit
+from kubeup.application.data import CheckOrigin
 from kubeup.application.deployment import Deployment
 from kubeup.application.external import External
 from kubeup.application.overlay import Overlay
@@ -257,23 +257,23 @@ class Project:
             lambda: own or (*self.provider.ssh_targets(), *self.provider.extra_machines()),
         )
         image = next(image for image in self.images if image.part == DATABASE.name)
-        beside = own or name in {reach.name for reach in self.provider.extra_machines()}
+        is_extra = own or name in {reach.name for reach in self.provider.extra_machines()}
         return DatabaseVm(
             place,
             image,
             self._overlay.secret,
             self.state.secrets,
             self.state.tls,
-            lambda: self._clients(reach if address else None, bool(beside)),
+            lambda: self._clients(reach if address else None, bool(is_extra)),
             address,
             proxies.on_nodes(self.host.proxies, self.settings.networks),
-            self.authorities.pems if beside else None,
+            self.authorities.pems if is_extra else None,
             self.admit,
             self._is_guarded,
             replace(self.backups, schedule=self._schedule_on_machine),
         )
 
-    def _clients(self, own: SshTarget | None, beside: bool) -> tuple[str, ...]:
+    def _clients(self, own: SshTarget | None, is_extra: bool) -> tuple[str, ...]:
         """Who may reach the database on a machine: nodes, by the addresses that it sees of them.
 
         What comes from pods has its node's address, but on the node itself. Nodes behind this
@@ -281,23 +281,23 @@ class Project:
         """
         nodes = (node.address for node in self.provider.ssh_targets())
         if own is None:
-            return (*nodes, *([] if beside else [str(self.settings.network.pod_cidr)]))
-        told = ssh.run(own, "sh", "-c", 'echo "${SSH_CLIENT%% *}"').stdout.strip()
+            return (*nodes, *([] if is_extra else [str(self.settings.network.pod_cidr)]))
+        client = ssh.run(own, "sh", "-c", 'echo "${SSH_CLIENT%% *}"').stdout.strip()
         try:
-            return (*nodes, str(IPv4Address(told)))
+            return (*nodes, str(IPv4Address(client)))
         except ValueError:
             raise KubeupError(
                 f"{own.name} does not tell by which IPv4 address it sees this machine",
-                f"SSH_CLIENT is {told!r}; the nodes, which are behind it, would be kept out",
+                f"SSH_CLIENT is {client!r}; the nodes, which are behind it, would be kept out",
                 "let its SSH server set that variable, as OpenSSH's does",
             ) from None
 
     def _machine_location(self) -> Location:
         """Which machine that is. Raises Refused where the settings name another one."""
         nodes = self.provider.node_specs()
-        beside = [reach.name for reach in self.provider.extra_machines()]
-        names = (*(node.name for node in nodes), *beside)
-        usual = beside[0] if beside else volume_node(nodes)
+        extra = [reach.name for reach in self.provider.extra_machines()]
+        names = (*(node.name for node in nodes), *extra)
+        usual = extra[0] if extra else volume_node(nodes)
         return placement.machine(self.settings, self.record, names, usual)
 
     @property
@@ -319,7 +319,7 @@ class Project:
         return catalog.server(self.settings, self.bases)
 
     @property
-    def admit(self) -> Admit | None:
+    def admit(self) -> CheckOrigin | None:
         """Who looks at the database's files before it starts on them.
 
         None where it is on record who wrote them, or where there are none.
@@ -327,9 +327,9 @@ class Project:
         known = self.record
         return self._admit if known.database and not known.made.server else None
 
-    def _admit(self, node: str, told: str | None) -> None:
-        """See `Admit`. What is admitted is on record from then on."""
-        wrote = self.server_version if told is None else datafolder.server(told)
+    def _admit(self, node: str, written_by: str | None) -> None:
+        """See `CheckOrigin`. What is admitted is on record from then on."""
+        wrote = self.server_version if written_by is None else datafolder.server(written_by)
         if not wrote:
             file = self.state.folder / self.state.record
             raise Refused(

@@ -279,8 +279,8 @@ def _kernel(work: Work) -> Iterator[Requirement]:
     if not work.machines.containers or not kernel.release:
         return
     missing = [*_missing_controllers(work.host), *_missing_modules(kernel)]
-    told = kernel.modules is not None or kernel.options is not None
-    unknown = "" if told else ", as far as is known: it does not tell its modules"
+    known = kernel.modules is not None or kernel.options is not None
+    unknown = "" if known else ", as far as is known: it does not tell its modules"
     good = f"{kernel.release} has what kubelet needs{unknown}"
     found = f"{kernel.release} lacks {'; '.join(missing)}" if missing else good
     yield Requirement(

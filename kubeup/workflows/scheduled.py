@@ -125,5 +125,5 @@ def _waits(project: Project) -> str:
         items = project.kubectl.items("pods", "-l", "app=db-backup")
     except KubeupError:  # who looks at the API server tells of it
         return ""
-    told = ((item, trouble.why(item)) for item in items if phase(item) == "Pending")
-    return next((f"{name_of(item)}: {why}" for item, why in told if why), "")
+    reasons = ((item, trouble.why(item)) for item in items if phase(item) == "Pending")
+    return next((f"{name_of(item)}: {why}" for item, why in reasons if why), "")

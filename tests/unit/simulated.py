@@ -24,7 +24,7 @@ from kubeup.application.overlay import Overlay
 from kubeup.cluster import repair
 from kubeup.cluster.baseline import KeepBaseline, PutBack
 from kubeup.cluster.providers.base import Blocked, Machines, NodeState
-from kubeup.cluster.providers.beside import METRICS, POLICIES, ApplyManifest
+from kubeup.cluster.providers.kube_system import METRICS, POLICIES, ApplyManifest
 from kubeup.cluster.providers.local import Local, disks, forwarding, image, nodes
 from kubeup.cluster.providers.local.reading import UNFINISHED
 from kubeup.cluster.provision import inventory as inventories

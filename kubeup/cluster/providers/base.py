@@ -273,10 +273,10 @@ class Provider(Protocol):
         """Bring an image's archive to the nodes of those names, and look that it is there."""
 
     @property
-    def beside_kubernetes(self) -> tuple[str, ...]:
-        """The workloads that kube-system has to have (`kubeup.cluster.providers.beside`)."""
+    def system_workloads(self) -> tuple[str, ...]:
+        """The workloads that kube-system has to have (`kubeup.cluster.providers.kube_system`)."""
 
-    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
+    def put_back(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
         """What brings those of them that the cluster lacks."""
 
     def after_start(self) -> Sequence[Step]:

@@ -17,7 +17,7 @@ from kubeup.cluster.providers.base import (
     ToolCommand,
     never_ready,
 )
-from kubeup.cluster.providers.beside import beside_kubernetes, put_back
+from kubeup.cluster.providers.kube_system import put_back, system_workloads
 from kubeup.core.errors import KubeupError, Refused, UsageError
 from kubeup.core.plan import Action, Planned, Step
 from kubeup.core.state import State
@@ -148,10 +148,10 @@ class KubeadmProvider(ABC):
         return LoadImage(image, tuple(reach for reach in self.ssh_targets() if reach.name in names))
 
     @property
-    def beside_kubernetes(self) -> tuple[str, ...]:
-        return beside_kubernetes(self.settings.network.cni)
+    def system_workloads(self) -> tuple[str, ...]:
+        return system_workloads(self.settings.network.cni)
 
-    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
+    def put_back(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
         return put_back(lacking, kubectl)
 
     def after_start(self) -> Sequence[Step]:

@@ -179,7 +179,7 @@ def _source(wanted: str, host: HostFacts, base_url: str, made: Made) -> tuple[st
     for question in questions(wanted, made.source, host.system, host.arch, base_url):
         answer = host.answer(question)
         if not answer.yes:
-            return "build", answer.told
+            return "build", answer.detail
     if base_url == DOWNLOADS:
         return "download", f"{DOWNLOADS} and {REGISTRY} answer"
     return "download", f"release.base_url names {base_url}, and {REGISTRY} answers"

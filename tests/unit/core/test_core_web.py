@@ -105,7 +105,7 @@ def test_an_answer_that_is_an_error_is_a_no(
     url, pages = site
     pages[FILE] = page
     told = ask(f"{url}{FILE}")
-    assert (told.kind, told.told) == (NO, f"{url.removeprefix('http://')} {words} {url}{FILE}")
+    assert (told.kind, told.detail) == (NO, f"{url.removeprefix('http://')} {words} {url}{FILE}")
 
 
 def test_an_error_behind_a_redirect_names_who_said_it(site: Site) -> None:
@@ -113,7 +113,7 @@ def test_an_error_behind_a_redirect_names_who_said_it(site: Site) -> None:
     other = url.replace("127.0.0.1", "localhost")
     pages.update({FILE: says(302, Location=f"{other}/cdn"), "/cdn": says(403)})
     assert (
-        ask(f"{url}{FILE}").told
+        ask(f"{url}{FILE}").detail
         == f"{other.removeprefix('http://')} answered 403 Forbidden for {url}{FILE}"
     )
 
@@ -127,9 +127,9 @@ def test_silence_is_no_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> No
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert ask(f"http://127.0.0.1:{port}/").told.endswith("(Connection refused)")
+    assert ask(f"http://127.0.0.1:{port}/").detail.endswith("(Connection refused)")
     nowhere = ask("https://nowhere.invalid/file")
-    assert (nowhere.kind, nowhere.told) == (
+    assert (nowhere.kind, nowhere.detail) == (
         UNKNOWN,
         "nowhere.invalid gave no answer for https://nowhere.invalid/file (its name can't be "
         "resolved)",
@@ -147,7 +147,7 @@ def test_all_are_asked_at_once_and_nobody_is_waited_for_longer(site: Site) -> No
     ended.set()
     assert 2 <= seconds < 20
     assert [told[one.url].kind for one in questions] == [UNKNOWN, YES]
-    assert "(not within 2 s)" in told[f"{url}/slow"].told
+    assert "(not within 2 s)" in told[f"{url}/slow"].detail
     assert web.ask_all(()) == {}
 
 
@@ -178,7 +178,7 @@ def test_a_certificate_that_is_not_trusted_is_an_answer() -> None:
     told = web.meaning(Question("https://dl.k8s.io/x"), URLError(error))
     assert (
         told.kind == NO
-        and "a certificate that is not trusted here (self-signed certificate)" in told.told
+        and "a certificate that is not trusted here (self-signed certificate)" in told.detail
     )
 
 
@@ -191,7 +191,7 @@ def test_a_proxys_password_is_in_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setenv("https_proxy", proxy)
         told = ask("https://dl.k8s.io/x")
-        assert told.kind == UNKNOWN and "cret" not in told.told
+        assert told.kind == UNKNOWN and "cret" not in told.detail
 
 
 def test_a_proxy_that_refuses_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_proxy_that_refuses_is_named(site: Site, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("https_proxy", url)
     monkeypatch.setenv("no_proxy", "")
     told = ask("https://dl.k8s.io/x")
-    assert told.kind == NO and told.told.startswith("the proxy answered 501 ")
+    assert told.kind == NO and told.detail.startswith("the proxy answered 501 ")
 
 
 def registry(url: str, repository: str) -> Question:
@@ -252,7 +252,7 @@ def test_a_registry_that_gives_a_token_to_everybody(site: Site) -> None:
     pages.clear()
     pages["/v2/library/python/manifests/3.9"] = manifest
     told = web.ask(registry(url, "library/python"))
-    assert told.kind == NO and "answered 404 Not Found for the image library/python" in told.told
+    assert told.kind == NO and "answered 404 Not Found for the image library/python" in told.detail
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_registry_that_wants_a_login_is_not_told_anything(
     url, pages = site
     pages["/v2/pause/manifests/3.9"] = says(401, WWW_Authenticate=challenge)
     told = web.ask(registry(url, "pause"))
-    assert not told.yes and says_of_it in told.told
+    assert not told.yes and says_of_it in told.detail
 
 
 def test_a_page_is_no_image(site: Site) -> None:
@@ -278,5 +278,5 @@ def test_a_page_is_no_image(site: Site) -> None:
     pages["/v2/pause/manifests/3.9"] = says(200, b"<html>", Content_Type="text/html; charset=utf-8")
     assert (
         "answered with something that is no image (text/html)"
-        in web.ask(registry(url, "pause")).told
+        in web.ask(registry(url, "pause")).detail
     )

@@ -112,7 +112,7 @@ def test_nothing_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gone", "step"), [("metrics-server", "cluster/metrics"), ("kube-router", "cluster/policies")]
 )
-def test_what_runs_beside_kubernetes_is_put_back_without_the_whole_play(
+def test_what_runs_system_workloads_is_put_back_without_the_whole_play(
     tmp_path: Path, gone: str, step: str
 ) -> None:
     one = project(tmp_path)
@@ -151,7 +151,7 @@ def test_what_its_manifest_brings_is_not_put_back_twice(
     assert health.look(one, facts(one, three())).faults == (gone, other)
 
 
-def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_path: Path) -> None:
+def test_the_play_brings_what_runs_system_workloads_where_it_runs_anyway(tmp_path: Path) -> None:
     one = project(tmp_path)
     outdated = facts(one, three(), system=frozenset(), stamps=dict.fromkeys(NAMES, "other"))
     for seen in (outdated, facts(one, three("missing"), answers=False, nodes=())):
@@ -163,7 +163,7 @@ def test_the_play_brings_what_runs_beside_kubernetes_where_it_runs_anyway(tmp_pa
 
 def test_calico_enforces_policies_itself(tmp_path: Path) -> None:
     one = project(tmp_path, keys_="network: {cni: calico}")
-    assert one.provider.beside_kubernetes == ("metrics-server",)
+    assert one.provider.system_workloads == ("metrics-server",)
 
 
 @pytest.mark.parametrize("keys_", ["", "nodes: {workers: {count: 1}}"])

@@ -9,15 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from kubeup.cluster.providers.base import Sizes, ToolCommand
-from kubeup.cluster.providers.beside import (
+from kubeup.cluster.providers.external_tool import in_state
+from kubeup.cluster.providers.kube_system import (
     MANIFESTS,
     METRICS,
     POLICIES,
     STEPS,
     ApplyManifest,
-    beside_kubernetes,
+    system_workloads,
 )
-from kubeup.cluster.providers.external_tool import in_state
 from kubeup.cluster.providers.minikube import actions, release
 from kubeup.cluster.providers.minikube.actions import LoadImage, RemoveNetwork
 from kubeup.cluster.providers.minikube.addons import (
@@ -81,10 +81,10 @@ class Minikube(NodePlans):
         return Kubectl(self.kubectl(), self.state.kubeconfig, self.context, pace=self.host.pace)
 
     @property
-    def beside_kubernetes(self) -> tuple[str, ...]:
-        return beside_kubernetes(self.settings.minikube.cni)
+    def system_workloads(self) -> tuple[str, ...]:
+        return system_workloads(self.settings.minikube.cni)
 
-    def beside(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
+    def put_back(self, lacking: Collection[str], kubectl: Kubectl) -> Sequence[Step]:
         enable = self.planned.command("addons", "enable", METRICS, *self.planned.on)
         actions: dict[str, tuple[str, Action]] = {
             METRICS: (f"enable {METRICS}", SetMetricsResolution(kubectl, enable)),

@@ -23,7 +23,7 @@ MANIFESTS = {
 STEPS = {METRICS: ids.METRICS, POLICIES: ids.POLICIES}
 
 
-def beside_kubernetes(cni: str | None) -> tuple[str, ...]:
+def system_workloads(cni: str | None) -> tuple[str, ...]:
     """The workloads that a cluster with this pod network has to have in kube-system."""
     return (METRICS,) if cni in ENFORCING else (METRICS, POLICIES)
 
