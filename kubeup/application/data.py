@@ -63,7 +63,7 @@ class CheckData:
     """Refuse to start the database on data that was made with another Secret."""
 
     overlay: Overlay
-    admit: CheckOrigin | None = None
+    check_origin: CheckOrigin | None = None
 
     def run(self, log: Log) -> None:
         # when it runs: passwords may have been generated a moment ago
@@ -75,8 +75,8 @@ class CheckData:
             self._require_mark(mark, marks)
         # The mark tells nothing of what is in the data: the files are looked at as well, where
         # nothing on record says which database wrote them.
-        if self.admit:
-            self.admit(place.node, None if written_by == NEW else written_by)
+        if self.check_origin:
+            self.check_origin(place.node, None if written_by == NEW else written_by)
 
     def _require_mark(self, mark: str, marks: Sequence[str]) -> None:
         place = self.overlay.place

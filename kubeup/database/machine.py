@@ -114,7 +114,7 @@ class DatabaseVm:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     # certificates that it has to trust, in PEM; None for a node, which gets them as nodes do
     authorities: tuple[str, ...] | None = None
-    admit: CheckOrigin | None = None  # as for `kubeup.application.data.CheckData`
+    check_origin: CheckOrigin | None = None  # as for `kubeup.application.data.CheckData`
     # whether the server refuses plain text, as for `kubeup.application.overlay.Overlay`
     guarded: Callable[[], bool] = lambda: True
     backups: schedule.Backups | None = None  # that run by themselves, where any are wanted

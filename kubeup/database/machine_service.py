@@ -263,7 +263,7 @@ class Run(Paced):
     def run(self, log: Log) -> None:
         machine, seconds = self.machine, round(self.pace.seconds(UP_SECONDS))
         # before its files are written: afterwards they would not have the password that it takes
-        self._admit()
+        self._check_origin()
         self._change_passwords(log)
         compose, tries = machine.compose_command(), str(seconds * 2)
         for name, text in machine.files().items():
@@ -286,11 +286,11 @@ class Run(Paced):
         keep_root_local(self._server, log)
         log("it is healthy and answers SQL")
 
-    def _admit(self) -> None:
+    def _check_origin(self) -> None:
         """Refuse files of another database, or of an unknown one, where no record tells."""
-        if self.machine.admit:
+        if self.machine.check_origin:
             state = self.machine.inspect()
-            self.machine.admit(
+            self.machine.check_origin(
                 self.machine.place.node, state.written_by if state.holds_data else None
             )
 

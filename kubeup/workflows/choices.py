@@ -78,7 +78,7 @@ def _made_by(project: Project, steps: Collection[StepId]) -> Made:
     if project.provider.uses_kubeadm and any_of(steps, *KUBERNETES):
         made = _kept(made, source=project.release.source, source_why=project.release.why)
     database = {ids.DEPLOY_DATABASE, ids.MACHINE_SERVICE}.intersection(steps)
-    if database and project.admit is None:
+    if database and project.check_origin is None:
         made = _kept(made, server=project.server_version)
     return made
 

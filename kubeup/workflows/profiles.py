@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +122,7 @@ def _recorded(project: Project, checkouts: Collection[str]) -> Iterator[Profile]
         folders.setdefault(checkout, Path(checkout, states.FOLDER))
     for checkout, folder in sorted(folders.items()):
         for one in sorted(folder.glob("*/")):
-            if any((one / mark).exists() for mark in (states.OWNER, states.RECORD)):
+            if any(os.access(one / mark, os.F_OK) for mark in (states.OWNER, states.RECORD)):
                 yield _of_folder(checkout, one)
 
 

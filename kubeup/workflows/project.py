@@ -268,7 +268,7 @@ class Project:
             address,
             proxies.on_nodes(self.host.proxies, self.settings.networks),
             self.authorities.pems if is_extra else None,
-            self.admit,
+            self.check_origin,
             self._is_guarded,
             replace(self.backups, schedule=self._schedule_on_machine),
         )
@@ -319,16 +319,16 @@ class Project:
         return catalog.server(self.settings, self.bases)
 
     @property
-    def admit(self) -> CheckOrigin | None:
+    def check_origin(self) -> CheckOrigin | None:
         """Who looks at the database's files before it starts on them.
 
         None where it is on record who wrote them, or where there are none.
         """
         known = self.record
-        return self._admit if known.database and not known.made.server else None
+        return self._check_origin if known.database and not known.made.server else None
 
-    def _admit(self, node: str, written_by: str | None) -> None:
-        """See `CheckOrigin`. What is admitted is on record from then on."""
+    def _check_origin(self, node: str, written_by: str | None) -> None:
+        """See `CheckOrigin`. What it lets pass is on record from then on."""
         wrote = self.server_version if written_by is None else datafolder.server(written_by)
         if not wrote:
             file = self.state.folder / self.state.record

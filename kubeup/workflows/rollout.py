@@ -97,7 +97,7 @@ def data_steps(project: Project, needs: tuple[StepId, ...]) -> list[Planned]:
         ids.LOOK_AT_DATA,
         f"check that the data on {project.place.node} belongs to these passwords",
         "data outlives clusters, and keeps its passwords",
-        data.CheckData(project.deployment.overlay, project.admit),
+        data.CheckData(project.deployment.overlay, project.check_origin),
         (*needs, ids.RESTORE_DATA),
         0.5,
     )
@@ -278,10 +278,7 @@ def _applied(
 
 
 def _at_new_addresses(project: Project, parts: Sequence[str]) -> dict[str, str]:
-    """Why the UI comes though nothing differs.
-
-    Its Service names the nodes' addresses, and some are known once a node is made.
-    """
+    """Why the UI is applied anew: its Service names addresses that new nodes have yet to get."""
     new = [spec.name for spec in project.provider.node_specs() if not spec.address]
     if not (new and project.external.port and PUBLISHED in parts):
         return {}
@@ -376,7 +373,7 @@ def _push(project: Project, image: AppImage) -> Planned:
 def refuse_other_server(project: Project) -> None:
     """Raises Refused where it is on record that another database wrote the files.
 
-    Where nothing is, who starts it looks at them (`Project.admit`).
+    Where nothing is, who starts it looks at them (`Project.check_origin`).
     """
     if project.made.server:
         require_files(Version(project.server_version), Version(project.made.server))

@@ -102,6 +102,29 @@ def until(condition, what, seconds=60.0, pause=0.1):
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
+# held as a pod's container is in the cluster
+LOCKED_DOWN = (
+    "--network",
+    "none",
+    "--ulimit",
+    "nofile=1024:1024",
+    "--ulimit",
+    "nproc=1000:1000",
+    "--read-only",
+    "--read-only-tmpfs=false",
+    "--cap-drop",
+    "all",
+    "--security-opt",
+    "no-new-privileges",
+    "--log-driver",
+    "k8s-file",
+    "--tmpfs",
+    "/tmp:rw,mode=1777",
+    "--tmpfs",
+    "/run/mysqld:rw,U",
+)
+
+
 class Box:
     """A database container and its data volume; both can outlive each other."""
 
@@ -132,24 +155,7 @@ class Box:
             "--detach",
             "--name",
             self.name,
-            "--network",
-            "none",
-            "--ulimit",
-            "nofile=1024:1024",
-            "--ulimit",
-            "nproc=1000:1000",
-            "--read-only",
-            "--read-only-tmpfs=false",
-            "--cap-drop",
-            "all",
-            "--security-opt",
-            "no-new-privileges",
-            "--log-driver",
-            "k8s-file",
-            "--tmpfs",
-            "/tmp:rw,mode=1777",
-            "--tmpfs",
-            "/run/mysqld:rw,U",
+            *LOCKED_DOWN,
             "--volume",
             f"{self.volume}:/var/lib/mysql",
             *binds,

@@ -84,12 +84,12 @@ def test_files_of_nobody_knows_which_database_are_not_started(
         ssh, "run", lambda _, *argv, **__: typed.append(argv) or Output(0, seen, "")
     )
     assert (
-        error_of(machine_service.Run(replace(db, admit=refuse)).run, print).what
+        error_of(machine_service.Run(replace(db, check_origin=refuse)).run, print).what
         == "dev-worker-1: dictionary 0 1 98 80"
     )
     seen = FRESH
     assert (
-        error_of(machine_service.Run(replace(db, admit=refuse)).run, print).what
+        error_of(machine_service.Run(replace(db, check_origin=refuse)).run, print).what
         == "dev-worker-1: None"
     )
     assert [argv[3] for argv in typed] == ["look"] * 2, "it was only looked at"

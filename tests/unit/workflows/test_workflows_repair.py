@@ -175,7 +175,7 @@ def test_after_a_repair_another_database_is_not_started_on_them(
                 in error_of(rollout.data_steps, project, ()).what
             )
         else:
-            assert by_id(rollout.data_steps(project, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
+            assert by_id(rollout.data_steps(project, ()))["deploy/data"].action.check_origin  # type: ignore[attr-defined]
 
 
 def test_a_profile_stands_on_one_provider(project: Project, there: There) -> None:

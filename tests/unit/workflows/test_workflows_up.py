@@ -576,18 +576,18 @@ def test_files_of_nobody_knows_which_database_are_looked_at(
     leave to start any.
     """
     one = project(tmp_path, DESKTOP)
-    assert one.admit is None, "no data are there"
+    assert one.check_origin is None, "no data are there"
     records.change(one.state, database=Location(CLUSTER, "dev-worker-1"))
     choices.remember(one, sids("deploy/db"))
     assert one.made.server == "", "the settings don't tell who wrote them"
-    look = by_id(rollout.data_steps(one, ()))["deploy/data"].action.admit  # type: ignore[attr-defined]
-    assert look == one.machine.admit
+    look = by_id(rollout.data_steps(one, ()))["deploy/data"].action.check_origin  # type: ignore[attr-defined]
+    assert look == one.machine.check_origin
     if why:
         error = error_of(look, "dev-worker-1", told)
         assert isinstance(error, Refused) and why in error.what and one.made.server == ""
         return
     look("dev-worker-1", told)
-    assert one.made.server == "mysql 8.4" and one.admit is None
+    assert one.made.server == "mysql 8.4" and one.check_origin is None
 
 
 @pytest.mark.usefixtures("held_profile")
